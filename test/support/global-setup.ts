@@ -1,0 +1,29 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import type { TestProject } from 'vitest/node';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** Connection string of the Azurite that all test files share. */
+    storage: string;
+  }
+}
+
+/** Builds the project once and starts one Azurite for all test files, as the local stack does. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const root = path.resolve(import.meta.dirname, '../..');
+  execFileSync(process.execPath, [path.join(root, 'node_modules/typescript/bin/tsc'), '--build'], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  const { startAzurite } = await import('../../dist/cli/azurite.js');
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'azurite-'));
+  const azurite = await startAzurite(folder, undefined, process.env);
+  project.provide('storage', azurite.connectionString);
+  return async () => {
+    await azurite.child.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+}

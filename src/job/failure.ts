@@ -1,0 +1,24 @@
+/**
+ * Whose failure it is decides what happens next:
+ * `user`: ours or the user's; fails the job at once with what to change.
+ * `item`: one broken image; counted against the job's tolerance.
+ * `platform`: capacity, throttling, eviction; waited out and not charged to the batch's attempts.
+ */
+export type FailureKind = 'user' | 'item' | 'platform';
+
+/** The only error class of the project. `message` is one sentence a user can act on; it never holds a secret. */
+export class JobError extends Error {
+  readonly kind: FailureKind;
+
+  constructor(kind: FailureKind, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'JobError';
+    this.kind = kind;
+  }
+}
+
+/** The message of anything that was thrown, on one line. */
+export function messageOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replace(/\s+/g, ' ').trim();
+}

@@ -1,0 +1,55 @@
+/** A run of consecutive items scored by one container. */
+export interface Batch {
+  index: number;
+  /** Index of its first item. */
+  first: number;
+  count: number;
+}
+
+export interface BatchPlan {
+  items: number;
+  /** Items per batch; the last batch may be shorter. */
+  size: number;
+  batches: number;
+  /** Sub-orchestrations that each run their batches one after another; never more than batches. */
+  lanes: number;
+}
+
+/** Below this, starting a container costs more than it scores. */
+const SMALLEST_AUTO_SIZE = 16;
+/** Above this, a lost container costs too long a wait before its retry starts. */
+const LARGEST_AUTO_SIZE = 500;
+
+/**
+ * Cuts `items` consecutive items into batches of nearly equal length. `auto` gives each lane the same number of batches,
+ * so that all lanes end together.
+ */
+export function planBatches(items: number, size: number | 'auto', maxParallel: number): BatchPlan {
+  if (items === 0) return { items, size: 1, batches: 0, lanes: 0 };
+  const chosen = size === 'auto' ? automaticSize(items, maxParallel) : size;
+  const batches = Math.ceil(items / chosen);
+  return { items, size: chosen, batches, lanes: Math.min(maxParallel, batches) };
+}
+
+function automaticSize(items: number, maxParallel: number): number {
+  const rounds = Math.max(1, Math.ceil(items / (maxParallel * LARGEST_AUTO_SIZE)));
+  const perLane = items >= 2 * maxParallel * SMALLEST_AUTO_SIZE ? Math.max(2, rounds) : rounds;
+  return Math.max(Math.min(SMALLEST_AUTO_SIZE, items), Math.ceil(items / (maxParallel * perLane)));
+}
+
+/** The batch with this index, or undefined beyond the last one. */
+export function batchAt(plan: BatchPlan, index: number): Batch | undefined {
+  const first = index * plan.size;
+  if (index < 0 || first >= plan.items) return undefined;
+  return { index, first, count: Math.min(plan.size, plan.items - first) };
+}
+
+/** Lane k runs the batches k, k + lanes, k + 2 × lanes, … */
+export function batchesOfLane(plan: BatchPlan, lane: number): Batch[] {
+  const batches: Batch[] = [];
+  for (let index = lane; ; index += plan.lanes) {
+    const batch = batchAt(plan, index);
+    if (!batch) return batches;
+    batches.push(batch);
+  }
+}

@@ -1,0 +1,103 @@
+import type { BatchPlan } from './plan.js';
+
+export const STAGES = ['prepare', 'split', 'score', 'stitch', 'finish'] as const;
+export type Stage = (typeof STAGES)[number];
+
+export interface StageTime {
+  stage: Stage;
+  /** ISO 8601, UTC. */
+  startedAt: string;
+  /** Absent while the stage runs. */
+  seconds?: number;
+}
+
+/** What the orchestrator publishes as custom status at each change of stage; a few hundred bytes. */
+export interface PublishedStatus {
+  stages: StageTime[];
+  items?: number;
+  plan?: BatchPlan;
+  warnings?: string[];
+  error?: { kind: 'user' | 'platform'; message: string };
+  cancelled?: boolean;
+}
+
+/** One batch after its latest settled attempt. */
+export interface SettledCounts {
+  batch: number;
+  attempt: number;
+  /** Items with an output, over all attempts. */
+  done: number;
+  failed: number;
+  state: 'retrying' | 'done' | 'failed';
+}
+
+/** One container run as it last reported. `done` counts this run's items only. */
+export interface RunningCounts {
+  batch: number;
+  attempt: number;
+  done: number;
+  skipped: number;
+  failed: number;
+}
+
+export interface ItemCounts {
+  total: number;
+  done: number;
+  failed: number;
+}
+
+export interface BatchCounts {
+  total: number;
+  pending: number;
+  running: number;
+  done: number;
+  failed: number;
+}
+
+/** Adds the settled batches and the runs that report now; a report of an attempt that is settled already counts no more. */
+export function countProgress(
+  plan: BatchPlan,
+  settled: SettledCounts[],
+  reports: RunningCounts[],
+): { items: ItemCounts; batches: BatchCounts } {
+  const items = { total: plan.items, done: 0, failed: 0 };
+  const batches = { total: plan.batches, pending: 0, running: 0, done: 0, failed: 0 };
+  const settledAttempt = new Map<number, number>();
+  const active = new Set<number>();
+  for (const batch of settled) {
+    settledAttempt.set(batch.batch, batch.attempt);
+    items.done += batch.done;
+    items.failed += batch.failed;
+    if (batch.state === 'retrying') active.add(batch.batch);
+    else batches[batch.state] += 1;
+  }
+  for (const run of reports) {
+    if (run.attempt <= (settledAttempt.get(run.batch) ?? 0)) continue;
+    active.add(run.batch);
+    items.done += run.done + run.skipped;
+    items.failed += run.failed;
+  }
+  batches.running = active.size;
+  batches.pending = Math.max(0, plan.batches - batches.done - batches.failed - batches.running);
+  items.done = Math.min(items.done, plan.items);
+  return { items, batches };
+}
+
+/**
+ * Items per second since the stage began, and the seconds that the rest of the job will take at this rate.
+ * `afterSeconds` is the guess for what follows the stage. Both are null until something has been done.
+ */
+export function estimate(
+  done: number,
+  total: number,
+  elapsedSeconds: number,
+  afterSeconds: number,
+): { rate: number | null; secondsLeft: number | null } {
+  if (done <= 0 || elapsedSeconds <= 0) return { rate: null, secondsLeft: null };
+  const rate = done / elapsedSeconds;
+  return { rate: round(rate, 2), secondsLeft: Math.ceil((total - done) / rate + afterSeconds) };
+}
+
+export function round(value: number, digits: number): number {
+  return Math.round(value * 10 ** digits) / 10 ** digits;
+}

@@ -1,0 +1,103 @@
+import { z } from 'zod';
+import { JobError } from './failure.js';
+
+/** Largest job specification in bytes; it travels as an orchestrator input, which must stay small. */
+export const MAX_SPEC_BYTES = 4096;
+
+/** `container/name` in the media account, limited to one container so that a job reaches nothing else. */
+function blobPath(container: string): z.ZodType<string> {
+  const path = new RegExp(`^${container}/[^/\\\\\\p{Cc}?#%][^\\\\\\p{Cc}?#%]*$`, 'u');
+  return z
+    .string()
+    .max(300, 'is longer than 300 characters')
+    .regex(path, `must look like "${container}/NAME", without control characters, backslashes, "?", "#" or "%"`)
+    .refine((text) => !text.split('/').includes('..') && !text.includes('//'), 'must not contain ".." or "//"');
+}
+
+const seconds = (most: number) => z.number().min(1).max(most);
+
+const schema = z.strictObject({
+  input: z.strictObject({ video: blobPath('inbox') }),
+  model: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'must be a model name: letters, digits, ".", "_" and "-"'),
+  style: blobPath('styles').optional(),
+  output: z
+    .strictObject({
+      video: blobPath('outbox').optional(),
+      frameFormat: z.enum(['png', 'jpg']).default('png'),
+      keepFrames: z.boolean().default(false),
+    })
+    .prefault({}),
+  batch: z
+    .strictObject({
+      size: z
+        .union([z.literal('auto'), z.int().min(1).max(5000)], 'must be "auto" or a whole number from 1 to 5000')
+        .default('auto'),
+      maxParallel: z.int().min(1).max(100).optional(),
+    })
+    .prefault({}),
+  compute: z.strictObject({ kind: z.enum(['local']).default('local') }).prefault({}),
+  retry: z
+    .strictObject({
+      maxAttempts: z.int().min(1).max(10).default(3),
+      firstDelaySeconds: z.number().min(0).max(600).default(5),
+    })
+    .prefault({}),
+  tolerate: z.strictObject({ failedItems: z.int().min(0).default(0) }).prefault({}),
+  timeouts: z
+    .strictObject({
+      provisionSeconds: seconds(7200).default(900),
+      batchSeconds: seconds(86_400).default(3600),
+      stallSeconds: seconds(7200).default(120),
+    })
+    .prefault({}),
+});
+
+/** A job specification with every default filled in. */
+export type JobSpec = z.output<typeof schema>;
+
+/**
+ * Reads a job specification from the text of an HTTP body or a trigger blob.
+ * @throws JobError `user`: one sentence that names the property and what it must be.
+ */
+export function parseSpec(text: string): JobSpec {
+  checkSpecSize(new TextEncoder().encode(text).length);
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new JobError(
+      'user',
+      'The job specification is not valid JSON; send an object such as {"input":{"video":"inbox/a.mp4"},"model":"starry-night"}.',
+      { cause },
+    );
+  }
+  const result = schema.safeParse(json, { reportInput: true });
+  if (!result.success) {
+    throw new JobError(
+      'user',
+      `In the job specification ${result.error.issues.slice(0, 3).map(sentence).join('; ')}.`,
+      { cause: result.error },
+    );
+  }
+  return result.data;
+}
+
+/** @throws JobError `user` when a specification of this many bytes is too long. */
+export function checkSpecSize(bytes: number): void {
+  if (bytes > MAX_SPEC_BYTES)
+    throw new JobError('user', `The job specification is ${bytes} bytes long; at most ${MAX_SPEC_BYTES} are accepted.`);
+}
+
+function sentence(issue: z.core.$ZodIssue): string {
+  const at = issue.path.map(String).join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const names = issue.keys.map((key) => `"${at ? `${at}.` : ''}${key}"`).join(', ');
+    return `${names} ${issue.keys.length > 1 ? 'are not known properties' : 'is not a known property'}; remove or correct it`;
+  }
+  if (issue.code === 'invalid_type' && issue.input === undefined) return `"${at}" is missing`;
+  const where = at ? `"${at}"` : 'the body';
+  const what = issue.message.replace(/^Invalid (input|option): /, '').replace(/^Too (small|big): /, '');
+  return `${where} ${/^(must|is) /.test(what) ? what : `is not valid: ${what}`}`;
+}

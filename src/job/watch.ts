@@ -1,0 +1,45 @@
+import type { AttemptProgress } from './task.js';
+
+export interface Timeouts {
+  /** From launch to the first sign of life. */
+  provisionSeconds: number;
+  /** From launch to the end. */
+  batchSeconds: number;
+  /** Between two handled items. */
+  stallSeconds: number;
+}
+
+/** How often a compute wants to be asked; each question costs history and a call to the platform. */
+export interface PollBounds {
+  minSeconds: number;
+  maxSeconds: number;
+}
+
+export type Overdue = 'provision-timeout' | 'batch-timeout' | 'stalled';
+
+/** Which limit a running container has exceeded, if any. Times in milliseconds since the epoch. */
+export function overdue(
+  timeouts: Timeouts,
+  launchedAt: number,
+  now: number,
+  progress: AttemptProgress | undefined,
+): Overdue | undefined {
+  if (now - launchedAt > timeouts.batchSeconds * 1000) return 'batch-timeout';
+  if (!progress) return now - launchedAt > timeouts.provisionSeconds * 1000 ? 'provision-timeout' : undefined;
+  return now - Date.parse(progress.lastItemAt) > timeouts.stallSeconds * 1000 ? 'stalled' : undefined;
+}
+
+/** Looks again after half of the expected remaining time: few polls for a long batch, and an end seen soon. */
+export function secondsToNextPoll(
+  bounds: PollBounds,
+  launchedAt: number,
+  now: number,
+  progress: AttemptProgress | undefined,
+): number {
+  const clamp = (value: number) => Math.min(bounds.maxSeconds, Math.max(bounds.minSeconds, value));
+  const handled = progress ? progress.done + progress.failed : 0;
+  if (!progress || handled === 0) return clamp((now - launchedAt) / 4000);
+  const remaining = progress.total - progress.skipped - handled;
+  const secondsPerItem = (Date.parse(progress.updatedAt) - Date.parse(progress.startedAt)) / 1000 / handled;
+  return clamp((remaining * secondsPerItem) / 2);
+}

@@ -1,0 +1,61 @@
+import { JobError } from '../job/failure.js';
+import type { Rational, VideoFacts } from './facts.js';
+import type { FileInfo, Stream } from './probe.js';
+import { parseRational, type Timing } from './timing.js';
+
+/**
+ * Puts what ffprobe printed into the words of the app.
+ * @throws JobError `user` for a video stream without a size or a frame.
+ */
+export function describe(info: FileInfo, stream: Stream, timing: Timing | null, name: string): VideoFacts {
+  if (!timing || !stream.width || !stream.height) {
+    throw new JobError('user', `${name} has a video stream without a single frame; export it again.`);
+  }
+  const { firstSeconds, ...shown } = timing;
+  const aspect = parseRational(stream.sample_aspect_ratio) ?? { num: 1, den: 1 };
+  const onItsSide = Math.abs(rotationOf(stream)) % 180 === 90;
+  return {
+    streamIndex: stream.index,
+    container: info.format.format_name,
+    codec: stream.codec_name ?? 'unknown',
+    pixelFormat: stream.pix_fmt ?? 'unknown',
+    width: onItsSide ? stream.height : stream.width,
+    height: onItsSide ? stream.width : stream.height,
+    sampleAspect: onItsSide ? { num: aspect.den, den: aspect.num } : aspect,
+    ...shown,
+    startTime: Math.max(0, rounded(firstSeconds - (Number(info.format.start_time) || 0))),
+    audioStreams: info.streams.filter(({ codec_type }) => codec_type === 'audio').length,
+    colour: {
+      range: said(stream.color_range),
+      matrix: said(stream.color_space),
+      primaries: said(stream.color_primaries),
+      transfer: said(stream.color_transfer),
+    },
+    warnings: warningsOf(info, stream, shown.variableRate, shown.frameRate),
+  };
+}
+
+/** Degrees; newer files say it in a display matrix, older ones in a tag. */
+function rotationOf({ side_data_list, tags }: Stream): number {
+  const matrix = side_data_list?.find(({ rotation }) => rotation !== undefined)?.rotation;
+  return matrix ?? (Number(tags?.rotate) || 0);
+}
+
+const said = (value: string | undefined) => (!value || value === 'unknown' || value === 'reserved' ? null : value);
+
+/** To the microsecond: differences of decimal fractions end in noise. */
+const rounded = (seconds: number) => Math.round(seconds * 1e6) / 1e6;
+
+function warningsOf({ streams }: FileInfo, stream: Stream, variableRate: boolean, { num, den }: Rational): string[] {
+  const videos = streams.filter(({ codec_type, disposition }) => codec_type === 'video' && !disposition?.attached_pic);
+  const interlaced = stream.field_order !== undefined && !['progressive', 'unknown'].includes(stream.field_order);
+  const hdr = stream.color_transfer === 'smpte2084' || stream.color_transfer === 'arib-std-b67';
+  return [
+    ...(variableRate
+      ? [`The frame rate varies; the output shows every frame at the average of ${(num / den).toFixed(3)} a second.`]
+      : []),
+    ...(videos.length > 1 ? [`Of ${videos.length} video streams only stream ${stream.index} is painted.`] : []),
+    ...(interlaced ? ['The video is interlaced; its frames are painted as they are.'] : []),
+    ...(hdr ? ['The video is HDR; the output is standard range.'] : []),
+  ];
+}

@@ -1,0 +1,44 @@
+/** An exact fraction, such as 30000/1001. */
+export interface Rational {
+  num: number;
+  den: number;
+}
+
+/** How a frame travels between ffmpeg and the rest of the app: PNG keeps every value, JPEG is small. */
+export type FrameFormat = 'png' | 'jpg';
+
+/** Colour tags as ffprobe names them; `null` where the file says nothing. */
+export interface ColourTags {
+  range: string | null;
+  matrix: string | null;
+  primaries: string | null;
+  transfer: string | null;
+}
+
+/** What is known of a video before a frame is decoded. Small enough (under 1 KB) to travel in a job. */
+export interface VideoFacts {
+  /** Index in the file of the video stream that is split. */
+  streamIndex: number;
+  /** Demuxer names, such as `mov,mp4,m4a,3gp,3g2,mj2`. */
+  container: string;
+  codec: string;
+  pixelFormat: string;
+  /** Pixels of a split frame, after rotation. */
+  width: number;
+  height: number;
+  /** Width of a pixel over its height, after rotation; 1/1 for square pixels. */
+  sampleAspect: Rational;
+  /** Frames per second; the average where the rate varies. */
+  frameRate: Rational;
+  variableRate: boolean;
+  /** Frames that will be shown, counted from the packets; a damaged stream may decode to fewer. */
+  framesEstimate: number;
+  /** From the start of the first frame to the end of the last. */
+  durationSeconds: number;
+  /** When the first frame is shown, in seconds after the earliest stream of the file starts. */
+  startTime: number;
+  audioStreams: number;
+  colour: ColourTags;
+  /** What the output will not keep, one sentence each. */
+  warnings: string[];
+}

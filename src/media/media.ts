@@ -1,0 +1,46 @@
+import path from 'node:path';
+import { contactSheet, type Pair } from './contact-sheet.js';
+import type { FrameFormat, VideoFacts } from './facts.js';
+import type { FfmpegPaths } from './find.js';
+import { probe } from './probe.js';
+import { split } from './split.js';
+import { stitch, type StitchRequest } from './stitch.js';
+
+export type { Pair } from './contact-sheet.js';
+export type { FrameFormat, VideoFacts } from './facts.js';
+export { findFfmpeg, type FfmpegPaths } from './find.js';
+export type { StitchRequest } from './stitch.js';
+
+export interface SplitOptions {
+  format: FrameFormat;
+  /** What `probe` found in the file; probed again when left out. */
+  facts?: VideoFacts;
+  /** What messages call the file; its base name when left out. */
+  name?: string;
+  signal?: AbortSignal;
+}
+
+/** The port to ffmpeg and ffprobe. Errors are JobErrors; no process outlives its call. */
+export interface Media {
+  /** @see probe in probe.ts */
+  probe: (file: string, name?: string, signal?: AbortSignal) => Promise<VideoFacts>;
+  /** @see split in split.ts */
+  split: (file: string, options: SplitOptions) => AsyncGenerator<Buffer>;
+  /** @see stitch in stitch.ts */
+  stitch: (request: StitchRequest) => Promise<void>;
+  /** @see contactSheet in contact-sheet.ts */
+  contactSheet: (pairs: Pair[], output: string) => Promise<void>;
+}
+
+export function createMedia(tools: FfmpegPaths): Media {
+  const probeFile: Media['probe'] = (file, name = path.basename(file), signal) =>
+    probe(tools.ffprobe, file, name, signal);
+  return {
+    probe: probeFile,
+    async *split(file, { format, facts, name = path.basename(file), signal }) {
+      yield* split(tools.ffmpeg, { file, name, format, signal, facts: facts ?? (await probeFile(file, name, signal)) });
+    },
+    stitch: (request) => stitch(tools.ffmpeg, request),
+    contactSheet: (pairs, output) => contactSheet(tools, pairs, output),
+  };
+}

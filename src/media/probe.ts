@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import { JobError } from '../job/failure.js';
+import { QUIET, UNTRUSTED, local } from './arguments.js';
+import { checkReadable, damage, notAVideo } from './bad-file.js';
+import type { VideoFacts } from './facts.js';
+import { run } from './process.js';
+import { describe } from './describe.js';
+import { parsePackets, parseRational, timingOf } from './timing.js';
+
+const text = z.string().optional();
+
+const streamSchema = z.object({
+  index: z.number(),
+  codec_type: text,
+  codec_name: text,
+  width: z.number().optional(),
+  height: z.number().optional(),
+  pix_fmt: text,
+  sample_aspect_ratio: text,
+  time_base: text,
+  r_frame_rate: text,
+  avg_frame_rate: text,
+  field_order: text,
+  color_range: text,
+  color_space: text,
+  color_transfer: text,
+  color_primaries: text,
+  disposition: z.object({ default: z.number().optional(), attached_pic: z.number().optional() }).optional(),
+  tags: z.object({ rotate: text }).optional(),
+  side_data_list: z.array(z.object({ rotation: z.number().optional() })).optional(),
+});
+
+const fileSchema = z.object({
+  format: z.object({ format_name: z.string(), start_time: text }),
+  streams: z.array(streamSchema),
+});
+
+export type Stream = z.infer<typeof streamSchema>;
+export type FileInfo = z.infer<typeof fileSchema>;
+
+/**
+ * Facts about the first video stream marked as default (else the first); cover pictures do not count.
+ * Reads the whole file once, without decoding, so that a cut-off file is found out here and not half-way through a job.
+ * @param name what messages call the file
+ * @throws JobError `user`, one sentence, for anything that is not a whole video with at least one frame.
+ */
+export async function probe(ffprobe: string, file: string, name: string, signal?: AbortSignal): Promise<VideoFacts> {
+  await checkReadable(file, name);
+  const shown = ['-show_format', '-show_streams', '-of', 'json'];
+  const headers = await run(ffprobe, [...QUIET, ...UNTRUSTED, ...shown, local(file)], signal);
+  if (headers.code !== 0) throw await notAVideo(file, name, headers.stderr);
+  const info = fileSchema.parse(JSON.parse(headers.stdout.toString()));
+  const stream = chooseStream(info, name);
+  const entries = [
+    '-select_streams',
+    String(stream.index),
+    '-show_entries',
+    'packet=pts,dts,duration,flags',
+    '-of',
+    'csv=p=0',
+  ];
+  const packets = await run(ffprobe, [...QUIET, ...UNTRUSTED, ...entries, local(file)], signal);
+  const broken = damage(packets, name);
+  if (broken) throw broken;
+  const timing = timingOf(parsePackets(packets.stdout.toString()), {
+    timeBase: parseRational(stream.time_base) ?? { num: 1, den: 1000 },
+    baseRate: parseRational(stream.r_frame_rate),
+    averageRate: parseRational(stream.avg_frame_rate),
+  });
+  return describe(info, stream, timing, name);
+}
+
+function chooseStream(info: FileInfo, name: string): Stream {
+  const videos = info.streams.filter(
+    ({ codec_type, disposition }) => codec_type === 'video' && !disposition?.attached_pic,
+  );
+  const stream = videos.find(({ disposition }) => disposition?.default) ?? videos[0];
+  if (stream) return stream;
+  const what = info.streams.some(({ codec_type }) => codec_type === 'audio') ? 'only sound' : 'no video stream';
+  throw new JobError('user', `${name} holds ${what}; give a file with a picture in it.`);
+}

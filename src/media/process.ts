@@ -1,0 +1,67 @@
+import { spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { JobError } from '../job/failure.js';
+
+/** How a program ended, with the last of what it said. */
+export interface Ended {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stderr: string;
+  /** Why the program could not be started at all. */
+  notStarted?: Error;
+}
+
+export interface Running {
+  stdin: Writable;
+  stdout: Readable;
+  /** Settles when the program is gone and its pipes are closed; never rejects. */
+  ended: Promise<Ended>;
+  /** Harmless when the program is gone already. */
+  kill: () => void;
+}
+
+const STDERR_KEPT = 16_384;
+
+/** Starts a program without a shell. An abort kills it at once, even while it waits for a pipe. */
+export function start(command: string, args: string[], signal?: AbortSignal): Running {
+  signal?.throwIfAborted();
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true });
+  const kill = () => void child.kill('SIGKILL');
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr = (stderr + text).slice(-STDERR_KEPT);
+  });
+  // A program that ends early closes its input; how it ended tells why, and an unhandled EPIPE would end ours.
+  child.stdin.on('error', () => {});
+  signal?.addEventListener('abort', kill, { once: true });
+  const ended = new Promise<Ended>((resolve) => {
+    child.once('error', (notStarted) => resolve({ code: null, signal: null, stderr, notStarted }));
+    child.once('close', (code, killedBy) => resolve({ code, signal: killedBy, stderr }));
+  }).finally(() => signal?.removeEventListener('abort', kill));
+  return { stdin: child.stdin, stdout: child.stdout, ended, kill };
+}
+
+/**
+ * Runs a program to its end and gives what it printed.
+ * @throws JobError when the program is not there; any other end is the caller's to judge.
+ */
+export async function run(command: string, args: string[], signal?: AbortSignal): Promise<Ended & { stdout: Buffer }> {
+  const running = start(command, args, signal);
+  running.stdin.end();
+  try {
+    const chunks: Buffer[] = [];
+    for await (const chunk of running.stdout) chunks.push(chunk);
+    const end = await running.ended;
+    signal?.throwIfAborted();
+    if (end.notStarted) throw cannotStart(command, end.notStarted);
+    return { ...end, stdout: Buffer.concat(chunks) };
+  } finally {
+    running.kill();
+  }
+}
+
+export function cannotStart(command: string, cause: Error): JobError {
+  return new JobError('user', `Cannot start ${command}; install FFmpeg or name a working binary in the settings.`, {
+    cause,
+  });
+}

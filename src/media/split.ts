@@ -1,0 +1,52 @@
+import { QUIET, UNTRUSTED, local } from './arguments.js';
+import { matrixOf, rangeOf } from './colour.js';
+import type { FrameFormat, VideoFacts } from './facts.js';
+import { ffmpegFailure } from './failure.js';
+import { cutFrames } from './frame-cutter.js';
+import { start } from './process.js';
+
+export interface SplitRequest {
+  file: string;
+  /** What messages call the file. */
+  name: string;
+  facts: VideoFacts;
+  format: FrameFormat;
+  signal?: AbortSignal;
+}
+
+/**
+ * Every decoded frame once, in the order of presentation, upright. ffmpeg waits while the consumer is busy, and is killed when the
+ * consumer stops early or the signal aborts.
+ * @throws JobError `user` when the video cannot be decoded; the signal's reason after an abort.
+ */
+export async function* split(ffmpeg: string, request: SplitRequest): AsyncGenerator<Buffer> {
+  const { file, name, facts, format, signal } = request;
+  const input = [...UNTRUSTED, '-i', local(file), '-map', `0:${facts.streamIndex}`];
+  // -vsync 0 also where -fps_mode exists: the npm build does not know the new word, and ffmpeg 5 to 7 still take the old one.
+  const output = ['-vsync', '0', '-vf', toRgb(facts, format), ...encoder(format), '-f', 'image2pipe', 'pipe:1'];
+  const running = start(ffmpeg, [...QUIET, '-nostdin', ...input, ...output], signal);
+  running.stdin.end();
+  try {
+    yield* cutFrames(running.stdout, format);
+    const end = await running.ended;
+    if (end.code !== 0) throw ffmpegFailure(ffmpeg, end, `split ${name} into frames`);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    running.kill();
+    await running.ended;
+  }
+}
+
+/** JPEG means BT.601 in full range; the way through RGB keeps swscale from mixing up two matrices. */
+function toRgb(facts: VideoFacts, format: FrameFormat): string {
+  const rgb = `scale=in_color_matrix=${matrixOf(facts.colour)}:in_range=${rangeOf(facts)},format=rgb24`;
+  return format === 'png' ? rgb : `${rgb},scale=out_color_matrix=bt601:out_range=pc,format=yuvj444p`;
+}
+
+/** PNG for speed: the cheapest deflate behind the predictor that suits it; JPEG at its best. */
+function encoder(format: FrameFormat): string[] {
+  if (format === 'jpg') return ['-c:v', 'mjpeg', '-q:v', '2'];
+  return ['-c:v', 'png', '-compression_level', '1', '-pred', 'up'];
+}

@@ -1,0 +1,71 @@
+import type { Rational, VideoFacts } from './facts.js';
+
+/** A packet of the video stream, in ticks of the stream's time base. */
+interface Packet {
+  time: number;
+  duration: number;
+}
+
+/** What ffprobe says of the stream's rate. */
+export interface StreamTiming {
+  timeBase: Rational;
+  /** The lowest rate that fits every time stamp. */
+  baseRate: Rational | null;
+  averageRate: Rational | null;
+}
+
+export type Timing = Pick<VideoFacts, 'frameRate' | 'variableRate' | 'framesEstimate' | 'durationSeconds'> & {
+  firstSeconds: number;
+};
+
+/** Containers round times to their tick; more than this (seconds) is not rounding. */
+const ROUNDING = 0.0015;
+
+/** `30000/1001` as a fraction; null for `0/0` and the like. */
+export function parseRational(text: string | undefined): Rational | null {
+  const match = /^(\d+)[/:](\d+)$/.exec(text ?? '');
+  const [num, den] = [Number(match?.[1]), Number(match?.[2])];
+  return num > 0 && den > 0 ? { num, den } : null;
+}
+
+/**
+ * Packets from ffprobe's lines `pts,dts,duration,flags`. Those marked D are decoded but not shown (an edit list cuts them off).
+ * A packet without a presentation time, as AVI has them, is taken by its decoding time.
+ */
+export function parsePackets(csv: string): Packet[] {
+  const shown = csv.split('\n').filter((line) => line !== '' && !line.slice(line.lastIndexOf(',')).includes('D'));
+  const packets = shown.map((line) => {
+    const [pts = '', dts = '', duration = ''] = line.split(',');
+    return { time: Number(pts === 'N/A' ? dts : pts), duration: Number(duration) || 0 };
+  });
+  return packets.toSorted((a, b) => a.time - b.time);
+}
+
+/** Rate, length and frame count as the packets themselves show them. Null when there is no packet. */
+export function timingOf(packets: Packet[], { timeBase, baseRate, averageRate }: StreamTiming): Timing | null {
+  const [first, last] = [packets[0], packets.at(-1)];
+  if (!first || !last) return null;
+  const tick = timeBase.num / timeBase.den;
+  const span = (last.time - first.time) * tick;
+  const constant = [baseRate, averageRate].find((rate) => rate && fits(packets, tick, rate));
+  const frameRate = constant ?? averageRate ?? measured(packets.length, span);
+  return {
+    frameRate,
+    variableRate: !constant,
+    framesEstimate: packets.length,
+    durationSeconds: span + (last.duration ? last.duration * tick : frameRate.den / frameRate.num),
+    firstSeconds: first.time * tick,
+  };
+}
+
+/** Whether frame k is shown at k divided by the rate, for every k. */
+function fits(packets: Packet[], tick: number, rate: Rational): boolean {
+  const start = packets[0]?.time ?? 0;
+  const allowed = Math.min(tick, ROUNDING) + 1e-6;
+  return packets.every(({ time }, index) => Math.abs((time - start) * tick - (index * rate.den) / rate.num) <= allowed);
+}
+
+function measured(frames: number, span: number): Rational {
+  const rate = span > 0 ? (frames - 1) / span : 25;
+  return { num: Math.max(1, Math.round(rate * 1000)), den: 1000 };
+}

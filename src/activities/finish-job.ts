@@ -1,0 +1,87 @@
+import { rm } from 'node:fs/promises';
+import pMap from 'p-map';
+import { batchAt, type BatchPlan } from '../job/plan.js';
+import type { AttemptResult, FailedItem } from '../job/task.js';
+import { itemName, MANIFEST, RESOLVED_JOB, settledBlob } from '../storage/layout.js';
+import { jobOf, readJson, type Storage, workOf, writeJson } from '../storage/storage.js';
+import { readBatchState } from './batch-state.js';
+import type { FinishInput, FinishResult } from './inputs.js';
+import { jobFolder } from './local-copy.js';
+import type { Ports } from './ports.js';
+import type { ResolvedJob } from './resolved-job.js';
+import type { Settled } from './settle-batch.js';
+
+/** One batch in the manifest. */
+export interface BatchReport {
+  batch: number;
+  first: number;
+  count: number;
+  done: number;
+  failed: FailedItem[];
+  /** Container runs, whether or not they managed to write a result. */
+  attempts: number;
+  results: Pick<AttemptResult, 'attempt' | 'outcome' | 'device' | 'codec' | 'timings' | 'startedAt' | 'endedAt'>[];
+}
+
+const READS = 16;
+
+/** Writes the manifest and removes what the job no longer needs. A failed job keeps its frames, so that nothing is lost. */
+export function createFinishJob({ storage, tempFolder }: Pick<Ports, 'storage' | 'tempFolder'>) {
+  return async (input: FinishInput): Promise<FinishResult> => {
+    const { jobId, plan } = input;
+    const job = await readJson<ResolvedJob>(jobOf(storage, jobId), RESOLVED_JOB);
+    const batches = plan
+      ? await pMap(batchIndices(plan), (index) => reportBatch(storage, jobId, plan, index), { concurrency: READS })
+      : [];
+    const totals = {
+      done: sum(batches, (batch) => batch.done),
+      failed: sum(batches, (batch) => batch.failed.length),
+      attempts: sum(batches, (batch) => batch.attempts),
+    };
+    const { outcome, message } = input;
+    const manifest = {
+      jobId,
+      outcome,
+      message,
+      finishedAt: new Date().toISOString(),
+      ...job,
+      items: plan?.items ?? 0,
+      totals,
+      batches,
+    };
+    await writeJson(jobOf(storage, jobId), MANIFEST, manifest);
+    await rm(jobFolder(tempFolder, jobId), { recursive: true, force: true });
+    if (outcome === 'cancelled' || (outcome === 'done' && job?.spec.output.keepFrames === false))
+      await workOf(storage, jobId).deleteIfExists();
+    return totals;
+  };
+}
+
+const batchIndices = (plan: BatchPlan) => Array.from({ length: plan.batches }, (_, index) => index);
+const sum = <T>(values: T[], of: (value: T) => number) => values.reduce((total, value) => total + of(value), 0);
+
+async function reportBatch(storage: Storage, jobId: string, plan: BatchPlan, index: number): Promise<BatchReport> {
+  const { first, count } = batchAt(plan, index) ?? { first: 0, count: 0 };
+  const settled = await readJson<Settled>(jobOf(storage, jobId), settledBlob(index));
+  const attempts = settled?.attempt ?? 0;
+  const state = await readBatchState(storage, jobId, first, count, index, attempts);
+  const givenUp = state.missing.map((item) => ({ name: itemName(item), reason: settled?.message ?? 'never scored' }));
+  const results = state.results.map(({ attempt, outcome, device, codec, timings, startedAt, endedAt }) => ({
+    attempt,
+    outcome,
+    device,
+    codec,
+    timings,
+    startedAt,
+    endedAt,
+  }));
+  return {
+    batch: index,
+    first,
+    count,
+    done: state.done.length,
+    failed: [...state.failed, ...givenUp],
+    attempts,
+    results,
+  };
+}

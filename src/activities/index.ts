@@ -1,0 +1,21 @@
+import { createFinishJob } from './finish-job.js';
+import { createLaunchBatch } from './launch-batch.js';
+import { createObserveBatch } from './observe-batch.js';
+import type { Ports } from './ports.js';
+import { createPrepareJob } from './prepare-job.js';
+import { createSettleBatch } from './settle-batch.js';
+import { createSplitVideo } from './split-video.js';
+import { createStitchVideo } from './stitch-video.js';
+
+/** All activities, by the names under which the orchestrators call them. */
+export function createActivities(ports: Ports) {
+  return {
+    prepareJob: createPrepareJob(ports),
+    splitVideo: createSplitVideo(ports),
+    launchBatch: createLaunchBatch(ports),
+    observeBatch: createObserveBatch(ports),
+    settleBatch: createSettleBatch(ports),
+    stitchVideo: createStitchVideo(ports),
+    finishJob: createFinishJob(ports),
+  };
+}

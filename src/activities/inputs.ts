@@ -1,0 +1,92 @@
+import type { BatchPlan } from '../job/plan.js';
+import type { JobSpec } from '../job/spec.js';
+import type { Timeouts } from '../job/watch.js';
+
+/** Inputs and outputs of the activities: small, without secrets, kept in the orchestration history. */
+
+export interface PrepareInput {
+  jobId: string;
+  spec: JobSpec;
+}
+
+export interface Prepared {
+  /** Frames the video is expected to have; `splitVideo` tells the true number. */
+  expectedItems: number;
+  /** Containers that may run at once. */
+  parallel: number;
+  warnings: string[];
+}
+
+export interface SplitResult {
+  frames: number;
+}
+
+/** One attempt of one batch. */
+export interface AttemptInput {
+  jobId: string;
+  batch: number;
+  /** Index of the batch's first item, and how many it has. */
+  first: number;
+  count: number;
+  /** From 1. */
+  attempt: number;
+}
+
+export interface LaunchResult {
+  /** Items without an output; with 0 no container was started. */
+  remaining: number;
+  stopped: boolean;
+}
+
+export interface ObserveInput extends AttemptInput {
+  /** Milliseconds since the epoch, on the durable clock. */
+  launchedAt: number;
+  timeouts: Timeouts;
+}
+
+export type Verdict = 'running' | 'ended' | 'stalled' | 'batch-timeout' | 'provision-timeout' | 'stopped';
+
+export interface ObserveResult {
+  verdict: Verdict;
+  pollSeconds: number;
+}
+
+export interface SettleInput extends AttemptInput {
+  verdict: Exclude<Verdict, 'running'>;
+  /** Charged attempts that remain after this one. */
+  attemptsLeft: number;
+}
+
+export interface SettleResult {
+  done: number;
+  failed: number;
+  missing: number;
+  /** How an attempt that left items missing counts. */
+  failure: 'none' | 'charged' | 'platform' | 'user' | 'stopped' | 'cancelled';
+  /** One sentence; '' when nothing is missing. */
+  message: string;
+}
+
+export interface StitchInput {
+  jobId: string;
+  frames: number;
+}
+
+export interface StitchResult {
+  output: string;
+  bytes: number;
+}
+
+export interface FinishInput {
+  jobId: string;
+  outcome: 'done' | 'failed' | 'cancelled';
+  message: string;
+  /** Absent when the job failed before there was one. */
+  plan?: BatchPlan;
+}
+
+export interface FinishResult {
+  done: number;
+  failed: number;
+  attempts: number;
+}

@@ -1,0 +1,81 @@
+import type { ScoreTask } from '../job/task.js';
+import {
+  containerName,
+  frameBlob,
+  itemName,
+  logBlob,
+  modelBlob,
+  progressBlob,
+  resultBlob,
+  scoredBlob,
+  STOP,
+  taskBlob,
+} from '../storage/layout.js';
+import {
+  blobSas,
+  containerSas,
+  jobOf,
+  mediaBlob,
+  modelsOf,
+  type Storage,
+  workOf,
+  writeJson,
+} from '../storage/storage.js';
+import { readBatchState } from './batch-state.js';
+import type { AttemptInput, LaunchResult } from './inputs.js';
+import type { Ports } from './ports.js';
+import { readResolvedJob, type ResolvedJob } from './resolved-job.js';
+
+/** Starts one container for the items of the batch that have no output yet. A second delivery starts nothing. */
+export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 'compute'>) {
+  return async (input: AttemptInput): Promise<LaunchResult> => {
+    const { jobId, batch, attempt } = input;
+    if (await jobOf(storage, jobId).getBlobClient(STOP).exists()) return { remaining: input.count, stopped: true };
+    const [job, state] = await Promise.all([
+      readResolvedJob(storage, jobId),
+      readBatchState(storage, jobId, input.first, input.count, batch, attempt - 1),
+    ]);
+    if (state.missing.length === 0) return { remaining: 0, stopped: false };
+    await writeJson(jobOf(storage, jobId), taskBlob(batch, attempt), makeTask(job, input, state.missing));
+    await compute[job.spec.compute.kind].launch({
+      name: containerName(jobId, batch, attempt),
+      parallel: job.parallel,
+      environment: await scorerEnvironment(storage, job, taskBlob(batch, attempt)),
+    });
+    return { remaining: state.missing.length, stopped: false };
+  };
+}
+
+function makeTask(job: ResolvedJob, { batch, attempt }: AttemptInput, missing: number[]): ScoreTask {
+  const format = job.spec.output.frameFormat;
+  return {
+    jobId: job.jobId,
+    batch,
+    attempt,
+    items: missing.map((index) => ({
+      name: itemName(index),
+      input: frameBlob(index, format),
+      output: scoredBlob(index, format),
+    })),
+    card: job.card,
+    progressBlob: progressBlob(batch, attempt),
+    resultBlob: resultBlob(batch, attempt),
+    logBlob: logBlob(batch, attempt),
+  };
+}
+
+/** Time a container may need to be given its place and to end, on top of the batch's own limit. */
+const SAS_MARGIN_SECONDS = 3600;
+
+async function scorerEnvironment(storage: Storage, job: ResolvedJob, task: string): Promise<Record<string, string>> {
+  const { timeouts, model, style } = job.spec;
+  const seconds = timeouts.batchSeconds + SAS_MARGIN_SECONDS;
+  const [jobUrl, workUrl, modelUrl, styleUrl] = await Promise.all([
+    containerSas(jobOf(storage, job.jobId), 'rcwl', seconds),
+    containerSas(workOf(storage, job.jobId), 'rcwl', seconds),
+    blobSas(modelsOf(storage).getBlobClient(modelBlob(model)), 'r', seconds),
+    style === undefined ? undefined : blobSas(mediaBlob(storage, style), 'r', seconds),
+  ]);
+  const environment = { TASK_BLOB: task, JOB_CONTAINER_URL: jobUrl, WORK_CONTAINER_URL: workUrl, MODEL_URL: modelUrl };
+  return styleUrl === undefined ? environment : { ...environment, STYLE_URL: styleUrl };
+}

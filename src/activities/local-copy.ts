@@ -1,0 +1,57 @@
+import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { BlobClient } from '@azure/storage-blob';
+import { JobError } from '../job/failure.js';
+import { isNotFound } from '../storage/storage.js';
+
+export const jobFolder = (tempFolder: string, jobId: string) => path.join(tempFolder, `scoring-${jobId}`);
+
+/**
+ * Downloads a blob into the job's temporary folder, unless an earlier activity on this machine has done so.
+ * @throws JobError `user` when there is no such blob or the disk is full.
+ */
+export async function localCopy(blob: BlobClient, folder: string, name: string): Promise<string> {
+  const file = path.join(folder, name);
+  try {
+    const { contentLength } = await blob.getProperties();
+    const existing = await stat(file).catch(() => undefined);
+    if (existing && existing.size === contentLength) return file;
+    await mkdir(folder, { recursive: true });
+    const part = `${file}.${process.pid}.${Date.now()}.part`;
+    try {
+      await blob.downloadToFile(part);
+      await rename(part, file);
+    } finally {
+      await rm(part, { force: true });
+    }
+    return file;
+  } catch (cause) {
+    if (isNotFound(cause))
+      throw new JobError(
+        'user',
+        `There is no blob ${blob.containerName}/${blob.name}; upload it and start the job again.`,
+        { cause },
+      );
+    throw diskError(cause, folder);
+  }
+}
+
+/** Names the remedy when a file could not be written; passes any other error on. */
+export function diskError(cause: unknown, folder: string): unknown {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  if (code === 'ENOSPC') {
+    return new JobError(
+      'user',
+      `The disk of the temporary folder ${folder} is full; free some space or set TEMP_FOLDER to a folder on a larger disk.`,
+      { cause },
+    );
+  }
+  if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM') {
+    return new JobError(
+      'user',
+      `The temporary folder ${folder} cannot be written; set TEMP_FOLDER to a folder that can.`,
+      { cause },
+    );
+  }
+  return cause;
+}

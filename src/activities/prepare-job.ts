@@ -1,0 +1,91 @@
+import { access } from 'node:fs/promises';
+import path from 'node:path';
+import { JobError } from '../job/failure.js';
+import { completeCard, type ModelCard, parseCard } from '../job/model-card.js';
+import type { JobSpec } from '../job/spec.js';
+import { cardBlob, modelBlob, OUTBOX, RESOLVED_JOB } from '../storage/layout.js';
+import { jobOf, mediaBlob, modelsOf, readText, type Storage, workOf, writeJson } from '../storage/storage.js';
+import type { Prepared, PrepareInput } from './inputs.js';
+import { jobFolder, localCopy } from './local-copy.js';
+import type { Ports } from './ports.js';
+import type { ResolvedJob } from './resolved-job.js';
+
+/** Checks everything that can be checked before anything is spent: the video, the model, the style, the compute. */
+export function createPrepareJob(ports: Ports) {
+  const { storage } = ports;
+  return async ({ jobId, spec }: PrepareInput): Promise<Prepared> => {
+    await Promise.all([workOf(storage, jobId).createIfNotExists(), jobOf(storage, jobId).createIfNotExists()]);
+    const folder = jobFolder(ports.tempFolder, jobId);
+    const [video, card, preflight] = await Promise.all([
+      localCopy(mediaBlob(storage, spec.input.video), folder, 'source').then((file) =>
+        ports.media.probe(file, spec.input.video),
+      ),
+      resolveModel(ports, spec.model, folder),
+      ports.compute[spec.compute.kind].preflight({ maxParallel: spec.batch.maxParallel }),
+    ]);
+    await checkStyle(storage, spec, card);
+    const job: ResolvedJob = {
+      jobId,
+      spec,
+      card,
+      video,
+      output: spec.output.video ?? `${OUTBOX}/${jobId}.mp4`,
+      parallel: preflight.maxParallel,
+      createdAt: new Date().toISOString(),
+    };
+    await writeJson(jobOf(storage, jobId), RESOLVED_JOB, job);
+    return {
+      expectedItems: video.framesEstimate,
+      parallel: preflight.maxParallel,
+      warnings: [...video.warnings, ...preflight.warnings],
+    };
+  };
+}
+
+/** Loads the model once, in a process of its own, and completes its card from what the model says of itself. */
+async function resolveModel(ports: Ports, model: string, folder: string): Promise<ModelCard> {
+  await publishBundledModel(ports, model);
+  const models = modelsOf(ports.storage);
+  const [file, card] = await Promise.all([
+    localCopy(models.getBlobClient(modelBlob(model)), folder, 'model.onnx'),
+    readText(models, cardBlob(model)),
+  ]);
+  return completeCard(parseCard(card ?? '{}'), await ports.inspectModel(file, model));
+}
+
+/** Copies a model that comes with the app into the models container, where scorers find it. */
+async function publishBundledModel(ports: Ports, model: string): Promise<void> {
+  const models = modelsOf(ports.storage);
+  const blob = models.getBlockBlobClient(modelBlob(model));
+  if (await blob.exists()) return;
+  const file = path.join(ports.bundledModels, modelBlob(model));
+  if (!(await isBundled(ports.bundledModels, model))) {
+    throw new JobError('user', `There is no model "${model}"; upload it first, or use one that is there.`);
+  }
+  await models.createIfNotExists();
+  const card = path.join(ports.bundledModels, cardBlob(model));
+  await models.getBlockBlobClient(cardBlob(model)).uploadFile(card);
+  await blob.uploadFile(file);
+}
+
+export async function isBundled(bundledModels: string, model: string): Promise<boolean> {
+  return access(path.join(bundledModels, modelBlob(model))).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function checkStyle(storage: Storage, spec: JobSpec, card: ModelCard): Promise<void> {
+  if (card.style && !spec.style) {
+    throw new JobError(
+      'user',
+      `The model "${spec.model}" has a style input ("${card.style.name}"); name a picture in the property "style".`,
+    );
+  }
+  if (!card.style && spec.style) {
+    throw new JobError('user', `The model "${spec.model}" has no style input; leave the property "style" out.`);
+  }
+  if (spec.style && !(await mediaBlob(storage, spec.style).exists())) {
+    throw new JobError('user', `There is no style picture ${spec.style}; upload it and start the job again.`);
+  }
+}

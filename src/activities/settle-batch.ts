@@ -1,0 +1,140 @@
+import type { Observation } from '../compute/provider.js';
+import type { SettledCounts } from '../job/progress.js';
+import type { AttemptResult } from '../job/task.js';
+import { containerName, logBlob, settledBlob, STOP } from '../storage/layout.js';
+import { jobOf, readJson, type Storage, writeJson } from '../storage/storage.js';
+import { type BatchState, readBatchState } from './batch-state.js';
+import type { SettleInput, SettleResult } from './inputs.js';
+import type { Ports } from './ports.js';
+import { readResolvedJob, type ResolvedJob } from './resolved-job.js';
+
+/** The settled blob: the counts for the status, and what was seen of the container before it was removed. */
+export interface Settled extends SettledCounts {
+  message: string;
+  observation: Observation;
+}
+
+/** After a container ended: compares outputs with items, keeps its log, removes it. A second delivery says the same. */
+export function createSettleBatch({ storage, compute }: Pick<Ports, 'storage' | 'compute'>) {
+  return async (input: SettleInput): Promise<SettleResult> => {
+    const { jobId, batch, attempt, first, count } = input;
+    const job = await readResolvedJob(storage, jobId);
+    const provider = compute[job.spec.compute.kind];
+    const name = containerName(jobId, batch, attempt);
+    const earlier = await readJson<Settled>(jobOf(storage, jobId), settledBlob(batch));
+    const observation = earlier?.attempt === attempt ? earlier.observation : await provider.observe(name);
+    await keepLog(storage, input, () => provider.logs(name));
+    await writeSettled(storage, input, {
+      done: 0,
+      failed: 0,
+      ...earlier,
+      message: '',
+      batch,
+      attempt,
+      state: 'retrying',
+      observation,
+    });
+    await provider.remove(name);
+    const state = await readBatchState(storage, jobId, first, count, batch, attempt);
+    const stop = await readJson<Stop>(jobOf(storage, jobId), STOP);
+    const result = judge(input, state, observation, stop);
+    const { done, missing, message } = result;
+    const givenUp = isFinal(result, input.attemptsLeft);
+    const failed = result.failed + (givenUp ? missing : 0);
+    await writeSettled(storage, input, {
+      batch,
+      attempt,
+      done,
+      failed,
+      state: missing === 0 ? 'done' : givenUp ? 'failed' : 'retrying',
+      message,
+      observation,
+    });
+    const doom =
+      result.failure === 'user'
+        ? message
+        : failed > job.spec.tolerate.failedItems
+          ? tooManyFailed(job, state, failed, message)
+          : undefined;
+    if (doom !== undefined && !stop)
+      await writeJson(jobOf(storage, jobId), STOP, { reason: 'failed', message: doom } satisfies Stop);
+    return result;
+  };
+}
+
+/** Why nothing more is launched for a job. */
+export interface Stop {
+  reason: 'cancelled' | 'failed';
+  message: string;
+}
+
+function tooManyFailed(job: ResolvedJob, state: BatchState, failed: number, message: string): string {
+  const item = state.failed[0];
+  const why = item ? `${item.name}: ${item.reason}` : message;
+  return `${failed} ${failed === 1 ? 'item' : 'items'} could not be scored and tolerate.failedItems is ${job.spec.tolerate.failedItems} (${why})`;
+}
+
+/** The scorer uploads its own log before it ends; one that was killed leaves only what the platform kept. */
+async function keepLog(
+  storage: Storage,
+  { jobId, batch, attempt }: SettleInput,
+  read: () => Promise<string>,
+): Promise<void> {
+  const blob = jobOf(storage, jobId).getBlockBlobClient(logBlob(batch, attempt));
+  if (await blob.exists()) return;
+  const log = await read();
+  await blob.upload(log, Buffer.byteLength(log), { blobHTTPHeaders: { blobContentType: 'text/plain; charset=utf-8' } });
+}
+
+export async function writeSettled(
+  storage: Storage,
+  { jobId, batch }: { jobId: string; batch: number },
+  settled: Settled,
+): Promise<void> {
+  const { attempt, done, failed, state } = settled;
+  const metadata = { attempt: String(attempt), done: String(done), failed: String(failed), state };
+  await writeJson(jobOf(storage, jobId), settledBlob(batch), settled, metadata);
+}
+
+function isFinal({ failure }: SettleResult, attemptsLeft: number): boolean {
+  return (
+    failure === 'user' ||
+    failure === 'stopped' ||
+    failure === 'cancelled' ||
+    (failure === 'charged' && attemptsLeft === 0)
+  );
+}
+
+function judge(input: SettleInput, state: BatchState, observation: Observation, stop: Stop | undefined): SettleResult {
+  const counts = { done: state.done.length, failed: state.failed.length, missing: state.missing.length };
+  if (counts.missing === 0) return { ...counts, failure: 'none', message: '' };
+  const own = state.results.find((result) => result.attempt === input.attempt);
+  if (input.verdict === 'stopped')
+    return {
+      ...counts,
+      failure: stop?.reason === 'cancelled' ? 'cancelled' : 'stopped',
+      message: stop?.message ?? 'the job was stopped',
+    };
+  if (own?.failure) return { ...counts, failure: own.failure.kind, message: own.failure.message };
+  if (input.verdict === 'provision-timeout')
+    return { ...counts, failure: 'platform', message: 'the container showed no sign of life in time' };
+  if (observation.platform === true || own?.outcome === 'interrupted') {
+    return {
+      ...counts,
+      failure: 'platform',
+      message: observation.reason ?? 'the container was interrupted by its platform',
+    };
+  }
+  return { ...counts, failure: 'charged', message: endedBecause(input.verdict, observation, own) };
+}
+
+function endedBecause(
+  verdict: SettleInput['verdict'],
+  observation: Observation,
+  own: AttemptResult | undefined,
+): string {
+  if (verdict === 'stalled') return 'the scorer handled no item for longer than timeouts.stallSeconds';
+  if (verdict === 'batch-timeout') return 'the batch took longer than timeouts.batchSeconds';
+  if (own) return 'the scorer ended without scoring every item';
+  return observation.reason ?? 'the scorer ended without a result';
+}

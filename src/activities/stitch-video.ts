@@ -1,0 +1,108 @@
+import { mkdir, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { ContainerClient } from '@azure/storage-blob';
+import { pMapIterable } from 'p-map';
+import { CONTACT_SHEET, frameBlob, scoredBlob, splitPath } from '../storage/layout.js';
+import { isNotFound, jobOf, mediaBlob, type Storage, workOf } from '../storage/storage.js';
+import type { StitchInput, StitchResult } from './inputs.js';
+import { diskError, jobFolder, localCopy } from './local-copy.js';
+import type { Ports } from './ports.js';
+import { readResolvedJob, type ResolvedJob } from './resolved-job.js';
+import { createStageProgress } from './stage-progress.js';
+
+/** Frames fetched ahead of ffmpeg. */
+const DOWNLOADS = 6;
+const CONTACT_SHEET_PAIRS = 4;
+
+/** Puts the scored frames, the original timing and the original audio together, and uploads the result whole. */
+export function createStitchVideo({ storage, media, tempFolder }: Pick<Ports, 'storage' | 'media' | 'tempFolder'>) {
+  return async ({ jobId, frames }: StitchInput): Promise<StitchResult> => {
+    const job = await readResolvedJob(storage, jobId);
+    const folder = jobFolder(tempFolder, jobId);
+    const source = await localCopy(mediaBlob(storage, job.spec.input.video), folder, 'source');
+    const output = path.join(folder, `stitched${path.extname(job.output) || '.mp4'}`);
+    const progress = createStageProgress(jobOf(storage, jobId), 'stitch', frames);
+    try {
+      await mkdir(folder, { recursive: true });
+      await media.stitch({
+        frames: scoredFrames(storage, job, frames, progress.report),
+        format: job.spec.output.frameFormat,
+        source,
+        facts: job.video,
+        output,
+      });
+      await progress.settled();
+      const { bytes } = await upload(storage, job.output, output);
+      await uploadContactSheet(storage, job, frames, media, path.join(folder, CONTACT_SHEET));
+      return { output: job.output, bytes };
+    } catch (error) {
+      throw diskError(error, folder);
+    } finally {
+      await rm(output, { force: true });
+    }
+  };
+}
+
+async function* scoredFrames(
+  storage: Storage,
+  job: ResolvedJob,
+  frames: number,
+  report: (done: number) => void,
+): AsyncGenerator<Buffer> {
+  const work = workOf(storage, job.jobId);
+  const indices = Array.from({ length: frames }, (_, index) => index);
+  let done = 0;
+  for await (const frame of pMapIterable(indices, (index) => frameOrSource(work, job, index), {
+    concurrency: DOWNLOADS,
+    backpressure: 2 * DOWNLOADS,
+  })) {
+    yield frame;
+    done += 1;
+    report(done);
+  }
+}
+
+/** A frame whose scoring failed, within the job's tolerance, is shown as it came. */
+async function frameOrSource(work: ContainerClient, job: ResolvedJob, index: number): Promise<Buffer> {
+  const { frameFormat } = job.spec.output;
+  try {
+    return await work.getBlobClient(scoredBlob(index, frameFormat)).downloadToBuffer();
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    return work.getBlobClient(frameBlob(index, frameFormat)).downloadToBuffer();
+  }
+}
+
+async function upload(storage: Storage, target: string, file: string): Promise<{ bytes: number }> {
+  const { container, blob } = splitPath(target);
+  const client = storage.media.getContainerClient(container);
+  await client.createIfNotExists();
+  await client.getBlockBlobClient(blob).uploadFile(file, { blobHTTPHeaders: { blobContentType: 'video/mp4' } });
+  return { bytes: (await stat(file)).size };
+}
+
+async function uploadContactSheet(
+  storage: Storage,
+  job: ResolvedJob,
+  frames: number,
+  media: Ports['media'],
+  file: string,
+): Promise<void> {
+  const work = workOf(storage, job.jobId);
+  const { frameFormat } = job.spec.output;
+  const count = Math.min(CONTACT_SHEET_PAIRS, frames);
+  const indices = Array.from({ length: count }, (_, k) => Math.floor(((2 * k + 1) * frames) / (2 * count)));
+  const pairs = await Promise.all(
+    indices.map(async (index) => {
+      const [before, after] = await Promise.all([
+        work.getBlobClient(frameBlob(index, frameFormat)).downloadToBuffer(),
+        frameOrSource(work, job, index),
+      ]);
+      return { before, after };
+    }),
+  );
+  await media.contactSheet(pairs, file);
+  await jobOf(storage, job.jobId)
+    .getBlockBlobClient(CONTACT_SHEET)
+    .uploadFile(file, { blobHTTPHeaders: { blobContentType: 'image/png' } });
+}

@@ -1,0 +1,63 @@
+import { app } from '@azure/functions';
+import * as df from 'durable-functions';
+import { createActivities } from './activities/index.js';
+import { createLocalCompute } from './compute/local/provider.js';
+import { readConfig } from './config.js';
+import { returnFailure } from './activities/return-failure.js';
+import { findFfmpeg } from './media/find.js';
+import { createMedia } from './media/media.js';
+import { scoreBatch } from './orchestrators/score-batch.js';
+import { scoreJob } from './orchestrators/score-job.js';
+import { scoreLane } from './orchestrators/score-lane.js';
+import { createModelInspector } from './scorer/inspect.js';
+import { isPlatformError, openStorage } from './storage/storage.js';
+import { createCancelJob } from './triggers/cancel-job.js';
+import { createCreateUpload } from './triggers/create-upload.js';
+import { createGetFile } from './triggers/get-file.js';
+import { createGetJob } from './triggers/get-job.js';
+import { createStartJob } from './triggers/start-job.js';
+
+/** The Functions app: reads its settings, makes the ports, and registers every function under the name it has in Azure. */
+const config = readConfig(process.env);
+const storage = openStorage(config);
+const local = createLocalCompute(config.childEnvironment);
+const ports = {
+  storage,
+  media: createMedia(findFfmpeg(config, config.searchPath)),
+  compute: { local },
+  inspectModel: createModelInspector(config.childEnvironment),
+  tempFolder: config.tempFolder,
+  bundledModels: config.bundledModels,
+};
+
+df.app.orchestration('scoreJob', scoreJob);
+df.app.orchestration('scoreLane', scoreLane);
+df.app.orchestration('scoreBatch', scoreBatch);
+
+for (const [name, activity] of Object.entries<(input: never) => Promise<object>>(createActivities(ports))) {
+  df.app.activity(name, { handler: returnFailure(name, activity, isPlatformError) });
+}
+
+const durableClient = [df.input.durableClient()];
+const http = { authLevel: 'function' } as const;
+app.http('startJob', {
+  ...http,
+  methods: ['POST'],
+  route: 'jobs',
+  extraInputs: durableClient,
+  handler: createStartJob(ports),
+});
+app.http('getJob', {
+  ...http,
+  methods: ['GET'],
+  route: 'jobs/{id}',
+  extraInputs: durableClient,
+  handler: createGetJob(ports),
+});
+app.http('cancelJob', { ...http, methods: ['DELETE'], route: 'jobs/{id}', handler: createCancelJob(ports) });
+app.http('getFile', { ...http, methods: ['GET'], route: 'jobs/{id}/files/{file}', handler: createGetFile(ports) });
+app.http('createUpload', { ...http, methods: ['POST'], route: 'uploads', handler: createCreateUpload(ports) });
+
+app.hook.appTerminate(async () => {
+  await Promise.all((await local.list()).map((name) => local.remove(name)));
+});

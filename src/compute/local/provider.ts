@@ -1,0 +1,96 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import os from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { JobError } from '../../job/failure.js';
+import type { ComputeProvider, LaunchRequest, Observation } from '../provider.js';
+
+/** Bytes of output kept per container; the scorer uploads its full log itself. */
+const LOG_LIMIT = 64 * 1024;
+
+interface LocalContainer {
+  child: ChildProcess;
+  log: string;
+  ended?: { code: number | null; signal: NodeJS.Signals | null };
+}
+
+const ATTACHED = fileURLToPath(new URL('../../attached.js', import.meta.url));
+const SCORER = fileURLToPath(new URL('../../scorer/main.js', import.meta.url));
+
+/**
+ * Runs each container as a child process of the app. It knows its containers only while the app lives, and they live no
+ * longer: after a restart of the app an attempt is `lost` and the next one scores what is missing.
+ * @param inherited what any child process of the app gets; never the app's secrets.
+ * @param scorer the program to run in place of the scorer.
+ */
+export function createLocalCompute(inherited: NodeJS.ProcessEnv, scorer: string = SCORER): ComputeProvider {
+  const containers = new Map<string, LocalContainer>();
+  const cores = os.availableParallelism();
+  return {
+    poll: { minSeconds: 0.3, maxSeconds: 5 },
+    preflight: ({ maxParallel }) => {
+      const allowed = Math.min(maxParallel ?? cores, cores);
+      const warnings =
+        maxParallel !== undefined && allowed < maxParallel
+          ? [`This machine has ${cores} cores, so ${allowed} instead of ${maxParallel} containers run at once.`]
+          : [];
+      return Promise.resolve({ maxParallel: allowed, warnings });
+    },
+    launch: async (request) => {
+      if (containers.has(request.name)) return;
+      containers.set(request.name, await start(scorer, request, inherited, cores));
+    },
+    observe: (name) => Promise.resolve(describe(containers.get(name))),
+    logs: (name) => Promise.resolve(containers.get(name)?.log ?? ''),
+    remove: async (name) => {
+      const container = containers.get(name);
+      if (container && !container.ended) {
+        container.child.kill('SIGKILL');
+        await once(container.child, 'close');
+      }
+      containers.delete(name);
+    },
+    list: () => Promise.resolve([...containers.keys()]),
+  };
+}
+
+async function start(
+  scorer: string,
+  request: LaunchRequest,
+  inherited: NodeJS.ProcessEnv,
+  cores: number,
+): Promise<LocalContainer> {
+  const threads = String(Math.max(1, Math.floor(cores / request.parallel)));
+  const env = { ...inherited, SCORER_THREADS: threads, ...request.environment };
+  const child = spawn(process.execPath, [ATTACHED, scorer], { env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+  const container: LocalContainer = { child, log: '' };
+  const keep = (chunk: Buffer) => {
+    container.log = (container.log + chunk.toString('utf8')).slice(-LOG_LIMIT);
+  };
+  child.stdout.on('data', keep);
+  child.stderr.on('data', keep);
+  child.stdin.on('error', () => undefined);
+  child.once('close', (code, signal) => {
+    container.ended = { code, signal };
+  });
+  try {
+    await once(child, 'spawn');
+  } catch (cause) {
+    throw new JobError('platform', `The scorer process could not be started: ${String(cause)}.`, { cause });
+  }
+  return container;
+}
+
+function describe(container: LocalContainer | undefined): Observation {
+  if (!container) return { state: 'lost', platform: true, reason: 'the app was restarted while the scorer ran' };
+  if (!container.ended) return { state: 'running' };
+  const { code, signal } = container.ended;
+  if (code === 0) return { state: 'succeeded', exitCode: 0 };
+  if (signal !== null)
+    return {
+      state: 'failed',
+      exitCode: 128 + (os.constants.signals[signal] ?? 0),
+      reason: `the scorer was killed by ${signal}`,
+    };
+  return { state: 'failed', exitCode: code ?? 1, reason: `the scorer ended with exit code ${code}` };
+}

@@ -1,0 +1,54 @@
+import type { PollBounds } from '../job/watch.js';
+
+/** What the fan-out asks of a compute before it starts. */
+export interface PreflightRequest {
+  /** Containers the job wants to run at once, 1 or more; absent: as many as suit the compute. */
+  maxParallel?: number;
+}
+
+export interface Preflight {
+  /** Containers that may run at once; never more than was asked for. */
+  maxParallel: number;
+  /** One sentence for each thing that was changed, with its numbers. */
+  warnings: string[];
+}
+
+export interface LaunchRequest {
+  /** Deterministic per attempt: launching the same name twice starts one container. */
+  name: string;
+  /** Containers of this job that may run beside this one, itself included. */
+  parallel: number;
+  /** Environment of the scorer; every value is handled as a secret. */
+  environment: Record<string, string>;
+}
+
+/** `lost`: the platform no longer knows it, though nobody removed it; `gone`: it was removed. */
+export type ContainerState = 'provisioning' | 'running' | 'succeeded' | 'failed' | 'lost' | 'gone';
+
+export interface Observation {
+  state: ContainerState;
+  exitCode?: number;
+  /** Why it ended, in words a user understands. */
+  reason?: string;
+  /** True when the platform and not the program ended it. */
+  platform?: boolean;
+}
+
+/**
+ * Whatever runs scorer containers. Implementations throw JobError only: `platform` for what is worth waiting out, `user`
+ * for what must be changed.
+ */
+export interface ComputeProvider {
+  readonly poll: PollBounds;
+  /** What capacity, quota and SKU allow, with numbers. */
+  preflight(request: PreflightRequest): Promise<Preflight>;
+  /** Starts the container, unless one of this name exists. */
+  launch(request: LaunchRequest): Promise<void>;
+  observe(name: string): Promise<Observation>;
+  /** The container's output so far, or '' when there is none. */
+  logs(name: string): Promise<string>;
+  /** Stops and removes it; fine when there is none. */
+  remove(name: string): Promise<void>;
+  /** Names of all containers that this app launched and did not remove. */
+  list(): Promise<string[]>;
+}

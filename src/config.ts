@@ -1,0 +1,60 @@
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { JobError } from './job/failure.js';
+
+const setting = z.string().min(1).optional();
+
+const schema = z.object({
+  AzureWebJobsStorage: z.string({ error: 'is missing: set it to the connection string of the storage account' }).min(1),
+  MEDIA_STORAGE: setting,
+  INTERNAL_STORAGE: setting,
+  FFMPEG_PATH: setting,
+  FFPROBE_PATH: setting,
+  TEMP_FOLDER: setting,
+  PATH: z.string().default(''),
+});
+
+const FOR_CHILDREN = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'TMP', 'SystemRoot', 'LD_LIBRARY_PATH', 'NODE_EXTRA_CA_CERTS'];
+
+export interface Config {
+  mediaConnection: string;
+  internalConnection: string;
+  ffmpegPath: string | undefined;
+  ffprobePath: string | undefined;
+  /** Where programs are looked for, as in the PATH variable. */
+  searchPath: string;
+  /** Videos stand here while they are split and stitched. */
+  tempFolder: string;
+  /** The models that come with the app. */
+  bundledModels: string;
+  /** All that child processes get of the app's environment: what a program needs to start, none of the secrets. */
+  childEnvironment: NodeJS.ProcessEnv;
+}
+
+/**
+ * Every setting of the app, validated once; nothing else reads the environment.
+ * `MEDIA_STORAGE` and `INTERNAL_STORAGE` default to the account that the Functions host itself uses.
+ * @throws JobError `user` that names the setting.
+ */
+export function readConfig(environment: NodeJS.ProcessEnv): Config {
+  const result = schema.safeParse(environment);
+  if (!result.success) {
+    const issue = result.error.issues[0];
+    throw new JobError('user', `The setting ${issue?.path.join('.')} ${issue?.message}.`, { cause: result.error });
+  }
+  const settings = result.data;
+  return {
+    mediaConnection: settings.MEDIA_STORAGE ?? settings.AzureWebJobsStorage,
+    internalConnection: settings.INTERNAL_STORAGE ?? settings.AzureWebJobsStorage,
+    ffmpegPath: settings.FFMPEG_PATH,
+    ffprobePath: settings.FFPROBE_PATH,
+    searchPath: settings.PATH,
+    tempFolder: settings.TEMP_FOLDER ?? os.tmpdir(),
+    bundledModels: path.resolve(fileURLToPath(new URL('../models', import.meta.url))),
+    childEnvironment: Object.fromEntries(
+      FOR_CHILDREN.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
+    ),
+  };
+}

@@ -1,0 +1,76 @@
+import type { OrchestrationContext } from 'durable-functions';
+import type {
+  AttemptInput,
+  LaunchResult,
+  ObserveInput,
+  ObserveResult,
+  SettleInput,
+  SettleResult,
+} from '../activities/inputs.js';
+import type { Outcome } from '../job/outcome.js';
+import { type BatchHistory, nextStep } from '../job/retry.js';
+import { callActivity, callPatiently, sleep, type Step } from './calls.js';
+import type { BatchInput, ScoreResult } from './inputs.js';
+
+/**
+ * Scores one batch: launch, watch, settle; and again with a new container for what is missing, until nothing is or the
+ * budget is spent. Never throws.
+ */
+export function* scoreBatch(context: OrchestrationContext): Step<ScoreResult> {
+  const input = context.df.getInput<BatchInput>();
+  const history: BatchHistory = { charged: 0, platform: 0, elapsedSeconds: 0 };
+  const startedAt = context.df.currentUtcDateTime.getTime();
+  let latest: ScoreResult = { done: 0, failed: 0, missing: input.count, message: '' };
+  for (let attempt = 1; ; attempt += 1) {
+    const outcome = yield* runAttempt(context, input, attempt, input.retry.maxAttempts - history.charged - 1);
+    if (outcome.ok)
+      latest = {
+        done: outcome.value.done,
+        failed: outcome.value.failed,
+        missing: outcome.value.missing,
+        message: outcome.value.message,
+      };
+    const kind = outcome.ok ? outcome.value.failure : outcome.kind;
+    if (kind === 'none') return latest;
+    const message = outcome.ok ? outcome.value.message : outcome.message;
+    if (kind === 'user' || kind === 'stopped' || kind === 'cancelled')
+      return { ...latest, message, stop: { message, cancelled: kind === 'cancelled' } };
+    history[kind] += 1;
+    history.elapsedSeconds = (context.df.currentUtcDateTime.getTime() - startedAt) / 1000;
+    const next = nextStep(input.retry, history, kind);
+    if (next.step === 'give-up')
+      return { ...latest, message: `Batch ${input.batch}: ${next.why}; the last one ended because ${message}` };
+    yield* sleep(context, next.delaySeconds);
+  }
+}
+
+function* runAttempt(
+  context: OrchestrationContext,
+  batch: BatchInput,
+  attempt: number,
+  attemptsLeft: number,
+): Step<Outcome<SettleResult>> {
+  const { jobId, first, count, timeouts } = batch;
+  const input: AttemptInput = { jobId, batch: batch.batch, first, count, attempt };
+  const launchedAt = context.df.currentUtcDateTime.getTime();
+  const launch = yield* callActivity<LaunchResult>(context, 'launchBatch', input);
+  if (!launch.ok) return launch;
+  const launched = launch.value.remaining > 0 && !launch.value.stopped;
+  const watched: Outcome<SettleInput['verdict']> = launched
+    ? yield* watch(context, { ...input, launchedAt, timeouts })
+    : { ok: true, value: launch.value.stopped ? 'stopped' : 'ended' };
+  const settle: SettleInput = { ...input, verdict: watched.ok ? watched.value : 'ended', attemptsLeft };
+  // Whatever was seen of it, the container is settled: that is what removes it.
+  const settled = yield* callPatiently<SettleResult>(context, 'settleBatch', settle);
+  return watched.ok || (settled.ok && settled.value.failure === 'none') ? settled : watched;
+}
+
+function* watch(context: OrchestrationContext, input: ObserveInput): Step<Outcome<SettleInput['verdict']>> {
+  for (let pause = 0; ;) {
+    if (pause > 0) yield* sleep(context, pause);
+    const seen = yield* callPatiently<ObserveResult>(context, 'observeBatch', input);
+    if (!seen.ok) return seen;
+    if (seen.value.verdict !== 'running') return { ok: true, value: seen.value.verdict };
+    pause = seen.value.pollSeconds;
+  }
+}

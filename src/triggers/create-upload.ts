@@ -1,0 +1,66 @@
+import type { HttpHandler } from '@azure/functions';
+import { z } from 'zod';
+import { JobError } from '../job/failure.js';
+import { cardBlob, INBOX, modelBlob, STYLES } from '../storage/layout.js';
+import { blobSas, modelsOf, type Storage } from '../storage/storage.js';
+import { answerError } from './answers.js';
+import { randomId } from './random-id.js';
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,80}$/;
+
+const schema = z.strictObject({
+  kind: z.enum(['video', 'style', 'model']),
+  name: z.string().regex(NAME),
+});
+
+/** The answer: `path` is what a job specification names; each URL takes one blob, for an hour. */
+export interface Upload {
+  path: string;
+  url: string;
+  /** Where the card of a model goes. */
+  cardUrl?: string;
+}
+
+const WRITE_SECONDS = 3600;
+
+/** `POST /api/uploads` with `{kind, name}`: a place in storage for one file, for clients that have no access of their own. */
+export function createCreateUpload({ storage }: { storage: Storage }): HttpHandler {
+  return async (request, context) => {
+    try {
+      const { kind, name } = parse(await request.text());
+      const upload =
+        kind === 'model'
+          ? await placeModel(storage, name)
+          : await placeMedia(storage, kind === 'video' ? INBOX : STYLES, name);
+      return { status: 201, jsonBody: upload };
+    } catch (error) {
+      return answerError(error, (message) => context.error(message));
+    }
+  };
+}
+
+function parse(text: string): z.output<typeof schema> {
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (cause) {
+    const message =
+      'An upload is asked for with {"kind":"video|style|model","name":"NAME"}, the name in letters, digits, ".", "_" and "-".';
+    throw new JobError('user', message, { cause });
+  }
+}
+
+/** A folder of its own for each upload, so that none overwrites another. */
+async function placeMedia(storage: Storage, container: string, name: string): Promise<Upload> {
+  const client = storage.media.getContainerClient(container);
+  await client.createIfNotExists();
+  const blob = `${randomId()}/${name}`;
+  return { path: `${container}/${blob}`, url: await blobSas(client.getBlobClient(blob), 'cw', WRITE_SECONDS) };
+}
+
+async function placeModel(storage: Storage, name: string): Promise<Upload> {
+  const models = modelsOf(storage);
+  await models.createIfNotExists();
+  const model = `${name.replace(/\.onnx$/i, '')}-${randomId()}`;
+  const urlOf = (blob: string) => blobSas(models.getBlobClient(blob), 'cw', WRITE_SECONDS);
+  return { path: model, url: await urlOf(modelBlob(model)), cardUrl: await urlOf(cardBlob(model)) };
+}

@@ -1,0 +1,34 @@
+import type { HttpHandler } from '@azure/functions';
+import { readResolvedJob } from '../activities/resolved-job.js';
+import { isJobId } from '../job/id.js';
+import { CONTACT_SHEET, MANIFEST } from '../storage/layout.js';
+import { blobSas, jobOf, mediaBlob, type Storage } from '../storage/storage.js';
+import { answerError, refuse } from './answers.js';
+
+const READ_SECONDS = 3600;
+
+/** `GET /api/jobs/{id}/files/{file}`: redirects to storage for `output`, `contact-sheet` or `manifest`, readable for an hour. */
+export function createGetFile({ storage }: { storage: Storage }): HttpHandler {
+  return async (request, context) => {
+    const { id = '', file = '' } = request.params;
+    try {
+      const blob = isJobId(id) ? await find(storage, id, file) : undefined;
+      if (!blob || !(await blob.exists()))
+        return refuse(
+          404,
+          `Job "${id}" has no file "${file}"; there are output, contact-sheet and manifest once it is done.`,
+        );
+      return { status: 302, headers: { Location: await blobSas(blob, 'r', READ_SECONDS) } };
+    } catch (error) {
+      return answerError(error, (message) => context.error(message));
+    }
+  };
+}
+
+async function find(storage: Storage, id: string, file: string) {
+  const job = jobOf(storage, id);
+  if (!(await job.exists())) return undefined;
+  if (file === 'manifest') return job.getBlobClient(MANIFEST);
+  if (file === 'contact-sheet') return job.getBlobClient(CONTACT_SHEET);
+  return file === 'output' ? mediaBlob(storage, (await readResolvedJob(storage, id)).output) : undefined;
+}

@@ -1,0 +1,146 @@
+import type { ContainerClient } from '@azure/storage-blob';
+import type { DurableOrchestrationStatus } from 'durable-functions';
+import {
+  type BatchCounts,
+  countProgress,
+  estimate,
+  type ItemCounts,
+  type PublishedStatus,
+  type RunningCounts,
+  type SettledCounts,
+  type Stage,
+} from '../job/progress.js';
+import type { JobOutput } from '../orchestrators/score-job.js';
+import { parseBatchBlob, PROGRESS_PREFIX, SETTLED_PREFIX, stageProgressBlob } from '../storage/layout.js';
+import { isNotFound, jobOf, readJson, type Storage } from '../storage/storage.js';
+
+export interface JobStatus {
+  id: string;
+  state: 'queued' | 'running' | 'done' | 'failed' | 'cancelled';
+  stage: Stage | null;
+  /** Frames handled by the current stage while the video is split or stitched; scored frames otherwise. */
+  items: ItemCounts;
+  batches: BatchCounts;
+  framesPerSecond: number | null;
+  secondsLeft: number | null;
+  /** Seconds per stage; the current stage up to now. */
+  stages: Partial<Record<Stage, number>>;
+  warnings: string[];
+  error: { kind: 'user' | 'platform'; message: string } | null;
+  /** Path of the finished video in the media storage account. */
+  output: string | null;
+  createdAt: string;
+}
+
+/** Reads two short listings whose metadata hold all counts, however many items the job has. */
+export async function readJobProgress(
+  storage: Storage,
+  id: string,
+  status: DurableOrchestrationStatus,
+  published: PublishedStatus | undefined,
+  now: number,
+): Promise<JobStatus> {
+  const container = jobOf(storage, id);
+  const current = published?.stages.at(-1);
+  const stages = Object.fromEntries(
+    (published?.stages ?? []).map((time) => [time.stage, time.seconds ?? (now - Date.parse(time.startedAt)) / 1000]),
+  );
+  const { items, batches } = await counts(container, published);
+  const state = stateOf(status, published);
+  const running = state === 'running' && current !== undefined && current.stage !== 'finish';
+  const elapsed = current ? (now - Date.parse(current.startedAt)) / 1000 : 0;
+  // Stitching encodes what splitting decoded; a little slower, as measured in docs/benchmarks.md.
+  const after = current?.stage === 'score' ? (stages.split ?? 0) * 1.5 : 0;
+  const { rate, secondsLeft } = running
+    ? estimate(items.done, items.total, elapsed, after)
+    : overall(items.total, stages.score);
+  const output = status.output as Partial<JobOutput> | string | null;
+  return {
+    id,
+    state,
+    stage: current?.stage ?? null,
+    items,
+    batches,
+    framesPerSecond: rate,
+    secondsLeft: running && current.stage !== 'split' ? secondsLeft : null,
+    stages: roundAll(stages),
+    warnings: published?.warnings ?? [],
+    error: errorOf(state, status, published),
+    output: state === 'done' && typeof output === 'object' ? (output?.output ?? null) : null,
+    createdAt: new Date(status.createdTime).toISOString(),
+  };
+}
+
+const overall = (items: number, seconds: number | undefined) => ({
+  rate: seconds ? Math.round((items / seconds) * 100) / 100 : null,
+  secondsLeft: null,
+});
+
+const roundAll = (stages: Record<string, number>) =>
+  Object.fromEntries(Object.entries(stages).map(([stage, seconds]) => [stage, Math.round(seconds * 1000) / 1000]));
+
+function stateOf(status: DurableOrchestrationStatus, published: PublishedStatus | undefined): JobStatus['state'] {
+  const name: string = status.runtimeStatus;
+  if (name === 'Completed') return 'done';
+  if (name === 'Terminated' || name === 'Canceled' || (name === 'Failed' && published?.cancelled)) return 'cancelled';
+  if (name === 'Failed') return 'failed';
+  return name === 'Pending' ? 'queued' : 'running';
+}
+
+function errorOf(
+  state: JobStatus['state'],
+  status: DurableOrchestrationStatus,
+  published: PublishedStatus | undefined,
+): JobStatus['error'] {
+  if (state !== 'failed' && state !== 'cancelled') return null;
+  return (
+    published?.error ?? {
+      kind: 'platform',
+      message: state === 'cancelled' ? 'The job was terminated.' : String(status.output),
+    }
+  );
+}
+
+async function counts(
+  container: ContainerClient,
+  published: PublishedStatus | undefined,
+): Promise<{ items: ItemCounts; batches: BatchCounts }> {
+  const stage = published?.stages.at(-1)?.stage;
+  const none = { total: 0, pending: 0, running: 0, done: 0, failed: 0 };
+  const [settled, reports, own] = await Promise.all([
+    list(container, SETTLED_PREFIX),
+    list(container, PROGRESS_PREFIX),
+    stage === 'split' || stage === 'stitch'
+      ? readJson<{ done: number; total: number }>(container, stageProgressBlob(stage))
+      : undefined,
+  ]);
+  const scored = published?.plan
+    ? countProgress(published.plan, settled as SettledCounts[], reports)
+    : { items: { total: published?.items ?? 0, done: 0, failed: 0 }, batches: none };
+  if (!own) return stage === 'stitch' ? { ...scored, items: { ...scored.items, done: 0 } } : scored;
+  return { ...scored, items: { ...scored.items, done: own.done } };
+}
+
+async function list(container: ContainerClient, prefix: string): Promise<(RunningCounts & { state: string })[]> {
+  const found: (RunningCounts & { state: string })[] = [];
+  try {
+    for await (const { name, metadata } of container.listBlobsFlat({ prefix, includeMetadata: true })) {
+      const key = parseBatchBlob(name);
+      if (!key || !metadata) continue;
+      const number = (field: string) => Number(metadata[field] ?? 0);
+      const attempt = key.attempt || number('attempt');
+      found.push({
+        batch: key.batch,
+        attempt,
+        done: number('done'),
+        skipped: number('skipped'),
+        failed: number('failed'),
+        state: metadata.state ?? '',
+      });
+    }
+  } catch (error) {
+    // The job has no container before its first activity ran.
+    if (!isNotFound(error)) throw error;
+  }
+  return found;
+}

@@ -1,0 +1,61 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { glob } from 'tinyglobby';
+import { messageOf, UserFault } from '../fault.js';
+import type { CoreModule } from './core-module.js';
+
+const CAPABILITIES = [
+  'RawHttpBodyBytes',
+  'RpcHttpTriggerMetadataRemoved',
+  'RpcHttpBodyOnly',
+  'IgnoreEmptyValuedRpcHttpHeaders',
+  'UseNullableValueDictionaryForHttp',
+  'WorkerStatus',
+  'TypedDataCollection',
+  'HandlesWorkerTerminateMessage',
+];
+
+/**
+ * Loads the app the way the Node worker does: every file that `main` of its package.json names (a glob is allowed), then
+ * its appStart hooks, then the end of registration. An app that streams HTTP is refused: it would expect its requests
+ * through a proxy of its own.
+ */
+export async function loadApp(folder: string, core: CoreModule): Promise<void> {
+  for (const file of await mainFiles(folder)) {
+    try {
+      await import(pathToFileURL(file).href);
+    } catch (error) {
+      if (error instanceof UserFault) throw error;
+      throw new UserFault(`The app could not be loaded: ${path.relative(folder, file)}: ${messageOf(error)}`);
+    }
+  }
+  if (!core.model || core.functions.all().length === 0) {
+    throw new UserFault(`The app in ${folder} registers no function: does "main" in its package.json name the right file?`);
+  }
+  await core.hooks.run('appStart', { hookData: {}, appHookData: core.hooks.appData, functionAppDirectory: folder });
+  const capabilities = await core.model.getCapabilities(Object.fromEntries(CAPABILITIES.map((name) => [name, 'true'])));
+  if (capabilities['HttpUri']) {
+    throw new UserFault('The app turns on HTTP streaming (app.setup enableHttpStream), which this host does not support.');
+  }
+  core.lock();
+}
+
+async function mainFiles(folder: string): Promise<string[]> {
+  const main = await readMain(folder);
+  const files = await glob(main, { cwd: folder, absolute: true, dot: true });
+  if (files.length === 0) throw new UserFault(`"main" in ${folder}/package.json names '${main}', and no file matches: build the app first.`);
+  return files.toSorted();
+}
+
+async function readMain(folder: string): Promise<string> {
+  const file = path.join(folder, 'package.json');
+  let main: unknown;
+  try {
+    ({ main } = JSON.parse(await readFile(file, 'utf8')) as { main?: unknown });
+  } catch (error) {
+    throw new UserFault(`${file} could not be read: ${messageOf(error)}`);
+  }
+  if (typeof main !== 'string') throw new UserFault(`${file} has no "main" that names the app's file.`);
+  return main;
+}

@@ -1,0 +1,65 @@
+import { UserFault } from '../fault.js';
+import type { Binding, FunctionCallback, FunctionMetadata } from './core-types.js';
+
+export type TriggerType = 'httpTrigger' | 'orchestrationTrigger' | 'activityTrigger';
+
+/** One function of the app, with its trigger found by type: binding names carry a hash and mean nothing. */
+export interface AppFunction {
+  name: string;
+  metadata: FunctionMetadata;
+  handler: FunctionCallback;
+  triggerType: TriggerType;
+  trigger: Binding;
+  clients: Binding[];
+}
+
+const TRIGGERS: Record<string, TriggerType> = {
+  httptrigger: 'httpTrigger',
+  orchestrationtrigger: 'orchestrationTrigger',
+  activitytrigger: 'activityTrigger',
+};
+const CLIENTS = new Set(['durableclient', 'orchestrationclient']);
+
+/** The app's functions; names compare without regard to case, as in Azure. */
+export class FunctionRegistry {
+  readonly #functions = new Map<string, AppFunction>();
+
+  add(metadata: FunctionMetadata, handler: FunctionCallback): void {
+    const key = metadata.name.toLowerCase();
+    if (this.#functions.has(key)) throw new UserFault(`Two functions are called '${metadata.name}': rename one of them.`);
+    this.#functions.set(key, describe(metadata, handler));
+  }
+
+  all(): AppFunction[] {
+    return [...this.#functions.values()];
+  }
+
+  find(triggerType: TriggerType, name: string): AppFunction | undefined {
+    const found = this.#functions.get(name.toLowerCase());
+    return found?.triggerType === triggerType ? found : undefined;
+  }
+
+  names(triggerType: TriggerType): string[] {
+    return this.all()
+      .filter((each) => each.triggerType === triggerType)
+      .map((each) => each.name);
+  }
+}
+
+function describe(metadata: FunctionMetadata, handler: FunctionCallback): AppFunction {
+  const bindings = Object.values(metadata.bindings);
+  const trigger = bindings.find((binding) => binding.type.toLowerCase().endsWith('trigger'));
+  if (!trigger) throw new UserFault(`Function '${metadata.name}' has no trigger.`);
+  const triggerType = TRIGGERS[trigger.type.toLowerCase()];
+  if (!triggerType) {
+    throw new UserFault(`Function '${metadata.name}' uses the trigger '${trigger.type}', which this host does not support yet.`);
+  }
+  const others = bindings.filter((binding) => binding !== trigger);
+  const unsupported = others.find((binding) => !CLIENTS.has(binding.type.toLowerCase()) && binding.type !== 'http');
+  if (unsupported) {
+    throw new UserFault(
+      `Function '${metadata.name}' uses the binding '${unsupported.type}', which this host does not support yet.`,
+    );
+  }
+  return { name: metadata.name, metadata, handler, triggerType, trigger, clients: others.filter((each) => CLIENTS.has(each.type.toLowerCase())) };
+}

@@ -1,0 +1,140 @@
+/** The numbers by which the durable-functions SDK knows the events; tables spell the names. */
+export const EVENT_NUMBERS = {
+  ExecutionStarted: 0,
+  ExecutionCompleted: 1,
+  ExecutionTerminated: 3,
+  TaskScheduled: 4,
+  TaskCompleted: 5,
+  TaskFailed: 6,
+  SubOrchestrationInstanceCreated: 7,
+  SubOrchestrationInstanceCompleted: 8,
+  SubOrchestrationInstanceFailed: 9,
+  TimerCreated: 10,
+  TimerFired: 11,
+  OrchestratorStarted: 12,
+  OrchestratorCompleted: 13,
+  EventRaised: 15,
+  ExecutionSuspended: 19,
+  ExecutionResumed: 20,
+} as const;
+
+export type RuntimeStatus =
+  | 'Pending'
+  | 'Running'
+  | 'Completed'
+  | 'ContinuedAsNew'
+  | 'Failed'
+  | 'Canceled'
+  | 'Terminated'
+  | 'Suspended';
+
+/** Names the parent's execution and the task in it that a child answers. */
+export interface ParentLink {
+  Name: string;
+  OrchestrationInstance: { InstanceId: string; ExecutionId: string };
+  TaskScheduleId: number;
+}
+
+export interface ExecutionStarted {
+  EventType: 'ExecutionStarted';
+  OrchestrationInstance: { InstanceId: string; ExecutionId: string };
+  ParentInstance: ParentLink | null;
+  Name: string;
+  Version: string;
+  Input: string | null;
+  Generation: number;
+}
+
+export interface TaskScheduled {
+  EventType: 'TaskScheduled';
+  Name: string;
+  /** A JSON array with one element, the activity's input. */
+  Input: string;
+}
+
+export interface SubOrchestrationCreated {
+  EventType: 'SubOrchestrationInstanceCreated';
+  Name: string;
+  Version: string;
+  InstanceId: string;
+  Input: string | null;
+}
+
+export interface TimerCreated {
+  EventType: 'TimerCreated';
+  FireAt: string;
+}
+
+export interface FailureDetails {
+  ErrorType: string;
+  ErrorMessage: string;
+  StackTrace: string | null;
+  IsNonRetriable: boolean;
+  Properties: Record<string, unknown> | null;
+  InnerFailure: null;
+}
+
+interface Failed {
+  TaskScheduledId: number;
+  Reason: string;
+  /** Always text: the SDK cannot read a failure without it and would fail the parent with an internal error. */
+  Details: string;
+  FailureDetails: FailureDetails | null;
+}
+
+export interface EventRaised {
+  EventType: 'EventRaised';
+  Name: string;
+  Input: string;
+}
+
+export interface ExecutionCompleted {
+  EventType: 'ExecutionCompleted';
+  OrchestrationStatus: 'Completed' | 'Failed' | 'Terminated';
+  Result: string;
+}
+
+/** Events that schedule something: their EventId is the task's number. */
+export type ScheduledBody = TaskScheduled | SubOrchestrationCreated | TimerCreated;
+
+/** Events that settle a task. */
+export type CompletionBody =
+  | { EventType: 'TaskCompleted' | 'SubOrchestrationInstanceCompleted'; TaskScheduledId: number; Result: string }
+  | ({ EventType: 'TaskFailed' | 'SubOrchestrationInstanceFailed' } & Failed)
+  | { EventType: 'TimerFired'; TimerId: number; FireAt: string };
+
+/** What reaches an instance from outside a turn. */
+export type MessageBody =
+  | ExecutionStarted
+  | CompletionBody
+  | EventRaised
+  | { EventType: 'ExecutionTerminated'; Input: string }
+  | { EventType: 'ExecutionSuspended' | 'ExecutionResumed'; Reason: string };
+
+export type EventBody =
+  | MessageBody
+  | ScheduledBody
+  | ExecutionCompleted
+  | { EventType: 'OrchestratorStarted' | 'OrchestratorCompleted' };
+
+/** An event of an instance's history: a body with its number (-1 unless it schedules something) and its time. */
+export type HistoryEvent = EventBody & { EventId: number; Timestamp: string };
+export type ScheduledEvent = ScheduledBody & { EventId: number; Timestamp: string };
+
+/** The number of the task that an event settles, or undefined when it settles none. */
+export function settledTask(event: EventBody): number | undefined {
+  if ('TaskScheduledId' in event) return event.TaskScheduledId;
+  return event.EventType === 'TimerFired' ? event.TimerId : undefined;
+}
+
+export function isScheduled(event: HistoryEvent): event is ScheduledEvent {
+  return (
+    event.EventType === 'TaskScheduled' ||
+    event.EventType === 'SubOrchestrationInstanceCreated' ||
+    event.EventType === 'TimerCreated'
+  );
+}
+
+export function isTerminal(status: RuntimeStatus): boolean {
+  return status === 'Completed' || status === 'Failed' || status === 'Terminated' || status === 'Canceled';
+}

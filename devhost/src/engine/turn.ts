@@ -1,0 +1,105 @@
+import type { OrchestratorState } from './actions.js';
+import {
+  type EventBody,
+  type ExecutionCompleted,
+  type ExecutionStarted,
+  type HistoryEvent,
+  isScheduled,
+  type MessageBody,
+  type ScheduledEvent,
+} from './history-events.js';
+import { OrchestrationFault } from './orchestration-fault.js';
+import { type CallOrchestrator, callOrchestrator, OrchestratorCrash } from './orchestrator-call.js';
+import { Replay, type ReplayEnd, type ReplayRequest } from './replay.js';
+
+/** Durable extension behaviour: a custom status has at most 16 KB as UTF-16. */
+const MAX_CUSTOM_STATUS = 8192;
+
+export interface TurnRequest {
+  start: ExecutionStarted;
+  past: readonly HistoryEvent[];
+  messages: readonly MessageBody[];
+  call: CallOrchestrator;
+  isKnown: ReplayRequest['isKnown'];
+  warn: ReplayRequest['warn'];
+}
+
+export interface Turn {
+  /** Everything this turn adds to the history, in order. */
+  events: HistoryEvent[];
+  scheduled: ScheduledEvent[];
+  /** Numbers of the tasks still open. */
+  open: Set<number>;
+  /** JSON text, when the orchestrator set one. */
+  customStatus: string | undefined;
+  end: ExecutionCompleted | Extract<ReplayEnd, { kind: 'continuedAsNew' }> | undefined;
+}
+
+/** Runs one turn of an execution: new messages in, new work or an end out. Touches no storage. */
+export async function runTurn(request: TurnRequest): Promise<Turn> {
+  const time = nextTime(request.past);
+  const stamp = (body: EventBody, id = -1): HistoryEvent => ({ ...body, EventId: id, Timestamp: time });
+  const events = [stamp({ EventType: 'OrchestratorStarted' }), ...request.messages.map((body) => stamp(body))];
+  const turn: Turn = { events, scheduled: [], open: new Set(), customStatus: undefined, end: undefined };
+
+  const termination = request.messages.find((message) => message.EventType === 'ExecutionTerminated');
+  if (termination) turn.end = { EventType: 'ExecutionCompleted', OrchestrationStatus: 'Terminated', Result: termination.Input };
+  else await replayInto(turn, request, stamp);
+
+  if (turn.end && 'EventType' in turn.end) turn.events.push(stamp(turn.end));
+  turn.events.push(stamp({ EventType: 'OrchestratorCompleted' }));
+  return turn;
+}
+
+async function replayInto(
+  turn: Turn,
+  request: TurnRequest,
+  stamp: (body: EventBody, id: number) => HistoryEvent,
+): Promise<void> {
+  try {
+    const state = await callOrchestrator(request.call, request.start, request.past, turn.events);
+    turn.customStatus = customStatus(state);
+    const { isKnown, warn, start } = request;
+    const { ExecutionId: executionId } = start.OrchestrationInstance;
+    const history = [...request.past, ...turn.events];
+    const { scheduled, open, end } = new Replay({ history, state, executionId, isKnown, warn }).run();
+    turn.open = open;
+    turn.end = end && ended(end, start.Name);
+    for (const { id, body } of scheduled) {
+      const event = stamp(body, id);
+      turn.events.push(event);
+      if (isScheduled(event)) turn.scheduled.push(event);
+    }
+  } catch (error) {
+    if (!(error instanceof OrchestrationFault) && !(error instanceof OrchestratorCrash)) throw error;
+    turn.end = failed(request.start.Name, error.message);
+  }
+}
+
+function ended(end: ReplayEnd, name: string): Turn['end'] {
+  if (end.kind === 'failed') return failed(name, end.error);
+  if (end.kind === 'continuedAsNew') return end;
+  const result = JSON.stringify(end.output ?? null);
+  return { EventType: 'ExecutionCompleted', OrchestrationStatus: 'Completed', Result: result };
+}
+
+function failed(name: string, error: string): ExecutionCompleted {
+  const result = `Orchestrator function '${name}' failed: ${error}`;
+  return { EventType: 'ExecutionCompleted', OrchestrationStatus: 'Failed', Result: result };
+}
+
+function customStatus(state: OrchestratorState): string | undefined {
+  if (state.customStatus === undefined) return undefined;
+  const text = JSON.stringify(state.customStatus);
+  if (text.length > MAX_CUSTOM_STATUS) {
+    throw new OrchestrationFault(`The custom status is ${text.length} characters long; at most ${MAX_CUSTOM_STATUS} are allowed.`);
+  }
+  return text;
+}
+
+/** The time of a turn never lies before an earlier one, whatever the system clock does. */
+function nextTime(past: readonly HistoryEvent[]): string {
+  const last = past.at(-1)?.Timestamp ?? '';
+  const now = new Date().toISOString();
+  return now > last ? now : last;
+}

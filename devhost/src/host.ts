@@ -1,0 +1,131 @@
+import path from 'node:path';
+import { loadApp } from './app/app-loader.js';
+import { CoreModule, installCoreModule } from './app/core-module.js';
+import { Invoker } from './app/invoker.js';
+import { Engine } from './engine/engine.js';
+import { OrchestrationClient } from './engine/orchestration-client.js';
+import { UserFault } from './fault.js';
+import { functionRoutes } from './http/function-routes.js';
+import { type Handler, listen, type RunningServer } from './http/http-server.js';
+import type { Log } from './log.js';
+import { ManagementApi } from './management/management-api.js';
+import { clientPayload, RPC_PATH, WEBHOOK_PATH } from './management/urls.js';
+import { applyLocalSettings, readHostSettings } from './settings.js';
+import { openTaskHub, type TaskHub } from './store/task-hub.js';
+
+/** How long running activities may take to end when the host stops. */
+const PATIENCE_MS = 5000;
+
+export interface HostOptions {
+  app: string;
+  host: string;
+  port: number;
+  log: Log;
+  /** Called when the host can no longer keep other hosts away from its hub; it must stop at once. */
+  onLeaseLost(reason: string): void;
+}
+
+export interface RunningHost {
+  port: number;
+  hub: string;
+  functions: number;
+  stop(): Promise<void>;
+}
+
+/** Starts everything: port, settings, hub, app, what the last host left undone. Faults of the user's are UserFaults. */
+export async function startHost(options: HostOptions): Promise<RunningHost> {
+  const { log } = options;
+  const app = path.resolve(options.app);
+  await applyLocalSettings(app);
+  const settings = await readHostSettings(app);
+  const storage = process.env['AzureWebJobsStorage'];
+  if (!storage) throw new UserFault('AzureWebJobsStorage is not set: put a connection string into the environment or local.settings.json.');
+
+  let serve: Handler = () => Promise.resolve({ status: 503 });
+  const server = await listen(options.host, options.port, (request) => serve(request), log);
+  let hub: TaskHub | undefined;
+  try {
+    hub = await openTaskHub(connectionString(storage), settings.hubName, (text) => log.info(text));
+    await hub.lease.acquire((reason) => options.onLeaseLost(reason));
+    const parts = await assemble(app, hub, settings, options, server);
+    serve = parts.handler;
+    return {
+      port: server.port,
+      hub: hub.name,
+      functions: parts.core.functions.all().length,
+      stop: () => stop(server, parts, hub),
+    };
+  } catch (error) {
+    await hub?.lease.release();
+    await server.close();
+    throw error;
+  }
+}
+
+interface Parts {
+  core: CoreModule;
+  engine: Engine;
+  handler: Handler;
+}
+
+async function assemble(
+  app: string,
+  hub: TaskHub,
+  settings: Awaited<ReturnType<typeof readHostSettings>>,
+  { host, log }: HostOptions,
+  { port }: RunningServer,
+): Promise<Parts> {
+  process.env['AZURE_FUNCTIONS_ENVIRONMENT'] ??= 'Development';
+  process.env['FUNCTIONS_WORKER_RUNTIME'] ??= 'node';
+  // durable-functions rewrites management URLs to port 7071 unless this is set.
+  process.env['WEBSITE_HOSTNAME'] = `localhost:${port}`;
+  const core = new CoreModule(log);
+  installCoreModule(core);
+  await loadApp(app, core);
+
+  const { functions } = core;
+  const invoker = new Invoker(core, clientPayload(hub.name, `http://localhost:${port}`, `http://${reachable(host)}:${port}`));
+  const { maxActivities, maxOrchestrators } = settings;
+  const engine = new Engine({ hub, functions, invoker, log, maxActivities, maxOrchestrators });
+  const recovered = await engine.recover();
+  if (recovered > 0) log.info(`${recovered} instance(s) of an earlier run go on.`);
+
+  const api = new ManagementApi(new OrchestrationClient(engine, functions), hub.name);
+  const http = functions.all().filter((each) => each.triggerType === 'httpTrigger');
+  return { core, engine, handler: doors(api, functionRoutes(http, settings.routePrefix, invoker, log)) };
+}
+
+/** Which part of the host answers which path. */
+function doors(api: ManagementApi, functions: Handler): Handler {
+  return async (request) => {
+    const { pathname } = request.url;
+    for (const door of [WEBHOOK_PATH, RPC_PATH]) {
+      if (pathname.startsWith(`${door}/`)) return await api.handle(request, pathname.slice(door.length));
+    }
+    if (pathname === '/admin/host/status') {
+      const body = { id: 'devhost', state: 'Running', version: '4.0.0.0', processUptime: Math.round(process.uptime() * 1000) };
+      return { status: 200, headers: { 'content-type': 'application/json; charset=utf-8' }, body: JSON.stringify(body) };
+    }
+    return await functions(request);
+  };
+}
+
+async function stop(server: RunningServer, { core, engine }: Parts, hub: TaskHub | undefined): Promise<void> {
+  await Promise.all([server.close(), engine.stop(PATIENCE_MS)]);
+  await core.hooks.run('appTerminate', { hookData: {}, appHookData: core.hooks.appData });
+  await hub?.lease.release();
+}
+
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+/** The table SDK does not know this abbreviation for Azurite on its default ports. */
+function connectionString(setting: string): string {
+  if (!/^UseDevelopmentStorage=true;?$/i.test(setting.trim())) return setting;
+  const key = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
+  const at = (port: number) => `http://127.0.0.1:${port}/devstoreaccount1`;
+  return `DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=${key};BlobEndpoint=${at(10000)};QueueEndpoint=${at(10001)};TableEndpoint=${at(10002)};`;
+}

@@ -1,0 +1,85 @@
+import createRouter from 'find-my-way';
+import type { HttpData, TypedData } from '../app/core-types.js';
+import type { AppFunction } from '../app/function-registry.js';
+import type { Invoker } from '../app/invoker.js';
+import { messageOf, UserFault } from '../fault.js';
+import type { Log } from '../log.js';
+import type { Answer, Handler, Request } from './http-server.js';
+import { cookieText } from './cookie.js';
+import { translateRoute } from './route-template.js';
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'] as const;
+type Method = (typeof METHODS)[number];
+
+/**
+ * Serves the app's HTTP functions. As in Azure an unknown path or method is 404, an error in a handler is 500 with an
+ * empty body, and a handler that returns nothing is 200 with an empty body. Keys are not asked for, as in Core Tools.
+ */
+export function functionRoutes(functions: AppFunction[], prefix: string, invoker: Invoker, log: Log): Handler {
+  const router = createRouter({ ignoreTrailingSlash: true, caseSensitive: false, maxParamLength: 2000 });
+  const routes = new Map<string, { target: AppFunction; rest: string | undefined }>();
+  for (const target of functions) {
+    const { route, methods } = target.trigger as { route?: string; methods?: string[] };
+    const { paths, rest } = translateRoute(target.name, prefix, route ?? target.name);
+    routes.set(target.name, { target, rest });
+    for (const path of paths) {
+      try {
+        router.on(methodsOf(methods), path, () => undefined, target.name);
+      } catch (error) {
+        throw new UserFault(`The route of function '${target.name}' cannot be used: ${messageOf(error)}`);
+      }
+    }
+  }
+  return async (request) => {
+    const method = METHODS.find((each) => each === request.method);
+    const found = method ? router.find(method, request.url.pathname) : null;
+    const route = found ? routes.get(String(found.store)) : undefined;
+    if (!found || !route) return { status: 404 };
+    return await answer(route.target, request, parameters(found.params, route.rest), invoker, log);
+  };
+}
+
+function methodsOf(methods: string[] | undefined): Method[] {
+  const wanted = (methods ?? []).map((each) => each.toUpperCase());
+  const known = METHODS.filter((each) => wanted.includes(each));
+  return known.length > 0 ? known : [...METHODS];
+}
+
+function parameters(found: Record<string, string | undefined>, rest: string | undefined): Record<string, string> {
+  const entries = Object.entries(found).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+  return Object.fromEntries(entries.map(([name, value]) => [name === '*' && rest !== undefined ? rest : name, value]));
+}
+
+async function answer(target: AppFunction, request: Request, params: Record<string, string>, invoker: Invoker, log: Log): Promise<Answer> {
+  try {
+    return toAnswer(await invoker.invoke(target, { data: { http: toHttpData(request, params) } }));
+  } catch (error) {
+    log.write('error', target.name, messageOf(error));
+    return { status: 500 };
+  }
+}
+
+function toHttpData(request: Request, params: Record<string, string>): HttpData {
+  const headers = Object.entries(request.headers).map(([name, value]): [string, string] => [name, String(value)]);
+  return {
+    method: request.method,
+    url: request.url.href,
+    nullableHeaders: nullable(headers),
+    nullableQuery: nullable([...request.url.searchParams]),
+    nullableParams: nullable(Object.entries(params)),
+    ...(request.body.length > 0 ? { body: { bytes: request.body } } : {}),
+  };
+}
+
+function nullable(entries: [string, string][]): Record<string, { value: string }> {
+  return Object.fromEntries(entries.map(([name, value]) => [name, { value }]));
+}
+
+function toAnswer(returned: TypedData | null | undefined): Answer {
+  const http = returned?.http;
+  if (!http) return { status: 200 };
+  const headers: Record<string, string | string[]> = { ...http.headers };
+  if (http.cookies?.length) headers['set-cookie'] = http.cookies.map((each) => cookieText(each));
+  const { body } = http;
+  return { status: Number(http.statusCode ?? 200), headers, body: body?.bytes ?? body?.string ?? body?.json ?? '' };
+}

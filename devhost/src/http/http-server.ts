@@ -1,0 +1,81 @@
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { messageOf, UserFault } from '../fault.js';
+import type { Log } from '../log.js';
+
+/** The Functions host's limit; FUNCTIONS_REQUEST_BODY_SIZE_LIMIT changes it there as here. */
+const DEFAULT_BODY_LIMIT = 104_857_600;
+
+export interface Request {
+  method: string;
+  /** Absolute, with the host name the caller used. */
+  url: URL;
+  headers: IncomingHttpHeaders;
+  body: Buffer;
+}
+
+export interface Answer {
+  status: number;
+  headers?: Record<string, string | string[]>;
+  body?: string | Uint8Array;
+}
+
+export type Handler = (request: Request) => Promise<Answer>;
+
+export interface RunningServer {
+  port: number;
+  /** Stops accepting requests; those under way may end. */
+  close(): Promise<void>;
+}
+
+/** Listens on the port (0 picks a free one). A port in use is the user's to free. */
+export async function listen(host: string, port: number, handler: Handler, log: Log): Promise<RunningServer> {
+  const server = createServer((incoming, outgoing) => void serve(incoming, outgoing, handler, log));
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') {
+        reject(new UserFault(`Port ${port} is in use: stop the other program, or choose another port with --port.`));
+      } else reject(new UserFault(`Cannot listen on ${host}:${port}: ${error.message}`));
+    });
+    server.listen(port, host, resolve);
+  });
+  return { port: (server.address() as AddressInfo).port, close: () => close(server) };
+}
+
+async function close(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const force = setTimeout(() => server.closeAllConnections(), 2000);
+  await closed;
+  clearTimeout(force);
+}
+
+async function serve(incoming: IncomingMessage, outgoing: ServerResponse, handler: Handler, log: Log): Promise<void> {
+  try {
+    const body = await readBody(incoming);
+    const answer = body ? await handler({ ...head(incoming), body }) : { status: 413 };
+    outgoing.writeHead(answer.status, answer.headers);
+    outgoing.end(incoming.method === 'HEAD' ? undefined : answer.body);
+  } catch (error) {
+    log.error(`${incoming.method} ${incoming.url}: ${messageOf(error)}`);
+    if (!outgoing.headersSent) outgoing.writeHead(500);
+    outgoing.end();
+  }
+}
+
+function head(incoming: IncomingMessage): Omit<Request, 'body'> {
+  const base = `http://${incoming.headers.host ?? 'localhost'}`;
+  return { method: incoming.method ?? 'GET', url: new URL(incoming.url ?? '/', base), headers: incoming.headers };
+}
+
+async function readBody(incoming: IncomingMessage): Promise<Buffer | undefined> {
+  const limit = Number(process.env['FUNCTIONS_REQUEST_BODY_SIZE_LIMIT'] ?? DEFAULT_BODY_LIMIT);
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > limit) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

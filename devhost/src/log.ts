@@ -1,0 +1,42 @@
+/** The levels of `context.log` and its siblings, as the Functions library names them. */
+export type LogLevel = 'trace' | 'debug' | 'information' | 'warning' | 'error' | 'critical' | 'none';
+
+const SHORT: Record<LogLevel, string> = {
+  trace: 'trace',
+  debug: 'debug',
+  information: 'info',
+  warning: 'warn',
+  error: 'error',
+  critical: 'crit',
+  none: 'none',
+};
+
+/** Writes one line per entry to stderr, so that stdout carries nothing but the line that says the host is ready. */
+export class Log {
+  readonly #verbose: boolean;
+
+  constructor(verbose: boolean) {
+    this.#verbose = verbose;
+  }
+
+  write(level: LogLevel, source: string, message: string): void {
+    if (level === 'none' || (!this.#verbose && (level === 'trace' || level === 'debug'))) return;
+    process.stderr.write(`${new Date().toISOString()} ${SHORT[level].padEnd(5)} ${source}: ${message}\n`);
+  }
+
+  debug(message: string): void {
+    this.write('debug', 'devhost', message);
+  }
+
+  info(message: string): void {
+    this.write('information', 'devhost', message);
+  }
+
+  warn(message: string): void {
+    this.write('warning', 'devhost', message);
+  }
+
+  error(message: string): void {
+    this.write('error', 'devhost', message);
+  }
+}

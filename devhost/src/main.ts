@@ -1,0 +1,72 @@
+#!/usr/bin/env node
+import { Command, InvalidArgumentError } from 'commander';
+import { messageOf, UserFault } from './fault.js';
+import { type RunningHost, startHost } from './host.js';
+import { Log } from './log.js';
+
+const FAULT = 2;
+
+interface Options {
+  app: string;
+  port: number;
+  host: string;
+  verbose: boolean;
+}
+
+const program = new Command('devhost')
+  .description('Runs an Azure Functions app with durable functions on this machine.')
+  .requiredOption('--app <folder>', 'folder of the compiled app, with package.json and host.json')
+  .option('--port <number>', 'port to listen on, 0 for any free one', parsePort, 7071)
+  .option('--host <address>', 'address to listen on', '127.0.0.1')
+  .option('--verbose', 'show debug and trace lines', false)
+  .showHelpAfterError()
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : FAULT));
+
+program.parse();
+await main(program.opts<Options>());
+
+async function main({ app, port, host, verbose }: Options): Promise<void> {
+  const log = new Log(verbose);
+  process.on('unhandledRejection', (reason) => log.error(`A promise of the app was rejected and nobody handled it: ${messageOf(reason)}`));
+  let running: RunningHost;
+  try {
+    running = await startHost({ app, port, host, log, onLeaseLost: (reason) => giveUp(`The hub was taken over by another host: ${reason}`) });
+  } catch (error) {
+    if (error instanceof UserFault) giveUp(error.message);
+    throw error;
+  }
+  process.stdout.write(`devhost: listening on http://localhost:${running.port} (${running.functions} functions, hub ${running.hub})\n`);
+  stopOnSignal(running, log);
+}
+
+/** Another signal later than a second ends the process at once; npm and terminals often send the first one twice. */
+function stopOnSignal(running: RunningHost, log: Log): void {
+  let since: number | undefined;
+  const onSignal = (): void => {
+    if (since !== undefined) {
+      if (Date.now() - since > 1000) process.exit(1);
+      return;
+    }
+    since = Date.now();
+    running.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error(`The host did not stop cleanly: ${messageOf(error)}`);
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new InvalidArgumentError('It must be a number from 0 to 65535.');
+  return port;
+}
+
+function giveUp(sentence: string): never {
+  process.stderr.write(`devhost: ${sentence}\n`);
+  process.exit(FAULT);
+}

@@ -1,0 +1,72 @@
+import type { HistoryEvent } from '../engine/history-events.js';
+import type { InstanceRow } from '../store/instance-table.js';
+
+/** An instance as the management API shows it: texts as JSON values, times without fractions of a second. */
+export function statusBody(row: InstanceRow, showInput: boolean, historyEvents: object[] | null = null): object {
+  return {
+    name: row.name,
+    instanceId: row.instanceId,
+    runtimeStatus: row.status,
+    input: showInput ? jsonValue(row.input) : null,
+    customStatus: jsonValue(row.customStatus),
+    output: jsonValue(row.output),
+    createdTime: seconds(row.createdTime),
+    lastUpdatedTime: seconds(row.lastUpdatedTime),
+    historyEvents,
+  };
+}
+
+/**
+ * The history as the management API shows it (Durable extension behaviour, DurableClient.cs): names instead of numbers,
+ * turns left out, what scheduled a task folded into its completion.
+ */
+export function historyBody(events: readonly HistoryEvent[], showInput: boolean, showOutput: boolean): object[] {
+  const scheduled = new Map<number, HistoryEvent>();
+  const settled = new Set<number>();
+  for (const event of events) {
+    if (event.EventType === 'TaskScheduled' || event.EventType === 'SubOrchestrationInstanceCreated') scheduled.set(event.EventId, event);
+    if ('TaskScheduledId' in event) settled.add(event.TaskScheduledId);
+  }
+  const shown = events.filter((event) => {
+    const turn = event.EventType === 'OrchestratorStarted' || event.EventType === 'OrchestratorCompleted';
+    return !turn && !(scheduled.has(event.EventId) && settled.has(event.EventId));
+  });
+  return shown.map((event) => {
+    const cause = 'TaskScheduledId' in event ? scheduled.get(event.TaskScheduledId) : undefined;
+    return historyItem(event, cause, showInput, showOutput);
+  });
+}
+
+const HIDDEN = ['EventId', 'TaskScheduledId', 'TimerId', 'OrchestrationInstance', 'ParentInstance', 'Version', 'Generation'];
+
+function historyItem(event: HistoryEvent, cause: HistoryEvent | undefined, showInput: boolean, showOutput: boolean): object {
+  const item: Record<string, unknown> = { ...event };
+  for (const name of HIDDEN) delete item[name];
+  if (cause && 'Name' in cause) {
+    Object.assign(item, { ScheduledTime: cause.Timestamp, FunctionName: cause.Name });
+    if (showInput && 'Input' in cause) item['Input'] = cause.Input;
+  }
+  if (event.EventType === 'ExecutionStarted') {
+    item['FunctionName'] = event.Name;
+    delete item['Name'];
+  }
+  if (!showInput) delete item['Input'];
+  else if (typeof item['Input'] === 'string') item['Input'] = jsonValue(item['Input']);
+  if (!showOutput) delete item['Result'];
+  else if (typeof item['Result'] === 'string') item['Result'] = jsonValue(item['Result']);
+  return item;
+}
+
+/** Text that is no JSON is shown as it is. */
+function jsonValue(text: string | null): unknown {
+  if (text === null) return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function seconds(time: Date): string {
+  return `${time.toISOString().slice(0, 19)}Z`;
+}

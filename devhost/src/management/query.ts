@@ -1,0 +1,45 @@
+import type { InstanceQuery } from '../store/instance-table.js';
+
+/** Query parameters as the extension reads them: names in any case, what does not parse is ignored. */
+export class Query {
+  readonly #values = new Map<string, string[]>();
+
+  constructor(params: URLSearchParams) {
+    for (const [name, value] of params) {
+      const key = name.toLowerCase();
+      this.#values.set(key, [...(this.#values.get(key) ?? []), value]);
+    }
+  }
+
+  text(name: string): string | undefined {
+    return this.#values.get(name.toLowerCase())?.[0] || undefined;
+  }
+
+  flag(name: string, fallback: boolean): boolean {
+    const value = this.text(name)?.toLowerCase();
+    return value === 'true' || (value !== 'false' && fallback);
+  }
+
+  number(name: string): number | undefined {
+    const value = Number(this.text(name));
+    return Number.isFinite(value) && this.text(name) !== undefined ? value : undefined;
+  }
+
+  instances(): InstanceQuery {
+    const idPrefix = this.text('instanceIdPrefix');
+    const createdFrom = this.#date('createdTimeFrom');
+    const createdTo = this.#date('createdTimeTo');
+    const statuses = (this.#values.get('runtimestatus') ?? []).flatMap((each) => each.split(',')).filter(Boolean);
+    return {
+      ...(idPrefix ? { idPrefix } : {}),
+      ...(createdFrom ? { createdFrom } : {}),
+      ...(createdTo ? { createdTo } : {}),
+      statuses: statuses.map((each) => each.trim()),
+    };
+  }
+
+  #date(name: string): Date | undefined {
+    const date = new Date(this.text(name) ?? '');
+    return Number.isNaN(date.getTime()) ? undefined : date;
+  }
+}

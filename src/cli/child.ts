@@ -1,0 +1,70 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { JobError } from '../job/failure.js';
+
+const ATTACHED = fileURLToPath(new URL('../attached.js', import.meta.url));
+
+export interface Child {
+  process: ChildProcess;
+  /** What the line that announced readiness matched. */
+  ready: RegExpExecArray;
+  stop: () => Promise<void>;
+}
+
+interface StartOptions {
+  script: string;
+  args: string[];
+  env: NodeJS.ProcessEnv;
+  logFile: string;
+  /** Matches the output once the child serves. */
+  ready: RegExp;
+  /** Named when the child ends too soon. */
+  title: string;
+}
+
+const STOP_GRACE_MS = 8000;
+
+/**
+ * Starts a Node script that ends with this process, and waits until its output matches `ready`.
+ * @throws JobError `user` with the child's last line when it ends before.
+ */
+export async function startChild({ script, args, env, logFile, ready, title }: StartOptions): Promise<Child> {
+  const child = spawn(process.execPath, [ATTACHED, script, ...args], {
+    env,
+    stdio: ['pipe', 'pipe', 'pipe'],
+    detached: true,
+  });
+  const log = createWriteStream(logFile);
+  child.stdin.on('error', () => undefined);
+  let text = '';
+  const matched = await new Promise<RegExpExecArray>((resolve, reject) => {
+    const read = (chunk: Buffer) => {
+      log.write(chunk);
+      text = (text + chunk.toString('utf8')).slice(-10_000);
+      const match = ready.exec(text);
+      if (match) resolve(match);
+    };
+    child.stdout.on('data', read);
+    child.stderr.on('data', read);
+    child.once('error', reject);
+    child.once('close', () =>
+      reject(new JobError('user', `${title} did not start: ${lastLine(text) || `see ${logFile}`}`)),
+    );
+  });
+  return { process: child, ready: matched, stop: () => stopChild(child) };
+}
+
+function lastLine(text: string): string {
+  return text.trim().split('\n').at(-1)?.trim() ?? '';
+}
+
+async function stopChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const closed = once(child, 'close');
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_GRACE_MS);
+  await closed;
+  clearTimeout(timer);
+}

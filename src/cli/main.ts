@@ -1,0 +1,120 @@
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { JobError, messageOf } from '../job/failure.js';
+import { score, type ScoreOptions } from './score.js';
+import { start } from './start.js';
+import { renderSummary, type Summary } from './summary.js';
+
+const APP_FOLDER = fileURLToPath(new URL('../..', import.meta.url));
+/** npm runs scripts in the package's folder and says here where the user stood. */
+const cwd = process.env.INIT_CWD ?? process.cwd();
+const EXIT_USER = 2;
+const EXIT_OTHER = 1;
+const EXIT_INTERRUPTED = 130;
+
+const interrupted = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
+
+const resolve = (file: string) => path.resolve(cwd, file);
+
+function wholeNumber(least: number, most: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < least || value > most)
+      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+    return value;
+  };
+}
+
+const program = new Command('score').exitOverride().showHelpAfterError('(add --help for all options)');
+const port = wholeNumber(1, 65_535);
+const data = ['--data <folder>', "folder for the local stack's data", path.join(APP_FOLDER, '.local')] as const;
+
+program
+  .command('start')
+  .description('run the local stack (Azurite, the Functions host, local compute) until Ctrl-C')
+  .option('--port <port>', 'port of the app; by default 7071 or the next free one', port)
+  .option('--azurite-port <port>', 'port of blob storage; by default 10000 or the next free one', port)
+  .option(...data)
+  .action((options: { port?: number; azuritePort?: number; data: string }) =>
+    start({ ...options, folder: resolve(options.data), env: process.env, signal: interrupted.signal }),
+  );
+
+interface ScoreFlags extends Partial<
+  Pick<ScoreOptions, 'card' | 'style' | 'contactSheet' | 'maxParallel' | 'url' | 'key'>
+> {
+  model: string;
+  out?: string;
+  data: string;
+  json?: boolean;
+}
+
+program
+  .command('score')
+  .description('run a video through a model and save the painted video')
+  .argument('<video>', 'the video file')
+  .option('--model <model>', 'a model of the app by name, or an .onnx file', 'starry-night')
+  .option('--card <file>', "the model's card, when it does not lie beside the .onnx file as .json")
+  .option('--style <image>', 'the style picture, for a model with a style input')
+  .option('--out <file>', 'where the painted video goes; by default VIDEO-MODEL.mp4 in this folder')
+  .option('--contact-sheet <file>', 'also save before/after pairs as one PNG')
+  .option('--max-parallel <n>', 'containers that run at once', wholeNumber(1, 100))
+  .option('--url <url>', 'use a deployed app instead of the local stack')
+  .option('--key <key>', 'function key of the deployed app')
+  .option('--json', 'print the summary as JSON and nothing else')
+  .option(...data)
+  .action(async (video: string, flags: ScoreFlags) => {
+    const out = resolve(flags.out ?? `${path.parse(video).name}-${path.parse(flags.model).name}.mp4`);
+    const model = flags.model.endsWith('.onnx') ? resolve(flags.model) : flags.model;
+    const optional = (file: string | undefined) => (file === undefined ? undefined : resolve(file));
+    const { maxParallel, url, key } = flags;
+    const files = {
+      video: resolve(video),
+      model,
+      out,
+      card: optional(flags.card),
+      style: optional(flags.style),
+      contactSheet: optional(flags.contactSheet),
+    };
+    await run({ ...files, maxParallel, url, key, data: resolve(flags.data), quiet: flags.json === true });
+  });
+
+program
+  .command('demo')
+  .description('run the bundled sample through the bundled model')
+  .option(...data)
+  .action(async (options: { data: string }) => {
+    const folder = path.join(APP_FOLDER, 'out');
+    await mkdir(folder, { recursive: true });
+    const name = path.join(folder, 'coast-starry-night');
+    const sample = {
+      video: path.join(APP_FOLDER, 'samples/coast.mp4'),
+      model: 'starry-night',
+      out: `${name}.mp4`,
+      contactSheet: `${name}.contact-sheet.png`,
+    };
+    await run({ ...sample, data: resolve(options.data), quiet: false });
+  });
+
+async function run(options: Omit<ScoreOptions, 'env' | 'signal'>): Promise<void> {
+  const summary: Summary = await score({ ...options, env: process.env, signal: interrupted.signal });
+  console.log(options.quiet ? JSON.stringify(summary, null, 2) : renderSummary(summary));
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Commander has printed its sentence, or the help that was asked for.
+    process.exitCode = error.exitCode === 0 ? 0 : EXIT_USER;
+  } else {
+    console.error(messageOf(error));
+    process.exitCode = interrupted.signal.aborted
+      ? EXIT_INTERRUPTED
+      : error instanceof JobError && error.kind !== 'platform'
+        ? EXIT_USER
+        : EXIT_OTHER;
+  }
+}

@@ -1,0 +1,157 @@
+import { mkdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { JobError } from '../job/failure.js';
+import type { JobStatus } from '../triggers/job-progress.js';
+import { checkInputFile, checkOutputFile } from './checks.js';
+import { createJobClient, type JobClient } from './client.js';
+import { createProgressView, type ProgressView } from './progress-view.js';
+import { findStack, type Stack, startStack } from './stack.js';
+import { type Summary, summarise } from './summary.js';
+
+export interface ScoreOptions {
+  video: string;
+  /** Name of a model of the app, or an .onnx file. */
+  model: string;
+  card?: string;
+  style?: string;
+  out: string;
+  contactSheet?: string;
+  maxParallel?: number;
+  url?: string;
+  key?: string;
+  /** Data folder of the local stack. */
+  data: string;
+  quiet: boolean;
+  env: NodeJS.ProcessEnv;
+  /** Aborted by Ctrl-C: the job is cancelled and all that was started is stopped. */
+  signal: AbortSignal;
+}
+
+const POLL_MS = 500;
+const isFile = (model: string) => model.endsWith('.onnx') || model.includes('/') || model.includes(path.sep);
+
+/**
+ * Runs one video through the app: starts the local stack when none runs, uploads, starts the job, shows its progress and
+ * downloads the result.
+ * @throws JobError with the sentence of whatever went wrong.
+ */
+export async function score(options: ScoreOptions): Promise<Summary> {
+  await checkFiles(options);
+  const began = performance.now();
+  const seconds = () => (performance.now() - began) / 1000;
+  const { client, stop } = await connect(options);
+  const view = createProgressView(process.stderr, options.quiet);
+  try {
+    const started = seconds();
+    const spec = await uploadAll(client, options);
+    const uploaded = seconds();
+    const status = await runJob(client, spec, view, options.signal);
+    view.end();
+    const finished = seconds();
+    await client.download(status.id, 'output', options.out);
+    if (options.contactSheet !== undefined) await client.download(status.id, 'contact-sheet', options.contactSheet);
+    const total = seconds();
+    const own = { start: started, upload: uploaded - started, download: total - finished, total };
+    return summarise(status, own, { output: options.out, contactSheet: options.contactSheet ?? null });
+  } finally {
+    view.end();
+    await stop();
+  }
+}
+
+async function checkFiles(options: ScoreOptions): Promise<void> {
+  await checkInputFile(options.video, 'video');
+  if (isFile(options.model)) await checkInputFile(options.model, 'model');
+  if (options.card !== undefined) await checkInputFile(options.card, 'model card');
+  if (options.style !== undefined) await checkInputFile(options.style, 'style picture');
+  if (path.resolve(options.out) === path.resolve(options.video))
+    throw new JobError('user', `${options.out} is the video itself; name another file with --out.`);
+  await checkOutputFile(options.out, '--out');
+  if (options.contactSheet !== undefined) await checkOutputFile(options.contactSheet, '--contact-sheet');
+}
+
+/** The deployed app, the local stack that runs already, or one of its own that lives as long as this job. */
+async function connect({
+  url,
+  key,
+  data,
+  env,
+}: ScoreOptions): Promise<{ client: JobClient; stop: () => Promise<void> }> {
+  if (url !== undefined) return { client: createJobClient(url, key), stop: () => Promise.resolve() };
+  const running = await findStack(data);
+  if (running) return { client: createJobClient(running.url, key), stop: () => Promise.resolve() };
+  const folder = path.join(data, `job-${process.pid}`);
+  await mkdir(folder, { recursive: true }).catch(() => undefined);
+  const remove = () => rm(folder, { recursive: true, force: true });
+  let stack: Stack;
+  try {
+    stack = await startStack({ folder, env });
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  return {
+    client: createJobClient(stack.url, key),
+    stop: async () => {
+      await stack.stop();
+      await remove();
+    },
+  };
+}
+
+async function uploadAll(client: JobClient, options: ScoreOptions): Promise<object> {
+  const [video, model, style] = await Promise.all([
+    client.upload('video', options.video),
+    isFile(options.model)
+      ? client.upload('model', options.model, options.card ?? (await cardBeside(options.model)))
+      : options.model,
+    options.style === undefined ? undefined : client.upload('style', options.style),
+  ]);
+  return {
+    input: { video },
+    model,
+    style,
+    batch: options.maxParallel === undefined ? undefined : { maxParallel: options.maxParallel },
+  };
+}
+
+/** `candy.json` next to `candy.onnx`, when there is one. */
+async function cardBeside(model: string): Promise<string | undefined> {
+  const card = model.replace(/\.onnx$/i, '.json');
+  return checkInputFile(card, 'model card').then(
+    () => card,
+    () => undefined,
+  );
+}
+
+async function runJob(client: JobClient, spec: object, view: ProgressView, signal: AbortSignal): Promise<JobStatus> {
+  const id = await client.start(spec);
+  for (;;) {
+    if (signal.aborted) await cancel(client, id);
+    const status = await client.status(id);
+    view.show(status);
+    if (status.state === 'done') return status;
+    if (status.state === 'failed' || status.state === 'cancelled') {
+      throw new JobError(
+        status.error?.kind ?? 'platform',
+        status.error?.message ?? `Job ${id} ended as ${status.state}.`,
+      );
+    }
+    await wait(POLL_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+const CANCEL_PATIENCE_MS = 10_000;
+
+/** Asks the job to stop and waits until its containers are gone; gives up waiting, not asking, after ten seconds. */
+async function cancel(client: JobClient, id: string): Promise<never> {
+  const deadline = Date.now() + CANCEL_PATIENCE_MS;
+  await client.cancel(id);
+  while (Date.now() < deadline) {
+    const { state } = await client.status(id);
+    if (state !== 'running' && state !== 'queued') break;
+    await wait(200);
+  }
+  throw new JobError('user', 'The job was cancelled.');
+}

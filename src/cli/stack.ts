@@ -1,0 +1,93 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { JobError, messageOf } from '../job/failure.js';
+import { startAzurite } from './azurite.js';
+import { type Child, startChild } from './child.js';
+import { choosePort, startOnFreePort } from './ports.js';
+
+const APP_FOLDER = fileURLToPath(new URL('../..', import.meta.url));
+const DEVHOST = path.join(APP_FOLDER, 'devhost/dist/main.js');
+const USUAL_PORT = 7071;
+const STATE_FILE = 'stack.json';
+
+export interface StackOptions {
+  /** Where Azurite keeps its data, and logs and temporary files stand. */
+  folder: string;
+  port?: number;
+  azuritePort?: number;
+  env: NodeJS.ProcessEnv;
+}
+
+/** Azurite and the local Functions host, both children of this process. */
+export interface Stack {
+  url: string;
+  storage: string;
+  children: Child[];
+  stop: () => Promise<void>;
+}
+
+/**
+ * Starts the local stack and says in `stack.json` where it is.
+ * @throws JobError `user` when a port that was asked for is taken or the folder cannot be written.
+ */
+export async function startStack({ folder, port, azuritePort, env }: StackOptions): Promise<Stack> {
+  const temp = path.join(folder, 'temp');
+  await prepareFolder(folder, temp);
+  const azurite = await startAzurite(folder, azuritePort, env);
+  try {
+    const settings = { TEMP_FOLDER: temp, ...env, AzureWebJobsStorage: azurite.connectionString };
+    const host = await startOnFreePort(() => startHost(folder, port, settings));
+    const url = host.ready[1] ?? '';
+    const children = [host, azurite.child];
+    await writeFile(path.join(folder, STATE_FILE), JSON.stringify({ url, pid: process.pid }));
+    return { url, storage: azurite.connectionString, children, stop: () => stopStack(folder, children) };
+  } catch (error) {
+    await azurite.child.stop();
+    throw error;
+  }
+}
+
+async function startHost(folder: string, askedPort: number | undefined, env: NodeJS.ProcessEnv): Promise<Child> {
+  const port = await choosePort(USUAL_PORT, askedPort, 'the local Functions host', '--port');
+  return startChild({
+    script: DEVHOST,
+    args: ['--app', APP_FOLDER, '--port', String(port)],
+    env,
+    logFile: path.join(folder, 'devhost.log'),
+    ready: /listening on (http:\/\/\S+)/,
+    title: 'The local Functions host',
+  });
+}
+
+async function prepareFolder(folder: string, temp: string): Promise<void> {
+  try {
+    await rm(temp, { recursive: true, force: true });
+    await mkdir(temp, { recursive: true });
+  } catch (cause) {
+    throw new JobError(
+      'user',
+      `The folder ${folder} for the local stack's data cannot be written (${messageOf(cause)}); name another one with --data.`,
+      { cause },
+    );
+  }
+}
+
+async function stopStack(folder: string, children: Child[]): Promise<void> {
+  for (const child of children) await child.stop();
+  await rm(path.join(folder, STATE_FILE), { force: true });
+  await rm(path.join(folder, 'temp'), { recursive: true, force: true });
+}
+
+/** URL of the stack that runs on this folder's data, or undefined. */
+export async function findStack(folder: string): Promise<{ url: string; pid: number } | undefined> {
+  try {
+    const state = JSON.parse(await readFile(path.join(folder, STATE_FILE), 'utf8')) as { url: string; pid: number };
+    process.kill(state.pid, 0);
+    const answer = await fetch(new URL('/admin/host/status', state.url), { signal: AbortSignal.timeout(2000) });
+    return answer.ok ? state : undefined;
+  } catch {
+    // No file, no such process or no answer: in each case no stack runs.
+    return undefined;
+  }
+}

@@ -1,0 +1,56 @@
+import Table from 'cli-table3';
+import { STAGES } from '../job/progress.js';
+import type { JobStatus } from '../triggers/job-progress.js';
+
+/** What `score` tells at the end, and prints as JSON with `--json`. */
+export interface Summary {
+  job: string;
+  output: string;
+  contactSheet: string | null;
+  frames: number;
+  failedFrames: number;
+  batches: number;
+  framesPerSecond: number | null;
+  warnings: string[];
+  /** Seconds per stage as the client saw them: setting up, moving files, and the stages of the job. */
+  seconds: Record<string, number>;
+  totalSeconds: number;
+}
+
+export function summarise(
+  status: JobStatus,
+  own: { start: number; upload: number; download: number; total: number },
+  files: { output: string; contactSheet: string | null },
+): Summary {
+  const stages = Object.fromEntries(STAGES.map((stage) => [stage, status.stages[stage] ?? 0]));
+  return {
+    job: status.id,
+    ...files,
+    frames: status.items.total,
+    failedFrames: status.items.failed,
+    batches: status.batches.total,
+    framesPerSecond: status.framesPerSecond,
+    warnings: status.warnings,
+    seconds: { start: own.start, upload: own.upload, ...stages, download: own.download },
+    totalSeconds: own.total,
+  };
+}
+
+export function renderSummary(summary: Summary): string {
+  const table = new Table({
+    head: ['stage', 'seconds'],
+    colAligns: ['left', 'right'],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const [stage, seconds] of Object.entries(summary.seconds)) table.push([stage, seconds.toFixed(1)]);
+  table.push(['total', summary.totalSeconds.toFixed(1)]);
+  const rate = summary.framesPerSecond === null ? '' : `, ${summary.framesPerSecond.toFixed(1)} frames/s`;
+  const failed = summary.failedFrames > 0 ? `, ${summary.failedFrames} failed` : '';
+  return [
+    table.toString(),
+    ...summary.warnings.map((warning) => `Warning: ${warning}`),
+    `${summary.frames} frames in ${summary.batches} batches${rate}${failed}`,
+    `Video:         ${summary.output}`,
+    ...(summary.contactSheet === null ? [] : [`Contact sheet: ${summary.contactSheet}`]),
+  ].join('\n');
+}

@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { BlobServiceClient } from '@azure/storage-blob';
+import { afterAll, beforeAll } from 'vitest';
+import { createJobClient, type JobClient } from '../../src/cli/client.js';
+import type { JobStatus } from '../../src/triggers/job-progress.js';
+import { until } from './wait.js';
+
+export interface TestStack {
+  /** Temporary folder; the stack's data is in it. */
+  folder: string;
+  data: string;
+  url: string;
+  storage: BlobServiceClient;
+  client: JobClient;
+  /** Waits for the end of the job, whatever it is. */
+  ended(id: string): Promise<JobStatus>;
+}
+
+/** One local stack, as `npm start` brings it up, for all tests of a file. */
+export function useStack(): TestStack {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'scoring-test-'));
+  const stack = { folder, data: path.join(folder, 'data') } as TestStack;
+  let stop: () => Promise<void> = () => Promise.resolve();
+  beforeAll(async () => {
+    const { startStack } = await import('../../dist/cli/stack.js');
+    const started = await startStack({ folder: stack.data, env: process.env });
+    stop = started.stop;
+    stack.url = started.url;
+    stack.storage = BlobServiceClient.fromConnectionString(started.storage);
+    stack.client = createJobClient(started.url, undefined);
+    stack.ended = (id) =>
+      until(`the end of job ${id}`, async () => {
+        const status = await stack.client.status(id);
+        return status.state === 'running' || status.state === 'queued' ? undefined : status;
+      });
+  });
+  afterAll(async () => {
+    await stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return stack;
+}

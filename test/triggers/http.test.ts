@@ -1,0 +1,132 @@
+import path from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { makeClip } from '../support/clip.js';
+import { useStack } from '../support/stack.js';
+
+const stack = useStack();
+let video = '';
+
+beforeAll(async () => {
+  video = await stack.client.upload('video', makeClip(path.join(stack.folder, 'clip.mp4'), { seconds: 1 }));
+});
+
+const post = (body: string | object) =>
+  fetch(`${stack.url}/api/jobs`, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body) });
+const refusal = async (answer: Response) => ({
+  status: answer.status,
+  ...((await answer.json()) as { error: string }),
+});
+
+describe('POST /api/jobs', () => {
+  test("answers 202 with the standard URLs and the job's own", async () => {
+    const answer = await post({ input: { video }, model: 'starry-night' });
+    expect(answer.status).toBe(202);
+    const body = (await answer.json()) as Record<string, string>;
+    expect(body.id).toMatch(/^clip-[a-z2-7]{8}$/);
+    for (const name of [
+      'statusQueryGetUri',
+      'sendEventPostUri',
+      'terminatePostUri',
+      'purgeHistoryDeleteUri',
+      'restartPostUri',
+      'suspendPostUri',
+      'resumePostUri',
+      'rewindPostUri',
+    ]) {
+      expect(body[name], name).toContain(body.id);
+    }
+    expect(answer.headers.get('location')).toBe(body.statusQueryGetUri);
+    expect(body.jobUrl).toBe(`${stack.url}/api/jobs/${body.id}`);
+    const standard = (await (await fetch(body.statusQueryGetUri ?? '')).json()) as Record<string, unknown>;
+    expect(standard).toMatchObject({ name: 'scoreJob', instanceId: body.id });
+    await stack.ended(body.id ?? '');
+  });
+
+  test.each([
+    ['malformed JSON', '{"input":', /not valid JSON/],
+    [
+      'an unknown property',
+      { input: { video: 'inbox/x.mp4' }, model: 'm', sytle: 1 },
+      /"sytle" is not a known property; remove or correct it/,
+    ],
+    ['a body over the limit', ' '.repeat(5000), /5000 bytes long; at most 4096 are accepted/],
+    [
+      'a video that is not there',
+      { input: { video: 'inbox/none.mp4' }, model: 'starry-night' },
+      /There is no video inbox\/none\.mp4/,
+    ],
+  ])('answers 400 and one sentence to %s', async (_, body, sentence) => {
+    const { status, error } = await refusal(await post(body));
+    expect(status).toBe(400);
+    expect(error).toMatch(sentence);
+  });
+
+  test('answers 400 to an unknown model', async () => {
+    const { status, error } = await refusal(await post({ input: { video }, model: 'rain-princess' }));
+    expect(status).toBe(400);
+    expect(error).toMatch(/There is no model "rain-princess"/);
+  });
+
+  test('answers 400 to a style picture that is not there', async () => {
+    const { status, error } = await refusal(
+      await post({ input: { video }, model: 'starry-night', style: 'styles/none.jpg' }),
+    );
+    expect(status).toBe(400);
+    expect(error).toMatch(/There is no style picture styles\/none\.jpg/);
+  });
+});
+
+describe('GET /api/jobs/{id}', () => {
+  test('shows the counts, the rate and the seconds per stage of a finished job', async () => {
+    const id = await stack.client.start({
+      input: { video },
+      model: 'starry-night',
+      batch: { size: 4, maxParallel: 2 },
+    });
+    const status = await stack.ended(id);
+    expect(status).toMatchObject({
+      id,
+      state: 'done',
+      stage: 'finish',
+      items: { total: 12, done: 12, failed: 0 },
+      batches: { total: 3, pending: 0, running: 0, done: 3, failed: 0 },
+      secondsLeft: null,
+      error: null,
+      output: `outbox/${id}.mp4`,
+      warnings: [],
+    });
+    expect(Object.keys(status.stages)).toEqual(['prepare', 'split', 'score', 'stitch', 'finish']);
+    for (const seconds of Object.values(status.stages)) expect(seconds).toBeGreaterThan(0);
+    expect(status.framesPerSecond).toBeCloseTo(12 / (status.stages.score ?? 0), 1);
+  });
+
+  test.each(['none-abcd2345', '..%2Fsecret', 'UPPER'])('answers 404 to %s', async (id) => {
+    expect((await fetch(`${stack.url}/api/jobs/${id}`)).status).toBe(404);
+  });
+});
+
+describe('POST /api/uploads', () => {
+  test.each([
+    '{',
+    '{}',
+    '{"kind":"secret","name":"a"}',
+    '{"kind":"video","name":"../a"}',
+    '{"kind":"video","name":"a","more":1}',
+  ])('answers 400 to %s', async (body) => {
+    const { status, error } = await refusal(await fetch(`${stack.url}/api/uploads`, { method: 'POST', body }));
+    expect(status).toBe(400);
+    expect(error).toMatch(/^An upload is asked for with/);
+  });
+
+  test('gives each file a place of its own', async () => {
+    const ask = async () =>
+      (
+        (await (
+          await fetch(`${stack.url}/api/uploads`, { method: 'POST', body: '{"kind":"video","name":"a.mp4"}' })
+        ).json()) as { path: string }
+      ).path;
+    const [first, second] = [await ask(), await ask()];
+    expect(first).toMatch(/^inbox\/[a-z2-7]{8}\/a\.mp4$/);
+    expect(first).not.toBe(second);
+  });
+});

@@ -1,0 +1,42 @@
+import { parentPort } from 'node:worker_threads';
+import { JobError, messageOf } from '../job/failure.js';
+import type { EngineReply, EngineRequest } from './engine-protocol.js';
+import { loadModel, type LoadedModel } from './loaded-model.js';
+
+/**
+ * The inference thread: `session.run` holds its thread for the whole inference, so it runs here and nothing else does.
+ */
+if (parentPort === null) throw new Error('engine-worker.js runs as a worker thread only');
+const port = parentPort;
+let model: LoadedModel | undefined;
+/** Requests wait for one another: they share the input tensors. */
+let queue = Promise.resolve();
+
+port.on('message', (request: EngineRequest) => {
+  queue = queue.then(() => answer(request));
+});
+
+async function answer(request: EngineRequest): Promise<void> {
+  if (request.kind === 'close') {
+    await model?.release();
+    port.close();
+    return;
+  }
+  try {
+    const reply = request.kind === 'load' ? await load(request) : await score(request);
+    port.postMessage(reply, reply.kind === 'scored' ? [reply.picture.data.buffer] : []);
+  } catch (error) {
+    const failure = error instanceof JobError ? error.kind : 'item';
+    port.postMessage({ kind: 'failed', failure, message: messageOf(error) } satisfies EngineReply);
+  }
+}
+
+async function load(request: Extract<EngineRequest, { kind: 'load' }>): Promise<EngineReply> {
+  model = await loadModel(request);
+  return { kind: 'loaded', device: 'cpu' };
+}
+
+async function score({ frame }: Extract<EngineRequest, { kind: 'score' }>): Promise<EngineReply> {
+  if (model === undefined) throw new JobError('user', 'The model is not loaded.');
+  return { kind: 'scored', ...(await model.score(frame)) };
+}

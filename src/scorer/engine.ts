@@ -1,0 +1,85 @@
+import { Worker } from 'node:worker_threads';
+import { JobError } from '../job/failure.js';
+import type { EngineReply, EngineRequest, LoadRequest, ScoredPicture } from './engine-protocol.js';
+import type { Picture } from './picture.js';
+
+interface Waiting {
+  resolve(reply: Exclude<EngineReply, { kind: 'failed' }>): void;
+  reject(error: Error): void;
+}
+
+/** The main thread's side of the inference thread. Starting it takes no model, so it can start before the model is there. */
+export class Engine {
+  readonly #worker: Worker;
+  readonly #waiting: Waiting[] = [];
+  #ended: JobError | undefined;
+  /** How often a frame came to an engine that had nothing to do. */
+  starved = 0;
+
+  constructor(entry: URL = new URL('./engine-worker.js', import.meta.url)) {
+    this.#worker = new Worker(entry);
+    this.#worker.on('message', (reply: EngineReply) => this.#settle(reply));
+    this.#worker.on('error', (cause) =>
+      this.#end(new JobError('platform', `The inference thread died: ${cause.message}`, { cause })),
+    );
+    this.#worker.on('exit', () => this.#end(new JobError('platform', 'The inference thread ended early.')));
+  }
+
+  /**
+   * The model's bytes move to the engine: the caller's array is empty afterwards.
+   * @returns the execution provider in use.
+   * @throws JobError `user`: the model does not load or the card does not go with it.
+   */
+  async load(request: Omit<LoadRequest, 'kind'>): Promise<string> {
+    const reply = await this.#ask({ kind: 'load', ...request }, [request.model.buffer]);
+    if (reply.kind !== 'loaded') throw new TypeError(`unexpected ${reply.kind}`);
+    return reply.device;
+  }
+
+  /**
+   * The frame's pixels move to the engine: the caller's array is empty afterwards.
+   * @throws JobError `item`: this frame cannot be scored; `platform`: the engine is gone.
+   */
+  async score(frame: Picture): Promise<ScoredPicture> {
+    if (this.#waiting.length === 0) this.starved += 1;
+    const reply = await this.#ask({ kind: 'score', frame }, [frame.data.buffer]);
+    if (reply.kind !== 'scored') throw new TypeError(`unexpected ${reply.kind}`);
+    return reply;
+  }
+
+  /** Ends the thread once it has nothing left to do; with `abandon` without waiting for that. */
+  async close(abandon: boolean): Promise<void> {
+    if (this.#ended) return;
+    const exited = new Promise<void>((resolve) => {
+      this.#worker.once('exit', () => resolve());
+    });
+    if (abandon) {
+      this.#worker.unref();
+      // Takes effect when the inference that runs now returns: nothing can interrupt it.
+      void this.#worker.terminate();
+      return;
+    }
+    const request: EngineRequest = { kind: 'close' };
+    this.#worker.postMessage(request, []);
+    await exited;
+  }
+
+  #ask(request: EngineRequest, move: ArrayBuffer[]): Promise<Exclude<EngineReply, { kind: 'failed' }>> {
+    if (this.#ended) return Promise.reject(this.#ended);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.#worker.postMessage(request, move);
+    });
+  }
+
+  #settle(reply: EngineReply): void {
+    const waiting = this.#waiting.shift();
+    if (reply.kind === 'failed') waiting?.reject(new JobError(reply.failure, reply.message));
+    else waiting?.resolve(reply);
+  }
+
+  #end(error: JobError): void {
+    this.#ended ??= error;
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
+  }
+}

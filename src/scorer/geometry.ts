@@ -1,0 +1,52 @@
+import { JobError } from '../job/failure.js';
+import type { ImageOutput, SizeRule } from '../job/model-card.js';
+import type { Size } from './picture.js';
+
+/** A model that rounds its output up adds less than this; more is taken for a model that scales. */
+const LARGEST_OVERHANG = 64;
+
+/** A frame is first resized to `scaled`, then padded right and below to `padded`, the size the model sees. */
+export interface InputPlan {
+  scaled: Size;
+  padded: Size;
+}
+
+export function planInput(rule: SizeRule, frame: Size): InputPlan {
+  const scaled = scaledSize(rule, frame);
+  if (rule.fixed !== null) return { scaled, padded: scaled };
+  const pad = (side: number) => Math.ceil(Math.max(side, rule.minimum) / rule.multipleOf) * rule.multipleOf;
+  return { scaled, padded: { width: pad(scaled.width), height: pad(scaled.height) } };
+}
+
+function scaledSize(rule: SizeRule, frame: Size): Size {
+  if (rule.fixed !== null) return { width: rule.fixed[0], height: rule.fixed[1] };
+  const longest = Math.max(frame.width, frame.height);
+  if (rule.longestSide === null || longest <= rule.longestSide) return frame;
+  const scale = (side: number) => Math.max(1, Math.round((side * (rule.longestSide ?? longest)) / longest));
+  return { width: scale(frame.width), height: scale(frame.height) };
+}
+
+/**
+ * The upper left part of a model's output that shows the frame and not the padding.
+ * @throws JobError `item`: the output's size does not go with the card's `fit`.
+ */
+export function cropOf(output: Size, { scaled, padded }: InputPlan, fit: ImageOutput['fit']): Size {
+  if (fit === 'resize') {
+    return {
+      width: Math.max(1, Math.round((scaled.width * output.width) / padded.width)),
+      height: Math.max(1, Math.round((scaled.height * output.height) / padded.height)),
+    };
+  }
+  const right = output.width - padded.width;
+  const below = output.height - padded.height;
+  const covers = output.width >= scaled.width && output.height >= scaled.height;
+  if (covers && Math.max(right, below) < LARGEST_OVERHANG) return scaled;
+  throw new JobError(
+    'item',
+    `the model made ${output.width}x${output.height} pixels of ${padded.width}x${padded.height}: set "output.fit" to "resize" in the model card`,
+  );
+}
+
+export function sameSize(one: Size, other: Size): boolean {
+  return one.width === other.width && one.height === other.height;
+}

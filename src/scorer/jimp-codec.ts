@@ -1,0 +1,78 @@
+import { Jimp, JimpMime, ResizeStrategy } from 'jimp';
+import type { Codec } from './codec.js';
+import { PIXEL_LIMIT, unreadable } from './codec.js';
+import type { Picture } from './picture.js';
+import { pngSize } from './png-size.js';
+
+const PNG_LEVEL = 1;
+const JPEG_QUALITY = 95;
+/** pngjs: filter type 0 is none, strategy 0 the default one of zlib, colour type 2 RGB. */
+const PNG_OPTIONS = {
+  deflateLevel: PNG_LEVEL,
+  deflateStrategy: 0,
+  filterType: 0,
+  colorType: 2,
+  inputHasAlpha: true,
+} as const;
+
+/** Pure JavaScript: works everywhere, and holds the event loop while it works. */
+export function createJimpCodec(): Codec {
+  return {
+    name: 'jimp',
+    decode: async (bytes) => {
+      try {
+        refuseHuge(bytes);
+        const { bitmap } = await Jimp.fromBuffer(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), {
+          'image/jpeg': { maxResolutionInMP: PIXEL_LIMIT / 1e6 },
+        });
+        return flatten(bitmap);
+      } catch (cause) {
+        throw unreadable(bytes, cause);
+      }
+    },
+    encode: (picture, format) => {
+      const image = Jimp.fromBitmap(toBitmap(picture));
+      return format === 'png'
+        ? image.getBuffer(JimpMime.png, PNG_OPTIONS)
+        : image.getBuffer(JimpMime.jpeg, { quality: JPEG_QUALITY });
+    },
+    resize: (picture, { width, height }) => {
+      const image = Jimp.fromBitmap(toBitmap(picture));
+      return Promise.resolve(flatten(image.resize({ w: width, h: height, mode: ResizeStrategy.BILINEAR }).bitmap));
+    },
+  };
+}
+
+/** jimp itself allocates whatever the header of a PNG asks for. */
+function refuseHuge(bytes: Uint8Array): void {
+  const size = pngSize(bytes);
+  if (size !== undefined && size.width * size.height > PIXEL_LIMIT) {
+    throw new RangeError(`Input image exceeds pixel limit (${size.width}x${size.height})`);
+  }
+}
+
+/** RGBA to RGB over black. */
+function flatten(bitmap: { width: number; height: number; data: Uint8Array }): Picture {
+  const { width, height, data: rgba } = bitmap;
+  const data = new Uint8Array(width * height * 3);
+  for (let from = 0, to = 0; to < data.length; from += 4, to += 3) {
+    const alpha = rgba[from + 3] ?? 0;
+    for (let channel = 0; channel < 3; channel += 1) {
+      const value = rgba[from + channel] ?? 0;
+      data[to + channel] = alpha === 255 ? value : Math.round((value * alpha) / 255);
+    }
+  }
+  return { width, height, data };
+}
+
+function toBitmap({ width, height, data: rgb }: Picture): { width: number; height: number; data: Buffer } {
+  // Not from Node's pool: jimp looks at the memory behind the buffer from its start.
+  const data = Buffer.alloc(width * height * 4);
+  for (let from = 0, to = 0; from < rgb.length; from += 3, to += 4) {
+    data[to] = rgb[from] ?? 0;
+    data[to + 1] = rgb[from + 1] ?? 0;
+    data[to + 2] = rgb[from + 2] ?? 0;
+    data[to + 3] = 255;
+  }
+  return { width, height, data };
+}

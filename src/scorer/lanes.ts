@@ -1,0 +1,40 @@
+/** One item is at the engine, one waits for it, one is being fetched, decoded, encoded or stored. */
+const FIRST_LANES = 3;
+const MOST_LANES = 16;
+
+export interface LaneOptions<T> {
+  items: Iterable<T>;
+  /** Handles one item from first to last step. Its rejection ends the run. */
+  work: (item: T) => Promise<void>;
+  /** True when the engine had to wait since the last call: then one more lane opens, if `mayGrow` allows. */
+  starved: () => boolean;
+  /** Whether one more item in flight fits into memory. */
+  mayGrow: (lanes: number) => boolean;
+  signal: AbortSignal;
+}
+
+/**
+ * Works on items in order, some at a time: as few as keep the engine busy, so that memory stays bounded whatever the number
+ * of items. No new item starts once `signal` is aborted or one item's work has rejected.
+ * @throws what the first `work` to reject rejected with, when all lanes have ended.
+ */
+export async function runLanes<T>({ items, work, starved, mayGrow, signal }: LaneOptions<T>): Promise<void> {
+  const next = items[Symbol.iterator]();
+  const lanes: Promise<void>[] = [];
+  let failure: { error: unknown } | undefined;
+  const lane = async () => {
+    for (let step = next.next(); step.done !== true; step = next.next()) {
+      try {
+        await work(step.value);
+      } catch (error) {
+        failure ??= { error };
+      }
+      if (failure !== undefined || signal.aborted) return;
+      if (starved() && lanes.length < MOST_LANES && mayGrow(lanes.length + 1)) lanes.push(lane());
+    }
+  };
+  for (let index = 0; index < FIRST_LANES; index += 1) lanes.push(lane());
+  // The list grows while it is walked.
+  for (const running of lanes) await running;
+  if (failure !== undefined) throw failure.error;
+}

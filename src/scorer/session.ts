@@ -1,0 +1,35 @@
+import os from 'node:os';
+import ort from 'onnxruntime-node';
+import type { ModelSignature, TensorSignature } from '../job/model-signature.js';
+import { loadFailure, refuseNonModel } from './model-file.js';
+
+/**
+ * Loads a model for the CPU.
+ * @param threads of one inference; undefined: one for each core.
+ * @throws JobError `user`: what is wrong with the file and what to do.
+ */
+export async function loadSession(model: Uint8Array, subject: string, threads?: number): Promise<ort.InferenceSession> {
+  refuseNonModel(model, subject);
+  try {
+    return await ort.InferenceSession.create(model, {
+      executionProviders: ['cpu'],
+      intraOpNumThreads: threads ?? os.availableParallelism(),
+      interOpNumThreads: 1,
+      executionMode: 'sequential',
+      graphOptimizationLevel: 'all',
+      // What fails is thrown; the warnings about unusual models are noise.
+      logSeverityLevel: 4,
+    });
+  } catch (cause) {
+    throw loadFailure(cause, subject);
+  }
+}
+
+export function signatureOf(session: ort.InferenceSession): ModelSignature {
+  return { inputs: session.inputMetadata.map(tensorOf), outputs: session.outputMetadata.map(tensorOf) };
+}
+
+function tensorOf(metadata: ort.InferenceSession.ValueMetadata): TensorSignature {
+  if (!metadata.isTensor) return { name: metadata.name, type: 'no tensor', shape: [] };
+  return { name: metadata.name, type: metadata.type, shape: [...metadata.shape] };
+}

@@ -1,0 +1,164 @@
+import { Jimp } from 'jimp';
+import sharp, { type Sharp } from 'sharp';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { type Codec, contentTypeOf, formatOf, loadCodec, PIXEL_LIMIT } from '../../src/scorer/codec.js';
+import { pngSize } from '../../src/scorer/png-size.js';
+import { paint, psnr } from './pictures.js';
+
+const picture = paint(45, 32);
+const source = (): Sharp => sharp(picture.data, { raw: { width: 45, height: 32, channels: 3 } });
+
+describe.each(['sharp', 'jimp'] as const)('%s', (name) => {
+  let codec: Codec;
+  beforeAll(async () => {
+    codec = await loadCodec(name, vi.fn());
+  });
+
+  it('brings PNG back bit by bit', async () => {
+    const bytes = await codec.encode(picture, 'png');
+    expect(await codec.decode(bytes)).toEqual(picture);
+    expect(
+      await source()
+        .png()
+        .toBuffer()
+        .then((other) => codec.decode(other)),
+    ).toEqual(picture);
+    expect((await sharp(bytes).metadata()).channels).toBe(3);
+  });
+
+  it('gives pixels whose memory can move to another thread', async () => {
+    const { data } = await codec.decode(await codec.encode(picture, 'png'));
+    expect(data.byteLength).toBe(data.buffer.byteLength);
+    structuredClone(data, { transfer: [data.buffer] });
+    expect(data.byteLength).toBe(0);
+  });
+
+  it('writes JPEG of high quality', async () => {
+    const bytes = await codec.encode(picture, 'jpg');
+    expect((await sharp(bytes).metadata()).format).toBe('jpeg');
+    expect(psnr((await codec.decode(bytes)).data, picture.data)).toBeGreaterThan(32);
+  });
+
+  it('resizes to any proportions', async () => {
+    const small = await codec.resize(picture, { width: 90, height: 16 });
+    expect([small.width, small.height, small.data.length]).toEqual([90, 16, 90 * 16 * 3]);
+    const back = await codec.resize(small, { width: 45, height: 32 });
+    expect(psnr(back.data, picture.data)).toBeGreaterThan(24);
+  });
+
+  it('turns a picture as its EXIF data says', async () => {
+    const bytes = await source()
+      .withMetadata({ orientation: 6 })
+      .jpeg({ quality: 100, chromaSubsampling: '4:4:4' })
+      .toBuffer();
+    const upright = await source().rotate(90).raw().toBuffer();
+    const decoded = await codec.decode(bytes);
+    expect([decoded.width, decoded.height]).toEqual([32, 45]);
+    expect(psnr(decoded.data, upright)).toBeGreaterThan(35);
+  });
+
+  it('spreads grey over three channels', async () => {
+    const grey = await codec.decode(await source().greyscale().toColourspace('b-w').png().toBuffer());
+    expect(grey.data).toHaveLength(45 * 32 * 3);
+    expect(grey.data.every((value, index) => value === grey.data[index - (index % 3)])).toBe(true);
+  });
+
+  it('reads palettes', async () => {
+    const bytes = await sharp({ create: { width: 4, height: 4, channels: 3, background: '#123456' } })
+      .png({ palette: true })
+      .toBuffer();
+    expect([...(await codec.decode(bytes)).data.subarray(0, 3)]).toEqual([0x12, 0x34, 0x56]);
+  });
+
+  it('cuts 16 bits to 8', async () => {
+    const bytes = await source().toColourspace('rgb16').png().toBuffer();
+    expect((await sharp(bytes).metadata()).depth).toBe('ushort');
+    expect(psnr((await codec.decode(bytes)).data, picture.data)).toBeGreaterThan(45);
+  });
+
+  it('puts transparent pixels over black', async () => {
+    const half = { r: 200, g: 100, b: 50, alpha: 0.5 };
+    const bytes = await sharp({ create: { width: 4, height: 4, channels: 4, background: half } })
+      .png()
+      .toBuffer();
+    const [red = 0, green = 0, blue = 0] = (await codec.decode(bytes)).data;
+    expect(Math.abs(red - 100) + Math.abs(green - 50) + Math.abs(blue - 25)).toBeLessThanOrEqual(3);
+  });
+
+  it('turns CMYK into RGB', async () => {
+    const bytes = await source().toColourspace('cmyk').jpeg({ quality: 100 }).toBuffer();
+    expect((await sharp(bytes).metadata()).space).toBe('cmyk');
+    expect(psnr((await codec.decode(bytes)).data, picture.data)).toBeGreaterThan(13);
+  });
+
+  it('reads a picture of one pixel', async () => {
+    const dot = { width: 1, height: 1, data: Uint8Array.of(9, 8, 7) };
+    expect(await codec.decode(await codec.encode(dot, 'png'))).toEqual(dot);
+  });
+
+  it.each([
+    ['an empty file', () => Promise.resolve(Buffer.alloc(0)), 'is empty'],
+    ['text', () => Promise.resolve(Buffer.from('no picture')), 'cannot be read'],
+    [
+      'a PNG that is cut off',
+      () =>
+        source()
+          .png()
+          .toBuffer()
+          .then((bytes) => bytes.subarray(0, bytes.length / 2)),
+      'cannot be read',
+    ],
+    ['a PNG with a lying header', () => source().png().toBuffer().then(huge), 'exceeds pixel limit'],
+  ])('refuses %s', async (_what, bytes, says) => {
+    await expect(codec.decode(await bytes())).rejects.toMatchObject({
+      kind: 'item',
+      message: expect.stringContaining(says),
+    });
+  });
+});
+
+/** The same file, claiming to be 20000x20000. */
+function huge(png: Buffer): Buffer {
+  const copy = Buffer.from(png);
+  copy.writeUInt32BE(20_000, 16);
+  copy.writeUInt32BE(20_000, 20);
+  expect(20_000 * 20_000).toBeGreaterThan(PIXEL_LIMIT);
+  // The checksum of the header chunk, which some readers check first.
+  copy.writeUInt32BE(crc32(copy.subarray(12, 29)), 29);
+  return copy;
+}
+
+function crc32(bytes: Buffer): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+  }
+  return (crc ^ 0xffffffff) >>> 0;
+}
+
+describe('loadCodec', () => {
+  const broken = () => Promise.reject(new Error('Could not load the "sharp" module\nusing the linux-x64 runtime'));
+
+  it('takes jimp where sharp does not load, and says so', async () => {
+    const warn = vi.fn();
+    expect((await loadCodec('auto', warn, broken)).name).toBe('jimp');
+    expect(warn).toHaveBeenCalledWith(
+      expect.stringContaining('Could not load the "sharp" module using the linux-x64 runtime'),
+    );
+  });
+
+  it('fails when sharp was asked for', async () => {
+    await expect(loadCodec('sharp', vi.fn(), broken)).rejects.toMatchObject({ kind: 'user' });
+  });
+});
+
+it('names formats by extension', () => {
+  expect(['a.png', 'b.JPG', 'c.jpeg', 'd'].map(formatOf)).toEqual(['png', 'jpg', 'jpg', 'png']);
+  expect([contentTypeOf('png'), contentTypeOf('jpg')]).toEqual(['image/png', 'image/jpeg']);
+});
+
+it('reads the size in a PNG header', async () => {
+  expect(pngSize(await new Jimp({ width: 3, height: 7 }).getBuffer('image/png'))).toEqual({ width: 3, height: 7 });
+  expect(pngSize(Buffer.from('GIF89a'))).toBeUndefined();
+});

@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import type { SizeRule } from '../../src/job/model-card.js';
+import { cropOf, planInput } from '../../src/scorer/geometry.js';
+
+const rule = (given: Partial<SizeRule>): SizeRule => ({
+  fixed: null,
+  longestSide: null,
+  multipleOf: 1,
+  minimum: 1,
+  ...given,
+});
+const size = (width: number, height: number) => ({ width, height });
+
+describe('planInput', () => {
+  it.each([
+    [rule({}), size(321, 181), size(321, 181), size(321, 181)],
+    [rule({ fixed: [720, 720] }), size(321, 181), size(720, 720), size(720, 720)],
+    [rule({ multipleOf: 8 }), size(321, 181), size(321, 181), size(328, 184)],
+    [rule({ multipleOf: 8 }), size(320, 184), size(320, 184), size(320, 184)],
+    [rule({ minimum: 8 }), size(1, 300), size(1, 300), size(8, 300)],
+    [rule({ minimum: 9, multipleOf: 4 }), size(1, 1), size(1, 1), size(12, 12)],
+    [rule({ longestSide: 256 }), size(1024, 512), size(256, 128), size(256, 128)],
+    [rule({ longestSide: 256 }), size(100, 50), size(100, 50), size(100, 50)],
+    [rule({ longestSide: 256, multipleOf: 16 }), size(1000, 10), size(256, 3), size(256, 16)],
+    [rule({ longestSide: 4 }), size(1000, 1), size(4, 1), size(4, 1)],
+  ])('%j of %j', (given, frame, scaled, padded) => {
+    expect(planInput(given, frame)).toEqual({ scaled, padded });
+  });
+
+  it('plans a scaled picture as it is', () => {
+    const { scaled, padded } = planInput(rule({ longestSide: 256, multipleOf: 16 }), size(1001, 333));
+    expect(planInput(rule({ longestSide: 256, multipleOf: 16 }), scaled)).toEqual({ scaled, padded });
+  });
+});
+
+describe('cropOf', () => {
+  const plan = { scaled: size(321, 181), padded: size(321, 181) };
+
+  it('cuts off what a model rounded up', () => {
+    expect(cropOf(size(324, 184), plan, 'crop')).toEqual(size(321, 181));
+  });
+
+  it('cuts off the padding', () => {
+    expect(cropOf(size(328, 184), { scaled: size(321, 181), padded: size(328, 184) }, 'crop')).toEqual(size(321, 181));
+  });
+
+  it.each([size(320, 181), size(963, 543), size(321, 300)])('refuses %j', (output) => {
+    expect(() => cropOf(output, plan, 'crop')).toThrow(
+      `the model made ${output.width}x${output.height} pixels of 321x181`,
+    );
+  });
+
+  it('cuts off the padding in proportion before scaling back', () => {
+    expect(cropOf(size(24, 24), { scaled: size(5, 8), padded: size(8, 8) }, 'resize')).toEqual(size(15, 24));
+  });
+});

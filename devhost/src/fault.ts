@@ -1,4 +1,4 @@
-/** A fault the user can mend: shown as one sentence, never with a stack trace. */
+/** A fault the user can mend: shown as one sentence; a cause, if there is one, only with --verbose. */
 export class UserFault extends Error {
   override readonly name = 'UserFault';
 }

@@ -39,7 +39,10 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   await applyLocalSettings(app);
   const settings = await readHostSettings(app);
   const storage = process.env['AzureWebJobsStorage'];
-  if (!storage) throw new UserFault('AzureWebJobsStorage is not set: put a connection string into the environment or local.settings.json.');
+  if (!storage)
+    throw new UserFault(
+      'AzureWebJobsStorage is not set: put a connection string into the environment or local.settings.json.',
+    );
 
   let serve: Handler = () => Promise.resolve({ status: 503 });
   const server = await listen(options.host, options.port, (request) => serve(request), log);
@@ -81,10 +84,15 @@ async function assemble(
   process.env['WEBSITE_HOSTNAME'] = `localhost:${port}`;
   const core = new CoreModule(log);
   installCoreModule(core);
+  // The app's own folder is the working directory, as in Azure.
+  process.chdir(app);
   await loadApp(app, core);
 
   const { functions } = core;
-  const invoker = new Invoker(core, clientPayload(hub.name, `http://localhost:${port}`, `http://${reachable(host)}:${port}`));
+  const invoker = new Invoker(
+    core,
+    clientPayload(hub.name, `http://localhost:${port}`, `http://${reachable(host)}:${port}`),
+  );
   const { maxActivities, maxOrchestrators } = settings;
   const engine = new Engine({ hub, functions, invoker, log, maxActivities, maxOrchestrators });
   const recovered = await engine.recover();
@@ -103,8 +111,17 @@ function doors(api: ManagementApi, functions: Handler): Handler {
       if (pathname.startsWith(`${door}/`)) return await api.handle(request, pathname.slice(door.length));
     }
     if (pathname === '/admin/host/status') {
-      const body = { id: 'devhost', state: 'Running', version: '4.0.0.0', processUptime: Math.round(process.uptime() * 1000) };
-      return { status: 200, headers: { 'content-type': 'application/json; charset=utf-8' }, body: JSON.stringify(body) };
+      const body = {
+        id: 'devhost',
+        state: 'Running',
+        version: '4.0.0.0',
+        processUptime: Math.round(process.uptime() * 1000),
+      };
+      return {
+        status: 200,
+        headers: { 'content-type': 'application/json; charset=utf-8' },
+        body: JSON.stringify(body),
+      };
     }
     return await functions(request);
   };

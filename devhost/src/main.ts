@@ -27,15 +27,26 @@ await main(program.opts<Options>());
 
 async function main({ app, port, host, verbose }: Options): Promise<void> {
   const log = new Log(verbose);
-  process.on('unhandledRejection', (reason) => log.error(`A promise of the app was rejected and nobody handled it: ${messageOf(reason)}`));
+  process.on('unhandledRejection', (reason) =>
+    log.error(`A promise of the app was rejected and nobody handled it: ${messageOf(reason)}`),
+  );
   let running: RunningHost;
   try {
-    running = await startHost({ app, port, host, log, onLeaseLost: (reason) => giveUp(`The hub was taken over by another host: ${reason}`) });
+    running = await startHost({
+      app,
+      port,
+      host,
+      log,
+      onLeaseLost: (reason) => giveUp(`The hub was taken over by another host: ${reason}`),
+    });
   } catch (error) {
-    if (error instanceof UserFault) giveUp(error.message);
-    throw error;
+    if (!(error instanceof UserFault)) throw error;
+    if (error.cause instanceof Error) log.debug(error.cause.stack ?? error.cause.message);
+    giveUp(error.message);
   }
-  process.stdout.write(`devhost: listening on http://localhost:${running.port} (${running.functions} functions, hub ${running.hub})\n`);
+  process.stdout.write(
+    `devhost: listening on http://localhost:${running.port} (${running.functions} functions, hub ${running.hub})\n`,
+  );
   stopOnSignal(running, log);
 }
 
@@ -62,7 +73,8 @@ function stopOnSignal(running: RunningHost, log: Log): void {
 
 function parsePort(text: string): number {
   const port = Number(text);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new InvalidArgumentError('It must be a number from 0 to 65535.');
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new InvalidArgumentError('It must be a number from 0 to 65535.');
   return port;
 }
 

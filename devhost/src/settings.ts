@@ -24,7 +24,8 @@ export interface HostSettings {
 
 /** Copies `Values` of local.settings.json into the environment; what the environment already has wins. */
 export async function applyLocalSettings(folder: string): Promise<void> {
-  const settings = (await readJson(path.join(folder, 'local.settings.json'))) as { Values?: Record<string, unknown> } | undefined;
+  const settings = (await readJson(path.join(folder, 'local.settings.json'))) as
+    { Values?: Record<string, unknown> } | undefined;
   for (const [name, value] of Object.entries(settings?.Values ?? {})) process.env[name] ??= String(value);
 }
 
@@ -51,11 +52,14 @@ function hubName(configured: string | undefined): string {
   }
   const name = configured.replaceAll(/%([^%]+)%/g, (_, variable: string) => {
     const value = process.env[variable];
-    if (value === undefined) throw new UserFault(`host.json takes the hub name from the setting ${variable}, which is not set.`);
+    if (value === undefined)
+      throw new UserFault(`host.json takes the hub name from the setting ${variable}, which is not set.`);
     return value;
   });
   if (!/^[A-Za-z][A-Za-z0-9]{2,44}$/.test(name)) {
-    throw new UserFault(`The hub name '${name}' in host.json is not valid: 3 to 45 letters and digits, a letter first.`);
+    throw new UserFault(
+      `The hub name '${name}' in host.json is not valid: 3 to 45 letters and digits, a letter first.`,
+    );
   }
   return name;
 }

@@ -27,16 +27,21 @@ export async function loadApp(folder: string, core: CoreModule): Promise<void> {
       await import(pathToFileURL(file).href);
     } catch (error) {
       if (error instanceof UserFault) throw error;
-      throw new UserFault(`The app could not be loaded: ${path.relative(folder, file)}: ${messageOf(error)}`);
+      const where = path.relative(folder, file);
+      throw new UserFault(`The app could not be loaded: ${where}: ${messageOf(error)}`, { cause: error });
     }
   }
   if (!core.model || core.functions.all().length === 0) {
-    throw new UserFault(`The app in ${folder} registers no function: does "main" in its package.json name the right file?`);
+    throw new UserFault(
+      `The app in ${folder} registers no function: does "main" in its package.json name the right file?`,
+    );
   }
   await core.hooks.run('appStart', { hookData: {}, appHookData: core.hooks.appData, functionAppDirectory: folder });
   const capabilities = await core.model.getCapabilities(Object.fromEntries(CAPABILITIES.map((name) => [name, 'true'])));
   if (capabilities['HttpUri']) {
-    throw new UserFault('The app turns on HTTP streaming (app.setup enableHttpStream), which this host does not support.');
+    throw new UserFault(
+      'The app turns on HTTP streaming (app.setup enableHttpStream), which this host does not support.',
+    );
   }
   core.lock();
 }
@@ -44,7 +49,8 @@ export async function loadApp(folder: string, core: CoreModule): Promise<void> {
 async function mainFiles(folder: string): Promise<string[]> {
   const main = await readMain(folder);
   const files = await glob(main, { cwd: folder, absolute: true, dot: true });
-  if (files.length === 0) throw new UserFault(`"main" in ${folder}/package.json names '${main}', and no file matches: build the app first.`);
+  if (files.length === 0)
+    throw new UserFault(`"main" in ${folder}/package.json names '${main}', and no file matches: build the app first.`);
   return files.toSorted();
 }
 

@@ -79,7 +79,7 @@ export class CoreModule {
 /** Makes `require('@azure/functions-core')` answer with this module from now on; every other name passes through. */
 export function installCoreModule(core: CoreModule): void {
   const exported = core.exports();
-  const original = Module.prototype.require;
+  const original = Reflect.get(Module.prototype, 'require') as (this: Module, id: string) => unknown;
   Module.prototype.require = function requireOrCore(this: Module, id: string): unknown {
     return id === '@azure/functions-core' ? exported : original.call(this, id);
   };

@@ -26,7 +26,8 @@ export class FunctionRegistry {
 
   add(metadata: FunctionMetadata, handler: FunctionCallback): void {
     const key = metadata.name.toLowerCase();
-    if (this.#functions.has(key)) throw new UserFault(`Two functions are called '${metadata.name}': rename one of them.`);
+    if (this.#functions.has(key))
+      throw new UserFault(`Two functions are called '${metadata.name}': rename one of them.`);
     this.#functions.set(key, describe(metadata, handler));
   }
 
@@ -52,7 +53,9 @@ function describe(metadata: FunctionMetadata, handler: FunctionCallback): AppFun
   if (!trigger) throw new UserFault(`Function '${metadata.name}' has no trigger.`);
   const triggerType = TRIGGERS[trigger.type.toLowerCase()];
   if (!triggerType) {
-    throw new UserFault(`Function '${metadata.name}' uses the trigger '${trigger.type}', which this host does not support yet.`);
+    throw new UserFault(
+      `Function '${metadata.name}' uses the trigger '${trigger.type}', which this host does not support yet.`,
+    );
   }
   const others = bindings.filter((binding) => binding !== trigger);
   const unsupported = others.find((binding) => !CLIENTS.has(binding.type.toLowerCase()) && binding.type !== 'http');
@@ -61,5 +64,12 @@ function describe(metadata: FunctionMetadata, handler: FunctionCallback): AppFun
       `Function '${metadata.name}' uses the binding '${unsupported.type}', which this host does not support yet.`,
     );
   }
-  return { name: metadata.name, metadata, handler, triggerType, trigger, clients: others.filter((each) => CLIENTS.has(each.type.toLowerCase())) };
+  return {
+    name: metadata.name,
+    metadata,
+    handler,
+    triggerType,
+    trigger,
+    clients: others.filter((each) => CLIENTS.has(each.type.toLowerCase())),
+  };
 }

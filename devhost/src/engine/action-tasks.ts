@@ -126,6 +126,7 @@ function startCompound(action: CompoundAction, replay: Replay): HostTask {
   for (const child of children) {
     child.whenSettled(() => {
       left -= 1;
+      if (action.actionType === ActionType.WhenAny && !task.settled) replay.leave(children);
       if (left === 0 || action.actionType === ActionType.WhenAny) task.settle();
     });
   }

@@ -56,9 +56,15 @@ export class ActivityRunner {
     try {
       const input: unknown = (JSON.parse(scheduled.Input) as unknown[])[0];
       if (typeof input === 'boolean') {
-        this.#options.warn(`Activity '${scheduled.Name}' is given a bare boolean, which Azure passes as the text "${inputText(input)}": pass an object.`);
+        this.#options.warn(
+          `Activity '${scheduled.Name}' is given a bare boolean, which Azure passes as the text "${inputText(input)}": pass an object.`,
+        );
       }
-      const returned = await this.#options.call(scheduled.Name, inputData(input), triggerMetadata(call.instanceId, input));
+      const returned = await this.#options.call(
+        scheduled.Name,
+        inputData(input),
+        triggerMetadata(call.instanceId, input),
+      );
       return { EventType: 'TaskCompleted', TaskScheduledId: taskId, Result: resultText(returned) };
     } catch (error) {
       return failure(scheduled.Name, taskId, error);
@@ -85,7 +91,8 @@ function triggerMetadata(instanceId: string, input: unknown): Record<string, Typ
   const metadata: Record<string, TypedData> = { instanceId: { string: instanceId }, data: inputData(input) };
   if (typeof input !== 'object' || input === null || Array.isArray(input)) return metadata;
   for (const [key, value] of Object.entries(input)) {
-    if (value !== null && !Array.isArray(value)) metadata[key] = { string: typeof value === 'string' ? value : JSON.stringify(value) };
+    if (value !== null && !Array.isArray(value))
+      metadata[key] = { string: typeof value === 'string' ? value : JSON.stringify(value) };
   }
   return metadata;
 }
@@ -105,7 +112,11 @@ function failure(name: string, taskId: number, error: unknown): CompletionBody {
     EventType: 'TaskFailed',
     TaskScheduledId: taskId,
     Reason: `Activity function '${name}' failed:  ${details?.ErrorMessage ?? message}`,
-    Details: JSON.stringify({ ClassName: 'System.Exception', Message: message, StackTraceString: error instanceof Error ? error.stack : null }),
+    Details: JSON.stringify({
+      ClassName: 'System.Exception',
+      Message: message,
+      StackTraceString: error instanceof Error ? error.stack : null,
+    }),
     FailureDetails: details,
   };
 }

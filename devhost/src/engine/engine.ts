@@ -5,10 +5,11 @@ import type { Log } from '../log.js';
 import type { InstanceRow } from '../store/instance-table.js';
 import type { TaskHub } from '../store/task-hub.js';
 import { ActivityRunner } from './activity-runner.js';
-import type { CompletionBody, ExecutionCompleted, ExecutionStarted, ScheduledEvent, SubOrchestrationCreated } from './history-events.js';
+import { createChild } from './children.js';
+import type { CompletionBody, ExecutionCompleted, ExecutionStarted, ScheduledEvent } from './history-events.js';
 import { Instance, type InstanceSeed, type InstanceServices } from './instance.js';
 import { Limiter } from './limiter.js';
-import { childOutcome, childStart, isAnswerTo, newRow } from './lineage.js';
+import { childOutcome, childStart } from './lineage.js';
 import { recoverAll, recoverChild, reload } from './recovery.js';
 import { untilStored } from './until-stored.js';
 
@@ -38,7 +39,8 @@ export class Engine {
       limit: options.maxActivities,
       call: (name, data, triggerMetadata) => {
         const target = functions.find('activityTrigger', name);
-        if (!target) throw new Error(`The function '${name}' doesn't exist, is disabled, or is not an activity function.`);
+        if (!target)
+          throw new Error(`The function '${name}' doesn't exist, is disabled, or is not an activity function.`);
         return invoker.invoke(target, { data, triggerMetadata });
       },
       deliver: ({ instanceId, executionId }, outcome) => this.deliver(instanceId, executionId, outcome),
@@ -51,10 +53,12 @@ export class Engine {
       log,
       call: (name, payload) => {
         const target = functions.find('orchestrationTrigger', name);
-        if (!target) throw new Error(`The function '${name}' doesn't exist, is disabled, or is not an orchestrator function.`);
+        if (!target)
+          throw new Error(`The function '${name}' doesn't exist, is disabled, or is not an orchestrator function.`);
         return invoker.invoke(target, { data: { string: payload } });
       },
-      isKnown: (kind, name) => functions.find(kind === 'activity' ? 'activityTrigger' : 'orchestrationTrigger', name) !== undefined,
+      isKnown: (kind, name) =>
+        functions.find(kind === 'activity' ? 'activityTrigger' : 'orchestrationTrigger', name) !== undefined,
       dispatch: (instance, event) => this.dispatch(instance, event),
       ended: (instance, end) => this.#ended(instance, end),
       lost: (instance) => this.#reload(instance),
@@ -71,7 +75,10 @@ export class Engine {
     this.#stopping = true;
     await this.#activities.stop(patience);
     const instances = [...this.live.values()];
-    await Promise.race([Promise.all(instances.map((instance) => instance.settled())), sleep(2000, undefined, { ref: false })]);
+    await Promise.race([
+      Promise.all(instances.map((instance) => instance.settled())),
+      sleep(2000, undefined, { ref: false }),
+    ]);
     await Promise.all(instances.map((instance) => instance.close()));
   }
 
@@ -95,26 +102,9 @@ export class Engine {
       instance.arm(event);
     } else {
       const start = childStart(instance, event);
-      const work = recovering ? () => recoverChild(this, start, event) : () => this.createChild(start, event);
+      const work = recovering ? () => recoverChild(this, start) : () => createChild(this, start);
       void untilStored(work, this.log, () => this.#stopping);
     }
-  }
-
-  /** A child's row is written with its first checkpoint; an earlier instance of the same id is overwritten. */
-  async createChild(start: ExecutionStarted, event: SubOrchestrationCreated): Promise<void> {
-    const parent = start.ParentInstance;
-    const other = this.live.get(event.InstanceId);
-    if (parent && other && !isAnswerTo(other.start, parent)) {
-      const Reason = `An orchestration instance with the id '${event.InstanceId}' is already running.`;
-      const body = { EventType: 'SubOrchestrationInstanceFailed', TaskScheduledId: parent.TaskScheduleId, Reason, Details: Reason, FailureDetails: null } as const;
-      this.deliver(parent.OrchestrationInstance.InstanceId, parent.OrchestrationInstance.ExecutionId, body);
-      return;
-    }
-    if (other) return;
-    const row = newRow(start);
-    const child = this.adopt({ row, start, history: [], etag: undefined, hasRow: false });
-    if (!event.InstanceId.startsWith(`${parent?.OrchestrationInstance.ExecutionId}:`)) await this.#clearHistory(child);
-    child.deliver({ body: start });
   }
 
   /** Begins a top-level instance whose row is already stored as Pending; `etag` is that of a sentinel without history. */
@@ -133,15 +123,6 @@ export class Engine {
     return instance;
   }
 
-  async #clearHistory(child: Instance): Promise<void> {
-    try {
-      await this.hub.history.clear(child.id);
-    } catch (error) {
-      this.live.delete(child.id);
-      throw error;
-    }
-  }
-
   #ended(instance: Instance, end: ExecutionCompleted): void {
     this.live.delete(instance.id);
     this.log.debug(`Instance ${instance.id} (${instance.row.name}) ended: ${end.OrchestrationStatus}.`);
@@ -154,7 +135,11 @@ export class Engine {
   #reload(instance: Instance): void {
     if (this.live.get(instance.id) !== instance) return;
     this.live.delete(instance.id);
-    void untilStored(() => reload(this, instance.id), this.log, () => this.#stopping, 1000);
+    void untilStored(
+      () => reload(this, instance.id),
+      this.log,
+      () => this.#stopping,
+      1000,
+    );
   }
 }
-

@@ -19,14 +19,7 @@ export const EVENT_NUMBERS = {
 } as const;
 
 export type RuntimeStatus =
-  | 'Pending'
-  | 'Running'
-  | 'Completed'
-  | 'ContinuedAsNew'
-  | 'Failed'
-  | 'Canceled'
-  | 'Terminated'
-  | 'Suspended';
+  'Pending' | 'Running' | 'Completed' | 'ContinuedAsNew' | 'Failed' | 'Canceled' | 'Terminated' | 'Suspended';
 
 /** Names the parent's execution and the task in it that a child answers. */
 export interface ParentLink {
@@ -112,10 +105,7 @@ export type MessageBody =
   | { EventType: 'ExecutionSuspended' | 'ExecutionResumed'; Reason: string };
 
 export type EventBody =
-  | MessageBody
-  | ScheduledBody
-  | ExecutionCompleted
-  | { EventType: 'OrchestratorStarted' | 'OrchestratorCompleted' };
+  MessageBody | ScheduledBody | ExecutionCompleted | { EventType: 'OrchestratorStarted' | 'OrchestratorCompleted' };
 
 /** An event of an instance's history: a body with its number (-1 unless it schedules something) and its time. */
 export type HistoryEvent = EventBody & { EventId: number; Timestamp: string };

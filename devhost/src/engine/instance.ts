@@ -1,24 +1,23 @@
-import { randomUUID } from 'node:crypto';
 import { messageOf } from '../fault.js';
 import type { Log } from '../log.js';
 import type { HistoryTable } from '../store/history-table.js';
 import type { InstanceRow, InstanceTable } from '../store/instance-table.js';
-import {
-  type CompletionBody,
-  type ExecutionCompleted,
-  type ExecutionStarted,
-  type HistoryEvent,
-  isScheduled,
-  type ScheduledEvent,
-  settledTask,
-  type TimerCreated,
+import { Execution } from './execution.js';
+import type {
+  CompletionBody,
+  ExecutionCompleted,
+  ExecutionStarted,
+  HistoryEvent,
+  ScheduledEvent,
+  TimerCreated,
 } from './history-events.js';
+import { rowAfterTurn } from './lineage.js';
 import type { Limiter } from './limiter.js';
 import { Mailbox, type Message } from './mailbox.js';
-import type { ReplayEnd } from './replay.js';
+import type { ReplayEnd } from './replay-types.js';
 import { RowWriter } from './row-writer.js';
-import { runTurn, type Turn, type TurnRequest } from './turn.js';
 import { Timers } from './timers.js';
+import { runTurn, type Turn, type TurnRequest } from './turn.js';
 
 /** What an instance needs from the engine around it. */
 export interface InstanceServices {
@@ -40,7 +39,7 @@ export interface InstanceSeed {
   start: ExecutionStarted;
   history: HistoryEvent[];
   etag: string | undefined;
-  /** False for a child whose row is written with its first checkpoint. */
+  /** False when storage has no row, or one of an earlier execution: the next write is of the whole row. */
   hasRow: boolean;
 }
 
@@ -52,11 +51,10 @@ export class Instance {
   readonly #timers = new Timers();
   readonly #warned = new Set<string>();
   readonly #rowWriter = new RowWriter(() => this.#writeRow());
-  #start: ExecutionStarted;
-  #history: HistoryEvent[];
+  #execution: Execution;
   #etag: string | undefined;
   #hasRow: boolean;
-  #open: Map<number, ScheduledEvent>;
+  /** Parked messages that turns have taken in but no checkpoint has removed yet. */
   #consumed: string[] = [];
   #pump: Promise<void> = Promise.resolve();
   #pumping = false;
@@ -65,11 +63,9 @@ export class Instance {
   constructor(seed: InstanceSeed, services: InstanceServices) {
     this.row = seed.row;
     this.#services = services;
-    this.#start = seed.start;
-    this.#history = seed.history;
+    this.#execution = new Execution(seed.start, seed.history);
     this.#etag = seed.etag;
     this.#hasRow = seed.hasRow;
-    this.#open = openTasks(seed.history);
     this.#mailbox.suspended = seed.row.status === 'Suspended';
   }
 
@@ -78,11 +74,11 @@ export class Instance {
   }
 
   get start(): ExecutionStarted {
-    return this.#start;
+    return this.#execution.start;
   }
 
   get openTasks(): ScheduledEvent[] {
-    return [...this.#open.values()];
+    return [...this.#execution.open.values()];
   }
 
   /** Hands over a message; the turn that takes it in makes it durable unless it is parked already. */
@@ -96,7 +92,7 @@ export class Instance {
   }
 
   arm(event: TimerCreated & { EventId: number }): void {
-    const executionId = this.row.executionId;
+    const executionId = this.#execution.id;
     const body: CompletionBody = { EventType: 'TimerFired', TimerId: event.EventId, FireAt: event.FireAt };
     this.#timers.set(event.EventId, new Date(event.FireAt), () => this.deliver({ body, executionId }));
   }
@@ -108,8 +104,7 @@ export class Instance {
 
   /** Takes no more messages and resolves when the turn under way, if any, has ended. */
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#timers.clear();
+    this.#shut();
     await this.#pump;
     await this.#rowWriter.idle();
   }
@@ -117,7 +112,7 @@ export class Instance {
   async #run(): Promise<void> {
     try {
       while (!this.#closed) {
-        const messages = this.#mailbox.take(this.#open, this.row.executionId, this.#consumed.length);
+        const messages = this.#mailbox.take(this.#execution, this.#consumed.length);
         if (messages.length === 0) break;
         await this.#turn(messages);
       }
@@ -128,17 +123,11 @@ export class Instance {
     }
   }
 
-  #fail(error: unknown): void {
-    this.#services.log.warn(`Instance ${this.id} is loaded again from storage: ${messageOf(error)}`);
-    this.#closed = true;
-    this.#timers.clear();
-    this.#services.lost(this);
-  }
-
   async #turn(messages: Message[]): Promise<void> {
     for (const { key } of messages) if (key !== undefined) this.#consumed.push(key);
     const { call, isKnown, turns } = this.#services;
-    const request = { start: this.#start, past: this.#history, messages: messages.map(({ body }) => body), call, isKnown };
+    const { start, history: past } = this.#execution;
+    const request = { start, past, messages: messages.map(({ body }) => body), call, isKnown };
     const turn = await turns.run(() => runTurn({ ...request, warn: (text) => this.#warnOnce(text) }));
     if (turn.end && 'kind' in turn.end) await this.#startOver(turn.end);
     else await this.#commit(turn, messages, turn.end);
@@ -149,45 +138,31 @@ export class Instance {
    * execution is, a restart repeats the old one.
    */
   async #startOver(end: Extract<ReplayEnd, { kind: 'continuedAsNew' }>): Promise<void> {
-    const executionId = randomUUID().replaceAll('-', '');
-    const { InstanceId } = this.#start.OrchestrationInstance;
-    this.#start = {
-      ...this.#start,
-      OrchestrationInstance: { InstanceId, ExecutionId: executionId },
-      Input: JSON.stringify(end.input ?? null),
-      Generation: this.#start.Generation + 1,
-    };
-    this.#history = [];
-    this.#open = new Map();
+    this.#execution = this.#execution.next(end);
     this.#timers.clear();
-    Object.assign(this.row, { executionId, input: this.#start.Input, createdTime: new Date(), generation: this.#start.Generation });
+    const { Input: input, Generation: generation } = this.start;
+    Object.assign(this.row, { executionId: this.#execution.id, input, createdTime: new Date(), generation });
     this.#hasRow = false;
-    this.#mailbox.addFirst([{ body: this.#start }, ...end.carried.map((body) => ({ body }))]);
+    this.#mailbox.addFirst([{ body: this.start }, ...end.carried.map((body) => ({ body }))]);
     // An orchestrator that never waits must not keep the process from everything else.
     await new Promise((resolve) => setImmediate(resolve));
   }
 
   async #commit(turn: Turn, messages: Message[], end: ExecutionCompleted | undefined): Promise<void> {
-    const { history } = this.#services;
-    this.#etag = await history.append({
+    this.#etag = await this.#services.history.append({
       instanceId: this.id,
-      executionId: this.row.executionId,
+      executionId: this.#execution.id,
       etag: this.#etag,
-      firstIndex: this.#history.length,
+      firstIndex: this.#execution.history.length,
       events: turn.events,
       consumed: this.#consumed,
     });
     this.#consumed = [];
-    this.#history.push(...turn.events);
-    this.#open = new Map([...this.#open.values(), ...turn.scheduled].filter(({ EventId }) => turn.open.has(EventId)).map((each) => [each.EventId, each]));
+    this.#execution.absorb(turn);
     this.#timers.keepOnly(turn.open);
-    this.#updateRow(turn, messages, end);
-    if (end) {
-      this.#closed = true;
-      this.#timers.clear();
-    } else {
-      for (const event of turn.scheduled) this.#services.dispatch(this, event);
-    }
+    Object.assign(this.row, rowAfterTurn(this.row, turn, messages, end, this.#mailbox.suspended));
+    if (end) this.#shut();
+    else for (const event of turn.scheduled) this.#services.dispatch(this, event);
     const saved = this.#rowWriter.save();
     if (end) {
       await saved;
@@ -195,31 +170,32 @@ export class Instance {
     } else saved.catch((error: unknown) => this.#fail(error));
   }
 
-  #updateRow(turn: Turn, messages: Message[], end: ExecutionCompleted | undefined): void {
-    const { row } = this;
-    row.lastUpdatedTime = new Date();
-    if (turn.customStatus !== undefined) row.customStatus = turn.customStatus;
-    for (const { body } of messages) {
-      if (body.EventType === 'ExecutionSuspended' || body.EventType === 'ExecutionResumed') row.output = body.Reason;
-    }
-    row.status = end?.OrchestrationStatus ?? (this.#mailbox.suspended ? 'Suspended' : 'Running');
-    if (!end) return;
-    row.output = end.Result;
-    row.completedTime = row.lastUpdatedTime;
-  }
-
   async #writeRow(): Promise<void> {
     const { instances } = this.#services;
-    await (this.#hasRow ? instances.update(this.row) : instances.put(this.row));
+    const whole = !this.#hasRow;
     this.#hasRow = true;
+    await (whole ? instances.put(this.row) : instances.update(this.row));
   }
 
   async #park(message: Message): Promise<void> {
     try {
       message.key = await this.#services.history.park(this.id, message.body, message.executionId);
     } catch (error) {
-      this.#services.log.debug(`Instance ${this.id}: ${messageOf(error)}. After a restart the activity would run again.`);
+      this.#services.log.debug(
+        `Instance ${this.id}: ${messageOf(error)}. After a restart the activity would run again.`,
+      );
     }
+  }
+
+  #shut(): void {
+    this.#closed = true;
+    this.#timers.clear();
+  }
+
+  #fail(error: unknown): void {
+    this.#services.log.warn(`Instance ${this.id} is loaded again from storage: ${messageOf(error)}`);
+    this.#shut();
+    this.#services.lost(this);
   }
 
   #warnOnce(text: string): void {
@@ -227,14 +203,4 @@ export class Instance {
     this.#warned.add(text);
     this.#services.log.warn(`Instance ${this.id} (${this.row.name}): ${text}`);
   }
-}
-
-function openTasks(history: readonly HistoryEvent[]): Map<number, ScheduledEvent> {
-  const open = new Map<number, ScheduledEvent>();
-  for (const event of history) {
-    const settled = settledTask(event);
-    if (settled !== undefined) open.delete(settled);
-    if (isScheduled(event)) open.set(event.EventId, event);
-  }
-  return open;
 }

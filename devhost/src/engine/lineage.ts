@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { InstanceRow } from '../store/instance-table.js';
-import type { CompletionBody, ExecutionCompleted, ExecutionStarted, ParentLink, SubOrchestrationCreated } from './history-events.js';
+import type {
+  CompletionBody,
+  ExecutionCompleted,
+  ExecutionStarted,
+  ParentLink,
+  SubOrchestrationCreated,
+} from './history-events.js';
 import type { Instance } from './instance.js';
+import type { Message } from './mailbox.js';
+import type { Turn } from './turn.js';
 
 /** 32 hex digits, as the extension makes instance and execution ids. */
 export function newId(): string {
@@ -63,5 +71,26 @@ export function newRow(start: ExecutionStarted): InstanceRow {
     lastUpdatedTime: now,
     completedTime: undefined,
     generation: start.Generation,
+  };
+}
+
+/** What a turn changes in the row. As in Azure the reason of a suspend or resume stands in the output meanwhile. */
+export function rowAfterTurn(
+  row: InstanceRow,
+  turn: Turn,
+  messages: readonly Message[],
+  end: ExecutionCompleted | undefined,
+  suspended: boolean,
+): Partial<InstanceRow> {
+  const lastUpdatedTime = new Date();
+  const reasons = messages.flatMap(({ body }) => {
+    return body.EventType === 'ExecutionSuspended' || body.EventType === 'ExecutionResumed' ? [body.Reason] : [];
+  });
+  return {
+    lastUpdatedTime,
+    customStatus: turn.customStatus ?? row.customStatus,
+    status: end?.OrchestrationStatus ?? (suspended ? 'Suspended' : 'Running'),
+    output: end?.Result ?? reasons.at(-1) ?? row.output,
+    completedTime: end && lastUpdatedTime,
   };
 }

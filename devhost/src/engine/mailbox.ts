@@ -1,4 +1,5 @@
-import { type MessageBody, type ScheduledEvent, settledTask } from './history-events.js';
+import type { Execution } from './execution.js';
+import { type MessageBody, settledTask } from './history-events.js';
 
 export interface Message {
   body: MessageBody;
@@ -28,11 +29,11 @@ export class Mailbox {
    * Takes what the next turn works on. A result is dropped unless its task is open in this execution: it then is a
    * duplicate, or belongs to an execution that ContinueAsNew ended.
    */
-  take(open: ReadonlyMap<number, ScheduledEvent>, executionId: string, alreadyParked: number): Message[] {
+  take(execution: Pick<Execution, 'id' | 'open'>, alreadyConsumed: number): Message[] {
     const taken: Message[] = [];
     const kept: Message[] = [];
     const settled = new Set<number>();
-    let parked = alreadyParked;
+    let parked = alreadyConsumed;
     for (const message of this.#waiting) {
       const task = settledTask(message.body);
       const full = message.key !== undefined && parked >= MAX_PARKED_PER_TURN;
@@ -41,7 +42,7 @@ export class Mailbox {
         continue;
       }
       if (task !== undefined) {
-        if (message.executionId !== executionId || !open.has(task) || settled.has(task)) continue;
+        if (message.executionId !== execution.id || !execution.open.has(task) || settled.has(task)) continue;
         settled.add(task);
       }
       if (message.key !== undefined) parked += 1;

@@ -69,7 +69,11 @@ export class OrchestrationClient {
     return await this.#engine.hub.instances.get(instanceId);
   }
 
-  async page(query: InstanceQuery, top: number, token: string | undefined): Promise<{ rows: InstanceRow[]; next: string | undefined }> {
+  async page(
+    query: InstanceQuery,
+    top: number,
+    token: string | undefined,
+  ): Promise<{ rows: InstanceRow[]; next: string | undefined }> {
     return await this.#engine.hub.instances.page(query, top, token);
   }
 
@@ -86,14 +90,16 @@ export class OrchestrationClient {
 
   async suspend(instanceId: string, reason: string): Promise<void> {
     await this.#mustLive(instanceId);
-    if (this.status(instanceId) === 'Suspended') throw new ClientError(500, `Cannot suspend orchestration instance ${instanceId}: it is Suspended.`);
+    if (this.status(instanceId) === 'Suspended')
+      throw new ClientError(500, `Cannot suspend orchestration instance ${instanceId}: it is Suspended.`);
     await this.send(instanceId, { EventType: 'ExecutionSuspended', Reason: reason });
   }
 
   async resume(instanceId: string, reason: string): Promise<void> {
     await this.#mustLive(instanceId);
     const status = this.status(instanceId);
-    if (status !== 'Suspended') throw new ClientError(500, `Cannot resume orchestration instance ${instanceId}: it is ${status}.`);
+    if (status !== 'Suspended')
+      throw new ClientError(500, `Cannot resume orchestration instance ${instanceId}: it is ${status}.`);
     await this.send(instanceId, { EventType: 'ExecutionResumed', Reason: reason });
   }
 
@@ -143,8 +149,10 @@ function exists(status: RuntimeStatus): ClientError {
 }
 
 function checkId(id: string): void {
-  // oxlint-disable-next-line no-control-regex -- control characters are what has to be refused
-  if (id.length > 100 || id.startsWith('@') || /[/\\#?\u0000-\u001F\u007F-\u009F]/.test(id)) {
-    throw new ClientError(400, `'${id}' is no valid instance id: at most 100 characters, no leading '@', none of / \\ # ?.`);
+  if (id.length > 100 || id.startsWith('@') || /[/\\#?\p{Cc}]/u.test(id)) {
+    throw new ClientError(
+      400,
+      `'${id}' is no valid instance id: at most 100 characters, no leading '@', none of / \\ # ?.`,
+    );
   }
 }

@@ -1,7 +1,14 @@
 import type { StoredHistory } from '../store/history-table.js';
 import type { InstanceRow } from '../store/instance-table.js';
+import { createChild } from './children.js';
 import type { Engine } from './engine.js';
-import type { ExecutionCompleted, ExecutionStarted, HistoryEvent, SubOrchestrationCreated } from './history-events.js';
+import {
+  type ExecutionCompleted,
+  type ExecutionStarted,
+  type HistoryEvent,
+  type RuntimeStatus,
+  settledTask,
+} from './history-events.js';
 import type { Instance, InstanceSeed } from './instance.js';
 import { childOutcome, isAnswerTo, newRow } from './lineage.js';
 import { Limiter } from './limiter.js';
@@ -17,7 +24,7 @@ interface Loaded {
 export async function recoverAll(engine: Engine): Promise<number> {
   const loads: Promise<Loaded | undefined>[] = [];
   const limiter = new Limiter(PARALLEL_LOADS);
-  const statuses = ['Pending', 'Running', 'Suspended', 'ContinuedAsNew'];
+  const statuses: RuntimeStatus[] = ['Pending', 'Running', 'Suspended', 'ContinuedAsNew'];
   for await (const row of engine.hub.instances.all({ statuses })) loads.push(limiter.run(() => load(engine, row)));
   const loaded = (await Promise.all(loads)).filter((each) => each !== undefined);
   for (const each of loaded) resume(engine, each);
@@ -35,20 +42,26 @@ export async function reload(engine: Engine, instanceId: string): Promise<void> 
 }
 
 /** A parent's history asks for a child: it may be alive, may have ended unnoticed, may never have been made. */
-export async function recoverChild(engine: Engine, start: ExecutionStarted, event: SubOrchestrationCreated): Promise<void> {
+export async function recoverChild(engine: Engine, start: ExecutionStarted): Promise<void> {
   const parent = start.ParentInstance;
-  if (!parent || engine.live.has(event.InstanceId)) return;
-  const stored = await engine.hub.history.load(event.InstanceId);
+  const childId = start.OrchestrationInstance.InstanceId;
+  if (!parent || engine.live.has(childId)) return;
+  const stored = await engine.hub.history.load(childId);
   const storedStart = startOf(stored.events);
   if (!storedStart || !isAnswerTo(storedStart, parent)) {
     // A first checkpoint that was cut short leaves a sentinel without history.
-    if (stored.etag !== undefined) await engine.hub.history.clear(event.InstanceId);
-    await engine.createChild(start, event);
+    if (stored.etag !== undefined) await engine.hub.history.clear(childId);
+    await createChild(engine, start);
     return;
   }
   const end = endOf(stored.events);
-  const row = (await engine.hub.instances.get(event.InstanceId)) ?? newRow(storedStart);
-  const loaded = await revive(engine, { ...row, executionId: storedStart.OrchestrationInstance.ExecutionId }, stored, false);
+  const row = (await engine.hub.instances.get(childId)) ?? newRow(storedStart);
+  const loaded = await revive(
+    engine,
+    { ...row, executionId: storedStart.OrchestrationInstance.ExecutionId },
+    stored,
+    false,
+  );
   if (loaded) resume(engine, loaded);
   const { InstanceId, ExecutionId } = parent.OrchestrationInstance;
   if (end) engine.deliver(InstanceId, ExecutionId, childOutcome(parent, storedStart.Name, end));
@@ -59,7 +72,12 @@ async function load(engine: Engine, row: InstanceRow): Promise<Loaded | undefine
 }
 
 /** Makes the instance live again, or only corrects its row when the history shows that it has ended. */
-async function revive(engine: Engine, row: InstanceRow, stored: StoredHistory, hasRow: boolean): Promise<Loaded | undefined> {
+async function revive(
+  engine: Engine,
+  row: InstanceRow,
+  stored: StoredHistory,
+  hasRow: boolean,
+): Promise<Loaded | undefined> {
   const start = startOf(stored.events);
   const end = endOf(stored.events);
   if (end) {
@@ -82,7 +100,11 @@ async function revive(engine: Engine, row: InstanceRow, stored: StoredHistory, h
 }
 
 function resume(engine: Engine, { instance, stored }: Loaded): void {
-  for (const event of instance.openTasks) engine.dispatch(instance, event, true);
+  const { executionId } = instance.row;
+  const answered = new Set(
+    stored.parked.filter((each) => each.executionId === executionId).map(({ body }) => settledTask(body)),
+  );
+  for (const event of instance.openTasks) if (!answered.has(event.EventId)) engine.dispatch(instance, event, true);
   for (const message of stored.parked) instance.deliver(message);
 }
 
@@ -95,6 +117,8 @@ function endOf(events: readonly HistoryEvent[]): ExecutionCompleted | undefined 
 }
 
 function isSuspended(events: readonly HistoryEvent[]): boolean {
-  const last = events.findLast((event) => event.EventType === 'ExecutionSuspended' || event.EventType === 'ExecutionResumed');
+  const last = events.findLast(
+    (event) => event.EventType === 'ExecutionSuspended' || event.EventType === 'ExecutionResumed',
+  );
   return last?.EventType === 'ExecutionSuspended';
 }

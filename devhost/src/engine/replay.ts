@@ -1,38 +1,13 @@
-import { type Action, ActionType, type OrchestratorState } from './actions.js';
+import { type Action, ActionType } from './actions.js';
 import { startAction } from './action-tasks.js';
 import { ExternalEvents } from './external-events.js';
 import { type EventRaised, type HistoryEvent, isScheduled, type ScheduledBody, settledTask } from './history-events.js';
 import { HostTask } from './host-task.js';
+import { checkMatch } from './non-determinism.js';
 import { OrchestrationFault } from './orchestration-fault.js';
-
-export interface ReplayRequest {
-  /** The whole history of the current execution, this turn's messages included. */
-  history: readonly HistoryEvent[];
-  state: OrchestratorState;
-  executionId: string;
-  isKnown(kind: 'activity' | 'orchestrator', name: string): boolean;
-  warn(message: string): void;
-}
-
-export type ReplayEnd =
-  | { kind: 'completed'; output: unknown }
-  | { kind: 'failed'; error: string }
-  | { kind: 'continuedAsNew'; input: unknown; carried: EventRaised[] };
-
-export interface ReplayResult {
-  /** New work in the order of its numbers; each becomes a history event. */
-  scheduled: { id: number; body: ScheduledBody }[];
-  /** The numbers of all tasks still open: an armed timer that is not among them was cancelled. */
-  open: Set<number>;
-  end: ReplayEnd | undefined;
-}
+import type { ReplayEnd, ReplayRequest, ReplayResult } from './replay-types.js';
 
 const MAX_ACTIONS = 100_000;
-const KINDS = {
-  TaskScheduled: 'an activity',
-  SubOrchestrationInstanceCreated: 'a sub-orchestration',
-  TimerCreated: 'a timer',
-} as const;
 
 /**
  * Walks the SDK's action list against the history, giving tasks the same numbers as the SDK gives them. History refers
@@ -50,6 +25,7 @@ export class Replay {
   readonly #open = new Map<number, HostTask>();
   #cursor = 0;
   #current: { task: HostTask; action: Action } | undefined;
+  #left: HostTask[] = [];
   #continued: { input: unknown; carried: EventRaised[] } | undefined;
 
   constructor(request: ReplayRequest) {
@@ -90,6 +66,11 @@ export class Replay {
     this.#continued = { input, carried: [] };
   }
 
+  /** Notes the retried children that a Task.any leaves open when it is won. */
+  leave(children: HostTask[]): void {
+    this.#left.push(...children.filter((child) => child.takesNumbers && !child.settled));
+  }
+
   #feed(event: HistoryEvent): void {
     if (event.EventType === 'OrchestratorStarted') {
       const time = new Date(event.Timestamp);
@@ -98,7 +79,8 @@ export class Replay {
       this.#advance();
     } else if (event.EventType === 'EventRaised') {
       // Events raised after ContinueAsNew was reached go to the next execution; those buffered before it are lost.
-      if (this.#continued) this.#continued.carried.push({ EventType: 'EventRaised', Name: event.Name, Input: event.Input });
+      if (this.#continued)
+        this.#continued.carried.push({ EventType: 'EventRaised', Name: event.Name, Input: event.Input });
       else this.events.raise(event.Name);
     } else if (isScheduled(event)) {
       this.#match(event);
@@ -111,6 +93,7 @@ export class Replay {
     let action = this.request.state.actions[this.#cursor];
     while (action) {
       this.#cursor += 1;
+      if (this.#left.some((child) => !child.settled)) this.#warnDrift('Task.any');
       const task = startAction(action, this);
       this.#current = { task, action };
       if (!task.settled) {
@@ -122,18 +105,7 @@ export class Replay {
   }
 
   #match(event: ScheduledBody & { EventId: number }): void {
-    const expected = this.#pending.get(event.EventId);
-    const before = describe(event);
-    if (!expected) {
-      throw new OrchestrationFault(
-        `Non-deterministic orchestrator: an earlier run scheduled ${before} as task ${event.EventId}, and this replay has not scheduled it. Was the code changed while this instance was running?`,
-      );
-    }
-    if (describe(expected).toLowerCase() !== before.toLowerCase()) {
-      throw new OrchestrationFault(
-        `Non-deterministic orchestrator: task ${event.EventId} was ${before} in an earlier run, and is ${describe(expected)} in this replay. Was the code changed while this instance was running?`,
-      );
-    }
+    checkMatch(event, this.#pending.get(event.EventId));
     this.#pending.delete(event.EventId);
   }
 
@@ -165,13 +137,12 @@ export class Replay {
   /** The SDK leaves a Task.all at the first failure, the host waits for all children (durable-functions behaviour). */
   #warnBehind(): void {
     const current = this.#current;
-    if (current?.action.actionType !== ActionType.WhenAll || !current.task.takesNumbers) return;
+    if (current?.action.actionType === ActionType.WhenAll && current.task.takesNumbers) this.#warnDrift('Task.all');
+  }
+
+  #warnDrift(compound: string): void {
     this.request.warn(
-      'A Task.all with retried children was left while children are open: task numbers drift apart and results can reach the wrong task. Use sub-orchestrators that never throw.',
+      `A ${compound} with retried children was left while children are open: task numbers drift apart and results can reach the wrong task. Use sub-orchestrators that never throw.`,
     );
   }
-}
-
-function describe(body: ScheduledBody): string {
-  return 'Name' in body ? `${KINDS[body.EventType]} '${body.Name}'` : KINDS[body.EventType];
 }

@@ -10,7 +10,8 @@ import {
 } from './history-events.js';
 import { OrchestrationFault } from './orchestration-fault.js';
 import { type CallOrchestrator, callOrchestrator, OrchestratorCrash } from './orchestrator-call.js';
-import { Replay, type ReplayEnd, type ReplayRequest } from './replay.js';
+import { Replay } from './replay.js';
+import type { ReplayEnd, ReplayRequest } from './replay-types.js';
 
 /** Durable extension behaviour: a custom status has at most 16 KB as UTF-16. */
 const MAX_CUSTOM_STATUS = 8192;
@@ -43,7 +44,8 @@ export async function runTurn(request: TurnRequest): Promise<Turn> {
   const turn: Turn = { events, scheduled: [], open: new Set(), customStatus: undefined, end: undefined };
 
   const termination = request.messages.find((message) => message.EventType === 'ExecutionTerminated');
-  if (termination) turn.end = { EventType: 'ExecutionCompleted', OrchestrationStatus: 'Terminated', Result: termination.Input };
+  if (termination)
+    turn.end = { EventType: 'ExecutionCompleted', OrchestrationStatus: 'Terminated', Result: termination.Input };
   else await replayInto(turn, request, stamp);
 
   if (turn.end && 'EventType' in turn.end) turn.events.push(stamp(turn.end));
@@ -92,7 +94,9 @@ function customStatus(state: OrchestratorState): string | undefined {
   if (state.customStatus === undefined) return undefined;
   const text = JSON.stringify(state.customStatus);
   if (text.length > MAX_CUSTOM_STATUS) {
-    throw new OrchestrationFault(`The custom status is ${text.length} characters long; at most ${MAX_CUSTOM_STATUS} are allowed.`);
+    throw new OrchestrationFault(
+      `The custom status is ${text.length} characters long; at most ${MAX_CUSTOM_STATUS} are allowed.`,
+    );
   }
   return text;
 }

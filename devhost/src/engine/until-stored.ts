@@ -3,7 +3,12 @@ import { messageOf } from '../fault.js';
 import type { Log } from '../log.js';
 
 /** Repeats work on storage every second until it succeeds or the host stops. */
-export async function untilStored(work: () => Promise<void>, log: Log, stopped: () => boolean, firstDelay = 0): Promise<void> {
+export async function untilStored(
+  work: () => Promise<void>,
+  log: Log,
+  stopped: () => boolean,
+  firstDelay = 0,
+): Promise<void> {
   if (firstDelay > 0) await sleep(firstDelay);
   while (!stopped()) {
     try {

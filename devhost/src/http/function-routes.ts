@@ -50,7 +50,13 @@ function parameters(found: Record<string, string | undefined>, rest: string | un
   return Object.fromEntries(entries.map(([name, value]) => [name === '*' && rest !== undefined ? rest : name, value]));
 }
 
-async function answer(target: AppFunction, request: Request, params: Record<string, string>, invoker: Invoker, log: Log): Promise<Answer> {
+async function answer(
+  target: AppFunction,
+  request: Request,
+  params: Record<string, string>,
+  invoker: Invoker,
+  log: Log,
+): Promise<Answer> {
   try {
     return toAnswer(await invoker.invoke(target, { data: { http: toHttpData(request, params) } }));
   } catch (error) {

@@ -1,4 +1,10 @@
-import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { messageOf, UserFault } from '../fault.js';
 import type { Log } from '../log.js';
@@ -53,7 +59,9 @@ async function close(server: Server): Promise<void> {
 async function serve(incoming: IncomingMessage, outgoing: ServerResponse, handler: Handler, log: Log): Promise<void> {
   try {
     const body = await readBody(incoming);
-    const answer = body ? await handler({ ...head(incoming), body }) : { status: 413 };
+    const answer = body
+      ? await handler({ ...head(incoming), body })
+      : { status: 413, headers: { connection: 'close' } };
     outgoing.writeHead(answer.status, answer.headers);
     outgoing.end(incoming.method === 'HEAD' ? undefined : answer.body);
   } catch (error) {
@@ -68,11 +76,12 @@ function head(incoming: IncomingMessage): Omit<Request, 'body'> {
   return { method: incoming.method ?? 'GET', url: new URL(incoming.url ?? '/', base), headers: incoming.headers };
 }
 
+/** The whole body, or undefined when it is longer than allowed; the rest of it is then never read. */
 async function readBody(incoming: IncomingMessage): Promise<Buffer | undefined> {
   const limit = Number(process.env['FUNCTIONS_REQUEST_BODY_SIZE_LIMIT'] ?? DEFAULT_BODY_LIMIT);
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+  for await (const chunk of incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     length += chunk.length;
     if (length > limit) return undefined;
     chunks.push(chunk);

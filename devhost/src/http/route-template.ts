@@ -35,7 +35,8 @@ export function translateRoute(functionName: string, prefix: string, template: s
       path += `/${segment.replaceAll(/\{(\w+)((?::\w+)?)\}/g, (_, name: string, constraint: string) => parameter(functionName, name, constraint))}`;
     }
   }
-  if (path.includes('{')) throw new UserFault(`Function '${functionName}' has the route '${template}', which this host cannot read.`);
+  if (path.includes('{'))
+    throw new UserFault(`Function '${functionName}' has the route '${template}', which this host cannot read.`);
   result.paths.push(path || '/');
   return result;
 }
@@ -45,7 +46,9 @@ function parameter(functionName: string, name: string, constraint: string): stri
   const expression = CONSTRAINTS[constraint.slice(1)];
   if (expression === undefined) {
     const known = Object.keys(CONSTRAINTS).join(', ');
-    throw new UserFault(`Function '${functionName}' uses the route constraint '${constraint.slice(1)}'; this host knows ${known}.`);
+    throw new UserFault(
+      `Function '${functionName}' uses the route constraint '${constraint.slice(1)}'; this host knows ${known}.`,
+    );
   }
   return `:${name}(${expression})`;
 }

@@ -24,7 +24,8 @@ export function historyBody(events: readonly HistoryEvent[], showInput: boolean,
   const scheduled = new Map<number, HistoryEvent>();
   const settled = new Set<number>();
   for (const event of events) {
-    if (event.EventType === 'TaskScheduled' || event.EventType === 'SubOrchestrationInstanceCreated') scheduled.set(event.EventId, event);
+    if (event.EventType === 'TaskScheduled' || event.EventType === 'SubOrchestrationInstanceCreated')
+      scheduled.set(event.EventId, event);
     if ('TaskScheduledId' in event) settled.add(event.TaskScheduledId);
   }
   const shown = events.filter((event) => {
@@ -37,9 +38,22 @@ export function historyBody(events: readonly HistoryEvent[], showInput: boolean,
   });
 }
 
-const HIDDEN = ['EventId', 'TaskScheduledId', 'TimerId', 'OrchestrationInstance', 'ParentInstance', 'Version', 'Generation'];
+const HIDDEN = [
+  'EventId',
+  'TaskScheduledId',
+  'TimerId',
+  'OrchestrationInstance',
+  'ParentInstance',
+  'Version',
+  'Generation',
+];
 
-function historyItem(event: HistoryEvent, cause: HistoryEvent | undefined, showInput: boolean, showOutput: boolean): object {
+function historyItem(
+  event: HistoryEvent,
+  cause: HistoryEvent | undefined,
+  showInput: boolean,
+  showOutput: boolean,
+): object {
   const item: Record<string, unknown> = { ...event };
   for (const name of HIDDEN) delete item[name];
   if (cause && 'Name' in cause) {

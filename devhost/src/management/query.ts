@@ -1,4 +1,16 @@
+import type { RuntimeStatus } from '../engine/history-events.js';
 import type { InstanceQuery } from '../store/instance-table.js';
+
+const STATUSES: RuntimeStatus[] = [
+  'Pending',
+  'Running',
+  'Completed',
+  'ContinuedAsNew',
+  'Failed',
+  'Canceled',
+  'Terminated',
+  'Suspended',
+];
 
 /** Query parameters as the extension reads them: names in any case, what does not parse is ignored. */
 export class Query {
@@ -29,12 +41,14 @@ export class Query {
     const idPrefix = this.text('instanceIdPrefix');
     const createdFrom = this.#date('createdTimeFrom');
     const createdTo = this.#date('createdTimeTo');
-    const statuses = (this.#values.get('runtimestatus') ?? []).flatMap((each) => each.split(',')).filter(Boolean);
+    const named = (this.#values.get('runtimestatus') ?? []).flatMap((each) => each.split(','));
+    const wanted = new Set(named.map((each) => each.trim().toLowerCase()));
+    const statuses = STATUSES.filter((status) => wanted.has(status.toLowerCase()));
     return {
       ...(idPrefix ? { idPrefix } : {}),
       ...(createdFrom ? { createdFrom } : {}),
       ...(createdTo ? { createdTo } : {}),
-      statuses: statuses.map((each) => each.trim()),
+      statuses,
     };
   }
 

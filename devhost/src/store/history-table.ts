@@ -1,12 +1,9 @@
 import { odata, RestError, type TableClient, TableTransaction } from '@azure/data-tables';
 import type { HistoryEvent, MessageBody } from '../engine/history-events.js';
 import { toEntity, toEvent } from './event-entity.js';
+import { addSentinel, inBatches, isEventRow, rowKey, SENTINEL } from './history-rows.js';
 import { toKey } from './keys.js';
 import type { LargePayloads } from './large-payloads.js';
-
-const SENTINEL = 'sentinel';
-const MAX_ROWS = 99;
-const MAX_BATCH_CHARACTERS = 1_500_000;
 
 /** A message that was made durable before anyone was told so, waiting for the turn that takes it into the history. */
 export interface ParkedMessage {
@@ -77,7 +74,11 @@ export class HistoryTable {
     const events = await Promise.all(eventRows.map((row) => toEvent(row, this.#payloads)));
     const parked = await Promise.all(parkedRows.map((row) => this.#unpark(row)));
     const complete = !sentinel || sentinel['IsCheckpointComplete'] === true;
-    return { stored: { executionId, etag: sentinel?.etag, events, parked }, keys: eventRows.map((row) => row.rowKey), complete };
+    return {
+      stored: { executionId, etag: sentinel?.etag, events, parked },
+      keys: eventRows.map((row) => row.rowKey),
+      complete,
+    };
   }
 
   /** Writes a turn, at most 99 rows per batch, and returns the sentinel's new ETag. */
@@ -90,7 +91,7 @@ export class HistoryTable {
       ),
     );
     let { etag } = checkpoint;
-    const batches = split(rows, consumed.length);
+    const batches = inBatches(rows, consumed.length);
     for (const [index, batch] of batches.entries()) {
       const last = index === batches.length - 1;
       const transaction = new TableTransaction();
@@ -111,14 +112,22 @@ export class HistoryTable {
     const event = this.#payloads.isLarge(text)
       ? { Event: '', EventBlobName: await this.#payloads.put(partitionKey, key, body.EventType, 'Event', text) }
       : { Event: text };
-    await this.#table.createEntity({ partitionKey, rowKey: key, ...event, ...(executionId ? { ForExecution: executionId } : {}) });
+    await this.#table.createEntity({
+      partitionKey,
+      rowKey: key,
+      ...event,
+      ...(executionId ? { ForExecution: executionId } : {}),
+    });
     return key;
   }
 
   /** Removes everything about an instance: history, parked messages and long texts. */
   async clear(instanceId: string): Promise<void> {
     const rows = await this.#rows(instanceId, ['PartitionKey', 'RowKey']);
-    await this.#remove(instanceId, rows.map((row) => row.rowKey));
+    await this.#remove(
+      instanceId,
+      rows.map((row) => row.rowKey),
+    );
     await this.#payloads.removeAll(toKey(instanceId));
   }
 
@@ -126,7 +135,7 @@ export class HistoryTable {
     const filter = odata`PartitionKey eq ${toKey(instanceId)}`;
     const rows: Row[] = [];
     const queryOptions = select ? { filter, select } : { filter };
-    for await (const row of this.#table.listEntities<Record<string, unknown>>({ queryOptions })) {
+    for await (const row of this.#table.listEntities({ queryOptions })) {
       rows.push({ ...row, rowKey: row.rowKey ?? '' });
     }
     return rows;
@@ -143,7 +152,11 @@ export class HistoryTable {
   async #unpark(row: Row): Promise<ParkedMessage> {
     const blob = row['EventBlobName'];
     const text = typeof blob === 'string' ? await this.#payloads.get(blob) : String(row['Event']);
-    return { key: row.rowKey, body: JSON.parse(text) as MessageBody, executionId: row['ForExecution'] as string | undefined };
+    return {
+      key: row.rowKey,
+      body: JSON.parse(text) as MessageBody,
+      executionId: row['ForExecution'] as string | undefined,
+    };
   }
 
   async #submit(transaction: TableTransaction): Promise<string | undefined> {
@@ -158,37 +171,4 @@ export class HistoryTable {
       throw error;
     }
   }
-}
-
-function addSentinel(transaction: TableTransaction, partitionKey: string, executionId: string, complete: boolean, etag: string | undefined): void {
-  const sentinel = { partitionKey, rowKey: SENTINEL, ExecutionId: executionId, IsCheckpointComplete: complete, CheckpointCompletedTimestamp: new Date() };
-  if (etag === undefined) transaction.createEntity(sentinel);
-  else transaction.updateEntity(sentinel, 'Merge', { etag });
-}
-
-function rowKey(index: number): string {
-  return index.toString(16).toUpperCase().padStart(16, '0');
-}
-
-function isEventRow(key: string): boolean {
-  return /^[0-9A-F]{16}$/.test(key);
-}
-
-/** Cuts rows into batches; the last one has room for removing the consumed messages. */
-function split<T>(rows: T[], consumed: number): T[][] {
-  const batches: T[][] = [[]];
-  let size = 0;
-  for (const row of rows) {
-    const length = JSON.stringify(row).length;
-    let batch = batches.at(-1) ?? [];
-    if (batch.length >= MAX_ROWS || (batch.length > 0 && size + length > MAX_BATCH_CHARACTERS)) {
-      batch = [];
-      batches.push(batch);
-      size = 0;
-    }
-    batch.push(row);
-    size += length;
-  }
-  if ((batches.at(-1)?.length ?? 0) + consumed > MAX_ROWS) batches.push([]);
-  return batches;
 }

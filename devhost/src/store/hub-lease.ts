@@ -39,7 +39,8 @@ export class HubLease {
       const holder = await this.#holder();
       if (holder && isRunning(holder)) this.#refuse(`process ${holder.pid}`);
       if (holder?.host === os.hostname()) await this.#breakIfStillHeldBy(holder);
-      else if (Date.now() > deadline) this.#refuse(holder ? `${holder.host}, process ${holder.pid}` : 'another machine');
+      else if (Date.now() > deadline)
+        this.#refuse(holder ? `${holder.host}, process ${holder.pid}` : 'another machine');
       else {
         if (!waiting) this.#log(`Waiting up to 20 s for the hub ${this.#hub}: its last host did not give it back.`);
         waiting = true;

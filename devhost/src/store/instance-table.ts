@@ -23,7 +23,7 @@ export interface InstanceQuery {
   idPrefix?: string;
   createdFrom?: Date;
   createdTo?: Date;
-  statuses?: string[];
+  statuses?: RuntimeStatus[];
 }
 
 type Row = TableEntityResult<Record<string, unknown>>;
@@ -51,7 +51,10 @@ export class InstanceTable {
 
   /** Writes the whole row, whatever was there before. */
   async put(row: InstanceRow): Promise<void> {
-    await this.#table.upsertEntity({ ...(await this.#columns(row)), ...(await this.#long(row, 'Input', row.input)) }, 'Replace');
+    await this.#table.upsertEntity(
+      { ...(await this.#columns(row)), ...(await this.#long(row, 'Input', row.input)) },
+      'Replace',
+    );
   }
 
   /** Writes everything but the input, which does not change during an execution. */
@@ -64,15 +67,21 @@ export class InstanceTable {
   }
 
   async *all(query: InstanceQuery): AsyncGenerator<InstanceRow> {
-    for await (const row of this.#table.listEntities<Record<string, unknown>>({ queryOptions: { filter: filterOf(query) } })) {
+    for await (const row of this.#table.listEntities({
+      queryOptions: { filter: filterOf(query) },
+    })) {
       yield await this.#read(row);
     }
   }
 
   /** One page of at most `top` rows and the token of the next, if there is one. */
-  async page(query: InstanceQuery, top: number, token: string | undefined): Promise<{ rows: InstanceRow[]; next: string | undefined }> {
+  async page(
+    query: InstanceQuery,
+    top: number,
+    token: string | undefined,
+  ): Promise<{ rows: InstanceRow[]; next: string | undefined }> {
     const pages = this.#table
-      .listEntities<Record<string, unknown>>({ queryOptions: { filter: filterOf(query) } })
+      .listEntities({ queryOptions: { filter: filterOf(query) } })
       .byPage({ maxPageSize: top, ...(token ? { continuationToken: token } : {}) });
     for await (const page of pages) {
       return { rows: await Promise.all(page.map((row) => this.#read(row))), next: page.continuationToken };
@@ -147,6 +156,6 @@ function filterOf(query: InstanceQuery): string {
 }
 
 function toDate(value: unknown): Date | undefined {
-  if (value === undefined || value === null) return undefined;
-  return value instanceof Date ? value : new Date(String(value));
+  if (typeof value === 'string') return new Date(value);
+  return value instanceof Date ? value : undefined;
 }

@@ -4,8 +4,7 @@ const UNESCAPES = new Map(Object.entries(ESCAPES).map(([char, text]) => [text, c
 
 /** The partition key of an instance id (DurableTask.AzureStorage, KeySanitation.cs). */
 export function toKey(instanceId: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what has to be escaped
-  return instanceId.replaceAll(/[\^/\\#?\u0000-\u001F\u007F-\u009F]/g, (char) => {
+  return instanceId.replaceAll(/[\^/\\#?\p{Cc}]/gu, (char) => {
     return ESCAPES[char] ?? `^${String.fromCodePoint((char.codePointAt(0) ?? 0) + 0xc0)}`;
   });
 }

@@ -26,7 +26,9 @@ export class LargePayloads {
     const unique = randomBytes(4).toString('hex');
     const name = `${partitionKey}/history-${rowKey}-${eventType}-${unique}-${property}.json.gz`;
     const body = await zip(text);
-    await this.#container.getBlockBlobClient(name).uploadData(body, { blobHTTPHeaders: { blobContentType: 'application/gzip' } });
+    await this.#container
+      .getBlockBlobClient(name)
+      .uploadData(body, { blobHTTPHeaders: { blobContentType: 'application/gzip' } });
     return name;
   }
 

@@ -17,11 +17,17 @@ export interface TaskHub {
 const RETRY = { maxRetries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 2000 };
 
 /** Opens the hub and creates what is missing. */
-export async function openTaskHub(connectionString: string, name: string, log: (text: string) => void): Promise<TaskHub> {
+export async function openTaskHub(
+  connectionString: string,
+  name: string,
+  log: (text: string) => void,
+): Promise<TaskHub> {
   try {
     const options = { allowInsecureConnection: true, retryOptions: RETRY };
     const tables = TableServiceClient.fromConnectionString(connectionString, options);
-    const blobs = BlobServiceClient.fromConnectionString(connectionString, { retryOptions: { maxTries: 3, retryDelayInMs: 200 } });
+    const blobs = BlobServiceClient.fromConnectionString(connectionString, {
+      retryOptions: { maxTries: 3, retryDelayInMs: 200 },
+    });
     const large = blobs.getContainerClient(`${name.toLowerCase()}-largemessages`);
     const leases = blobs.getContainerClient(`${name.toLowerCase()}-leases`);
     const table = (suffix: string) => TableClient.fromConnectionString(connectionString, name + suffix, options);

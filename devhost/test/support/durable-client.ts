@@ -21,7 +21,8 @@ export class DurableClient {
   }
 
   async call(method: string, path: string, body?: unknown): Promise<Response> {
-    const init = body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
+    const init =
+      body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
     return await fetch(`${this.base}/${path}`, { method, ...init });
   }
 

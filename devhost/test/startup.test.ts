@@ -1,0 +1,185 @@
+import { createServer } from 'node:net';
+import { BlobServiceClient } from '@azure/storage-blob';
+import { afterEach, describe, expect, inject, it, onTestFinished } from 'vitest';
+import { HostProcess, type HostOptions, newHub, startHost } from './support/host-process.js';
+import { temporaryApp } from './support/temporary-app.js';
+
+const running: HostProcess[] = [];
+afterEach(async () => {
+  await Promise.all(running.splice(0).map(async (host) => await host.stop()));
+});
+
+async function start(options: HostOptions): Promise<HostProcess> {
+  const host = await startHost(options);
+  running.push(host);
+  return host;
+}
+
+/** Starts a host that must not come up; returns its exit code and what it says. */
+async function refusal(options: HostOptions): Promise<[number | null, string]> {
+  const host = new HostProcess(options);
+  return [await host.exitCode(), host.log.trim()];
+}
+
+const functions = (code: string) => `import { app } from '@azure/functions';\n${code}`;
+const HELLO = functions("app.http('hello', { handler: () => ({ body: process.env.GREETING ?? 'hello' }) });");
+
+describe('an app', () => {
+  it('may be CommonJS with a glob as main, and its hooks run', async () => {
+    const register = (name: string) => `
+      const { app } = require('@azure/functions');
+      app.http('${name}', { handler: (request, context) => { context.log('handled'); return { body: context.greeting }; } });`;
+    const folder = temporaryApp({
+      'package.json': { main: 'out/functions/*.js' },
+      'out/functions/one.js': register('one'),
+      'out/functions/two.js': register('two'),
+      'out/functions/hooks.js': `
+        const { app } = require('@azure/functions');
+        app.hook.appStart(({ hookData }) => { console.error('hook appStart'); });
+        app.hook.preInvocation((context) => { context.invocationContext.greeting = 'from the hook'; });
+        app.hook.postInvocation((context) => { context.result.headers = { 'x-hook': 'yes' }; });
+        app.hook.log((context) => { context.message = context.message.toUpperCase(); });
+        app.hook.appTerminate(() => { console.error('hook appTerminate'); });`,
+    });
+    const host = await startHost({ app: folder });
+    const response = await fetch(`${host.url}/api/two`);
+    expect([await response.text(), response.headers.get('x-hook')]).toEqual(['from the hook', 'yes']);
+    expect(await host.stop()).toBe(0);
+    expect(host.log).toContain('hook appStart');
+    expect(host.log).toContain('two: HANDLED');
+    expect(host.log).toContain('hook appTerminate');
+  });
+
+  it('sees the values of local.settings.json, but the environment wins', async () => {
+    const settings = { Values: { GREETING: 'from settings', HUB: 'neverUsed' } };
+    const host = await start({ app: temporaryApp({ 'main.js': HELLO, 'local.settings.json': settings }) });
+    expect(await (await fetch(`${host.url}/api/hello`)).text()).toBe('from settings');
+    expect(host.output).toBe(`devhost: listening on ${host.url} (1 functions, hub ${host.hub})\n`);
+  });
+
+  it('may have a route prefix of its own, also an empty one', async () => {
+    const extensions = { http: { routePrefix: '' } };
+    const host = await start({ app: temporaryApp({ 'main.js': HELLO, 'host.json': { extensions } }) });
+    expect((await fetch(`${host.url}/hello`)).status).toBe(200);
+  });
+
+  it('shows its debug lines with --verbose', async () => {
+    const code = functions(
+      "app.http('talk', { handler: (request, context) => { context.debug('quiet'); return {}; } });",
+    );
+    const host = await start({ app: temporaryApp({ 'main.js': code }), args: ['--verbose'] });
+    await fetch(`${host.url}/api/talk`);
+    expect(host.log).toContain('debug talk: quiet');
+  });
+});
+
+it('a host that loses its hub to another stops at once', async () => {
+  const host = await start({ app: 'durable' });
+  const blobs = BlobServiceClient.fromConnectionString(inject('storage'));
+  const lease = blobs
+    .getContainerClient(`${host.hub.toLowerCase()}-leases`)
+    .getBlobClient('local-host')
+    .getBlobLeaseClient();
+  await lease.breakLease(0);
+  await lease.acquireLease(15);
+  expect(await host.exitCode()).toBe(2);
+  expect(host.log).toContain('devhost: The hub was taken over by another host');
+});
+
+it('a body above FUNCTIONS_REQUEST_BODY_SIZE_LIMIT is refused with 413', async () => {
+  const env = { FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: '1000' };
+  const host = await start({ app: temporaryApp({ 'main.js': HELLO }), env });
+  const send = async (length: number) =>
+    (await fetch(`${host.url}/api/hello`, { method: 'POST', body: 'x'.repeat(length) })).status;
+  expect([await send(1000), await send(1001)]).toEqual([200, 413]);
+});
+
+describe('the host refuses with one sentence', () => {
+  const refused = async (code: string) => await refusal({ app: temporaryApp({ 'main.js': functions(code) }) });
+
+  it('a trigger it does not support, by name', async () => {
+    expect(await refused("app.timer('tick', { schedule: '* * * * * *', handler: () => {} });")).toEqual([
+      2,
+      "devhost: Function 'tick' uses the trigger 'timerTrigger', which this host does not support yet.",
+    ]);
+  });
+
+  it('HTTP streaming', async () => {
+    const [code, log] = await refused("app.setup({ enableHttpStream: true }); app.http('h', { handler: () => ({}) });");
+    expect([code, log]).toEqual([2, expect.stringContaining('turns on HTTP streaming')]);
+  });
+
+  it('an app that registers nothing', async () => {
+    expect(await refused('')).toEqual([2, expect.stringContaining('registers no function')]);
+  });
+
+  it('an app that cannot be loaded', async () => {
+    expect(await refused("throw new Error('missing setting');")).toEqual([
+      2,
+      'devhost: The app could not be loaded: main.js: missing setting',
+    ]);
+  });
+
+  it('a main that names no file', async () => {
+    expect(await refusal({ app: temporaryApp({}) })).toEqual([
+      2,
+      expect.stringContaining('no file matches: build the app first.'),
+    ]);
+  });
+
+  it('a folder that is no app', async () => {
+    expect(await refusal({ app: import.meta.dirname })).toEqual([
+      2,
+      expect.stringContaining('must name the folder of a Functions app'),
+    ]);
+  });
+
+  it('a bad hub name', async () => {
+    expect(await refusal({ app: 'durable', hub: '1-bad' })).toEqual([
+      2,
+      expect.stringContaining("The hub name '1-bad' in host.json is not valid"),
+    ]);
+  });
+
+  it('a port in use, and says which', async () => {
+    const server = createServer();
+    onTestFinished(() => void server.close());
+    const port = await new Promise<number>((resolve) => {
+      server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port));
+    });
+    expect(await refusal({ app: 'durable', args: ['--port', String(port)] })).toEqual([
+      2,
+      `devhost: Port ${port} is in use: stop the other program, or choose another port with --port.`,
+    ]);
+  });
+
+  it('storage that does not answer', async () => {
+    const env = {
+      AzureWebJobsStorage:
+        'DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;BlobEndpoint=http://127.0.0.1:9/a;TableEndpoint=http://127.0.0.1:9/a;',
+    };
+    const [code, log] = await refusal({ app: 'durable', env });
+    expect([code, log]).toEqual([
+      2,
+      expect.stringMatching(/^devhost: Storage cannot be reached \(.*ECONNREFUSED.*\): start Azurite/),
+    ]);
+    expect(log.split('\n')).toHaveLength(1);
+  });
+
+  it('missing storage settings', async () => {
+    const [code, log] = await refusal({ app: 'durable', env: { AzureWebJobsStorage: '' } });
+    expect([code, log]).toEqual([2, expect.stringContaining('AzureWebJobsStorage is not set')]);
+  });
+
+  it('a hub that another host is using, which goes on', async () => {
+    const hub = newHub();
+    const first = await start({ app: 'durable', hub });
+    expect(await refusal({ app: 'durable', hub })).toEqual([
+      2,
+      expect.stringMatching(
+        new RegExp(`^devhost: The hub ${hub} is in use by another host \\(process \\d+\\): stop that one`),
+      ),
+    ]);
+    expect((await fetch(`${first.url}/admin/host/status`)).status).toBe(200);
+  });
+});

@@ -1,0 +1,45 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { DurableClient } from './durable-client.js';
+import { type HostProcess, newHub, startHost } from './host-process.js';
+import { HubTables } from './hub-tables.js';
+
+/** A host that can be killed and started again on its hub, and whose `slow` activities leave marks. */
+export class MarkedHost {
+  readonly #folder = mkdtempSync(path.join(os.tmpdir(), 'devhost-marks-'));
+  readonly hub = newHub();
+  readonly tables = new HubTables(this.hub);
+  client = new DurableClient('');
+  #host: HostProcess | undefined;
+
+  async start(): Promise<this> {
+    this.#host = await startHost({ app: 'durable', hub: this.hub, env: { MARKS: path.join(this.#folder, 'marks') } });
+    this.client = new DurableClient(this.#host.url);
+    return this;
+  }
+
+  async stop(signal?: NodeJS.Signals): Promise<number | null | undefined> {
+    return await this.#host?.stop(signal);
+  }
+
+  async killAndRestart(): Promise<void> {
+    await this.stop('SIGKILL');
+    await this.start();
+  }
+
+  /** The marks that activities left, one for each time one ran. */
+  marks(prefix = ''): string[] {
+    try {
+      const lines = readFileSync(path.join(this.#folder, 'marks'), 'utf8').trim().split('\n');
+      return lines.filter((line) => line.startsWith(prefix));
+    } catch {
+      return [];
+    }
+  }
+
+  async dispose(): Promise<void> {
+    await this.stop();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}

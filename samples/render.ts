@@ -56,7 +56,7 @@ async function renderClip(target: string): Promise<void> {
     ];
     const audio = ['-f', 's16le', '-ar', String(SAMPLE_RATE), '-ac', '2', '-i', sound];
     const reduce = `scale=${CLIP.width}:${CLIP.height}:flags=area:out_color_matrix=bt601:out_range=tv,format=yuv420p,setsar=1`;
-    const h264 = ['-c:v', 'libx264', '-preset', 'slow', '-crf', '22', '-threads', '1'];
+    const h264 = ['-c:v', 'libx264', '-preset', 'slow', '-crf', '19', '-threads', '1'];
     const aac = ['-c:a', 'aac', '-b:a', '96k', '-movflags', '+faststart'];
     await encode([...picture, ...audio, '-vf', reduce, ...h264, ...TAGS, ...aac, ...BITEXACT, target], clipFrames());
   } finally {
@@ -65,5 +65,5 @@ async function renderClip(target: string): Promise<void> {
 }
 
 await renderClip(path.join(import.meta.dirname, 'coast.mp4'));
-const picture = ['-s', `${STYLE_SIZE}x${STYLE_SIZE}`, '-i', 'pipe:0', '-q:v', '4', ...BITEXACT];
+const picture = ['-s', `${STYLE_SIZE}x${STYLE_SIZE}`, '-i', 'pipe:0', '-q:v', '5', ...BITEXACT];
 await encode([...RAW, ...picture, path.join(import.meta.dirname, 'style-waves.jpg')], [renderStyle()]);

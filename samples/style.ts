@@ -62,7 +62,7 @@ function strokeAt(px: number, py: number): [...Rgb, number] {
   for (const way of [1, -1]) {
     let [x, y] = [px, py];
     for (let step = 0; step < STROKE; step += 1) {
-      const bristle = noise(x / 2.6, y / 2.6);
+      const bristle = noise(x / 3.5, y / 3.5);
       if (step % 3 === 0) {
         const [cr, cg, cb] = colourOf(hueAt(x / STYLE_SIZE, y / STYLE_SIZE) * 0.86 + 0.16 * bristle);
         [r, g, b, count] = [r + cr, g + cg, b + cb, count + 1];
@@ -86,7 +86,7 @@ export function renderStyle(): Buffer {
   for (const [i, [r, g, b, paint]] of strokes.entries()) {
     const [x, y] = [i % size, Math.floor(i / size)];
     const relief = paintAt(x + 1, y + 1) - paintAt(x - 1, y - 1);
-    const light = 0.9 + 5 * relief + 1.5 * (paint - 0.5);
+    const light = 0.92 + 3.4 * relief + 1.2 * (paint - 0.5);
     for (const [channel, value] of [r, g, b].entries())
       bytes[3 * i + channel] = Math.round(255 * clamp(value * light + 0.5 * Math.max(0, relief)));
   }

@@ -29,3 +29,9 @@ export const UNTRUSTED = ['-protocol_whitelist', 'file,pipe', '-format_whitelist
 
 /** A local path as ffmpeg reads it: a name such as `http:x.mp4` or `-i.mp4` stays a file name. */
 export const local = (file: string) => `file:${file}`;
+
+/** Options of the scale filter: without them conversions between RGB and Y'CbCr are off by up to a level, always the same way. */
+export const SCALER = 'flags=bicubic+accurate_rnd+full_chroma_int';
+
+/** Arguments without spaces in them, one after another. */
+export const words = (text: string) => text.split(' ');

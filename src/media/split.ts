@@ -1,4 +1,4 @@
-import { QUIET, UNTRUSTED, local } from './arguments.js';
+import { local, QUIET, SCALER, UNTRUSTED } from './arguments.js';
 import { matrixOf, rangeOf } from './colour.js';
 import type { FrameFormat, VideoFacts } from './facts.js';
 import { ffmpegFailure } from './failure.js';
@@ -41,8 +41,8 @@ export async function* split(ffmpeg: string, request: SplitRequest): AsyncGenera
 
 /** JPEG means BT.601 in full range; the way through RGB keeps swscale from mixing up two matrices. */
 function toRgb(facts: VideoFacts, format: FrameFormat): string {
-  const rgb = `scale=in_color_matrix=${matrixOf(facts.colour)}:in_range=${rangeOf(facts)},format=rgb24`;
-  return format === 'png' ? rgb : `${rgb},scale=out_color_matrix=bt601:out_range=pc,format=yuvj444p`;
+  const rgb = `scale=in_color_matrix=${matrixOf(facts.colour)}:in_range=${rangeOf(facts)}:${SCALER},format=rgb24`;
+  return format === 'png' ? rgb : `${rgb},scale=out_color_matrix=bt601:out_range=pc:${SCALER},format=yuvj444p`;
 }
 
 /** PNG for speed: the cheapest deflate behind the predictor that suits it; JPEG at its best. */

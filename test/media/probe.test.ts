@@ -3,7 +3,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { findFfmpeg } from '../../src/media/media.js';
-import { builds, data, hasData, runningTools, sample } from '../support/media.js';
+import { builds, runningTools, sample } from '../support/media.js';
+import { hasSharedData, sharedData } from '../support/shared-data.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'probe-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -35,7 +36,7 @@ describe.each(builds)('probe with ffmpeg from $name', ({ media }) => {
     expect(JSON.stringify(facts).length).toBeLessThan(1024);
   });
 
-  it.skipIf(!hasData).each([
+  it.skipIf(!hasSharedData).each([
     [
       'realshort.mp4',
       { width: 320, height: 240, frameRate: { num: 45000, den: 1499 }, framesEstimate: 36, variableRate: false },
@@ -51,15 +52,15 @@ describe.each(builds)('probe with ffmpeg from $name', ({ media }) => {
     ['derived/bbb_odd_321x181_vp9_opus.webm', { width: 321, height: 181, framesEstimate: 61, startTime: 0.014 }],
     ['derived/single_frame.mp4', { framesEstimate: 1, variableRate: false }],
   ])('tells the facts of %s', async (name, expected) => {
-    expect(await media.probe(path.join(data, 'videos', name))).toMatchObject(expected);
+    expect(await media.probe(sharedData('videos', name))).toMatchObject(expected);
   });
 
-  it.skipIf(!hasData).each([
+  it.skipIf(!hasSharedData).each([
     ['audio-only.mp4', /^audio-only.mp4 holds only sound; /],
     ['truncated-moov-missing.mp4', /lacks its index \(the moov box\): it was cut off/],
     ['truncated.webm', /is cut off: it ends before its last frame; /],
   ])('says what is wrong with %s', { timeout: 5000 }, async (name, sentence) => {
-    await expect(media.probe(path.join(data, 'bad', name))).rejects.toMatchObject({
+    await expect(media.probe(sharedData('bad', name))).rejects.toMatchObject({
       kind: 'user',
       message: expect.stringMatching(sentence),
     });
@@ -98,12 +99,12 @@ describe.each(builds)('probe with ffmpeg from $name', ({ media }) => {
   });
 });
 
-describe('findFfmpeg', () => {
-  const program = (name: string) => {
-    writeFileSync(path.join(folder, name), '', { mode: 0o755 });
-    return path.join(folder, name);
-  };
+const program = (name: string) => {
+  writeFileSync(path.join(folder, name), '', { mode: 0o755 });
+  return path.join(folder, name);
+};
 
+describe('findFfmpeg', () => {
   it('prefers the setting, then the search path, then the npm package', () => {
     const [ffmpeg, mine] = [program('ffmpeg'), program('mine')];
     const searchPath = ['/nowhere', folder].join(path.delimiter);

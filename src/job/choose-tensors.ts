@@ -1,5 +1,5 @@
 import { JobError } from './failure.js';
-import type { PartialCard } from './model-card.js';
+import type { PartialCard } from './card-schema.js';
 import type { ModelSignature, TensorSignature } from './model-signature.js';
 import { describeTensor, imageLayout } from './model-signature.js';
 

@@ -21,8 +21,8 @@ const SMALLEST_AUTO_SIZE = 16;
 const LARGEST_AUTO_SIZE = 500;
 
 /**
- * Cuts `items` consecutive items into batches of nearly equal length. `auto` gives each lane the same number of batches,
- * so that all lanes end together.
+ * Cuts `items` consecutive items into batches of nearly equal length. `auto` starts as few
+ * containers as it can and gives each lane the same number of batches, so that all lanes end together.
  */
 export function planBatches(items: number, size: number | 'auto', maxParallel: number): BatchPlan {
   if (items === 0) return { items, size: 1, batches: 0, lanes: 0 };
@@ -32,9 +32,8 @@ export function planBatches(items: number, size: number | 'auto', maxParallel: n
 }
 
 function automaticSize(items: number, maxParallel: number): number {
-  const rounds = Math.max(1, Math.ceil(items / (maxParallel * LARGEST_AUTO_SIZE)));
-  const perLane = items >= 2 * maxParallel * SMALLEST_AUTO_SIZE ? Math.max(2, rounds) : rounds;
-  return Math.max(Math.min(SMALLEST_AUTO_SIZE, items), Math.ceil(items / (maxParallel * perLane)));
+  const rounds = Math.ceil(items / (maxParallel * LARGEST_AUTO_SIZE));
+  return Math.max(Math.min(SMALLEST_AUTO_SIZE, items), Math.ceil(items / (maxParallel * rounds)));
 }
 
 /** The batch with this index, or undefined beyond the last one. */

@@ -5,8 +5,8 @@ export type Stage = (typeof STAGES)[number];
 
 export interface StageTime {
   stage: Stage;
-  /** ISO 8601, UTC. */
-  startedAt: string;
+  /** Milliseconds since the epoch, on the durable clock. */
+  startedAt: number;
   /** Absent while the stage runs. */
   seconds?: number;
 }
@@ -28,7 +28,8 @@ export interface SettledCounts {
   /** Items with an output, over all attempts. */
   done: number;
   failed: number;
-  state: 'retrying' | 'done' | 'failed';
+  /** `stopped`: unfinished because the job ended; it counts as pending. */
+  state: 'retrying' | 'done' | 'failed' | 'stopped';
 }
 
 /** One container run as it last reported. `done` counts this run's items only. */
@@ -69,7 +70,7 @@ export function countProgress(
     items.done += batch.done;
     items.failed += batch.failed;
     if (batch.state === 'retrying') active.add(batch.batch);
-    else batches[batch.state] += 1;
+    else if (batch.state !== 'stopped') batches[batch.state] += 1;
   }
   for (const run of reports) {
     if (run.attempt <= (settledAttempt.get(run.batch) ?? 0)) continue;

@@ -1,4 +1,4 @@
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { JobError, messageOf } from '../job/failure.js';
 import type { EngineReply, EngineRequest } from './engine-protocol.js';
 import { loadModel, type LoadedModel } from './loaded-model.js';
@@ -8,6 +8,8 @@ import { loadModel, type LoadedModel } from './loaded-model.js';
  */
 if (parentPort === null) throw new Error('engine-worker.js runs as a worker thread only');
 const port = parentPort;
+/** 1 once the thread is to end: see `Engine.close`. */
+const closing: unknown = workerData;
 let model: LoadedModel | undefined;
 /** Requests wait for one another: they share the input tensors. */
 let queue = Promise.resolve();
@@ -22,6 +24,7 @@ async function answer(request: EngineRequest): Promise<void> {
     port.close();
     return;
   }
+  if (closing instanceof Int32Array && Atomics.load(closing, 0) === 1) return;
   try {
     const reply = request.kind === 'load' ? await load(request) : await score(request);
     port.postMessage(reply, reply.kind === 'scored' ? [reply.picture.data.buffer] : []);

@@ -12,12 +12,14 @@ interface Waiting {
 export class Engine {
   readonly #worker: Worker;
   readonly #waiting: Waiting[] = [];
+  /** Shared with the thread, which cannot take messages during an inference: 1 once it is to end. */
+  readonly #closing = new Int32Array(new SharedArrayBuffer(4));
   #ended: JobError | undefined;
   /** How often a frame came to an engine that had nothing to do. */
   starved = 0;
 
   constructor(entry: URL = new URL('./engine-worker.js', import.meta.url)) {
-    this.#worker = new Worker(entry);
+    this.#worker = new Worker(entry, { workerData: this.#closing });
     this.#worker.on('message', (reply: EngineReply) => this.#settle(reply));
     this.#worker.on('error', (cause) =>
       this.#end(new JobError('platform', `The inference thread died: ${cause.message}`, { cause })),
@@ -47,18 +49,16 @@ export class Engine {
     return reply;
   }
 
-  /** Ends the thread once it has nothing left to do; with `abandon` without waiting for that. */
-  async close(abandon: boolean): Promise<void> {
+  /**
+   * Ends the thread once the inference that runs now has ended: nothing can interrupt one, and a process that ends in the
+   * middle of one crashes. What waits behind it is dropped.
+   */
+  async close(): Promise<void> {
     if (this.#ended) return;
     const exited = new Promise<void>((resolve) => {
       this.#worker.once('exit', () => resolve());
     });
-    if (abandon) {
-      this.#worker.unref();
-      // Takes effect when the inference that runs now returns: nothing can interrupt it.
-      void this.#worker.terminate();
-      return;
-    }
+    Atomics.store(this.#closing, 0, 1);
     const request: EngineRequest = { kind: 'close' };
     this.#worker.postMessage(request, []);
     await exited;

@@ -11,8 +11,8 @@ import { parseTask } from './task-file.js';
 
 /** From SIGTERM on, items in flight may still be finished for this long; the result follows. */
 const GRACE_MS = 2500;
-/** Everything that ends a run is over by then, or is left behind. */
-const CLOSE_MS = 1000;
+/** An inference that runs when everything is recorded is waited for so long; platforms kill after 30 s. */
+const CLOSE_MS = 20_000;
 
 export interface ScorerOutput {
   log(line: string): void;
@@ -43,7 +43,7 @@ export async function runScorer(
     output.error(messageOf(error));
     return 1;
   } finally {
-    if (engine) await within(CLOSE_MS, engine.close(signal.aborted));
+    if (engine) await within(CLOSE_MS, engine.close());
   }
 }
 

@@ -24,8 +24,8 @@ describe('a batch plan', () => {
     expect(Math.max(...lengths) - Math.min(...lengths)).toBeLessThanOrEqual(1);
   });
 
-  test('cuts 168 frames for two containers into four equal batches', () => {
-    expect(planBatches(168, 'auto', 2)).toEqual({ items: 168, size: 42, batches: 4, lanes: 2 });
+  test('starts one container per lane when that is enough', () => {
+    expect(planBatches(168, 'auto', 2)).toEqual({ items: 168, size: 84, batches: 2, lanes: 2 });
   });
 
   test('does not start a container for a handful of frames', () => {

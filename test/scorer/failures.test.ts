@@ -4,7 +4,8 @@ import { beforeAll, describe, expect, inject, it } from 'vitest';
 import type { ModelCard } from '../../src/job/model-card.js';
 import { createModelInspector } from '../../src/scorer/inspect.js';
 import { createSharpCodec } from '../../src/scorer/sharp-codec.js';
-import { cardOf, data, HAS_DATA, ROOT, ScorerJob, STARRY_NIGHT, startProgram, startScorer } from './harness.js';
+import { hasSharedData, sharedData } from '../support/shared-data.js';
+import { cardOf, ROOT, ScorerJob, STARRY_NIGHT, startProgram, startScorer } from './harness.js';
 import { paint } from './pictures.js';
 
 const BAD_MODELS = [
@@ -54,9 +55,9 @@ describe('an item that cannot be scored', () => {
   });
 });
 
-describe.skipIf(!HAS_DATA)('a broken model (needs ../shared/data)', () => {
+describe.skipIf(!hasSharedData)('a broken model (needs ../shared/data)', () => {
   it.each(BAD_MODELS)('%s fails the run before any item', async (file, says) => {
-    const job = await newJob({ 'a.png': frame }, readFileSync(data(`bad/${file}`)));
+    const job = await newJob({ 'a.png': frame }, readFileSync(sharedData(`bad/${file}`)));
     const { finished, result } = await job.score(['a.png']);
     expect(finished).toMatchObject({ code: 0, stderr: '' });
     expect(result).toMatchObject({ outcome: 'failed', failure: { kind: 'user' }, done: [], failed: [] });
@@ -64,11 +65,11 @@ describe.skipIf(!HAS_DATA)('a broken model (needs ../shared/data)', () => {
   });
 
   it.each(BAD_MODELS)('%s is refused by the inspector', async (file, says) => {
-    const { finished } = startProgram('scorer/inspect-main.js', [data(`bad/${file}`)]);
+    const { finished } = startProgram('scorer/inspect-main.js', [sharedData(`bad/${file}`)]);
     const { code, stdout } = await finished;
     expect(code).toBe(2);
     expect((JSON.parse(stdout) as { error: string }).error).toContain(`The model "${file}" ${says}`);
-    await expect(inspect(data(`bad/${file}`), 'mine')).rejects.toMatchObject({
+    await expect(inspect(sharedData(`bad/${file}`), 'mine')).rejects.toMatchObject({
       kind: 'user',
       message: expect.stringContaining(`The model "mine" ${says}`),
     });

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { BlobServiceClient, ContainerSASPermissions, type ContainerClient } from '@azure/storage-blob';
@@ -11,11 +11,6 @@ import { inspectModel } from '../../src/scorer/inspect.js';
 
 export const ROOT = path.resolve(import.meta.dirname, '../..');
 export const STARRY_NIGHT = path.join(ROOT, 'models/starry-night.onnx');
-const DATA = path.resolve(ROOT, '../shared/data');
-/** The test data lies beside the repository and not in it. */
-export const HAS_DATA = existsSync(DATA);
-export const data = (name: string) => path.join(DATA, name);
-
 export async function cardOf(modelFile: string, cardFile?: string): Promise<ModelCard> {
   const card: unknown = cardFile === undefined ? {} : JSON.parse(readFileSync(cardFile, 'utf8'));
   return completeCard(card, await inspectModel(modelFile, path.basename(modelFile)));

@@ -1,0 +1,92 @@
+import * as z from 'zod';
+import { JobError } from './failure.js';
+
+/** A model card says how pictures become a model's tensors and back. `docs/model-card.md` explains every property. */
+
+const side = z.int().min(1).max(16384);
+const layout = z.enum(['NCHW', 'NHWC']);
+const elementType = z.enum(['float32', 'uint8']);
+const channels = z.enum(['RGB', 'BGR']);
+const fit = z.enum(['crop', 'resize']);
+
+/** The tensor values that stand for black and for full white. */
+const range = z.tuple([z.number(), z.number()]).refine(([low, high]) => low < high, 'the range must rise');
+
+const sizeRule = z.strictObject({
+  /** `[width, height]` every picture is resized to; null: any size. */
+  fixed: z.tuple([side, side]).nullable(),
+  /** Larger pictures are scaled down until their longest side has this many pixels. */
+  longestSide: side.nullable(),
+  /** Pictures are padded with their edge pixels until both sides are multiples of this. */
+  multipleOf: side,
+  /** Pictures are padded with their edge pixels until both sides have at least this many pixels. */
+  minimum: side,
+});
+
+const imageTensor = z.strictObject({ name: z.string().min(1), layout, type: elementType, channels, range });
+const imageInput = imageTensor.extend({ size: sizeRule });
+const imageOutput = imageTensor.extend({
+  /** `crop`: the model keeps its input's size, perhaps rounded up; `resize`: any size, scaled back to the frame's. */
+  fit,
+});
+
+/** Complete: what a task carries and the scorer works by. */
+export const modelCardSchema = z.strictObject({
+  description: z.string(),
+  input: imageInput,
+  /** Null: the model has no style input. */
+  style: imageInput.nullable(),
+  output: imageOutput,
+});
+
+const partialInput = imageInput.partial().extend({ size: sizeRule.partial().optional() });
+
+/** What a person writes beside the model: everything may be left out. */
+export const partialCardSchema = z.strictObject({
+  description: z.string().optional(),
+  input: partialInput.optional(),
+  style: partialInput.nullable().optional(),
+  output: imageOutput.partial().optional(),
+});
+
+export type ModelCard = z.infer<typeof modelCardSchema>;
+export type PartialCard = z.infer<typeof partialCardSchema>;
+export type SizeRule = z.infer<typeof sizeRule>;
+export type ImageTensor = z.infer<typeof imageTensor>;
+export type ImageInput = z.infer<typeof imageInput>;
+export type ImageOutput = z.infer<typeof imageOutput>;
+export type PartialInput = z.infer<typeof partialInput>;
+
+/**
+ * The card that the text of a `.json` file beside a model holds.
+ * @throws JobError `user`: no JSON, or a property that is unknown (by name) or has a wrong value.
+ */
+export function parseCard(text: string): PartialCard {
+  let json: unknown;
+  try {
+    json = JSON.parse(text.replace(/^\uFEFF/, ''));
+  } catch (cause) {
+    throw new JobError('user', 'The model card is not valid JSON: correct it or leave it out.', { cause });
+  }
+  return validateCard(json);
+}
+
+/** @throws JobError `user`: a property is unknown (by name) or has a wrong value. */
+export function validateCard(card: unknown): PartialCard {
+  const parsed = partialCardSchema.safeParse(card);
+  if (parsed.success) return parsed.data;
+  throw new JobError(
+    'user',
+    `The model card ${describeIssue(parsed.error)}; docs/model-card.md lists what it may say.`,
+  );
+}
+
+function describeIssue(error: z.ZodError): string {
+  const issue = error.issues[0];
+  if (issue === undefined) return 'is not valid';
+  const at = issue.path.join('.');
+  if (issue.code === 'unrecognized_keys') {
+    return `has an unknown property "${issue.keys[0] ?? ''}"${at === '' ? '' : ` in "${at}"`}`;
+  }
+  return at === '' ? 'must be a JSON object' : `has a wrong "${at}" (${issue.message})`;
+}

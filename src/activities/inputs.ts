@@ -63,7 +63,7 @@ export interface SettleResult {
   missing: number;
   /** How an attempt that left items missing counts. */
   failure: 'none' | 'charged' | 'platform' | 'user' | 'stopped' | 'cancelled';
-  /** One sentence; '' when nothing is missing. */
+  /** Why items are missing, or the first failed item and its reason; '' when all were scored. */
   message: string;
 }
 

@@ -1,12 +1,13 @@
 import type { Observation } from '../compute/provider.js';
 import type { SettledCounts } from '../job/progress.js';
 import type { AttemptResult } from '../job/task.js';
+import { tooManyFailed } from '../job/tolerance.js';
 import { containerName, logBlob, settledBlob, STOP } from '../storage/layout.js';
 import { jobOf, readJson, type Storage, writeJson } from '../storage/storage.js';
 import { type BatchState, readBatchState } from './batch-state.js';
 import type { SettleInput, SettleResult } from './inputs.js';
 import type { Ports } from './ports.js';
-import { readResolvedJob, type ResolvedJob } from './resolved-job.js';
+import { readResolvedJob } from './resolved-job.js';
 
 /** The settled blob: the counts for the status, and what was seen of the container before it was removed. */
 export interface Settled extends SettledCounts {
@@ -39,14 +40,14 @@ export function createSettleBatch({ storage, compute }: Pick<Ports, 'storage' | 
     const stop = await readJson<Stop>(jobOf(storage, jobId), STOP);
     const result = judge(input, state, observation, stop);
     const { done, missing, message } = result;
-    const givenUp = isFinal(result, input.attemptsLeft);
+    const givenUp = result.failure === 'user' || (result.failure === 'charged' && input.attemptsLeft === 0);
     const failed = result.failed + (givenUp ? missing : 0);
     await writeSettled(storage, input, {
       batch,
       attempt,
       done,
       failed,
-      state: missing === 0 ? 'done' : givenUp ? 'failed' : 'retrying',
+      state: stateOf(result, givenUp),
       message,
       observation,
     });
@@ -54,7 +55,7 @@ export function createSettleBatch({ storage, compute }: Pick<Ports, 'storage' | 
       result.failure === 'user'
         ? message
         : failed > job.spec.tolerate.failedItems
-          ? tooManyFailed(job, state, failed, message)
+          ? tooManyFailed(failed, job.spec.tolerate.failedItems, message)
           : undefined;
     if (doom !== undefined && !stop)
       await writeJson(jobOf(storage, jobId), STOP, { reason: 'failed', message: doom } satisfies Stop);
@@ -66,12 +67,6 @@ export function createSettleBatch({ storage, compute }: Pick<Ports, 'storage' | 
 export interface Stop {
   reason: 'cancelled' | 'failed';
   message: string;
-}
-
-function tooManyFailed(job: ResolvedJob, state: BatchState, failed: number, message: string): string {
-  const item = state.failed[0];
-  const why = item ? `${item.name}: ${item.reason}` : message;
-  return `${failed} ${failed === 1 ? 'item' : 'items'} could not be scored and tolerate.failedItems is ${job.spec.tolerate.failedItems} (${why})`;
 }
 
 /** The scorer uploads its own log before it ends; one that was killed leaves only what the platform kept. */
@@ -96,18 +91,16 @@ export async function writeSettled(
   await writeJson(jobOf(storage, jobId), settledBlob(batch), settled, metadata);
 }
 
-function isFinal({ failure }: SettleResult, attemptsLeft: number): boolean {
-  return (
-    failure === 'user' ||
-    failure === 'stopped' ||
-    failure === 'cancelled' ||
-    (failure === 'charged' && attemptsLeft === 0)
-  );
+function stateOf({ missing, failure }: SettleResult, givenUp: boolean): SettledCounts['state'] {
+  if (missing === 0) return 'done';
+  if (givenUp) return 'failed';
+  return failure === 'stopped' || failure === 'cancelled' ? 'stopped' : 'retrying';
 }
 
 function judge(input: SettleInput, state: BatchState, observation: Observation, stop: Stop | undefined): SettleResult {
   const counts = { done: state.done.length, failed: state.failed.length, missing: state.missing.length };
-  if (counts.missing === 0) return { ...counts, failure: 'none', message: '' };
+  const item = state.failed[0];
+  if (counts.missing === 0) return { ...counts, failure: 'none', message: item ? `${item.name}: ${item.reason}` : '' };
   const own = state.results.find((result) => result.attempt === input.attempt);
   if (input.verdict === 'stopped')
     return {

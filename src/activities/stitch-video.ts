@@ -2,8 +2,9 @@ import { mkdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { ContainerClient } from '@azure/storage-blob';
 import { pMapIterable } from 'p-map';
+import { JobError } from '../job/failure.js';
 import { CONTACT_SHEET, frameBlob, scoredBlob, splitPath } from '../storage/layout.js';
-import { isNotFound, jobOf, mediaBlob, type Storage, workOf } from '../storage/storage.js';
+import { jobOf, mediaBlob, readBytes, type Storage, workOf } from '../storage/storage.js';
 import type { StitchInput, StitchResult } from './inputs.js';
 import { diskError, jobFolder, localCopy } from './local-copy.js';
 import type { Ports } from './ports.js';
@@ -65,12 +66,15 @@ async function* scoredFrames(
 /** A frame whose scoring failed, within the job's tolerance, is shown as it came. */
 async function frameOrSource(work: ContainerClient, job: ResolvedJob, index: number): Promise<Buffer> {
   const { frameFormat } = job.spec.output;
-  try {
-    return await work.getBlobClient(scoredBlob(index, frameFormat)).downloadToBuffer();
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-    return work.getBlobClient(frameBlob(index, frameFormat)).downloadToBuffer();
-  }
+  return (await readBytes(work, scoredBlob(index, frameFormat))) ?? sourceFrame(work, job, index);
+}
+
+/** @throws JobError `user` when somebody removed the frame. */
+async function sourceFrame(work: ContainerClient, job: ResolvedJob, index: number): Promise<Buffer> {
+  const name = frameBlob(index, job.spec.output.frameFormat);
+  const frame = await readBytes(work, name);
+  if (!frame) throw new JobError('user', `${work.containerName}/${name} is gone; start the job again.`);
+  return frame;
 }
 
 async function upload(storage: Storage, target: string, file: string): Promise<{ bytes: number }> {
@@ -89,15 +93,11 @@ async function uploadContactSheet(
   file: string,
 ): Promise<void> {
   const work = workOf(storage, job.jobId);
-  const { frameFormat } = job.spec.output;
   const count = Math.min(CONTACT_SHEET_PAIRS, frames);
   const indices = Array.from({ length: count }, (_, k) => Math.floor(((2 * k + 1) * frames) / (2 * count)));
   const pairs = await Promise.all(
     indices.map(async (index) => {
-      const [before, after] = await Promise.all([
-        work.getBlobClient(frameBlob(index, frameFormat)).downloadToBuffer(),
-        frameOrSource(work, job, index),
-      ]);
+      const [before, after] = await Promise.all([sourceFrame(work, job, index), frameOrSource(work, job, index)]);
       return { before, after };
     }),
   );

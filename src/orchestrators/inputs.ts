@@ -35,6 +35,6 @@ export interface ScoreResult {
   missing: number;
   /** Set when the job cannot go on. */
   stop?: { message: string; cancelled: boolean };
-  /** Why items are missing; '' when none are. */
+  /** Why items are missing or failed; '' when all were scored. */
   message: string;
 }

@@ -3,6 +3,7 @@ import type { FinishInput, FinishResult, Prepared, SplitResult, StitchResult } f
 import type { Failure } from '../job/outcome.js';
 import { planBatches } from '../job/plan.js';
 import type { PublishedStatus, Stage } from '../job/progress.js';
+import { tooManyFailed } from '../job/tolerance.js';
 import { callPatiently, type Step } from './calls.js';
 import type { JobInput, LaneInput, ScoreResult } from './inputs.js';
 
@@ -77,17 +78,13 @@ function judge(scored: ScoreResult[], tolerated: number, status: PublishedStatus
   if (stops[0]) return { ok: false, kind: 'user', message: stops[0].message };
   const unscored = scored.reduce((total, lane) => total + lane.failed + lane.missing, 0);
   if (unscored <= tolerated) return undefined;
-  const why = scored.find((lane) => lane.message)?.message ?? 'see the manifest for each item and its reason';
-  return {
-    ok: false,
-    kind: 'user',
-    message: `${unscored} items could not be scored and tolerate.failedItems is ${tolerated}: ${why}.`,
-  };
+  const why = scored.find((lane) => lane.message)?.message ?? 'the manifest says why';
+  return { ok: false, kind: 'user', message: tooManyFailed(unscored, tolerated, why) };
 }
 
 function enter(context: OrchestrationContext, status: PublishedStatus, stage: Stage): void {
   close(context, status);
-  status.stages.push({ stage, startedAt: context.df.currentUtcDateTime.toISOString() });
+  status.stages.push({ stage, startedAt: context.df.currentUtcDateTime.getTime() });
   context.df.setCustomStatus(status);
 }
 
@@ -98,5 +95,5 @@ function leave(context: OrchestrationContext, status: PublishedStatus): void {
 
 function close(context: OrchestrationContext, status: PublishedStatus): void {
   const current = status.stages.at(-1);
-  if (current) current.seconds = (context.df.currentUtcDateTime.getTime() - Date.parse(current.startedAt)) / 1000;
+  if (current) current.seconds = (context.df.currentUtcDateTime.getTime() - current.startedAt) / 1000;
 }

@@ -1,4 +1,4 @@
-import { text } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 import {
   BlobSASPermissions,
   BlobServiceClient,
@@ -68,16 +68,23 @@ export async function writeJson(
   await container.getBlockBlobClient(blob).upload(body, Buffer.byteLength(body), options);
 }
 
-/** The text of a blob; undefined when there is none. */
-export async function readText(container: ContainerClient, blob: string): Promise<string | undefined> {
+/**
+ * The bytes of a blob; undefined when there is none. One request, unlike downloadToBuffer, which asks for the size first and
+ * fails when the blob is replaced in between.
+ */
+export async function readBytes(container: ContainerClient, blob: string): Promise<Buffer | undefined> {
   try {
-    // One request, unlike downloadToBuffer, which asks for the size first and fails when the blob is replaced in between.
     const { readableStreamBody } = await container.getBlobClient(blob).download();
-    return readableStreamBody ? await text(readableStreamBody) : '';
+    return readableStreamBody ? await buffer(readableStreamBody) : Buffer.alloc(0);
   } catch (error) {
     if (isNotFound(error)) return undefined;
     throw error;
   }
+}
+
+/** The text of a blob; undefined when there is none. */
+export async function readText(container: ContainerClient, blob: string): Promise<string | undefined> {
+  return (await readBytes(container, blob))?.toString('utf8');
 }
 
 /** Reads a JSON blob that this project wrote; undefined when there is none. */

@@ -43,12 +43,12 @@ export async function readJobProgress(
   const container = jobOf(storage, id);
   const current = published?.stages.at(-1);
   const stages = Object.fromEntries(
-    (published?.stages ?? []).map((time) => [time.stage, time.seconds ?? (now - Date.parse(time.startedAt)) / 1000]),
+    (published?.stages ?? []).map((time) => [time.stage, time.seconds ?? (now - time.startedAt) / 1000]),
   );
   const { items, batches } = await counts(container, published);
   const state = stateOf(status, published);
   const running = state === 'running' && current !== undefined && current.stage !== 'finish';
-  const elapsed = current ? (now - Date.parse(current.startedAt)) / 1000 : 0;
+  const elapsed = current ? (now - current.startedAt) / 1000 : 0;
   // Stitching encodes what splitting decoded; a little slower, as measured in docs/benchmarks.md.
   const after = current?.stage === 'score' ? (stages.split ?? 0) * 1.5 : 0;
   const { rate, secondsLeft } = running

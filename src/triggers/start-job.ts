@@ -28,7 +28,7 @@ export function createStartJob(ports: { storage: Storage; bundledModels: string 
       return {
         status: 202,
         headers: { Location: standard.statusQueryGetUri, 'Retry-After': '10' },
-        jsonBody: { ...standard, jobUrl },
+        jsonBody: Object.assign({ jobUrl }, standard),
       };
     } catch (error) {
       return answerError(error, (message) => context.error(message));

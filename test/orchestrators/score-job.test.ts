@@ -109,7 +109,7 @@ describe('a job', () => {
       { scoreLane: () => lane({ done: 80, failed: 1, missing: 3, message: 'Batch 1: broken' }) },
       { tolerate: { failedItems: 7 } },
     );
-    expect(message).toBe('8 items could not be scored and tolerate.failedItems is 7: Batch 1: broken.');
+    expect(message).toBe('8 items could not be scored and tolerate.failedItems is 7 (Batch 1: broken).');
     expect(names).not.toContain('stitchVideo');
   });
 

@@ -38,10 +38,7 @@ describe('a file that the command line can judge by itself', () => {
 
   test('empty', async () => {
     writeFileSync(file('empty.mp4'), '');
-    expectSentence(
-      await score(['empty.mp4']),
-      /^The video .*empty\.mp4 is empty; copy or download it again\.$/,
-    );
+    expectSentence(await score(['empty.mp4']), /^The video .*empty\.mp4 is empty; copy or download it again\.$/);
   });
 
   test('a folder', async () => {

@@ -7,4 +7,4 @@ const FOLDER = path.resolve(import.meta.dirname, '../../../shared/data');
 export const hasSharedData = existsSync(FOLDER);
 if (!hasSharedData) console.warn(`Tests on real data are skipped: there is no ${FOLDER}.`);
 
-export const sharedData = (name: string) => path.join(FOLDER, name);
+export const sharedData = (...parts: string[]) => path.join(FOLDER, ...parts);

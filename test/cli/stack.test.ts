@@ -1,0 +1,114 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { afterAll, describe, expect, test } from 'vitest';
+import { runCli } from '../support/cli.js';
+import { makeClip } from '../support/clip.js';
+import { processesWith } from '../support/processes.js';
+import { until } from '../support/wait.js';
+import { findStack } from '../../src/cli/stack.js';
+
+const folder = mkdtempSync(path.join(os.tmpdir(), 'scoring-cli-'));
+const clip = makeClip(path.join(folder, 'clip.mp4'), { size: '320x180', seconds: 4 });
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Marks all processes of a run through their environment. */
+const mark = (name: string) => ({ HOME: path.join(folder, 'home', name) });
+const left = (name: string) => processesWith(`HOME=${path.join(folder, 'home', name)}`);
+
+describe('npm start', () => {
+  test('brings up the stack, lets score use it, and stops everything on Ctrl-C', async () => {
+    const data = path.join(folder, 'start');
+    let interrupt: (signal: NodeJS.Signals) => void = () => undefined;
+    const ended = runCli(['start', '--data', data], { env: mark('start'), onSpawn: (kill) => (interrupt = kill) });
+    const stack = await until('the stack', () => findStack(data));
+    const scored = await runCli(
+      ['score', clip, '--data', data, '--out', 'painted.mp4', '--json', '--max-parallel', '1'],
+      { cwd: folder },
+    );
+    expect(scored.code).toBe(0);
+    expect(scored.stderr).toBe('');
+    const summary = JSON.parse(scored.stdout) as Record<string, unknown>;
+    expect(summary).toMatchObject({
+      output: path.join(folder, 'painted.mp4'),
+      contactSheet: null,
+      frames: 48,
+      failedFrames: 0,
+      warnings: [],
+    });
+    expect(Object.keys(summary.seconds as object)).toEqual([
+      'start',
+      'upload',
+      'prepare',
+      'split',
+      'score',
+      'stitch',
+      'finish',
+      'download',
+    ]);
+    expect(existsSync(path.join(folder, 'painted.mp4'))).toBe(true);
+    expect(await findStack(data)).toEqual(stack);
+
+    interrupt('SIGINT');
+    const { code, stdout } = await ended;
+    expect(code).toBe(0);
+    expect(stdout).toContain(`The app listens on ${stack.url}`);
+    expect(left('start')).toEqual([]);
+    expect(await findStack(data)).toBeUndefined();
+  });
+});
+
+describe('npm run score', () => {
+  test('interrupted half-way stops everything it started and leaves no file', async () => {
+    const data = path.join(folder, 'interrupted');
+    let interrupt: (signal: NodeJS.Signals) => void = () => undefined;
+    const ended = runCli(['score', clip, '--data', data, '--out', 'half.mp4'], {
+      cwd: folder,
+      env: mark('interrupted'),
+      onSpawn: (kill) => (interrupt = kill),
+    });
+    await until('a scorer', () => processesWith('TASK_BLOB=').find((pid) => left('interrupted').includes(pid)));
+    interrupt('SIGINT');
+    const { code, stderr } = await ended;
+    expect(stderr.trim().split('\n').at(-1)).toBe('The job was cancelled.');
+    expect(code).toBe(130);
+    expect(left('interrupted')).toEqual([]);
+    expect(readdirSync(data)).toEqual([]);
+    expect(readdirSync(folder).filter((name) => name.startsWith('half'))).toEqual([]);
+  });
+
+  test('killed outright takes everything it started with it', async () => {
+    const data = path.join(folder, 'killed');
+    let kill: (signal: NodeJS.Signals) => void = () => undefined;
+    const ended = runCli(['score', clip, '--data', data, '--out', 'killed.mp4'], {
+      cwd: folder,
+      env: mark('killed'),
+      onSpawn: (signal) => (kill = signal),
+    });
+    await until('a scorer', () => processesWith('TASK_BLOB=').find((pid) => left('killed').includes(pid)));
+    kill('SIGKILL');
+    await ended;
+    await until('the end of its children', () => (left('killed').length === 0 ? true : undefined), 20);
+  });
+
+  test('says in one sentence that the disk for temporary files is full', async ({ skip }) => {
+    const small = path.join(folder, 'small');
+    const data = path.join(folder, 'full');
+    spawnSync('mkdir', [small]);
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', small]);
+    if (mounted.status !== 0) skip('A small disk can only be mounted by root.');
+    try {
+      const { code, stderr } = await runCli(['score', clip, '--data', data, '--out', 'full.mp4'], {
+        cwd: folder,
+        env: { TEMP_FOLDER: small },
+      });
+      expect(stderr.trim().split('\n').at(-1)).toMatch(
+        /^The disk of the temporary folder .*small.* is full; free some space or set TEMP_FOLDER to a folder on a larger disk\.$/,
+      );
+      expect(code).toBe(2);
+    } finally {
+      spawnSync('umount', [small]);
+    }
+  });
+});

@@ -43,10 +43,7 @@ export function createJobClient(baseUrl: string, key: string | undefined) {
       if (!answer.body) throw new JobError('platform', `${baseUrl} sent no ${file} of job ${id}.`);
       const part = `${target}.part`;
       try {
-        await pipeline(
-          Readable.fromWeb(answer.body),
-          createWriteStream(part),
-        );
+        await pipeline(Readable.fromWeb(answer.body), createWriteStream(part));
         await rename(part, target);
       } catch (cause) {
         throw new JobError(

@@ -35,7 +35,8 @@ export async function startOnFreePort<T>(start: () => Promise<T>): Promise<T> {
     try {
       return await start();
     } catch (error) {
-      if (tries === TRIES || !/EADDRINUSE|in use/.test(messageOf(error)) || /asked for with/.test(messageOf(error))) throw error;
+      if (tries === TRIES || !/EADDRINUSE|in use/.test(messageOf(error)) || /asked for with/.test(messageOf(error)))
+        throw error;
     }
   }
 }

@@ -20,8 +20,11 @@ export interface BatchReport {
   failed: FailedItem[];
   /** Container runs, whether or not they managed to write a result. */
   attempts: number;
-  results: Pick<AttemptResult, 'attempt' | 'outcome' | 'device' | 'codec' | 'timings' | 'startedAt' | 'endedAt'>[];
+  results: AttemptReport[];
 }
+
+/** One container run in the manifest: its result, with counts in place of the names. */
+export type AttemptReport = ReturnType<typeof reportAttempt>;
 
 const READS = 16;
 
@@ -66,15 +69,7 @@ async function reportBatch(storage: Storage, jobId: string, plan: BatchPlan, ind
   const attempts = settled?.attempt ?? 0;
   const state = await readBatchState(storage, jobId, first, count, index, attempts);
   const givenUp = state.missing.map((item) => ({ name: itemName(item), reason: settled?.message ?? 'never scored' }));
-  const results = state.results.map(({ attempt, outcome, device, codec, timings, startedAt, endedAt }) => ({
-    attempt,
-    outcome,
-    device,
-    codec,
-    timings,
-    startedAt,
-    endedAt,
-  }));
+  const results = state.results.map((result) => reportAttempt(result));
   return {
     batch: index,
     first,
@@ -84,4 +79,10 @@ async function reportBatch(storage: Storage, jobId: string, plan: BatchPlan, ind
     attempts,
     results,
   };
+}
+
+function reportAttempt(result: AttemptResult) {
+  const { attempt, outcome, failure, device, codec, timings, startedAt, endedAt } = result;
+  const counts = { scored: result.done.length, skipped: result.skipped.length };
+  return { attempt, outcome, failure, ...counts, device, codec, timings, startedAt, endedAt };
 }

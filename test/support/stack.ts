@@ -12,6 +12,7 @@ export interface TestStack {
   folder: string;
   data: string;
   url: string;
+  connectionString: string;
   storage: BlobServiceClient;
   client: JobClient;
   /** Waits for the end of the job, whatever it is. */
@@ -28,6 +29,7 @@ export function useStack(): TestStack {
     const started = await startStack({ folder: stack.data, env: process.env });
     stop = started.stop;
     stack.url = started.url;
+    stack.connectionString = started.storage;
     stack.storage = BlobServiceClient.fromConnectionString(started.storage);
     stack.client = createJobClient(started.url, undefined);
     stack.ended = (id) =>

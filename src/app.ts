@@ -54,7 +54,13 @@ app.http('getJob', {
   extraInputs: durableClient,
   handler: createGetJob(ports),
 });
-app.http('cancelJob', { ...http, methods: ['DELETE'], route: 'jobs/{id}', handler: createCancelJob(ports) });
+app.http('cancelJob', {
+  ...http,
+  methods: ['DELETE'],
+  route: 'jobs/{id}',
+  extraInputs: durableClient,
+  handler: createCancelJob(ports),
+});
 app.http('getFile', { ...http, methods: ['GET'], route: 'jobs/{id}/files/{file}', handler: createGetFile(ports) });
 app.http('createUpload', { ...http, methods: ['POST'], route: 'uploads', handler: createCreateUpload(ports) });
 

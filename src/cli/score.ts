@@ -1,4 +1,5 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { JobError } from '../job/failure.js';
@@ -6,7 +7,7 @@ import type { JobStatus } from '../triggers/job-progress.js';
 import { checkInputFile, checkOutputFile } from './checks.js';
 import { createJobClient, type JobClient } from './client.js';
 import { createProgressView, type ProgressView } from './progress-view.js';
-import { findStack, type Stack, startStack } from './stack.js';
+import { findStack, isAlive, type Stack, startStack } from './stack.js';
 import { type Summary, summarise } from './summary.js';
 
 export interface ScoreOptions {
@@ -63,7 +64,11 @@ export async function score(options: ScoreOptions): Promise<Summary> {
 async function checkFiles(options: ScoreOptions): Promise<void> {
   await checkInputFile(options.video, 'video');
   if (isFile(options.model)) await checkInputFile(options.model, 'model');
-  if (options.card !== undefined) await checkInputFile(options.card, 'model card');
+  if (options.card !== undefined) {
+    if (!isFile(options.model))
+      throw new JobError('user', `--card goes with a model file; "${options.model}" has its own card.`);
+    await checkInputFile(options.card, 'model card');
+  }
   if (options.style !== undefined) await checkInputFile(options.style, 'style picture');
   if (path.resolve(options.out) === path.resolve(options.video))
     throw new JobError('user', `${options.out} is the video itself; name another file with --out.`);
@@ -81,6 +86,7 @@ async function connect({
   if (url !== undefined) return { client: createJobClient(url, key), stop: () => Promise.resolve() };
   const running = await findStack(data);
   if (running) return { client: createJobClient(running.url, key), stop: () => Promise.resolve() };
+  await removeLeftovers(data);
   const folder = path.join(data, `job-${process.pid}`);
   await mkdir(folder, { recursive: true }).catch(() => undefined);
   const remove = () => rm(folder, { recursive: true, force: true });
@@ -98,6 +104,15 @@ async function connect({
       await remove();
     },
   };
+}
+
+/** Removes the data of stacks whose process was killed before it could. */
+async function removeLeftovers(data: string): Promise<void> {
+  const names = await readdir(data).catch(() => []);
+  for (const name of names) {
+    const pid = /^job-(\d+)$/.exec(name)?.[1];
+    if (pid !== undefined && !isAlive(Number(pid))) await rm(path.join(data, name), { recursive: true, force: true });
+  }
 }
 
 async function uploadAll(client: JobClient, options: ScoreOptions): Promise<object> {
@@ -119,10 +134,9 @@ async function uploadAll(client: JobClient, options: ScoreOptions): Promise<obje
 /** `candy.json` next to `candy.onnx`, when there is one. */
 async function cardBeside(model: string): Promise<string | undefined> {
   const card = model.replace(/\.onnx$/i, '.json');
-  return checkInputFile(card, 'model card').then(
-    () => card,
-    () => undefined,
-  );
+  if (!existsSync(card)) return undefined;
+  await checkInputFile(card, 'model card');
+  return card;
 }
 
 async function runJob(client: JobClient, spec: object, view: ProgressView, signal: AbortSignal): Promise<JobStatus> {

@@ -83,11 +83,21 @@ async function stopStack(folder: string, children: Child[]): Promise<void> {
 export async function findStack(folder: string): Promise<{ url: string; pid: number } | undefined> {
   try {
     const state = JSON.parse(await readFile(path.join(folder, STATE_FILE), 'utf8')) as { url: string; pid: number };
-    process.kill(state.pid, 0);
+    if (!isAlive(state.pid)) return undefined;
     const answer = await fetch(new URL('/admin/host/status', state.url), { signal: AbortSignal.timeout(2000) });
     return answer.ok ? state : undefined;
   } catch {
     // No file, no such process or no answer: in each case no stack runs.
     return undefined;
+  }
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Another user's process refuses the signal, and lives.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }

@@ -50,6 +50,13 @@ describe('a file that the command line can judge by itself', () => {
     expectSentence(await score([clip, '--model', 'none.onnx']), /There is no model .*none\.onnx; check the path\./);
   });
 
+  test('a card for a model that has one', async () => {
+    expectSentence(
+      await score([clip, '--card', 'card.json']),
+      /^--card goes with a model file; "starry-night" has its own card\.$/,
+    );
+  });
+
   test('an output in a folder that does not exist', async () => {
     expectSentence(
       await score([clip, '--out', 'no/such/out.mp4']),

@@ -105,6 +105,21 @@ describe('GET /api/jobs/{id}', () => {
   });
 });
 
+describe('DELETE /api/jobs/{id}', () => {
+  const cancel = (id: string) => fetch(`${stack.url}/api/jobs/${id}`, { method: 'DELETE' });
+
+  test('cancels a job at once after its start', async () => {
+    const id = await stack.client.start({ input: { video }, model: 'starry-night' });
+    expect((await cancel(id)).status).toBe(202);
+    expect(await stack.ended(id)).toMatchObject({ state: 'cancelled', error: { message: 'The job was cancelled.' } });
+    expect((await cancel(id)).status).toBe(410);
+  });
+
+  test('answers 404 to a job that is not there', async () => {
+    expect((await cancel('none-abcd2345')).status).toBe(404);
+  });
+});
+
 describe('POST /api/uploads', () => {
   test.each([
     '{',

@@ -21,13 +21,13 @@ export interface TestStack {
 }
 
 /** One local stack, as `npm start` brings it up, for all tests of a file. */
-export function useStack({ emulateAzure = false, env = {} as NodeJS.ProcessEnv } = {}): TestStack {
+export function useStack({ emulateAzure = false } = {}): TestStack {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'scoring-test-'));
   const stack = { folder, data: path.join(folder, 'data') } as TestStack;
   let stop: () => Promise<void> = () => Promise.resolve();
   beforeAll(async () => {
     const { startStack } = await import('../../dist/cli/stack.js');
-    const started = await startStack({ folder: stack.data, emulateAzure, env: { ...process.env, ...env } });
+    const started = await startStack({ folder: stack.data, emulateAzure, env: process.env });
     stop = started.stop;
     stack.url = started.url;
     stack.azure = started.azure ?? '';

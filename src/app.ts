@@ -19,6 +19,7 @@ import { createCreateUpload } from './triggers/create-upload.js';
 import { createGetFile } from './triggers/get-file.js';
 import { createGetJob } from './triggers/get-job.js';
 import { createStartJob } from './triggers/start-job.js';
+import { createSweep } from './triggers/sweep.js';
 
 /** The Functions app: reads its settings, makes the ports, and registers every function under the name it has in Azure. */
 const config = readConfig(process.env);
@@ -60,6 +61,7 @@ app.http('getJob', {
 app.http('cancelJob', { ...http, methods: ['DELETE'], route: 'jobs/{id}', handler: createCancelJob(ports) });
 app.http('getFile', { ...http, methods: ['GET'], route: 'jobs/{id}/files/{file}', handler: createGetFile(ports) });
 app.http('createUpload', { ...http, methods: ['POST'], route: 'uploads', handler: createCreateUpload(ports) });
+app.timer('sweep', { schedule: '0 */10 * * * *', handler: createSweep(ports) });
 
 app.hook.appTerminate(async () => {
   await Promise.all((await local.list()).map(({ name }) => local.remove(name)));

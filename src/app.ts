@@ -1,7 +1,10 @@
 import { app } from '@azure/functions';
 import * as df from 'durable-functions';
 import { createActivities } from './activities/index.js';
+import { createAciCompute } from './compute/aci/provider.js';
+import { ACI_IS_NOT_SET } from './compute/aci/settings.js';
 import { createLocalCompute } from './compute/local/provider.js';
+import { createUnconfigured } from './compute/unconfigured.js';
 import { readConfig } from './config.js';
 import { returnFailure } from './activities/return-failure.js';
 import { findFfmpeg } from './media/find.js';
@@ -16,6 +19,7 @@ import { createCreateUpload } from './triggers/create-upload.js';
 import { createGetFile } from './triggers/get-file.js';
 import { createGetJob } from './triggers/get-job.js';
 import { createStartJob } from './triggers/start-job.js';
+import { createSweep } from './triggers/sweep.js';
 
 /** The Functions app: reads its settings, makes the ports, and registers every function under the name it has in Azure. */
 const config = readConfig(process.env);
@@ -24,7 +28,7 @@ const local = createLocalCompute(config.childEnvironment);
 const ports = {
   storage,
   media: createMedia(findFfmpeg(config, config.searchPath)),
-  compute: { local },
+  compute: { local, aci: config.aci ? createAciCompute(config.aci) : createUnconfigured(ACI_IS_NOT_SET) },
   inspectModel: createModelInspector(config.childEnvironment),
   tempFolder: config.tempFolder,
   bundledModels: config.bundledModels,
@@ -63,7 +67,8 @@ app.http('cancelJob', {
 });
 app.http('getFile', { ...http, methods: ['GET'], route: 'jobs/{id}/files/{file}', handler: createGetFile(ports) });
 app.http('createUpload', { ...http, methods: ['POST'], route: 'uploads', handler: createCreateUpload(ports) });
+app.timer('sweep', { schedule: '0 */10 * * * *', handler: createSweep(ports) });
 
 app.hook.appTerminate(async () => {
-  await Promise.all((await local.list()).map((name) => local.remove(name)));
+  await Promise.all((await local.list()).map(({ name }) => local.remove(name)));
 });

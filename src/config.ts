@@ -2,6 +2,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { type AciSettings, readAciSettings } from './compute/aci/settings.js';
 import { JobError } from './job/failure.js';
 
 const setting = z.string().min(1).optional();
@@ -29,6 +30,8 @@ export interface Config {
   tempFolder: string;
   /** The models that come with the app. */
   bundledModels: string;
+  /** Undefined when the compute `aci` is not set up. */
+  aci: AciSettings | undefined;
   /** All that child processes get of the app's environment: what a program needs to start, none of the secrets. */
   childEnvironment: NodeJS.ProcessEnv;
 }
@@ -53,6 +56,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     searchPath: settings.PATH,
     tempFolder: settings.TEMP_FOLDER ?? os.tmpdir(),
     bundledModels: path.resolve(fileURLToPath(new URL('../models', import.meta.url))),
+    aci: readAciSettings(environment),
     childEnvironment: Object.fromEntries(
       FOR_CHILDREN.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
     ),

@@ -2,6 +2,7 @@ import path from 'node:path';
 import { loadApp } from './app/app-loader.js';
 import { CoreModule, installCoreModule } from './app/core-module.js';
 import { Invoker } from './app/invoker.js';
+import { TimerTriggers } from './app/timer-triggers.js';
 import { Engine } from './engine/engine.js';
 import { OrchestrationClient } from './engine/orchestration-client.js';
 import { UserFault } from './fault.js';
@@ -11,6 +12,8 @@ import type { Log } from './log.js';
 import { ManagementApi } from './management/management-api.js';
 import { clientPayload, RPC_PATH, WEBHOOK_PATH } from './management/urls.js';
 import { applyLocalSettings, readHostSettings } from './settings.js';
+import type { TriggerType } from './app/function-registry.js';
+import { connectionString } from './store/connection-string.js';
 import { openTaskHub, type TaskHub } from './store/task-hub.js';
 
 /** How long running activities may take to end when the host stops. */
@@ -52,6 +55,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     await hub.lease.acquire((reason) => options.onLeaseLost(reason));
     const parts = await assemble(app, hub, settings, options, server);
     serve = parts.handler;
+    parts.timers.start();
     return {
       port: server.port,
       hub: hub.name,
@@ -68,6 +72,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
 interface Parts {
   core: CoreModule;
   engine: Engine;
+  timers: TimerTriggers;
   handler: Handler;
 }
 
@@ -94,13 +99,15 @@ async function assemble(
     clientPayload(hub.name, `http://localhost:${port}`, `http://${reachable(host)}:${port}`),
   );
   const { maxActivities, maxOrchestrators } = settings;
+  const ofType = (type: TriggerType) => functions.all().filter((each) => each.triggerType === type);
+  const timers = new TimerTriggers(ofType('timerTrigger'), invoker, log);
   const engine = new Engine({ hub, functions, invoker, log, maxActivities, maxOrchestrators });
   const recovered = await engine.recover();
   if (recovered > 0) log.info(`${recovered} instance(s) of an earlier run go on.`);
 
   const api = new ManagementApi(new OrchestrationClient(engine, functions), hub.name);
-  const http = functions.all().filter((each) => each.triggerType === 'httpTrigger');
-  return { core, engine, handler: doors(api, functionRoutes(http, settings.routePrefix, invoker, log)) };
+  const routes = functionRoutes(ofType('httpTrigger'), settings.routePrefix, invoker, log);
+  return { core, engine, timers, handler: doors(api, routes) };
 }
 
 /** Which part of the host answers which path. */
@@ -127,7 +134,8 @@ function doors(api: ManagementApi, functions: Handler): Handler {
   };
 }
 
-async function stop(server: RunningServer, { core, engine }: Parts, hub: TaskHub | undefined): Promise<void> {
+async function stop(server: RunningServer, { core, engine, timers }: Parts, hub: TaskHub | undefined): Promise<void> {
+  timers.stop();
   await Promise.all([server.close(), engine.stop(PATIENCE_MS)]);
   await core.hooks.run('appTerminate', { hookData: {}, appHookData: core.hooks.appData });
   await hub?.lease.release();
@@ -137,12 +145,4 @@ function reachable(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (host === '::') return '[::1]';
   return host.includes(':') ? `[${host}]` : host;
-}
-
-/** The table SDK does not know this abbreviation for Azurite on its default ports. */
-function connectionString(setting: string): string {
-  if (!/^UseDevelopmentStorage=true;?$/i.test(setting.trim())) return setting;
-  const key = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
-  const at = (port: number) => `http://127.0.0.1:${port}/devstoreaccount1`;
-  return `DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=${key};BlobEndpoint=${at(10000)};QueueEndpoint=${at(10001)};TableEndpoint=${at(10002)};`;
 }

@@ -12,7 +12,7 @@ const registered = (name: string, ...types: string[]) => {
 };
 
 describe('a function is refused by name', () => {
-  it.each(['timerTrigger', 'blobTrigger', 'queueTrigger', 'entityTrigger'])('for its %s', (trigger) => {
+  it.each(['blobTrigger', 'queueTrigger', 'entityTrigger'])('for its %s', (trigger) => {
     expect(() => registered('f', trigger)).toThrow(
       `Function 'f' uses the trigger '${trigger}', which this host does not support yet.`,
     );

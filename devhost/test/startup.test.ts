@@ -98,9 +98,9 @@ describe('the host refuses with one sentence', () => {
   const refused = async (code: string) => await refusal({ app: temporaryApp({ 'main.js': functions(code) }) });
 
   it('a trigger it does not support, by name', async () => {
-    expect(await refused("app.timer('tick', { schedule: '* * * * * *', handler: () => {} });")).toEqual([
+    expect(await refused("app.storageQueue('tick', { queueName: 'q', connection: 'C', handler: () => {} });")).toEqual([
       2,
-      "devhost: Function 'tick' uses the trigger 'timerTrigger', which this host does not support yet.",
+      "devhost: Function 'tick' uses the trigger 'queueTrigger', which this host does not support yet.",
     ]);
   });
 

@@ -39,6 +39,10 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
     await writeJson(jobOf(storage, jobId), taskBlob(batch, attempt), makeTask(job, input, state.missing));
     await compute[job.spec.compute.kind].launch({
       name: containerName(jobId, batch, attempt),
+      jobId,
+      batch,
+      attempt,
+      deadline: Date.now() + accessSeconds(job) * 1000,
       parallel: job.parallel,
       environment: await scorerEnvironment(storage, job, taskBlob(batch, attempt)),
     });
@@ -67,9 +71,12 @@ function makeTask(job: ResolvedJob, { batch, attempt }: AttemptInput, missing: n
 /** Time a container may need to be given its place and to end, on top of the batch's own limit. */
 const SAS_MARGIN_SECONDS = 3600;
 
+/** How long a container can reach its blobs; afterwards it is of no use to anyone. */
+const accessSeconds = ({ spec: { timeouts } }: ResolvedJob) => timeouts.batchSeconds + SAS_MARGIN_SECONDS;
+
 async function scorerEnvironment(storage: Storage, job: ResolvedJob, task: string): Promise<Record<string, string>> {
-  const { timeouts, model, style } = job.spec;
-  const seconds = timeouts.batchSeconds + SAS_MARGIN_SECONDS;
+  const { model, style } = job.spec;
+  const seconds = accessSeconds(job);
   const [jobUrl, workUrl, modelUrl, styleUrl] = await Promise.all([
     containerSas(jobOf(storage, job.jobId), 'rcwl', seconds),
     containerSas(workOf(storage, job.jobId), 'rcwl', seconds),

@@ -21,7 +21,7 @@ export function createPrepareJob(ports: Ports) {
         ports.media.probe(file, spec.input.video),
       ),
       resolveModel(ports, spec.model, folder),
-      ports.compute[spec.compute.kind].preflight({ maxParallel: spec.batch.maxParallel }),
+      ports.compute[spec.compute.kind].preflight({ maxParallel: spec.batch.maxParallel, gpu: spec.compute.gpu }),
     ]);
     await checkStyle(storage, spec, card);
     const job: ResolvedJob = {

@@ -111,6 +111,8 @@ function judge(input: SettleInput, state: BatchState, observation: Observation, 
   if (own?.failure) return { ...counts, failure: own.failure.kind, message: own.failure.message };
   if (input.verdict === 'provision-timeout')
     return { ...counts, failure: 'platform', message: 'the container showed no sign of life in time' };
+  if (observation.user === true)
+    return { ...counts, failure: 'user', message: observation.reason ?? 'the container cannot run' };
   if (observation.platform === true || own?.outcome === 'interrupted') {
     return {
       ...counts,

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { JobError, messageOf } from '../job/failure.js';
 import { score, type ScoreOptions } from './score.js';
 import { start } from './start.js';
@@ -43,7 +43,7 @@ program
   );
 
 interface ScoreFlags extends Partial<
-  Pick<ScoreOptions, 'card' | 'style' | 'contactSheet' | 'maxParallel' | 'url' | 'key'>
+  Pick<ScoreOptions, 'card' | 'style' | 'contactSheet' | 'maxParallel' | 'compute' | 'url' | 'key'>
 > {
   model: string;
   out?: string;
@@ -61,6 +61,12 @@ program
   .option('--out <file>', 'where the painted video goes; by default VIDEO-MODEL.mp4 in this folder')
   .option('--contact-sheet <file>', 'also save before/after pairs as one PNG')
   .option('--max-parallel <n>', 'containers that run at once', wholeNumber(1, 100))
+  .addOption(
+    new Option(
+      '--compute <kind>',
+      'what runs the containers; aci-emulated: a stand-in for Azure on this machine',
+    ).choices(['local', 'aci', 'aci-emulated']),
+  )
   .option('--url <url>', 'use a deployed app instead of the local stack')
   .option('--key <key>', 'function key of the deployed app')
   .option('--json', 'print the summary as JSON and nothing else')
@@ -69,7 +75,7 @@ program
     const out = resolve(flags.out ?? `${path.parse(video).name}-${path.parse(flags.model).name}.mp4`);
     const model = flags.model.endsWith('.onnx') ? resolve(flags.model) : flags.model;
     const optional = (file: string | undefined) => (file === undefined ? undefined : resolve(file));
-    const { maxParallel, url, key } = flags;
+    const { maxParallel, compute, url, key } = flags;
     const files = {
       video: resolve(video),
       model,
@@ -78,7 +84,7 @@ program
       style: optional(flags.style),
       contactSheet: optional(flags.contactSheet),
     };
-    await run({ ...files, maxParallel, url, key, data: resolve(flags.data), quiet: flags.json === true });
+    await run({ ...files, maxParallel, compute, url, key, data: resolve(flags.data), quiet: flags.json === true });
   });
 
 program

@@ -19,6 +19,8 @@ export interface ScoreOptions {
   out: string;
   contactSheet?: string;
   maxParallel?: number;
+  /** `aci-emulated` starts a stand-in for Azure beside a local stack of its own. */
+  compute?: 'local' | 'aci' | 'aci-emulated';
   url?: string;
   key?: string;
   /** Data folder of the local stack. */
@@ -82,9 +84,13 @@ async function connect({
   key,
   data,
   env,
+  compute,
 }: ScoreOptions): Promise<{ client: JobClient; stop: () => Promise<void> }> {
+  const emulateAzure = compute === 'aci-emulated';
+  if (url !== undefined && emulateAzure)
+    throw new JobError('user', 'The compute aci-emulated runs on this machine only; leave --url or --compute out.');
   if (url !== undefined) return { client: createJobClient(url, key), stop: () => Promise.resolve() };
-  const running = await findStack(data);
+  const running = emulateAzure ? undefined : await findStack(data);
   if (running) return { client: createJobClient(running.url, key), stop: () => Promise.resolve() };
   await removeLeftovers(data);
   const folder = path.join(data, `job-${process.pid}`);
@@ -92,7 +98,7 @@ async function connect({
   const remove = () => rm(folder, { recursive: true, force: true });
   let stack: Stack;
   try {
-    stack = await startStack({ folder, env });
+    stack = await startStack({ folder, emulateAzure, env });
   } catch (error) {
     await remove();
     throw error;
@@ -127,6 +133,7 @@ async function uploadAll(client: JobClient, options: ScoreOptions): Promise<obje
     input: { video },
     model,
     style,
+    compute: options.compute === undefined ? undefined : { kind: options.compute === 'local' ? 'local' : 'aci' },
     batch: options.maxParallel === undefined ? undefined : { maxParallel: options.maxParallel },
   };
 }

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { JobError, messageOf } from '../job/failure.js';
 import { startAzurite } from './azurite.js';
+import { startAzureEmulator } from './azure-emulator.js';
 import { type Child, startChild } from './child.js';
 import { choosePort, startOnFreePort } from './ports.js';
 
@@ -16,13 +17,17 @@ export interface StackOptions {
   folder: string;
   port?: number;
   azuritePort?: number;
+  /** Also runs the emulator of Azure Container Instances, for jobs with the compute `aci`. */
+  emulateAzure?: boolean;
   env: NodeJS.ProcessEnv;
 }
 
-/** Azurite and the local Functions host, both children of this process. */
+/** Azurite and the local Functions host, and the Azure emulator if asked for, all children of this process. */
 export interface Stack {
   url: string;
   storage: string;
+  /** Address of the Azure emulator, if it runs. */
+  azure?: string;
   children: Child[];
   stop: () => Promise<void>;
 }
@@ -31,19 +36,24 @@ export interface Stack {
  * Starts the local stack and says in `stack.json` where it is.
  * @throws JobError `user` when a port that was asked for is taken or the folder cannot be written.
  */
-export async function startStack({ folder, port, azuritePort, env }: StackOptions): Promise<Stack> {
+export async function startStack({ folder, port, azuritePort, emulateAzure, env }: StackOptions): Promise<Stack> {
   const temp = path.join(folder, 'temp');
   await prepareFolder(folder, temp);
-  const azurite = await startAzurite(folder, azuritePort, env);
+  const children: Child[] = [];
   try {
-    const settings = { TEMP_FOLDER: temp, ...env, AzureWebJobsStorage: azurite.connectionString };
+    const azurite = await startAzurite(folder, azuritePort, env);
+    children.unshift(azurite.child);
+    const azure = emulateAzure === true ? await startAzureEmulator(folder, env) : undefined;
+    if (azure) children.unshift(azure.child);
+    const settings = { TEMP_FOLDER: temp, ...env, ...azure?.settings, AzureWebJobsStorage: azurite.connectionString };
     const host = await startOnFreePort(() => startHost(folder, port, settings));
+    children.unshift(host);
     const url = host.ready[1] ?? '';
-    const children = [host, azurite.child];
     await writeFile(path.join(folder, STATE_FILE), JSON.stringify({ url, pid: process.pid }));
-    return { url, storage: azurite.connectionString, children, stop: () => stopStack(folder, children) };
+    const stop = () => stopStack(folder, children);
+    return { url, storage: azurite.connectionString, azure: azure?.settings.ACI_ENDPOINT, children, stop };
   } catch (error) {
-    await azurite.child.stop();
+    for (const child of children) await child.stop();
     throw error;
   }
 }

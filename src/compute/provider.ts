@@ -4,6 +4,8 @@ import type { PollBounds } from '../job/watch.js';
 export interface PreflightRequest {
   /** Containers the job wants to run at once, 1 or more; absent: as many as suit the compute. */
   maxParallel?: number;
+  /** `prefer` runs on CPU, with a warning, where there is none; absent means `none`. */
+  gpu?: 'none' | 'prefer' | 'require';
 }
 
 export interface Preflight {
@@ -16,6 +18,12 @@ export interface Preflight {
 export interface LaunchRequest {
   /** Deterministic per attempt: launching the same name twice starts one container. */
   name: string;
+  jobId: string;
+  batch: number;
+  /** From 1. */
+  attempt: number;
+  /** When the container may be removed whatever it does, in milliseconds since the epoch. */
+  deadline: number;
   /** Containers of this job that may run beside this one, itself included. */
   parallel: number;
   /** Environment of the scorer; every value is handled as a secret. */
@@ -32,6 +40,18 @@ export interface Observation {
   reason?: string;
   /** True when the platform and not the program ended it. */
   platform?: boolean;
+  /** True when it can only run after the user changed something, such as the image. */
+  user?: boolean;
+  /** What the platform reported of it, oldest first, at most ten lines. */
+  events?: string[];
+}
+
+/** A container as the platform lists it. */
+export interface Launched {
+  name: string;
+  jobId: string;
+  /** Milliseconds since the epoch; 0 when the platform does not tell. */
+  deadline: number;
 }
 
 /**
@@ -49,6 +69,6 @@ export interface ComputeProvider {
   logs(name: string): Promise<string>;
   /** Stops and removes it; fine when there is none. */
   remove(name: string): Promise<void>;
-  /** Names of all containers that this app launched and did not remove. */
-  list(): Promise<string[]>;
+  /** All containers that this app launched and did not remove. */
+  list(): Promise<Launched[]>;
 }

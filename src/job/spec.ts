@@ -37,7 +37,12 @@ const schema = z.strictObject({
       maxParallel: z.int().min(1).max(100).optional(),
     })
     .prefault({}),
-  compute: z.strictObject({ kind: z.enum(['local']).default('local') }).prefault({}),
+  compute: z
+    .strictObject({
+      kind: z.enum(['local', 'aci']).default('local'),
+      gpu: z.enum(['none', 'prefer', 'require']).optional(),
+    })
+    .prefault({}),
   retry: z
     .strictObject({
       maxAttempts: z.int().min(1).max(10).default(3),

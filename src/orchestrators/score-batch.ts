@@ -21,8 +21,15 @@ export function* scoreBatch(context: OrchestrationContext): Step<ScoreResult> {
   const history: BatchHistory = { charged: 0, platform: 0, elapsedSeconds: 0 };
   const startedAt = context.df.currentUtcDateTime.getTime();
   let latest: ScoreResult = { done: 0, failed: 0, missing: input.count, message: '' };
-  for (let attempt = 1; ; attempt += 1) {
-    const outcome = yield* runAttempt(context, input, attempt, input.retry.maxAttempts - history.charged - 1);
+  for (let attempt = 1; ;) {
+    const { launched, outcome } = yield* runAttempt(
+      context,
+      input,
+      attempt,
+      input.retry.maxAttempts - history.charged - 1,
+    );
+    // A launch that failed may still have started the container: trying again under the same name finds it.
+    if (launched) attempt += 1;
     if (outcome.ok)
       latest = {
         done: outcome.value.done,
@@ -49,20 +56,23 @@ function* runAttempt(
   batch: BatchInput,
   attempt: number,
   attemptsLeft: number,
-): Step<Outcome<SettleResult>> {
+): Step<{ launched: boolean; outcome: Outcome<SettleResult> }> {
   const { jobId, first, count, timeouts } = batch;
   const input: AttemptInput = { jobId, batch: batch.batch, first, count, attempt };
   const launchedAt = context.df.currentUtcDateTime.getTime();
   const launch = yield* callActivity<LaunchResult>(context, 'launchBatch', input);
-  if (!launch.ok) return launch;
-  const launched = launch.value.remaining > 0 && !launch.value.stopped;
-  const watched: Outcome<SettleInput['verdict']> = launched
+  if (!launch.ok) return { launched: false, outcome: launch };
+  const started = launch.value.remaining > 0 && !launch.value.stopped;
+  const watched: Outcome<SettleInput['verdict']> = started
     ? yield* watch(context, { ...input, launchedAt, timeouts })
     : { ok: true, value: launch.value.stopped ? 'stopped' : 'ended' };
   const settle: SettleInput = { ...input, verdict: watched.ok ? watched.value : 'ended', attemptsLeft };
   // Whatever was seen of it, the container is settled: that is what removes it.
   const settled = yield* callPatiently<SettleResult>(context, 'settleBatch', settle);
-  return watched.ok || (settled.ok && settled.value.failure === 'none') ? settled : watched;
+  return {
+    launched: true,
+    outcome: watched.ok || (settled.ok && settled.value.failure === 'none') ? settled : watched,
+  };
 }
 
 function* watch(context: OrchestrationContext, input: ObserveInput): Step<Outcome<SettleInput['verdict']>> {

@@ -105,6 +105,13 @@ describe('a batch', () => {
     expect(pauses(calls)).toEqual([5, 10]);
   });
 
+  test('launches under the same name again when a launch failed, since it may have started the container', () => {
+    const { calls } = run([settled('none', 0)], {
+      launchBatch: (_, times) => (times < 3 ? { ok: false, kind: 'platform', message: 'no answer' } : undefined),
+    });
+    expect(named(calls, 'launchBatch').map(({ attempt }) => attempt)).toEqual([1, 1, 1]);
+  });
+
   test('gives up on a platform that fails for hours', () => {
     const { result } = run([], { launchBatch: () => ({ ok: false, kind: 'platform', message: 'no capacity' }) });
     expect(result.message).toMatch(

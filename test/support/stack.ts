@@ -13,6 +13,8 @@ export interface TestStack {
   data: string;
   url: string;
   connectionString: string;
+  /** Address of the Azure emulator, when the stack has one. */
+  azure: string;
   storage: BlobServiceClient;
   client: JobClient;
   /** Waits for the end of the job, whatever it is. */
@@ -20,16 +22,17 @@ export interface TestStack {
 }
 
 /** One local stack, as `npm start` brings it up, for all tests of a file. */
-export function useStack(): TestStack {
+export function useStack({ emulateAzure = false } = {}): TestStack {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'scoring-test-'));
   const stack = { folder, data: path.join(folder, 'data') } as TestStack;
   let stop: () => Promise<void> = () => Promise.resolve();
   beforeAll(async () => {
     const { startStack } = await import('../../dist/cli/stack.js');
-    const started = await startStack({ folder: stack.data, env: process.env });
+    const started = await startStack({ folder: stack.data, emulateAzure, env: process.env });
     stop = started.stop;
     stack.url = started.url;
     stack.connectionString = started.storage;
+    stack.azure = started.azure ?? '';
     stack.storage = BlobServiceClient.fromConnectionString(started.storage);
     stack.client = createJobClient(started.url, undefined);
     stack.ended = (id) =>

@@ -1,7 +1,7 @@
 import { UserFault } from '../fault.js';
 import type { Binding, FunctionCallback, FunctionMetadata } from './core-types.js';
 
-export type TriggerType = 'httpTrigger' | 'orchestrationTrigger' | 'activityTrigger';
+export type TriggerType = 'httpTrigger' | 'orchestrationTrigger' | 'activityTrigger' | 'timerTrigger';
 
 /** One function of the app, with its trigger found by type: binding names carry a hash and mean nothing. */
 export interface AppFunction {
@@ -17,6 +17,7 @@ const TRIGGERS: Record<string, TriggerType> = {
   httptrigger: 'httpTrigger',
   orchestrationtrigger: 'orchestrationTrigger',
   activitytrigger: 'activityTrigger',
+  timertrigger: 'timerTrigger',
 };
 const CLIENTS = new Set(['durableclient', 'orchestrationclient']);
 

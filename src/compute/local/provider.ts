@@ -9,6 +9,7 @@ import type { ComputeProvider, LaunchRequest, Observation } from '../provider.js
 const LOG_LIMIT = 64 * 1024;
 
 interface LocalContainer {
+  request: LaunchRequest;
   child: ChildProcess;
   log: string;
   ended?: { code: number | null; signal: NodeJS.Signals | null };
@@ -28,12 +29,15 @@ export function createLocalCompute(inherited: NodeJS.ProcessEnv, scorer: string 
   const cores = os.availableParallelism();
   return {
     poll: { minSeconds: 0.3, maxSeconds: 5 },
-    preflight: ({ maxParallel }) => {
+    preflight: ({ maxParallel, gpu }) => {
+      if (gpu === 'require')
+        return Promise.reject(new JobError('user', 'Local compute scores on CPU; leave "compute.gpu" out.'));
       const allowed = Math.min(maxParallel ?? cores, cores);
       const warnings =
         maxParallel !== undefined && allowed < maxParallel
           ? [`This machine has ${cores} cores, so ${allowed} instead of ${maxParallel} containers run at once.`]
           : [];
+      if (gpu === 'prefer') warnings.push('Local compute scores on CPU.');
       return Promise.resolve({ maxParallel: allowed, warnings });
     },
     launch: async (request) => {
@@ -50,7 +54,10 @@ export function createLocalCompute(inherited: NodeJS.ProcessEnv, scorer: string 
       }
       containers.delete(name);
     },
-    list: () => Promise.resolve([...containers.keys()]),
+    list: () =>
+      Promise.resolve(
+        [...containers.values()].map(({ request: { name, jobId, deadline } }) => ({ name, jobId, deadline })),
+      ),
   };
 }
 
@@ -63,7 +70,7 @@ async function start(
   const threads = String(Math.max(1, Math.floor(cores / request.parallel)));
   const env = { ...inherited, SCORER_THREADS: threads, ...request.environment };
   const child = spawn(process.execPath, [ATTACHED, scorer], { env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
-  const container: LocalContainer = { child, log: '' };
+  const container: LocalContainer = { request, child, log: '' };
   const keep = (chunk: Buffer) => {
     container.log = (container.log + chunk.toString('utf8')).slice(-LOG_LIMIT);
   };

@@ -1,0 +1,54 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+/** Azure keeps 4 MB of a running container's log, and 16 KB or 1,000 lines of one that has ended. */
+const RUNNING_LOG = 4 * 1024 * 1024;
+const ENDED_LOG = 16 * 1024;
+const ENDED_LINES = 1000;
+
+/** One container: a process of this machine with exactly the environment of the request and what any program needs. */
+export class Container {
+  readonly startedAt = new Date();
+  finishedAt: Date | undefined;
+  exitCode: number | undefined;
+  readonly #child: ChildProcess;
+  readonly #closed: Promise<unknown>;
+  #log = '';
+  #reported: number | undefined;
+
+  /** `ended` is called once, when the process is gone. */
+  constructor(command: string[], environment: NodeJS.ProcessEnv, ended: () => void) {
+    const [program = '', ...args] = command;
+    this.#child = spawn(program, args, { env: environment, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    const keep = (chunk: Buffer) => {
+      this.#log = (this.#log + chunk.toString('utf8')).slice(-RUNNING_LOG);
+    };
+    this.#child.stdout?.on('data', keep);
+    this.#child.stderr?.on('data', keep);
+    this.#child.stdin?.on('error', () => undefined);
+    this.#child.on('error', (error) => keep(Buffer.from(`${error.message}\n`)));
+    this.#closed = once(this.#child, 'close').catch(() => undefined);
+    this.#child.once('close', (code, signal) => {
+      this.finishedAt = new Date();
+      // As Docker reports it: a signal is told as 128 and its number; only SIGKILL matters here.
+      this.exitCode = this.#reported ?? code ?? (signal === 'SIGKILL' ? 137 : 143);
+      ended();
+    });
+  }
+
+  log(tail: number | undefined): string {
+    const ended = this.finishedAt !== undefined;
+    const text = ended ? this.#log.slice(-ENDED_LOG) : this.#log;
+    const lines = text.split('\n');
+    const most = Math.min(tail ?? Infinity, ended ? ENDED_LINES : Infinity) + 1;
+    return lines.slice(-most).join('\n');
+  }
+
+  /** Kills the process; `exitCode` is what Azure would report of it. */
+  async kill(exitCode?: number): Promise<void> {
+    if (this.finishedAt) return;
+    this.#reported = exitCode;
+    this.#child.kill('SIGKILL');
+    await this.#closed;
+  }
+}

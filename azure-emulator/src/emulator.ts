@@ -1,0 +1,121 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { type Answer, refuse } from './answer.js';
+import { answerOf, type Fault, Faults } from './faults.js';
+import type { Delays } from './group.js';
+import type { Quotas } from './limits.js';
+import { type Request, route } from './routes.js';
+import { Subscription } from './subscription.js';
+
+/** A request and its answer, as they went over the wire. */
+export interface Exchange {
+  request: Request & { headers: Record<string, string> };
+  answer: Answer;
+}
+
+export interface EmulatorOptions {
+  /** 0 takes a free port. */
+  port: number;
+  /** Program and arguments that stand for the image's entry point. */
+  command: string[];
+  inherited: NodeJS.ProcessEnv;
+  delays?: Delays;
+  quotas?: Quotas;
+  /** Sees every request whose answer was sent. */
+  onExchange?: (exchange: Exchange) => void;
+}
+
+export interface Emulator {
+  url: string;
+  faults: Faults;
+  azure: Subscription;
+  /** Removes every group and ends. */
+  stop(): Promise<void>;
+}
+
+const DELAYS: Delays = { waitMs: 300, pullMs: 300 };
+const QUOTAS: Quotas = { ContainerGroups: 100, StandardCores: 100 };
+
+/** Starts the server on this machine's loopback address. */
+export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
+  const { command, inherited } = options;
+  const faults = new Faults();
+  const runtime = { command, inherited, delays: options.delays ?? DELAYS };
+  const azure = new Subscription(runtime, faults, options.quotas ?? QUOTAS);
+  const server = createServer((incoming, outgoing) => {
+    serve(azure, faults, incoming, outgoing, options.onExchange).catch((error: unknown) => {
+      send(outgoing, refuse(500, 'InternalServerError', String(error)));
+    });
+  });
+  server.listen(options.port, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' && address ? address.port : options.port;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    faults,
+    azure,
+    stop: async () => {
+      server.close();
+      server.closeAllConnections();
+      await Promise.all([...azure.groups.values()].map((group) => group.stop()));
+    },
+  };
+}
+
+async function serve(
+  azure: Subscription,
+  faults: Faults,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  onExchange: EmulatorOptions['onExchange'],
+): Promise<void> {
+  const request = await read(incoming);
+  if (request.url.pathname.startsWith('/emulator/')) {
+    send(outgoing, await control(azure, faults, request));
+    return;
+  }
+  const found = route(azure, request);
+  const fault = found ? faults.take(found.fault) : undefined;
+  const answer = await answerTo(found, fault);
+  if (fault && 'cut' in fault) {
+    incoming.socket.destroy();
+    return;
+  }
+  send(outgoing, answer);
+  const headers = Object.fromEntries(Object.entries(incoming.headers).map(([name, value]) => [name, String(value)]));
+  onExchange?.({ request: { ...request, headers }, answer });
+}
+
+function answerTo(found: ReturnType<typeof route>, fault: Fault | undefined): Answer | Promise<Answer> {
+  if (!found) return refuse(404, 'InvalidResourceType', 'The emulator does not know this path.');
+  return fault && 'code' in fault ? answerOf(fault) : found.run();
+}
+
+/** What tests ask of the emulator itself: a fault to come, or the end of a container as if by itself. */
+async function control(azure: Subscription, faults: Faults, { method, url, body }: Request): Promise<Answer> {
+  if (method === 'GET' && url.pathname === '/emulator/groups')
+    return { status: 200, body: { present: [...azure.groups.keys()], created: azure.created } };
+  if (method === 'POST' && url.pathname === '/emulator/faults') faults.add(body as Fault);
+  const { name = '', exitCode } = (body ?? {}) as { name?: string; exitCode?: number };
+  if (url.pathname === '/emulator/end') await azure.groups.get(name)?.container?.kill(exitCode);
+  if (url.pathname === '/emulator/lose') {
+    const group = azure.groups.get(name);
+    azure.groups.delete(name);
+    await group?.stop();
+  }
+  return { status: 204 };
+}
+
+async function read(incoming: IncomingMessage): Promise<Request> {
+  const url = new URL(incoming.url ?? '/', `http://${incoming.headers.host ?? '127.0.0.1'}`);
+  const content = await text(incoming);
+  return { method: incoming.method ?? 'GET', url, body: content === '' ? undefined : (JSON.parse(content) as unknown) };
+}
+
+function send(outgoing: ServerResponse, { status, headers, body }: Answer): void {
+  const type = body === undefined ? {} : { 'content-type': 'application/json; charset=utf-8' };
+  outgoing.writeHead(status, { ...type, ...headers });
+  outgoing.end(body === undefined ? undefined : JSON.stringify(body));
+}

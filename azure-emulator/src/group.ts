@@ -1,0 +1,114 @@
+import { Container } from './container.js';
+import type { GroupFate } from './faults.js';
+import type { ContainerState, GroupBody, GroupEvent } from './wire.js';
+
+/** Milliseconds that a group spends waiting and pulling its image before its container starts. */
+export interface Delays {
+  waitMs: number;
+  pullMs: number;
+}
+
+export interface Runtime {
+  /** Program and arguments that stand for the image's entry point. */
+  command: string[];
+  /** What any process of this machine needs, e.g. PATH. */
+  inherited: NodeJS.ProcessEnv;
+  delays: Delays;
+}
+
+/** One container group and its life, from PUT to DELETE. */
+export class Group {
+  provisioningState: 'Pending' | 'Creating' | 'Succeeded' | 'Failed' = 'Pending';
+  readonly groupEvents: GroupEvent[] = [];
+  readonly containerEvents: GroupEvent[] = [];
+  container: Container | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    readonly name: string,
+    readonly body: GroupBody,
+    private readonly runtime: Runtime,
+    private readonly fate: GroupFate | undefined,
+  ) {
+    if (fate === 'never-starts') return;
+    this.#after(runtime.delays.waitMs, () => this.#place());
+  }
+
+  /** What `instanceView.state` says of the whole group. */
+  get state(): string {
+    if (this.provisioningState === 'Failed') return 'Failed';
+    const code = this.container?.exitCode;
+    if (code !== undefined) return code === 0 ? 'Succeeded' : 'Failed';
+    return this.container ? 'Running' : 'Pending';
+  }
+
+  /** Undefined before the container has a state of its own. */
+  get containerState(): ContainerState | undefined {
+    const { container } = this;
+    if (!container) return this.containerEvents.length > 0 ? { state: 'Waiting', detailStatus: '' } : undefined;
+    const startTime = container.startedAt.toISOString();
+    const { exitCode } = container;
+    if (exitCode === undefined) return { state: 'Running', startTime, detailStatus: '' };
+    const finishTime = container.finishedAt?.toISOString() ?? startTime;
+    return {
+      state: 'Terminated',
+      startTime,
+      finishTime,
+      exitCode,
+      detailStatus: exitCode === 0 ? 'Completed' : 'Error',
+    };
+  }
+
+  async stop(): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.container?.kill();
+  }
+
+  #place(): void {
+    if (this.fate === 'no-capacity') {
+      this.provisioningState = 'Failed';
+      const message = `The requested resource is not available in the location '${this.body.location}' at this moment. Please retry with a different resource request or in another location. Resource requested: '1' CPU '2' GB memory 'Linux' OS`;
+      this.groupEvents.push(event('InsufficientCapacity.', message, 'Warning'));
+      return;
+    }
+    this.provisioningState = 'Creating';
+    const image = this.body.properties.containers[0]?.properties.image ?? '';
+    this.containerEvents.push(event('Pulling', `pulling image "${image}"`));
+    if (this.fate === 'pull-error') this.#failToPull(image);
+    else this.#after(this.runtime.delays.pullMs, () => this.#start(image));
+  }
+
+  #failToPull(image: string): void {
+    const failed = event('Failed', `Failed to pull image "${image}": pull access denied`, 'Warning');
+    this.containerEvents.push(failed);
+    const again = () => {
+      failed.count += 1;
+      failed.lastTimestamp = new Date().toISOString();
+      this.#after(this.runtime.delays.pullMs, again);
+    };
+    this.#after(this.runtime.delays.pullMs, again);
+  }
+
+  #start(image: string): void {
+    this.containerEvents.push(event('Pulled', `Successfully pulled image "${image}"`));
+    const variables = this.body.properties.containers[0]?.properties.environmentVariables ?? [];
+    const environment = Object.fromEntries(variables.map((each) => [each.name, each.secureValue ?? each.value ?? '']));
+    this.container = new Container(
+      this.runtime.command,
+      { ...this.runtime.inherited, ...environment },
+      () => undefined,
+    );
+    this.containerEvents.push(event('Started', 'Started container'));
+    this.provisioningState = 'Succeeded';
+  }
+
+  #after(milliseconds: number, work: () => void): void {
+    this.#timer = setTimeout(work, milliseconds);
+    this.#timer.unref();
+  }
+}
+
+function event(name: string, message: string, type: GroupEvent['type'] = 'Normal'): GroupEvent {
+  const now = new Date().toISOString();
+  return { count: 1, firstTimestamp: now, lastTimestamp: now, name, message, type };
+}

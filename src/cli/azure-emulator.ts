@@ -1,0 +1,44 @@
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Child, startChild } from './child.js';
+import { choosePort, startOnFreePort } from './ports.js';
+
+const EMULATOR = fileURLToPath(new URL('../../azure-emulator/dist/main.js', import.meta.url));
+const ATTACHED = fileURLToPath(new URL('../attached.js', import.meta.url));
+const SCORER = fileURLToPath(new URL('../scorer/main.js', import.meta.url));
+const USUAL_PORT = 7171;
+
+export interface AzureEmulator {
+  child: Child;
+  /** What makes the app take the emulator for Azure. */
+  settings: Record<'ACI_ENDPOINT', string> & Record<string, string>;
+}
+
+/** Starts the stand-in for Azure Container Instances; its containers are scorer processes that end with it. */
+export async function startAzureEmulator(folder: string, env: NodeJS.ProcessEnv): Promise<AzureEmulator> {
+  const child = await startOnFreePort(() => launch(folder, env));
+  return {
+    child,
+    settings: {
+      ACI_ENDPOINT: child.ready[1] ?? '',
+      AZURE_SUBSCRIPTION_ID: '00000000-0000-0000-0000-000000000000',
+      ACI_RESOURCE_GROUP: 'emulated',
+      ACI_REGIONS: 'emulated',
+      ACI_IMAGE: 'emulated/scorer',
+      ACI_CPU: '1',
+      ACI_POLL_SECONDS: '0.3',
+    },
+  };
+}
+
+async function launch(folder: string, env: NodeJS.ProcessEnv): Promise<Child> {
+  const port = await choosePort(USUAL_PORT, undefined, 'the Azure emulator', '');
+  return startChild({
+    script: EMULATOR,
+    args: [String(port), process.execPath, ATTACHED, SCORER],
+    env,
+    logFile: path.join(folder, 'azure-emulator.log'),
+    ready: /listening on (http:\/\/\S+)/,
+    title: 'The Azure emulator',
+  });
+}

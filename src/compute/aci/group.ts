@@ -1,0 +1,61 @@
+import type { ContainerGroup } from '@azure/arm-containerinstance';
+import type { LaunchRequest } from '../provider.js';
+import type { AciSettings } from './settings.js';
+
+/** Name of the one container of every group. */
+export const CONTAINER = 'scorer';
+/** Value of the tag `app`. */
+export const APP = 'durable-batch-scoring';
+
+/** The tags that say whose a group is and when it may be removed whatever its state. */
+export function tagsOf(settings: AciSettings, request: LaunchRequest): Record<string, string> {
+  return {
+    app: APP,
+    hub: settings.hub,
+    job: request.jobId,
+    batch: String(request.batch),
+    attempt: String(request.attempt),
+    deadline: new Date(request.deadline).toISOString(),
+  };
+}
+
+/** The body of the PUT. Every environment value is a secure value, which Azure never gives back. */
+export function describeGroup(settings: AciSettings, request: LaunchRequest, location: string): ContainerGroup {
+  const environment = { SCORER_THREADS: String(Math.max(1, Math.floor(settings.cpu))), ...request.environment };
+  return {
+    location,
+    tags: tagsOf(settings, request),
+    osType: 'Linux',
+    restartPolicy: 'Never',
+    sku: 'Standard',
+    containers: [
+      {
+        name: CONTAINER,
+        image: settings.image,
+        resources: { requests: { cpu: settings.cpu, memoryInGB: settings.memoryGb } },
+        environmentVariables: Object.entries(environment).map(([name, secureValue]) => ({ name, secureValue })),
+      },
+    ],
+    ...(settings.spot ? { priority: 'Spot' } : {}),
+    ...(settings.zone === undefined ? {} : { zones: [settings.zone] }),
+    ...network(settings),
+    ...identity(settings),
+  };
+}
+
+/** A subnet brings no name servers of its own: they must be named with it. */
+function network({ subnetId, dnsServers }: AciSettings): Partial<ContainerGroup> {
+  if (subnetId === undefined) return {};
+  const subnet = { subnetIds: [{ id: subnetId }] };
+  return dnsServers.length > 0 ? { ...subnet, dnsConfig: { nameServers: dnsServers } } : subnet;
+}
+
+/** The identity pulls the image where the image lies in an Azure container registry. */
+function identity({ identityId, image }: AciSettings): Partial<ContainerGroup> {
+  if (identityId === undefined) return {};
+  const server = image.split('/')[0] ?? '';
+  return {
+    identity: { type: 'UserAssigned', userAssignedIdentities: { [identityId]: {} } },
+    ...(server.endsWith('.azurecr.io') ? { imageRegistryCredentials: [{ server, identity: identityId }] } : {}),
+  };
+}

@@ -1,0 +1,97 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { ContainerGroup, ContainerInstanceManagementClient } from '@azure/arm-containerinstance';
+import { classifyAzureFault } from '../../job/azure-errors.js';
+import { readAzureFault } from '../../job/azure-fault.js';
+import { JobError } from '../../job/failure.js';
+import type { LaunchRequest } from '../provider.js';
+import type { CreateBudget } from './create-budget.js';
+import { describeGroup } from './group.js';
+import type { AciSettings } from './settings.js';
+
+export interface Groups {
+  client: ContainerInstanceManagementClient;
+  settings: AciSettings;
+  budget: CreateBudget;
+}
+
+/** The group with its instance view; undefined when there is none. */
+export async function findGroup({ client, settings }: Groups, name: string): Promise<ContainerGroup | undefined> {
+  try {
+    return await client.containerGroups.get(settings.resourceGroup, name);
+  } catch (error) {
+    const { status, code } = readAzureFault(error);
+    if (status === 404 && code !== 'ResourceGroupNotFound' && code !== 'SubscriptionNotFound') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Creates the group unless there is one: a second PUT could start its work again. Regions are tried one after another,
+ * each only when the one before holds nothing of this name, since Azure takes one name in two regions for fraud. Another
+ * attempt begins with another region.
+ */
+export async function createGroup(groups: Groups, request: LaunchRequest): Promise<void> {
+  if (await findGroup(groups, request.name)) return;
+  const { regions } = groups.settings;
+  const start = (request.attempt - 1) % regions.length;
+  const refusals: unknown[] = [];
+  for (const region of [...regions.slice(start), ...regions.slice(0, start)]) {
+    try {
+      await putGroup(groups, request, region);
+      return;
+    } catch (error) {
+      const elsewhere = error instanceof JobError || classifyAzureFault(readAzureFault(error)).elsewhere;
+      if (!elsewhere) throw error;
+      refusals.push(error);
+      await deleteGroup(groups, request.name);
+    }
+  }
+  throw refusals[0];
+}
+
+/**
+ * Sends the PUT and stops at its answer: how the operation goes on is read with GET, which unlike the SDK names codes. When
+ * no clear answer came, GET says whether the group was made.
+ */
+async function putGroup(groups: Groups, request: LaunchRequest, region: string): Promise<void> {
+  const { client, settings, budget } = groups;
+  const refusal = budget.refusal(region);
+  if (refusal) throw refusal;
+  let accepted = false;
+  try {
+    const body = describeGroup(settings, request, region);
+    await client.containerGroups.beginCreateOrUpdate(settings.resourceGroup, request.name, body, {
+      onResponse: ({ request: { method }, status, headers }) => {
+        if (method !== 'PUT') return;
+        accepted ||= status < 300;
+        budget.note(region, status, headers);
+      },
+    });
+  } catch (error) {
+    if (accepted) return;
+    const { status = 500 } = readAzureFault(error);
+    if (status >= 500 && (await findGroup(groups, request.name).catch(() => undefined))) return;
+    throw error;
+  }
+}
+
+const CHECKS = 20;
+const CHECK_MS = 1000;
+
+/**
+ * Deletes the group and looks until it is gone: groups are known that go on, billed, after a delete was accepted.
+ * @throws JobError `platform` when it still stands after 20 seconds; to be called again.
+ */
+export async function deleteGroup(groups: Groups, name: string): Promise<void> {
+  const { client, settings } = groups;
+  if (!(await findGroup(groups, name))) return;
+  await client.containerGroups.beginDelete(settings.resourceGroup, name);
+  for (let check = 1; check <= CHECKS; check += 1) {
+    if (!(await findGroup(groups, name))) return;
+    await pause(CHECK_MS);
+  }
+  throw new JobError(
+    'platform',
+    `The container group ${name} still stands ${CHECKS} seconds after its deletion; it is deleted again.`,
+  );
+}

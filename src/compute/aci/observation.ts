@@ -1,0 +1,79 @@
+import type { ContainerGroup, ContainerState, Event as GroupEvent } from '@azure/arm-containerinstance';
+import { classifyAzureFault } from '../../job/azure-errors.js';
+import type { Observation } from '../provider.js';
+
+/** Exit codes with which the platform itself ends a container for maintenance; Azure's support article calls it expected. */
+const MAINTENANCE = new Set([7147, 7148]);
+/** 128 + SIGKILL: what a container gets that used more memory than it has. */
+const KILLED = 137;
+/** So many failed pulls of the image are no passing trouble. */
+const PULL_FAILURES = 3;
+/** So many restarts by the platform, which it may do in spite of `restartPolicy: Never`, are a program that cannot run. */
+const RESTARTS = 3;
+const EVENTS_KEPT = 10;
+
+/** Reads the state of a container group as GET answers it; list answers have no instance view. */
+export function observeGroup(group: ContainerGroup): Observation {
+  const view = group.containers[0]?.instanceView;
+  const all = [...(group.instanceView?.events ?? []), ...(view?.events ?? [])];
+  const events = all.slice(-EVENTS_KEPT).map(({ name, message }) => `${name ?? 'Event'}: ${message ?? ''}`);
+  const seen = judge(group, all);
+  return events.length > 0 ? { ...seen, events } : seen;
+}
+
+function judge(group: ContainerGroup, events: GroupEvent[]): Observation {
+  const view = group.containers[0]?.instanceView;
+  const current = view?.currentState;
+  if (current?.state === 'Terminated') return describeEnd(current);
+  const state = group.instanceView?.state;
+  if (group.provisioningState === 'Failed') return notProvisioned(events);
+  const pulls = events.filter(({ name, message }) => name === 'Failed' && /pull/i.test(message ?? ''));
+  if (pulls.reduce((sum, { count }) => sum + (count ?? 1), 0) >= PULL_FAILURES)
+    return { state: 'failed', user: true, reason: explain(pulls.at(-1)) };
+  if ((view?.restartCount ?? 0) >= RESTARTS)
+    return {
+      state: 'failed',
+      reason: `the platform started the scorer ${view?.restartCount} times again: it cannot run`,
+    };
+  if (current?.state === 'Running') return { state: 'running' };
+  if (state === 'Succeeded') return { state: 'succeeded' };
+  if (state === 'Stopped')
+    return { state: 'failed', platform: true, reason: 'the container group was stopped from outside' };
+  if (state === 'Failed') return { state: 'failed', platform: true, reason: explain(events.at(-1)) };
+  return { state: 'provisioning' };
+}
+
+function describeEnd({ exitCode, detailStatus }: ContainerState): Observation {
+  if (exitCode === 0) return { state: 'succeeded', exitCode };
+  if (exitCode === undefined)
+    return { state: 'failed', platform: true, reason: 'the container ended without an exit code' };
+  if (MAINTENANCE.has(exitCode)) {
+    const reason = `Azure ended the container for maintenance (exit code ${exitCode})`;
+    return { state: 'failed', exitCode, platform: true, reason };
+  }
+  if (exitCode === KILLED) {
+    const reason =
+      'the scorer was killed (exit code 137), most likely out of memory; raise ACI_MEMORY_GB if it happens again';
+    return { state: 'failed', exitCode, reason };
+  }
+  const detail = detailStatus ? ` (${detailStatus})` : '';
+  return { state: 'failed', exitCode, reason: `the scorer ended with exit code ${exitCode}${detail}` };
+}
+
+/** A group that never ran: its events say why. A failure of provisioning neither stops nor removes the group. */
+function notProvisioned(events: GroupEvent[]): Observation {
+  const telling = events.findLast(({ type, name }) => type === 'Warning' || /Failed|Capacity/.test(name ?? ''));
+  const verdict = verdictOf(telling);
+  return verdict.kind === 'user'
+    ? { state: 'failed', user: true, reason: verdict.sentence }
+    : { state: 'failed', platform: true, reason: verdict.sentence };
+}
+
+const verdictOf = (event: GroupEvent | undefined) =>
+  classifyAzureFault({
+    code: event?.name,
+    status: undefined,
+    message: event?.message ?? 'the container group could not be provisioned',
+    name: '',
+  });
+const explain = (event: GroupEvent | undefined) => verdictOf(event).sentence;

@@ -1,0 +1,65 @@
+import { azureJobError } from '../../job/azure-errors.js';
+import { readAzureFault } from '../../job/azure-fault.js';
+import type { ComputeProvider, Launched } from '../provider.js';
+import { lazyClient } from './client.js';
+import { CreateBudget } from './create-budget.js';
+import { APP, CONTAINER } from './group.js';
+import { createGroup, deleteGroup, findGroup, type Groups } from './groups.js';
+import { observeGroup } from './observation.js';
+import { checkCapacity } from './preflight.js';
+import type { AciSettings } from './settings.js';
+
+/** Longest pause between two looks at a group, in seconds. */
+const LONGEST_POLL = 60;
+/** Lines asked of a log: Azure keeps at most 1,000, and 16 KB, of a container that has ended. */
+const LOG_LINES = 1000;
+
+/** Runs each container as a container group of Azure Container Instances, named after its attempt. */
+export function createAciCompute(settings: AciSettings): ComputeProvider {
+  const client = lazyClient(settings);
+  const budget = new CreateBudget();
+  const ask = async <T>(work: (groups: Groups) => Promise<T>): Promise<T> => {
+    try {
+      return await work({ client: await client(), settings, budget });
+    } catch (error) {
+      throw azureJobError(error);
+    }
+  };
+  return {
+    poll: { minSeconds: settings.pollSeconds, maxSeconds: Math.max(settings.pollSeconds, LONGEST_POLL) },
+    preflight: (request) => ask((groups) => checkCapacity(groups.client, settings, request)),
+    launch: (request) => ask((groups) => createGroup(groups, request)),
+    observe: (name) =>
+      ask(async (groups) => {
+        const group = await findGroup(groups, name);
+        return group
+          ? observeGroup(group)
+          : { state: 'lost', platform: true, reason: `Azure no longer knows the container group ${name}` };
+      }),
+    logs: (name) => ask((groups) => readLog(groups, name)),
+    remove: (name) => ask((groups) => deleteGroup(groups, name)),
+    list: () => ask(listGroups),
+  };
+}
+
+/** '' while there is none: before the start, while the group changes its state, and after its end. */
+async function readLog({ client, settings }: Groups, name: string): Promise<string> {
+  try {
+    const { content } = await client.containers.listLogs(settings.resourceGroup, name, CONTAINER, { tail: LOG_LINES });
+    return content ?? '';
+  } catch (error) {
+    const { code, status } = readAzureFault(error);
+    if (status === 404 || code === 'ContainerGroupTransitioning' || code === 'ContainerLogNotAvailable') return '';
+    throw error;
+  }
+}
+
+/** Azure's list knows no filter and gives tags but no states. */
+async function listGroups({ client, settings }: Groups): Promise<Launched[]> {
+  const found: Launched[] = [];
+  for await (const { name, tags } of client.containerGroups.listByResourceGroup(settings.resourceGroup)) {
+    if (name === undefined || tags?.app !== APP || tags.hub !== settings.hub) continue;
+    found.push({ name, jobId: tags.job ?? '', deadline: Date.parse(tags.deadline ?? '') || 0 });
+  }
+  return found;
+}

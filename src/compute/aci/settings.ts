@@ -1,0 +1,114 @@
+import { z } from 'zod';
+import { JobError } from '../../job/failure.js';
+
+/** Where container groups are made, and how big. */
+export interface AciSettings {
+  subscriptionId: string;
+  resourceGroup: string;
+  /** Tried one after another. */
+  regions: string[];
+  image: string;
+  /** Virtual CPU cores and memory (GB, 10^9 bytes) of one container. */
+  cpu: number;
+  memoryGb: number;
+  /** Resource id of the user-assigned identity that pulls the image. */
+  identityId: string | undefined;
+  subnetId: string | undefined;
+  dnsServers: string[];
+  zone: string | undefined;
+  spot: boolean;
+  /** Least seconds between two looks at a container group. */
+  pollSeconds: number;
+  /** Address of Azure Resource Manager; plain http only on this machine, and then without a login. */
+  endpoint: string;
+  /** Value of the tag that tells this app's groups from those of others in the resource group. */
+  hub: string;
+}
+
+/** Without these there is no such compute. */
+export const REQUIRED = ['AZURE_SUBSCRIPTION_ID', 'ACI_RESOURCE_GROUP', 'ACI_REGIONS', 'ACI_IMAGE'] as const;
+
+/** Why a job with this compute is refused when they are missing. */
+export const ACI_IS_NOT_SET = `The compute "aci" is not set up; set ${REQUIRED.join(', ')}, or use "local".`;
+
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== ''),
+);
+/** `error` speaks for a missing value and a wrong one. */
+const number = (fallback: number, least: number, most: number) => {
+  const error = `must be a number from ${least} to ${most}`;
+  return z.coerce.number({ error }).min(least, error).max(most, error).default(fallback);
+};
+const resourceId = z.string().startsWith('/subscriptions/', 'must be a resource id that starts with /subscriptions/');
+
+const isLocal = (url: string) => ['127.0.0.1', '[::1]', 'localhost'].includes(new URL(url).hostname);
+
+const schema = z.object({
+  AZURE_SUBSCRIPTION_ID: z.string().regex(/^[0-9a-f-]{36}$/i, 'must be the 36 characters of a subscription id'),
+  ACI_RESOURCE_GROUP: z.string().regex(/^[-\w.()]{1,90}$/, 'must be the name of a resource group'),
+  ACI_REGIONS: list.refine((names) => names.length > 0 && names.every((name) => /^[a-z0-9]+$/.test(name)), {
+    message: 'must name regions as in westeurope,swedencentral',
+  }),
+  ACI_IMAGE: z.string().regex(/^[^\s]+$/, 'must name an image as in example.azurecr.io/scorer:1.0'),
+  // Largest standard group; Azure's quota page of 2025-11-17.
+  ACI_CPU: number(2, 0.1, 31),
+  ACI_MEMORY_GB: number(4, 0.5, 240),
+  ACI_IDENTITY_ID: resourceId.optional(),
+  ACI_SUBNET_ID: resourceId.optional(),
+  ACI_DNS_SERVERS: list.default([]),
+  ACI_ZONE: z
+    .string()
+    .regex(/^[1-3]$/, 'must be 1, 2 or 3')
+    .optional(),
+  ACI_SPOT: z.enum(['true', 'false'], 'must be true or false').default('false'),
+  ACI_POLL_SECONDS: number(5, 0.1, 60),
+  ACI_ENDPOINT: z
+    .url('must be a URL')
+    .refine(
+      (url) => url.startsWith('https://') || isLocal(url),
+      'must begin with https:// unless it is on this machine',
+    )
+    .default('https://management.azure.com'),
+  ACI_HUB: z.string().max(256).optional(),
+  WEBSITE_SITE_NAME: z.string().optional(),
+});
+
+/**
+ * Reads the settings of the `aci` compute; undefined when none of the required ones is set. A setting that is set to
+ * nothing counts as not set.
+ * @throws JobError `user` that names the setting which is missing or wrong.
+ */
+export function readAciSettings(environment: NodeJS.ProcessEnv): AciSettings | undefined {
+  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  if (!REQUIRED.some((name) => name.startsWith('ACI_') && set[name] !== undefined)) return undefined;
+  const result = schema.safeParse(set);
+  if (!result.success) {
+    const issue = result.error.issues[0];
+    const name = String(issue?.path[0]);
+    const missing = set[name] === undefined;
+    throw new JobError('user', `The setting ${name} ${missing ? 'is missing' : (issue?.message ?? 'is wrong')}.`, {
+      cause: result.error,
+    });
+  }
+  return rename(result.data);
+}
+
+const rename = (data: z.output<typeof schema>): AciSettings => ({
+  subscriptionId: data.AZURE_SUBSCRIPTION_ID,
+  resourceGroup: data.ACI_RESOURCE_GROUP,
+  regions: data.ACI_REGIONS,
+  image: data.ACI_IMAGE,
+  cpu: data.ACI_CPU,
+  memoryGb: data.ACI_MEMORY_GB,
+  identityId: data.ACI_IDENTITY_ID,
+  subnetId: data.ACI_SUBNET_ID,
+  dnsServers: data.ACI_DNS_SERVERS,
+  zone: data.ACI_ZONE,
+  spot: data.ACI_SPOT === 'true',
+  pollSeconds: data.ACI_POLL_SECONDS,
+  endpoint: data.ACI_ENDPOINT,
+  hub: data.ACI_HUB ?? data.WEBSITE_SITE_NAME ?? 'local',
+});

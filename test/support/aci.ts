@@ -1,0 +1,64 @@
+import { afterAll, beforeAll } from 'vitest';
+import {
+  type Emulator,
+  type EmulatorOptions,
+  type Exchange,
+  startEmulator,
+} from '../../azure-emulator/src/emulator.js';
+import { readAciSettings, type AciSettings } from '../../src/compute/aci/settings.js';
+import type { LaunchRequest } from '../../src/compute/provider.js';
+
+/** Settings of an app whose Azure is at this address; `more` replaces or adds some. */
+export function aciSettings(endpoint: string, more: NodeJS.ProcessEnv = {}): AciSettings {
+  const settings = readAciSettings({
+    AZURE_SUBSCRIPTION_ID: '00000000-0000-0000-0000-000000000000',
+    ACI_RESOURCE_GROUP: 'rg',
+    ACI_REGIONS: 'westeurope,northeurope',
+    ACI_IMAGE: 'example.azurecr.io/scorer:1',
+    ACI_POLL_SECONDS: '0.1',
+    ACI_ENDPOINT: endpoint,
+    ...more,
+  });
+  if (!settings) throw new Error('The settings are complete.');
+  return settings;
+}
+
+export interface TestAzure {
+  emulator: Emulator;
+  exchanges: Exchange[];
+}
+
+/** An emulator in this process, for all tests of a file; by default a container sleeps until it is removed. */
+export function useEmulator(options: Partial<EmulatorOptions> = {}): TestAzure {
+  const azure = { exchanges: [] as Exchange[] } as TestAzure;
+  beforeAll(async () => {
+    azure.emulator = await startEmulator({
+      port: 0,
+      command: [process.execPath, '-e', 'eval(process.env.PROGRAM)'],
+      inherited: { PATH: process.env.PATH },
+      delays: { waitMs: 20, pullMs: 20 },
+      onExchange: (exchange) => azure.exchanges.push(exchange),
+      ...options,
+    });
+  });
+  afterAll(() => azure.emulator.stop());
+  return azure;
+}
+
+let launches = 0;
+/** A launch whose container runs this JavaScript. */
+export function launchOf(program: string, more: Partial<LaunchRequest> = {}): LaunchRequest {
+  launches += 1;
+  return {
+    name: `coast-k3v9q2xa-b${String(launches).padStart(5, '0')}-a1`,
+    jobId: 'coast-k3v9q2xa',
+    batch: launches,
+    attempt: 1,
+    deadline: Date.UTC(2026, 10, 23, 12),
+    parallel: 2,
+    environment: { PROGRAM: program, JOB_CONTAINER_URL: 'https://a.blob.core.windows.net/job?sig=top-secret' },
+    ...more,
+  };
+}
+
+export const FOREVER = 'console.log("scoring"); setInterval(() => undefined, 1000)';

@@ -1,0 +1,61 @@
+import { randomBytes } from 'node:crypto';
+import { InvocationContext } from '@azure/functions';
+import { expect, inject, test } from 'vitest';
+import { createAciCompute } from '../../src/compute/aci/provider.js';
+import { createUnconfigured } from '../../src/compute/unconfigured.js';
+import { MANIFEST } from '../../src/storage/layout.js';
+import { jobOf, openStorage, writeJson } from '../../src/storage/storage.js';
+import { createSweep } from '../../src/triggers/sweep.js';
+import { aciSettings, FOREVER, launchOf, useEmulator } from '../support/aci.js';
+
+const azure = useEmulator();
+const connection = inject('storage');
+const storage = openStorage({ mediaConnection: connection, internalConnection: connection });
+const TIMER = {
+  isPastDue: false,
+  schedule: { adjustForDST: true },
+  scheduleStatus: { last: '', next: '', lastUpdated: '' },
+};
+
+async function sweep(endpoint = azure.emulator.url): Promise<string[]> {
+  const logged: string[] = [];
+  const context = new InvocationContext({ logHandler: (_, ...words: unknown[]) => logged.push(words.join(' ')) });
+  const compute = { local: createUnconfigured('not here'), aci: createAciCompute(aciSettings(endpoint)) };
+  await createSweep({ storage, compute })(TIMER, context);
+  return logged;
+}
+
+async function launch(more: { jobId?: string; deadline?: number } = {}): Promise<string> {
+  const jobId = more.jobId ?? `job-${randomBytes(4).toString('hex')}`;
+  await jobOf(storage, jobId).createIfNotExists();
+  const request = launchOf(FOREVER, { deadline: Date.now() + 3_600_000, ...more, jobId });
+  await createAciCompute(aciSettings(azure.emulator.url)).launch(request);
+  return request.name;
+}
+
+test('the sweeper removes what no living job owns, says so, and leaves the rest alone', async () => {
+  const living = await launch();
+  const late = await launch({ deadline: Date.now() - 1000 });
+  const ended = await launch({ jobId: 'ended-k3v9q2xa' });
+  await writeJson(jobOf(storage, 'ended-k3v9q2xa'), MANIFEST, {});
+  const logged = await sweep();
+  expect([...azure.emulator.azure.groups.keys()]).toEqual([living]);
+  expect(logged.toSorted()).toEqual(
+    [
+      expect.stringMatching(`removed the aci container ${late}: its deadline .* has passed`) as string,
+      `sweep: removed the aci container ${ended}: job ended-k3v9q2xa has ended`,
+    ].toSorted(),
+  );
+  expect(await sweep()).toEqual([]);
+});
+
+test('the groups of another app in the same resource group are not touched', async () => {
+  const foreign = launchOf(FOREVER, { deadline: Date.now() - 1000 });
+  await createAciCompute(aciSettings(azure.emulator.url, { ACI_HUB: 'other' })).launch(foreign);
+  await sweep();
+  expect(azure.emulator.azure.groups.has(foreign.name)).toBe(true);
+});
+
+test('a compute that is away is reported and does not end the sweep', async () => {
+  expect(await sweep('http://127.0.0.1:9')).toEqual([expect.stringMatching(/^sweep: aci: Azure was not reached/)]);
+});

@@ -1,5 +1,5 @@
 import { JobError } from '../job/failure.js';
-import type { Rational, VideoFacts } from './facts.js';
+import type { VideoFacts } from './facts.js';
 import type { FileInfo, Stream } from './probe.js';
 import { parseRational, type Timing } from './timing.js';
 
@@ -14,6 +14,9 @@ export function describe(info: FileInfo, stream: Stream, timing: Timing | null, 
   const { firstSeconds, ...shown } = timing;
   const aspect = parseRational(stream.sample_aspect_ratio) ?? { num: 1, den: 1 };
   const onItsSide = Math.abs(rotationOf(stream)) % 180 === 90;
+  const fileStart = Number(info.format.start_time) || 0;
+  const sound = info.streams.filter(({ codec_type }) => codec_type === 'audio');
+  const soundStarts = sound.map(({ start_time }) => Number(start_time ?? fileStart)).filter(Number.isFinite);
   return {
     streamIndex: stream.index,
     container: info.format.format_name,
@@ -23,15 +26,17 @@ export function describe(info: FileInfo, stream: Stream, timing: Timing | null, 
     height: onItsSide ? stream.width : stream.height,
     sampleAspect: onItsSide ? { num: aspect.den, den: aspect.num } : aspect,
     ...shown,
-    startTime: Math.max(0, rounded(firstSeconds - (Number(info.format.start_time) || 0))),
-    audioStreams: info.streams.filter(({ codec_type }) => codec_type === 'audio').length,
+    timeBase: parseRational(stream.time_base) ?? { num: 1, den: 1000 },
+    startTime: Math.max(0, rounded(firstSeconds - fileStart)),
+    audioStreams: sound.length,
+    soundStart: soundStarts.length > 0 ? rounded(Math.min(...soundStarts) - fileStart) : 0,
     colour: {
       range: said(stream.color_range),
       matrix: said(stream.color_space),
       primaries: said(stream.color_primaries),
       transfer: said(stream.color_transfer),
     },
-    warnings: warningsOf(info, stream, shown.variableRate, shown.frameRate),
+    warnings: warningsOf(info, stream),
   };
 }
 
@@ -46,14 +51,11 @@ const said = (value: string | undefined) => (!value || value === 'unknown' || va
 /** To the microsecond: differences of decimal fractions end in noise. */
 const rounded = (seconds: number) => Math.round(seconds * 1e6) / 1e6;
 
-function warningsOf({ streams }: FileInfo, stream: Stream, variableRate: boolean, { num, den }: Rational): string[] {
+function warningsOf({ streams }: FileInfo, stream: Stream): string[] {
   const videos = streams.filter(({ codec_type, disposition }) => codec_type === 'video' && !disposition?.attached_pic);
   const interlaced = stream.field_order !== undefined && !['progressive', 'unknown'].includes(stream.field_order);
   const hdr = stream.color_transfer === 'smpte2084' || stream.color_transfer === 'arib-std-b67';
   return [
-    ...(variableRate
-      ? [`The frame rate varies; the output shows every frame at the average of ${(num / den).toFixed(3)} a second.`]
-      : []),
     ...(videos.length > 1 ? [`Of ${videos.length} video streams only stream ${stream.index} is painted.`] : []),
     ...(interlaced ? ['The video is interlaced; its frames are painted as they are.'] : []),
     ...(hdr ? ['The video is HDR; the output is standard range.'] : []),

@@ -31,6 +31,8 @@ export interface VideoFacts {
   /** Frames per second; the average where the rate varies. */
   frameRate: Rational;
   variableRate: boolean;
+  /** Seconds per tick of the times in the file. */
+  timeBase: Rational;
   /** Frames that will be shown, counted from the packets; a damaged stream may decode to fewer. */
   framesEstimate: number;
   /** From the start of the first frame to the end of the last. */
@@ -38,6 +40,8 @@ export interface VideoFacts {
   /** When the first frame is shown, in seconds after the earliest stream of the file starts. */
   startTime: number;
   audioStreams: number;
+  /** When the first sound is heard, counted like `startTime`. */
+  soundStart: number;
   colour: ColourTags;
   /** What the output will not keep, one sentence each. */
   warnings: string[];

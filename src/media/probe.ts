@@ -18,6 +18,7 @@ const streamSchema = z.object({
   pix_fmt: text,
   sample_aspect_ratio: text,
   time_base: text,
+  start_time: text,
   r_frame_rate: text,
   avg_frame_rate: text,
   field_order: text,
@@ -48,6 +49,11 @@ export async function probe(ffprobe: string, file: string, name: string, signal?
   await checkReadable(file, name);
   const shown = ['-show_format', '-show_streams', '-of', 'json'];
   const headers = await run(ffprobe, [...QUIET, ...UNTRUSTED, ...shown, local(file)], signal);
+  if (headers.signal)
+    throw new JobError(
+      'user',
+      `${name} makes ffprobe crash (${headers.signal}); name another ffprobe in the settings.`,
+    );
   if (headers.code !== 0) throw await notAVideo(file, name, headers.stderr);
   const info = fileSchema.parse(JSON.parse(headers.stdout.toString()));
   const stream = chooseStream(info, name);

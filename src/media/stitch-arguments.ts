@@ -1,7 +1,8 @@
-import { local, QUIET, SCALER, UNTRUSTED, words } from './arguments.js';
+import { local, QUIET, restarts, SCALER, UNTRUSTED, words } from './arguments.js';
 import { colourTags, matrixOf, rangeOf } from './colour.js';
 import type { VideoFacts } from './facts.js';
 import type { StitchRequest } from './stitch.js';
+import { secondsOf, tickOf } from './timetable.js';
 
 /**
  * Measured on frames of the bundled network: each frame comes back at 36 dB or better, `yuv420p` against the same frame in 4:2:0,
@@ -19,43 +20,32 @@ const SOUND = '-map 1:a? -map_metadata 1 -c:a copy';
 /** -strict: Opus and FLAC in MP4 count as experimental in the npm build. The queue holds sound until there is a picture to go with it. */
 const CONTAINER = '-strict -2 -max_muxing_queue_size 4096 -movflags +faststart';
 
-/** Frames from ffmpeg's input into a file, with the sound of the source or without. */
-export function encodeArguments(request: StitchRequest, muxer: string, target: string, sound: boolean): string[] {
-  const { format, source, facts, pixelFormat = 'yuv420p' } = request;
-  const { num, den } = facts.frameRate;
+/**
+ * Frames from ffmpeg's input, each with its time, into a file, with the sound of the source. ffmpeg moves either input to zero: the
+ * source by the start of its earliest stream, as it did when the file was split, and the frames by the first of them.
+ */
+export function encodeArguments(request: StitchRequest, muxer: string, target: string): string[] {
+  const { format, source, facts, timetable, pixelFormat = 'yuv420p' } = request;
+  const { num, den } = timetable?.timeBase ?? tickOf(facts);
+  const offset = timetable ? secondsOf(timetable.timeBase, timetable.times[0] ?? 0) : facts.startTime;
   const decoder = format === 'png' ? 'png' : 'mjpeg';
   return [
     ...QUIET,
     // -xerror: a frame that cannot be decoded would otherwise be left out without a word.
     ...words('-nostats -progress pipe:1 -xerror -y'),
-    ...words(`-f image2pipe -c:v ${decoder} -framerate ${num}/${den} -i pipe:0`),
-    ...(sound ? [...UNTRUSTED, '-i', local(source)] : []),
-    ...words(sound ? `-map 0:v:0 ${SOUND}` : '-map 0:v:0'),
-    ...words('-vsync 0 -vf'),
-    toYuv(facts, pixelFormat),
-    ...words(ENCODER[pixelFormat]),
-    ...colourTags(facts),
-    ...words(`${CONTAINER} -f ${muxer}`),
-    local(target),
-  ];
-}
-
-/** An encoded picture track, set back by the source's own offset, and the sound of the source. */
-export function joinArguments(
-  pictures: string,
-  { source, facts }: StitchRequest,
-  muxer: string,
-  target: string,
-): string[] {
-  return [
-    ...QUIET,
-    ...words(`-nostdin -y -itsoffset ${facts.startTime}`),
-    '-i',
-    local(pictures),
+    ...words(`-itsoffset ${offset.toFixed(6)} -f matroska -c:v ${decoder} -i pipe:0`),
+    ...(restarts(facts.container) ? words(`-itsoffset ${facts.soundStart}`) : []),
     ...UNTRUSTED,
     '-i',
     local(source),
-    ...words(`-map 0:v:0 ${SOUND} -c:v copy ${CONTAINER} -f ${muxer}`),
+    // Without a time base of its own the encoder counts frames, and two that are close fall on one number.
+    ...words(`-map 0:v:0 ${SOUND} -enc_time_base ${num}:${den} -vsync 0 -vf`),
+    toYuv(facts, pixelFormat),
+    ...words(ENCODER[pixelFormat]),
+    ...colourTags(facts),
+    // Matroska keeps no decoding times, and moving all streams so that none is negative would only lose the first time.
+    ...(muxer === 'matroska' ? words('-avoid_negative_ts disabled') : []),
+    ...words(`${CONTAINER} -f ${muxer}`),
     local(target),
   ];
 }

@@ -28,6 +28,7 @@ export function describe(info: FileInfo, stream: Stream, timing: Timing | null, 
     ...shown,
     timeBase: parseRational(stream.time_base) ?? { num: 1, den: 1000 },
     startTime: Math.max(0, rounded(firstSeconds - fileStart)),
+    fileStart,
     audioStreams: sound.length,
     soundStart: soundStarts.length > 0 ? rounded(Math.min(...soundStarts) - fileStart) : 0,
     colour: {

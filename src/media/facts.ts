@@ -39,6 +39,8 @@ export interface VideoFacts {
   durationSeconds: number;
   /** When the first frame is shown, in seconds after the earliest stream of the file starts. */
   startTime: number;
+  /** The time stamp at which the earliest stream of the file starts, in seconds; the other times count from it. */
+  fileStart: number;
   audioStreams: number;
   /** When the first sound is heard, counted like `startTime`. */
   soundStart: number;

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { contactSheet, type Pair } from './contact-sheet.js';
+import { compare, type CompareRequest, type Comparison } from './compare.js';
 import type { FrameFormat, VideoFacts } from './facts.js';
 import type { FfmpegPaths } from './find.js';
 import { probe } from './probe.js';
@@ -7,6 +8,7 @@ import { split } from './split.js';
 import { stitch, type StitchRequest } from './stitch.js';
 import type { Timetable } from './timetable.js';
 
+export type { Comparison } from './compare.js';
 export type { Pair } from './contact-sheet.js';
 export type { FrameFormat, VideoFacts } from './facts.js';
 export { findFfmpeg, type FfmpegPaths } from './find.js';
@@ -32,6 +34,8 @@ export interface Media {
   split: (file: string, options: SplitOptions) => AsyncGenerator<Buffer>;
   /** @see stitch in stitch.ts */
   stitch: (request: StitchRequest) => Promise<void>;
+  /** @see compare in compare.ts */
+  compare: (request: CompareRequest) => Promise<Comparison>;
   /** @see contactSheet in contact-sheet.ts */
   contactSheet: (pairs: Pair[], output: string) => Promise<void>;
 }
@@ -46,6 +50,7 @@ export function createMedia(tools: FfmpegPaths): Media {
       yield* split(tools.ffmpeg, { ...options, file, name, facts });
     },
     stitch: (request) => stitch(tools.ffmpeg, request),
+    compare: (request) => compare(tools.ffprobe, request),
     contactSheet: (pairs, output) => contactSheet(tools, pairs, output),
   };
 }

@@ -51,8 +51,8 @@ export async function* split(ffmpeg: string, request: SplitRequest): AsyncGenera
 function timesOutput(facts: VideoFacts): string[] {
   const { num, den } = tickOf(facts);
   const tiny = `settb=${num}/${den},scale=16:16:flags=neighbor,format=gray`;
-  const encoder = ['-enc_time_base', `${num}:${den}`, '-c:v', 'rawvideo'];
-  return ['-map', `0:${facts.streamIndex}`, '-vsync', '0', '-vf', tiny, ...encoder, '-f', 'framecrc', 'pipe:3'];
+  const raw = ['-enc_time_base', `${num}:${den}`, '-c:v', 'rawvideo'];
+  return ['-map', `0:${facts.streamIndex}`, '-vsync', '0', '-vf', tiny, ...raw, '-f', 'framecrc', 'pipe:3'];
 }
 
 /** JPEG means BT.601 in full range; the way through RGB keeps swscale from mixing up two matrices. */

@@ -34,7 +34,7 @@ export function encodeArguments(request: StitchRequest, muxer: string, target: s
     // -xerror: a frame that cannot be decoded would otherwise be left out without a word.
     ...words('-nostats -progress pipe:1 -xerror -y'),
     ...words(`-itsoffset ${offset.toFixed(6)} -f matroska -c:v ${decoder} -i pipe:0`),
-    ...(restarts(facts.container) ? words(`-itsoffset ${facts.soundStart}`) : []),
+    ...words(`-itsoffset ${soundOffset(facts, muxer)}`),
     ...UNTRUSTED,
     '-i',
     local(source),
@@ -48,6 +48,15 @@ export function encodeArguments(request: StitchRequest, muxer: string, target: s
     ...words(`${CONTAINER} -f ${muxer}`),
     local(target),
   ];
+}
+
+/**
+ * Seconds by which ffmpeg puts the sound of the source too early. Matroska: its reader takes the delay of an Opus decoder off the
+ * times, its writer does not put it back on.
+ */
+function soundOffset({ container, soundStart, fileStart }: VideoFacts, muxer: string): number {
+  if (restarts(container)) return soundStart;
+  return muxer === 'matroska' && container.startsWith('matroska') && fileStart < 0 ? -fileStart : 0;
 }
 
 /** Even sizes, the source's matrix, range and shape of pixels. */

@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { ContainerClient } from '@azure/storage-blob';
 import { pMapIterable } from 'p-map';
 import { JobError } from '../job/failure.js';
+import { endingOf } from '../job/output.js';
 import { type PackedTimetable, type Timetable, unpack } from '../media/media.js';
 import { COMPARISON, CONTACT_SHEET, frameBlob, scoredBlob, splitPath, TIMING } from '../storage/layout.js';
 import { jobOf, mediaBlob, readBytes, readJson, type Storage, workOf, writeJson } from '../storage/storage.js';
@@ -15,6 +16,11 @@ import { createStageProgress } from './stage-progress.js';
 /** Frames fetched ahead of ffmpeg. */
 const DOWNLOADS = 6;
 const CONTACT_SHEET_PAIRS = 4;
+const CONTENT_TYPES: Record<string, string> = {
+  '.mov': 'video/quicktime',
+  '.mkv': 'video/x-matroska',
+  '.webm': 'video/webm',
+};
 
 /** Puts the scored frames, the original timing and the original audio together, and uploads the result whole. */
 export function createStitchVideo({ storage, media, tempFolder }: Pick<Ports, 'storage' | 'media' | 'tempFolder'>) {
@@ -35,6 +41,8 @@ export function createStitchVideo({ storage, media, tempFolder }: Pick<Ports, 's
         facts: job.video,
         timetable,
         output,
+        codec: job.spec.output.codec,
+        quality: job.spec.output.quality,
       });
       if (timetable) await check(storage, job, media, { source, timetable, output });
       await progress.settled();
@@ -106,7 +114,9 @@ async function upload(storage: Storage, target: string, file: string): Promise<{
   const { container, blob } = splitPath(target);
   const client = storage.media.getContainerClient(container);
   await client.createIfNotExists();
-  await client.getBlockBlobClient(blob).uploadFile(file, { blobHTTPHeaders: { blobContentType: 'video/mp4' } });
+  await client
+    .getBlockBlobClient(blob)
+    .uploadFile(file, { blobHTTPHeaders: { blobContentType: CONTENT_TYPES[endingOf(target)] ?? 'video/mp4' } });
   return { bytes: (await stat(file)).size };
 }
 

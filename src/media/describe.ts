@@ -29,7 +29,7 @@ export function describe(info: FileInfo, stream: Stream, timing: Timing | null, 
     timeBase: parseRational(stream.time_base) ?? { num: 1, den: 1000 },
     startTime: Math.max(0, rounded(firstSeconds - fileStart)),
     fileStart,
-    audioStreams: sound.length,
+    ...otherStreams(info),
     soundStart: soundStarts.length > 0 ? rounded(Math.min(...soundStarts) - fileStart) : 0,
     colour: {
       range: said(stream.color_range),
@@ -45,6 +45,21 @@ export function describe(info: FileInfo, stream: Stream, timing: Timing | null, 
 function rotationOf({ side_data_list, tags }: Stream): number {
   const matrix = side_data_list?.find(({ rotation }) => rotation !== undefined)?.rotation;
   return matrix ?? (Number(tags?.rotate) || 0);
+}
+
+function otherStreams({
+  streams,
+}: FileInfo): Pick<VideoFacts, 'audioStreams' | 'soundCodecs' | 'subtitles' | 'attachments' | 'dataStreams'> {
+  const of = (type: string) => streams.filter(({ codec_type }) => codec_type === type);
+  const sound = of('audio');
+  return {
+    audioStreams: sound.length,
+    soundCodecs: sound.map(({ codec_name }) => codec_name ?? 'unknown'),
+    subtitles: of('subtitle').map(({ index, codec_name }) => ({ index, codec: codec_name ?? 'unknown' })),
+    attachments: of('attachment').length,
+    // MP4 keeps the names of chapters in a stream that ffprobe calls bin_data; those are kept.
+    dataStreams: of('data').filter(({ codec_name }) => codec_name !== 'bin_data').length,
+  };
 }
 
 const said = (value: string | undefined) => (!value || value === 'unknown' || value === 'reserved' ? null : value);

@@ -42,6 +42,12 @@ export interface VideoFacts {
   /** The time stamp at which the earliest stream of the file starts, in seconds; the other times count from it. */
   fileStart: number;
   audioStreams: number;
+  soundCodecs: string[];
+  subtitles: { index: number; codec: string }[];
+  /** Fonts and the like in Matroska. */
+  attachments: number;
+  /** Time codes and the like. */
+  dataStreams: number;
   /** When the first sound is heard, counted like `startTime`. */
   soundStart: number;
   colour: ColourTags;

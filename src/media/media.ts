@@ -8,6 +8,7 @@ import { split } from './split.js';
 import { stitch, type StitchRequest } from './stitch.js';
 import type { Timetable } from './timetable.js';
 
+export { containerOf, dropped, unheldSound } from './container.js';
 export type { Comparison } from './compare.js';
 export type { Pair } from './contact-sheet.js';
 export type { FrameFormat, VideoFacts } from './facts.js';

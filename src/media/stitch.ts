@@ -3,6 +3,9 @@ import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { JobError } from '../job/failure.js';
+import { ENDINGS, type Quality, type VideoCodec } from '../job/output.js';
+import { containerOf } from './container.js';
+import type { PixelFormat } from './encoders.js';
 import type { FrameFormat, VideoFacts } from './facts.js';
 import { ffmpegFailure } from './failure.js';
 import { start } from './process.js';
@@ -21,29 +24,31 @@ export interface StitchRequest {
   facts: VideoFacts;
   /** When each frame is shown; the source's average rate when left out. */
   timetable?: Timetable;
-  /** Ends in .mp4, .m4v, .mov or .mkv; replaced when it exists, and only once the new file is whole. */
+  /** Ends in .mp4, .m4v, .mov, .mkv or .webm; replaced when it exists, and only once the new file is whole. */
   output: string;
   /** `yuv420p` (default) plays everywhere but halves the resolution of colour; `yuv444p` keeps it and plays on computers. */
-  pixelFormat?: 'yuv420p' | 'yuv444p';
+  pixelFormat?: PixelFormat;
+  /** `h264` when left out; `ffv1` keeps every value of the frames and needs .mkv. */
+  codec?: VideoCodec;
+  /** `good` when left out; without effect on `ffv1`. */
+  quality?: Quality;
   signal?: AbortSignal;
 }
 
-const MUXERS: Record<string, string> = { '.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska' };
-
 /**
- * Writes the frames as H.264, each at its own time, with all its audio streams copied untouched and the same offset between
+ * Writes the frames, each at its own time, with all its audio streams copied untouched, its subtitles, chapters and metadata as far as the container holds them, and the same offset between
  * picture and sound. An odd width or height, which H.264 4:2:0 cannot hold, grows by one: the last column or row is repeated.
  * @throws JobError `user` when ffmpeg cannot write the output or loses a frame, whatever `frames` throws, the signal's reason after an abort.
  */
 export async function stitch(ffmpeg: string, request: StitchRequest): Promise<void> {
   const { output } = request;
-  const muxer = MUXERS[path.extname(output).toLowerCase()];
+  const container = containerOf(output);
   const name = path.basename(output);
-  if (!muxer) throw new JobError('user', `${name} must end in ${Object.keys(MUXERS).join(', ')}.`);
+  if (!container) throw new JobError('user', `${name} must end in ${ENDINGS.join(', ')}.`);
   const part = `${output}.part`;
   try {
-    const frames = await encode(ffmpeg, request, encodeArguments(request, muxer, part));
-    if (muxer !== 'matroska') await setDurations(part, shownFrom(request, frames));
+    const frames = await encode(ffmpeg, request, encodeArguments(request, container, part));
+    if (container.muxer === 'mp4' || container.muxer === 'mov') await setDurations(part, shownFrom(request, frames));
     await rename(part, output);
   } finally {
     await rm(part, { force: true });

@@ -31,12 +31,7 @@ export function describe(info: FileInfo, stream: Stream, timing: Timing | null, 
     fileStart,
     ...otherStreams(info),
     soundStart: soundStarts.length > 0 ? rounded(Math.min(...soundStarts) - fileStart) : 0,
-    colour: {
-      range: said(stream.color_range),
-      matrix: said(stream.color_space),
-      primaries: said(stream.color_primaries),
-      transfer: said(stream.color_transfer),
-    },
+    ...pictureOf(stream),
     warnings: warningsOf(info, stream),
   };
 }
@@ -45,6 +40,26 @@ export function describe(info: FileInfo, stream: Stream, timing: Timing | null, 
 function rotationOf({ side_data_list, tags }: Stream): number {
   const matrix = side_data_list?.find(({ rotation }) => rotation !== undefined)?.rotation;
   return matrix ?? (Number(tags?.rotate) || 0);
+}
+
+/** Pixel formats of ffmpeg with an alpha plane. */
+const ALPHA = /^(yuva|gbrap|ya\d|rgba|bgra|argb|abgr)/;
+
+function pictureOf(stream: Stream): Pick<VideoFacts, 'colour' | 'interlaced' | 'hdr' | 'alpha'> {
+  const transfer = stream.color_transfer;
+  const hdr = transfer === 'smpte2084' || transfer === 'arib-std-b67' ? transfer : null;
+  const own = {
+    range: said(stream.color_range),
+    matrix: said(stream.color_space),
+    primaries: said(stream.color_primaries),
+    transfer: said(transfer),
+  };
+  return {
+    colour: hdr ? { range: 'tv', matrix: 'bt709', primaries: 'bt709', transfer: 'bt709' } : own,
+    interlaced: stream.field_order !== undefined && !['progressive', 'unknown'].includes(stream.field_order),
+    hdr,
+    alpha: ALPHA.test(stream.pix_fmt ?? ''),
+  };
 }
 
 function otherStreams({
@@ -69,11 +84,11 @@ const rounded = (seconds: number) => Math.round(seconds * 1e6) / 1e6;
 
 function warningsOf({ streams }: FileInfo, stream: Stream): string[] {
   const videos = streams.filter(({ codec_type, disposition }) => codec_type === 'video' && !disposition?.attached_pic);
-  const interlaced = stream.field_order !== undefined && !['progressive', 'unknown'].includes(stream.field_order);
-  const hdr = stream.color_transfer === 'smpte2084' || stream.color_transfer === 'arib-std-b67';
+  const { interlaced, hdr, alpha } = pictureOf(stream);
   return [
     ...(videos.length > 1 ? [`Of ${videos.length} video streams only stream ${stream.index} is painted.`] : []),
-    ...(interlaced ? ['The video is interlaced; its frames are painted as they are.'] : []),
-    ...(hdr ? ['The video is HDR; the output is standard range.'] : []),
+    ...(interlaced ? ['The video is interlaced; each frame is deinterlaced before it is painted.'] : []),
+    ...(alpha || stream.tags?.alpha_mode === '1' ? ['The video has transparency; it is flattened on black.'] : []),
+    ...(hdr ? ['The video is HDR; it is tone-mapped to standard range (BT.709) before it is painted.'] : []),
   ];
 }

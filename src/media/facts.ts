@@ -50,7 +50,13 @@ export interface VideoFacts {
   dataStreams: number;
   /** When the first sound is heard, counted like `startTime`. */
   soundStart: number;
+  /** Tags of the frames and of the output: BT.709 where HDR is tone-mapped. */
   colour: ColourTags;
+  interlaced: boolean;
+  /** The transfer curve of an HDR video; null for standard range. */
+  hdr: 'smpte2084' | 'arib-std-b67' | null;
+  /** Whether the pixels have transparency that is decoded; it is flattened on black. */
+  alpha: boolean;
   /** What the output will not keep, one sentence each. */
   warnings: string[];
 }

@@ -27,7 +27,7 @@ const streamSchema = z.object({
   color_transfer: text,
   color_primaries: text,
   disposition: z.object({ default: z.number().optional(), attached_pic: z.number().optional() }).optional(),
-  tags: z.object({ rotate: text }).optional(),
+  tags: z.object({ rotate: text, alpha_mode: text }).optional(),
   side_data_list: z.array(z.object({ rotation: z.number().optional() })).optional(),
 });
 

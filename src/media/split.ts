@@ -1,10 +1,10 @@
-import { local, QUIET, restarts, SCALER, UNTRUSTED } from './arguments.js';
-import { matrixOf, rangeOf } from './colour.js';
+import { local, QUIET, restarts, UNTRUSTED } from './arguments.js';
 import type { FrameFormat, VideoFacts } from './facts.js';
 import { ffmpegFailure } from './failure.js';
 import { cutFrames } from './frame-cutter.js';
 import { start } from './process.js';
 import { createTimeReader, tickOf, timetableOf, type Timetable } from './timetable.js';
+import { toRgb } from './to-rgb.js';
 
 export interface SplitRequest {
   file: string;
@@ -53,12 +53,6 @@ function timesOutput(facts: VideoFacts): string[] {
   const tiny = `settb=${num}/${den},scale=16:16:flags=neighbor,format=gray`;
   const raw = ['-enc_time_base', `${num}:${den}`, '-c:v', 'rawvideo'];
   return ['-map', `0:${facts.streamIndex}`, '-vsync', '0', '-vf', tiny, ...raw, '-f', 'framecrc', 'pipe:3'];
-}
-
-/** JPEG means BT.601 in full range; the way through RGB keeps swscale from mixing up two matrices. */
-function toRgb(facts: VideoFacts, format: FrameFormat): string {
-  const rgb = `scale=in_color_matrix=${matrixOf(facts.colour)}:in_range=${rangeOf(facts)}:${SCALER},format=rgb24`;
-  return format === 'png' ? rgb : `${rgb},scale=out_color_matrix=bt601:out_range=pc:${SCALER},format=yuvj444p`;
 }
 
 /** PNG for speed: the cheapest deflate behind the predictor that suits it; JPEG at its best. */

@@ -57,6 +57,7 @@ export async function probe(ffprobe: string, file: string, name: string, signal?
   if (headers.code !== 0) throw await notAVideo(file, name, headers.stderr);
   const info = fileSchema.parse(JSON.parse(headers.stdout.toString()));
   const stream = chooseStream(info, name);
+  checkLimits(info, stream, name);
   const entries = [
     '-select_streams',
     String(stream.index),
@@ -74,6 +75,21 @@ export async function probe(ffprobe: string, file: string, name: string, signal?
     averageRate: parseRational(stream.avg_frame_rate),
   });
   return describe(info, stream, timing, name);
+}
+
+/** More than any camera gives; a crafted header of a few bytes can claim far more than memory holds. */
+const MOST_PIXELS = 8192 * 8192;
+const MOST_STREAMS = 64;
+
+/** @throws JobError `user` for a picture or a number of streams that nobody means. */
+function checkLimits({ streams }: FileInfo, { width = 0, height = 0 }: Stream, name: string): void {
+  if (width * height > MOST_PIXELS)
+    throw new JobError(
+      'user',
+      `${name} has pictures of ${width} × ${height} pixels; at most ${MOST_PIXELS} are taken, so scale it down.`,
+    );
+  if (streams.length > MOST_STREAMS)
+    throw new JobError('user', `${name} has ${streams.length} streams; at most ${MOST_STREAMS} are taken.`);
 }
 
 function chooseStream(info: FileInfo, name: string): Stream {

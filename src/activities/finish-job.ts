@@ -2,7 +2,8 @@ import { rm } from 'node:fs/promises';
 import pMap from 'p-map';
 import { batchAt, type BatchPlan } from '../job/plan.js';
 import type { AttemptResult, FailedItem } from '../job/task.js';
-import { itemName, MANIFEST, RESOLVED_JOB, settledBlob } from '../storage/layout.js';
+import type { Comparison } from '../media/media.js';
+import { COMPARISON, itemName, MANIFEST, RESOLVED_JOB, settledBlob } from '../storage/layout.js';
 import { jobOf, readJson, type Storage, workOf, writeJson } from '../storage/storage.js';
 import { readBatchState } from './batch-state.js';
 import type { FinishInput, FinishResult } from './inputs.js';
@@ -41,6 +42,7 @@ export function createFinishJob({ storage, tempFolder }: Pick<Ports, 'storage' |
       failed: sum(batches, (batch) => batch.failed.length),
       attempts: sum(batches, (batch) => batch.attempts),
     };
+    const comparison = await readJson<Comparison>(jobOf(storage, jobId), COMPARISON);
     const { outcome, message } = input;
     const manifest = {
       jobId,
@@ -50,6 +52,7 @@ export function createFinishJob({ storage, tempFolder }: Pick<Ports, 'storage' |
       ...job,
       items: plan?.items ?? 0,
       totals,
+      comparison,
       batches,
     };
     await writeJson(jobOf(storage, jobId), MANIFEST, manifest);

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { JobError } from '../job/failure.js';
 import { completeCard, type ModelCard, parseCard } from '../job/model-card.js';
 import type { JobSpec } from '../job/spec.js';
+import { containerOf, dropped, unheldSound, type VideoFacts } from '../media/media.js';
 import { cardBlob, modelBlob, OUTBOX, RESOLVED_JOB } from '../storage/layout.js';
 import { jobOf, mediaBlob, modelsOf, readText, type Storage, workOf, writeJson } from '../storage/storage.js';
 import type { Prepared, PrepareInput } from './inputs.js';
@@ -24,12 +25,14 @@ export function createPrepareJob(ports: Ports) {
       ports.compute[spec.compute.kind].preflight({ maxParallel: spec.batch.maxParallel, gpu: spec.compute.gpu }),
     ]);
     await checkStyle(storage, spec, card);
+    const output = spec.output.video ?? `${OUTBOX}/${jobId}${defaultEnding(spec, video)}`;
+    const lost = checkOutput(output, video);
     const job: ResolvedJob = {
       jobId,
       spec,
       card,
       video,
-      output: spec.output.video ?? `${OUTBOX}/${jobId}.mp4`,
+      output,
       parallel: preflight.maxParallel,
       createdAt: new Date().toISOString(),
     };
@@ -37,7 +40,7 @@ export function createPrepareJob(ports: Ports) {
     return {
       expectedItems: video.framesEstimate,
       parallel: preflight.maxParallel,
-      warnings: [...video.warnings, ...preflight.warnings],
+      warnings: [...video.warnings, ...lost, ...preflight.warnings],
     };
   };
 }
@@ -73,6 +76,28 @@ export async function isBundled(bundledModels: string, model: string): Promise<b
     () => true,
     () => false,
   );
+}
+
+/** MP4, which everything plays, unless it cannot hold the picture or the sound. */
+function defaultEnding({ output }: JobSpec, video: VideoFacts): string {
+  const mp4 = containerOf('.mp4');
+  return output.codec !== 'ffv1' && mp4 && unheldSound(video, mp4).length === 0 ? '.mp4' : '.mkv';
+}
+
+/**
+ * What the output will not hold, one sentence each.
+ * @throws JobError `user` when it cannot hold the sound.
+ */
+function checkOutput(output: string, video: VideoFacts): string[] {
+  const container = containerOf(output);
+  if (!container) return [];
+  const unheld = unheldSound(video, container);
+  if (unheld.length > 0)
+    throw new JobError(
+      'user',
+      `${output} cannot hold the sound (${unheld.join(', ')}) as it is; name the output .mkv.`,
+    );
+  return dropped(video, container);
 }
 
 async function checkStyle(storage: Storage, spec: JobSpec, card: ModelCard): Promise<void> {

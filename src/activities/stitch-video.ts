@@ -3,8 +3,10 @@ import path from 'node:path';
 import type { ContainerClient } from '@azure/storage-blob';
 import { pMapIterable } from 'p-map';
 import { JobError } from '../job/failure.js';
-import { CONTACT_SHEET, frameBlob, scoredBlob, splitPath } from '../storage/layout.js';
-import { jobOf, mediaBlob, readBytes, type Storage, workOf } from '../storage/storage.js';
+import { endingOf } from '../job/output.js';
+import { type PackedTimetable, type Timetable, unpack } from '../media/media.js';
+import { COMPARISON, CONTACT_SHEET, frameBlob, scoredBlob, splitPath, TIMING } from '../storage/layout.js';
+import { jobOf, mediaBlob, readBytes, readJson, type Storage, workOf, writeJson } from '../storage/storage.js';
 import type { StitchInput, StitchResult } from './inputs.js';
 import { diskError, jobFolder, localCopy } from './local-copy.js';
 import type { Ports } from './ports.js';
@@ -14,6 +16,11 @@ import { createStageProgress } from './stage-progress.js';
 /** Frames fetched ahead of ffmpeg. */
 const DOWNLOADS = 6;
 const CONTACT_SHEET_PAIRS = 4;
+const CONTENT_TYPES: Record<string, string> = {
+  '.mov': 'video/quicktime',
+  '.mkv': 'video/x-matroska',
+  '.webm': 'video/webm',
+};
 
 /** Puts the scored frames, the original timing and the original audio together, and uploads the result whole. */
 export function createStitchVideo({ storage, media, tempFolder }: Pick<Ports, 'storage' | 'media' | 'tempFolder'>) {
@@ -22,6 +29,8 @@ export function createStitchVideo({ storage, media, tempFolder }: Pick<Ports, 's
     const folder = jobFolder(tempFolder, jobId);
     const source = await localCopy(mediaBlob(storage, job.spec.input.video), folder, 'source');
     const output = path.join(folder, `stitched${path.extname(job.output) || '.mp4'}`);
+    const packed = await readJson<PackedTimetable>(jobOf(storage, jobId), TIMING);
+    const timetable = packed && unpack(packed);
     const progress = createStageProgress(jobOf(storage, jobId), 'stitch', frames);
     try {
       await mkdir(folder, { recursive: true });
@@ -30,8 +39,12 @@ export function createStitchVideo({ storage, media, tempFolder }: Pick<Ports, 's
         format: job.spec.output.frameFormat,
         source,
         facts: job.video,
+        timetable,
         output,
+        codec: job.spec.output.codec,
+        quality: job.spec.output.quality,
       });
+      if (timetable) await check(storage, job, media, { source, timetable, output });
       await progress.settled();
       const { bytes } = await upload(storage, job.output, output);
       await uploadContactSheet(storage, job, frames, media, path.join(folder, CONTACT_SHEET));
@@ -77,11 +90,33 @@ async function sourceFrame(work: ContainerClient, job: ResolvedJob, index: numbe
   return frame;
 }
 
+/**
+ * Reads the output back before it counts as done, and keeps what was found for the manifest.
+ * @throws JobError `user` when a frame, a time or a sound packet is not as it should be.
+ */
+async function check(
+  storage: Storage,
+  job: ResolvedJob,
+  media: Ports['media'],
+  files: { source: string; timetable: Timetable; output: string },
+): Promise<void> {
+  const comparison = await media.compare({ ...files, facts: job.video });
+  await writeJson(jobOf(storage, job.jobId), COMPARISON, comparison);
+  const { problems } = comparison;
+  if (problems.length > 0)
+    throw new JobError(
+      'user',
+      `The output ${job.output} is not like its source, so it is not kept: ${problems.join(' ')}`,
+    );
+}
+
 async function upload(storage: Storage, target: string, file: string): Promise<{ bytes: number }> {
   const { container, blob } = splitPath(target);
   const client = storage.media.getContainerClient(container);
   await client.createIfNotExists();
-  await client.getBlockBlobClient(blob).uploadFile(file, { blobHTTPHeaders: { blobContentType: 'video/mp4' } });
+  await client
+    .getBlockBlobClient(blob)
+    .uploadFile(file, { blobHTTPHeaders: { blobContentType: CONTENT_TYPES[endingOf(target)] ?? 'video/mp4' } });
   return { bytes: (await stat(file)).size };
 }
 

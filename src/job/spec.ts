@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { JobError } from './failure.js';
+import { outputProblem, QUALITIES, VIDEO_CODECS } from './output.js';
 
 /** Largest job specification in bytes; it travels as an orchestrator input, which must stay small. */
 export const MAX_SPEC_BYTES = 4096;
@@ -25,8 +26,14 @@ const schema = z.strictObject({
   output: z
     .strictObject({
       video: blobPath('outbox').optional(),
+      codec: z.enum(VIDEO_CODECS).default('h264'),
+      quality: z.enum(QUALITIES).optional(),
       frameFormat: z.enum(['png', 'jpg']).default('png'),
       keepFrames: z.boolean().default(false),
+    })
+    .superRefine((output, context) => {
+      const message = outputProblem(output);
+      if (message) context.addIssue({ code: 'custom', message });
     })
     .prefault({}),
   batch: z
@@ -104,5 +111,5 @@ function sentence(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_type' && issue.input === undefined) return `"${at}" is missing`;
   const where = at ? `"${at}"` : 'the body';
   const what = issue.message.replace(/^Invalid (input|option): /, '').replace(/^Too (small|big): /, '');
-  return `${where} ${/^(must|is) /.test(what) ? what : `is not valid: ${what}`}`;
+  return `${where} ${/^(must|is|has|asks) /.test(what) ? what : `is not valid: ${what}`}`;
 }

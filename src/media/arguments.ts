@@ -27,6 +27,12 @@ const CONTAINERS = [
 /** Options for any file that came from outside: no network, no container that points elsewhere. */
 export const UNTRUSTED = ['-protocol_whitelist', 'file,pipe', '-format_whitelist', CONTAINERS.join(',')];
 
+/**
+ * Containers that ffmpeg moves to zero by the first of the streams in use, not of all: a picture that starts after the sound would lose
+ * its delay (correct_input_start_times in ffmpeg.c, for demuxers with AVFMT_TS_DISCONT).
+ */
+export const restarts = (container: string) => /^(mpegts|mpeg|ogg)$/.test(container);
+
 /** A local path as ffmpeg reads it: a name such as `http:x.mp4` or `-i.mp4` stays a file name. */
 export const local = (file: string) => `file:${file}`;
 

@@ -31,14 +31,32 @@ export interface VideoFacts {
   /** Frames per second; the average where the rate varies. */
   frameRate: Rational;
   variableRate: boolean;
+  /** Seconds per tick of the times in the file. */
+  timeBase: Rational;
   /** Frames that will be shown, counted from the packets; a damaged stream may decode to fewer. */
   framesEstimate: number;
   /** From the start of the first frame to the end of the last. */
   durationSeconds: number;
   /** When the first frame is shown, in seconds after the earliest stream of the file starts. */
   startTime: number;
+  /** The time stamp at which the earliest stream of the file starts, in seconds; the other times count from it. */
+  fileStart: number;
   audioStreams: number;
+  soundCodecs: string[];
+  subtitles: { index: number; codec: string }[];
+  /** Fonts and the like in Matroska. */
+  attachments: number;
+  /** Time codes and the like. */
+  dataStreams: number;
+  /** When the first sound is heard, counted like `startTime`. */
+  soundStart: number;
+  /** Tags of the frames and of the output: BT.709 where HDR is tone-mapped. */
   colour: ColourTags;
+  interlaced: boolean;
+  /** The transfer curve of an HDR video; null for standard range. */
+  hdr: 'smpte2084' | 'arib-std-b67' | null;
+  /** Whether the pixels have transparency that is decoded; it is flattened on black. */
+  alpha: boolean;
   /** What the output will not keep, one sentence each. */
   warnings: string[];
 }

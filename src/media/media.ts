@@ -1,15 +1,20 @@
 import path from 'node:path';
 import { contactSheet, type Pair } from './contact-sheet.js';
+import { compare, type CompareRequest, type Comparison } from './compare.js';
 import type { FrameFormat, VideoFacts } from './facts.js';
 import type { FfmpegPaths } from './find.js';
 import { probe } from './probe.js';
 import { split } from './split.js';
 import { stitch, type StitchRequest } from './stitch.js';
+import type { Timetable } from './timetable.js';
 
+export { containerOf, dropped, unheldSound } from './container.js';
+export type { Comparison } from './compare.js';
 export type { Pair } from './contact-sheet.js';
 export type { FrameFormat, VideoFacts } from './facts.js';
 export { findFfmpeg, type FfmpegPaths } from './find.js';
 export type { StitchRequest } from './stitch.js';
+export { pack, unpack, type PackedTimetable, type Timetable } from './timetable.js';
 
 export interface SplitOptions {
   format: FrameFormat;
@@ -17,6 +22,8 @@ export interface SplitOptions {
   facts?: VideoFacts;
   /** What messages call the file; its base name when left out. */
   name?: string;
+  /** Called once, after the last frame, with the time of each. */
+  onTimetable?: (timetable: Timetable) => void;
   signal?: AbortSignal;
 }
 
@@ -28,6 +35,8 @@ export interface Media {
   split: (file: string, options: SplitOptions) => AsyncGenerator<Buffer>;
   /** @see stitch in stitch.ts */
   stitch: (request: StitchRequest) => Promise<void>;
+  /** @see compare in compare.ts */
+  compare: (request: CompareRequest) => Promise<Comparison>;
   /** @see contactSheet in contact-sheet.ts */
   contactSheet: (pairs: Pair[], output: string) => Promise<void>;
 }
@@ -37,10 +46,12 @@ export function createMedia(tools: FfmpegPaths): Media {
     probe(tools.ffprobe, file, name, signal);
   return {
     probe: probeFile,
-    async *split(file, { format, facts, name = path.basename(file), signal }) {
-      yield* split(tools.ffmpeg, { file, name, format, signal, facts: facts ?? (await probeFile(file, name, signal)) });
+    async *split(file, { name = path.basename(file), ...options }) {
+      const facts = options.facts ?? (await probeFile(file, name, options.signal));
+      yield* split(tools.ffmpeg, { ...options, file, name, facts });
     },
     stitch: (request) => stitch(tools.ffmpeg, request),
+    compare: (request) => compare(tools.ffprobe, request),
     contactSheet: (pairs, output) => contactSheet(tools, pairs, output),
   };
 }

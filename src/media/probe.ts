@@ -18,6 +18,7 @@ const streamSchema = z.object({
   pix_fmt: text,
   sample_aspect_ratio: text,
   time_base: text,
+  start_time: text,
   r_frame_rate: text,
   avg_frame_rate: text,
   field_order: text,
@@ -26,7 +27,7 @@ const streamSchema = z.object({
   color_transfer: text,
   color_primaries: text,
   disposition: z.object({ default: z.number().optional(), attached_pic: z.number().optional() }).optional(),
-  tags: z.object({ rotate: text }).optional(),
+  tags: z.object({ rotate: text, alpha_mode: text }).optional(),
   side_data_list: z.array(z.object({ rotation: z.number().optional() })).optional(),
 });
 
@@ -48,9 +49,15 @@ export async function probe(ffprobe: string, file: string, name: string, signal?
   await checkReadable(file, name);
   const shown = ['-show_format', '-show_streams', '-of', 'json'];
   const headers = await run(ffprobe, [...QUIET, ...UNTRUSTED, ...shown, local(file)], signal);
+  if (headers.signal)
+    throw new JobError(
+      'user',
+      `${name} makes ffprobe crash (${headers.signal}); name another ffprobe in the settings.`,
+    );
   if (headers.code !== 0) throw await notAVideo(file, name, headers.stderr);
   const info = fileSchema.parse(JSON.parse(headers.stdout.toString()));
   const stream = chooseStream(info, name);
+  checkLimits(info, stream, name);
   const entries = [
     '-select_streams',
     String(stream.index),
@@ -68,6 +75,21 @@ export async function probe(ffprobe: string, file: string, name: string, signal?
     averageRate: parseRational(stream.avg_frame_rate),
   });
   return describe(info, stream, timing, name);
+}
+
+/** More than any camera gives; a crafted header of a few bytes can claim far more than memory holds. */
+const MOST_PIXELS = 8192 * 8192;
+const MOST_STREAMS = 64;
+
+/** @throws JobError `user` for a picture or a number of streams that nobody means. */
+function checkLimits({ streams }: FileInfo, { width = 0, height = 0 }: Stream, name: string): void {
+  if (width * height > MOST_PIXELS)
+    throw new JobError(
+      'user',
+      `${name} has pictures of ${width} × ${height} pixels; at most ${MOST_PIXELS} are taken, so scale it down.`,
+    );
+  if (streams.length > MOST_STREAMS)
+    throw new JobError('user', `${name} has ${streams.length} streams; at most ${MOST_STREAMS} are taken.`);
 }
 
 function chooseStream(info: FileInfo, name: string): Stream {

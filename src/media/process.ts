@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import type { Readable, Writable } from 'node:stream';
+import { Readable, type Writable } from 'node:stream';
 import { JobError } from '../job/failure.js';
 
 /** How a program ended, with the last of what it said. */
@@ -22,10 +22,13 @@ export interface Running {
 
 const STDERR_KEPT = 16_384;
 
-/** Starts a program without a shell. An abort kills it at once, even while it waits for a pipe. */
-export function start(command: string, args: string[], signal?: AbortSignal): Running {
+/**
+ * Starts a program without a shell. An abort kills it at once, even while it waits for a pipe.
+ * @param onSide takes what the program writes to its file descriptor 3, which it has only then
+ */
+export function start(command: string, args: string[], signal?: AbortSignal, onSide?: (text: string) => void): Running {
   signal?.throwIfAborted();
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true });
+  const child = spawnPiped(command, args, onSide);
   const kill = () => void child.kill('SIGKILL');
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -39,6 +42,16 @@ export function start(command: string, args: string[], signal?: AbortSignal): Ru
     child.once('close', (code, killedBy) => resolve({ code, signal: killedBy, stderr }));
   }).finally(() => signal?.removeEventListener('abort', kill));
   return { stdin: child.stdin, stdout: child.stdout, ended, kill };
+}
+
+function spawnPiped(command: string, args: string[], onSide?: (text: string) => void) {
+  const side = onSide ? (['pipe'] as const) : [];
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe', ...side], windowsHide: true });
+  const { stdin, stdout, stderr } = child;
+  if (!stdin || !stdout || !stderr) throw new Error(`${command} was started without its pipes`);
+  const fourth = child.stdio[3];
+  if (onSide && fourth instanceof Readable) fourth.setEncoding('utf8').on('data', onSide);
+  return Object.assign(child, { stdin, stdout, stderr });
 }
 
 /**

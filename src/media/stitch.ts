@@ -3,10 +3,16 @@ import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { JobError } from '../job/failure.js';
+import { ENDINGS, type Quality, type VideoCodec } from '../job/output.js';
+import { containerOf } from './container.js';
+import type { PixelFormat } from './encoders.js';
 import type { FrameFormat, VideoFacts } from './facts.js';
 import { ffmpegFailure } from './failure.js';
-import { run, start } from './process.js';
-import { encodeArguments, joinArguments } from './stitch-arguments.js';
+import { start } from './process.js';
+import { matroska } from './matroska.js';
+import { setDurations } from './mp4-durations.js';
+import { encodeArguments } from './stitch-arguments.js';
+import { constantMicroseconds, microseconds, secondsOf, type Timetable } from './timetable.js';
 
 export interface StitchRequest {
   /** Pictures of one size, all of `format`, in order. */
@@ -16,53 +22,66 @@ export interface StitchRequest {
   source: string;
   /** What `probe` found in `source`. */
   facts: VideoFacts;
-  /** Ends in .mp4, .m4v, .mov or .mkv; replaced when it exists, and only once the new file is whole. */
+  /** When each frame is shown; the source's average rate when left out. */
+  timetable?: Timetable;
+  /** Ends in .mp4, .m4v, .mov, .mkv or .webm; replaced when it exists, and only once the new file is whole. */
   output: string;
   /** `yuv420p` (default) plays everywhere but halves the resolution of colour; `yuv444p` keeps it and plays on computers. */
-  pixelFormat?: 'yuv420p' | 'yuv444p';
+  pixelFormat?: PixelFormat;
+  /** `h264` when left out; `ffv1` keeps every value of the frames and needs .mkv. */
+  codec?: VideoCodec;
+  /** `good` when left out; without effect on `ffv1`. */
+  quality?: Quality;
   signal?: AbortSignal;
 }
 
-const MUXERS: Record<string, string> = { '.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska' };
-
 /**
- * Writes the frames as H.264 at the source's frame rate, with all its audio streams copied untouched and the same offset between
+ * Writes the frames, each at its own time, with all its audio streams copied untouched, its subtitles, chapters and metadata as far as the container holds them, and the same offset between
  * picture and sound. An odd width or height, which H.264 4:2:0 cannot hold, grows by one: the last column or row is repeated.
  * @throws JobError `user` when ffmpeg cannot write the output or loses a frame, whatever `frames` throws, the signal's reason after an abort.
  */
 export async function stitch(ffmpeg: string, request: StitchRequest): Promise<void> {
-  const { output, facts } = request;
-  const muxer = MUXERS[path.extname(output).toLowerCase()];
+  const { output } = request;
+  const container = containerOf(output);
   const name = path.basename(output);
-  if (!muxer) throw new JobError('user', `${name} must end in ${Object.keys(MUXERS).join(', ')}.`);
-  const [part, pictures] = [`${output}.part`, `${output}.pictures.part`];
+  if (!container) throw new JobError('user', `${name} must end in ${ENDINGS.join(', ')}.`);
+  const part = `${output}.part`;
   try {
-    if (facts.startTime > 0) {
-      // An encoder counts in frames, so it cannot start between two; a track that is encoded already can.
-      await encode(ffmpeg, request, encodeArguments(request, 'mp4', pictures, false));
-      const end = await run(ffmpeg, joinArguments(pictures, request, muxer, part), request.signal);
-      if (end.code !== 0) throw ffmpegFailure(ffmpeg, end, `add the sound to ${name}`);
-    } else {
-      await encode(ffmpeg, request, encodeArguments(request, muxer, part, true));
-    }
+    const frames = await encode(ffmpeg, request, encodeArguments(request, container, part));
+    if (container.muxer === 'mp4' || container.muxer === 'mov') await setDurations(part, shownFrom(request, frames));
     await rename(part, output);
   } finally {
-    await Promise.all([part, pictures].map((file) => rm(file, { force: true })));
+    await rm(part, { force: true });
   }
 }
 
-/** Encodes all frames, or throws. */
-async function encode(ffmpeg: string, { frames, output, signal }: StitchRequest, options: string[]): Promise<void> {
+/** When the first frame is shown, when the last one, and until when, in seconds after the start of the source. */
+function shownFrom({ timetable, facts }: StitchRequest, frames: number) {
+  if (!timetable) {
+    const [frame, first] = [facts.frameRate.den / facts.frameRate.num, facts.startTime];
+    return { first, last: first + (frames - 1) * frame, end: first + frames * frame };
+  }
+  const seconds = (ticks = 0) => secondsOf(timetable.timeBase, ticks);
+  const [first, last] = [seconds(timetable.times[0]), seconds(timetable.times.at(-1))];
+  return { first, last, end: last + seconds(timetable.lastTicks) };
+}
+
+/** Encodes all frames, or throws; gives their number. */
+async function encode(ffmpeg: string, request: StitchRequest, options: string[]): Promise<number> {
+  const { output, signal, timetable } = request;
   const name = path.basename(output);
   const running = start(ffmpeg, options, signal);
   try {
     const written = countWritten(running.stdout);
-    const given = await feed(running.stdin, frames);
+    const given = await feed(running.stdin, request);
     const end = await running.ended;
     signal?.throwIfAborted();
     if (given === 0) throw new JobError('user', `There is no frame to write to ${name}.`);
     if (end.code !== 0 || given === null) throw ffmpegFailure(ffmpeg, end, `write ${name}`);
+    if (timetable && given !== timetable.times.length)
+      throw new JobError('user', `${name} got ${given} of its ${timetable.times.length} frames.`);
     if (written() !== given) throw new JobError('user', `ffmpeg wrote ${written()} of ${given} frames to ${name}.`);
+    return given;
   } finally {
     running.kill();
     await running.ended;
@@ -70,12 +89,17 @@ async function encode(ffmpeg: string, { frames, output, signal }: StitchRequest,
 }
 
 /** Gives the frames to ffmpeg as fast as it takes them. Null when ffmpeg ended before the last one: how it ended says why. */
-async function feed(stdin: Writable, frames: AsyncIterable<Buffer>): Promise<number | null> {
+async function feed(stdin: Writable, request: StitchRequest): Promise<number | null> {
+  const { format, facts, timetable } = request;
+  const times = timetable ? microseconds(timetable) : constantMicroseconds(facts.frameRate);
+  const frameSeconds = timetable
+    ? secondsOf(timetable.timeBase, timetable.frameTicks)
+    : facts.frameRate.den / facts.frameRate.num;
   let given = 0;
   let sourceFailed = false;
   async function* counted() {
     try {
-      for await (const frame of frames) {
+      for await (const frame of request.frames) {
         given += 1;
         yield frame;
       }
@@ -85,7 +109,7 @@ async function feed(stdin: Writable, frames: AsyncIterable<Buffer>): Promise<num
     }
   }
   try {
-    await pipeline(counted(), stdin);
+    await pipeline(matroska(counted(), format, times, { ...facts, frameSeconds }), stdin);
     return given;
   } catch (error) {
     if (sourceFailed) throw error;

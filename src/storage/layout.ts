@@ -25,6 +25,13 @@ export const itemName = (index: number) => String(index).padStart(FRAME_DIGITS, 
 export const frameBlob = (index: number, format: FrameFormat) => `frames/${itemName(index)}.${format}`;
 export const scoredBlob = (index: number, format: FrameFormat) => `scored/${itemName(index)}.${format}`;
 
+/** Index of a frame's blob, or undefined for any other name. */
+export function frameIndex(blob: string): number | undefined {
+  const match = /^frames\/(\d+)\.(?:png|jpg)$/.exec(blob);
+  return match ? Number(match[1]) : undefined;
+}
+export const FRAMES_PREFIX = 'frames/';
+
 /** The longest prefix shared by the outputs of items `first` to `last`, both included: what to list for a batch. */
 export function scoredPrefix(first: number, last: number): string {
   const from = itemName(first);
@@ -64,6 +71,10 @@ export const RESOLVED_JOB = 'job.json';
 /** Present when no further container may be launched: the job was cancelled, or one of its batches failed for good. */
 export const STOP = 'stop.json';
 export const MANIFEST = 'manifest.json';
+/** When each frame is shown, as `splitVideo` found out. */
+export const TIMING = 'timing.json';
+/** What `stitchVideo` found when it read its output back. */
+export const COMPARISON = 'comparison.json';
 export const CONTACT_SHEET = 'contact-sheet.png';
 
 /** Name of the container that runs an attempt: the same for every delivery of the launch, different for every attempt. */

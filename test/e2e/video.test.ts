@@ -6,12 +6,18 @@ import ort from 'onnxruntime-node';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { BatchReport } from '../../src/activities/finish-job.js';
-import { createMedia, type VideoFacts } from '../../src/media/media.js';
+import { type Comparison, createMedia, type VideoFacts } from '../../src/media/media.js';
 import { frameBlob, scoredBlob, workContainer } from '../../src/storage/layout.js';
 import { makeClip, tools } from '../support/clip.js';
 import { compareRgb, decodeRgb, packetHashes, psnrPerFrame, sample } from '../support/media.js';
 import { useStack } from '../support/stack.js';
 import { until } from '../support/wait.js';
+
+interface Manifest {
+  totals: object;
+  comparison: Comparison;
+  batches: BatchReport[];
+}
 
 const stack = useStack();
 const media = createMedia(tools);
@@ -63,6 +69,15 @@ describe('the first second of the sample, painted', () => {
 
   test('has the same frames at the same rate for the same time', async () => {
     expectSameTiming(await media.probe(source), await media.probe(output));
+  });
+
+  test('says in the manifest how the output compares with its source', async () => {
+    const { framesEstimate } = await media.probe(source);
+    expect((await readManifest(id)).comparison).toMatchObject({
+      frames: { expected: framesEstimate, found: framesEstimate, repairedTimes: 0 },
+      sound: [{ sameData: true }],
+      problems: [],
+    });
   });
 
   test('has the very same sound packets', () => {
@@ -167,8 +182,8 @@ describe('a job with a frame that cannot be decoded', () => {
   });
 });
 
-async function readManifest(id: string): Promise<{ totals: object; batches: BatchReport[] }> {
+async function readManifest(id: string): Promise<Manifest> {
   const file = path.join(stack.folder, `${id}.json`);
   await stack.client.download(id, 'manifest', file);
-  return JSON.parse(await readFile(file, 'utf8')) as { totals: object; batches: BatchReport[] };
+  return JSON.parse(await readFile(file, 'utf8')) as Manifest;
 }

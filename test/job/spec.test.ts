@@ -19,7 +19,7 @@ describe('a job specification', () => {
   test('needs only the input and the model; everything else has a default', () => {
     expect(parseSpec(JSON.stringify(minimal))).toEqual({
       ...minimal,
-      output: { frameFormat: 'png', keepFrames: false },
+      output: { codec: 'h264', frameFormat: 'png', keepFrames: false },
       batch: { size: 'auto' },
       compute: { kind: 'local' },
       retry: { maxAttempts: 3, firstDelaySeconds: 5 },
@@ -32,7 +32,7 @@ describe('a job specification', () => {
     const full = {
       ...minimal,
       style: 'styles/a/wave.jpg',
-      output: { video: 'outbox/painted.mp4', frameFormat: 'jpg', keepFrames: true },
+      output: { video: 'outbox/painted.webm', codec: 'vp9', quality: 'best', frameFormat: 'jpg', keepFrames: true },
       batch: { size: 7, maxParallel: 2 },
       compute: { kind: 'local' },
       retry: { maxAttempts: 1, firstDelaySeconds: 0 },
@@ -67,6 +67,18 @@ describe('a job specification', () => {
       { ...minimal, output: { video: 'inbox/x.mp4' } },
       '"output.video" must look like "outbox/NAME"',
     ],
+    ['a codec that is not there', { ...minimal, output: { codec: 'gif' } }, '"output.codec" is not valid'],
+    [
+      'a codec that the file cannot hold',
+      { ...minimal, output: { video: 'outbox/x.webm' } },
+      '"output" asks for h264, which .webm cannot hold; name it .mp4 or .m4v or .mov or .mkv, or set "codec" to vp9',
+    ],
+    [
+      'an ending that is not written',
+      { ...minimal, output: { video: 'outbox/x.avi' } },
+      '"output" has a "video" that must end in .mp4, .m4v, .mov, .mkv, .webm',
+    ],
+    ['a quality for a lossless codec', { ...minimal, output: { codec: 'ffv1', quality: 'best' } }, 'ffv1 is lossless'],
     ['a style path with a query', { ...minimal, style: 'styles/a.jpg?sv=1' }, '"style" must look like'],
     ['a model name that is a path', { ...minimal, model: '../x' }, '"model" must be a model name'],
     [

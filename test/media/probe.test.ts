@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -15,7 +16,7 @@ const write = (name: string, content: string | Buffer) => {
   return file;
 };
 
-describe.each(builds)('probe with ffmpeg from $name', ({ media }) => {
+describe.each(builds)('probe with ffmpeg from $name', ({ media, tools }) => {
   it('gives the facts of the sample in under 1 KB', async () => {
     const facts = await media.probe(sample);
     expect(facts).toMatchObject({
@@ -83,6 +84,27 @@ describe.each(builds)('probe with ffmpeg from $name', ({ media }) => {
       kind: 'user',
       message: expect.stringMatching(sentence),
     });
+  });
+
+  it('refuses pictures and streams beyond what is meant', async () => {
+    const make = (file: string, ...options: string[]) => {
+      execFileSync(tools.ffmpeg, [
+        '-loglevel',
+        'error',
+        '-y',
+        '-f',
+        'lavfi',
+        '-i',
+        ...options,
+        path.join(folder, file),
+      ]);
+      return path.join(folder, file);
+    };
+    const huge = make('huge.mkv', 'color=size=8208x8192:duration=0.04', '-c:v', 'png', '-pix_fmt', 'gray');
+    await expect(media.probe(huge)).rejects.toThrow('huge.mkv has pictures of 8208 × 8192 pixels; at most 67108864');
+    const maps = Array.from({ length: 65 }, () => ['-map', '0']).flat();
+    const many = make('many.mkv', 'color=size=16x16:duration=0.04', ...maps, '-c:v', 'png');
+    await expect(media.probe(many)).rejects.toThrow('many.mkv has 65 streams; at most 64 are taken');
   });
 
   it('says so when there is no file, and takes a name like a protocol for a name', async () => {

@@ -65,7 +65,8 @@ describe.each(builds)('split and stitch with ffmpeg from $name', (build) => {
 
 function expectSame(before: VideoFacts, after: VideoFacts): void {
   const { framesEstimate, audioStreams, frameRate } = before;
-  expect(after).toMatchObject({ framesEstimate, audioStreams, frameRate, pixelFormat: 'yuv420p', codec: 'h264' });
+  expect(after).toMatchObject({ framesEstimate, audioStreams, pixelFormat: 'yuv420p', codec: 'h264' });
+  expect(after.frameRate.num / after.frameRate.den).toBeCloseTo(frameRate.num / frameRate.den, 1);
   expect(Math.abs(after.durationSeconds - before.durationSeconds)).toBeLessThanOrEqual(frameRate.den / frameRate.num);
   expect(Math.abs(after.startTime - before.startTime)).toBeLessThan(0.001);
 }

@@ -90,3 +90,16 @@ export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   for await (const item of items) all.push(item);
   return all;
 }
+
+export async function* framesOf(frames: Buffer[]): AsyncGenerator<Buffer> {
+  yield* frames;
+}
+
+/** Seconds at which each picture is shown, after the earliest stream of the file starts, by ffprobe's packets. */
+export function shownTimes({ tools }: Build, file: string): number[] {
+  const ask = (...what: string[]) => execFileSync(tools.ffprobe, ['-v', 'error', ...what, '-of', 'csv=p=0', file], BIG);
+  const start = Number(ask('-show_entries', 'format=start_time')) || 0;
+  const lines = ask('-select_streams', 'v:0', '-show_entries', 'packet=pts_time,flags').split('\n');
+  const shown = lines.filter((line) => line !== '' && !/^[^,]*,[^,]*D/.test(line));
+  return shown.map((line) => Number(line.split(',')[0]) - start).toSorted((a, b) => a - b);
+}

@@ -1,0 +1,116 @@
+import { open, type FileHandle } from 'node:fs/promises';
+
+/** A box of ISO/IEC 14496-12 in a buffer: `at` is where its content starts. */
+interface Box {
+  type: string;
+  at: number;
+  end: number;
+}
+
+const HEADER = 8;
+
+/**
+ * Gives the last picture of an MP4 or MOV its length, in place. The muxer of FFmpeg before 4.4 writes it with none, and counts the
+ * length of the track in the order of decoding: its edit list then ends before the last pictures, and players leave them out.
+ * @param pictures when the first picture is shown and when the last one ends, and how long that is shown, in seconds
+ * @throws Error when the file has no index or no picture track: ffmpeg did not write it.
+ */
+export async function setDurations(file: string, pictures: { first: number; last: number; end: number }) {
+  const handle = await open(file, 'r+');
+  try {
+    const { moov, position } = await readMoov(handle);
+    patch(moov, pictures);
+    await handle.write(moov, 0, moov.length, position);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readMoov(handle: FileHandle): Promise<{ moov: Buffer; position: number }> {
+  const header = Buffer.alloc(2 * HEADER);
+  for (let position = 0; ;) {
+    const { bytesRead } = await handle.read(header, 0, header.length, position);
+    if (bytesRead < HEADER) throw new Error('the file has no moov box');
+    const short = header.readUInt32BE(0);
+    const size = short === 1 ? Number(header.readBigUInt64BE(HEADER)) : short;
+    if (size < HEADER) throw new Error('the file has no moov box');
+    if (header.toString('latin1', 4, HEADER) === 'moov') {
+      const moov = Buffer.alloc(size);
+      await handle.read(moov, 0, size, position);
+      return { moov, position };
+    }
+    position += size;
+  }
+}
+
+function patch(moov: Buffer, { first, last, end }: { first: number; last: number; end: number }): void {
+  const whole = { type: 'moov', at: HEADER, end: moov.length };
+  const mvhd = find(moov, whole, 'mvhd');
+  const tracks = boxes(moov, whole).filter(({ type }) => type === 'trak');
+  const track = tracks.find((box) => handler(moov, box) === 'vide');
+  if (!track || !mvhd) throw new Error('the file has no picture track');
+  const scale = clock(moov, mvhd);
+  const media = find(moov, track, 'mdia', 'mdhd');
+  const steps = find(moov, track, 'mdia', 'minf', 'stbl', 'stts');
+  if (media && steps) {
+    const ticks = clock(moov, media).timescale;
+    lengthenLast(moov, steps, Math.round((end - last) * ticks));
+    clock(moov, media).set(Math.round((end - first) * ticks));
+  }
+  const edits = find(moov, track, 'edts', 'elst');
+  if (edits) setLastEdit(moov, edits, Math.ceil((end - first) * scale.timescale - 1e-6));
+  const total = Math.ceil(end * scale.timescale - 1e-6);
+  const header = find(moov, track, 'tkhd');
+  // Version, flags, two times, track number, four bytes reserved.
+  if (header) setField(moov, header, [20, 28], total);
+  if (scale.duration < total) scale.set(total);
+}
+
+/** Time scale and length in an mvhd or mdhd, which begin alike: version, flags, two times, scale, length. */
+function clock(bytes: Buffer, box: Box) {
+  const wide = bytes[box.at] === 1;
+  const at = box.at + (wide ? 20 : 12);
+  return {
+    timescale: bytes.readUInt32BE(at),
+    duration: wide ? Number(bytes.readBigUInt64BE(at + 4)) : bytes.readUInt32BE(at + 4),
+    set: (value: number) => setField(bytes, box, [16, 24], value),
+  };
+}
+
+/** Writes a length that takes four bytes in version 0 of a box, at the first offset, and eight in version 1, at the second. */
+function setField(bytes: Buffer, { at }: Box, [narrow, wide]: [number, number], value: number): void {
+  if (bytes[at] === 1) bytes.writeBigUInt64BE(BigInt(value), at + wide);
+  else bytes.writeUInt32BE(value, at + narrow);
+}
+
+function lengthenLast(bytes: Buffer, { at }: Box, ticks: number): void {
+  const entry = at + HEADER + (bytes.readUInt32BE(at + 4) - 1) * 8;
+  if (bytes.readUInt32BE(entry) === 1) bytes.writeUInt32BE(ticks, entry + 4);
+}
+
+function setLastEdit(bytes: Buffer, box: Box, ticks: number): void {
+  const index = bytes.readUInt32BE(box.at + 4) - 1;
+  setField(bytes, box, [HEADER + index * 12, HEADER + index * 20], ticks);
+}
+
+function handler(bytes: Buffer, track: Box): string | undefined {
+  const box = find(bytes, track, 'mdia', 'hdlr');
+  return box && bytes.toString('latin1', box.at + HEADER, box.at + HEADER + 4);
+}
+
+function find(bytes: Buffer, parent: Box, ...path: string[]): Box | undefined {
+  return path.reduce<Box | undefined>(
+    (box, type) => box && boxes(bytes, box).find((child) => child.type === type),
+    parent,
+  );
+}
+
+function boxes(bytes: Buffer, { at, end }: Box): Box[] {
+  const found: Box[] = [];
+  for (let from = at; from + HEADER <= end;) {
+    const size = Math.max(HEADER, bytes.readUInt32BE(from));
+    found.push({ type: bytes.toString('latin1', from + 4, from + HEADER), at: from + HEADER, end: from + size });
+    from += size;
+  }
+  return found;
+}

@@ -1,0 +1,118 @@
+import type { Rational, VideoFacts } from './facts.js';
+
+/** When each frame is shown. */
+export interface Timetable {
+  /** Seconds per tick. */
+  timeBase: Rational;
+  /** Ticks after the earliest stream of the source starts, always growing. */
+  times: number[];
+  /** Ticks that an ordinary frame is shown for. */
+  frameTicks: number;
+  /** Ticks that the last frame is shown for. */
+  lastTicks: number;
+  /** Frames whose own time could not be used. */
+  repaired: number;
+}
+
+/** A timetable in few bytes: at a constant rate one step says it all. */
+export interface PackedTimetable extends Omit<Timetable, 'times'> {
+  /** Time of the first frame. */
+  first: number;
+  /** Runs of equal distances between frames: how many, and how many ticks each. */
+  steps: [count: number, ticks: number][];
+}
+
+/** Times are kept to the source's own tick, or to the microsecond where that is finer: ffmpeg's own clock ends there. */
+export function tickOf({ timeBase }: Pick<VideoFacts, 'timeBase'>): Rational {
+  return timeBase.num / timeBase.den < 1e-6 ? { num: 1, den: 1_000_000 } : timeBase;
+}
+
+export const secondsOf = ({ num, den }: Rational, ticks: number) => (ticks * num) / den;
+
+/**
+ * Makes a timetable of the times that the decoder gave. A frame without a time, or not later than the one before it, cannot be shown
+ * then: such frames are spread evenly up to the next frame that is later, or follow at the ordinary distance when none is.
+ * @param offset seconds to add to every time
+ */
+export function timetableOf(
+  raw: (number | null)[],
+  facts: Pick<VideoFacts, 'timeBase' | 'frameRate' | 'durationSeconds'>,
+  offset = 0,
+): Timetable {
+  const timeBase = tickOf(facts);
+  const frameTicks = Math.max(
+    1,
+    Math.round((facts.frameRate.den * timeBase.den) / (facts.frameRate.num * timeBase.num)),
+  );
+  const times: number[] = [];
+  let repaired = 0;
+  for (let index = 0; index < raw.length; index += 1) {
+    const last = times.at(-1) ?? -frameTicks;
+    const own = raw[index];
+    const good = own !== null && own !== undefined && (index === 0 || own > last);
+    times.push(good ? own : repair(raw, index, last, frameTicks));
+    if (!good) repaired += 1;
+  }
+  const shown = Math.round((facts.durationSeconds * timeBase.den) / timeBase.num);
+  const left = (times[0] ?? 0) + shown - (times.at(-1) ?? 0);
+  const ticks = Math.round((offset * timeBase.den) / timeBase.num);
+  const moved = times.map((time) => time + ticks);
+  return { timeBase, times: moved, frameTicks, lastTicks: left > 0 ? left : frameTicks, repaired };
+}
+
+function repair(raw: (number | null)[], index: number, last: number, frameTicks: number): number {
+  const next = raw.findIndex((time, at) => at > index && time !== null && time > last);
+  const end = raw[next];
+  const step = end === undefined || end === null ? frameTicks : (end - last) / (next - index + 1);
+  return last + Math.max(1, Math.round(Math.min(step, frameTicks)));
+}
+
+export function pack({ times, ...rest }: Timetable): PackedTimetable {
+  const steps: [number, number][] = [];
+  for (let index = 1; index < times.length; index += 1) {
+    const ticks = (times[index] ?? 0) - (times[index - 1] ?? 0);
+    const run = steps.at(-1);
+    if (run?.[1] === ticks) run[0] += 1;
+    else steps.push([1, ticks]);
+  }
+  return { ...rest, first: times[0] ?? 0, steps };
+}
+
+export function unpack({ first, steps, ...rest }: PackedTimetable): Timetable {
+  const times = [first];
+  let time = first;
+  for (const [count, ticks] of steps)
+    for (let k = 0; k < count; k += 1) {
+      time += ticks;
+      times.push(time);
+    }
+  return { ...rest, times };
+}
+
+/** Microseconds from the first frame, for each frame. */
+export function* microseconds({ times, timeBase }: Timetable): Generator<number> {
+  for (const time of times) yield Math.round(secondsOf(timeBase, time - (times[0] ?? 0)) * 1e6);
+}
+
+/** The same for any number of frames at the rate of the source. */
+export function* constantMicroseconds({ num, den }: Rational): Generator<number> {
+  for (let index = 0; ; index += 1) yield Math.round((index * den * 1e6) / num);
+}
+
+/** Reads the lines of ffmpeg's framecrc muxer as they come: `stream, dts, pts, duration, size, checksum`. */
+export function createTimeReader() {
+  const times: (number | null)[] = [];
+  let rest = '';
+  return {
+    times,
+    read: (text: string): void => {
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        if (line === '' || line.startsWith('#')) continue;
+        const pts = line.split(',')[2]?.trim() ?? '';
+        times.push(/^-?\d+$/.test(pts) ? Number(pts) : null);
+      }
+    },
+  };
+}

@@ -1,13 +1,18 @@
 import * as z from 'zod';
+import { classesOutput, detectionsOutput, partialOutputs, tensorOutput } from './card-outputs.js';
 import { JobError } from './failure.js';
 
 /** A model card says how pictures become a model's tensors and back. `docs/model-card.md` explains every property. */
 
 const side = z.int().min(1).max(16384);
 const layout = z.enum(['NCHW', 'NHWC']);
-const elementType = z.enum(['float32', 'uint8']);
-const channels = z.enum(['RGB', 'BGR']);
+const elementType = z.enum(['float32', 'float16', 'uint8']);
+const channels = z.enum(['RGB', 'BGR', 'grey', 'Y']);
 const fit = z.enum(['crop', 'resize']);
+/** One value for all channels, or one for each in the tensor's order. */
+const perChannel = z.array(z.number()).min(1).max(3);
+/** Numbers, the last ones repeated until the tensor is full. */
+const constant = z.array(z.number()).min(1);
 
 /** The tensor values that stand for black and for full white. */
 const range = z.tuple([z.number(), z.number()]).refine(([low, high]) => low < high, 'the range must rise');
@@ -23,11 +28,24 @@ const sizeRule = z.strictObject({
   minimum: side,
 });
 
-const imageTensor = z.strictObject({ name: z.string().min(1), layout, type: elementType, channels, range });
+const imageTensor = z.strictObject({
+  name: z.string().min(1),
+  layout,
+  type: elementType,
+  /** `grey` and `Y` are one channel of brightness; an output of `Y` takes its colours from the frame. */
+  channels,
+  range,
+  /** Taken from the values in `range`, then they are divided by `std`; an output is treated the other way round. */
+  mean: perChannel.optional(),
+  std: perChannel.refine((values) => values.every((value) => value > 0), 'must be above 0').optional(),
+});
 const imageInput = imageTensor.extend({ size: sizeRule });
 const imageOutput = imageTensor.extend({
+  kind: z.literal('image').optional(),
   /** `crop`: the model keeps its input's size, perhaps rounded up; `resize`: any size, scaled back to the frame's. */
   fit,
+  /** The result is so many times as wide and high as the frame. Left out: 1. */
+  scale: z.int().min(1).max(16).optional(),
 });
 
 /** Complete: what a task carries and the scorer works by. */
@@ -36,7 +54,9 @@ export const modelCardSchema = z.strictObject({
   input: imageInput,
   /** Null: the model has no style input. */
   style: imageInput.nullable(),
-  output: imageOutput,
+  /** Values of the inputs that take no picture, by name. */
+  constants: z.record(z.string(), constant).optional(),
+  output: z.union([imageOutput, classesOutput, detectionsOutput, tensorOutput]),
 });
 
 const partialInput = imageInput.partial().extend({ size: sizeRule.partial().optional() });
@@ -46,7 +66,13 @@ export const partialCardSchema = z.strictObject({
   description: z.string().optional(),
   input: partialInput.optional(),
   style: partialInput.nullable().optional(),
-  output: imageOutput.partial().optional(),
+  constants: z.record(z.string(), constant).optional(),
+  output: z
+    .discriminatedUnion('kind', [
+      imageOutput.partial().extend({ kind: z.literal('image').optional() }),
+      ...partialOutputs,
+    ])
+    .optional(),
 });
 
 export type ModelCard = z.infer<typeof modelCardSchema>;
@@ -56,6 +82,7 @@ export type ImageTensor = z.infer<typeof imageTensor>;
 export type ImageInput = z.infer<typeof imageInput>;
 export type ImageOutput = z.infer<typeof imageOutput>;
 export type PartialInput = z.infer<typeof partialInput>;
+export type ElementType = z.infer<typeof elementType>;
 
 /**
  * The card that the text of a `.json` file beside a model holds.

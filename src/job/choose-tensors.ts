@@ -18,7 +18,13 @@ export function chooseInputs(partial: PartialCard, { inputs }: ModelSignature): 
     input: find(inputs, partial.input?.name, 'input'),
     style: find(inputs, partial.style?.name, 'input'),
   };
-  const open = inputs.filter((tensor) => isPicture(tensor) && tensor !== named.input && tensor !== named.style);
+  const open = inputs.filter(
+    (tensor) =>
+      takesPicture(tensor, inputs) &&
+      tensor !== named.input &&
+      tensor !== named.style &&
+      partial.constants?.[tensor.name] === undefined,
+  );
   const severalPictures = open.length > (named.input === undefined ? 1 : 0);
   const style = named.style ?? (severalPictures ? open.find((tensor) => /style/i.test(tensor.name)) : undefined);
   const frames = open.filter((tensor) => tensor !== style);
@@ -32,26 +38,46 @@ export function chooseInputs(partial: PartialCard, { inputs }: ModelSignature): 
       `The model card describes a style input, but the model has only ${list([input])}: leave "style" out.`,
     );
   }
-  const other = inputs.find((tensor) => tensor !== input && tensor !== style);
+  checkConstants(partial, inputs, [input, style]);
+  const other = inputs.find(
+    (tensor) => tensor !== input && tensor !== style && partial.constants?.[tensor.name] === undefined,
+  );
   if (other !== undefined) {
     throw new JobError(
       'user',
-      `The model also needs a value for its input ${describeTensor(other)}: export it without, or name it as "style.name" in the model card if it takes the style picture.`,
+      `The model also needs a value for its input ${describeTensor(other)}: give it under "constants" in the model card, or name it as "style.name" if it takes the style picture.`,
     );
   }
   return { input, style };
 }
 
+/** The inputs of an older model may list its weights; three channels make a picture more surely than one. */
+function takesPicture(tensor: TensorSignature, inputs: TensorSignature[]): boolean {
+  return inputs.some(isPicture) ? isPicture(tensor) : imageLayout(tensor, 1) !== undefined;
+}
+
+function checkConstants(
+  { constants = {} }: PartialCard,
+  inputs: TensorSignature[],
+  pictures: (TensorSignature | undefined)[],
+): void {
+  for (const name of Object.keys(constants)) {
+    const tensor = find(inputs, name, 'input');
+    if (pictures.includes(tensor))
+      throw new JobError('user', `The model card gives the input "${name}" a constant and a picture: choose one.`);
+  }
+}
+
 /** @throws JobError `user`: no output looks like a picture, or several do and the card names none. */
-export function chooseOutput(partial: PartialCard, { outputs }: ModelSignature): TensorSignature {
+export function chooseOutput(partial: PartialCard, { outputs }: ModelSignature, channels: 1 | 3): TensorSignature {
   const named = find(outputs, partial.output?.name, 'output');
   if (named !== undefined) return named;
-  const pictures = outputs.filter(isPicture);
+  const pictures = outputs.filter((tensor) => imageLayout(tensor, channels) !== undefined);
   const [only] = pictures.length > 0 ? pictures : outputs.filter(({ shape }) => shape.length === 0 || isOpen(shape));
   if (only === undefined) {
     throw new JobError(
       'user',
-      `The model gives no picture of three colours but ${list(outputs)}: use a model whose output is a picture.`,
+      `The model gives no picture of three colours but ${list(outputs)}: say with "output.kind" in the model card what it gives.`,
     );
   }
   if (pictures.length > 1) {
@@ -85,13 +111,14 @@ function isOpen(shape: TensorSignature['shape']): boolean {
   return shape.length === 4 && shape.every((dimension) => typeof dimension === 'string');
 }
 
-function find(tensors: TensorSignature[], name: string | undefined, side: string): TensorSignature | undefined {
+/** @throws JobError `user`: the model has no tensor of this name. */
+export function find(tensors: TensorSignature[], name: string | undefined, side: string): TensorSignature | undefined {
   if (name === undefined) return undefined;
   const found = tensors.find((tensor) => tensor.name === name);
   if (found !== undefined) return found;
   throw new JobError('user', `The model card names the ${side} "${name}", but the model has only ${list(tensors)}.`);
 }
 
-function list(tensors: TensorSignature[]): string {
+export function list(tensors: TensorSignature[]): string {
   return tensors.length === 0 ? 'none' : tensors.map(describeTensor).join(' and ');
 }

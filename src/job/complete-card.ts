@@ -1,16 +1,17 @@
-import { chooseInputs, chooseOutput } from './choose-tensors.js';
+import type { ImageInput, ImageOutput, ModelCard, PartialCard, PartialInput } from './card-schema.js';
+import { validateCard } from './card-schema.js';
+import { chooseInputs, chooseOutput, find, list } from './choose-tensors.js';
+import { colours, completeImage, type ImageDefaults } from './complete-image.js';
 import { completeSize } from './complete-size.js';
 import { JobError } from './failure.js';
-import type { ImageInput, ImageOutput, ImageTensor, ModelCard, PartialCard, PartialInput } from './card-schema.js';
-import { validateCard } from './card-schema.js';
-import type { Layout, ModelSignature, TensorSignature } from './model-signature.js';
-import { describeTensor, imageLayout, imageSize } from './model-signature.js';
+import type { ModelSignature, TensorSignature } from './model-signature.js';
+import { describeTensor, imageSize } from './model-signature.js';
 
 /** Longest side of a style picture whose card and model set no size: enough for brush strokes, cheap in every frame. */
 const STYLE_LONGEST_SIDE = 512;
-
-/** What a picture input has in common with a picture output. */
-type ImageDefaults = Pick<ImageTensor, 'channels' | 'range'>;
+const BEST_CLASSES = 5;
+const DETECTION_THRESHOLD = 0.5;
+const DETECTION_OVERLAP = 0.45;
 
 /**
  * Fills in what a card leaves out, from the model's own signature, and checks the rest against it.
@@ -23,8 +24,14 @@ export function completeCard(card: unknown, model: ModelSignature): ModelCard {
   const chosen = chooseInputs(partial, model);
   const input = completeInput(partial.input ?? {}, chosen.input, { channels: 'RGB', range: [0, 255] }, null);
   const style = chosen.style && completeInput(partial.style ?? {}, chosen.style, input, STYLE_LONGEST_SIDE);
-  const output = completeOutput(partial, chooseOutput(partial, model), input);
-  return { description: partial.description ?? '', input, style: style ?? null, output };
+  const { description = '', constants } = partial;
+  return {
+    description,
+    input,
+    style: style ?? null,
+    ...(constants && { constants }),
+    output: completeOutput(partial, model, input),
+  };
 }
 
 function completeInput(
@@ -37,74 +44,58 @@ function completeInput(
   return { ...image, size: completeSize(card.size ?? {}, tensor, image.layout, longestSide) };
 }
 
-function completeOutput(partial: PartialCard, tensor: TensorSignature, input: ImageInput): ImageOutput {
-  const card = partial.output ?? {};
+function completeOutput(partial: PartialCard, model: ModelSignature, input: ImageInput): ModelCard['output'] {
+  const { output = {} } = partial;
+  switch (output.kind) {
+    case undefined:
+    case 'image':
+      return completePicture(output, chooseOutput(partial, model, colours(input)), input);
+    case 'classes': {
+      const { top = BEST_CLASSES, softmax = false, labels = [] } = output;
+      return { kind: 'classes', name: only(model, output.name), top, softmax, labels };
+    }
+    case 'detections':
+      return {
+        kind: 'detections',
+        name: named(model, output.name ?? 'scores'),
+        boxes: named(model, output.boxes ?? 'boxes'),
+        unit: output.unit ?? 'fraction',
+        background: output.background ?? [],
+        threshold: output.threshold ?? DETECTION_THRESHOLD,
+        overlap: output.overlap ?? DETECTION_OVERLAP,
+        labels: output.labels ?? [],
+      };
+    case 'tensor':
+      break;
+  }
+  return { kind: 'tensor', name: only(model, output.name) };
+}
+
+function completePicture(card: Partial<ImageOutput>, tensor: TensorSignature, input: ImageInput): ImageOutput {
   const image = completeImage(card, tensor, input, input.layout);
   const { width, height } = imageSize(tensor, image.layout);
   const [inputWidth, inputHeight] = input.size.fixed ?? [];
+  const { kind, scale } = card;
   const scales = [width, height, inputWidth, inputHeight].every((side) => side !== undefined)
     ? width !== inputWidth || height !== inputHeight
     : false;
-  return { ...image, fit: card.fit ?? (scales ? 'resize' : 'crop') };
+  const fit = card.fit ?? (scales && scale === undefined ? 'resize' : 'crop');
+  return { ...(kind && { kind }), ...image, fit, ...(scale && { scale }) };
 }
 
-function completeImage(
-  card: Partial<ImageTensor>,
-  tensor: TensorSignature,
-  defaults: ImageDefaults,
-  likelyLayout: Layout | undefined,
-): ImageTensor {
-  const type = elementType(card, tensor);
-  const layout = completeLayout(card, tensor, likelyLayout);
-  const range = card.range ?? (type === 'uint8' ? [0, 255] : defaults.range);
-  if (type === 'uint8' && (range[0] < 0 || range[1] > 255)) {
-    throw new JobError(
-      'user',
-      `The model card gives ${describeTensor(tensor)} the range ${range.join('..')}, but uint8 holds 0..255 only.`,
-    );
-  }
-  return { name: tensor.name, layout, type, channels: card.channels ?? defaults.channels, range };
+/** The output that the card names, or the model's only one. */
+function only(model: ModelSignature, name: string | undefined): string {
+  const [first, ...others] = model.outputs;
+  const chosen = name ?? (others.length === 0 ? first?.name : undefined);
+  if (chosen !== undefined) return named(model, chosen);
+  throw new JobError('user', `The model gives ${list(model.outputs)}: name one as "output.name" in the model card.`);
 }
 
-function elementType(card: Partial<ImageTensor>, tensor: TensorSignature): ImageTensor['type'] {
-  if (tensor.type !== 'float32' && tensor.type !== 'uint8') {
-    throw new JobError(
-      'user',
-      `The model takes or gives pictures as ${tensor.type} (${describeTensor(tensor)}): export it with float32 or uint8 inputs and outputs.`,
-    );
-  }
-  if (card.type !== undefined && card.type !== tensor.type) {
-    throw new JobError(
-      'user',
-      `The model card says ${card.type}, but the model says ${describeTensor(tensor)}: correct the card's "type" or leave it out.`,
-    );
-  }
-  return tensor.type;
-}
-
-function completeLayout(card: Partial<ImageTensor>, tensor: TensorSignature, likely: Layout | undefined): Layout {
-  const known = imageLayout(tensor);
-  const layout = card.layout ?? known ?? likely;
-  if (layout === undefined) {
-    throw new JobError(
-      'user',
-      `The model does not say where ${describeTensor(tensor)} has its colour channels: set "layout" to NCHW or NHWC in the model card.`,
-    );
-  }
-  const { shape } = tensor;
-  if (shape.length === 0) return layout;
-  const colours = layout === 'NCHW' ? shape[1] : shape[3];
-  if (shape.length !== 4 || (typeof colours === 'number' && colours !== 3)) {
-    throw new JobError(
-      'user',
-      `The model's ${describeTensor(tensor)} is not a picture of three colours with the layout ${layout}: correct the model card, or use a model that takes and gives RGB pictures.`,
-    );
-  }
-  if (typeof shape[0] === 'number' && shape[0] !== 1) {
-    throw new JobError(
-      'user',
-      `The model's ${describeTensor(tensor)} wants ${shape[0]} pictures at a time: export it with a batch of 1 or a free batch dimension.`,
-    );
-  }
-  return layout;
+function named(model: ModelSignature, name: string): string {
+  const tensor = find(model.outputs, name, 'output');
+  if (tensor !== undefined && ['float32', 'float16', 'uint8'].includes(tensor.type)) return name;
+  throw new JobError(
+    'user',
+    `The model's ${tensor ? describeTensor(tensor) : name} is of a type that is not read: export it as float32.`,
+  );
 }

@@ -14,11 +14,11 @@ export interface TensorSignature {
 
 export type Layout = 'NCHW' | 'NHWC';
 
-/** Layout of a four-dimensional tensor with exactly one dimension of three channels; undefined when it does not show. */
-export function imageLayout(tensor: TensorSignature): Layout | undefined {
+/** Layout of a four-dimensional tensor where exactly one dimension is that of the channels; undefined when it does not show. */
+export function imageLayout(tensor: TensorSignature, channels: 1 | 3 = 3): Layout | undefined {
   if (tensor.shape.length !== 4) return undefined;
-  const first = tensor.shape[1] === 3;
-  const last = tensor.shape[3] === 3;
+  const first = tensor.shape[1] === channels;
+  const last = tensor.shape[3] === channels;
   if (first === last) return undefined;
   return first ? 'NCHW' : 'NHWC';
 }

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { JobError, messageOf } from '../job/failure.js';
-import type { EngineReply, EngineRequest } from './engine-protocol.js';
+import type { EngineReply, EngineRequest, FrameOutput, LoadRequest, ScoreRequest } from './engine-protocol.js';
 import { loadModel, type LoadedModel } from './loaded-model.js';
 
 /**
@@ -27,19 +27,24 @@ async function answer(request: EngineRequest): Promise<void> {
   if (closing instanceof Int32Array && Atomics.load(closing, 0) === 1) return;
   try {
     const reply = request.kind === 'load' ? await load(request) : await score(request);
-    port.postMessage(reply, reply.kind === 'scored' ? [reply.picture.data.buffer] : []);
+    port.postMessage(reply, reply.kind === 'scored' ? movable(reply.scored.output) : []);
   } catch (error) {
     const failure = error instanceof JobError ? error.kind : 'item';
     port.postMessage({ kind: 'failed', failure, message: messageOf(error) } satisfies EngineReply);
   }
 }
 
-async function load(request: Extract<EngineRequest, { kind: 'load' }>): Promise<EngineReply> {
+async function load(request: LoadRequest): Promise<EngineReply> {
   model = await loadModel(request);
   return { kind: 'loaded', device: 'cpu' };
 }
 
-async function score({ frame }: Extract<EngineRequest, { kind: 'score' }>): Promise<EngineReply> {
+async function score({ frame, original }: ScoreRequest): Promise<EngineReply> {
   if (model === undefined) throw new JobError('user', 'The model is not loaded.');
-  return { kind: 'scored', ...(await model.score(frame)) };
+  return { kind: 'scored', scored: await model.score(frame, original) };
+}
+
+function movable(output: FrameOutput): ArrayBuffer[] {
+  if (output.kind === 'picture') return [output.picture.data.buffer];
+  return output.kind === 'array' ? [output.bytes.buffer] : [];
 }

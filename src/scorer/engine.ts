@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { JobError } from '../job/failure.js';
-import type { EngineReply, EngineRequest, LoadRequest, ScoredPicture } from './engine-protocol.js';
-import type { Picture } from './picture.js';
+import type { EngineReply, EngineRequest, LoadRequest, ScoredFrame } from './engine-protocol.js';
+import type { Picture, Size } from './picture.js';
 
 interface Waiting {
   resolve(reply: Exclude<EngineReply, { kind: 'failed' }>): void;
@@ -40,13 +40,14 @@ export class Engine {
 
   /**
    * The frame's pixels move to the engine: the caller's array is empty afterwards.
+   * @param original the frame's size before it was scaled as the card asks.
    * @throws JobError `item`: this frame cannot be scored; `platform`: the engine is gone.
    */
-  async score(frame: Picture): Promise<ScoredPicture> {
+  async score(frame: Picture, original: Size): Promise<ScoredFrame> {
     if (this.#waiting.length === 0) this.starved += 1;
-    const reply = await this.#ask({ kind: 'score', frame }, [frame.data.buffer]);
+    const reply = await this.#ask({ kind: 'score', frame, original }, [frame.data.buffer]);
     if (reply.kind !== 'scored') throw new TypeError(`unexpected ${reply.kind}`);
-    return reply;
+    return reply.scored;
   }
 
   /**

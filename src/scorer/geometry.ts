@@ -28,23 +28,32 @@ function scaledSize(rule: SizeRule, frame: Size): Size {
 
 /**
  * The upper left part of a model's output that shows the frame and not the padding.
- * @throws JobError `item`: the output's size does not go with the card's `fit`.
+ * @throws JobError `item`: the output's size does not go with the card's `fit` and `scale`.
  */
-export function cropOf(output: Size, { scaled, padded }: InputPlan, fit: ImageOutput['fit']): Size {
+export function cropOf(
+  output: Size,
+  { scaled, padded }: InputPlan,
+  { fit, scale = 1 }: Pick<ImageOutput, 'fit' | 'scale'>,
+): Size {
   if (fit === 'resize') {
     return {
       width: Math.max(1, Math.round((scaled.width * output.width) / padded.width)),
       height: Math.max(1, Math.round((scaled.height * output.height) / padded.height)),
     };
   }
-  const right = output.width - padded.width;
-  const below = output.height - padded.height;
-  const covers = output.width >= scaled.width && output.height >= scaled.height;
-  if (covers && Math.max(right, below) < LARGEST_OVERHANG) return scaled;
+  const crop = enlarge(scaled, scale);
+  const whole = enlarge(padded, scale);
+  const covers = output.width >= crop.width && output.height >= crop.height;
+  const overhang = Math.max(output.width - whole.width, output.height - whole.height);
+  if (covers && overhang < LARGEST_OVERHANG * scale) return crop;
   throw new JobError(
     'item',
-    `the model made ${output.width}x${output.height} pixels of ${padded.width}x${padded.height}: set "output.fit" to "resize" in the model card`,
+    `the model made ${output.width}x${output.height} pixels of ${padded.width}x${padded.height}: set "output.fit" to "resize" or "output.scale" in the model card`,
   );
+}
+
+export function enlarge({ width, height }: Size, scale: number): Size {
+  return { width: width * scale, height: height * scale };
 }
 
 export function sameSize(one: Size, other: Size): boolean {

@@ -2,7 +2,7 @@ import { Jimp, JimpMime, ResizeStrategy } from 'jimp';
 import type { Codec } from './codec.js';
 import { PIXEL_LIMIT, unreadable } from './codec.js';
 import type { Picture } from './picture.js';
-import { pngSize } from './png-size.js';
+import { pngSize } from './png-header.js';
 
 const PNG_LEVEL = 1;
 const JPEG_QUALITY = 95;

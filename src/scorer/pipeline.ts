@@ -4,7 +4,8 @@ import type { TaskItem } from '../job/task.js';
 import type { Codec } from './codec.js';
 import { contentTypeOf, formatOf } from './codec.js';
 import type { Engine } from './engine.js';
-import { planInput, sameSize } from './geometry.js';
+import type { FrameOutput } from './engine-protocol.js';
+import { enlarge, planInput, sameSize } from './geometry.js';
 import { runLanes } from './lanes.js';
 import type { Picture, Size } from './picture.js';
 import type { ScorerStorage } from './storage.js';
@@ -71,15 +72,33 @@ async function scoreItem(item: TaskItem, parts: PipelineParts, signal: AbortSign
   const frame = await tally.timed('decode', () => codec.decode(file));
   const size = { width: frame.width, height: frame.height };
   const scaled = await tally.timed('prepare', () => toSize(codec, frame, planInput(card.input.size, frame).scaled));
-  const scored = await engine.score(scaled);
+  const scored = await engine.score(scaled, size);
   tally.timings.prepare += scored.prepare;
   tally.timings.infer += scored.infer;
   tally.timings.finish += scored.finish;
-  const restored = await tally.timed('finish', () => toSize(codec, scored.picture, size));
-  const format = formatOf(item.output);
-  const encoded = await tally.timed('encode', () => codec.encode(restored, format));
-  await tally.timed('store', () => storage.storeOutput(item, encoded, contentTypeOf(format), signal));
+  const { bytes, contentType } = await toFile(scored.output, item, size, parts);
+  await tally.timed('store', () => storage.storeOutput(item, bytes, contentType, signal));
   return size;
+}
+
+/** What is stored for an item: a picture, one JSON line or an array. */
+async function toFile(
+  output: FrameOutput,
+  item: TaskItem,
+  frame: Size,
+  { codec, card, tally }: PipelineParts,
+): Promise<{ bytes: Buffer; contentType: string }> {
+  if (output.kind === 'record') {
+    const line = `${JSON.stringify({ item: item.name, ...output.record })}\n`;
+    return { bytes: Buffer.from(line), contentType: 'application/json' };
+  }
+  if (output.kind === 'array')
+    return { bytes: Buffer.from(output.bytes.buffer), contentType: 'application/octet-stream' };
+  const size = enlarge(frame, ('scale' in card.output ? card.output.scale : undefined) ?? 1);
+  const restored = await tally.timed('finish', () => toSize(codec, output.picture, size));
+  const format = formatOf(item.output);
+  const bytes = await tally.timed('encode', () => codec.encode(restored, format));
+  return { bytes, contentType: contentTypeOf(format) };
 }
 
 async function toSize(codec: Codec, picture: Picture, size: Size): Promise<Picture> {

@@ -2,7 +2,8 @@ import { Jimp } from 'jimp';
 import sharp, { type Sharp } from 'sharp';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Codec, contentTypeOf, formatOf, loadCodec, PIXEL_LIMIT } from '../../src/scorer/codec.js';
-import { pngSize } from '../../src/scorer/png-size.js';
+import { isPlainPng, pngSize } from '../../src/scorer/png-header.js';
+import type { Picture } from '../../src/scorer/picture.js';
 import { paint, psnr } from './pictures.js';
 
 const picture = paint(45, 32);
@@ -161,4 +162,32 @@ it('names formats by extension', () => {
 it('reads the size in a PNG header', async () => {
   expect(pngSize(await new Jimp({ width: 3, height: 7 }).getBuffer('image/png'))).toEqual({ width: 3, height: 7 });
   expect(pngSize(Buffer.from('GIF89a'))).toBeUndefined();
+});
+
+describe('PNG by sharp', () => {
+  const noise = (): Picture => {
+    let state = 1;
+    const data = Uint8Array.from({ length: 45 * 32 * 3 }, () => (state = (state * 48_271) % 2_147_483_647) & 255);
+    return { width: 45, height: 32, data };
+  };
+
+  it('packs flat pictures, stores noisy ones, and always gives the same bytes', async () => {
+    const codec = await loadCodec('sharp', vi.fn());
+    const flat: Picture = { width: 45, height: 32, data: new Uint8Array(45 * 32 * 3).fill(9) };
+    expect((await codec.encode(flat, 'png')).length).toBeLessThan(400);
+    const noisy = noise();
+    const bytes = await codec.encode(noisy, 'png');
+    expect(bytes.length).toBeLessThan(noisy.data.length + 400);
+    expect(await codec.decode(bytes)).toEqual(noisy);
+    expect((await codec.encode(noisy, 'png')).equals(bytes)).toBe(true);
+  });
+
+  it('takes the short way for plain RGB only', async () => {
+    expect(isPlainPng(await source().png().toBuffer())).toBe(true);
+    expect(isPlainPng(await source().png({ palette: true }).toBuffer())).toBe(false);
+    expect(isPlainPng(await source().ensureAlpha(0.5).png().toBuffer())).toBe(false);
+    expect(isPlainPng(await source().toColourspace('b-w').png().toBuffer())).toBe(false);
+    expect(isPlainPng(await source().withMetadata({ orientation: 6 }).png().toBuffer())).toBe(false);
+    expect(isPlainPng(await source().jpeg().toBuffer())).toBe(false);
+  });
 });

@@ -37,20 +37,28 @@ describe('cropOf', () => {
   const plan = { scaled: size(321, 181), padded: size(321, 181) };
 
   it('cuts off what a model rounded up', () => {
-    expect(cropOf(size(324, 184), plan, 'crop')).toEqual(size(321, 181));
+    expect(cropOf(size(324, 184), plan, { fit: 'crop' })).toEqual(size(321, 181));
   });
 
   it('cuts off the padding', () => {
-    expect(cropOf(size(328, 184), { scaled: size(321, 181), padded: size(328, 184) }, 'crop')).toEqual(size(321, 181));
+    expect(cropOf(size(328, 184), { scaled: size(321, 181), padded: size(328, 184) }, { fit: 'crop' })).toEqual(
+      size(321, 181),
+    );
   });
 
   it.each([size(320, 181), size(963, 543), size(321, 300)])('refuses %j', (output) => {
-    expect(() => cropOf(output, plan, 'crop')).toThrow(
+    expect(() => cropOf(output, plan, { fit: 'crop' })).toThrow(
       `the model made ${output.width}x${output.height} pixels of 321x181`,
     );
   });
 
+  it('expects the size of a model that scales', () => {
+    const padded = { scaled: size(5, 8), padded: size(8, 8) };
+    expect(cropOf(size(24, 24), padded, { fit: 'crop', scale: 3 })).toEqual(size(15, 24));
+    expect(() => cropOf(size(8, 8), padded, { fit: 'crop', scale: 3 })).toThrow('"output.scale"');
+  });
+
   it('cuts off the padding in proportion before scaling back', () => {
-    expect(cropOf(size(24, 24), { scaled: size(5, 8), padded: size(8, 8) }, 'resize')).toEqual(size(15, 24));
+    expect(cropOf(size(24, 24), { scaled: size(5, 8), padded: size(8, 8) }, { fit: 'resize' })).toEqual(size(15, 24));
   });
 });

@@ -29,11 +29,14 @@ describe('a model that changes nothing gives the frame back', () => {
     ['with values from -1 to 1, BGR', { input: { range: [-1, 1], channels: 'BGR' } }, FREE, 'float32'],
     ['channels last', {}, ['b', 'h', 'w', 3], 'float32'],
     ['as bytes', {}, ['b', 'h', 'w', 3], 'uint8'],
+    ['as halves, less a mean', { input: { mean: [127.5], std: [64, 32, 16] } }, FREE, 'float16'],
+    ['two at a time', {}, [2, 3, 43, 61], 'float32'],
   ] as const)('%s', async (_what, partial, shape, type) => {
     const card = cardFor(partial, [...shape], type);
     const bytes = new Uint8Array(tinyModel({ operator: 'Identity', shape: [...shape], type }));
     const model = await loadModel({ kind: 'load', model: bytes, card, style: undefined, threads: 1 });
-    expect((await model.score(frame)).picture).toEqual(frame);
+    for (const time of ['first', 'second'])
+      expect((await model.score(frame, frame)).output, time).toEqual({ kind: 'picture', picture: frame });
     await model.release();
   });
 

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { ImageTensor } from '../../src/job/model-card.js';
 import type { Picture } from '../../src/scorer/picture.js';
-import { allocateTensor, dimensionsOf, outputSize, packPicture, unpackPicture } from '../../src/scorer/tensor.js';
+import { packPicture } from '../../src/scorer/pack.js';
+import { allocateTensor, dimensionsOf, outputSize } from '../../src/scorer/tensor.js';
+import { unpackPicture } from '../../src/scorer/unpack.js';
 
 const image = (given: Partial<ImageTensor>): ImageTensor => ({
   name: 'x',

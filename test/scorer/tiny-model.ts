@@ -1,5 +1,5 @@
 /** ONNX element types. */
-const TYPES = { float32: 1, uint8: 2 };
+const TYPES = { float32: 1, uint8: 2, float16: 10 };
 
 interface TinyModel {
   /** The one operator, e.g. `Identity`. */

@@ -1,0 +1,32 @@
+import type { ClassesOutput } from '../job/model-card.js';
+import type { TensorValues } from './tensor.js';
+
+export interface FoundClass {
+  index: number;
+  /** As the card's list of labels says. */
+  label?: string;
+  score: number;
+}
+
+/** The best classes, the best first; of equal scores the one that comes first. */
+export function classify(values: TensorValues, { top, softmax, labels }: ClassesOutput): FoundClass[] {
+  const scores = softmax ? probabilities(values) : [...values];
+  return scores
+    .map((score, index) => ({ score, index }))
+    .toSorted((one, other) => other.score - one.score || one.index - other.index)
+    .slice(0, top)
+    .map(({ score, index }) => named(index, score, labels));
+}
+
+export function named(index: number, score: number, labels: string[]): FoundClass {
+  const label = labels[index];
+  return { index, ...(label !== undefined && { label }), score };
+}
+
+function probabilities(values: TensorValues): number[] {
+  const logits = Array.from(values);
+  const highest = logits.reduce((one, other) => Math.max(one, other), -Infinity);
+  const weights = logits.map((value) => Math.exp(value - highest));
+  const sum = weights.reduce((one, other) => one + other, 0);
+  return weights.map((weight) => weight / sum);
+}

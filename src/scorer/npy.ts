@@ -1,0 +1,38 @@
+import type ort from 'onnxruntime-node';
+import { JobError } from '../job/failure.js';
+
+/** NumPy's names of ONNX element types, little endian. */
+const TYPES: Record<string, string> = {
+  float32: '<f4',
+  float16: '<f2',
+  float64: '<f8',
+  uint8: '|u1',
+  int8: '|i1',
+  int32: '<i4',
+  int64: '<i8',
+};
+/** Version 1.0. */
+const MAGIC = Buffer.from([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0]);
+const ALIGNMENT = 64;
+
+/**
+ * A tensor as a `.npy` file, for `numpy.load`.
+ * @throws JobError `item`: NumPy has no such type.
+ */
+export function toNpy({ type, dims, data }: ort.Tensor): Uint8Array<ArrayBuffer> {
+  const descr = TYPES[type];
+  if (descr === undefined || !ArrayBuffer.isView(data)) {
+    throw new JobError('item', `the model gave ${type} values, which a .npy file does not hold`);
+  }
+  const shape = dims.length === 1 ? `${dims[0]},` : dims.join(', ');
+  const header = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape}), }`;
+  // The file up to the values, its line break included, fills whole units of 64 bytes.
+  const before = Math.ceil((MAGIC.length + 2 + header.length + 1) / ALIGNMENT) * ALIGNMENT;
+  const bytes = new Uint8Array(before + data.byteLength);
+  const text = `${header.padEnd(before - MAGIC.length - 3)}\n`;
+  bytes.set(MAGIC);
+  new DataView(bytes.buffer).setUint16(MAGIC.length, text.length, true);
+  bytes.set(Buffer.from(text, 'latin1'), MAGIC.length + 2);
+  bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), before);
+  return bytes;
+}

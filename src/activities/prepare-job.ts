@@ -53,7 +53,25 @@ async function resolveModel(ports: Ports, model: string, folder: string): Promis
     localCopy(models.getBlobClient(modelBlob(model)), folder, 'model.onnx'),
     readText(models, cardBlob(model)),
   ]);
-  return completeCard(parseCard(card ?? '{}'), await ports.inspectModel(file, model));
+  const complete = completeCard(parseCard(card ?? '{}'), await ports.inspectModel(file, model));
+  checkPaints(complete, model);
+  return complete;
+}
+
+/** Frames go in, so pictures of their size have to come out. */
+function checkPaints({ output }: ModelCard, model: string): void {
+  if ('kind' in output && output.kind !== undefined && output.kind !== 'image') {
+    throw new JobError(
+      'user',
+      `The model "${model}" gives ${output.kind} and no pictures, so it cannot paint a video; use an image-to-image model.`,
+    );
+  }
+  if ('scale' in output && output.scale !== undefined && output.scale !== 1) {
+    throw new JobError(
+      'user',
+      `The model "${model}" enlarges pictures ${output.scale} times, and a video keeps its size; leave "output.scale" out of its card.`,
+    );
+  }
 }
 
 /** Copies a model that comes with the app into the models container, where scorers find it. */

@@ -124,6 +124,15 @@ describe.skipIf(!hasSharedData)('a real broken file', () => {
     expectSentence(await score([clip, '--model', sharedData('bad/empty.onnx')]), /empty\.onnx is empty/);
   });
 
+  test('a model that gives no pictures', async () => {
+    const model = sharedData('models/classify/SqueezeNet_fp16.onnx');
+    const card = path.resolve('test/cards/SqueezeNet_fp16.json');
+    expectSentence(
+      await score([clip, '--model', model, '--card', card]),
+      /gives classes and no pictures, so it cannot paint a video/,
+    );
+  });
+
   test('no style picture for a model with a style input', async () => {
     expectSentence(
       await score([clip, '--model', sharedData('models/arbitrary/microast_dyn.onnx')]),

@@ -168,11 +168,10 @@ const CANCEL_PATIENCE_MS = 10_000;
 /** Asks the job to stop and waits until its containers are gone; gives up waiting, not asking, after ten seconds. */
 async function cancel(client: JobClient, id: string): Promise<never> {
   const deadline = Date.now() + CANCEL_PATIENCE_MS;
+  const isLive = async () => ['queued', 'running'].includes((await client.status(id)).state);
+  if (!(await isLive()))
+    throw new JobError('user', 'Interrupted when the job had just ended; its result was not saved.');
   await client.cancel(id);
-  while (Date.now() < deadline) {
-    const { state } = await client.status(id);
-    if (state !== 'running' && state !== 'queued') break;
-    await wait(200);
-  }
+  while (Date.now() < deadline && (await isLive())) await wait(200);
   throw new JobError('user', 'The job was cancelled.');
 }

@@ -48,4 +48,3 @@ export const partialOutputs = [
 
 export type ClassesOutput = z.infer<typeof classesOutput>;
 export type DetectionsOutput = z.infer<typeof detectionsOutput>;
-export type TensorOutput = z.infer<typeof tensorOutput>;

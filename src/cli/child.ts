@@ -37,8 +37,8 @@ export async function startChild({ script, args, env, logFile, ready, title, sig
     env,
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,
-    signal,
   });
+  signal?.addEventListener('abort', () => child.kill(), { once: true });
   const log = createWriteStream(logFile);
   child.stdin.on('error', () => undefined);
   let text = '';

@@ -39,17 +39,21 @@ export interface Stack {
 export async function startStack({ folder, port, azuritePort, emulateAzure, env }: StackOptions): Promise<Stack> {
   const temp = path.join(folder, 'temp');
   await prepareFolder(folder, temp);
-  const azure = emulateAzure === true ? await startAzureEmulator(folder, env) : undefined;
-  const settings = { TEMP_FOLDER: temp, ...env, ...azure?.settings };
+  const children: Child[] = [];
   try {
+    const azure = emulateAzure === true ? await startAzureEmulator(folder, env) : undefined;
+    if (azure) children.push(azure.child);
+    const settings = { TEMP_FOLDER: temp, ...env, ...azure?.settings };
     const { host, azurite, storage } = await startOnFreePort(() => startPair(folder, { port, azuritePort, settings }));
-    const children = [host, ...(azure ? [azure.child] : []), azurite];
+    children.unshift(host);
+    children.push(azurite);
     const url = host.ready[1] ?? '';
-    await writeFile(path.join(folder, STATE_FILE), JSON.stringify({ url, pid: process.pid }));
+    const state = JSON.stringify({ url, pid: process.pid });
+    await writeFile(path.join(folder, STATE_FILE), state).catch((cause: unknown) => refuseFolder(folder, cause));
     const stop = () => stopStack(folder, children);
     return { url, storage, azure: azure?.settings.ACI_ENDPOINT, children, stop };
   } catch (error) {
-    await azure?.child.stop();
+    for (const child of children) await child.stop();
     throw error;
   }
 }
@@ -108,12 +112,16 @@ async function prepareFolder(folder: string, temp: string): Promise<void> {
     await rm(temp, { recursive: true, force: true });
     await mkdir(temp, { recursive: true });
   } catch (cause) {
-    throw new JobError(
-      'user',
-      `The folder ${folder} for the local stack's data cannot be written (${messageOf(cause)}); name another one with --data.`,
-      { cause },
-    );
+    refuseFolder(folder, cause);
   }
+}
+
+function refuseFolder(folder: string, cause: unknown): never {
+  throw new JobError(
+    'user',
+    `The folder ${folder} for the local stack's data cannot be written (${messageOf(cause)}); name another one with --data.`,
+    { cause },
+  );
 }
 
 async function stopStack(folder: string, children: Child[]): Promise<void> {

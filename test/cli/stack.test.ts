@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { spawnSync } from 'node:child_process';
@@ -56,6 +56,17 @@ describe('npm start', () => {
     expect(stdout).toContain(`The app listens on ${stack.url}`);
     expect(left('start')).toEqual([]);
     expect(await findStack(data)).toBeUndefined();
+  });
+
+  test('leaves nothing running when it cannot say where it is', async () => {
+    const data = path.join(folder, 'unsaid');
+    mkdirSync(path.join(data, 'stack.json'), { recursive: true });
+    const { code, stderr } = await runCli(['start', '--data', data], { env: mark('unsaid') });
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/^The folder \S+unsaid .* cannot be written .*--data\.\n$/),
+    ]);
+    expect(left('unsaid')).toEqual([]);
   });
 });
 

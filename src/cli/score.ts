@@ -91,10 +91,11 @@ async function connect({ url, key, data, env, compute }: ScoreOptions): Promise<
   const running = url !== undefined ? { url } : emulateAzure ? undefined : await findStack(data);
   // The client brings the storage SDK, which loads while the stack starts.
   const loading = import('./client.js');
-  const own = running ? undefined : await startOwnStack(data, emulateAzure, env);
+  const stack = running
+    ? { url: running.url, stop: () => Promise.resolve() }
+    : await startOwnStack(data, emulateAzure, env);
   const { createJobClient } = await loading;
-  const stop = own?.stop ?? (() => Promise.resolve());
-  return { client: createJobClient(running?.url ?? own?.url ?? '', key), stop };
+  return { client: createJobClient(stack.url, key), stop: stack.stop };
 }
 
 async function startOwnStack(

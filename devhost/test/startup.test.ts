@@ -2,6 +2,7 @@ import { createServer } from 'node:net';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { afterEach, describe, expect, inject, it, onTestFinished } from 'vitest';
 import { HostProcess, type HostOptions, newHub, startHost } from './support/host-process.js';
+import { lateStorage } from './support/late-storage.js';
 import { temporaryApp } from './support/temporary-app.js';
 
 const running: HostProcess[] = [];
@@ -55,6 +56,17 @@ describe('an app', () => {
     const host = await start({ app: temporaryApp({ 'main.js': HELLO, 'local.settings.json': settings }) });
     expect(await (await fetch(`${host.url}/api/hello`)).text()).toBe('from settings');
     expect(host.output).toBe(`devhost: listening on ${host.url} (1 functions, hub ${host.hub})\n`);
+  });
+
+  it('waits for a storage that is only starting, as long as it is told to', async () => {
+    const storage = await lateStorage(inject('storage'));
+    const env = { AzureWebJobsStorage: storage.connectionString };
+    const patient = new HostProcess({ app: 'durable', args: ['--storage-patience', '50'], env });
+    running.push(patient);
+    // The tries that storage clients make by themselves are over when a host without patience has given up.
+    expect((await refusal({ app: 'durable', env }))[0]).toBe(2);
+    await storage.listen();
+    expect((await fetch(`${(await patient.ready()).url}/admin/host/status`)).status).toBe(200);
   });
 
   it('may have a route prefix of its own, also an empty one', async () => {

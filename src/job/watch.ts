@@ -29,10 +29,13 @@ export function overdue(
   return now - Date.parse(progress.lastItemAt) > timeouts.stallSeconds * 1000 ? 'stalled' : undefined;
 }
 
-/** Of the time that a batch is expected to take still: a look after this part finds few batches ended long ago. */
+/** The part of the expected remaining time after which to look again: an estimate may be a third too long. */
 const PATIENCE = 0.7;
 
-/** Looks again when most of the expected remaining time is over: few polls for a long batch, and an end seen soon. */
+/**
+ * Looks again when most of the expected remaining time is over: few polls for a long batch, and an end seen soon. Before the
+ * first item, after half of the time that has passed already.
+ */
 export function secondsToNextPoll(
   bounds: PollBounds,
   launchedAt: number,

@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import ort from 'onnxruntime-node';
+import { waves } from './workload.js';
 
 const [model = '', width, height, threads, spinning = '0', runs] = process.argv.slice(2);
 const session = await ort.InferenceSession.create(readFileSync(model), {
@@ -13,11 +14,7 @@ const session = await ort.InferenceSession.create(readFileSync(model), {
   graphOptimizationLevel: 'all',
   extra: { session: { intra_op: { allow_spinning: spinning } } },
 });
-const values = Float32Array.from(
-  { length: 3 * Number(width) * Number(height) },
-  (_, index) => 128 + 100 * Math.sin(index / 37),
-);
-const tensor = new ort.Tensor('float32', values, [1, 3, Number(height), Number(width)]);
+const tensor = new ort.Tensor('float32', waves(Number(width), Number(height)), [1, 3, Number(height), Number(width)]);
 const name = session.inputNames[0] ?? '';
 for (let warmUp = 0; warmUp < 2; warmUp += 1) await session.run({ [name]: tensor });
 console.log('ready');

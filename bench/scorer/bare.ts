@@ -6,7 +6,7 @@ import type { Layout, Workload } from './workload.js';
 const SCRIPT = path.join(import.meta.dirname, 'bare-process.ts');
 
 /** Frames a second of bare `session.run` in `layout.processes` processes at once. */
-export async function measureBare(work: Workload, layout: Layout, spinning = false): Promise<number> {
+export async function measureBare(work: Workload, layout: Layout, spinning: boolean): Promise<number> {
   const runs = Math.max(4, Math.round(work.frames / layout.processes));
   const running = Array.from({ length: layout.processes }, () => start(work, layout.threads, spinning, runs));
   await Promise.all(running.map(({ lines }) => next(lines)));

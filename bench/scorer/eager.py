@@ -1,7 +1,7 @@
 """The bundled network in PyTorch, eagerly, operator by operator: what somebody without an ONNX runtime would run.
 
-Arguments: MODEL.onnx WIDTH HEIGHT THREADS RUNS. Prints milliseconds a frame, and the largest difference from the file given
-as a sixth argument (raw float32, the answer of onnxruntime), so that nobody compares with a network that does less.
+Arguments: MODEL.onnx WIDTH HEIGHT THREADS RUNS IMAGE EXPECTED, the last two raw float32: the input and the answer of onnxruntime.
+Prints milliseconds a frame and the largest difference from that answer, so that nobody compares with a network that does less.
 """
 import sys
 import time
@@ -23,7 +23,7 @@ def attributes(node):
     return {a.name: tensor(a.t) if a.type == onnx.AttributeProto.TENSOR else onnx.helper.get_attribute_value(a) for a in node.attribute}
 
 
-def pad(x, pads, value=None):
+def pad(x, pads):
     count = x.dim()
     before, after = pads.tolist()[:count], pads.tolist()[count:]
     return F.pad(x, [before[3], after[3], before[2], after[2]], mode="reflect")
@@ -86,8 +86,7 @@ def main():
     file, width, height, threads, runs = sys.argv[1], *map(int, sys.argv[2:6])
     torch.set_num_threads(threads)
     network = load(file)
-    index = numpy.arange(3 * width * height)
-    image = torch.from_numpy((128 + 100 * numpy.sin(index / 37)).astype(numpy.float32).reshape(1, 3, height, width))
+    image = torch.from_numpy(numpy.fromfile(sys.argv[6], dtype=numpy.float32).reshape(1, 3, height, width))
     with torch.inference_mode():
         answer = network(image)
         network(image)
@@ -95,7 +94,7 @@ def main():
         for _ in range(runs):
             network(image)
         taken = time.perf_counter() - began
-    expected = numpy.fromfile(sys.argv[6], dtype=numpy.float32).reshape(answer.shape)
+    expected = numpy.fromfile(sys.argv[7], dtype=numpy.float32).reshape(answer.shape)
     print(1000 * taken / runs, float(numpy.abs(answer.numpy() - expected).max()))
 
 

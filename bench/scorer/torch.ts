@@ -3,8 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import ort from 'onnxruntime-node';
-import type { Workload } from './workload.js';
+import { waves, type Workload } from './workload.js';
 
+/** Debian's, which its package python3-torch is for. */
+const PYTHON = '/usr/bin/python3';
 const RUNS = 4;
 /** Of 255: two runtimes round differently. */
 const TOLERANCE = 0.5;
@@ -12,20 +14,19 @@ const TOLERANCE = 0.5;
 /** Frames a second of the same network in PyTorch on all cores; undefined where Python has neither torch nor onnx. */
 export async function measureTorch({ model, width, height }: Workload): Promise<number | undefined> {
   try {
-    execFileSync('/usr/bin/python3', ['-c', 'import torch, onnx'], { stdio: 'ignore' });
+    execFileSync(PYTHON, ['-c', 'import torch, onnx'], { stdio: 'ignore' });
   } catch {
     return undefined;
   }
   const folder = mkdtempSync(path.join(os.tmpdir(), 'bench-torch-'));
   try {
-    const expected = path.join(folder, 'expected');
-    writeFileSync(expected, await answerOf(model, width, height));
+    const [image, expected] = [path.join(folder, 'image'), path.join(folder, 'expected')];
+    const values = waves(width, height);
+    writeFileSync(image, values);
+    writeFileSync(expected, await answerOf(model, width, height, values));
     const script = path.join(import.meta.dirname, 'eager.py');
-    const args = [script, model, width, height, os.availableParallelism(), RUNS, expected].map(String);
-    const [milliseconds = NaN, difference = NaN] = execFileSync('/usr/bin/python3', args)
-      .toString()
-      .split(' ')
-      .map(Number);
+    const args = [script, model, width, height, os.availableParallelism(), RUNS, image, expected].map(String);
+    const [milliseconds = NaN, difference = NaN] = execFileSync(PYTHON, args).toString().split(' ').map(Number);
     if (!(difference < TOLERANCE)) throw new Error(`PyTorch answers otherwise: ${difference} of 255`);
     return 1000 / milliseconds;
   } finally {
@@ -33,10 +34,8 @@ export async function measureTorch({ model, width, height }: Workload): Promise<
   }
 }
 
-async function answerOf(model: string, width: number, height: number): Promise<Buffer> {
+async function answerOf(model: string, width: number, height: number, values: Float32Array): Promise<Float32Array> {
   const session = await ort.InferenceSession.create(model);
-  const values = Float32Array.from({ length: 3 * width * height }, (_, index) => 128 + 100 * Math.sin(index / 37));
   const output = await session.run({ image: new ort.Tensor('float32', values, [1, 3, height, width]) });
-  const { data } = output['stylized'] as ort.TypedTensor<'float32'>;
-  return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  return (output['stylized'] as ort.TypedTensor<'float32'>).data;
 }

@@ -38,3 +38,8 @@ export function loadWorkload(width: number, height: number, frames: number): Wor
     rmSync(folder, { recursive: true, force: true });
   }
 }
+
+/** The values of a picture that nobody has to store, channel after channel. */
+export function waves(width: number, height: number): Float32Array {
+  return Float32Array.from({ length: 3 * width * height }, (_, index) => 128 + 100 * Math.sin(index / 37));
+}

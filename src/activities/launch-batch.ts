@@ -37,14 +37,15 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
     ]);
     if (state.missing.length === 0) return { remaining: 0, stopped: false };
     await writeJson(jobOf(storage, jobId), taskBlob(batch, attempt), makeTask(job, input, state.missing));
+    const deadline = Date.now() + accessSeconds(job) * 1000;
     await compute[job.spec.compute.kind].launch({
       name: containerName(jobId, batch, attempt),
       jobId,
       batch,
       attempt,
-      deadline: Date.now() + accessSeconds(job) * 1000,
+      deadline,
       parallel: job.parallel,
-      environment: await scorerEnvironment(storage, job, taskBlob(batch, attempt)),
+      environment: await scorerEnvironment(storage, job, taskBlob(batch, attempt), deadline),
     });
     return { remaining: state.missing.length, stopped: false };
   };
@@ -74,14 +75,19 @@ const SAS_MARGIN_SECONDS = 3600;
 /** How long a container can reach its blobs; afterwards it is of no use to anyone. */
 const accessSeconds = ({ spec: { timeouts } }: ResolvedJob) => timeouts.batchSeconds + SAS_MARGIN_SECONDS;
 
-async function scorerEnvironment(storage: Storage, job: ResolvedJob, task: string): Promise<Record<string, string>> {
+/** @param deadline when the container's access to storage ends, in milliseconds since the epoch. */
+async function scorerEnvironment(
+  storage: Storage,
+  job: ResolvedJob,
+  task: string,
+  deadline: number,
+): Promise<Record<string, string>> {
   const { model, style } = job.spec;
-  const seconds = accessSeconds(job);
   const [jobUrl, workUrl, modelUrl, styleUrl] = await Promise.all([
-    containerSas(jobOf(storage, job.jobId), 'rcwl', seconds),
-    containerSas(workOf(storage, job.jobId), 'rcwl', seconds),
-    blobSas(modelsOf(storage).getBlobClient(modelBlob(model)), 'r', seconds),
-    style === undefined ? undefined : blobSas(mediaBlob(storage, style), 'r', seconds),
+    containerSas(storage, jobOf(storage, job.jobId), 'rcwl', deadline),
+    containerSas(storage, workOf(storage, job.jobId), 'rcwl', deadline),
+    blobSas(storage, modelsOf(storage).getBlobClient(modelBlob(model)), 'r', deadline),
+    style === undefined ? undefined : blobSas(storage, mediaBlob(storage, style), 'r', deadline),
   ]);
   const environment = { TASK_BLOB: task, JOB_CONTAINER_URL: jobUrl, WORK_CONTAINER_URL: workUrl, MODEL_URL: modelUrl };
   return styleUrl === undefined ? environment : { ...environment, STYLE_URL: styleUrl };

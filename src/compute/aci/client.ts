@@ -1,12 +1,12 @@
 import type { ContainerInstanceManagementClient } from '@azure/arm-containerinstance';
+import { createLogin } from '../../login.js';
 import type { AciSettings } from './settings.js';
 
 /** None: the SDK would send a PUT again whose answer was lost, and so start a container's work twice. The orchestrator retries. */
 const RETRIES = 0;
 
 /**
- * The SDK's client, made at the first use, since the login library alone takes a third of a second to load. A managed
- * identity or a developer's login serves as credential; an ARM on this machine over plain http gets none, as the SDK
+ * The SDK's client, made at the first use, since its library takes a while to load. An ARM on this machine over plain http gets none, as the SDK
  * refuses to send a token there.
  */
 export function lazyClient(settings: AciSettings): () => Promise<ContainerInstanceManagementClient> {
@@ -26,8 +26,7 @@ async function open({ endpoint, subscriptionId }: AciSettings): Promise<Containe
     client.pipeline.removePolicy({ name: 'bearerTokenAuthenticationPolicy' });
     return client;
   }
-  const { DefaultAzureCredential } = await import('@azure/identity');
-  return new ContainerInstanceManagementClient(new DefaultAzureCredential(), subscriptionId, {
+  return new ContainerInstanceManagementClient(createLogin(), subscriptionId, {
     ...options,
     credentialScopes: `${new URL(endpoint).origin}/.default`,
   });

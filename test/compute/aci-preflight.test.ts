@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { CreateBudget } from '../../src/compute/aci/create-budget.js';
+import { createOwnLedgers } from '../../src/compute/aci/create-budget.js';
 import { createAciCompute } from '../../src/compute/aci/provider.js';
 import { ACI_IS_NOT_SET, readAciSettings } from '../../src/compute/aci/settings.js';
 import { createUnconfigured } from '../../src/compute/unconfigured.js';
@@ -50,6 +50,17 @@ describe('before a job starts', () => {
     await aci().remove(second.name);
   });
 
+  test('creates that are used up make the job wait, with the number in the warning', async () => {
+    const store = createOwnLedgers();
+    const region = { ACI_REGIONS: 'westus2' };
+    const few = createAciCompute(aciSettings(azure.emulator.url, region), store);
+    const creates = Array.from({ length: 89 }, () => Date.now());
+    await store.update('00000000-0000-0000-0000-000000000000-westus2', (ledger) => ({ ...ledger, creates }));
+    const { maxParallel, warnings } = await few.preflight({ maxParallel: 2 });
+    expect(maxParallel).toBe(1);
+    expect(warnings[0]).toContain('creates of westus2: 1 left now');
+  });
+
   test('a GPU that is required is refused with the date and the ways out', async () => {
     await expect(aci().preflight({ gpu: 'require' })).rejects.toThrow(
       /No region of ACI_REGIONS \(westeurope\) has a GPU.*2025-07-14.*Consumption-GPU-NC8as-T4/,
@@ -59,30 +70,6 @@ describe('before a job starts', () => {
   test('a GPU that is preferred gives way to the CPU, with a warning', async () => {
     const { warnings } = await aci().preflight({ gpu: 'prefer' });
     expect(warnings[0]).toMatch(/so the job runs on CPU/);
-  });
-});
-
-describe('the creates that Azure allows', () => {
-  const headers = (values: Record<string, string>) => ({ get: (name: string) => values[name] });
-  const PT5M = 'x-ms-ratelimit-remaining-subscription-resource-requests-pt5m';
-
-  test('are not tried while none is left, and again when their time is over', () => {
-    let now = 0;
-    const budget = new CreateBudget(() => now);
-    budget.note('westeurope', 201, headers({ [PT5M]: '0' }));
-    now = 100_000;
-    expect(budget.refusal('westeurope')?.message).toContain(
-      'per 5 minutes are used up; the batch waits up to 200 seconds',
-    );
-    expect(budget.refusal('northeurope')).toBeUndefined();
-    now = 301_000;
-    expect(budget.refusal('westeurope')).toBeUndefined();
-  });
-
-  test('are tried while some are left', () => {
-    const budget = new CreateBudget(() => 0);
-    budget.note('westeurope', 201, headers({ [PT5M]: '1' }));
-    expect(budget.refusal('westeurope')).toBeUndefined();
   });
 });
 

@@ -1,8 +1,9 @@
 import { azureJobError } from '../../job/azure-errors.js';
 import { readAzureFault } from '../../job/azure-fault.js';
+import type { LedgerStore } from '../../job/create-budget.js';
 import type { ComputeProvider, Launched } from '../provider.js';
 import { lazyClient } from './client.js';
-import { CreateBudget } from './create-budget.js';
+import { CreateBudget, createOwnLedgers } from './create-budget.js';
 import { APP, CONTAINER } from './group.js';
 import { createGroup, deleteGroup, findGroup, type Groups } from './groups.js';
 import { observeGroup } from './observation.js';
@@ -14,10 +15,13 @@ const LONGEST_POLL = 60;
 /** Lines asked of a log: Azure keeps at most 1,000, and 16 KB, of a container that has ended. */
 const LOG_LINES = 1000;
 
-/** Runs each container as a container group of Azure Container Instances, named after its attempt. */
-export function createAciCompute(settings: AciSettings): ComputeProvider {
+/**
+ * Runs each container as a container group of Azure Container Instances, named after its attempt.
+ * @param ledgers where creates are counted; those of one process only unless told otherwise.
+ */
+export function createAciCompute(settings: AciSettings, ledgers: LedgerStore = createOwnLedgers()): ComputeProvider {
   const client = lazyClient(settings);
-  const budget = new CreateBudget();
+  const budget = new CreateBudget(ledgers, settings.subscriptionId);
   const ask = async <T>(work: (groups: Groups) => Promise<T>): Promise<T> => {
     try {
       return await work({ client: await client(), settings, budget });
@@ -27,7 +31,7 @@ export function createAciCompute(settings: AciSettings): ComputeProvider {
   };
   return {
     poll: { minSeconds: settings.pollSeconds, maxSeconds: Math.max(settings.pollSeconds, LONGEST_POLL) },
-    preflight: (request) => ask((groups) => checkCapacity(groups.client, settings, request)),
+    preflight: (request) => ask((groups) => checkCapacity(groups, request)),
     launch: (request) => ask((groups) => createGroup(groups, request)),
     observe: (name) =>
       ask(async (groups) => {

@@ -11,6 +11,7 @@ import {
   STOP,
   taskBlob,
 } from '../storage/layout.js';
+import { orHeld, whileHolding } from '../storage/lease.js';
 import {
   blobSas,
   containerSas,
@@ -26,7 +27,10 @@ import type { AttemptInput, LaunchResult } from './inputs.js';
 import type { Ports } from './ports.js';
 import { readResolvedJob, type ResolvedJob } from './resolved-job.js';
 
-/** Starts one container for the items of the batch that have no output yet. A second delivery starts nothing. */
+/**
+ * Starts one container for the items of the batch that have no output yet. A second delivery starts nothing; one that comes
+ * while the first is at it is a failure of the platform, to be tried again. One that died at it is followed within 30 seconds.
+ */
 export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 'compute'>) {
   return async (input: AttemptInput): Promise<LaunchResult> => {
     const { jobId, batch, attempt } = input;
@@ -36,17 +40,22 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
       readBatchState(storage, jobId, input.first, input.count, batch, attempt - 1),
     ]);
     if (state.missing.length === 0) return { remaining: 0, stopped: false };
-    await writeJson(jobOf(storage, jobId), taskBlob(batch, attempt), makeTask(job, input, state.missing));
+    const task = jobOf(storage, jobId).getBlockBlobClient(taskBlob(batch, attempt));
+    const what = `the launch of batch ${batch}, attempt ${attempt}`;
+    await orHeld(what, () => writeJson(jobOf(storage, jobId), task.name, makeTask(job, input, state.missing)));
     const deadline = Date.now() + accessSeconds(job) * 1000;
-    await compute[job.spec.compute.kind].launch({
-      name: containerName(jobId, batch, attempt),
-      jobId,
-      batch,
-      attempt,
-      deadline,
-      parallel: job.parallel,
-      environment: await scorerEnvironment(storage, job, taskBlob(batch, attempt), deadline),
-    });
+    await whileHolding(task, what, async (confirm) =>
+      compute[job.spec.compute.kind].launch({
+        name: containerName(jobId, batch, attempt),
+        jobId,
+        batch,
+        attempt,
+        deadline,
+        parallel: job.parallel,
+        environment: await scorerEnvironment(storage, job, task.name, deadline),
+        confirm,
+      }),
+    );
     return { remaining: state.missing.length, stopped: false };
   };
 }

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { createOwnLedgers } from '../../src/compute/aci/create-budget.js';
 import { createAciCompute } from '../../src/compute/aci/provider.js';
 import { ACI_IS_NOT_SET, readAciSettings } from '../../src/compute/aci/settings.js';
@@ -70,6 +70,40 @@ describe('before a job starts', () => {
   test('a GPU that is preferred gives way to the CPU, with a warning', async () => {
     const { warnings } = await aci().preflight({ gpu: 'prefer' });
     expect(warnings[0]).toMatch(/so the job runs on CPU/);
+  });
+});
+
+describe('the rights of the app’s identity', () => {
+  const ID = '/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers';
+  const grant = (actions: string[], notActions: string[] = []) => {
+    azure.emulator.azure.permissions = [{ actions, notActions }];
+  };
+  afterEach(() => grant(['*']));
+
+  test('that do not cover what it has to do are refused by name before anything is spent', async () => {
+    grant(['*/read']);
+    await expect(aci().preflight({})).rejects.toMatchObject({
+      kind: 'user',
+      message:
+        "The app's identity lacks the right Microsoft.ContainerInstance/containerGroups/write on /subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg; grant it Contributor there.",
+    });
+    grant(['*'], ['Microsoft.ContainerInstance/*/delete']);
+    await expect(aci().preflight({})).rejects.toThrow('containerGroups/delete');
+  });
+
+  test('on the subnet and the identity are asked for when these are set', async () => {
+    grant(['microsoft.containerinstance/*']);
+    expect((await aci().preflight({})).warnings).toEqual([]);
+    const subnet = `${ID}/Microsoft.Network/virtualNetworks/net/subnets/aci`;
+    await expect(aci({ ACI_SUBNET_ID: subnet }).preflight({})).rejects.toThrow('subnets/join/action');
+    const identity = `${ID}/Microsoft.ManagedIdentity/userAssignedIdentities/pull`;
+    await expect(aci({ ACI_IDENTITY_ID: identity }).preflight({})).rejects.toThrow('ACI_IDENTITY_ID');
+  });
+
+  test('that Azure does not tell are taken as given', async () => {
+    grant([]);
+    azure.emulator.faults.add({ on: 'RIGHTS', status: 403, code: 'AuthorizationFailed' });
+    expect((await aci().preflight({})).warnings).toEqual([]);
   });
 });
 

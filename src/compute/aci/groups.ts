@@ -53,6 +53,9 @@ export async function createGroup(groups: Groups, request: LaunchRequest): Promi
 /** Seconds that a refusal asks for: the region that is free first decides how long the batch waits. */
 const patienceFor = (refusal: unknown) => azureJobError(refusal).retryAfterSeconds ?? 0;
 
+/** Azure answers a PUT within seconds; an answer that is lost must not hold the launch for ever. */
+const PUT_TIMEOUT_MS = 60_000;
+
 /**
  * Sends the PUT and stops at its answer: how the operation goes on is read with GET, which unlike the SDK names codes. When
  * no clear answer came, GET says whether the group was made.
@@ -60,11 +63,13 @@ const patienceFor = (refusal: unknown) => azureJobError(refusal).retryAfterSecon
 async function putGroup(groups: Groups, request: LaunchRequest, region: string): Promise<void> {
   const { client, settings, budget } = groups;
   const taken = await budget.take(region);
+  await request.confirm?.();
   let accepted = false;
   let report: CreateReport | undefined;
   try {
     const body = describeGroup(settings, request, region);
     await client.containerGroups.beginCreateOrUpdate(settings.resourceGroup, request.name, body, {
+      abortSignal: AbortSignal.timeout(PUT_TIMEOUT_MS),
       onResponse: ({ request: { method }, status, headers }) => {
         if (method !== 'PUT') return;
         accepted ||= status < 300;

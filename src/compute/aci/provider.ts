@@ -2,12 +2,14 @@ import { azureJobError } from '../../job/azure-errors.js';
 import { readAzureFault } from '../../job/azure-fault.js';
 import type { LedgerStore } from '../../job/create-budget.js';
 import type { ComputeProvider, Launched } from '../provider.js';
-import { lazyClient } from './client.js';
+import { checkImage } from '../image.js';
+import { isEmulated, lazyClient, loginTo } from './client.js';
 import { CreateBudget, createOwnLedgers } from './create-budget.js';
-import { APP, CONTAINER } from './group.js';
+import { APP, CONTAINER, isPulledByIdentity } from './group.js';
 import { createGroup, deleteGroup, findGroup, type Groups } from './groups.js';
 import { observeGroup } from './observation.js';
 import { checkCapacity } from './preflight.js';
+import { checkRights } from './rights.js';
 import type { AciSettings } from './settings.js';
 
 /** Longest pause between two looks at a group, in seconds. */
@@ -20,7 +22,8 @@ const LOG_LINES = 1000;
  * @param ledgers where creates are counted; those of one process only unless told otherwise.
  */
 export function createAciCompute(settings: AciSettings, ledgers: LedgerStore = createOwnLedgers()): ComputeProvider {
-  const client = lazyClient(settings);
+  const login = loginTo(settings);
+  const client = lazyClient(settings, login);
   const budget = new CreateBudget(ledgers, settings.subscriptionId);
   const ask = async <T>(work: (groups: Groups) => Promise<T>): Promise<T> => {
     try {
@@ -31,7 +34,16 @@ export function createAciCompute(settings: AciSettings, ledgers: LedgerStore = c
   };
   return {
     poll: { minSeconds: settings.pollSeconds, maxSeconds: Math.max(settings.pollSeconds, LONGEST_POLL) },
-    preflight: (request) => ask((groups) => checkCapacity(groups, request)),
+    preflight: (request) =>
+      ask(async (groups) => {
+        const [preflight, warning] = await Promise.all([
+          checkCapacity(groups, request),
+          // An emulation pulls no image.
+          isEmulated(settings) ? undefined : checkImage(settings.image, 'ACI_IMAGE', isPulledByIdentity(settings)),
+          checkRights(settings, login),
+        ]);
+        return warning === undefined ? preflight : { ...preflight, warnings: [...preflight.warnings, warning] };
+      }),
     launch: (request) => ask((groups) => createGroup(groups, request)),
     observe: (name) =>
       ask(async (groups) => {

@@ -13,6 +13,7 @@ import { scoreBatch } from './orchestrators/score-batch.js';
 import { scoreJob } from './orchestrators/score-job.js';
 import { scoreLane } from './orchestrators/score-lane.js';
 import { createModelInspector } from './scorer/inspect.js';
+import { createBlobLedgers } from './storage/ledgers.js';
 import { isPlatformError, openStorage } from './storage/storage.js';
 import { createCancelJob } from './triggers/cancel-job.js';
 import { createCreateUpload } from './triggers/create-upload.js';
@@ -28,7 +29,10 @@ const local = createLocalCompute(config.childEnvironment);
 const ports = {
   storage,
   media: createMedia(findFfmpeg(config, config.searchPath)),
-  compute: { local, aci: config.aci ? createAciCompute(config.aci) : createUnconfigured(ACI_IS_NOT_SET) },
+  compute: {
+    local,
+    aci: config.aci ? createAciCompute(config.aci, createBlobLedgers(storage)) : createUnconfigured(ACI_IS_NOT_SET),
+  },
   inspectModel: createModelInspector(config.childEnvironment),
   tempFolder: config.tempFolder,
   bundledModels: config.bundledModels,

@@ -1,7 +1,7 @@
 import { type Answer, refuse } from './answer.js';
 
 /** Requests that a fault can spoil. */
-export type FaultyRequest = 'PUT' | 'GET' | 'DELETE' | 'LOGS' | 'USAGE';
+export type FaultyRequest = 'PUT' | 'GET' | 'DELETE' | 'LOGS' | 'USAGE' | 'RIGHTS';
 
 /** The request is refused with this error and does nothing. */
 export interface Refusal {

@@ -17,6 +17,8 @@ export class Subscription {
   readonly groups = new Map<string, Group>();
   /** Groups ever created, by name; a name that stands here twice was started twice. */
   readonly created: string[] = [];
+  /** What the caller may do, at every scope. */
+  permissions: { actions: string[]; notActions: string[] }[] = [{ actions: ['*'], notActions: [] }];
   readonly #operations = new Map<string, Group>();
   readonly #limits: Limits;
 
@@ -92,6 +94,10 @@ export class Subscription {
     const capabilities = { maxMemoryInGB: 240, maxCpu: 31, maxGpuCount: 0 };
     const common = { resourceType: 'containerGroups', osType: 'Linux', location, ipAddressType: 'Public', gpu: 'None' };
     return { status: 200, body: { value: [{ ...common, capabilities }] } };
+  }
+
+  rights(): Answer {
+    return { status: 200, body: { value: this.permissions } };
   }
 
   operation(id: string, path: string): Answer {

@@ -44,6 +44,7 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
       attempt,
       deadline: Date.now() + accessSeconds(job) * 1000,
       parallel: job.parallel,
+      gpu: job.gpu,
       environment: await scorerEnvironment(storage, job, taskBlob(batch, attempt)),
     });
     return { remaining: state.missing.length, stopped: false };

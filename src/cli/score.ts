@@ -19,8 +19,8 @@ export interface ScoreOptions {
   out: string;
   contactSheet?: string;
   maxParallel?: number;
-  /** `aci-emulated` starts a stand-in for Azure beside a local stack of its own. */
-  compute?: 'local' | 'aci' | 'aci-emulated';
+  /** `…-emulated` starts a stand-in for Azure beside a local stack of its own. */
+  compute?: (typeof COMPUTES)[number];
   url?: string;
   key?: string;
   /** Data folder of the local stack. */
@@ -30,6 +30,9 @@ export interface ScoreOptions {
   /** Aborted by Ctrl-C: the job is cancelled and all that was started is stopped. */
   signal: AbortSignal;
 }
+
+export const COMPUTES = ['local', 'aci', 'container-apps', 'aci-emulated', 'container-apps-emulated'] as const;
+const EMULATED = '-emulated';
 
 const POLL_MS = 500;
 const isFile = (model: string) => model.endsWith('.onnx') || model.includes('/') || model.includes(path.sep);
@@ -86,9 +89,9 @@ async function connect({
   env,
   compute,
 }: ScoreOptions): Promise<{ client: JobClient; stop: () => Promise<void> }> {
-  const emulateAzure = compute === 'aci-emulated';
+  const emulateAzure = compute?.endsWith(EMULATED) ?? false;
   if (url !== undefined && emulateAzure)
-    throw new JobError('user', 'The compute aci-emulated runs on this machine only; leave --url or --compute out.');
+    throw new JobError('user', `The compute ${compute} runs on this machine only; leave --url or --compute out.`);
   if (url !== undefined) return { client: createJobClient(url, key), stop: () => Promise.resolve() };
   const running = emulateAzure ? undefined : await findStack(data);
   if (running) return { client: createJobClient(running.url, key), stop: () => Promise.resolve() };
@@ -133,7 +136,7 @@ async function uploadAll(client: JobClient, options: ScoreOptions): Promise<obje
     input: { video },
     model,
     style,
-    compute: options.compute === undefined ? undefined : { kind: options.compute === 'local' ? 'local' : 'aci' },
+    compute: options.compute === undefined ? undefined : { kind: options.compute.replace(EMULATED, '') },
     batch: options.maxParallel === undefined ? undefined : { maxParallel: options.maxParallel },
   };
 }

@@ -14,9 +14,12 @@ const LONGEST_POLL = 60;
 /** Lines asked of a log: Azure keeps at most 1,000, and 16 KB, of a container that has ended. */
 const LOG_LINES = 1000;
 
-/** Runs each container as a container group of Azure Container Instances, named after its attempt. */
-export function createAciCompute(settings: AciSettings): ComputeProvider {
-  const client = lazyClient(settings);
+/**
+ * Runs each container as a container group of Azure Container Instances, named after its attempt.
+ * @param timeout milliseconds after which a request without an answer is given up.
+ */
+export function createAciCompute(settings: AciSettings, timeout?: number): ComputeProvider {
+  const client = lazyClient(settings, timeout);
   const budget = new CreateBudget();
   const ask = async <T>(work: (groups: Groups) => Promise<T>): Promise<T> => {
     try {

@@ -3,6 +3,8 @@ import * as df from 'durable-functions';
 import { createActivities } from './activities/index.js';
 import { createAciCompute } from './compute/aci/provider.js';
 import { ACI_IS_NOT_SET } from './compute/aci/settings.js';
+import { createContainerAppsCompute } from './compute/container-apps/provider.js';
+import { CONTAINER_APPS_IS_NOT_SET } from './compute/container-apps/settings.js';
 import { createLocalCompute } from './compute/local/provider.js';
 import { createUnconfigured } from './compute/unconfigured.js';
 import { readConfig } from './config.js';
@@ -14,6 +16,7 @@ import { scoreJob } from './orchestrators/score-job.js';
 import { scoreLane } from './orchestrators/score-lane.js';
 import { createModelInspector } from './scorer/inspect.js';
 import { createBlobLedgers } from './storage/ledgers.js';
+import { readSealingKey } from './storage/sealing-key.js';
 import { isPlatformError, openStorage } from './storage/storage.js';
 import { createCancelJob } from './triggers/cancel-job.js';
 import { createCreateUpload } from './triggers/create-upload.js';
@@ -31,7 +34,12 @@ const ports = {
   media: createMedia(findFfmpeg(config, config.searchPath)),
   compute: {
     local,
-    aci: config.aci ? createAciCompute(config.aci, createBlobLedgers(storage)) : createUnconfigured(ACI_IS_NOT_SET),
+    aci: config.aci
+      ? createAciCompute(config.aci, { ledgers: createBlobLedgers(storage) })
+      : createUnconfigured(ACI_IS_NOT_SET),
+    'container-apps': config.containerApps
+      ? createContainerAppsCompute(config.containerApps, () => readSealingKey(storage))
+      : createUnconfigured(CONTAINER_APPS_IS_NOT_SET),
   },
   inspectModel: createModelInspector(config.childEnvironment),
   tempFolder: config.tempFolder,

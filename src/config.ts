@@ -3,6 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { type AciSettings, readAciSettings } from './compute/aci/settings.js';
+import { type ContainerAppsSettings, readContainerAppsSettings } from './compute/container-apps/settings.js';
 import { JobError } from './job/failure.js';
 import { type Connection, readConnection } from './storage/connection.js';
 
@@ -33,6 +34,8 @@ export interface Config {
   bundledModels: string;
   /** Undefined when the compute `aci` is not set up. */
   aci: AciSettings | undefined;
+  /** Undefined when the compute `container-apps` is not set up. */
+  containerApps: ContainerAppsSettings | undefined;
   /** All that child processes get of the app's environment: what a program needs to start, none of the secrets. */
   childEnvironment: NodeJS.ProcessEnv;
 }
@@ -58,6 +61,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     tempFolder: settings.TEMP_FOLDER ?? os.tmpdir(),
     bundledModels: path.resolve(fileURLToPath(new URL('../models', import.meta.url))),
     aci: readAciSettings(environment),
+    containerApps: readContainerAppsSettings(environment),
     childEnvironment: Object.fromEntries(
       FOR_CHILDREN.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
     ),

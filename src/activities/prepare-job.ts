@@ -34,6 +34,7 @@ export function createPrepareJob(ports: Ports) {
       video,
       output,
       parallel: preflight.maxParallel,
+      gpu: preflight.gpu,
       createdAt: new Date().toISOString(),
     };
     await writeJson(jobOf(storage, jobId), RESOLVED_JOB, job);

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { JobError, messageOf } from '../job/failure.js';
-import { score, type ScoreOptions } from './score.js';
+import { COMPUTES, score, type ScoreOptions } from './score.js';
 import { start } from './start.js';
 import { renderSummary, type Summary } from './summary.js';
 
@@ -64,8 +64,8 @@ program
   .addOption(
     new Option(
       '--compute <kind>',
-      'what runs the containers; aci-emulated: a stand-in for Azure on this machine',
-    ).choices(['local', 'aci', 'aci-emulated']),
+      'what runs the containers; …-emulated: a stand-in for Azure on this machine',
+    ).choices(COMPUTES),
   )
   .option('--url <url>', 'use a deployed app instead of the local stack')
   .option('--key <key>', 'function key of the deployed app')

@@ -19,8 +19,8 @@ export interface ScoreOptions {
   out: string;
   contactSheet?: string;
   maxParallel?: number;
-  /** `aci-emulated` starts a stand-in for Azure beside a local stack of its own. */
-  compute?: 'local' | 'aci' | 'aci-emulated';
+  /** `…-emulated` starts a stand-in for Azure beside a local stack of its own. */
+  compute?: (typeof COMPUTES)[number];
   url?: string;
   key?: string;
   /** Data folder of the local stack. */
@@ -30,6 +30,9 @@ export interface ScoreOptions {
   /** Aborted by Ctrl-C: the job is cancelled and all that was started is stopped. */
   signal: AbortSignal;
 }
+
+export const COMPUTES = ['local', 'aci', 'container-apps', 'aci-emulated', 'container-apps-emulated'] as const;
+const EMULATED = '-emulated';
 
 const POLL_MS = { least: 250, most: 1000 };
 const isFile = (model: string) => model.endsWith('.onnx') || model.includes('/') || model.includes(path.sep);
@@ -85,9 +88,9 @@ interface Connection {
 
 /** The deployed app, the local stack that runs already, or one of its own that lives as long as this job. */
 async function connect({ url, key, data, env, compute }: ScoreOptions): Promise<Connection> {
-  const emulateAzure = compute === 'aci-emulated';
+  const emulateAzure = compute?.endsWith(EMULATED) ?? false;
   if (url !== undefined && emulateAzure)
-    throw new JobError('user', 'The compute aci-emulated runs on this machine only; leave --url or --compute out.');
+    throw new JobError('user', `The compute ${compute} runs on this machine only; leave --url or --compute out.`);
   const running = url !== undefined ? { url } : emulateAzure ? undefined : await findStack(data);
   // The client brings the storage SDK, which loads while the stack starts.
   const loading = import('./client.js');
@@ -136,7 +139,7 @@ async function uploadAll(client: JobClient, options: ScoreOptions): Promise<obje
     input: { video },
     model,
     style,
-    compute: options.compute === undefined ? undefined : { kind: options.compute === 'local' ? 'local' : 'aci' },
+    compute: options.compute === undefined ? undefined : { kind: options.compute.replace(EMULATED, '') },
     batch: options.maxParallel === undefined ? undefined : { maxParallel: options.maxParallel },
   };
 }

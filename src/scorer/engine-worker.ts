@@ -36,7 +36,7 @@ async function answer(request: EngineRequest): Promise<void> {
 
 async function load(request: LoadRequest): Promise<EngineReply> {
   model = await loadModel(request);
-  return { kind: 'loaded', device: 'cpu' };
+  return { kind: 'loaded', device: request.device ?? 'cpu' };
 }
 
 async function score({ frame, original }: ScoreRequest): Promise<EngineReply> {

@@ -21,8 +21,8 @@ export interface LoadedModel {
 }
 
 /** @throws JobError `user`: the file is no model that can be run, or the card does not go with it. */
-export async function loadModel({ model, card, style, threads }: LoadRequest): Promise<LoadedModel> {
-  const session = await loadSession(model, 'The model', threads);
+export async function loadModel({ model, card, style, threads, device }: LoadRequest): Promise<LoadedModel> {
+  const session = await loadSession(model, 'The model', threads, device);
   const signature = signatureOf(session);
   completeCard(card, signature);
   const batch = batchOf(card.input.name, signature);

@@ -1,5 +1,5 @@
 import { local, QUIET, restarts, SCALER, UNTRUSTED, words } from './arguments.js';
-import { matrixOf, rangeOf } from './colour.js';
+import { matrixOf, planarMatrixOf, rangeOf, zscaleRange } from './colour.js';
 import { type Container, otherStreams } from './container.js';
 import { encoderOptions } from './encoders.js';
 import type { VideoFacts } from './facts.js';
@@ -58,12 +58,23 @@ const shape = ({ sampleAspect }: Pick<VideoFacts, 'sampleAspect'>) =>
 
 /** Even sizes, the source's matrix, range and shape of pixels. */
 function toYuv({ width, height, sampleAspect, ...facts }: VideoFacts, pixelFormat: string): string {
-  const repeated = `format=yuv444p,fillborders=right=${width % 2}:bottom=${height % 2}:mode=smear`;
+  const odd = width % 2 || height % 2;
   return [
-    'pad=ceil(iw/2)*2:ceil(ih/2)*2',
-    `scale=out_color_matrix=${matrixOf(facts.colour)}:out_range=${rangeOf(facts)}:${SCALER}`,
-    ...(width % 2 || height % 2 ? [repeated] : []),
+    ...(odd ? ['pad=ceil(iw/2)*2:ceil(ih/2)*2'] : []),
+    ...fromRgb(facts),
+    ...(odd ? [`fillborders=right=${width % 2}:bottom=${height % 2}:mode=smear`] : []),
+    // The mean of four pixels for the colour of 4:2:0; see toRgb.
+    `scale=flags=area:in_range=${rangeOf(facts)}:out_range=${rangeOf(facts)}`,
     `format=${pixelFormat}`,
     shape({ sampleAspect }),
   ].join(',');
+}
+
+function fromRgb(facts: Pick<VideoFacts, 'colour' | 'pixelFormat'>): string[] {
+  const matrix = planarMatrixOf(facts.colour);
+  const range = rangeOf(facts);
+  if (!matrix)
+    return [`scale=out_color_matrix=${matrixOf(facts.colour)}:out_range=${range}:${SCALER}`, 'format=yuv444p'];
+  const planar = `zscale=min=gbr:rin=full:m=${matrix}:r=${zscaleRange(range)}`;
+  return ['format=gbrp', planar, 'format=yuv444p'];
 }

@@ -4,7 +4,9 @@ import { compare, type CompareRequest, type Comparison } from './compare.js';
 import type { FrameFormat, VideoFacts } from './facts.js';
 import type { FfmpegPaths } from './find.js';
 import { probe } from './probe.js';
-import { split } from './split.js';
+import { type Chunk, findChunks } from './chunks.js';
+import { encodeSegment, join, type JoinRequest, type SegmentRequest } from './segments.js';
+import { split, splitChunk, type SplitChunkRequest } from './split.js';
 import { stitch, type StitchRequest } from './stitch.js';
 import type { Timetable } from './timetable.js';
 
@@ -14,7 +16,9 @@ export type { Pair } from './contact-sheet.js';
 export type { FrameFormat, VideoFacts } from './facts.js';
 export { findFfmpeg, type FfmpegPaths } from './find.js';
 export type { StitchRequest } from './stitch.js';
-export { pack, unpack, type PackedTimetable, type Timetable } from './timetable.js';
+export type { Chunk } from './chunks.js';
+export { wholeTimetable } from './split.js';
+export { pack, partOf, type RawTimes, unpack, type PackedTimetable, type Timetable } from './timetable.js';
 
 export interface SplitOptions {
   format: FrameFormat;
@@ -33,8 +37,16 @@ export interface Media {
   probe: (file: string, name?: string, signal?: AbortSignal) => Promise<VideoFacts>;
   /** @see split in split.ts */
   split: (file: string, options: SplitOptions) => AsyncGenerator<Buffer>;
+  /** @see findChunks in chunks.ts */
+  findChunks: (file: string, facts: VideoFacts, most: number) => Promise<Chunk[]>;
+  /** @see splitChunk in split.ts */
+  splitChunk: (request: SplitChunkRequest) => AsyncGenerator<Buffer>;
   /** @see stitch in stitch.ts */
   stitch: (request: StitchRequest) => Promise<void>;
+  /** @see encodeSegment in segments.ts */
+  encodeSegment: (request: SegmentRequest) => Promise<void>;
+  /** @see join in segments.ts */
+  join: (request: JoinRequest) => Promise<void>;
   /** @see compare in compare.ts */
   compare: (request: CompareRequest) => Promise<Comparison>;
   /** @see contactSheet in contact-sheet.ts */
@@ -50,6 +62,10 @@ export function createMedia(tools: FfmpegPaths): Media {
       const facts = options.facts ?? (await probeFile(file, name, options.signal));
       yield* split(tools.ffmpeg, { ...options, file, name, facts });
     },
+    findChunks: (file, facts, most) => findChunks(tools.ffprobe, file, facts, most),
+    splitChunk: (request) => splitChunk(tools.ffmpeg, request),
+    encodeSegment: (request) => encodeSegment(tools.ffmpeg, request),
+    join: (request) => join(tools.ffmpeg, request),
     stitch: (request) => stitch(tools.ffmpeg, request),
     compare: (request) => compare(tools.ffprobe, request),
     contactSheet: (pairs, output) => contactSheet(tools, pairs, output),

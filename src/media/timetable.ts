@@ -1,3 +1,4 @@
+import type { FrameRange } from '../job/chunks.js';
 import type { Rational, VideoFacts } from './facts.js';
 
 /** When each frame is shown. */
@@ -13,6 +14,9 @@ export interface Timetable {
   /** Frames whose own time could not be used. */
   repaired: number;
 }
+
+/** Ticks of frames as the decoder gives them; null where it knows none. */
+export type RawTimes = (number | null)[];
 
 /** A timetable in few bytes: at a constant rate one step says it all. */
 export interface PackedTimetable extends Omit<Timetable, 'times'> {
@@ -35,7 +39,7 @@ export const secondsOf = ({ num, den }: Rational, ticks: number) => (ticks * num
  * @param offset seconds to add to every time
  */
 export function timetableOf(
-  raw: (number | null)[],
+  raw: RawTimes,
   facts: Pick<VideoFacts, 'timeBase' | 'frameRate' | 'durationSeconds'>,
   offset = 0,
 ): Timetable {
@@ -60,7 +64,7 @@ export function timetableOf(
   return { timeBase, times: moved, frameTicks, lastTicks: left > 0 ? left : frameTicks, repaired };
 }
 
-function repair(raw: (number | null)[], index: number, last: number, frameTicks: number): number {
+function repair(raw: RawTimes, index: number, last: number, frameTicks: number): number {
   const next = raw.findIndex((time, at) => at > index && time !== null && time > last);
   const end = raw[next];
   const step = end === undefined || end === null ? frameTicks : (end - last) / (next - index + 1);
@@ -89,6 +93,14 @@ export function unpack({ first, steps, ...rest }: PackedTimetable): Timetable {
   return { ...rest, times };
 }
 
+/** The part of a timetable that is for some of the frames. */
+export function partOf(timetable: Timetable, { first, count }: FrameRange): Timetable {
+  const times = timetable.times.slice(first, first + count);
+  const next = timetable.times[first + count];
+  const lastTicks = next === undefined ? timetable.lastTicks : next - (times.at(-1) ?? next);
+  return { ...timetable, times, lastTicks };
+}
+
 /** Microseconds from the first frame, for each frame. */
 export function* microseconds({ times, timeBase }: Timetable): Generator<number> {
   for (const time of times) yield Math.round(secondsOf(timeBase, time - (times[0] ?? 0)) * 1e6);
@@ -101,7 +113,7 @@ export function* constantMicroseconds({ num, den }: Rational): Generator<number>
 
 /** Reads the lines of ffmpeg's framecrc muxer as they come: `stream, dts, pts, duration, size, checksum`. */
 export function createTimeReader() {
-  const times: (number | null)[] = [];
+  const times: RawTimes = [];
   let rest = '';
   return {
     times,

@@ -5,16 +5,18 @@ import type { FrameFormat, VideoFacts } from './facts.js';
 /**
  * The filters between a decoded frame and a picture of it. JPEG means BT.601 in full range; the way through RGB keeps swscale from
  * mixing up two matrices.
+ * @param trim a filter and a comma, behind what looks at the frames before and after
  */
-export function toRgb(facts: VideoFacts, format: FrameFormat): string {
-  return [
-    // One frame for each frame, so that times and count stay.
-    ...(facts.interlaced ? ['yadif=mode=send_frame:deint=all'] : []),
+export function toRgb(facts: VideoFacts, format: FrameFormat, trim = ''): string {
+  const filters = [
     ...(facts.hdr ? toStandardRange(facts.hdr) : []),
     ...(unscaled(facts) ?? scaled(facts)),
     'format=rgb24',
     ...(format === 'jpg' ? [`scale=out_color_matrix=bt601:out_range=pc:${SCALER}`, 'format=yuvj444p'] : []),
-  ].join(',');
+  ];
+  // One frame for each frame, so that times and count stay.
+  const whole = facts.interlaced ? 'yadif=mode=send_frame:deint=all,' : '';
+  return whole + trim + filters.join(',');
 }
 
 /** Planar Y'CbCr of 8 bits without transparency, which is what most videos hold; j stands for full range. */

@@ -52,10 +52,7 @@ describe.each(builds)('pictures through ffmpeg from $name', (build) => {
     expect(facts.colour.matrix).toBe(tags[1]);
     // As players show them: colour between the pixels that have one is interpolated.
     const player = `scale=in_color_matrix=${matrix}:in_range=${range}:flags=bicubic+accurate_rnd+full_chroma_int`;
-    const { psnr, shift } = compareRgb(
-      decodeRgb(build, source, player),
-      decodeRgb(build, out(`${file}.mp4`), player),
-    );
+    const { psnr, shift } = compareRgb(decodeRgb(build, source, player), decodeRgb(build, out(`${file}.mp4`), player));
     expect(psnr).toBeGreaterThan(40);
     for (const channel of shift) expect(Math.abs(channel)).toBeLessThan(1);
   });

@@ -29,6 +29,8 @@ export interface SplitInput {
 
 export interface SplitResult {
   frames: number;
+  /** Set when the video broke half-way. */
+  warning?: string;
 }
 
 /** One chunk of a long video. */

@@ -13,7 +13,7 @@ export async function planChunks(
   video: VideoFacts,
 ): Promise<Pick<Prepared, 'chunkFrames' | 'splitChunks'>> {
   const most = set ?? chunkFrames(video);
-  if (video.framesEstimate <= most) return { chunkFrames: most, splitChunks: 1 };
+  if (video.framesEstimate <= most || video.damaged) return { chunkFrames: most, splitChunks: 1 };
   const chunks = await media.findChunks(file, video, most);
   await writeJson(jobOf(storage, jobId), SPLIT_CHUNKS, chunks);
   return { chunkFrames: most, splitChunks: Math.max(1, chunks.length) };

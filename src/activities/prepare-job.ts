@@ -20,7 +20,7 @@ export function createPrepareJob(ports: Ports) {
     const folder = jobFolder(ports.tempFolder, jobId);
     const [video, card, preflight] = await Promise.all([
       localCopy(mediaBlob(storage, spec.input.video), folder, 'source').then((file) =>
-        ports.media.probe(file, spec.input.video),
+        ports.media.probe(file, { name: spec.input.video, keep: spec.input.onDamage === 'keep' }),
       ),
       resolveModel(ports, spec.model, folder),
       ports.compute[spec.compute.kind].preflight({ maxParallel: spec.batch.maxParallel, gpu: spec.compute.gpu }),

@@ -1,3 +1,4 @@
+import { JobError } from '../job/failure.js';
 import type { Chunk, RawTimes } from '../media/media.js';
 import { chunkTimesBlob, SPLIT_CHUNKS } from '../storage/layout.js';
 import { jobOf, mediaBlob, readJson, writeJson } from '../storage/storage.js';
@@ -26,7 +27,12 @@ export function createSplitChunk({ storage, media, tempFolder }: Pick<Ports, 'st
     const format = job.spec.output.frameFormat;
     const frames = media.splitChunk({ file, name, facts: job.video, format, chunk, onTimes });
     const { first, count } = chunk;
-    const found = await storeFrames(storage, job, frames, { first, keep: 'all', chunk: { index, count } });
+    const chunkOf = { first, keep: 'all', chunk: { index, count } } as const;
+    const found = await storeFrames(storage, job, frames, chunkOf).catch((error: unknown) => {
+      // Whether the file is damaged or only cannot be decoded from here on shows when it is split as a whole.
+      if (error instanceof JobError && error.kind === 'user') return 0;
+      throw error;
+    });
     const expected = found === count && times.length === count && !times.includes(null);
     await writeJson(container, chunkTimesBlob(index), expected ? times : []);
     return { frames: found };

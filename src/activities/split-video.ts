@@ -18,12 +18,12 @@ export function createSplitVideo({ storage, media, tempFolder }: Pick<Ports, 'st
     const job = await readResolvedJob(storage, jobId);
     const times = chunks > 1 ? await joinTimes(storage, jobId, chunks) : undefined;
     if (times) return keepTimes(storage, job, wholeTimetable(times, job.video));
-    const { video: name } = job.spec.input;
+    const { video: name, onDamage } = job.spec.input;
     const format = job.spec.output.frameFormat;
     const file = await localCopy(mediaBlob(storage, name), jobFolder(tempFolder, jobId), 'source');
     const timetables: Timetable[] = [];
     const onTimetable = (timetable: Timetable) => void timetables.push(timetable);
-    const split = media.split(file, { format, facts: job.video, name, onTimetable });
+    const split = media.split(file, { format, facts: job.video, name, keep: onDamage === 'keep', onTimetable });
     // What chunks have left may have other numbers than it should.
     const keep = chunks > 1 ? 'none' : 'all';
     await storeFrames(storage, job, split, { first: 0, keep });
@@ -34,9 +34,12 @@ export function createSplitVideo({ storage, media, tempFolder }: Pick<Ports, 'st
   };
 }
 
-async function keepTimes(storage: Storage, { jobId }: ResolvedJob, timetable: Timetable): Promise<SplitResult> {
+async function keepTimes(storage: Storage, { jobId, spec }: ResolvedJob, timetable: Timetable): Promise<SplitResult> {
   await writeJson(jobOf(storage, jobId), TIMING, pack(timetable));
-  return { frames: timetable.times.length };
+  const frames = timetable.times.length;
+  if (!timetable.broken) return { frames };
+  const { input } = spec;
+  return { frames, warning: `${input.video} is damaged; only the ${frames} frames before its break are painted.` };
 }
 
 /** The times of all frames; undefined when a chunk was not as expected. */

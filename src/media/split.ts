@@ -1,7 +1,8 @@
+import { JobError } from '../job/failure.js';
 import { local, QUIET, restarts, UNTRUSTED, words } from './arguments.js';
 import type { Chunk } from './chunks.js';
 import type { FrameFormat, VideoFacts } from './facts.js';
-import { ffmpegFailure } from './failure.js';
+import { ffmpegFailure, lastWord } from './failure.js';
 import { cutFrames } from './frame-cutter.js';
 import { start } from './process.js';
 import { createTimeReader, type RawTimes, tickOf, timetableOf, type Timetable } from './timetable.js';
@@ -13,6 +14,8 @@ export interface SplitRequest {
   name: string;
   facts: VideoFacts;
   format: FrameFormat;
+  /** Whether a file that breaks half-way gives the frames before the break; else it gives an error behind them. */
+  keep?: boolean;
   /** Called once, after the last frame. */
   onTimetable?: (timetable: Timetable) => void;
   signal?: AbortSignal;
@@ -32,7 +35,7 @@ export interface SplitChunkRequest extends Omit<SplitRequest, 'onTimetable'> {
  */
 export async function* split(ffmpeg: string, request: SplitRequest): AsyncGenerator<Buffer> {
   const { facts, onTimetable } = request;
-  yield* decode(ffmpeg, request, [], '', (times) => onTimetable?.(wholeTimetable(times, facts)));
+  yield* decode(ffmpeg, request, [], '', (times, broken) => onTimetable?.(wholeTimetable(times, facts, broken)));
 }
 
 /** The same for a part of the video: its frames are those that the whole would give between the two times. */
@@ -53,30 +56,40 @@ export async function* splitChunk(ffmpeg: string, request: SplitChunkRequest): A
   );
 }
 
-/** The timetable of all frames of a file. */
-export function wholeTimetable(times: RawTimes, facts: VideoFacts): Timetable {
-  return timetableOf(times, facts, restarts(facts.container) ? facts.startTime : 0);
+/** The timetable of all frames of a file, or of those before its break. */
+export function wholeTimetable(times: RawTimes, facts: VideoFacts, broken = false): Timetable {
+  const offset = restarts(facts.container) ? facts.startTime : 0;
+  if (!broken) return timetableOf(times, facts, offset);
+  return { ...timetableOf(times, { ...facts, durationSeconds: 0 }, offset), broken };
 }
 
 async function* decode(
   ffmpeg: string,
-  { file, name, facts, format, signal }: Omit<SplitRequest, 'onTimetable'>,
+  { file, name, facts, format, keep = false, signal }: Omit<SplitRequest, 'onTimetable'>,
   jump: string[],
   trim: string,
-  onTimes: (times: RawTimes) => void,
+  onTimes: (times: RawTimes, broken: boolean) => void,
 ): AsyncGenerator<Buffer> {
   const input = [...jump, ...UNTRUSTED, '-i', local(file), '-map', `0:${facts.streamIndex}`];
   // -vsync 0 also where -fps_mode exists: the npm build does not know the new word, and ffmpeg 5 to 7 still take the old one.
   const output = ['-vsync', '0', '-vf', toRgb(facts, format, trim), ...encoder(format), '-f', 'image2pipe', 'pipe:1'];
   const clock = createTimeReader();
-  const args = [...QUIET, '-nostdin', ...input, ...output, ...timesOutput(facts, trim)];
+  // -xerror: ffmpeg would otherwise guess what a damaged frame looks like.
+  const args = [...QUIET, '-nostdin', '-xerror', ...input, ...output, ...timesOutput(facts, trim)];
   const running = start(ffmpeg, args, signal, clock.read);
   running.stdin.end();
   try {
-    yield* cutFrames(running.stdout, format);
+    let given = 0;
+    for await (const frame of cutFrames(running.stdout, format, keep)) {
+      given += 1;
+      yield frame;
+    }
     const end = await running.ended;
-    if (end.code !== 0) throw ffmpegFailure(ffmpeg, end, `split ${name} into frames`);
-    onTimes(clock.times);
+    const broken = facts.damaged || end.code !== 0;
+    if (end.code !== 0 && (given === 0 || end.code === null))
+      throw ffmpegFailure(ffmpeg, end, `split ${name} into frames`);
+    if (broken && !keep) throw brokenBehind(name, given, end.stderr);
+    onTimes(clock.times.slice(0, given), broken);
   } catch (error) {
     signal?.throwIfAborted();
     throw error;
@@ -85,6 +98,12 @@ async function* decode(
     await running.ended;
   }
 }
+
+const brokenBehind = (name: string, frames: number, stderr: string) =>
+  new JobError(
+    'user',
+    `${name} is damaged behind its first ${frames} frames (${lastWord(stderr)}); export it again, or set "input.onDamage" to "keep" for these.`,
+  );
 
 /** A second output that holds next to nothing but the time of each frame, in the source's own ticks. */
 function timesOutput(facts: VideoFacts, trim: string): string[] {

@@ -5,7 +5,7 @@ import { encoderOptions } from './encoders.js';
 import type { VideoFacts } from './facts.js';
 import type { JoinRequest } from './segments.js';
 import type { EncodeRequest, StitchRequest } from './stitch.js';
-import { secondsOf, tickOf, type Timetable } from './timetable.js';
+import { endOf, secondsOf, tickOf, type Timetable } from './timetable.js';
 
 /** -strict: Opus and FLAC in MP4 count as experimental in the npm build. The queue holds sound until there is a picture to go with it. */
 const CONTAINER = '-strict -2 -max_muxing_queue_size 4096 -movflags +faststart';
@@ -15,7 +15,11 @@ const CONTAINER = '-strict -2 -max_muxing_queue_size 4096 -movflags +faststart';
  * source by the start of its earliest stream, as it did when the file was split, and the frames by the first of them.
  */
 export function encodeArguments(request: StitchRequest, container: Container, target: string): string[] {
-  return [...LOUD, ...framesInput(request), ...withSource(request, container, pictures(request), target)];
+  return [
+    ...loud(request.timetable),
+    ...framesInput(request),
+    ...withSource(request, container, pictures(request), target),
+  ];
 }
 
 /** The same without sound: a part of the picture, from time zero. */
@@ -34,11 +38,14 @@ export function joinArguments(request: JoinRequest, container: Container, list: 
   // Apple's players open only hvc1.
   const copy = words(`-map 0:v:0 -c:v copy${codec === 'h265' && !isMatroska(container.muxer) ? ' -tag:v hvc1' : ''}`);
   const offset = ['-itsoffset', startOf(facts, timetable).toFixed(6)];
-  return [...LOUD, ...offset, ...segments, ...withSource(request, container, copy, target)];
+  return [...loud(timetable), ...offset, ...segments, ...withSource(request, container, copy, target)];
 }
 
 // -xerror: a frame that cannot be decoded would otherwise be left out without a word.
 const LOUD = [...QUIET, ...words('-nostats -progress pipe:1 -xerror -y')];
+/** The same for a source that breaks, which would end everything; frames are counted anyway. */
+const FORGIVING = LOUD.filter((word) => word !== '-xerror');
+const loud = (timetable?: Timetable) => (timetable?.broken ? FORGIVING : LOUD);
 
 const startOf = (facts: VideoFacts, timetable?: Timetable) =>
   timetable ? secondsOf(timetable.timeBase, timetable.times[0] ?? 0) : facts.startTime;
@@ -60,7 +67,7 @@ function pictures({ facts, timetable, ...request }: EncodeRequest): string[] {
 }
 
 function withSource(
-  { source, facts }: Pick<StitchRequest, 'source' | 'facts'>,
+  { source, facts, timetable }: Pick<StitchRequest, 'source' | 'facts' | 'timetable'>,
   container: Container,
   picture: string[],
   target: string,
@@ -73,6 +80,7 @@ function withSource(
     local(source),
     ...picture,
     ...otherStreams(facts, container),
+    ...(timetable?.broken ? ['-t', endOf(timetable).toFixed(6)] : []),
     // Matroska keeps no decoding times, and moving all streams so that none is negative would only lose the first time.
     ...(isMatroska(muxer) ? words('-avoid_negative_ts disabled') : []),
     ...words(`${CONTAINER} -f ${muxer}`),

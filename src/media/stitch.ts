@@ -12,7 +12,7 @@ import { start } from './process.js';
 import { matroska } from './matroska.js';
 import { setDurations } from './mp4-durations.js';
 import { encodeArguments } from './stitch-arguments.js';
-import { constantMicroseconds, microseconds, secondsOf, type Timetable } from './timetable.js';
+import { constantMicroseconds, endOf, microseconds, secondsOf, type Timetable } from './timetable.js';
 
 export interface StitchRequest {
   /** Pictures of one size, all of `format`, in order. */
@@ -73,7 +73,7 @@ export function shownFrom({ timetable, facts }: Pick<StitchRequest, 'timetable' 
   }
   const seconds = (ticks = 0) => secondsOf(timetable.timeBase, ticks);
   const [first, last] = [seconds(timetable.times[0]), seconds(timetable.times.at(-1))];
-  return { first, last, end: last + seconds(timetable.lastTicks) };
+  return { first, last, end: endOf(timetable) };
 }
 
 /** Encodes all frames, or throws; gives their number. */

@@ -13,6 +13,8 @@ export interface Timetable {
   lastTicks: number;
   /** Frames whose own time could not be used. */
   repaired: number;
+  /** Present when the source breaks behind the last frame: its sound goes on no longer than that. */
+  broken?: boolean;
 }
 
 /** Ticks of frames as the decoder gives them; null where it knows none. */
@@ -32,6 +34,10 @@ export function tickOf({ timeBase }: Pick<VideoFacts, 'timeBase'>): Rational {
 }
 
 export const secondsOf = ({ num, den }: Rational, ticks: number) => (ticks * num) / den;
+
+/** Until when the last frame is shown, in seconds after the earliest stream of the source starts. */
+export const endOf = ({ timeBase, times, lastTicks }: Timetable) =>
+  secondsOf(timeBase, (times.at(-1) ?? 0) + lastTicks);
 
 /**
  * Makes a timetable of the times that the decoder gave. A frame without a time, or not later than the one before it, cannot be shown

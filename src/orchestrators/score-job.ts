@@ -53,6 +53,7 @@ function* runStages(
   const split = yield* splitVideo(context, jobId, prepared.value);
   if (!split.ok) return split;
   status.items = split.value.frames;
+  if (split.value.warning) status.warnings = [...prepared.value.warnings, split.value.warning];
   const plan = planBatches(split.value.frames, spec.batch.size, prepared.value.parallel);
   status.plan = plan;
 

@@ -11,6 +11,7 @@ import { readConfig } from './config.js';
 import { returnFailure } from './activities/return-failure.js';
 import { findFfmpeg } from './media/find.js';
 import { createMedia } from './media/media.js';
+import { chunkLane } from './orchestrators/chunk-lane.js';
 import { scoreBatch } from './orchestrators/score-batch.js';
 import { scoreJob } from './orchestrators/score-job.js';
 import { scoreLane } from './orchestrators/score-lane.js';
@@ -42,6 +43,7 @@ const ports = {
       : createUnconfigured(CONTAINER_APPS_IS_NOT_SET),
   },
   inspectModel: createModelInspector(config.childEnvironment),
+  chunkFrames: config.chunkFrames,
   tempFolder: config.tempFolder,
   bundledModels: config.bundledModels,
 };
@@ -49,6 +51,7 @@ const ports = {
 df.app.orchestration('scoreJob', scoreJob);
 df.app.orchestration('scoreLane', scoreLane);
 df.app.orchestration('scoreBatch', scoreBatch);
+df.app.orchestration('chunkLane', chunkLane);
 
 for (const [name, activity] of Object.entries<(input: never) => Promise<object>>(createActivities(ports))) {
   df.app.activity(name, { handler: returnFailure(name, activity, isPlatformError) });

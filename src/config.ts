@@ -13,6 +13,7 @@ const schema = z.object({
   FFMPEG_PATH: setting,
   FFPROBE_PATH: setting,
   TEMP_FOLDER: setting,
+  CHUNK_FRAMES: z.coerce.number('must be a whole number').int().min(1).max(1_000_000).optional(),
   PATH: z.string().default(''),
 });
 
@@ -28,6 +29,8 @@ export interface Config {
   ffprobePath: string | undefined;
   /** Where programs are looked for, as in the PATH variable. */
   searchPath: string;
+  /** Frames that one activity splits or stitches at most; by the size of a frame when left out. */
+  chunkFrames: number | undefined;
   /** Videos stand here while they are split and stitched. */
   tempFolder: string;
   /** The models that come with the app. */
@@ -58,6 +61,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     ffmpegPath: settings.FFMPEG_PATH,
     ffprobePath: settings.FFPROBE_PATH,
     searchPath: settings.PATH,
+    chunkFrames: settings.CHUNK_FRAMES,
     tempFolder: settings.TEMP_FOLDER ?? os.tmpdir(),
     bundledModels: path.resolve(fileURLToPath(new URL('../models', import.meta.url))),
     aci: readAciSettings(environment),

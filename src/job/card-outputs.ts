@@ -3,7 +3,10 @@ import * as z from 'zod';
 /** What a card may say of an output that is no picture: the item's result is then a file of another kind. */
 
 const name = z.string().min(1);
+/** Names of the classes in the model's order: as many as the model has classes, or none. */
 const labels = z.array(z.string());
+/** What a person writes: the names, or the name of a label file that is stored with the model. */
+const labelsOrFile = z.union([labels, name]);
 const fraction = z.number().min(0).max(1);
 
 /** One JSON line: the best classes of a vector of scores. */
@@ -14,7 +17,6 @@ export const classesOutput = z.strictObject({
   top: z.int().min(1).max(1000),
   /** The model gives logits: turn them into probabilities. */
   softmax: z.boolean(),
-  /** Names of the classes in the model's order. */
   labels,
 });
 
@@ -41,8 +43,8 @@ export const tensorOutput = z.strictObject({ kind: z.literal('tensor'), name });
 
 /** With what `kind` alone does not imply left out. */
 export const partialOutputs = [
-  classesOutput.partial().extend({ kind: z.literal('classes') }),
-  detectionsOutput.partial().extend({ kind: z.literal('detections') }),
+  classesOutput.partial().extend({ kind: z.literal('classes'), labels: labelsOrFile.optional() }),
+  detectionsOutput.partial().extend({ kind: z.literal('detections'), labels: labelsOrFile.optional() }),
   tensorOutput.partial().extend({ kind: z.literal('tensor') }),
 ] as const;
 

@@ -4,6 +4,7 @@ import { chooseInputs, chooseOutput, find, list } from './choose-tensors.js';
 import { colours, completeImage, type ImageDefaults } from './complete-image.js';
 import { completeSize } from './complete-size.js';
 import { JobError } from './failure.js';
+import { checkLabels, chooseLabels, countClasses } from './labels.js';
 import type { ModelSignature, TensorSignature } from './model-signature.js';
 import { describeTensor, imageSize } from './model-signature.js';
 
@@ -17,9 +18,10 @@ const DETECTION_OVERLAP = 0.45;
  * Fills in what a card leaves out, from the model's own signature, and checks the rest against it.
  * A complete card goes through unchanged, so this also checks one against the model it is used with.
  * @param card what the `.json` file beside the model holds; `{}` when there is none.
+ * @param labelFile the labels in the file that is stored with the model, if there is one.
  * @throws JobError `user`: the card is no card, it contradicts the model, or the model leaves open what the card must say.
  */
-export function completeCard(card: unknown, model: ModelSignature): ModelCard {
+export function completeCard(card: unknown, model: ModelSignature, labelFile?: string[]): ModelCard {
   const partial = validateCard(card);
   const chosen = chooseInputs(partial, model);
   const input = completeInput(partial.input ?? {}, chosen.input, { channels: 'RGB', range: [0, 255] }, null);
@@ -30,7 +32,7 @@ export function completeCard(card: unknown, model: ModelSignature): ModelCard {
     input,
     style: style ?? null,
     ...(constants && { constants }),
-    output: completeOutput(partial, model, input),
+    output: completeOutput(partial, model, input, labelFile),
   };
 }
 
@@ -44,31 +46,44 @@ function completeInput(
   return { ...image, size: completeSize(card.size ?? {}, tensor, image.layout, longestSide) };
 }
 
-function completeOutput(partial: PartialCard, model: ModelSignature, input: ImageInput): ModelCard['output'] {
+function completeOutput(
+  partial: PartialCard,
+  model: ModelSignature,
+  input: ImageInput,
+  labelFile: string[] | undefined,
+): ModelCard['output'] {
   const { output = {} } = partial;
   switch (output.kind) {
     case undefined:
     case 'image':
       return completePicture(output, chooseOutput(partial, model, colours(input)), input);
     case 'classes': {
-      const { top = BEST_CLASSES, softmax = false, labels = [] } = output;
-      return { kind: 'classes', name: only(model, output.name), top, softmax, labels };
+      const { top = BEST_CLASSES, softmax = false } = output;
+      const tensor = only(model, output.name);
+      const labels = chooseLabels(output.labels, labelFile);
+      checkLabels(labels, countClasses(tensor));
+      return { kind: 'classes', name: tensor.name, top, softmax, labels };
     }
-    case 'detections':
+    case 'detections': {
+      const scores = named(model, output.name ?? 'scores');
+      const labels = chooseLabels(output.labels, labelFile);
+      const classes = scores.shape.at(-1);
+      checkLabels(labels, typeof classes === 'number' ? classes : undefined);
       return {
         kind: 'detections',
-        name: named(model, output.name ?? 'scores'),
-        boxes: named(model, output.boxes ?? 'boxes'),
+        name: scores.name,
+        boxes: named(model, output.boxes ?? 'boxes').name,
         unit: output.unit ?? 'fraction',
         background: output.background ?? [],
         threshold: output.threshold ?? DETECTION_THRESHOLD,
         overlap: output.overlap ?? DETECTION_OVERLAP,
-        labels: output.labels ?? [],
+        labels,
       };
+    }
     case 'tensor':
       break;
   }
-  return { kind: 'tensor', name: only(model, output.name) };
+  return { kind: 'tensor', name: only(model, output.name).name };
 }
 
 function completePicture(card: Partial<ImageOutput>, tensor: TensorSignature, input: ImageInput): ImageOutput {
@@ -84,16 +99,16 @@ function completePicture(card: Partial<ImageOutput>, tensor: TensorSignature, in
 }
 
 /** The output that the card names, or the model's only one. */
-function only(model: ModelSignature, name: string | undefined): string {
+function only(model: ModelSignature, name: string | undefined): TensorSignature {
   const [first, ...others] = model.outputs;
   const chosen = name ?? (others.length === 0 ? first?.name : undefined);
   if (chosen !== undefined) return named(model, chosen);
   throw new JobError('user', `The model gives ${list(model.outputs)}: name one as "output.name" in the model card.`);
 }
 
-function named(model: ModelSignature, name: string): string {
+function named(model: ModelSignature, name: string): TensorSignature {
   const tensor = find(model.outputs, name, 'output');
-  if (tensor !== undefined && ['float32', 'float16', 'uint8'].includes(tensor.type)) return name;
+  if (tensor !== undefined && ['float32', 'float16', 'uint8'].includes(tensor.type)) return tensor;
   throw new JobError(
     'user',
     `The model's ${tensor ? describeTensor(tensor) : name} is of a type that is not read: export it as float32.`,

@@ -17,6 +17,7 @@ export const jobContainer = (jobId: string) => `job-${jobId}`;
 
 export const modelBlob = (model: string) => `${model}.onnx`;
 export const cardBlob = (model: string) => `${model}.json`;
+export const labelsBlob = (model: string) => `${model}.labels.txt`;
 
 const FRAME_DIGITS = 7;
 

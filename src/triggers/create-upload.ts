@@ -1,7 +1,7 @@
 import type { HttpHandler } from '@azure/functions';
 import { z } from 'zod';
 import { JobError } from '../job/failure.js';
-import { cardBlob, INBOX, modelBlob, STYLES } from '../storage/layout.js';
+import { cardBlob, INBOX, labelsBlob, modelBlob, STYLES } from '../storage/layout.js';
 import { blobSas, modelsOf, type Storage } from '../storage/storage.js';
 import { answerError } from './answers.js';
 import { randomId } from './random-id.js';
@@ -19,6 +19,8 @@ export interface Upload {
   url: string;
   /** Where the card of a model goes. */
   cardUrl?: string;
+  /** Where the label file of a model goes. */
+  labelsUrl?: string;
 }
 
 const WRITE_SECONDS = 3600;
@@ -62,5 +64,10 @@ async function placeModel(storage: Storage, name: string): Promise<Upload> {
   await models.createIfNotExists();
   const model = `${name.replace(/\.onnx$/i, '')}-${randomId()}`;
   const urlOf = (blob: string) => blobSas(models.getBlobClient(blob), 'cw', WRITE_SECONDS);
-  return { path: model, url: await urlOf(modelBlob(model)), cardUrl: await urlOf(cardBlob(model)) };
+  return {
+    path: model,
+    url: await urlOf(modelBlob(model)),
+    cardUrl: await urlOf(cardBlob(model)),
+    labelsUrl: await urlOf(labelsBlob(model)),
+  };
 }

@@ -38,6 +38,19 @@ export const detectionsOutput = z.strictObject({
   labels,
 });
 
+/** A grey PNG of the item's size: the class of each pixel (0..255), or 255 where a single class is found. */
+export const maskOutput = z.strictObject({
+  kind: z.literal('mask'),
+  /** `[batch, height, width]`, or with one channel for each class. */
+  name,
+  layout: z.enum(['NCHW', 'NHWC']),
+  /** `argmax`: the channel with the highest value; `threshold`: one channel, found from `threshold` on; `ids`: the values are classes. */
+  method: z.enum(['argmax', 'threshold', 'ids']),
+  threshold: z.number(),
+  /** As for pictures. */
+  fit: z.enum(['crop', 'resize']),
+});
+
 /** The tensor itself as a `.npy` file. */
 export const tensorOutput = z.strictObject({ kind: z.literal('tensor'), name });
 
@@ -45,8 +58,10 @@ export const tensorOutput = z.strictObject({ kind: z.literal('tensor'), name });
 export const partialOutputs = [
   classesOutput.partial().extend({ kind: z.literal('classes'), labels: labelsOrFile.optional() }),
   detectionsOutput.partial().extend({ kind: z.literal('detections'), labels: labelsOrFile.optional() }),
+  maskOutput.partial().extend({ kind: z.literal('mask') }),
   tensorOutput.partial().extend({ kind: z.literal('tensor') }),
 ] as const;
 
 export type ClassesOutput = z.infer<typeof classesOutput>;
 export type DetectionsOutput = z.infer<typeof detectionsOutput>;
+export type MaskOutput = z.infer<typeof maskOutput>;

@@ -2,6 +2,7 @@ import type { ImageInput, ImageOutput, ModelCard, PartialCard, PartialInput } fr
 import { validateCard } from './card-schema.js';
 import { chooseInputs, chooseOutput, find, list } from './choose-tensors.js';
 import { colours, completeImage, type ImageDefaults } from './complete-image.js';
+import { completeMask } from './complete-mask.js';
 import { completeSize } from './complete-size.js';
 import { JobError } from './failure.js';
 import { checkLabels, chooseLabels, countClasses } from './labels.js';
@@ -27,13 +28,40 @@ export function completeCard(card: unknown, model: ModelSignature, labelFile?: s
   const input = completeInput(partial.input ?? {}, chosen.input, { channels: 'RGB', range: [0, 255] }, null);
   const style = chosen.style && completeInput(partial.style ?? {}, chosen.style, input, STYLE_LONGEST_SIDE);
   const { description = '', constants } = partial;
+  const batch = completeBatch(partial.batch, chosen.input);
+  const output = completeOutput(partial, model, input, labelFile);
+  checkTiles(input, style, output);
   return {
     description,
     input,
     style: style ?? null,
     ...(constants && { constants }),
-    output: completeOutput(partial, model, input, labelFile),
+    ...(batch !== undefined && { batch }),
+    output,
   };
+}
+
+/** @throws JobError `user`: the card asks for another number of frames at a time than the model takes. */
+function completeBatch(batch: number | undefined, tensor: TensorSignature): number | undefined {
+  const [own] = tensor.shape;
+  if (typeof own !== 'number' || tensor.shape.length !== 4) return batch;
+  if (batch !== undefined && batch !== own)
+    throw new JobError(
+      'user',
+      `The model card says a "batch" of ${batch}, but the model says ${describeTensor(tensor)}: leave "batch" out.`,
+    );
+  return own === 1 ? undefined : own;
+}
+
+/** @throws JobError `user`: tiles where they cannot be put together. */
+function checkTiles(input: ImageInput, style: ImageInput | undefined, output: ModelCard['output']): void {
+  if (style?.size.tiles)
+    throw new JobError('user', 'The model card cuts the style picture into tiles: only "input" can have "size.tiles".');
+  if (!input.size.tiles || ('fit' in output && output.fit === 'crop')) return;
+  throw new JobError(
+    'user',
+    'The model card has "size.tiles", which go with pictures and masks that keep their size or grow by "output.scale" only: leave the tiles out.',
+  );
 }
 
 function completeInput(
@@ -80,6 +108,8 @@ function completeOutput(
         labels,
       };
     }
+    case 'mask':
+      return completeMask(output, anyOutput(model, output.name), input);
     case 'tensor':
       break;
   }
@@ -98,11 +128,15 @@ function completePicture(card: Partial<ImageOutput>, tensor: TensorSignature, in
   return { ...(kind && { kind }), ...image, fit, ...(scale && { scale }) };
 }
 
-/** The output that the card names, or the model's only one. */
 function only(model: ModelSignature, name: string | undefined): TensorSignature {
+  return named(model, anyOutput(model, name).name);
+}
+
+/** The output that the card names, or the model's only one. */
+function anyOutput(model: ModelSignature, name: string | undefined): TensorSignature {
   const [first, ...others] = model.outputs;
-  const chosen = name ?? (others.length === 0 ? first?.name : undefined);
-  if (chosen !== undefined) return named(model, chosen);
+  const chosen = find(model.outputs, name, 'output') ?? (others.length === 0 ? first : undefined);
+  if (chosen !== undefined) return chosen;
   throw new JobError('user', `The model gives ${list(model.outputs)}: name one as "output.name" in the model card.`);
 }
 

@@ -14,7 +14,7 @@ interface FrameInput {
   layout: Layout;
 }
 
-/** What the model's output most likely is: a picture, detections, scores of classes, or else the tensor as it is. */
+/** What the model's output most likely is: a picture, detections, a mask, scores of classes, or else the tensor as it is. */
 export function draftOutput(
   model: ModelSignature,
   input: FrameInput,
@@ -28,6 +28,8 @@ export function draftOutput(
   if (picture) return askWhich(outputs, [picture], questions, draftPicture(picture, input, questions));
   const found = findDetections(outputs);
   if (found) return askWhich(outputs, Object.values(found), questions, draftDetections(found, questions));
+  const mask = outputs.find((tensor) => isMask(tensor, input));
+  if (mask) return askWhich(outputs, [mask], questions, draftMask(mask, input, questions));
   const scores = outputs.find(isScores);
   if (scores) return askWhich(outputs, [scores], questions, draftClasses(scores, hints, questions));
   const [tensor] = outputs;
@@ -91,6 +93,23 @@ function draftDetections({ scores, boxes }: Detections, questions: string[]): Pa
   );
   const properties = { unit: 'fraction', background: [], threshold: 0.5, overlap: 0.45, labels: [] } as const;
   return { kind: 'detections', name: scores.name, boxes: boxes.name, ...properties, background: [], labels: [] };
+}
+
+/** A channel for each class, or the classes themselves: as large as the frame, or of free size. */
+function isMask({ shape, type }: TensorSignature, { frame, layout }: FrameInput): boolean {
+  const { width, height } = imageSize(frame, layout);
+  const sides = shape.length === 4 ? (layout === 'NCHW' ? shape.slice(2) : shape.slice(1, 3)) : shape.slice(1);
+  const fits = (side: number | string | undefined, of: number | undefined) =>
+    side === of || (typeof side === 'string' && of === undefined);
+  const whole = type === 'int64' || type === 'int32' || shape.length === 4;
+  return whole && sides.length === 2 && fits(sides[0], height) && fits(sides[1], width);
+}
+
+function draftMask({ name, shape, type }: TensorSignature, { layout }: FrameInput, questions: string[]): PartialOutput {
+  if (type !== 'float32' && type !== 'float16') return { kind: 'mask', name };
+  if (shape.length === 4 && shape[layout === 'NCHW' ? 1 : 3] !== 1) return { kind: 'mask', name, method: 'argmax' };
+  questions.push('From which value on a pixel belongs to the mask ("output.threshold"): the draft says 0.5.');
+  return { kind: 'mask', name, method: 'threshold', threshold: 0.5 };
 }
 
 /** One number for each class: `[batch, classes]` or `[batch, classes, 1, 1]`. */

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -7,6 +6,7 @@ import type { JobStatus } from '../triggers/job-progress.js';
 import { checkInputFile, checkOutputFile } from './checks.js';
 import type { JobClient } from './client.js';
 import { createProgressView, type ProgressView } from './progress-view.js';
+import { filesOf } from './model-files.js';
 import { findStack, isAlive, startStack } from './stack.js';
 import { type Summary, summarise } from './summary.js';
 
@@ -15,6 +15,8 @@ export interface ScoreOptions {
   /** Name of a model of the app, or an .onnx file. */
   model: string;
   card?: string;
+  /** Names of the model's classes. */
+  labels?: string;
   style?: string;
   out: string;
   contactSheet?: string;
@@ -69,10 +71,14 @@ export async function score(options: ScoreOptions): Promise<Summary> {
 async function checkFiles(options: ScoreOptions): Promise<void> {
   await checkInputFile(options.video, 'video');
   if (isFile(options.model)) await checkInputFile(options.model, 'model');
-  if (options.card !== undefined) {
+  for (const [option, file, what] of [
+    ['--card', options.card, 'card'],
+    ['--labels', options.labels, 'labels'],
+  ] as const) {
+    if (file === undefined) continue;
     if (!isFile(options.model))
-      throw new JobError('user', `--card goes with a model file; "${options.model}" has its own card.`);
-    await checkInputFile(options.card, 'model card');
+      throw new JobError('user', `${option} goes with a model file; "${options.model}" has its own ${what}.`);
+    await checkInputFile(file, option === '--card' ? 'model card' : 'label file');
   }
   if (options.style !== undefined) await checkInputFile(options.style, 'style picture');
   if (path.resolve(options.out) === path.resolve(options.video))
@@ -131,7 +137,7 @@ async function uploadAll(client: JobClient, options: ScoreOptions): Promise<obje
   const [video, model, style] = await Promise.all([
     client.upload('video', options.video),
     isFile(options.model)
-      ? client.upload('model', options.model, options.card ?? (await cardBeside(options.model)))
+      ? client.upload('model', options.model, await filesOf(options.model, options))
       : options.model,
     options.style === undefined ? undefined : client.upload('style', options.style),
   ]);
@@ -142,14 +148,6 @@ async function uploadAll(client: JobClient, options: ScoreOptions): Promise<obje
     compute: options.compute === undefined ? undefined : { kind: options.compute.replace(EMULATED, '') },
     batch: options.maxParallel === undefined ? undefined : { maxParallel: options.maxParallel },
   };
-}
-
-/** `candy.json` next to `candy.onnx`, when there is one. */
-async function cardBeside(model: string): Promise<string | undefined> {
-  const card = model.replace(/\.onnx$/i, '.json');
-  if (!existsSync(card)) return undefined;
-  await checkInputFile(card, 'model card');
-  return card;
 }
 
 async function runJob(client: JobClient, spec: object, view: ProgressView, signal: AbortSignal): Promise<JobStatus> {

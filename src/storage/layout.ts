@@ -23,6 +23,7 @@ export const jobContainer = (jobId: string) => `job-${jobId}`;
 
 export const modelBlob = (model: string) => `${model}.onnx`;
 export const cardBlob = (model: string) => `${model}.json`;
+export const labelsBlob = (model: string) => `${model}.labels.txt`;
 
 /** Creates of container groups, by subscription and region. */
 export const createLedgerBlob = (name: string) => `creates/${name}.json`;

@@ -80,7 +80,7 @@ export function createOwnLedgers(): LedgerStore {
         ledgers.set(name, changed);
         return Promise.resolve(changed);
       } catch (error) {
-        return Promise.reject(error as Error);
+        return Promise.reject(error);
       }
     },
   };

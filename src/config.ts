@@ -3,6 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { type AciSettings, readAciSettings } from './compute/aci/settings.js';
+import { type ContainerAppsSettings, readContainerAppsSettings } from './compute/container-apps/settings.js';
 import { JobError } from './job/failure.js';
 import { type Connection, readConnection } from './storage/connection.js';
 
@@ -12,6 +13,7 @@ const schema = z.object({
   FFMPEG_PATH: setting,
   FFPROBE_PATH: setting,
   TEMP_FOLDER: setting,
+  CHUNK_FRAMES: z.coerce.number('must be a whole number').int().min(1).max(1_000_000).optional(),
   PATH: z.string().default(''),
 });
 
@@ -27,12 +29,16 @@ export interface Config {
   ffprobePath: string | undefined;
   /** Where programs are looked for, as in the PATH variable. */
   searchPath: string;
+  /** Frames that one activity splits or stitches at most; by the size of a frame when left out. */
+  chunkFrames: number | undefined;
   /** Videos stand here while they are split and stitched. */
   tempFolder: string;
   /** The models that come with the app. */
   bundledModels: string;
   /** Undefined when the compute `aci` is not set up. */
   aci: AciSettings | undefined;
+  /** Undefined when the compute `container-apps` is not set up. */
+  containerApps: ContainerAppsSettings | undefined;
   /** All that child processes get of the app's environment: what a program needs to start, none of the secrets. */
   childEnvironment: NodeJS.ProcessEnv;
 }
@@ -55,9 +61,11 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     ffmpegPath: settings.FFMPEG_PATH,
     ffprobePath: settings.FFPROBE_PATH,
     searchPath: settings.PATH,
+    chunkFrames: settings.CHUNK_FRAMES,
     tempFolder: settings.TEMP_FOLDER ?? os.tmpdir(),
     bundledModels: path.resolve(fileURLToPath(new URL('../models', import.meta.url))),
     aci: readAciSettings(environment),
+    containerApps: readContainerAppsSettings(environment),
     childEnvironment: Object.fromEntries(
       FOR_CHILDREN.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
     ),

@@ -12,6 +12,8 @@ export interface Request {
 /** What a request asks for: the fault that could spoil it, and the work. */
 export interface Route {
   fault: FaultyRequest;
+  /** What it is about, for faults that only strike one thing. */
+  subject?: string;
   run: () => Answer | Promise<Answer>;
 }
 
@@ -33,7 +35,11 @@ export function route(azure: Subscription, request: Request): Route | undefined 
   const logs = LOGS.exec(path);
   if (logs) {
     const tail = url.searchParams.get('tail');
-    return { fault: 'LOGS', run: () => azure.logs(pathOf(logs), tail === null ? undefined : Number(tail)) };
+    return {
+      fault: 'LOGS',
+      subject: logs[3],
+      run: () => azure.logs(pathOf(logs), tail === null ? undefined : Number(tail)),
+    };
   }
   const groups = GROUPS.exec(path);
   if (groups) return { fault: 'GET', run: () => azure.list(groups[1] ?? '', groups[2] ?? '') };
@@ -47,12 +53,13 @@ export function route(azure: Subscription, request: Request): Route | undefined 
 }
 
 function groupRoute(azure: Subscription, { method, url, body }: Request, at: GroupPath): Route | undefined {
-  if (method === 'GET') return { fault: 'GET', run: () => azure.get(at) };
-  if (method === 'DELETE') return { fault: 'DELETE', run: () => azure.delete(at) };
+  const subject = at.name;
+  if (method === 'GET') return { fault: 'GET', subject, run: () => azure.get(at) };
+  if (method === 'DELETE') return { fault: 'DELETE', subject, run: () => azure.delete(at) };
   if (method !== 'PUT') return undefined;
   if (!isGroup(body))
     return { fault: 'PUT', run: () => refuse(400, 'InvalidRequestContent', 'The request content was invalid.') };
-  return { fault: 'PUT', run: () => azure.put(at, body, url.origin) };
+  return { fault: 'PUT', subject, run: () => azure.put(at, body, url.origin) };
 }
 
 const pathOf = (match: RegExpExecArray): GroupPath => ({

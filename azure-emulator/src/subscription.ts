@@ -40,9 +40,8 @@ export class Subscription {
     const refusal = this.#limits.refusal(others, body);
     if (refusal) return { ...refusal, headers };
     await existing?.stop();
-    const fault = this.faults.take('GROUP');
-    const fate = fault?.on === 'GROUP' ? fault.fate : undefined;
-    const group = new Group(at.name, body, this.runtime, fate);
+    const fault = this.faults.take('GROUP', at.name);
+    const group: Group = new Group(at.name, body, this.runtime, fault, () => this.#forget(at.name, group));
     this.groups.set(at.name, group);
     this.created.push(at.name);
     const operation = randomUUID();
@@ -50,6 +49,10 @@ export class Subscription {
     const url = `${origin}/subscriptions/${at.subscription}/providers/Microsoft.ContainerInstance/locations/${body.location}/operations/${operation}?api-version=2018-06-01`;
     const view = viewGroup(group, resourceId(at.subscription, at.resourceGroup, at.name), 'fresh');
     return { status: existing ? 200 : 201, headers: { ...headers, 'azure-asyncoperation': url }, body: view };
+  }
+
+  #forget(name: string, group: Group): void {
+    if (this.groups.get(name) === group) this.groups.delete(name);
   }
 
   get(at: GroupPath): Answer {

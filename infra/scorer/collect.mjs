@@ -2,34 +2,15 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync,
 import path from 'node:path';
 
 /**
- * `node infra/scorer/collect.mjs FOLDER` puts into FOLDER what the scorer runs with: its compiled program and exactly the
- * packages that it imports, with theirs. The whole project has many times as many, and an image is pulled for every container.
+ * `node infra/scorer/collect.mjs FOLDER` puts into FOLDER what the scorer runs with: its packed program, and the packages with
+ * native parts that cannot be packed, with those that they need. An image is pulled for every container, so it is small.
  */
 const ROOT = path.resolve(import.meta.dirname, '../..');
-const PROGRAM = ['dist/scorer', 'dist/job'];
-/** Takes the place of sharp where that has no binary, which the platforms of container images all have; 90 MB. */
-const LEFT_OUT = new Set(['jimp']);
+const PROGRAM = 'dist/scorer/bundle';
+/** jimp is not among them: it takes the place of sharp where that has no binary, and weighs as much as all the rest. */
+const PACKAGES = ['onnxruntime-node', 'sharp'];
 const target = process.argv[2];
 if (target === undefined) throw new Error('Name the folder for the scorer.');
-
-/** Names of the packages that these programs import. */
-function importedPackages(folders) {
-  const names = new Set();
-  for (const folder of folders)
-    for (const file of readdirSync(path.join(ROOT, folder), { recursive: true, encoding: 'utf8' })) {
-      if (!file.endsWith('.js')) continue;
-      const text = readFileSync(path.join(ROOT, folder, file), 'utf8');
-      for (const [, name] of text.matchAll(/(?:from|import)\s*\(?\s*'([^'.][^']*)'/g))
-        if (!name.startsWith('node:') && !LEFT_OUT.has(packageOf(name))) names.add(packageOf(name));
-    }
-  return names;
-}
-
-const packageOf = (name) =>
-  name
-    .split('/')
-    .slice(0, name.startsWith('@') ? 2 : 1)
-    .join('/');
 
 /** Folder of a package as Node finds it from `from`; undefined for an optional one that is not for this platform. */
 function find(name, from) {
@@ -68,9 +49,9 @@ function copyPackage(folder) {
 }
 
 mkdirSync(target, { recursive: true });
-for (const folder of PROGRAM) cpSync(path.join(ROOT, folder), path.join(target, folder), { recursive: true });
+cpSync(path.join(ROOT, PROGRAM), path.join(target, PROGRAM), { recursive: true });
 cpSync(path.join(ROOT, 'package.json'), path.join(target, 'package.json'));
-for (const folder of closure(importedPackages(PROGRAM))) copyPackage(folder);
+for (const folder of closure(PACKAGES)) copyPackage(folder);
 // ONNX Runtime brings its libraries for every platform.
 const libraries = path.join(target, 'node_modules/onnxruntime-node/bin/napi-v6');
 for (const platform of readdirSync(libraries))

@@ -52,6 +52,7 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
         attempt,
         deadline,
         parallel: job.parallel,
+        gpu: job.gpu,
         environment: await scorerEnvironment(storage, job, task.name, deadline),
         confirm,
       }),

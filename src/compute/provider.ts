@@ -14,6 +14,8 @@ export interface Preflight {
   maxParallel: number;
   /** One sentence for each thing that was changed, with its numbers. */
   warnings: string[];
+  /** True when the containers are to be launched with a GPU. */
+  gpu?: boolean;
 }
 
 export interface LaunchRequest {
@@ -27,6 +29,8 @@ export interface LaunchRequest {
   deadline: number;
   /** Containers of this job that may run beside this one, itself included. */
   parallel: number;
+  /** What the preflight decided. */
+  gpu?: boolean;
   /** Environment of the scorer; every value is handled as a secret. */
   environment: Record<string, string>;
   /**

@@ -2,7 +2,7 @@ import type { HttpHandler } from '@azure/functions';
 import type { BlobClient } from '@azure/storage-blob';
 import { z } from 'zod';
 import { JobError } from '../job/failure.js';
-import { cardBlob, INBOX, modelBlob, STYLES } from '../storage/layout.js';
+import { cardBlob, INBOX, labelsBlob, modelBlob, STYLES } from '../storage/layout.js';
 import { blobSas, modelsOf, type Storage } from '../storage/storage.js';
 import { answerError } from './answers.js';
 import { randomId } from './random-id.js';
@@ -20,6 +20,8 @@ export interface Upload {
   url: string;
   /** Where the card of a model goes. */
   cardUrl?: string;
+  /** Where the label file of a model goes. */
+  labelsUrl?: string;
 }
 
 const WRITE_MS = 3_600_000;
@@ -63,7 +65,12 @@ async function placeModel(storage: Storage, name: string): Promise<Upload> {
   await models.createIfNotExists();
   const model = `${name.replace(/\.onnx$/i, '')}-${randomId()}`;
   const urlOf = (blob: string) => writable(storage, models.getBlobClient(blob));
-  return { path: model, url: await urlOf(modelBlob(model)), cardUrl: await urlOf(cardBlob(model)) };
+  return {
+    path: model,
+    url: await urlOf(modelBlob(model)),
+    cardUrl: await urlOf(cardBlob(model)),
+    labelsUrl: await urlOf(labelsBlob(model)),
+  };
 }
 
 const writable = (storage: Storage, blob: BlobClient) => blobSas(storage, blob, 'cw', Date.now() + WRITE_MS);

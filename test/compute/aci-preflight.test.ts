@@ -53,7 +53,7 @@ describe('before a job starts', () => {
   test('creates that are used up make the job wait, with the number in the warning', async () => {
     const store = createOwnLedgers();
     const region = { ACI_REGIONS: 'westus2' };
-    const few = createAciCompute(aciSettings(azure.emulator.url, region), store);
+    const few = createAciCompute(aciSettings(azure.emulator.url, region), { ledgers: store });
     const creates = Array.from({ length: 89 }, () => Date.now());
     await store.update('00000000-0000-0000-0000-000000000000-westus2', (ledger) => ({ ...ledger, creates }));
     const { maxParallel, warnings } = await few.preflight({ maxParallel: 2 });

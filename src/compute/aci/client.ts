@@ -1,44 +1,24 @@
 import type { ContainerInstanceManagementClient } from '@azure/arm-containerinstance';
 import type { TokenCredential } from '@azure/identity';
-import { createLogin } from '../../login.js';
+import { armOptions, prepareClient } from '../arm.js';
 import type { AciSettings } from './settings.js';
 
-/** None: the SDK would send a PUT again whose answer was lost, and so start a container's work twice. The orchestrator retries. */
-const RETRIES = 0;
-
-/** An Azure on this machine, which is an emulation, takes no token. */
-export const isEmulated = ({ endpoint }: AciSettings) => endpoint.startsWith('http://');
-
-/** How the app logs in to Azure Resource Manager. */
-export const loginTo = (settings: AciSettings): TokenCredential =>
-  isEmulated(settings) ? { getToken: () => Promise.resolve(null) } : createLogin();
-
-/**
- * The SDK's client, made at the first use, since its library takes a while to load. An ARM on this machine over plain http gets none, as the SDK
- * refuses to send a token there.
- */
+/** The SDK's client, made at the first use, since it takes a while to load. */
 export function lazyClient(
   settings: AciSettings,
   login: TokenCredential,
+  timeout?: number,
 ): () => Promise<ContainerInstanceManagementClient> {
   let client: Promise<ContainerInstanceManagementClient> | undefined;
-  return () => (client ??= open(settings, login));
+  return () => (client ??= open(settings, login, timeout));
 }
 
-async function open(settings: AciSettings, login: TokenCredential): Promise<ContainerInstanceManagementClient> {
-  const { endpoint, subscriptionId } = settings;
+async function open(
+  { endpoint, subscriptionId }: AciSettings,
+  login: TokenCredential,
+  timeout?: number,
+): Promise<ContainerInstanceManagementClient> {
   const { ContainerInstanceManagementClient } = await import('@azure/arm-containerinstance');
-  const options = { endpoint, retryOptions: { maxRetries: RETRIES } };
-  if (isEmulated(settings)) {
-    const client = new ContainerInstanceManagementClient(login, subscriptionId, {
-      ...options,
-      allowInsecureConnection: true,
-    });
-    client.pipeline.removePolicy({ name: 'bearerTokenAuthenticationPolicy' });
-    return client;
-  }
-  return new ContainerInstanceManagementClient(login, subscriptionId, {
-    ...options,
-    credentialScopes: `${new URL(endpoint).origin}/.default`,
-  });
+  const client = new ContainerInstanceManagementClient(login, subscriptionId, armOptions(endpoint));
+  return prepareClient(client, endpoint, timeout);
 }

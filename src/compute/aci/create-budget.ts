@@ -74,10 +74,14 @@ export function readReport(status: number, headers: { get(name: string): string 
 export function createOwnLedgers(): LedgerStore {
   const ledgers = new Map<string, CreateLedger>();
   return {
-    update: async (name, change) => {
-      const changed = change(ledgers.get(name) ?? EMPTY_LEDGER);
-      ledgers.set(name, changed);
-      return Promise.resolve(changed);
+    update: (name, change) => {
+      try {
+        const changed = change(ledgers.get(name) ?? EMPTY_LEDGER);
+        ledgers.set(name, changed);
+        return Promise.resolve(changed);
+      } catch (error) {
+        return Promise.reject(error);
+      }
     },
   };
 }

@@ -24,6 +24,11 @@ export interface GroupBody {
     containers: ContainerBody[];
     osType: string;
     restartPolicy?: string;
+    volumes?: {
+      name: string;
+      azureFile?: { storageAccountKey?: string; [more: string]: unknown };
+      [more: string]: unknown;
+    }[];
     imageRegistryCredentials?: { server: string; username?: string; password?: string; identity?: string }[];
     [more: string]: unknown;
   };

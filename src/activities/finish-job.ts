@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import pMap from 'p-map';
+import { type AttemptPhases, summarize, sumsOf } from '../job/phases.js';
 import { batchAt, type BatchPlan } from '../job/plan.js';
 import type { AttemptResult, FailedItem } from '../job/task.js';
 import type { Comparison } from '../media/media.js';
@@ -22,6 +23,8 @@ export interface BatchReport {
   /** Container runs, whether or not they managed to write a result. */
   attempts: number;
   results: AttemptReport[];
+  /** How long the phases of each container run took, as far as they were seen. */
+  phases: AttemptPhases[];
 }
 
 /** One container run in the manifest: its result, with counts in place of the names. */
@@ -52,6 +55,7 @@ export function createFinishJob({ storage, tempFolder }: Pick<Ports, 'storage' |
       ...job,
       items: plan?.items ?? 0,
       totals,
+      phases: summarize(sumsOf(batches.flatMap((batch) => batch.phases))),
       comparison,
       batches,
     };
@@ -81,6 +85,7 @@ async function reportBatch(storage: Storage, jobId: string, plan: BatchPlan, ind
     failed: [...state.failed, ...givenUp],
     attempts,
     results,
+    phases: settled?.phases ?? [],
   };
 }
 

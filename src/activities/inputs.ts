@@ -77,6 +77,8 @@ export interface ObserveResult {
 
 export interface SettleInput extends AttemptInput {
   verdict: Exclude<Verdict, 'running'>;
+  /** Milliseconds since the epoch, on the durable clock. */
+  launchedAt: number;
   /** Charged attempts that remain after this one. */
   attemptsLeft: number;
 }

@@ -1,9 +1,11 @@
 import type { Observation } from '../compute/provider.js';
+import { type AttemptPhases, sumsOf } from '../job/phases.js';
 import type { SettledCounts } from '../job/progress.js';
 import type { AttemptResult } from '../job/task.js';
 import { tooManyFailed } from '../job/tolerance.js';
 import { containerName, logBlob, settledBlob, STOP } from '../storage/layout.js';
 import { jobOf, readJson, type Storage, writeJson } from '../storage/storage.js';
+import { readPhases } from './attempt-phases.js';
 import { type BatchState, readBatchState } from './batch-state.js';
 import type { SettleInput, SettleResult } from './inputs.js';
 import type { Ports } from './ports.js';
@@ -13,6 +15,8 @@ import { readResolvedJob } from './resolved-job.js';
 export interface Settled extends SettledCounts {
   message: string;
   observation: Observation;
+  /** Of all attempts in which a container ran. */
+  phases: AttemptPhases[];
 }
 
 /** After a container ended: compares outputs with items, keeps its log, removes it. A second delivery says the same. */
@@ -28,6 +32,7 @@ export function createSettleBatch({ storage, compute }: Pick<Ports, 'storage' | 
     await writeSettled(storage, input, {
       done: 0,
       failed: 0,
+      phases: [],
       ...earlier,
       message: '',
       batch,
@@ -37,6 +42,9 @@ export function createSettleBatch({ storage, compute }: Pick<Ports, 'storage' | 
     });
     await provider.remove(name);
     const state = await readBatchState(storage, jobId, first, count, batch, attempt);
+    const own = state.results.find((each) => each.attempt === attempt);
+    const phases = await readPhases(storage, input, observation, own);
+    const before = earlier?.phases.filter((each) => each.attempt !== attempt) ?? [];
     const stop = await readJson<Stop>(jobOf(storage, jobId), STOP);
     const result = judge(input, state, observation, stop);
     const { done, missing, message } = result;
@@ -50,17 +58,19 @@ export function createSettleBatch({ storage, compute }: Pick<Ports, 'storage' | 
       state: stateOf(result, givenUp),
       message,
       observation,
+      phases: phases ? [...before, phases] : before,
     });
-    const doom =
-      result.failure === 'user'
-        ? message
-        : failed > job.spec.tolerate.failedItems
-          ? tooManyFailed(failed, job.spec.tolerate.failedItems, message)
-          : undefined;
+    const doom = doomOf(result, failed, job.spec.tolerate.failedItems);
     if (doom !== undefined && !stop)
       await writeJson(jobOf(storage, jobId), STOP, { reason: 'failed', message: doom } satisfies Stop);
     return result;
   };
+}
+
+/** Why the job cannot end well after this, if so. */
+function doomOf({ failure, message }: SettleResult, failed: number, tolerated: number): string | undefined {
+  if (failure === 'user') return message;
+  return failed > tolerated ? tooManyFailed(failed, tolerated, message) : undefined;
 }
 
 /** Why nothing more is launched for a job. */
@@ -87,7 +97,8 @@ export async function writeSettled(
   settled: Settled,
 ): Promise<void> {
   const { attempt, done, failed, state } = settled;
-  const metadata = { attempt: String(attempt), done: String(done), failed: String(failed), state };
+  const phases = JSON.stringify(sumsOf(settled.phases));
+  const metadata = { attempt: String(attempt), done: String(done), failed: String(failed), state, phases };
   await writeJson(jobOf(storage, jobId), settledBlob(batch), settled, metadata);
 }
 

@@ -1,3 +1,4 @@
+import type { PhaseTimes } from '../job/phases.js';
 import type { PollBounds } from '../job/watch.js';
 
 /** What the fan-out asks of a compute before it starts. */
@@ -53,6 +54,8 @@ export interface Observation {
   user?: boolean;
   /** What the platform reported of it, oldest first, at most ten lines. */
   events?: string[];
+  /** When the container had its place, its image, and ran; as far as the platform tells. */
+  times?: Pick<PhaseTimes, 'queued' | 'pulled' | 'started'>;
 }
 
 /** A container as the platform lists it. */

@@ -1,4 +1,5 @@
 import type { ModelCard } from './model-card.js';
+import type { PhaseTimes } from './phases.js';
 
 /** One image to score. `input` and `output` are blob names in the media work container of the job. */
 export interface TaskItem {
@@ -43,6 +44,9 @@ export interface FailedItem {
   reason: string;
 }
 
+/** When the scorer reached the phases that it knows of, ISO 8601. */
+export type ScorerTimes = Pick<PhaseTimes, 'modelLoaded' | 'firstItem' | 'lastItem'>;
+
 /** Written once a second at least; the counts also stand in the blob's metadata as decimal text. */
 export interface AttemptProgress {
   batch: number;
@@ -56,6 +60,7 @@ export interface AttemptProgress {
   startedAt: string;
   /** When the number of handled items last changed (start-up counts): what the stall watchdog looks at. */
   lastItemAt: string;
+  times: ScorerTimes;
   updatedAt: string;
 }
 
@@ -73,6 +78,7 @@ export interface AttemptResult {
   skipped: string[];
   failed: FailedItem[];
   timings: PhaseTimings;
+  times: ScorerTimes;
   /** ONNX Runtime execution provider that ran, e.g. `cpu`. */
   device: string;
   codec: 'sharp' | 'jimp';

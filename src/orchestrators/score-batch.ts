@@ -67,7 +67,7 @@ function* runAttempt(
   const watched: Outcome<SettleInput['verdict']> = started
     ? yield* watch(context, { ...input, launchedAt, timeouts })
     : { ok: true, value: launch.value.stopped ? 'stopped' : 'ended' };
-  const settle: SettleInput = { ...input, verdict: watched.ok ? watched.value : 'ended', attemptsLeft };
+  const settle: SettleInput = { ...input, launchedAt, verdict: watched.ok ? watched.value : 'ended', attemptsLeft };
   // Whatever was seen of it, the container is settled: that is what removes it.
   const settled = yield* callPatiently<SettleResult>(context, 'settleBatch', settle);
   return {

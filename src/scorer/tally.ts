@@ -1,4 +1,12 @@
-import type { AttemptProgress, AttemptResult, FailedItem, PhaseTimings, ScoreTask, TaskItem } from '../job/task.js';
+import type {
+  AttemptProgress,
+  AttemptResult,
+  FailedItem,
+  PhaseTimings,
+  ScorerTimes,
+  ScoreTask,
+  TaskItem,
+} from '../job/task.js';
 
 type Phase = AttemptProgress['phase'];
 
@@ -20,6 +28,7 @@ export class Tally {
     wall: 0,
   };
   readonly startedAt: string;
+  readonly times: ScorerTimes = {};
   device = 'none';
   codec: AttemptResult['codec'] = 'sharp';
   phase: Phase = 'starting';
@@ -36,12 +45,12 @@ export class Tally {
 
   enter(phase: Phase): void {
     this.phase = phase;
-    if (phase === 'scoring') this.#touch();
+    if (phase === 'scoring') this.times.modelLoaded = this.#touch();
   }
 
   itemDone(item: TaskItem): void {
     this.done.push(item.name);
-    this.#touch();
+    this.#handled();
   }
 
   itemSkipped(item: TaskItem): void {
@@ -51,7 +60,7 @@ export class Tally {
 
   itemFailed(item: TaskItem, reason: string): void {
     this.failed.push({ name: item.name, reason });
-    this.#touch();
+    this.#handled();
   }
 
   /** Adds the time that `work` takes to a phase. */
@@ -75,13 +84,14 @@ export class Tally {
       phase: this.phase,
       startedAt: this.startedAt,
       lastItemAt: this.#lastItemAt,
+      times: this.times,
       updatedAt: new Date().toISOString(),
     };
   }
 
   result(outcome: AttemptResult['outcome'], failure: AttemptResult['failure']): AttemptResult {
     const { jobId, batch, attempt } = this.task;
-    const { done, skipped, failed, timings, device, codec, startedAt } = this;
+    const { done, skipped, failed, timings, times, device, codec, startedAt } = this;
     const endedAt = new Date().toISOString();
     return {
       jobId,
@@ -93,6 +103,7 @@ export class Tally {
       skipped,
       failed,
       timings,
+      times,
       device,
       codec,
       startedAt,
@@ -100,7 +111,13 @@ export class Tally {
     };
   }
 
-  #touch(): void {
+  #handled(): void {
+    this.times.lastItem = this.#touch();
+    this.times.firstItem ??= this.times.lastItem;
+  }
+
+  #touch(): string {
     this.#lastItemAt = new Date().toISOString();
+    return this.#lastItemAt;
   }
 }

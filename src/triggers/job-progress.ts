@@ -1,5 +1,6 @@
 import type { ContainerClient } from '@azure/storage-blob';
 import type { DurableOrchestrationStatus } from 'durable-functions';
+import { type PhaseSummary, type PhaseSums, summarize, sumPhases } from '../job/phases.js';
 import {
   type BatchCounts,
   countProgress,
@@ -23,6 +24,8 @@ export interface JobStatus {
   batches: BatchCounts;
   framesPerSecond: number | null;
   secondsLeft: number | null;
+  /** Seconds that the phases of the settled container runs took. */
+  phases: PhaseSummary;
   /** Seconds per stage; the current stage up to now. */
   stages: Partial<Record<Stage, number>>;
   warnings: string[];
@@ -45,7 +48,7 @@ export async function readJobProgress(
   const stages = Object.fromEntries(
     (published?.stages ?? []).map((time) => [time.stage, time.seconds ?? (now - time.startedAt) / 1000]),
   );
-  const { items, batches } = await counts(container, published);
+  const { items, batches, phases } = await counts(container, published);
   const state = stateOf(status, published);
   const running = state === 'running' && current !== undefined && current.stage !== 'finish';
   const elapsed = current ? (now - current.startedAt) / 1000 : 0;
@@ -63,6 +66,7 @@ export async function readJobProgress(
     batches,
     framesPerSecond: rate,
     secondsLeft: running && current.stage !== 'split' ? secondsLeft : null,
+    phases,
     stages: roundAll(stages),
     warnings: published?.warnings ?? [],
     error: errorOf(state, status, published),
@@ -104,7 +108,7 @@ function errorOf(
 async function counts(
   container: ContainerClient,
   published: PublishedStatus | undefined,
-): Promise<{ items: ItemCounts; batches: BatchCounts }> {
+): Promise<{ items: ItemCounts; batches: BatchCounts; phases: PhaseSummary }> {
   const stage = published?.stages.at(-1)?.stage;
   const none = { total: 0, pending: 0, running: 0, done: 0, failed: 0 };
   const [settled, reports, own] = await Promise.all([
@@ -112,9 +116,12 @@ async function counts(
     list(container, PROGRESS_PREFIX),
     stage === 'split' || stage === 'stitch' ? stageDone(container, stage) : undefined,
   ]);
-  const scored = published?.plan
-    ? countProgress(published.plan, settled as SettledCounts[], reports)
-    : { items: { total: published?.items ?? 0, done: 0, failed: 0 }, batches: none };
+  const scored = {
+    ...(published?.plan
+      ? countProgress(published.plan, settled as SettledCounts[], reports)
+      : { items: { total: published?.items ?? 0, done: 0, failed: 0 }, batches: none }),
+    phases: summarize(sumPhases(settled.map((batch) => batch.phases))),
+  };
   return own === undefined ? scored : { ...scored, items: { ...scored.items, done: own } };
 }
 
@@ -133,8 +140,10 @@ async function stageDone(container: ContainerClient, stage: 'split' | 'stitch'):
   return done;
 }
 
-async function list(container: ContainerClient, prefix: string): Promise<(RunningCounts & { state: string })[]> {
-  const found: (RunningCounts & { state: string })[] = [];
+type Listed = RunningCounts & { state: string; phases: PhaseSums };
+
+async function list(container: ContainerClient, prefix: string): Promise<Listed[]> {
+  const found: Listed[] = [];
   try {
     for await (const { name, metadata } of container.listBlobsFlat({ prefix, includeMetadata: true })) {
       const key = parseBatchBlob(name);
@@ -148,6 +157,7 @@ async function list(container: ContainerClient, prefix: string): Promise<(Runnin
         skipped: number('skipped'),
         failed: number('failed'),
         state: metadata.state ?? '',
+        phases: JSON.parse(metadata.phases ?? '{}') as PhaseSums,
       });
     }
   } catch (error) {

@@ -17,6 +17,10 @@ const EVERYTHING = {
   ACI_SUBNET_ID: `${ID}/Microsoft.Network/virtualNetworks/net/subnets/aci`,
   ACI_DNS_SERVERS: '10.0.0.4,10.0.0.5',
   ACI_ZONE: '2',
+  ACI_SCRATCH_PATH: '/scratch',
+  ACI_FILE_SHARE: 'pictures',
+  ACI_FILE_SHARE_ACCOUNT: 'mypictures',
+  ACI_FILE_SHARE_KEY: 'a2V5',
 };
 const azure = useEmulator();
 

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Fault } from '../../azure-emulator/src/faults.js';
-import { containerName, jobContainer, settledBlob, workContainer } from '../../src/storage/layout.js';
+import { type AttemptPhases, PHASES } from '../../src/job/phases.js';
+import { containerName, jobContainer, MANIFEST, settledBlob, workContainer } from '../../src/storage/layout.js';
 import { makeClip } from '../support/clip.js';
 import { useStack } from '../support/stack.js';
 import { until } from '../support/wait.js';
@@ -48,6 +49,12 @@ async function hashes(id: string): Promise<Map<string, string>> {
 const attemptsOf = async (id: string, batch: number): Promise<number> => {
   const blob = stack.storage.getContainerClient(jobContainer(id)).getBlobClient(settledBlob(batch));
   return (JSON.parse((await blob.downloadToBuffer()).toString()) as { attempt: number }).attempt;
+};
+
+const phasesOf = async (id: string, batch: number): Promise<AttemptPhases[]> => {
+  const blob = stack.storage.getContainerClient(jobContainer(id)).getBlobClient(MANIFEST);
+  const manifest = JSON.parse((await blob.downloadToBuffer()).toString()) as { batches: { phases: AttemptPhases[] }[] };
+  return manifest.batches[batch]?.phases ?? [];
 };
 
 /** Waits until batch 0 has stored its first frames, then does to its container what `how` says. */
@@ -136,6 +143,12 @@ describe('a job on emulated Azure', () => {
     await strike(id, how, exitCode);
     await endsRight(id);
     expect([await attemptsOf(id, 0), await attemptsOf(id, 1)]).toEqual([2, 1]);
+    const phases = await phasesOf(id, 0);
+    expect(phases.map(({ attempt }) => attempt)).toEqual([1, 2]);
+    // A container that is killed has told of itself up to its last report, which is a second old at most.
+    const [killed = [], whole] = phases.map(({ seconds }) => Object.keys(seconds));
+    expect(killed.slice(0, 3)).toEqual(['queued', 'pulled', 'started']);
+    expect(whole).toEqual(PHASES);
   });
 
   test('that crashes more often than it may ends with the exit code in its sentence', async () => {

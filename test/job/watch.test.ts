@@ -17,6 +17,7 @@ function progress(facts: Partial<AttemptProgress> & { lastItem?: number; updated
     failed: 0,
     phase: 'scoring',
     startedAt: iso(0),
+    times: {},
     lastItemAt: iso(lastItem),
     updatedAt: iso(updated),
     ...rest,

@@ -12,6 +12,7 @@ const progress: AttemptProgress = {
   failed: 1,
   phase: 'scoring',
   startedAt: at,
+  times: {},
   lastItemAt: at,
   updatedAt: at,
 };

@@ -99,6 +99,9 @@ describe('GET /api/jobs/{id}', () => {
     });
     expect(Object.keys(status.stages)).toEqual(['prepare', 'split', 'score', 'stitch', 'finish']);
     for (const seconds of Object.values(status.stages)) expect(seconds).toBeGreaterThan(0);
+    expect(Object.keys(status.phases)).toEqual(['queued', 'started', 'modelLoaded', 'firstItem', 'lastItem']);
+    expect(status.phases.modelLoaded?.mean).toBeGreaterThan(0);
+    expect(status.phases.modelLoaded?.longest).toBeGreaterThanOrEqual(status.phases.modelLoaded?.mean ?? 0);
     expect(status.framesPerSecond).toBeCloseTo(12 / (status.stages.score ?? 0), 1);
   });
 

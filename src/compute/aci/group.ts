@@ -1,4 +1,4 @@
-import type { ContainerGroup } from '@azure/arm-containerinstance';
+import type { ContainerGroup, Volume, VolumeMount } from '@azure/arm-containerinstance';
 import type { LaunchRequest } from '../provider.js';
 import type { AciSettings } from './settings.js';
 
@@ -21,7 +21,12 @@ export function tagsOf(settings: AciSettings, request: LaunchRequest): Record<st
 
 /** The body of the PUT. Every environment value is a secure value, which Azure never gives back. */
 export function describeGroup(settings: AciSettings, request: LaunchRequest, location: string): ContainerGroup {
-  const environment = { SCORER_THREADS: String(Math.max(1, Math.floor(settings.cpu))), ...request.environment };
+  const environment = {
+    SCORER_THREADS: String(Math.max(1, Math.floor(settings.cpu))),
+    ...(settings.scratchPath === undefined ? {} : { TMPDIR: settings.scratchPath }),
+    ...request.environment,
+  };
+  const { mounts, volumes } = storageOf(settings);
   return {
     location,
     tags: tagsOf(settings, request),
@@ -34,13 +39,31 @@ export function describeGroup(settings: AciSettings, request: LaunchRequest, loc
         image: settings.image,
         resources: { requests: { cpu: settings.cpu, memoryInGB: settings.memoryGb } },
         environmentVariables: Object.entries(environment).map(([name, secureValue]) => ({ name, secureValue })),
+        ...(mounts.length > 0 ? { volumeMounts: mounts } : {}),
       },
     ],
+    ...(volumes.length > 0 ? { volumes } : {}),
     ...(settings.spot ? { priority: 'Spot' } : {}),
     ...(settings.zone === undefined ? {} : { zones: [settings.zone] }),
     ...network(settings),
     ...identity(settings),
   };
+}
+
+/** Volumes that live as long as the group, or longer on Azure Files. */
+function storageOf({ scratchPath, fileShare }: AciSettings): { mounts: VolumeMount[]; volumes: Volume[] } {
+  const mounts: VolumeMount[] = [];
+  const volumes: Volume[] = [];
+  if (scratchPath !== undefined) {
+    mounts.push({ name: 'scratch', mountPath: scratchPath });
+    volumes.push({ name: 'scratch', emptyDir: {} });
+  }
+  if (fileShare) {
+    const { name: shareName, account: storageAccountName, key: storageAccountKey, path: mountPath } = fileShare;
+    mounts.push({ name: 'share', mountPath, readOnly: true });
+    volumes.push({ name: 'share', azureFile: { shareName, storageAccountName, storageAccountKey, readOnly: true } });
+  }
+  return { mounts, volumes };
 }
 
 /** A subnet brings no name servers of its own: they must be named with it. */

@@ -18,7 +18,26 @@ export function observeGroup(group: ContainerGroup): Observation {
   const all = [...(group.instanceView?.events ?? []), ...(view?.events ?? [])];
   const events = all.slice(-EVENTS_KEPT).map(({ name, message }) => `${name ?? 'Event'}: ${message ?? ''}`);
   const seen = judge(group, all);
-  return events.length > 0 ? { ...seen, events } : seen;
+  const times = timesOf(group, all);
+  return {
+    ...seen,
+    ...(events.length > 0 ? { events } : {}),
+    ...(Object.keys(times).length > 0 ? { times } : {}),
+  };
+}
+
+/** A container has its place when its image begins to be pulled. */
+function timesOf(group: ContainerGroup, events: GroupEvent[]): NonNullable<Observation['times']> {
+  const first = (name: string) => events.find((event) => event.name === name)?.firstTimestamp;
+  const pulled = first('Pulled');
+  const known = {
+    queued: first('Pulling') ?? pulled,
+    pulled,
+    started: group.containers[0]?.instanceView?.currentState?.startTime,
+  };
+  return Object.fromEntries(
+    Object.entries(known).flatMap(([phase, time]) => (time ? [[phase, time.toISOString()]] : [])),
+  );
 }
 
 function judge(group: ContainerGroup, events: GroupEvent[]): Observation {

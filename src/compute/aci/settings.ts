@@ -17,6 +17,10 @@ export interface AciSettings {
   dnsServers: string[];
   zone: string | undefined;
   spot: boolean;
+  /** Where an empty volume stands in the container, for its temporary files. */
+  scratchPath: string | undefined;
+  /** A share of Azure Files that every container sees. */
+  fileShare: { name: string; account: string; key: string; path: string } | undefined;
   /** Least seconds between two looks at a container group. */
   pollSeconds: number;
   /** Address of Azure Resource Manager; plain http only on this machine, and then without a login. */
@@ -44,6 +48,8 @@ const number = (fallback: number, least: number, most: number) => {
 };
 const resourceId = z.string().startsWith('/subscriptions/', 'must be a resource id that starts with /subscriptions/');
 
+const mountPath = z.string().regex(/^\/[\w./-]+$/, 'must be an absolute path such as /mnt/share');
+
 const isLocal = (url: string) => ['127.0.0.1', '[::1]', 'localhost'].includes(new URL(url).hostname);
 
 const schema = z.object({
@@ -64,6 +70,17 @@ const schema = z.object({
     .regex(/^[1-3]$/, 'must be 1, 2 or 3')
     .optional(),
   ACI_SPOT: z.enum(['true', 'false'], 'must be true or false').default('false'),
+  ACI_SCRATCH_PATH: mountPath.optional(),
+  ACI_FILE_SHARE: z
+    .string()
+    .regex(/^[a-z0-9](?:[a-z0-9-]{1,61})[a-z0-9]$/, 'must be the name of a file share')
+    .optional(),
+  ACI_FILE_SHARE_ACCOUNT: z
+    .string()
+    .regex(/^[a-z0-9]{3,24}$/, 'must be the name of a storage account')
+    .optional(),
+  ACI_FILE_SHARE_KEY: z.string().optional(),
+  ACI_FILE_SHARE_PATH: mountPath.default('/mnt/share'),
   ACI_POLL_SECONDS: number(5, 0.1, 60),
   ACI_ENDPOINT: z
     .url('must be a URL')
@@ -93,10 +110,26 @@ export function readAciSettings(environment: NodeJS.ProcessEnv): AciSettings | u
       cause: result.error,
     });
   }
-  return rename(result.data);
+  return rename(result.data, fileShareOf(result.data));
 }
 
-const rename = (data: z.output<typeof schema>): AciSettings => ({
+type Data = z.output<typeof schema>;
+
+/** Container groups of this API version mount a share with the key of its account only. */
+function fileShareOf(data: Data): AciSettings['fileShare'] {
+  const { ACI_FILE_SHARE: name, ACI_FILE_SHARE_ACCOUNT: account, ACI_FILE_SHARE_KEY: key } = data;
+  if (name === undefined && account === undefined && key === undefined) return undefined;
+  for (const [setting, value] of Object.entries({
+    ACI_FILE_SHARE: name,
+    ACI_FILE_SHARE_ACCOUNT: account,
+    ACI_FILE_SHARE_KEY: key,
+  }))
+    if (value === undefined)
+      throw new JobError('user', `The setting ${setting} is missing: a file share needs name, account and key.`);
+  return { name: name ?? '', account: account ?? '', key: key ?? '', path: data.ACI_FILE_SHARE_PATH };
+}
+
+const rename = (data: Data, fileShare: AciSettings['fileShare']): AciSettings => ({
   subscriptionId: data.AZURE_SUBSCRIPTION_ID,
   resourceGroup: data.ACI_RESOURCE_GROUP,
   regions: data.ACI_REGIONS,
@@ -108,6 +141,8 @@ const rename = (data: z.output<typeof schema>): AciSettings => ({
   dnsServers: data.ACI_DNS_SERVERS,
   zone: data.ACI_ZONE,
   spot: data.ACI_SPOT === 'true',
+  scratchPath: data.ACI_SCRATCH_PATH,
+  fileShare,
   pollSeconds: data.ACI_POLL_SECONDS,
   endpoint: data.ACI_ENDPOINT,
   hub: data.ACI_HUB ?? data.WEBSITE_SITE_NAME ?? 'local',

@@ -12,6 +12,7 @@ interface LocalContainer {
   request: LaunchRequest;
   child: ChildProcess;
   log: string;
+  startedAt: string;
   ended?: { code: number | null; signal: NodeJS.Signals | null };
 }
 
@@ -44,7 +45,11 @@ export function createLocalCompute(inherited: NodeJS.ProcessEnv, scorer: string 
       if (containers.has(request.name)) return;
       containers.set(request.name, await start(scorer, request, inherited, cores));
     },
-    observe: (name) => Promise.resolve(describe(containers.get(name))),
+    observe: (name) => {
+      const container = containers.get(name);
+      const times = container ? { times: { queued: container.startedAt } } : {};
+      return Promise.resolve({ ...describe(container), ...times });
+    },
     logs: (name) => Promise.resolve(containers.get(name)?.log ?? ''),
     remove: async (name) => {
       const container = containers.get(name);
@@ -70,7 +75,7 @@ async function start(
   const threads = String(Math.max(1, Math.floor(cores / request.parallel)));
   const env = { ...inherited, SCORER_THREADS: threads, ...request.environment };
   const child = spawn(process.execPath, [ATTACHED, scorer], { env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
-  const container: LocalContainer = { request, child, log: '' };
+  const container: LocalContainer = { request, child, log: '', startedAt: new Date().toISOString() };
   const keep = (chunk: Buffer) => {
     container.log = (container.log + chunk.toString('utf8')).slice(-LOG_LIMIT);
   };

@@ -17,6 +17,8 @@ export class Subscription {
   readonly groups = new Map<string, Group>();
   /** Groups ever created, by name; a name that stands here twice was started twice. */
   readonly created: string[] = [];
+  /** Groups whose work was started again while they stood, by name. */
+  readonly replaced: string[] = [];
   readonly #operations = new Map<string, Group>();
   readonly #limits: Limits;
 
@@ -37,6 +39,7 @@ export class Subscription {
     const others = [...this.groups.values()].filter((group) => group !== existing);
     const refusal = this.#limits.refusal(others, body);
     if (refusal) return { ...refusal, headers };
+    if (existing) this.replaced.push(at.name);
     await existing?.stop();
     const fault = this.faults.take('GROUP', at.name);
     const group: Group = new Group(at.name, body, this.runtime, fault, () => this.#forget(at.name, group));

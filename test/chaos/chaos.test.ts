@@ -40,7 +40,7 @@ function planOf(seed: number): Run {
     faults: doom ? [...faults, doom.fault] : faults,
     fatal: doom?.sentence,
     cancelAfter: random() < 0.06 ? random() * 3000 : undefined,
-    batchSize: pick(random, [FRAMES / 2, FRAMES / 2, FRAMES]),
+    batchSize: pick(random, [FRAMES / 2, FRAMES, FRAMES]),
     maxParallel: pick(random, [1, 2]),
   };
 }

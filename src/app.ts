@@ -11,10 +11,12 @@ import { readConfig } from './config.js';
 import { returnFailure } from './activities/return-failure.js';
 import { findFfmpeg } from './media/find.js';
 import { createMedia } from './media/media.js';
+import { chunkLane } from './orchestrators/chunk-lane.js';
 import { scoreBatch } from './orchestrators/score-batch.js';
 import { scoreJob } from './orchestrators/score-job.js';
 import { scoreLane } from './orchestrators/score-lane.js';
 import { createModelInspector } from './scorer/inspect.js';
+import { createBlobLedgers } from './storage/ledgers.js';
 import { readSealingKey } from './storage/sealing-key.js';
 import { isPlatformError, openStorage } from './storage/storage.js';
 import { createCancelJob } from './triggers/cancel-job.js';
@@ -33,12 +35,15 @@ const ports = {
   media: createMedia(findFfmpeg(config, config.searchPath)),
   compute: {
     local,
-    aci: config.aci ? createAciCompute(config.aci) : createUnconfigured(ACI_IS_NOT_SET),
+    aci: config.aci
+      ? createAciCompute(config.aci, { ledgers: createBlobLedgers(storage) })
+      : createUnconfigured(ACI_IS_NOT_SET),
     'container-apps': config.containerApps
       ? createContainerAppsCompute(config.containerApps, () => readSealingKey(storage))
       : createUnconfigured(CONTAINER_APPS_IS_NOT_SET),
   },
   inspectModel: createModelInspector(config.childEnvironment),
+  chunkFrames: config.chunkFrames,
   tempFolder: config.tempFolder,
   bundledModels: config.bundledModels,
 };
@@ -46,6 +51,7 @@ const ports = {
 df.app.orchestration('scoreJob', scoreJob);
 df.app.orchestration('scoreLane', scoreLane);
 df.app.orchestration('scoreBatch', scoreBatch);
+df.app.orchestration('chunkLane', chunkLane);
 
 for (const [name, activity] of Object.entries<(input: never) => Promise<object>>(createActivities(ports))) {
   df.app.activity(name, { handler: returnFailure(name, activity, isPlatformError) });

@@ -5,7 +5,8 @@ import type { Mishap } from './mishap.js';
  * Requests that a fault can spoil. Container groups: PUT, GET, DELETE, LOGS. Container Apps: CREATE and JOB (the job resource made
  * or read), START, LOOK (at executions), STOP. Both: USAGE.
  */
-export type FaultyRequest = 'PUT' | 'GET' | 'DELETE' | 'LOGS' | 'USAGE' | 'JOB' | 'CREATE' | 'START' | 'LOOK' | 'STOP';
+export type FaultyRequest =
+  'PUT' | 'GET' | 'DELETE' | 'LOGS' | 'USAGE' | 'RIGHTS' | 'JOB' | 'CREATE' | 'START' | 'LOOK' | 'STOP';
 
 interface Common {
   /** Used up after so many requests; 1 unless it says otherwise. */

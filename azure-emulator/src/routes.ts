@@ -22,6 +22,7 @@ const GROUPS = new RegExp(`^/subscriptions/([^/]+)/resourceGroups/([^/]+)/${PROV
 const GROUP = new RegExp(`^/subscriptions/([^/]+)/resourceGroups/([^/]+)/${PROVIDER}/containerGroups/([^/]+)$`, 'i');
 const LOGS = new RegExp(`${GROUP.source.slice(0, -1)}/containers/[^/]+/logs$`, 'i');
 const LOCATION = new RegExp(`^/subscriptions/[^/]+/${PROVIDER}/locations/([^/]+)/(usages|capabilities)$`, 'i');
+const RIGHTS = /^\/subscriptions\/.+\/providers\/Microsoft\.Authorization\/permissions$/i;
 const OPERATION = new RegExp(`^/subscriptions/[^/]+/${PROVIDER}/locations/[^/]+/operations/([^/]+)$`, 'i');
 
 /** Finds what a request asks for, by the paths of API version 2023-05-01; undefined for any other. */
@@ -44,6 +45,7 @@ export function route(azure: Subscription, request: Request): Route | undefined 
   if (groups) return { fault: 'GET', run: () => azure.list(groups[1] ?? '', groups[2] ?? '') };
   const operation = OPERATION.exec(path);
   if (operation) return { fault: 'GET', run: () => azure.operation(operation[1] ?? '', path) };
+  if (RIGHTS.test(path)) return { fault: 'RIGHTS', run: () => azure.rights() };
   const location = LOCATION.exec(path);
   if (!location) return undefined;
   const region = location[1] ?? '';

@@ -19,6 +19,8 @@ export class Subscription {
   readonly created: string[] = [];
   /** Groups whose work was started again while they stood, by name. */
   readonly replaced: string[] = [];
+  /** What the caller may do, at every scope. */
+  permissions: { actions: string[]; notActions: string[] }[] = [{ actions: ['*'], notActions: [] }];
   readonly #operations = new Map<string, Group>();
   readonly #limits: Limits;
 
@@ -98,6 +100,10 @@ export class Subscription {
     const capabilities = { maxMemoryInGB: 240, maxCpu: 31, maxGpuCount: 0 };
     const common = { resourceType: 'containerGroups', osType: 'Linux', location, ipAddressType: 'Public', gpu: 'None' };
     return { status: 200, body: { value: [{ ...common, capabilities }] } };
+  }
+
+  rights(): Answer {
+    return { status: 200, body: { value: this.permissions } };
   }
 
   operation(id: string, path: string): Answer {

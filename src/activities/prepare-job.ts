@@ -1,13 +1,14 @@
 import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { JobError } from '../job/failure.js';
-import { completeCard, type ModelCard, parseCard } from '../job/model-card.js';
+import { completeCard, type ModelCard, parseCard, parseLabels } from '../job/model-card.js';
 import type { JobSpec } from '../job/spec.js';
 import { containerOf, dropped, unheldSound, type VideoFacts } from '../media/media.js';
-import { cardBlob, modelBlob, OUTBOX, RESOLVED_JOB } from '../storage/layout.js';
+import { cardBlob, labelsBlob, modelBlob, OUTBOX, RESOLVED_JOB } from '../storage/layout.js';
 import { jobOf, mediaBlob, modelsOf, readText, type Storage, workOf, writeJson } from '../storage/storage.js';
 import type { Prepared, PrepareInput } from './inputs.js';
 import { jobFolder, localCopy } from './local-copy.js';
+import { planChunks } from './plan-chunks.js';
 import type { Ports } from './ports.js';
 import type { ResolvedJob } from './resolved-job.js';
 
@@ -19,7 +20,7 @@ export function createPrepareJob(ports: Ports) {
     const folder = jobFolder(ports.tempFolder, jobId);
     const [video, card, preflight] = await Promise.all([
       localCopy(mediaBlob(storage, spec.input.video), folder, 'source').then((file) =>
-        ports.media.probe(file, spec.input.video),
+        ports.media.probe(file, { name: spec.input.video, keep: spec.input.onDamage === 'keep' }),
       ),
       resolveModel(ports, spec.model, folder),
       ports.compute[spec.compute.kind].preflight({ maxParallel: spec.batch.maxParallel, gpu: spec.compute.gpu }),
@@ -40,6 +41,7 @@ export function createPrepareJob(ports: Ports) {
     await writeJson(jobOf(storage, jobId), RESOLVED_JOB, job);
     return {
       expectedItems: video.framesEstimate,
+      ...(await planChunks(ports, jobId, path.join(folder, 'source'), video)),
       parallel: preflight.maxParallel,
       warnings: [...video.warnings, ...lost, ...preflight.warnings],
     };
@@ -50,11 +52,16 @@ export function createPrepareJob(ports: Ports) {
 async function resolveModel(ports: Ports, model: string, folder: string): Promise<ModelCard> {
   await publishBundledModel(ports, model);
   const models = modelsOf(ports.storage);
-  const [file, card] = await Promise.all([
+  const [file, card, labels] = await Promise.all([
     localCopy(models.getBlobClient(modelBlob(model)), folder, 'model.onnx'),
     readText(models, cardBlob(model)),
+    readText(models, labelsBlob(model)),
   ]);
-  const complete = completeCard(parseCard(card ?? '{}'), await ports.inspectModel(file, model));
+  const complete = completeCard(
+    parseCard(card ?? '{}'),
+    await ports.inspectModel(file, model),
+    labels === undefined ? undefined : parseLabels(labels),
+  );
   checkPaints(complete, model);
   return complete;
 }

@@ -32,6 +32,11 @@ export interface LaunchRequest {
   gpu?: boolean;
   /** Environment of the scorer; every value is handled as a secret. */
   environment: Record<string, string>;
+  /**
+   * To be called right before the request that cannot be taken back. It throws when another delivery of this launch has
+   * taken over, as happens to a process that stood still.
+   */
+  confirm?: () => Promise<void>;
 }
 
 /** `lost`: the platform no longer knows it, though nobody removed it; `gone`: it was removed. */

@@ -1,5 +1,5 @@
 import { type AzureVerdict, change, CODES, notJson, quota, type Rule, wait } from './azure-codes.js';
-import { type AzureFault, readAzureFault } from './azure-fault.js';
+import { type AzureFault, readAzureFault, retryAfterOf } from './azure-fault.js';
 import { JobError } from './failure.js';
 
 export { type AzureVerdict, GPU_RETIRED } from './azure-codes.js';
@@ -82,5 +82,5 @@ export function classifyAzureFault(fault: AzureFault, own: Record<string, Rule> 
 export function azureJobError(error: unknown, own?: Record<string, Rule>): JobError {
   if (error instanceof JobError) return error;
   const { kind, sentence } = classifyAzureFault(readAzureFault(error), own);
-  return new JobError(kind, sentence, { cause: error });
+  return new JobError(kind, sentence, { cause: error, retryAfterSeconds: retryAfterOf(error) });
 }

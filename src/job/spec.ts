@@ -18,7 +18,7 @@ function blobPath(container: string): z.ZodType<string> {
 const seconds = (most: number) => z.number().min(1).max(most);
 
 const schema = z.strictObject({
-  input: z.strictObject({ video: blobPath('inbox') }),
+  input: z.strictObject({ video: blobPath('inbox'), onDamage: z.enum(['fail', 'keep']).default('fail') }),
   model: z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'must be a model name: letters, digits, ".", "_" and "-"'),

@@ -58,8 +58,8 @@ const specOf = (run: Run) =>
       batch: { size: run.batchSize, maxParallel: run.maxParallel },
       retry: { maxAttempts: 5, firstDelaySeconds: 0 },
       timeouts: {
-        provisionSeconds: has(run, 'never-starts') || has(run, 'hang') ? 6 : 50,
-        stallSeconds: has(run, 'hang') ? 5 : 50,
+        provisionSeconds: has(run, 'never-starts') || has(run, 'hang') ? 12 : 50,
+        stallSeconds: has(run, 'hang') ? 12 : 50,
       },
     }),
   );

@@ -27,7 +27,7 @@ export const SLOW_MODEL = 'starry-night';
 export const LARGE_VIDEO = 'inbox/chaos-large.mp4';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
-const SCORER = [path.join(ROOT, 'dist/attached.js'), path.join(ROOT, 'dist/scorer/main.js')];
+const SCORER = [path.join(ROOT, 'dist/attached.js'), path.join(ROOT, 'dist/scorer/bundle/main.js')];
 const connection = inject('storage');
 const storage = openStorage({ mediaConnection: connection, internalConnection: connection });
 /** A request to Azure without an answer is given up soon. */
@@ -88,10 +88,9 @@ function newHost({ emulator }: World, folder: string, region: string): ReturnTyp
     media: createMedia(tools),
     compute: {
       local: createUnconfigured('The runs are on Azure.'),
-      aci: createAciCompute(
-        aciSettings(emulator.url, { ACI_REGIONS: region, ACI_CPU: '1', ACI_POLL_SECONDS: POLL }),
-        TIMEOUT_MS,
-      ),
+      aci: createAciCompute(aciSettings(emulator.url, { ACI_REGIONS: region, ACI_CPU: '1', ACI_POLL_SECONDS: POLL }), {
+        timeout: TIMEOUT_MS,
+      }),
       'container-apps': createContainerAppsCompute(
         containerAppsSettings(emulator.url, { CONTAINER_APPS_CPU: '1', CONTAINER_APPS_POLL_SECONDS: POLL }),
         () => readSealingKey(storage),

@@ -11,8 +11,8 @@ type Task = () => Promise<unknown>;
 type Orchestrator = (context: OrchestrationContext) => Generator<unknown, unknown, unknown>;
 
 const ORCHESTRATORS: Record<string, Orchestrator> = { scoreLane, scoreBatch };
-/** Durable timers are cut short: what is waited for here takes milliseconds, not minutes. */
-const LONGEST_TIMER_MS = 250;
+/** Durable timers are cut short: what is waited for here takes seconds, not minutes. */
+const LONGEST_TIMER_MS = 1000;
 
 /** Runs a whole job with the real orchestrators and without a host. @throws Error with the sentence of its failure. */
 export const runJob = (input: object, deliver: Deliver): Promise<JobOutput> =>

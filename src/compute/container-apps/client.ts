@@ -1,5 +1,5 @@
 import type { ContainerAppsAPIClient } from '@azure/arm-appcontainers';
-import { accessArm, prepareClient } from '../arm.js';
+import { armOptions, loginTo, prepareClient } from '../arm.js';
 import type { ContainerAppsSettings } from './settings.js';
 
 /** The SDK's client, made at the first use, since it takes a while to load. */
@@ -13,6 +13,6 @@ async function open(
   timeout?: number,
 ): Promise<ContainerAppsAPIClient> {
   const { ContainerAppsAPIClient } = await import('@azure/arm-appcontainers');
-  const { credential, options } = await accessArm(endpoint);
-  return prepareClient(new ContainerAppsAPIClient(credential, environment.subscriptionId, options), endpoint, timeout);
+  const client = new ContainerAppsAPIClient(loginTo(endpoint), environment.subscriptionId, armOptions(endpoint));
+  return prepareClient(client, endpoint, timeout);
 }

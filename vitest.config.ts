@@ -9,6 +9,6 @@ export default defineConfig({
     hookTimeout: 60_000,
     maxWorkers: 2,
     // Tests that run side by side in one file mostly wait: for emulated platforms and for leases of hosts that died.
-    maxConcurrency: 12,
+    maxConcurrency: 10,
   },
 });

@@ -64,17 +64,19 @@ const specOf = (run: Run) =>
     }),
   );
 
+/** How often a host dies during an activity; less often with a launch, whose lease then has to run out for 30 seconds. */
+const DEATH = 0.25;
 let deaths = 0;
 
 /** Delivers each activity on a host that may die in the middle of it; then the next host gets the same input. */
 function unreliably(seed: number): Deliver {
   const newHost = () => world.newHost(`region${seed}`);
   let host = newHost();
-  let crashesLeft = 3;
+  let deathsLeft = 3;
   return async (name, input) => {
     const random = randomOf(`crash ${seed} ${name} ${JSON.stringify({ ...input, launchedAt: 0 })}`);
-    while (crashesLeft > 0 && random() < 0.25) {
-      crashesLeft -= 1;
+    while (deathsLeft > 0 && random() < (name === 'launchBatch' ? DEATH / 2 : DEATH)) {
+      deathsLeft -= 1;
       const dying = newHost();
       const outcome = await crashAfter(1 + Math.floor(random() * 4), () => dying(name, input));
       host = newHost();

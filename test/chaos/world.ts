@@ -31,7 +31,7 @@ const SCORER = [path.join(ROOT, 'dist/attached.js'), path.join(ROOT, 'dist/score
 const connection = inject('storage');
 const storage = openStorage({ mediaConnection: connection, internalConnection: connection });
 /** A request to Azure without an answer is given up soon. */
-const TIMEOUT_MS = 1500;
+const TIMEOUT_MS = 6000;
 const POLL = '0.25';
 
 export interface World {

@@ -58,7 +58,7 @@ const LAUNCH: Cell[] = [
     fault: 'a 429 with Retry-After',
     faults: [{ on: 'PUT', ...throttled, retryAfter: 1 }],
     ...once,
-    sentence: /asked to wait 1 more seconds/,
+    sentence: /throttling/,
   },
   { fault: 'a failing service', faults: [{ on: 'PUT', ...away }], ...once, sentence: /status 503/ },
   { fault: 'a cut answer', faults: [{ on: 'PUT', cut: true }], ...once, sentence: /^$/ },

@@ -37,7 +37,7 @@ function planOf(seed: number): Run {
   const doom = random() < 0.08 ? pick(random, FATAL[kind]) : undefined;
   return {
     kind,
-    faults: doom ? [...faults, doom.fault] : faults,
+    faults: doom ? [doom.fault, ...faults] : faults,
     fatal: doom?.sentence,
     cancelAfter: random() < 0.06 ? random() * 3000 : undefined,
     batchSize: pick(random, [FRAMES / 2, FRAMES, FRAMES]),

@@ -8,5 +8,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
+    // Tests that run side by side in one file mostly wait: for emulated platforms and for leases of hosts that died.
+    maxConcurrency: 10,
   },
 });

@@ -100,11 +100,23 @@ export class Group {
     this.containerEvents.push(event('Pulled', `Successfully pulled image "${image}"`));
     this.provisioningState = 'Succeeded';
     const container = this.#startContainer();
-    const restart = () => {
-      this.restartCount += 1;
-      this.#startContainer();
-    };
-    if (this.fault?.mishap) this.#timer = befall(container, this.fault.mishap, this.lost, restart);
+    if (this.fault?.mishap) this.#timer = befall(container, this.fault.mishap, this.lost, () => this.#restart());
+  }
+
+  /** As for a Spot container: the platform ends it and starts it again elsewhere. */
+  async evict(): Promise<void> {
+    await this.container?.kill();
+    this.#restart();
+  }
+
+  async lose(): Promise<void> {
+    await this.stop();
+    this.lost();
+  }
+
+  #restart(): void {
+    this.restartCount += 1;
+    this.#startContainer();
   }
 
   #startContainer(): Container {

@@ -17,6 +17,8 @@ export class Subscription {
   readonly groups = new Map<string, Group>();
   /** Groups ever created, by name; a name that stands here twice was started twice. */
   readonly created: string[] = [];
+  /** Groups whose work was started again while they stood, by name. */
+  readonly replaced: string[] = [];
   /** What the caller may do, at every scope. */
   permissions: { actions: string[]; notActions: string[] }[] = [{ actions: ['*'], notActions: [] }];
   readonly #operations = new Map<string, Group>();
@@ -39,6 +41,7 @@ export class Subscription {
     const others = [...this.groups.values()].filter((group) => group !== existing);
     const refusal = this.#limits.refusal(others, body);
     if (refusal) return { ...refusal, headers };
+    if (existing) this.replaced.push(at.name);
     await existing?.stop();
     const fault = this.faults.take('GROUP', at.name);
     const group: Group = new Group(at.name, body, this.runtime, fault, () => this.#forget(at.name, group));

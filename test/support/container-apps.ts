@@ -22,7 +22,7 @@ export function containerAppsSettings(endpoint: string, more: NodeJS.ProcessEnv 
 
 const key = makeSealingKey();
 /** A request without an answer is given up soon. */
-const TIMEOUT_MS = 1500;
+const TIMEOUT_MS = 3000;
 
 /** The compute as a host that has just started makes it. */
 export const containerApps = (azure: TestAzure, more: NodeJS.ProcessEnv = {}, endpoint?: string): ComputeProvider =>

@@ -24,7 +24,7 @@ const emulator = async (what: string, body?: object): Promise<{ present: string[
 };
 const spoil = (fault: Fault) => emulator('faults', fault);
 
-const start = (kind: 'aci' | 'local', more: object = {}) =>
+const start = (kind: 'aci' | 'container-apps' | 'local', more: object = {}) =>
   stack.client.start({
     input: { video },
     model: 'starry-night',
@@ -175,5 +175,51 @@ describe('a job on emulated Azure', () => {
     await stack.client.cancel(id);
     expect((await stack.ended(id)).state).toBe('cancelled');
     await nothingLeft();
+  });
+});
+
+describe('a job on emulated Container Apps', () => {
+  const executions = async (): Promise<{ live: string[]; started: string[] }> => {
+    const answer = (await (await fetch(`${stack.azure}/emulator/executions`)).json()) as Record<string, object[]>;
+    const names = (templates: object[] = []) =>
+      templates.map((template) => /"SCORER_LAUNCH","value":"([^"]+)"/.exec(JSON.stringify(template))?.[1] ?? '');
+    return { live: names(answer.live), started: names(answer.started) };
+  };
+  const startedFor = async (id: string) => (await executions()).started.filter((name) => name.startsWith(id));
+
+  test('scores the same frames as on local compute, with one execution per batch', async () => {
+    const id = await start('container-apps');
+    await endsRight(id);
+    expect((await startedFor(id)).toSorted()).toEqual([containerName(id, 0, 1), containerName(id, 1, 1)]);
+    expect((await executions()).live).toEqual([]);
+  });
+
+  test('scores only what is missing after a crash', async () => {
+    const id = await start('container-apps');
+    await strike(id, 'end', 1);
+    await endsRight(id);
+    expect([await attemptsOf(id, 0), await attemptsOf(id, 1)]).toEqual([2, 1]);
+    expect((await executions()).live).toEqual([]);
+  });
+
+  test('that is cancelled leaves no execution', async () => {
+    const id = await start('container-apps');
+    await until('its executions', async () => ((await executions()).live.length === 2 ? true : undefined));
+    await stack.client.cancel(id);
+    expect((await stack.ended(id)).state).toBe('cancelled');
+    expect((await executions()).live).toEqual([]);
+  });
+
+  test('that asks for a GPU where there is none is refused, or runs on CPU with a warning', async () => {
+    const refused = await stack.ended(
+      await start('container-apps', { compute: { kind: 'container-apps', gpu: 'require' } }),
+    );
+    expect(refused).toMatchObject({ state: 'failed', error: { kind: 'user' } });
+    expect(refused.error?.message).toContain('CONTAINER_APPS_GPU_IMAGE');
+    const status = await stack.ended(
+      await start('container-apps', { compute: { kind: 'container-apps', gpu: 'prefer' } }),
+    );
+    expect(status.state).toBe('done');
+    expect(status.warnings.join()).toContain('so it runs on CPU');
   });
 });

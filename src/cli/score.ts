@@ -1,6 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import type { Device } from '../job/device.js';
 import { JobError } from '../job/failure.js';
 import type { JobStatus } from '../triggers/job-progress.js';
 import { checkInputFile, checkOutputFile } from './checks.js';
@@ -23,6 +24,8 @@ export interface ScoreOptions {
   maxParallel?: number;
   /** `aci-emulated` starts a stand-in for Azure beside a local stack of its own. */
   compute?: 'local' | 'aci' | 'aci-emulated';
+  /** What the model runs on; by default the best device that the scorer finds. */
+  device?: Device;
   url?: string;
   key?: string;
   /** Data folder of the local stack. */
@@ -142,7 +145,10 @@ async function uploadAll(client: JobClient, options: ScoreOptions): Promise<obje
     input: { video },
     model,
     style,
-    compute: options.compute === undefined ? undefined : { kind: options.compute === 'local' ? 'local' : 'aci' },
+    compute: {
+      kind: options.compute === 'aci-emulated' ? 'aci' : options.compute,
+      device: options.device,
+    },
     batch: options.maxParallel === undefined ? undefined : { maxParallel: options.maxParallel },
   };
 }

@@ -1,3 +1,4 @@
+import type { Device } from './device.js';
 import type { ModelCard } from './model-card.js';
 
 /** One image to score. `input` and `output` are blob names in the media work container of the job. */
@@ -17,6 +18,8 @@ export interface ScoreTask {
   items: TaskItem[];
   /** Complete: every default has been filled in from the model. */
   card: ModelCard;
+  /** Left out: `auto`. */
+  device?: Device;
   /** Blob names in the internal job container that the scorer writes. */
   progressBlob: string;
   resultBlob: string;
@@ -73,7 +76,7 @@ export interface AttemptResult {
   skipped: string[];
   failed: FailedItem[];
   timings: PhaseTimings;
-  /** ONNX Runtime execution provider that ran, e.g. `cpu`. */
+  /** ONNX Runtime execution provider that ran, e.g. `cpu`; of `auto` also why it is not a better one. */
   device: string;
   codec: 'sharp' | 'jimp';
   startedAt: string;

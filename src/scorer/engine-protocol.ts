@@ -1,3 +1,4 @@
+import type { Device } from '../job/device.js';
 import type { FailureKind } from '../job/failure.js';
 import type { ModelCard } from '../job/model-card.js';
 import type { Picture, Size } from './picture.js';
@@ -25,6 +26,7 @@ export interface LoadRequest {
   /** Already scaled as the card asks; needed exactly when the card has a style input. */
   style: Picture | undefined;
   threads: number | undefined;
+  device: Device;
 }
 
 export type EngineReply =

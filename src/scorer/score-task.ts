@@ -40,13 +40,14 @@ export async function scoreTask(parts: Parts): Promise<void> {
   const style = await decodeStyle(await open(styleFile), task.card, codec);
   tally.codec = codec.name;
   const { threads } = settings;
-  tally.device = await tally.timed('modelLoad', () => engine.load({ model, card: task.card, style, threads }));
+  const { card, device = 'auto' } = task;
+  tally.device = await tally.timed('modelLoad', () => engine.load({ model, card, style, threads, device }));
   tally.timings.startup = performance.now();
   log.add(
     `model loaded on ${tally.device}, pictures by ${codec.name}, ready after ${(tally.timings.startup / 1000).toFixed(2)} s`,
   );
   tally.enter('scoring');
-  await scoreItems(remaining, { storage, codec, engine, card: task.card, tally, warn }, signal, abandon);
+  await scoreItems(remaining, { storage, codec, engine, card, tally, warn }, signal, abandon);
 }
 
 async function skipExisting({ storage, task, tally, signal }: Parts): Promise<TaskItem[]> {

@@ -4,21 +4,28 @@ import type { ModelSignature, TensorSignature } from '../job/model-signature.js'
 import { loadFailure, refuseNonModel } from './model-file.js';
 
 /**
- * Loads a model for the CPU.
- * @param threads of one inference; undefined: one for each core.
+ * Loads a model for one execution provider.
+ * @param threads of one inference on the CPU; undefined: one for each core.
+ * @param only fail when the provider does not have all operators of the model; else the CPU runs the others.
  * @throws JobError `user`: what is wrong with the file and what to do.
  */
-export async function loadSession(model: Uint8Array, subject: string, threads?: number): Promise<ort.InferenceSession> {
+export async function loadSession(
+  model: Uint8Array,
+  subject: string,
+  threads?: number,
+  provider: 'cpu' | 'cuda' | 'webgpu' = 'cpu',
+  only = false,
+): Promise<ort.InferenceSession> {
   refuseNonModel(model, subject);
   try {
     return await ort.InferenceSession.create(model, {
-      executionProviders: ['cpu'],
+      executionProviders: [provider],
       intraOpNumThreads: threads ?? os.availableParallelism(),
       interOpNumThreads: 1,
       executionMode: 'sequential',
       graphOptimizationLevel: 'all',
       // Spinning threads take the cores from codecs and storage: a sixth less CPU time per frame without.
-      extra: { session: { intra_op: { allow_spinning: '0' } } },
+      extra: { session: { intra_op: { allow_spinning: '0' }, ...(only && { disable_cpu_ep_fallback: '1' }) } },
       // What fails is thrown; the warnings about unusual models are noise.
       logSeverityLevel: 4,
     });

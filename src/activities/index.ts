@@ -1,9 +1,11 @@
+import { createEncodeChunk } from './encode-chunk.js';
 import { createFinishJob } from './finish-job.js';
 import { createLaunchBatch } from './launch-batch.js';
 import { createObserveBatch } from './observe-batch.js';
 import type { Ports } from './ports.js';
 import { createPrepareJob } from './prepare-job.js';
 import { createSettleBatch } from './settle-batch.js';
+import { createSplitChunk } from './split-chunk.js';
 import { createSplitVideo } from './split-video.js';
 import { createStitchVideo } from './stitch-video.js';
 
@@ -11,10 +13,12 @@ import { createStitchVideo } from './stitch-video.js';
 export function createActivities(ports: Ports) {
   return {
     prepareJob: createPrepareJob(ports),
+    splitChunk: createSplitChunk(ports),
     splitVideo: createSplitVideo(ports),
     launchBatch: createLaunchBatch(ports),
     observeBatch: createObserveBatch(ports),
     settleBatch: createSettleBatch(ports),
+    encodeChunk: createEncodeChunk(ports),
     stitchVideo: createStitchVideo(ports),
     finishJob: createFinishJob(ports),
   };

@@ -8,6 +8,7 @@ import { cardBlob, labelsBlob, modelBlob, OUTBOX, RESOLVED_JOB } from '../storag
 import { jobOf, mediaBlob, modelsOf, readText, type Storage, workOf, writeJson } from '../storage/storage.js';
 import type { Prepared, PrepareInput } from './inputs.js';
 import { jobFolder, localCopy } from './local-copy.js';
+import { planChunks } from './plan-chunks.js';
 import type { Ports } from './ports.js';
 import type { ResolvedJob } from './resolved-job.js';
 
@@ -19,7 +20,7 @@ export function createPrepareJob(ports: Ports) {
     const folder = jobFolder(ports.tempFolder, jobId);
     const [video, card, preflight] = await Promise.all([
       localCopy(mediaBlob(storage, spec.input.video), folder, 'source').then((file) =>
-        ports.media.probe(file, spec.input.video),
+        ports.media.probe(file, { name: spec.input.video, keep: spec.input.onDamage === 'keep' }),
       ),
       resolveModel(ports, spec, folder),
       ports.compute[spec.compute.kind].preflight({ maxParallel: spec.batch.maxParallel, gpu: spec.compute.gpu }),
@@ -34,11 +35,13 @@ export function createPrepareJob(ports: Ports) {
       video,
       output,
       parallel: preflight.maxParallel,
+      gpu: preflight.gpu,
       createdAt: new Date().toISOString(),
     };
     await writeJson(jobOf(storage, jobId), RESOLVED_JOB, job);
     return {
       expectedItems: video.framesEstimate,
+      ...(await planChunks(ports, jobId, path.join(folder, 'source'), video)),
       parallel: preflight.maxParallel,
       warnings: [...video.warnings, ...lost, ...preflight.warnings],
     };

@@ -5,7 +5,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { DEVICES } from '../job/device.js';
 import { JobError, messageOf } from '../job/failure.js';
 import { cardText, describeQuestions, inspect } from './model.js';
-import { score, type ScoreOptions } from './score.js';
+import { COMPUTES, score, type ScoreOptions } from './score.js';
 import { start } from './start.js';
 import { renderSummary, type Summary } from './summary.js';
 
@@ -70,8 +70,8 @@ program
   .addOption(
     new Option(
       '--compute <kind>',
-      'what runs the containers; aci-emulated: a stand-in for Azure on this machine',
-    ).choices(['local', 'aci', 'aci-emulated']),
+      'what runs the containers; …-emulated: a stand-in for Azure on this machine',
+    ).choices(COMPUTES),
   )
   .addOption(new Option('--device <device>', 'what the model runs on; by default the best there is').choices(DEVICES))
   .option('--url <url>', 'use a deployed app instead of the local stack')

@@ -22,8 +22,8 @@ export interface ScoreOptions {
   out: string;
   contactSheet?: string;
   maxParallel?: number;
-  /** `aci-emulated` starts a stand-in for Azure beside a local stack of its own. */
-  compute?: 'local' | 'aci' | 'aci-emulated';
+  /** `…-emulated` starts a stand-in for Azure beside a local stack of its own. */
+  compute?: (typeof COMPUTES)[number];
   /** What the model runs on; by default the best device that the scorer finds. */
   device?: Device;
   url?: string;
@@ -35,6 +35,9 @@ export interface ScoreOptions {
   /** Aborted by Ctrl-C: the job is cancelled and all that was started is stopped. */
   signal: AbortSignal;
 }
+
+export const COMPUTES = ['local', 'aci', 'container-apps', 'aci-emulated', 'container-apps-emulated'] as const;
+const EMULATED = '-emulated';
 
 const POLL_MS = { least: 250, most: 1000 };
 const isFile = (model: string) => model.endsWith('.onnx') || model.includes('/') || model.includes(path.sep);
@@ -94,9 +97,9 @@ interface Connection {
 
 /** The deployed app, the local stack that runs already, or one of its own that lives as long as this job. */
 async function connect({ url, key, data, env, compute }: ScoreOptions): Promise<Connection> {
-  const emulateAzure = compute === 'aci-emulated';
+  const emulateAzure = compute?.endsWith(EMULATED) ?? false;
   if (url !== undefined && emulateAzure)
-    throw new JobError('user', 'The compute aci-emulated runs on this machine only; leave --url or --compute out.');
+    throw new JobError('user', `The compute ${compute} runs on this machine only; leave --url or --compute out.`);
   const running = url !== undefined ? { url } : emulateAzure ? undefined : await findStack(data);
   // The client brings the storage SDK, which loads while the stack starts.
   const loading = import('./client.js');
@@ -145,10 +148,7 @@ async function uploadAll(client: JobClient, options: ScoreOptions): Promise<obje
     input: { video },
     model,
     style,
-    compute: {
-      kind: options.compute === 'aci-emulated' ? 'aci' : options.compute,
-      device: options.device,
-    },
+    compute: { kind: options.compute?.replace(EMULATED, ''), device: options.device },
     batch: options.maxParallel === undefined ? undefined : { maxParallel: options.maxParallel },
   };
 }

@@ -19,7 +19,7 @@ function blobPath(container: string): z.ZodType<string> {
 const seconds = (most: number) => z.number().min(1).max(most);
 
 const schema = z.strictObject({
-  input: z.strictObject({ video: blobPath('inbox') }),
+  input: z.strictObject({ video: blobPath('inbox'), onDamage: z.enum(['fail', 'keep']).default('fail') }),
   model: z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'must be a model name: letters, digits, ".", "_" and "-"'),
@@ -47,7 +47,7 @@ const schema = z.strictObject({
     .prefault({}),
   compute: z
     .strictObject({
-      kind: z.enum(['local', 'aci']).default('local'),
+      kind: z.enum(['local', 'aci', 'container-apps']).default('local'),
       gpu: z.enum(['none', 'prefer', 'require']).optional(),
       device: z.enum(DEVICES).optional(),
     })

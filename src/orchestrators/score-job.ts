@@ -1,10 +1,11 @@
 import type { OrchestrationContext } from 'durable-functions';
-import type { FinishInput, FinishResult, Prepared, SplitResult, StitchResult } from '../activities/inputs.js';
+import type { FinishInput, FinishResult, Prepared, StitchResult } from '../activities/inputs.js';
 import type { Failure } from '../job/outcome.js';
 import { planBatches } from '../job/plan.js';
 import type { PublishedStatus, Stage } from '../job/progress.js';
 import { tooManyFailed } from '../job/tolerance.js';
 import { callPatiently, type Step } from './calls.js';
+import { splitVideo, stitchVideo } from './chunk-stages.js';
 import type { JobInput, LaneInput, ScoreResult } from './inputs.js';
 
 export interface JobOutput {
@@ -49,9 +50,10 @@ function* runStages(
   status.warnings = prepared.value.warnings;
 
   enter(context, status, 'split');
-  const split = yield* callPatiently<SplitResult>(context, 'splitVideo', { jobId });
+  const split = yield* splitVideo(context, jobId, prepared.value);
   if (!split.ok) return split;
   status.items = split.value.frames;
+  if (split.value.warning) status.warnings = [...prepared.value.warnings, split.value.warning];
   const plan = planBatches(split.value.frames, spec.batch.size, prepared.value.parallel);
   status.plan = plan;
 
@@ -65,7 +67,8 @@ function* runStages(
   if (failure) return failure;
 
   enter(context, status, 'stitch');
-  return yield* callPatiently<StitchResult>(context, 'stitchVideo', { jobId, frames: split.value.frames });
+  const { chunkFrames } = prepared.value;
+  return yield* stitchVideo(context, { jobId, frames: split.value.frames, chunkFrames });
 }
 
 /** The job goes on with up to `tolerated` items that have no output. */

@@ -40,7 +40,9 @@ export async function scoreTask(parts: Parts): Promise<void> {
   const style = await decodeStyle(await open(styleFile), task.card, codec);
   tally.codec = codec.name;
   const { threads } = settings;
-  const { card, device = 'auto' } = task;
+  const { card } = task;
+  // What the job asks for, else what the compute says this place is for.
+  const device = task.device === undefined || task.device === 'auto' ? settings.device : task.device;
   tally.device = await tally.timed('modelLoad', () => engine.load({ model, card, style, threads, device }));
   tally.timings.startup = performance.now();
   log.add(

@@ -1,4 +1,5 @@
 import type { HttpHandler } from '@azure/functions';
+import type { BlobClient } from '@azure/storage-blob';
 import { z } from 'zod';
 import { JobError } from '../job/failure.js';
 import { cardBlob, INBOX, labelsBlob, modelBlob, STYLES } from '../storage/layout.js';
@@ -23,7 +24,7 @@ export interface Upload {
   labelsUrl?: string;
 }
 
-const WRITE_SECONDS = 3600;
+const WRITE_MS = 3_600_000;
 
 /** `POST /api/uploads` with `{kind, name}`: a place in storage for one file, for clients that have no access of their own. */
 export function createCreateUpload({ storage }: { storage: Storage }): HttpHandler {
@@ -56,14 +57,14 @@ async function placeMedia(storage: Storage, container: string, name: string): Pr
   const client = storage.media.getContainerClient(container);
   await client.createIfNotExists();
   const blob = `${randomId()}/${name}`;
-  return { path: `${container}/${blob}`, url: await blobSas(client.getBlobClient(blob), 'cw', WRITE_SECONDS) };
+  return { path: `${container}/${blob}`, url: await writable(storage, client.getBlobClient(blob)) };
 }
 
 async function placeModel(storage: Storage, name: string): Promise<Upload> {
   const models = modelsOf(storage);
   await models.createIfNotExists();
   const model = `${name.replace(/\.onnx$/i, '')}-${randomId()}`;
-  const urlOf = (blob: string) => blobSas(models.getBlobClient(blob), 'cw', WRITE_SECONDS);
+  const urlOf = (blob: string) => writable(storage, models.getBlobClient(blob));
   return {
     path: model,
     url: await urlOf(modelBlob(model)),
@@ -71,3 +72,5 @@ async function placeModel(storage: Storage, name: string): Promise<Upload> {
     labelsUrl: await urlOf(labelsBlob(model)),
   };
 }
+
+const writable = (storage: Storage, blob: BlobClient) => blobSas(storage, blob, 'cw', Date.now() + WRITE_MS);

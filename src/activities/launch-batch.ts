@@ -73,6 +73,7 @@ function makeTask(job: ResolvedJob, { batch, attempt }: AttemptInput, missing: n
       output: scoredBlob(index, format),
     })),
     card: job.card,
+    device: job.spec.compute.device,
     progressBlob: progressBlob(batch, attempt),
     resultBlob: resultBlob(batch, attempt),
     logBlob: logBlob(batch, attempt),

@@ -22,7 +22,7 @@ export function createPrepareJob(ports: Ports) {
       localCopy(mediaBlob(storage, spec.input.video), folder, 'source').then((file) =>
         ports.media.probe(file, { name: spec.input.video, keep: spec.input.onDamage === 'keep' }),
       ),
-      resolveModel(ports, spec.model, folder),
+      resolveModel(ports, spec, folder),
       ports.compute[spec.compute.kind].preflight({ maxParallel: spec.batch.maxParallel, gpu: spec.compute.gpu }),
     ]);
     await checkStyle(storage, spec, card);
@@ -49,7 +49,7 @@ export function createPrepareJob(ports: Ports) {
 }
 
 /** Loads the model once, in a process of its own, and completes its card from what the model says of itself. */
-async function resolveModel(ports: Ports, model: string, folder: string): Promise<ModelCard> {
+async function resolveModel(ports: Ports, { model, compute }: JobSpec, folder: string): Promise<ModelCard> {
   await publishBundledModel(ports, model);
   const models = modelsOf(ports.storage);
   const [file, card, labels] = await Promise.all([
@@ -59,7 +59,8 @@ async function resolveModel(ports: Ports, model: string, folder: string): Promis
   ]);
   const complete = completeCard(
     parseCard(card ?? '{}'),
-    await ports.inspectModel(file, model),
+    // Elsewhere the scorer finds out: only local compute has the devices of this machine.
+    await ports.inspectModel(file, model, compute.kind === 'local' ? compute.device : undefined),
     labels === undefined ? undefined : parseLabels(labels),
   );
   checkPaints(complete, model);

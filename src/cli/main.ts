@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { DEVICES } from '../job/device.js';
 import { JobError, messageOf } from '../job/failure.js';
 import { cardText, describeQuestions, inspect } from './model.js';
 import { COMPUTES, score, type ScoreOptions } from './score.js';
@@ -44,7 +45,10 @@ program
   );
 
 interface ScoreFlags extends Partial<
-  Pick<ScoreOptions, 'card' | 'labels' | 'style' | 'contactSheet' | 'maxParallel' | 'compute' | 'url' | 'key'>
+  Pick<
+    ScoreOptions,
+    'card' | 'labels' | 'style' | 'contactSheet' | 'maxParallel' | 'compute' | 'device' | 'url' | 'key'
+  >
 > {
   model: string;
   out?: string;
@@ -69,6 +73,7 @@ program
       'what runs the containers; …-emulated: a stand-in for Azure on this machine',
     ).choices(COMPUTES),
   )
+  .addOption(new Option('--device <device>', 'what the model runs on; by default the best there is').choices(DEVICES))
   .option('--url <url>', 'use a deployed app instead of the local stack')
   .option('--key <key>', 'function key of the deployed app')
   .option('--json', 'print the summary as JSON and nothing else')
@@ -77,7 +82,7 @@ program
     const out = resolve(flags.out ?? `${path.parse(video).name}-${path.parse(flags.model).name}.mp4`);
     const model = flags.model.endsWith('.onnx') ? resolve(flags.model) : flags.model;
     const optional = (file: string | undefined) => (file === undefined ? undefined : resolve(file));
-    const { maxParallel, compute, url, key } = flags;
+    const { maxParallel, compute, device, url, key } = flags;
     const files = {
       video: resolve(video),
       model,
@@ -87,7 +92,16 @@ program
       style: optional(flags.style),
       contactSheet: optional(flags.contactSheet),
     };
-    await run({ ...files, maxParallel, compute, url, key, data: resolve(flags.data), quiet: flags.json === true });
+    await run({
+      ...files,
+      maxParallel,
+      compute,
+      device,
+      url,
+      key,
+      data: resolve(flags.data),
+      quiet: flags.json === true,
+    });
   });
 
 program

@@ -1,6 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import type { Device } from '../job/device.js';
 import { JobError } from '../job/failure.js';
 import type { JobStatus } from '../triggers/job-progress.js';
 import { checkInputFile, checkOutputFile } from './checks.js';
@@ -23,6 +24,8 @@ export interface ScoreOptions {
   maxParallel?: number;
   /** `…-emulated` starts a stand-in for Azure beside a local stack of its own. */
   compute?: (typeof COMPUTES)[number];
+  /** What the model runs on; by default the best device that the scorer finds. */
+  device?: Device;
   url?: string;
   key?: string;
   /** Data folder of the local stack. */
@@ -146,7 +149,7 @@ async function uploadAll(client: JobClient, options: ScoreOptions): Promise<obje
     input: { video },
     model,
     style,
-    compute: options.compute === undefined ? undefined : { kind: options.compute.replace(EMULATED, '') },
+    compute: { kind: options.compute?.replace(EMULATED, ''), device: options.device },
     batch: options.maxParallel === undefined ? undefined : { maxParallel: options.maxParallel },
   };
 }

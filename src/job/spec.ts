@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { deviceProblem, DEVICES, matchDevice } from './device.js';
 import { JobError } from './failure.js';
 import { outputProblem, QUALITIES, VIDEO_CODECS } from './output.js';
 
@@ -48,7 +49,13 @@ const schema = z.strictObject({
     .strictObject({
       kind: z.enum(['local', 'aci', 'container-apps']).default('local'),
       gpu: z.enum(['none', 'prefer', 'require']).optional(),
+      device: z.enum(DEVICES).optional(),
     })
+    .superRefine((compute, context) => {
+      const message = deviceProblem(compute);
+      if (message) context.addIssue({ code: 'custom', message });
+    })
+    .transform(matchDevice)
     .prefault({}),
   retry: z
     .strictObject({

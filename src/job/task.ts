@@ -1,3 +1,4 @@
+import type { Device } from './device.js';
 import type { ModelCard } from './model-card.js';
 import type { PhaseTimes } from './phases.js';
 
@@ -18,6 +19,8 @@ export interface ScoreTask {
   items: TaskItem[];
   /** Complete: every default has been filled in from the model. */
   card: ModelCard;
+  /** Left out: `auto`. */
+  device?: Device;
   /** Blob names in the internal job container that the scorer writes. */
   progressBlob: string;
   resultBlob: string;
@@ -79,7 +82,7 @@ export interface AttemptResult {
   failed: FailedItem[];
   timings: PhaseTimings;
   times: ScorerTimes;
-  /** ONNX Runtime execution provider that ran, e.g. `cpu`. */
+  /** ONNX Runtime execution provider that ran, e.g. `cpu`; of `auto` also why it is not a better one. */
   device: string;
   codec: 'sharp' | 'jimp';
   startedAt: string;

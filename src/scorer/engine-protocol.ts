@@ -1,9 +1,7 @@
+import type { Device } from '../job/device.js';
 import type { FailureKind } from '../job/failure.js';
 import type { ModelCard } from '../job/model-card.js';
 import type { Picture, Size } from './picture.js';
-
-/** What inference runs on. */
-export type Device = 'cpu' | 'cuda';
 
 /** Main thread to inference thread. Requests are answered one by one, in order. */
 export type EngineRequest = LoadRequest | ScoreRequest | { kind: 'close' };
@@ -28,8 +26,7 @@ export interface LoadRequest {
   /** Already scaled as the card asks; needed exactly when the card has a style input. */
   style: Picture | undefined;
   threads: number | undefined;
-  /** Absent: the CPU. */
-  device?: Device;
+  device: Device;
 }
 
 export type EngineReply =

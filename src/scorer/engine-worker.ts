@@ -36,7 +36,7 @@ async function answer(request: EngineRequest): Promise<void> {
 
 async function load(request: LoadRequest): Promise<EngineReply> {
   model = await loadModel(request);
-  return { kind: 'loaded', device: request.device ?? 'cpu' };
+  return { kind: 'loaded', device: model.device };
 }
 
 async function score({ frames }: ScoreRequest): Promise<EngineReply> {

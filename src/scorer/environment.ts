@@ -1,6 +1,6 @@
 import * as z from 'zod';
+import { type Device, DEVICES } from '../job/device.js';
 import { JobError } from '../job/failure.js';
-import type { Device } from './engine-protocol.js';
 import { unseal } from './sealed.js';
 
 /** Where the work is and how to do it. The URLs hold secrets (SAS): never log one. */
@@ -15,6 +15,7 @@ export interface ScorerSettings {
   /** Threads of one inference; undefined: one for each core. */
   threads: number | undefined;
   codec: 'auto' | 'sharp' | 'jimp';
+  /** What the compute says this place is for; a job may ask for another one. */
   device: Device;
 }
 
@@ -27,7 +28,7 @@ const schema = z.object({
   MODEL_URL: url,
   STYLE_URL: url.optional(),
   SCORER_THREADS: z.coerce.number('is no number').int('is no whole number').min(1).max(256).optional(),
-  SCORER_DEVICE: z.enum(['cpu', 'cuda'], 'is none of cpu, cuda').default('cpu'),
+  SCORER_DEVICE: z.enum(DEVICES, 'is none of auto, cpu, cuda, webgpu').default('auto'),
   SCORER_CODEC: z.enum(['auto', 'sharp', 'jimp'], 'is none of auto, sharp, jimp').default('auto'),
 });
 

@@ -2,11 +2,15 @@ import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
+import type { Device } from '../job/device.js';
 import { JobError, messageOf } from '../job/failure.js';
 import type { ModelSignature } from '../job/model-signature.js';
 
-/** Reads a model's signature from a file. `name` is what sentences call the model. Throws JobError `user`. */
-export type ModelInspector = (file: string, name: string) => Promise<ModelSignature>;
+/**
+ * Reads a model's signature from a file. `name` is what sentences call the model; `device` is tried, by default the CPU.
+ * Throws JobError `user`.
+ */
+export type ModelInspector = (file: string, name: string, device?: Device) => Promise<ModelSignature>;
 
 const ENTRY = fileURLToPath(new URL('./inspect-main.js', import.meta.url));
 const TIMEOUT_MS = 120_000;
@@ -21,8 +25,8 @@ const answerSchema = z.union([
  * Loads the model into this very process; a malformed one may bring the process down.
  * @throws JobError `user`: what is wrong with the file and what to do.
  */
-export async function inspectModel(file: string, name: string): Promise<ModelSignature> {
-  const { loadSession, signatureOf } = await import('./session.js');
+export async function inspectModel(file: string, name: string, device: Device = 'cpu'): Promise<ModelSignature> {
+  const [{ loadOnDevice }, { signatureOf }] = await Promise.all([import('./devices.js'), import('./session.js')]);
   const subject = `The model "${name}"`;
   let bytes: Buffer;
   try {
@@ -30,7 +34,7 @@ export async function inspectModel(file: string, name: string): Promise<ModelSig
   } catch (cause) {
     throw new JobError('user', `${subject} cannot be read: ${messageOf(cause)}`, { cause });
   }
-  const session = await loadSession(bytes, subject);
+  const { session } = await loadOnDevice(bytes, subject, device);
   const signature = signatureOf(session);
   await session.release();
   return signature;
@@ -41,8 +45,8 @@ export async function inspectModel(file: string, name: string): Promise<ModelSig
  * @param environment of that process; it needs none of the app's secrets.
  */
 export function createModelInspector(environment: NodeJS.ProcessEnv = {}, entry: string = ENTRY): ModelInspector {
-  return async (file, name) => {
-    const { text, ended } = await runInspector(entry, file, name, environment);
+  return async (file, name, device = 'cpu') => {
+    const { text, ended } = await runInspector(entry, [file, name, device], environment);
     const answer = parseAnswer(text);
     if (answer === undefined) {
       throw new JobError('user', `The model "${name}" crashes ONNX Runtime (${ended}): export or download it again.`);
@@ -60,14 +64,9 @@ function parseAnswer(text: string): z.infer<typeof answerSchema> | undefined {
   }
 }
 
-function runInspector(
-  entry: string,
-  file: string,
-  name: string,
-  env: NodeJS.ProcessEnv,
-): Promise<{ text: string; ended: string }> {
+function runInspector(entry: string, args: string[], env: NodeJS.ProcessEnv): Promise<{ text: string; ended: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [entry, file, name], {
+    const child = spawn(process.execPath, [entry, ...args], {
       env,
       stdio: ['ignore', 'pipe', 'ignore'],
       timeout: TIMEOUT_MS,

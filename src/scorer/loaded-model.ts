@@ -2,23 +2,26 @@ import type ort from 'onnxruntime-node';
 import { JobError, messageOf } from '../job/failure.js';
 import { completeCard, type ModelCard } from '../job/model-card.js';
 import type { ModelSignature } from '../job/model-signature.js';
+import { loadOnDevice } from './devices.js';
 import type { FrameOutput, FrameRequest, LoadRequest, ScoredFrames } from './engine-protocol.js';
 import { constantTensor, createFeeder } from './feeder.js';
 import { planInput } from './geometry.js';
 import { type Entry, outputNames, type Outputs, readOutput } from './read-output.js';
 import { scoreFrames, type View } from './score-frames.js';
-import { loadSession, signatureOf } from './session.js';
+import { signatureOf } from './session.js';
 
 /** One session and the tensors it is fed with. */
 export interface LoadedModel {
+  /** What runs it, e.g. `cpu`. */
+  readonly device: string;
   /** Scores frames, as many at a time as the card says. Never throws: what fails is the outcome of its frame. */
   score(frames: FrameRequest[]): Promise<ScoredFrames>;
   release(): Promise<void>;
 }
 
-/** @throws JobError `user`: the file is no model that can be run, or the card does not go with it. */
-export async function loadModel({ model, card, style, threads, device }: LoadRequest): Promise<LoadedModel> {
-  const session = await loadSession(model, 'The model', threads, device);
+/** @throws JobError `user`: the file is no model that can be run, the device cannot be used, or the card does not go with it. */
+export async function loadModel({ model, card, style, threads, device: wanted }: LoadRequest): Promise<LoadedModel> {
+  const { session, device } = await loadOnDevice(model, 'The model', wanted, threads);
   const signature = signatureOf(session);
   completeCard(card, signature);
   const constants = constantInputs(card, signature);
@@ -27,6 +30,7 @@ export async function loadModel({ model, card, style, threads, device }: LoadReq
   const feed = createFeeder(card.input, batchOf(card.input.name, signature));
   const infer = createInference(session, card);
   return {
+    device,
     score: async (frames) => {
       const spent = { prepare: 0, infer: 0, finish: 0 };
       const outcomes = await scoreFrames(frames, card, async (views) => {

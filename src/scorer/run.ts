@@ -11,8 +11,9 @@ import { parseTask } from './task-file.js';
 
 /** From SIGTERM on, items in flight may still be finished for this long; the result follows. */
 const GRACE_MS = 2500;
-/** An inference that runs when everything is recorded is waited for so long; platforms kill after 30 s. */
+/** An inference that runs when everything is recorded is waited for so long; when the platform wants the place back, not. */
 const CLOSE_MS = 20_000;
+const CLOSE_AFTER_STOP_MS = 1000;
 
 export interface ScorerOutput {
   log(line: string): void;
@@ -43,7 +44,7 @@ export async function runScorer(
     output.error(messageOf(error));
     return 1;
   } finally {
-    if (engine) await within(CLOSE_MS, engine.close());
+    if (engine) await within(signal.aborted ? CLOSE_AFTER_STOP_MS : CLOSE_MS, engine.close());
   }
 }
 

@@ -39,14 +39,17 @@ export async function scoreTask(parts: Parts): Promise<void> {
   const [model, codec] = [await open(modelFile), await open(codecLoad)];
   const style = await decodeStyle(await open(styleFile), task.card, codec);
   tally.codec = codec.name;
-  const { threads, device } = settings;
-  tally.device = await tally.timed('modelLoad', () => engine.load({ model, card: task.card, style, threads, device }));
+  const { threads } = settings;
+  const { card } = task;
+  // What the job asks for, else what the compute says this place is for.
+  const device = task.device === undefined || task.device === 'auto' ? settings.device : task.device;
+  tally.device = await tally.timed('modelLoad', () => engine.load({ model, card, style, threads, device }));
   tally.timings.startup = performance.now();
   log.add(
     `model loaded on ${tally.device}, pictures by ${codec.name}, ready after ${(tally.timings.startup / 1000).toFixed(2)} s`,
   );
   tally.enter('scoring');
-  await scoreItems(remaining, { storage, codec, engine, card: task.card, tally, warn }, signal, abandon);
+  await scoreItems(remaining, { storage, codec, engine, card, tally, warn }, signal, abandon);
 }
 
 async function skipExisting({ storage, task, tally, signal }: Parts): Promise<TaskItem[]> {

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { DEVICES } from '../job/device.js';
 import { JobError } from '../job/failure.js';
 import { modelCardSchema } from '../job/model-card.js';
 import type { ScoreTask } from '../job/task.js';
@@ -11,6 +12,7 @@ const taskSchema = z.object({
   attempt: z.int().min(1),
   items: z.array(z.object({ name, input: name, output: name })),
   card: modelCardSchema,
+  device: z.enum(DEVICES).optional(),
   progressBlob: name,
   resultBlob: name,
   logBlob: name,

@@ -99,6 +99,18 @@ describe.each(['sharp', 'jimp'] as const)('%s', (name) => {
     expect(psnr((await codec.decode(bytes)).data, picture.data)).toBeGreaterThan(13);
   });
 
+  it('reads a picture with a colour profile', async () => {
+    const bytes = await source().withIccProfile('p3').png().toBuffer();
+    expect((await sharp(bytes).metadata()).icc).toBeDefined();
+    // sharp turns the colours into sRGB; jimp takes them as they are.
+    expect(psnr((await codec.decode(bytes)).data, picture.data)).toBeGreaterThan(name === 'sharp' ? 45 : 20);
+  });
+
+  it('goes by what is in a file and not by its name', async () => {
+    expect((await codec.decode(await source().jpeg().toBuffer())).width).toBe(45);
+    expect((await codec.decode(await source().png().toBuffer())).width).toBe(45);
+  });
+
   it('reads a picture of one pixel', async () => {
     const dot = { width: 1, height: 1, data: Uint8Array.of(9, 8, 7) };
     expect(await codec.decode(await codec.encode(dot, 'png'))).toEqual(dot);
@@ -116,6 +128,16 @@ describe.each(['sharp', 'jimp'] as const)('%s', (name) => {
           .then((bytes) => bytes.subarray(0, bytes.length / 2)),
       'cannot be read',
     ],
+    [
+      'a JPEG that is cut off',
+      () =>
+        source()
+          .jpeg()
+          .toBuffer()
+          .then((bytes) => bytes.subarray(0, bytes.length / 2)),
+      'cannot be read',
+    ],
+    ['a JPEG with a lying header', () => source().jpeg().toBuffer().then(hugeJpeg), 'cannot be read'],
     ['a PNG with a lying header', () => source().png().toBuffer().then(huge), 'exceeds pixel limit'],
   ])('refuses %s', async (_what, bytes, says) => {
     await expect(codec.decode(await bytes())).rejects.toMatchObject({
@@ -133,6 +155,16 @@ function huge(png: Buffer): Buffer {
   expect(20_000 * 20_000).toBeGreaterThan(PIXEL_LIMIT);
   // The checksum of the header chunk, which some readers check first.
   copy.writeUInt32BE(crc32(copy.subarray(12, 29)), 29);
+  return copy;
+}
+
+/** The same file, claiming to be 20000x20000 in its frame header. */
+function hugeJpeg(jpeg: Buffer): Buffer {
+  const copy = Buffer.from(jpeg);
+  const frame = copy.indexOf(Buffer.from([0xff, 0xc0]));
+  expect(frame).toBeGreaterThan(0);
+  copy.writeUInt16BE(20_000, frame + 5);
+  copy.writeUInt16BE(20_000, frame + 7);
   return copy;
 }
 

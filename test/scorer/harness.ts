@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { BlobServiceClient, ContainerSASPermissions, type ContainerClient } from '@azure/storage-blob';
+import type { Device } from '../../src/job/device.js';
 import type { ModelCard } from '../../src/job/model-card.js';
 import { completeCard } from '../../src/job/model-card.js';
 import type { AttemptProgress, AttemptResult, ScoreTask } from '../../src/job/task.js';
@@ -57,7 +58,11 @@ export class ScorerJob {
   }
 
   /** Writes the task of the next attempt and gives the environment of its scorer. `names` are files in `frames/`. */
-  async nextAttempt(names: string[], extra: Record<string, string> = {}): Promise<Record<string, string>> {
+  async nextAttempt(
+    names: string[],
+    extra: Record<string, string> = {},
+    device?: Device,
+  ): Promise<Record<string, string>> {
     this.attempt += 1;
     const task: ScoreTask = {
       jobId: 'test',
@@ -65,6 +70,7 @@ export class ScorerJob {
       attempt: this.attempt,
       items: names.map((name) => ({ name: path.parse(name).name, input: `frames/${name}`, output: `scored/${name}` })),
       card: this.card,
+      device,
       progressBlob: `progress-${this.attempt}.json`,
       resultBlob: `result-${this.attempt}.json`,
       logBlob: `log-${this.attempt}.txt`,
@@ -92,7 +98,12 @@ export class ScorerJob {
 
   /** Scores these frames with a scorer of its own and gives what it recorded. */
   async score(names: string[], extra?: Record<string, string>): Promise<{ finished: Finished; result: AttemptResult }> {
-    const finished = await startScorer(await this.nextAttempt(names, extra)).finished;
+    return this.finish(await this.nextAttempt(names, extra));
+  }
+
+  /** Runs a scorer to its end and gives what it recorded. */
+  async finish(environment: Record<string, string>): Promise<{ finished: Finished; result: AttemptResult }> {
+    const finished = await startScorer(environment).finished;
     return { finished, result: await this.result() };
   }
 

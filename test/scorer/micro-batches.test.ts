@@ -20,7 +20,14 @@ function cardFor(card: unknown, shape: (number | string)[]): ModelCard {
 const request = (picture: Picture): FrameRequest => ({ frame: picture, original: picture });
 
 async function scoreAll(model: Uint8Array, card: ModelCard, pictures: Picture[]): Promise<ScoredFrames> {
-  const loaded = await loadModel({ kind: 'load', model: new Uint8Array(model), card, style: undefined, threads: 1 });
+  const loaded = await loadModel({
+    kind: 'load',
+    model: new Uint8Array(model),
+    card,
+    style: undefined,
+    threads: 1,
+    device: 'cpu',
+  });
   const scored = await loaded.score(pictures.map(request));
   await loaded.release();
   return scored;

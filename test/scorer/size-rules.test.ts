@@ -34,7 +34,7 @@ describe('a model that changes nothing gives the frame back', () => {
   ] as const)('%s', async (_what, partial, shape, type) => {
     const card = cardFor(partial, [...shape], type);
     const bytes = new Uint8Array(tinyModel({ operator: 'Identity', shape: [...shape], type }));
-    const model = await loadModel({ kind: 'load', model: bytes, card, style: undefined, threads: 1 });
+    const model = await loadModel({ kind: 'load', model: bytes, card, style: undefined, threads: 1, device: 'cpu' });
     for (const time of ['first', 'second'])
       expect((await model.score([{ frame, original: frame }])).outcomes, time).toEqual([
         { ok: true, output: { kind: 'picture', picture: frame } },

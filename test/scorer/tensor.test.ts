@@ -1,8 +1,9 @@
+import ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import type { ImageTensor } from '../../src/job/model-card.js';
 import type { Picture } from '../../src/scorer/picture.js';
 import { packPicture } from '../../src/scorer/pack.js';
-import { allocateTensor, dimensionsOf, outputSize } from '../../src/scorer/tensor.js';
+import { allocateTensor, dimensionsOf, entryOf, outputSize } from '../../src/scorer/tensor.js';
 import { unpackPicture } from '../../src/scorer/unpack.js';
 
 const image = (given: Partial<ImageTensor>): ImageTensor => ({
@@ -88,5 +89,21 @@ describe('outputSize', () => {
 
   it.each([[[1, 1000]], [[2, 3, 4, 5]], [[1, 1, 4, 5]], [[1, 3, 0, 5]], [[]]])('refuses %j with its shape', (dims) => {
     expect(() => outputSize(dims, image({}))).toThrow(`a tensor of shape [${dims.join(',')}]`);
+  });
+});
+
+describe('an output of the wrong shape', () => {
+  it.each([
+    [[1, 4, 8, 8], '[1,4,8,8], not one NCHW picture of three colours'],
+    [[2, 3, 8, 8], '[2,3,8,8], not one NCHW picture'],
+    [[1, 192], '[1,192], not one NCHW picture'],
+  ])('%j is an item failure with its numbers', (dims, says) => {
+    expect(() => outputSize(dims, image({}))).toThrow(`the model gave a tensor of shape ${says}`);
+  });
+
+  it('is found when several pictures were scored together', () => {
+    const tensor = new ort.Tensor('float32', new Float32Array(12), [3, 4]);
+    expect(() => entryOf(tensor, 0, 2)).toThrow('the model gave a tensor of shape [3,4] for 2 pictures');
+    expect(entryOf(tensor, 1, 3)).toMatchObject({ dims: [1, 4] });
   });
 });

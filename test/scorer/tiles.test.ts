@@ -23,7 +23,14 @@ function cardFor(card: unknown, shape: (number | string)[]): ModelCard {
 }
 
 async function score(model: Uint8Array, card: ModelCard, frame: Picture): Promise<Picture> {
-  const loaded = await loadModel({ kind: 'load', model: new Uint8Array(model), card, style: undefined, threads: 1 });
+  const loaded = await loadModel({
+    kind: 'load',
+    model: new Uint8Array(model),
+    card,
+    style: undefined,
+    threads: 1,
+    device: 'cpu',
+  });
   const [outcome] = (await loaded.score([{ frame, original: frame }])).outcomes;
   await loaded.release();
   if (outcome?.ok !== true || !('picture' in outcome.output)) throw new Error(JSON.stringify(outcome));

@@ -30,15 +30,12 @@ export function createLocalCompute(inherited: NodeJS.ProcessEnv, scorer: string 
   const cores = os.availableParallelism();
   return {
     poll: { minSeconds: 0.3, maxSeconds: 5 },
-    preflight: ({ maxParallel, gpu }) => {
-      if (gpu === 'require')
-        return Promise.reject(new JobError('user', 'Local compute scores on CPU; leave "compute.gpu" out.'));
+    preflight: ({ maxParallel }) => {
       const allowed = Math.min(maxParallel ?? cores, cores);
       const warnings =
         maxParallel !== undefined && allowed < maxParallel
           ? [`This machine has ${cores} cores, so ${allowed} instead of ${maxParallel} containers run at once.`]
           : [];
-      if (gpu === 'prefer') warnings.push('Local compute scores on CPU.');
       return Promise.resolve({ maxParallel: allowed, warnings });
     },
     launch: async (request) => {

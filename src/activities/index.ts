@@ -1,5 +1,8 @@
+import { createCollectItems } from './collect-items.js';
+import { createCollectPredictions } from './collect-predictions.js';
 import { createFinishJob } from './finish-job.js';
 import { createLaunchBatch } from './launch-batch.js';
+import { createListImages } from './list-images.js';
 import { createObserveBatch } from './observe-batch.js';
 import type { Ports } from './ports.js';
 import { createPrepareJob } from './prepare-job.js';
@@ -12,10 +15,13 @@ export function createActivities(ports: Ports) {
   return {
     prepareJob: createPrepareJob(ports),
     splitVideo: createSplitVideo(ports),
+    listImages: createListImages(ports),
     launchBatch: createLaunchBatch(ports),
     observeBatch: createObserveBatch(ports),
     settleBatch: createSettleBatch(ports),
     stitchVideo: createStitchVideo(ports),
+    collectItems: createCollectItems(ports),
+    collectPredictions: createCollectPredictions(ports),
     finishJob: createFinishJob(ports),
   };
 }

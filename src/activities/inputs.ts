@@ -17,6 +17,25 @@ export interface Prepared {
   warnings: string[];
 }
 
+export interface ListResult {
+  items: number;
+  warnings: string[];
+}
+
+export interface CollectInput {
+  jobId: string;
+  /** Index of the first item, and how many there are; `first` is where an item list begins. */
+  first: number;
+  count: number;
+  /** Items of the whole job. */
+  items: number;
+}
+
+export interface CollectResult {
+  /** Of what was stored below the output prefix. */
+  bytes: number;
+}
+
 export interface SplitResult {
   frames: number;
 }

@@ -1,16 +1,5 @@
-import type { ScoreTask } from '../job/task.js';
-import {
-  containerName,
-  frameBlob,
-  itemName,
-  logBlob,
-  modelBlob,
-  progressBlob,
-  resultBlob,
-  scoredBlob,
-  STOP,
-  taskBlob,
-} from '../storage/layout.js';
+import type { ScoreTask, TaskItem } from '../job/task.js';
+import { containerName, logBlob, modelBlob, progressBlob, resultBlob, STOP, taskBlob } from '../storage/layout.js';
 import {
   blobSas,
   containerSas,
@@ -23,6 +12,7 @@ import {
 } from '../storage/storage.js';
 import { readBatchState } from './batch-state.js';
 import type { AttemptInput, LaunchResult } from './inputs.js';
+import { imagesOf, readItems } from './job-items.js';
 import type { Ports } from './ports.js';
 import { readResolvedJob, type ResolvedJob } from './resolved-job.js';
 
@@ -31,12 +21,12 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
   return async (input: AttemptInput): Promise<LaunchResult> => {
     const { jobId, batch, attempt } = input;
     if (await jobOf(storage, jobId).getBlobClient(STOP).exists()) return { remaining: input.count, stopped: true };
-    const [job, state] = await Promise.all([
-      readResolvedJob(storage, jobId),
-      readBatchState(storage, jobId, input.first, input.count, batch, attempt - 1),
-    ]);
+    const job = await readResolvedJob(storage, jobId);
+    const state = await readBatchState(storage, job, input.first, input.count, batch, attempt - 1);
     if (state.missing.length === 0) return { remaining: 0, stopped: false };
-    await writeJson(jobOf(storage, jobId), taskBlob(batch, attempt), makeTask(job, input, state.missing));
+    const items = await readItems(storage, job, input.first, input.count);
+    const missing = state.missing.flatMap((index) => items[index - input.first] ?? []);
+    await writeJson(jobOf(storage, jobId), taskBlob(batch, attempt), makeTask(job, input, missing));
     await compute[job.spec.compute.kind].launch({
       name: containerName(jobId, batch, attempt),
       jobId,
@@ -50,17 +40,12 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
   };
 }
 
-function makeTask(job: ResolvedJob, { batch, attempt }: AttemptInput, missing: number[]): ScoreTask {
-  const format = job.spec.output.frameFormat;
+function makeTask(job: ResolvedJob, { batch, attempt }: AttemptInput, items: TaskItem[]): ScoreTask {
   return {
     jobId: job.jobId,
     batch,
     attempt,
-    items: missing.map((index) => ({
-      name: itemName(index),
-      input: frameBlob(index, format),
-      output: scoredBlob(index, format),
-    })),
+    items,
     card: job.card,
     progressBlob: progressBlob(batch, attempt),
     resultBlob: resultBlob(batch, attempt),
@@ -77,12 +62,17 @@ const accessSeconds = ({ spec: { timeouts } }: ResolvedJob) => timeouts.batchSec
 async function scorerEnvironment(storage: Storage, job: ResolvedJob, task: string): Promise<Record<string, string>> {
   const { model, style } = job.spec;
   const seconds = accessSeconds(job);
-  const [jobUrl, workUrl, modelUrl, styleUrl] = await Promise.all([
+  const [jobUrl, workUrl, modelUrl, styleUrl, inputUrl] = await Promise.all([
     containerSas(jobOf(storage, job.jobId), 'rcwl', seconds),
     containerSas(workOf(storage, job.jobId), 'rcwl', seconds),
     blobSas(modelsOf(storage).getBlobClient(modelBlob(model)), 'r', seconds),
     style === undefined ? undefined : blobSas(mediaBlob(storage, style), 'r', seconds),
+    'images' in job ? containerSas(imagesOf(storage, job).container, 'r', seconds) : undefined,
   ]);
   const environment = { TASK_BLOB: task, JOB_CONTAINER_URL: jobUrl, WORK_CONTAINER_URL: workUrl, MODEL_URL: modelUrl };
-  return styleUrl === undefined ? environment : { ...environment, STYLE_URL: styleUrl };
+  return {
+    ...environment,
+    ...(styleUrl !== undefined && { STYLE_URL: styleUrl }),
+    ...(inputUrl !== undefined && { INPUT_CONTAINER_URL: inputUrl }),
+  };
 }

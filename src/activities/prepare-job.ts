@@ -18,31 +18,50 @@ export function createPrepareJob(ports: Ports) {
     await Promise.all([workOf(storage, jobId).createIfNotExists(), jobOf(storage, jobId).createIfNotExists()]);
     const folder = jobFolder(ports.tempFolder, jobId);
     const [video, card, preflight] = await Promise.all([
-      localCopy(mediaBlob(storage, spec.input.video), folder, 'source').then((file) =>
-        ports.media.probe(file, spec.input.video),
-      ),
+      probeVideo(ports, spec.input.video, folder),
       resolveModel(ports, spec.model, folder),
       ports.compute[spec.compute.kind].preflight({ maxParallel: spec.batch.maxParallel, gpu: spec.compute.gpu }),
     ]);
     await checkStyle(storage, spec, card);
-    const output = spec.output.video ?? `${OUTBOX}/${jobId}${defaultEnding(spec, video)}`;
-    const lost = checkOutput(output, video);
-    const job: ResolvedJob = {
-      jobId,
-      spec,
-      card,
-      video,
-      output,
-      parallel: preflight.maxParallel,
-      createdAt: new Date().toISOString(),
-    };
+    const common = { jobId, card, parallel: preflight.maxParallel, createdAt: new Date().toISOString() };
+    const { job, warnings, expectedItems } = video ? resolveVideo(common, spec, video) : resolveImages(common, spec);
     await writeJson(jobOf(storage, jobId), RESOLVED_JOB, job);
-    return {
-      expectedItems: video.framesEstimate,
-      parallel: preflight.maxParallel,
-      warnings: [...video.warnings, ...lost, ...preflight.warnings],
-    };
+    return { expectedItems, parallel: preflight.maxParallel, warnings: [...warnings, ...preflight.warnings] };
   };
+}
+
+interface Resolution {
+  job: ResolvedJob;
+  warnings: string[];
+  /** 0 when nobody knows yet. */
+  expectedItems: number;
+}
+
+type Common = Pick<ResolvedJob, 'jobId' | 'card' | 'parallel' | 'createdAt'>;
+
+function resolveVideo(common: Common, spec: JobSpec, { name, facts }: { name: string; facts: VideoFacts }): Resolution {
+  checkPaints(common.card, spec.model);
+  const output = spec.output.video ?? `${OUTBOX}/${common.jobId}${defaultEnding(spec, facts)}`;
+  const lost = checkOutput(output, facts);
+  const job = { ...common, spec: { ...spec, input: { ...spec.input, video: name } }, video: facts, output };
+  return { job, warnings: [...facts.warnings, ...lost], expectedItems: facts.framesEstimate };
+}
+
+function resolveImages(common: Common, spec: JobSpec): Resolution {
+  const output = spec.output.images ?? `${OUTBOX}/${common.jobId}/`;
+  const job = { ...common, spec, images: spec.input.images ?? '', output };
+  return { job, warnings: [], expectedItems: 0 };
+}
+
+/** The facts of the video; undefined when the job has images. */
+async function probeVideo(
+  { storage, media }: Ports,
+  name: string | undefined,
+  folder: string,
+): Promise<{ name: string; facts: VideoFacts } | undefined> {
+  if (name === undefined) return undefined;
+  const file = await localCopy(mediaBlob(storage, name), folder, 'source');
+  return { name, facts: await media.probe(file, name) };
 }
 
 /** Loads the model once, in a process of its own, and completes its card from what the model says of itself. */
@@ -53,9 +72,7 @@ async function resolveModel(ports: Ports, model: string, folder: string): Promis
     localCopy(models.getBlobClient(modelBlob(model)), folder, 'model.onnx'),
     readText(models, cardBlob(model)),
   ]);
-  const complete = completeCard(parseCard(card ?? '{}'), await ports.inspectModel(file, model));
-  checkPaints(complete, model);
-  return complete;
+  return completeCard(parseCard(card ?? '{}'), await ports.inspectModel(file, model));
 }
 
 /** Frames go in, so pictures of their size have to come out. */

@@ -36,7 +36,7 @@ export function createSettleBatch({ storage, compute }: Pick<Ports, 'storage' | 
       observation,
     });
     await provider.remove(name);
-    const state = await readBatchState(storage, jobId, first, count, batch, attempt);
+    const state = await readBatchState(storage, job, first, count, batch, attempt);
     const stop = await readJson<Stop>(jobOf(storage, jobId), STOP);
     const result = judge(input, state, observation, stop);
     const { done, missing, message } = result;

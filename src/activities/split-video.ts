@@ -6,7 +6,7 @@ import { jobOf, mediaBlob, type Storage, workOf, writeJson } from '../storage/st
 import type { SplitResult } from './inputs.js';
 import { jobFolder, localCopy } from './local-copy.js';
 import type { Ports } from './ports.js';
-import { readResolvedJob } from './resolved-job.js';
+import { readVideoJob } from './resolved-job.js';
 import { createStageProgress } from './stage-progress.js';
 
 /** Uploads that wait for storage at the same time; ffmpeg is held back when all are busy. */
@@ -15,7 +15,7 @@ const UPLOADS = 6;
 /** Turns the video into one blob per frame, and a timetable. A second run uploads only the frames that the first one did not. */
 export function createSplitVideo({ storage, media, tempFolder }: Pick<Ports, 'storage' | 'media' | 'tempFolder'>) {
   return async ({ jobId }: { jobId: string }): Promise<SplitResult> => {
-    const job = await readResolvedJob(storage, jobId);
+    const job = await readVideoJob(storage, jobId);
     const format = job.spec.output.frameFormat;
     const file = await localCopy(mediaBlob(storage, job.spec.input.video), jobFolder(tempFolder, jobId), 'source');
     const progress = createStageProgress(jobOf(storage, jobId), 'split', job.video.framesEstimate);

@@ -1,11 +1,11 @@
 import type { ContainerClient } from '@azure/storage-blob';
-import { stageProgressBlob } from '../storage/layout.js';
+import { type OwnStage, stageProgressBlob } from '../storage/layout.js';
 import { writeJson } from '../storage/storage.js';
 
 const INTERVAL_MS = 500;
 
-/** Lets an activity that handles many frames say how far it is: at most twice a second, never waiting for the upload. */
-export function createStageProgress(container: ContainerClient, stage: 'split' | 'stitch', total: number) {
+/** Lets an activity that handles many items say how far it is: at most twice a second, never waiting for the upload. */
+export function createStageProgress(container: ContainerClient, stage: OwnStage, total?: number) {
   let last = 0;
   let pending: Promise<void> = Promise.resolve();
   return {
@@ -15,7 +15,7 @@ export function createStageProgress(container: ContainerClient, stage: 'split' |
       last = now;
       // Progress is a courtesy: a lost report must not fail the stage.
       pending = pending
-        .then(() => writeJson(container, stageProgressBlob(stage), { done, total }))
+        .then(() => writeJson(container, stageProgressBlob(stage), { done, total: total ?? done }))
         .catch(() => undefined);
     },
     settled: () => pending,

@@ -10,7 +10,7 @@ import { jobOf, mediaBlob, readBytes, readJson, type Storage, workOf, writeJson 
 import type { StitchInput, StitchResult } from './inputs.js';
 import { diskError, jobFolder, localCopy } from './local-copy.js';
 import type { Ports } from './ports.js';
-import { readResolvedJob, type ResolvedJob } from './resolved-job.js';
+import { readVideoJob, type VideoJob } from './resolved-job.js';
 import { createStageProgress } from './stage-progress.js';
 
 /** Frames fetched ahead of ffmpeg. */
@@ -25,7 +25,7 @@ const CONTENT_TYPES: Record<string, string> = {
 /** Puts the scored frames, the original timing and the original audio together, and uploads the result whole. */
 export function createStitchVideo({ storage, media, tempFolder }: Pick<Ports, 'storage' | 'media' | 'tempFolder'>) {
   return async ({ jobId, frames }: StitchInput): Promise<StitchResult> => {
-    const job = await readResolvedJob(storage, jobId);
+    const job = await readVideoJob(storage, jobId);
     const folder = jobFolder(tempFolder, jobId);
     const source = await localCopy(mediaBlob(storage, job.spec.input.video), folder, 'source');
     const output = path.join(folder, `stitched${path.extname(job.output) || '.mp4'}`);
@@ -59,7 +59,7 @@ export function createStitchVideo({ storage, media, tempFolder }: Pick<Ports, 's
 
 async function* scoredFrames(
   storage: Storage,
-  job: ResolvedJob,
+  job: VideoJob,
   frames: number,
   report: (done: number) => void,
 ): AsyncGenerator<Buffer> {
@@ -77,13 +77,13 @@ async function* scoredFrames(
 }
 
 /** A frame whose scoring failed, within the job's tolerance, is shown as it came. */
-async function frameOrSource(work: ContainerClient, job: ResolvedJob, index: number): Promise<Buffer> {
+async function frameOrSource(work: ContainerClient, job: VideoJob, index: number): Promise<Buffer> {
   const { frameFormat } = job.spec.output;
   return (await readBytes(work, scoredBlob(index, frameFormat))) ?? sourceFrame(work, job, index);
 }
 
 /** @throws JobError `user` when somebody removed the frame. */
-async function sourceFrame(work: ContainerClient, job: ResolvedJob, index: number): Promise<Buffer> {
+async function sourceFrame(work: ContainerClient, job: VideoJob, index: number): Promise<Buffer> {
   const name = frameBlob(index, job.spec.output.frameFormat);
   const frame = await readBytes(work, name);
   if (!frame) throw new JobError('user', `${work.containerName}/${name} is gone; start the job again.`);
@@ -96,7 +96,7 @@ async function sourceFrame(work: ContainerClient, job: ResolvedJob, index: numbe
  */
 async function check(
   storage: Storage,
-  job: ResolvedJob,
+  job: VideoJob,
   media: Ports['media'],
   files: { source: string; timetable: Timetable; output: string },
 ): Promise<void> {
@@ -122,7 +122,7 @@ async function upload(storage: Storage, target: string, file: string): Promise<{
 
 async function uploadContactSheet(
   storage: Storage,
-  job: ResolvedJob,
+  job: VideoJob,
   frames: number,
   media: Ports['media'],
   file: string,

@@ -1,9 +1,10 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { JobError, messageOf } from '../job/failure.js';
 import { score, type ScoreOptions } from './score.js';
+import { type FolderOptions, renderFolderSummary, scoreFolder } from './score-folder.js';
 import { start } from './start.js';
 import { renderSummary, type Summary } from './summary.js';
 
@@ -18,6 +19,11 @@ const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
 
 const resolve = (file: string) => path.resolve(cwd, file);
+const isFolder = (file: string) =>
+  stat(file).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 
 function wholeNumber(least: number, most: number) {
   return (text: string): number => {
@@ -43,7 +49,7 @@ program
   );
 
 interface ScoreFlags extends Partial<
-  Pick<ScoreOptions, 'card' | 'style' | 'contactSheet' | 'maxParallel' | 'compute' | 'url' | 'key'>
+  Pick<ScoreOptions, 'card' | 'style' | 'contactSheet' | 'maxParallel' | 'tolerate' | 'compute' | 'url' | 'key'>
 > {
   model: string;
   out?: string;
@@ -53,14 +59,18 @@ interface ScoreFlags extends Partial<
 
 program
   .command('score')
-  .description('run a video through a model and save the painted video')
-  .argument('<video>', 'the video file')
+  .description('run a video or a folder of images through a model and save what comes out')
+  .argument('<video>', 'the video file, or a folder of images')
   .option('--model <model>', 'a model of the app by name, or an .onnx file', 'starry-night')
   .option('--card <file>', "the model's card, when it does not lie beside the .onnx file as .json")
   .option('--style <image>', 'the style picture, for a model with a style input')
-  .option('--out <file>', 'where the painted video goes; by default VIDEO-MODEL.mp4 in this folder')
+  .option(
+    '--out <file>',
+    'where the painted video goes, by default VIDEO-MODEL.mp4 here; for images a folder, FOLDER-MODEL',
+  )
   .option('--contact-sheet <file>', 'also save before/after pairs as one PNG')
   .option('--max-parallel <n>', 'containers that run at once', wholeNumber(1, 100))
+  .option('--tolerate <n>', 'frames or images that may fail; by default none', wholeNumber(0, 10_000_000))
   .addOption(
     new Option(
       '--compute <kind>',
@@ -72,19 +82,28 @@ program
   .option('--json', 'print the summary as JSON and nothing else')
   .option(...data)
   .action(async (video: string, flags: ScoreFlags) => {
-    const out = resolve(flags.out ?? `${path.parse(video).name}-${path.parse(flags.model).name}.mp4`);
     const model = flags.model.endsWith('.onnx') ? resolve(flags.model) : flags.model;
     const optional = (file: string | undefined) => (file === undefined ? undefined : resolve(file));
-    const { maxParallel, compute, url, key } = flags;
-    const files = {
-      video: resolve(video),
+    const { maxParallel, tolerate, compute, url, key } = flags;
+    const { name } = path.parse(resolve(video));
+    const out = (ending: string) => resolve(flags.out ?? `${name}-${path.parse(flags.model).name}${ending}`);
+    const common = {
       model,
-      out,
       card: optional(flags.card),
       style: optional(flags.style),
-      contactSheet: optional(flags.contactSheet),
+      maxParallel,
+      tolerate,
+      compute,
+      url,
+      key,
+      data: resolve(flags.data),
+      quiet: flags.json === true,
     };
-    await run({ ...files, maxParallel, compute, url, key, data: resolve(flags.data), quiet: flags.json === true });
+    const contactSheet = optional(flags.contactSheet);
+    if (!(await isFolder(resolve(video))))
+      await run({ ...common, video: resolve(video), contactSheet, out: out('.mp4') });
+    else if (contactSheet === undefined) await runFolder({ ...common, folder: resolve(video), out: out('') });
+    else throw new JobError('user', 'A contact sheet shows frames of a video; leave --contact-sheet out for a folder.');
   });
 
 program
@@ -107,6 +126,11 @@ program
 async function run(options: Omit<ScoreOptions, 'env' | 'signal'>): Promise<void> {
   const summary: Summary = await score({ ...options, env: process.env, signal: interrupted.signal });
   console.log(options.quiet ? JSON.stringify(summary, null, 2) : renderSummary(summary));
+}
+
+async function runFolder(options: Omit<FolderOptions, 'env' | 'signal'>): Promise<void> {
+  const summary = await scoreFolder({ ...options, env: process.env, signal: interrupted.signal });
+  console.log(options.quiet ? JSON.stringify(summary, null, 2) : renderFolderSummary(summary));
 }
 
 try {

@@ -1,24 +1,33 @@
 import { z } from 'zod';
 import { JobError } from './failure.js';
-import { outputProblem, QUALITIES, VIDEO_CODECS } from './output.js';
+import { DEFAULT_CODEC, outputProblem, QUALITIES, VIDEO_CODECS } from './output.js';
 
 /** Largest job specification in bytes; it travels as an orchestrator input, which must stay small. */
 export const MAX_SPEC_BYTES = 4096;
 
 /** `container/name` in the media account, limited to one container so that a job reaches nothing else. */
-function blobPath(container: string): z.ZodType<string> {
+function blobPath(container: string, name = 'NAME'): z.ZodType<string> {
   const path = new RegExp(`^${container}/[^/\\\\\\p{Cc}?#%][^\\\\\\p{Cc}?#%]*$`, 'u');
   return z
     .string()
     .max(300, 'is longer than 300 characters')
-    .regex(path, `must look like "${container}/NAME", without control characters, backslashes, "?", "#" or "%"`)
+    .regex(path, `must look like "${container}/${name}", without control characters, backslashes, "?", "#" or "%"`)
     .refine((text) => !text.split('/').includes('..') && !text.includes('//'), 'must not contain ".." or "//"');
 }
 
+/** A folder: `container/name/`. */
+const blobPrefix = (container: string) =>
+  blobPath(container, 'FOLDER/').transform((path) => (path.endsWith('/') ? path : `${path}/`));
+
 const seconds = (most: number) => z.number().min(1).max(most);
 
-const schema = z.strictObject({
-  input: z.strictObject({ video: blobPath('inbox') }),
+const properties = z.strictObject({
+  input: z
+    .strictObject({ video: blobPath('inbox').optional(), images: blobPrefix('inbox').optional() })
+    .superRefine(({ video, images }, context) => {
+      if ((video === undefined) === (images === undefined))
+        context.addIssue({ code: 'custom', message: 'must name either a "video" or "images"' });
+    }),
   model: z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'must be a model name: letters, digits, ".", "_" and "-"'),
@@ -26,13 +35,14 @@ const schema = z.strictObject({
   output: z
     .strictObject({
       video: blobPath('outbox').optional(),
-      codec: z.enum(VIDEO_CODECS).default('h264'),
+      images: blobPrefix('outbox').optional(),
+      codec: z.enum(VIDEO_CODECS).optional(),
       quality: z.enum(QUALITIES).optional(),
       frameFormat: z.enum(['png', 'jpg']).default('png'),
       keepFrames: z.boolean().default(false),
     })
     .superRefine((output, context) => {
-      const message = outputProblem(output);
+      const message = outputProblem({ ...output, codec: output.codec ?? DEFAULT_CODEC });
       if (message) context.addIssue({ code: 'custom', message });
     })
     .prefault({}),
@@ -65,6 +75,16 @@ const schema = z.strictObject({
     })
     .prefault({}),
 });
+
+const schema = properties
+  .superRefine(({ input, output }, context) => {
+    const others = input.images === undefined ? (['images'] as const) : (['video', 'codec', 'quality'] as const);
+    const other = others.find((name) => output[name] !== undefined);
+    if (other === undefined) return;
+    const message = `does not go with "input.${input.images === undefined ? 'video' : 'images'}"; leave it out`;
+    context.addIssue({ code: 'custom', path: ['output', other], message });
+  })
+  .transform(({ output, ...spec }) => ({ ...spec, output: { ...output, codec: output.codec ?? DEFAULT_CODEC } }));
 
 /** A job specification with every default filled in. */
 export type JobSpec = z.output<typeof schema>;
@@ -111,5 +131,5 @@ function sentence(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_type' && issue.input === undefined) return `"${at}" is missing`;
   const where = at ? `"${at}"` : 'the body';
   const what = issue.message.replace(/^Invalid (input|option): /, '').replace(/^Too (small|big): /, '');
-  return `${where} ${/^(must|is|has|asks) /.test(what) ? what : `is not valid: ${what}`}`;
+  return `${where} ${/^(must|is|has|asks|does) /.test(what) ? what : `is not valid: ${what}`}`;
 }

@@ -1,11 +1,13 @@
 import type { OrchestrationContext } from 'durable-functions';
-import type { FinishInput, FinishResult, Prepared, SplitResult, StitchResult } from '../activities/inputs.js';
+import type { FinishInput, FinishResult, Prepared, StitchResult } from '../activities/inputs.js';
 import type { Failure } from '../job/outcome.js';
 import { planBatches } from '../job/plan.js';
 import type { PublishedStatus, Stage } from '../job/progress.js';
 import { tooManyFailed } from '../job/tolerance.js';
 import { callPatiently, type Step } from './calls.js';
+import { imagesSource } from './images-source.js';
 import type { JobInput, LaneInput, ScoreResult } from './inputs.js';
+import { videoSource } from './video-source.js';
 
 export interface JobOutput {
   output: string;
@@ -48,11 +50,14 @@ function* runStages(
   status.items = prepared.value.expectedItems;
   status.warnings = prepared.value.warnings;
 
-  enter(context, status, 'split');
-  const split = yield* callPatiently<SplitResult>(context, 'splitVideo', { jobId });
-  if (!split.ok) return split;
-  status.items = split.value.frames;
-  const plan = planBatches(split.value.frames, spec.batch.size, prepared.value.parallel);
+  const source = spec.input.images === undefined ? videoSource : imagesSource;
+  enter(context, status, source.opening);
+  const opened = yield* source.open(context, jobId);
+  if (!opened.ok) return opened;
+  const { items, warnings } = opened.value;
+  status.items = items;
+  status.warnings = [...status.warnings, ...warnings];
+  const plan = planBatches(items, spec.batch.size, prepared.value.parallel);
   status.plan = plan;
 
   enter(context, status, 'score');
@@ -64,8 +69,8 @@ function* runStages(
   const failure = judge(scored, spec.tolerate.failedItems, status);
   if (failure) return failure;
 
-  enter(context, status, 'stitch');
-  return yield* callPatiently<StitchResult>(context, 'stitchVideo', { jobId, frames: split.value.frames });
+  enter(context, status, source.closing);
+  return yield* source.close(context, jobId, items);
 }
 
 /** The job goes on with up to `tolerated` items that have no output. */

@@ -11,6 +11,8 @@ export const OUTBOX = 'outbox';
 export const MODELS = 'models';
 
 export type FrameFormat = 'png' | 'jpg';
+/** Ending of what a scorer makes of an item. */
+export type ScoredFormat = FrameFormat | 'json' | 'npy';
 
 export const workContainer = (jobId: string) => `work-${jobId}`;
 export const jobContainer = (jobId: string) => `job-${jobId}`;
@@ -23,7 +25,7 @@ const FRAME_DIGITS = 7;
 /** Name of the item for frame `index` (from 0); sorts as the frames follow each other. */
 export const itemName = (index: number) => String(index).padStart(FRAME_DIGITS, '0');
 export const frameBlob = (index: number, format: FrameFormat) => `frames/${itemName(index)}.${format}`;
-export const scoredBlob = (index: number, format: FrameFormat) => `scored/${itemName(index)}.${format}`;
+export const scoredBlob = (index: number, format: ScoredFormat) => `scored/${itemName(index)}.${format}`;
 
 /** Index of a frame's blob, or undefined for any other name. */
 export function frameIndex(blob: string): number | undefined {
@@ -32,18 +34,18 @@ export function frameIndex(blob: string): number | undefined {
 }
 export const FRAMES_PREFIX = 'frames/';
 
-/** The longest prefix shared by the outputs of items `first` to `last`, both included: what to list for a batch. */
-export function scoredPrefix(first: number, last: number): string {
-  const from = itemName(first);
-  const to = itemName(last);
-  let length = 0;
-  while (length < from.length && from[length] === to[length]) length += 1;
-  return `scored/${from.slice(0, length)}`;
+/** What to list for the outputs of items `first` to `last`, both included, and of at most 1998 others. */
+export function scoredPrefixes(first: number, last: number): string[] {
+  const thousand = (index: number) => Math.floor(index / 1000);
+  return Array.from(
+    { length: thousand(last) - thousand(first) + 1 },
+    (_, k) => `scored/${itemName((thousand(first) + k) * 1000).slice(0, -3)}`,
+  );
 }
 
-/** Index of a scored frame's blob, or undefined for any other name. */
+/** Index of an output's blob, or undefined for any other name. */
 export function scoredIndex(blob: string): number | undefined {
-  const match = /^scored\/(\d+)\.(?:png|jpg)$/.exec(blob);
+  const match = /^scored\/(\d+)\.(?:png|jpg|json|npy)$/.exec(blob);
   return match ? Number(match[1]) : undefined;
 }
 
@@ -64,8 +66,19 @@ export function parseBatchBlob(blob: string): { batch: number; attempt: number }
   return match ? { batch: Number(match[1]), attempt: Number(match[2] ?? 0) } : undefined;
 }
 
-/** Progress of an activity that handles many frames itself. */
-export const stageProgressBlob = (stage: 'split' | 'stitch') => `stages/${stage}.json`;
+const listName = (list: number) => String(list).padStart(5, '0');
+/** The names of an image folder's items, in the job container: so many lists, and what was found in all. */
+export const itemListBlob = (list: number) => `items/${listName(list)}.jsonl`;
+export const ITEMS = 'items.json';
+/** The predictions for the items of one list, in the work container. */
+export const predictionsPart = (list: number) => `predictions/${listName(list)}.jsonl`;
+/** All predictions, below the output prefix. */
+export const PREDICTIONS_JSONL = 'predictions.jsonl';
+export const PREDICTIONS_CSV = 'predictions.csv';
+
+/** Progress of an activity that handles many items itself. */
+export const stageProgressBlob = (stage: OwnStage) => `stages/${stage}.json`;
+export type OwnStage = 'split' | 'stitch' | 'list' | 'collect';
 /** The job as `prepareJob` resolved it. */
 export const RESOLVED_JOB = 'job.json';
 /** Present when no further container may be launched: the job was cancelled, or one of its batches failed for good. */

@@ -18,7 +18,7 @@ export interface JobStatus {
   id: string;
   state: 'queued' | 'running' | 'done' | 'failed' | 'cancelled';
   stage: Stage | null;
-  /** Frames handled by the current stage while the video is split or stitched; scored frames otherwise. */
+  /** Items handled by the current stage while a video is split or stitched, or images are listed or collected; else scored ones. */
   items: ItemCounts;
   batches: BatchCounts;
   framesPerSecond: number | null;
@@ -27,7 +27,7 @@ export interface JobStatus {
   stages: Partial<Record<Stage, number>>;
   warnings: string[];
   error: { kind: 'user' | 'platform'; message: string } | null;
-  /** Path of the finished video in the media storage account. */
+  /** Path of the finished video in the media storage account, or the prefix of all outputs of an image folder. */
   output: string | null;
   createdAt: string;
 }
@@ -62,7 +62,7 @@ export async function readJobProgress(
     items,
     batches,
     framesPerSecond: rate,
-    secondsLeft: running && current.stage !== 'split' ? secondsLeft : null,
+    secondsLeft: running && current.stage !== 'split' && current.stage !== 'list' ? secondsLeft : null,
     stages: roundAll(stages),
     warnings: published?.warnings ?? [],
     error: errorOf(state, status, published),
@@ -110,15 +110,16 @@ async function counts(
   const [settled, reports, own] = await Promise.all([
     list(container, SETTLED_PREFIX),
     list(container, PROGRESS_PREFIX),
-    stage === 'split' || stage === 'stitch'
+    stage === 'split' || stage === 'stitch' || stage === 'list' || stage === 'collect'
       ? readJson<{ done: number; total: number }>(container, stageProgressBlob(stage))
       : undefined,
   ]);
   const scored = published?.plan
     ? countProgress(published.plan, settled as SettledCounts[], reports)
     : { items: { total: published?.items ?? 0, done: 0, failed: 0 }, batches: none };
-  if (!own) return stage === 'stitch' ? { ...scored, items: { ...scored.items, done: 0 } } : scored;
-  return { ...scored, items: { ...scored.items, done: own.done } };
+  if (!own)
+    return stage === 'stitch' || stage === 'collect' ? { ...scored, items: { ...scored.items, done: 0 } } : scored;
+  return { ...scored, items: { ...scored.items, total: Math.max(scored.items.total, own.total), done: own.done } };
 }
 
 async function list(container: ContainerClient, prefix: string): Promise<(RunningCounts & { state: string })[]> {

@@ -73,7 +73,7 @@ for (const count of counts) {
   };
   await pMap(indices(count), fill, { concurrency: 32 });
   show(`list ${count} blobs`, await measured(() => createListImages({ storage })({ jobId })));
-  const range = { jobId, first: 0, count, items: count };
+  const range = { jobId, first: 0, count };
   show(`collect ${count} lines`, await measured(() => createCollectItems({ storage })(range)));
   show(`merge ${count} lines`, await measured(() => createCollectPredictions({ storage })({ jobId, items: count })));
 }

@@ -26,9 +26,9 @@ interface Found extends ListedItem {
  * of each item goes into one part of the predictions for each item list. Items without an output are left out.
  */
 export function createCollectItems({ storage }: Pick<Ports, 'storage'>) {
-  return async ({ jobId, first, count, items }: CollectInput): Promise<CollectResult> => {
+  return async ({ jobId, first, count }: CollectInput): Promise<CollectResult> => {
     const job = await readImagesJob(storage, jobId);
-    const progress = createStageProgress(jobOf(storage, jobId), 'collect', items);
+    const progress = createStageProgress(jobOf(storage, jobId), 'collect');
     const { container } = splitPath(job.output);
     await storage.media.getContainerClient(container).createIfNotExists();
     let bytes = 0;
@@ -54,7 +54,8 @@ async function collectList(storage: Storage, job: ImagesJob, first: number, coun
     return 0;
   }
   await pMap(found, (item) => copy(storage, job, item, ending), { concurrency: TRANSFERS });
-  if (job.card.output.kind === 'tensor') await writePart(storage, job, first, fileLines(found, ending));
+  const { kind = 'image' } = job.card.output;
+  if (kind !== 'image') await writePart(storage, job, first, fileLines(found, ending));
   return found.reduce((total, { index }) => total + (scored.get(index) ?? 0), 0);
 }
 

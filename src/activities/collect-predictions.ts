@@ -25,7 +25,7 @@ export function createCollectPredictions({ storage }: Pick<Ports, 'storage'>) {
 
 function kindOf({ card: { output } }: ImagesJob): PredictionKind | undefined {
   if (output.kind === undefined || output.kind === 'image') return undefined;
-  return output.kind === 'tensor' ? 'file' : output.kind;
+  return output.kind === 'classes' || output.kind === 'detections' ? output.kind : 'file';
 }
 
 async function* joined(storage: Storage, job: ImagesJob, lists: number): AsyncGenerator<Buffer> {

@@ -27,8 +27,6 @@ export interface CollectInput {
   /** Index of the first item, and how many there are; `first` is where an item list begins. */
   first: number;
   count: number;
-  /** Items of the whole job. */
-  items: number;
 }
 
 export interface CollectResult {

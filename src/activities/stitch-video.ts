@@ -1,4 +1,4 @@
-import { mkdir, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { ContainerClient } from '@azure/storage-blob';
 import { pMapIterable } from 'p-map';
@@ -31,30 +31,44 @@ export function createStitchVideo({ storage, media, tempFolder }: Pick<Ports, 's
     const output = path.join(folder, `stitched${path.extname(job.output) || '.mp4'}`);
     const packed = await readJson<PackedTimetable>(jobOf(storage, jobId), TIMING);
     const timetable = packed && unpack(packed);
-    const progress = createStageProgress(jobOf(storage, jobId), 'stitch', frames);
-    try {
-      await mkdir(folder, { recursive: true });
-      await media.stitch({
-        frames: scoredFrames(storage, job, frames, progress.report),
-        format: job.spec.output.frameFormat,
-        source,
-        facts: job.video,
-        timetable,
-        output,
-        codec: job.spec.output.codec,
-        quality: job.spec.output.quality,
-      });
-      if (timetable) await check(storage, job, media, { source, timetable, output });
-      await progress.settled();
-      const { bytes } = await upload(storage, job.output, output);
-      await uploadContactSheet(storage, job, frames, media, path.join(folder, CONTACT_SHEET));
-      return { output: job.output, bytes };
-    } catch (error) {
-      throw diskError(error, folder);
-    } finally {
-      await rm(output, { force: true });
-    }
+    const stitching = stitch({ storage, media }, job, { frames, timetable, source, output });
+    const sheet = path.join(folder, CONTACT_SHEET);
+    // Both are waited for whatever happens, so that no ffmpeg is left behind.
+    const results = await Promise.allSettled([stitching, uploadContactSheet(storage, job, frames, media, sheet)]);
+    await rm(output, { force: true });
+    for (const result of results) if (result.status === 'rejected') throw diskError(result.reason, folder);
+    return { output: job.output, bytes: await stitching };
   };
+}
+
+interface StitchFiles {
+  frames: number;
+  timetable: Timetable | undefined;
+  source: string;
+  output: string;
+}
+
+/** @returns the size of the stored output in bytes. */
+async function stitch(
+  { storage, media }: Pick<Ports, 'storage' | 'media'>,
+  job: VideoJob,
+  { frames, timetable, source, output }: StitchFiles,
+): Promise<number> {
+  const progress = createStageProgress(jobOf(storage, job.jobId), 'stitch', frames);
+  const { frameFormat: format, codec, quality } = job.spec.output;
+  await media.stitch({
+    frames: scoredFrames(storage, job, frames, progress.report),
+    format,
+    source,
+    facts: job.video,
+    timetable,
+    output,
+    codec,
+    quality,
+  });
+  if (timetable) await check(storage, job, media, { source, timetable, output });
+  await progress.settled();
+  return upload(storage, job.output, output);
 }
 
 async function* scoredFrames(
@@ -110,14 +124,14 @@ async function check(
     );
 }
 
-async function upload(storage: Storage, target: string, file: string): Promise<{ bytes: number }> {
+async function upload(storage: Storage, target: string, file: string): Promise<number> {
   const { container, blob } = splitPath(target);
   const client = storage.media.getContainerClient(container);
   await client.createIfNotExists();
   await client
     .getBlockBlobClient(blob)
     .uploadFile(file, { blobHTTPHeaders: { blobContentType: CONTENT_TYPES[endingOf(target)] ?? 'video/mp4' } });
-  return { bytes: (await stat(file)).size };
+  return (await stat(file)).size;
 }
 
 async function uploadContactSheet(

@@ -5,7 +5,7 @@ import { choosePort, startOnFreePort } from './ports.js';
 
 const EMULATOR = fileURLToPath(new URL('../../azure-emulator/dist/main.js', import.meta.url));
 const ATTACHED = fileURLToPath(new URL('../attached.js', import.meta.url));
-const SCORER = fileURLToPath(new URL('../scorer/main.js', import.meta.url));
+const SCORER = fileURLToPath(new URL('../scorer/bundle/main.js', import.meta.url));
 const USUAL_PORT = 7171;
 
 export interface AzureEmulator {

@@ -6,9 +6,9 @@ import { JobError } from '../job/failure.js';
 import { isNamedAsPicture } from '../job/picture-kind.js';
 import type { JobStatus } from '../triggers/job-progress.js';
 import { checkInputFile, checkOutputFile } from './checks.js';
-import { createJobClient, type JobClient } from './client.js';
+import type { JobClient } from './client.js';
 import { createProgressView, type ProgressView } from './progress-view.js';
-import { findStack, isAlive, type Stack, startStack } from './stack.js';
+import { findStack, isAlive, startStack } from './stack.js';
 import { type OwnSeconds, type Summary, summarise } from './summary.js';
 
 /** What videos and image folders have in common. */
@@ -38,7 +38,7 @@ export interface ScoreOptions extends JobOptions {
   contactSheet?: string;
 }
 
-const POLL_MS = 500;
+const POLL_MS = { least: 250, most: 1000 };
 const isFile = (model: string) => model.endsWith('.onnx') || model.includes('/') || model.includes(path.sep);
 
 /**
@@ -111,38 +111,41 @@ export async function checkModelFiles(options: JobOptions): Promise<void> {
   if (options.style !== undefined) await checkInputFile(options.style, 'style picture');
 }
 
+interface Connection {
+  client: JobClient;
+  stop: () => Promise<void>;
+}
+
 /** The deployed app, the local stack that runs already, or one of its own that lives as long as this job. */
-async function connect({
-  url,
-  key,
-  data,
-  env,
-  compute,
-}: JobOptions): Promise<{ client: JobClient; stop: () => Promise<void> }> {
+async function connect({ url, key, data, env, compute }: JobOptions): Promise<Connection> {
   const emulateAzure = compute === 'aci-emulated';
   if (url !== undefined && emulateAzure)
     throw new JobError('user', 'The compute aci-emulated runs on this machine only; leave --url or --compute out.');
-  if (url !== undefined) return { client: createJobClient(url, key), stop: () => Promise.resolve() };
-  const running = emulateAzure ? undefined : await findStack(data);
-  if (running) return { client: createJobClient(running.url, key), stop: () => Promise.resolve() };
+  const running = url !== undefined ? { url } : emulateAzure ? undefined : await findStack(data);
+  // The client brings the storage SDK, which loads while the stack starts.
+  const loading = import('./client.js');
+  const own = running ? undefined : await startOwnStack(data, emulateAzure, env);
+  const { createJobClient } = await loading;
+  const stop = own?.stop ?? (() => Promise.resolve());
+  return { client: createJobClient(running?.url ?? own?.url ?? '', key), stop };
+}
+
+async function startOwnStack(
+  data: string,
+  emulateAzure: boolean,
+  env: NodeJS.ProcessEnv,
+): Promise<{ url: string; stop: () => Promise<void> }> {
   await removeLeftovers(data);
   const folder = path.join(data, `job-${process.pid}`);
   await mkdir(folder, { recursive: true }).catch(() => undefined);
   const remove = () => rm(folder, { recursive: true, force: true });
-  let stack: Stack;
   try {
-    stack = await startStack({ folder, emulateAzure, env });
+    const stack = await startStack({ folder, emulateAzure, env });
+    return { url: stack.url, stop: () => stack.stop().then(remove) };
   } catch (error) {
     await remove();
     throw error;
   }
-  return {
-    client: createJobClient(stack.url, key),
-    stop: async () => {
-      await stack.stop();
-      await remove();
-    },
-  };
 }
 
 /** Removes the data of stacks whose process was killed before it could. */
@@ -193,8 +196,13 @@ async function runJob(client: JobClient, spec: object, view: ProgressView, signa
         status.error?.message ?? `Job ${id} ended as ${status.state}.`,
       );
     }
-    await wait(POLL_MS, undefined, { signal }).catch(() => undefined);
+    await wait(pollPause(status), undefined, { signal }).catch(() => undefined);
   }
+}
+
+/** Each look costs the app a few requests to storage: fewer while much is left, more when the stage is about to end. */
+function pollPause({ secondsLeft }: JobStatus): number {
+  return Math.min(POLL_MS.most, Math.max(POLL_MS.least, ((secondsLeft ?? 0) * 1000) / 4));
 }
 
 const CANCEL_PATIENCE_MS = 10_000;

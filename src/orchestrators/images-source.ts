@@ -14,7 +14,7 @@ export const imagesSource: Source = {
   *close(context, jobId, items) {
     let bytes = 0;
     for (let first = 0; first < items; first += COLLECTED_AT_ONCE) {
-      const input: CollectInput = { jobId, first, count: Math.min(COLLECTED_AT_ONCE, items - first), items };
+      const input: CollectInput = { jobId, first, count: Math.min(COLLECTED_AT_ONCE, items - first) };
       const collected = yield* callPatiently<CollectResult>(context, 'collectItems', input);
       if (!collected.ok) return collected;
       bytes += collected.value.bytes;

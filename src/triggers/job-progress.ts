@@ -119,7 +119,7 @@ async function counts(
     : { items: { total: published?.items ?? 0, done: 0, failed: 0 }, batches: none };
   if (!own)
     return stage === 'stitch' || stage === 'collect' ? { ...scored, items: { ...scored.items, done: 0 } } : scored;
-  return { ...scored, items: { ...scored.items, total: Math.max(scored.items.total, own.total), done: own.done } };
+  return { ...scored, items: { ...scored.items, total: Math.max(scored.items.total, own.done), done: own.done } };
 }
 
 async function list(container: ContainerClient, prefix: string): Promise<(RunningCounts & { state: string })[]> {

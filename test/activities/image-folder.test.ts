@@ -137,7 +137,7 @@ describe('more items than one list holds', () => {
   test('are merged in their order without those that have no output, however often a step is run', async () => {
     const collect = createCollectItems({ storage });
     const merge = createCollectPredictions({ storage });
-    const range = { jobId, first: 0, count: COUNT, items: COUNT };
+    const range = { jobId, first: 0, count: COUNT };
     await collect(range);
     const first = await merge({ jobId, items: COUNT });
     await collect(range);

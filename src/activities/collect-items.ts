@@ -12,13 +12,15 @@ import { type ImagesJob, readImagesJob } from './resolved-job.js';
 import { createStageProgress } from './stage-progress.js';
 
 const TRANSFERS = 32;
-const COPY_POLL_MS = 200;
+/** Blob storage copies more than this in the background only, which takes more requests. */
+const COPIED_AT_ONCE_BYTES = 256 * 1024 * 1024;
 const COPY_SECONDS = 3600;
 const STREAM_BUFFER_BYTES = 4 * 1024 * 1024;
 
 /** An item with an output: where it was scored to and where it goes. */
 interface Found extends ListedItem {
   index: number;
+  bytes: number;
 }
 
 /**
@@ -33,39 +35,59 @@ export function createCollectItems({ storage }: Pick<Ports, 'storage'>) {
     await storage.media.getContainerClient(container).createIfNotExists();
     let bytes = 0;
     for (let from = first; from < first + count; from += LIST_LENGTH) {
-      bytes += await collectList(storage, job, from, Math.min(LIST_LENGTH, first + count - from));
-      progress.report(from);
+      const here = Math.min(LIST_LENGTH, first + count - from);
+      bytes += await collectList(storage, job, { first: from, count: here, report: progress.report });
     }
     await progress.settled();
     return { bytes };
   };
 }
 
+interface Range {
+  first: number;
+  count: number;
+  /** Told how many items of the job are behind. */
+  report: (done: number) => void;
+}
+
 /** @returns bytes copied. */
-async function collectList(storage: Storage, job: ImagesJob, first: number, count: number): Promise<number> {
+async function collectList(storage: Storage, job: ImagesJob, { first, count, report }: Range): Promise<number> {
   const ending = scoredEnding(job);
   const [listed, scored] = await Promise.all([
     readListed(storage, job, first, count),
     listScored(storage, job.jobId, first, count),
   ]);
-  const found = listed.map((item, k) => ({ ...item, index: first + k })).filter(({ index }) => scored.has(index));
+  const found = listed.flatMap((item, k): Found[] => {
+    const bytes = scored.get(first + k);
+    return bytes === undefined ? [] : [{ ...item, index: first + k, bytes }];
+  });
   if (ending === 'json') {
-    await writePart(storage, job, first, recordLines(storage, job, found));
+    await writePart(storage, job, first, recordLines(storage, job, found, report));
     return 0;
   }
-  await pMap(found, (item) => copy(storage, job, item, ending), { concurrency: TRANSFERS });
+  const copyOne = async (item: Found) => {
+    await copy(storage, job, item, ending);
+    report(item.index + 1);
+  };
+  await pMap(found, copyOne, { concurrency: TRANSFERS });
   const { kind = 'image' } = job.card.output;
   if (kind !== 'image') await writePart(storage, job, first, fileLines(found, ending));
-  return found.reduce((total, { index }) => total + (scored.get(index) ?? 0), 0);
+  return found.reduce((total, { bytes }) => total + bytes, 0);
 }
 
 /** The JSON lines that the scorer wrote, one for each item. */
-async function* recordLines(storage: Storage, { jobId }: ImagesJob, found: Found[]): AsyncGenerator<string> {
+async function* recordLines(
+  storage: Storage,
+  { jobId }: ImagesJob,
+  found: Found[],
+  report: Range['report'],
+): AsyncGenerator<string> {
   const work = workOf(storage, jobId);
-  yield* pMapIterable(found, async ({ index }) => (await readText(work, scoredBlob(index, 'json'))) ?? '', {
-    concurrency: TRANSFERS,
-    backpressure: 2 * TRANSFERS,
-  });
+  const read = async ({ index }: Found) => {
+    report(index + 1);
+    return (await readText(work, scoredBlob(index, 'json'))) ?? '';
+  };
+  yield* pMapIterable(found, read, { concurrency: TRANSFERS, backpressure: 2 * TRANSFERS });
 }
 
 function* fileLines(found: Found[], ending: ScoredFormat): Generator<string> {
@@ -84,12 +106,16 @@ async function writePart(
 }
 
 /** Copies within the storage account: no byte comes by here. */
-async function copy(storage: Storage, job: ImagesJob, { index, output }: Found, ending: ScoredFormat): Promise<void> {
+async function copy(
+  storage: Storage,
+  job: ImagesJob,
+  { index, output, bytes }: Found,
+  ending: ScoredFormat,
+): Promise<void> {
   const source: BlobClient = workOf(storage, job.jobId).getBlobClient(scoredBlob(index, ending));
   const { container, blob } = splitPath(job.output);
   const target = storage.media.getContainerClient(container).getBlobClient(`${blob}${output}.${ending}`);
-  const poller = await target.beginCopyFromURL(await blobSas(source, 'r', COPY_SECONDS), {
-    intervalInMs: COPY_POLL_MS,
-  });
-  await poller.pollUntilDone();
+  const url = await blobSas(source, 'r', COPY_SECONDS);
+  if (bytes <= COPIED_AT_ONCE_BYTES) await target.syncCopyFromURL(url);
+  else await (await target.beginCopyFromURL(url)).pollUntilDone();
 }

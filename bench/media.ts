@@ -1,75 +1,113 @@
 /**
- * Split and stitch through Azurite against plain ffmpeg that writes the same frames to disk and back, in one run, at growing lengths.
- * Run it with `npm run bench:media`; lengths in frames may follow.
+ * Split and stitch through Azurite against plain ffmpeg that writes the same frames, through the same filters and encoders, to disk and
+ * back. Run it with `npm run bench:media`; sizes and lengths such as `1920x1080:200` may follow.
+ * Beside the seconds on the wall stand those of all processors together, Azurite's too, which other work on the machine disturbs less.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import pMap from 'p-map';
 import { createSplitVideo } from '../src/activities/split-video.js';
 import { createStitchVideo } from '../src/activities/stitch-video.js';
 import { startAzurite } from '../dist/cli/azurite.js';
-import { createMedia, findFfmpeg } from '../src/media/media.js';
-import { INBOX, jobContainer, RESOLVED_JOB, workContainer } from '../src/storage/layout.js';
-import { openStorage, writeJson } from '../src/storage/storage.js';
 import { parseSpec } from '../src/job/spec.js';
+import { encoderOptions } from '../src/media/encoders.js';
+import { createMedia, findFfmpeg, type VideoFacts } from '../src/media/media.js';
+import { pngOptions } from '../src/media/split.js';
+import { toYuv } from '../src/media/stitch-arguments.js';
+import { toRgb } from '../src/media/to-rgb.js';
+import { frameBlob, INBOX, jobContainer, RESOLVED_JOB, scoredBlob, workContainer } from '../src/storage/layout.js';
+import { openStorage, readBytes, writeJson } from '../src/storage/storage.js';
 
-const lengths = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [100, 1000];
+const DEFAULTS = ['640x360:100', '640x360:1000', '1920x1080:100', '64x48:100', '64x48:1000', '64x48:10000'];
+const clips = process.argv.length > 2 ? process.argv.slice(2) : DEFAULTS;
 const tools = findFfmpeg({}, process.env.PATH ?? '');
 const media = createMedia(tools);
 const folder = mkdtempSync(path.join(os.tmpdir(), 'bench-media-'));
 const azurite = await startAzurite(folder, undefined, process.env);
-const storage = openStorage({
-  mediaConnection: azurite.connectionString,
-  internalConnection: azurite.connectionString,
-});
+const connection = azurite.connectionString;
+const storage = openStorage({ mediaConnection: connection, internalConnection: connection });
 
 const ffmpeg = (...args: string[]) => void execFileSync(tools.ffmpeg, ['-loglevel', 'error', '-y', ...args]);
 
-async function timed(work: () => unknown): Promise<number> {
-  const began = performance.now();
+interface Cost {
+  wall: number;
+  cpu: number;
+}
+
+/** Processor seconds of this process, its ended children and Azurite (Linux counts hundredths). */
+function cpuSeconds(): number {
+  const fields = (pid: number | string) =>
+    (readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1] ?? '').split(' ').map(Number);
+  const [own, other] = [fields('self'), fields(azurite.child.process.pid ?? 'self')];
+  return [...own.slice(11, 15), ...other.slice(11, 13)].reduce((sum, ticks) => sum + ticks, 0) / 100;
+}
+
+async function timed(work: () => unknown): Promise<Cost> {
+  const [began, before] = [performance.now(), cpuSeconds()];
   await work();
-  return (performance.now() - began) / 1000;
+  return { wall: (performance.now() - began) / 1000, cpu: cpuSeconds() - before };
 }
 
-/** Seconds that ffmpeg alone takes to write the frames to disk, and to read and encode them. */
-async function plain(clip: string, frames: number): Promise<{ split: number; stitch: number }> {
-  const disk = path.join(folder, `disk-${frames}`);
+/** What ffmpeg alone takes to write the frames to disk, and to read and encode them. */
+async function plain(clip: string, facts: VideoFacts): Promise<Cost[]> {
+  const disk = path.join(folder, 'disk');
   mkdirSync(disk);
-  const [pictures, codec] = [path.join(disk, '%07d.png'), '-c:v png -compression_level 1 -pred up'.split(' ')];
-  const split = await timed(() => ffmpeg('-i', clip, '-vsync', '0', '-pix_fmt', 'rgb24', ...codec, pictures));
-  const encode = '-c:v libx264 -preset veryfast -crf 16 -pix_fmt yuv420p'.split(' ');
-  const stitch = await timed(() => ffmpeg('-framerate', '25', '-i', pictures, ...encode, path.join(disk, 'out.mp4')));
+  const pictures = path.join(disk, '%07d.png');
+  const split = await timed(() =>
+    ffmpeg('-i', clip, '-vsync', '0', '-vf', toRgb(facts, 'png'), ...pngOptions, pictures),
+  );
+  const encode = encoderOptions({ codec: 'h264', quality: 'good', pixelFormat: 'yuv420p' }, facts);
+  const filter = toYuv(facts, 'yuv420p');
+  const output = path.join(disk, 'out.mp4');
+  const stitch = await timed(() => ffmpeg('-framerate', '25', '-i', pictures, '-vf', filter, ...encode, output));
   rmSync(disk, { recursive: true });
-  return { split, stitch };
+  return [split, stitch];
 }
 
-/** Seconds of the two activities. Nothing is scored, so each frame is looked for in vain first: a request more than in a job. */
-async function through(clip: string, frames: number): Promise<{ split: number; stitch: number }> {
-  const jobId = `bench-${frames}`;
-  const [work, job] = [workContainer(jobId), jobContainer(jobId)].map((name) => storage.media.getContainerClient(name));
+/** What the two activities take. */
+async function through(clip: string, video: VideoFacts, jobId: string): Promise<Cost[]> {
+  const work = storage.media.getContainerClient(workContainer(jobId));
+  const job = storage.internal.getContainerClient(jobContainer(jobId));
   const inbox = storage.media.getContainerClient(INBOX);
-  if (!work || !job) throw new Error('there is no container');
   await Promise.all([work, job, inbox].map((container) => container.createIfNotExists()));
   await inbox.getBlockBlobClient('clip.mp4').uploadFile(clip);
   const spec = parseSpec(JSON.stringify({ input: { video: `${INBOX}/clip.mp4` }, model: 'none' }));
-  await writeJson(job, RESOLVED_JOB, { jobId, spec, video: await media.probe(clip), output: 'outbox/clip.mp4' });
+  await writeJson(job, RESOLVED_JOB, { jobId, spec, video, output: 'outbox/clip.mp4' });
   const ports = { storage, media, tempFolder: folder };
-  const split = await timed(() => createSplitVideo(ports)({ jobId }));
-  return { split, stitch: await timed(() => createStitchVideo(ports)({ jobId, frames })) };
+  const split = await timed(() => createSplitVideo(ports)({ jobId, chunks: 1 }));
+  const frames = video.framesEstimate;
+  const indices = Array.from({ length: frames }, (_, index) => index);
+  await pMap(indices, (index) => score(work, index), { concurrency: 6 });
+  const stitch = await timed(() => createStitchVideo(ports)({ jobId, frames, chunkFrames: Infinity }));
+  await work.delete();
+  return [split, stitch];
 }
 
+/** Stands in for a model that changes nothing; not timed. */
+async function score(work: ReturnType<typeof storage.media.getContainerClient>, index: number): Promise<void> {
+  const frame = (await readBytes(work, frameBlob(index, 'png'))) ?? Buffer.alloc(0);
+  await work.getBlockBlobClient(scoredBlob(index, 'png')).upload(frame, frame.length);
+}
+
+const sum = (costs: Cost[], of: keyof Cost) => costs.reduce((total, cost) => total + cost[of], 0);
+const shown = (costs: Cost[]) => costs.map(({ wall, cpu }) => `${wall.toFixed(2)} (${cpu.toFixed(2)})`).join(', ');
+
 try {
-  console.log('frames | ffmpeg split, stitch (s) | through storage (s) | ratio | peak memory (MB)');
-  for (const frames of lengths) {
-    const clip = path.join(folder, `${frames}.mp4`);
-    const size = frames > 5000 ? '64x48' : '640x360';
-    ffmpeg('-f', 'lavfi', '-i', `testsrc2=size=${size}:rate=25:duration=${frames / 25}`, '-pix_fmt', 'yuv420p', clip);
-    const [alone, stored] = [await plain(clip, frames), await through(clip, frames)];
-    const ratio = (stored.split + stored.stitch) / (alone.split + alone.stitch);
-    const pair = ({ split, stitch }: typeof alone) => `${split.toFixed(2)}, ${stitch.toFixed(2)}`;
-    const memory = process.resourceUsage().maxRSS / 1024;
-    console.log([frames, pair(alone), pair(stored), ratio.toFixed(2), memory.toFixed(0)].join(' | '));
+  console.log('| frames | ffmpeg: split, stitch, s (CPU) | through storage, s (CPU) | ratio (CPU) | peak memory, MB |');
+  console.log('| --- | --- | --- | --- | --- |');
+  for (const [index, name] of clips.entries()) {
+    const [size = '', frames = 0] = name.split(':');
+    const clip = path.join(folder, 'clip.mp4');
+    const length = `testsrc2=size=${size}:rate=25:duration=${Number(frames) / 25}`;
+    ffmpeg('-f', 'lavfi', '-i', length, '-pix_fmt', 'yuv420p', clip);
+    const facts = await media.probe(clip);
+    const [alone, stored] = [await plain(clip, facts), await through(clip, facts, `bench-${index}`)];
+    const ratio = (of: keyof Cost) => (sum(stored, of) / sum(alone, of)).toFixed(2);
+    const memory = (process.resourceUsage().maxRSS / 1024).toFixed(0);
+    const cells = [`${frames} × ${size}`, shown(alone), shown(stored), `${ratio('wall')} (${ratio('cpu')})`, memory];
+    console.log(`| ${cells.join(' | ')} |`);
   }
 } finally {
   await azurite.child.stop();

@@ -14,7 +14,7 @@ import { createStageProgress } from './stage-progress.js';
 const TRANSFERS = 32;
 /** Blob storage copies more than this in the background only, which takes more requests. */
 const COPIED_AT_ONCE_BYTES = 256 * 1024 * 1024;
-const COPY_SECONDS = 3600;
+const COPY_MS = 3_600_000;
 const STREAM_BUFFER_BYTES = 4 * 1024 * 1024;
 
 /** An item with an output: where it was scored to and where it goes. */
@@ -115,7 +115,7 @@ async function copy(
   const source: BlobClient = workOf(storage, job.jobId).getBlobClient(scoredBlob(index, ending));
   const { container, blob } = splitPath(job.output);
   const target = storage.media.getContainerClient(container).getBlobClient(`${blob}${output}.${ending}`);
-  const url = await blobSas(source, 'r', COPY_SECONDS);
+  const url = await blobSas(storage, source, 'r', Date.now() + COPY_MS);
   if (bytes <= COPIED_AT_ONCE_BYTES) await target.syncCopyFromURL(url);
   else await (await target.beginCopyFromURL(url)).pollUntilDone();
 }

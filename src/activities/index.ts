@@ -1,5 +1,6 @@
 import { createCollectItems } from './collect-items.js';
 import { createCollectPredictions } from './collect-predictions.js';
+import { createEncodeChunk } from './encode-chunk.js';
 import { createFinishJob } from './finish-job.js';
 import { createLaunchBatch } from './launch-batch.js';
 import { createListImages } from './list-images.js';
@@ -7,6 +8,7 @@ import { createObserveBatch } from './observe-batch.js';
 import type { Ports } from './ports.js';
 import { createPrepareJob } from './prepare-job.js';
 import { createSettleBatch } from './settle-batch.js';
+import { createSplitChunk } from './split-chunk.js';
 import { createSplitVideo } from './split-video.js';
 import { createStitchVideo } from './stitch-video.js';
 
@@ -14,11 +16,13 @@ import { createStitchVideo } from './stitch-video.js';
 export function createActivities(ports: Ports) {
   return {
     prepareJob: createPrepareJob(ports),
+    splitChunk: createSplitChunk(ports),
     splitVideo: createSplitVideo(ports),
     listImages: createListImages(ports),
     launchBatch: createLaunchBatch(ports),
     observeBatch: createObserveBatch(ports),
     settleBatch: createSettleBatch(ports),
+    encodeChunk: createEncodeChunk(ports),
     stitchVideo: createStitchVideo(ports),
     collectItems: createCollectItems(ports),
     collectPredictions: createCollectPredictions(ports),

@@ -12,6 +12,10 @@ export interface PrepareInput {
 export interface Prepared {
   /** Frames the video is expected to have; `splitVideo` tells the true number. */
   expectedItems: number;
+  /** Frames that one activity stitches at most; 0 for images. */
+  chunkFrames: number;
+  /** Activities that split the video; 1 for a short one. */
+  splitChunks: number;
   /** Containers that may run at once. */
   parallel: number;
   warnings: string[];
@@ -34,8 +38,28 @@ export interface CollectResult {
   bytes: number;
 }
 
+export interface SplitInput {
+  jobId: string;
+  /** Chunks that `splitChunk` has been through; 1 when there was no need for any. */
+  chunks: number;
+}
+
 export interface SplitResult {
   frames: number;
+  /** Set when the video broke half-way. */
+  warning?: string;
+}
+
+/** One chunk of a long video. */
+export interface ChunkInput {
+  jobId: string;
+  chunk: number;
+}
+
+export interface EncodeChunkInput extends ChunkInput {
+  /** Of the whole video. */
+  frames: number;
+  chunkFrames: number;
 }
 
 /** One attempt of one batch. */
@@ -87,6 +111,8 @@ export interface SettleResult {
 export interface StitchInput {
   jobId: string;
   frames: number;
+  /** With more frames than this, `encodeChunk` has encoded them already. */
+  chunkFrames: number;
 }
 
 export interface StitchResult {

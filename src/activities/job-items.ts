@@ -52,6 +52,8 @@ export function scoredEnding({ card: { output }, spec }: ResolvedJob): ScoredFor
     case undefined:
     case 'image':
       return spec.output.frameFormat;
+    case 'mask':
+      return 'png';
     case 'classes':
     case 'detections':
       return 'json';

@@ -12,6 +12,8 @@ export interface Ports {
   media: Media;
   compute: Record<ComputeKind, ComputeProvider>;
   inspectModel: ModelInspector;
+  /** Frames that one activity splits or stitches at most; by the size of a frame when left out. */
+  chunkFrames?: number | undefined;
   tempFolder: string;
   bundledModels: string;
 }

@@ -1,13 +1,14 @@
 import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { JobError } from '../job/failure.js';
-import { completeCard, type ModelCard, parseCard } from '../job/model-card.js';
+import { completeCard, type ModelCard, parseCard, parseLabels } from '../job/model-card.js';
 import type { JobSpec } from '../job/spec.js';
 import { containerOf, dropped, unheldSound, type VideoFacts } from '../media/media.js';
-import { cardBlob, modelBlob, OUTBOX, RESOLVED_JOB } from '../storage/layout.js';
+import { cardBlob, labelsBlob, modelBlob, OUTBOX, RESOLVED_JOB } from '../storage/layout.js';
 import { jobOf, mediaBlob, modelsOf, readText, type Storage, workOf, writeJson } from '../storage/storage.js';
 import type { Prepared, PrepareInput } from './inputs.js';
 import { jobFolder, localCopy } from './local-copy.js';
+import { planChunks } from './plan-chunks.js';
 import type { Ports } from './ports.js';
 import type { ResolvedJob } from './resolved-job.js';
 
@@ -18,15 +19,28 @@ export function createPrepareJob(ports: Ports) {
     await Promise.all([workOf(storage, jobId).createIfNotExists(), jobOf(storage, jobId).createIfNotExists()]);
     const folder = jobFolder(ports.tempFolder, jobId);
     const [video, card, preflight] = await Promise.all([
-      probeVideo(ports, spec.input.video, folder),
+      probeVideo(ports, spec, folder),
       resolveModel(ports, spec.model, folder),
       ports.compute[spec.compute.kind].preflight({ maxParallel: spec.batch.maxParallel, gpu: spec.compute.gpu }),
     ]);
     await checkStyle(storage, spec, card);
-    const common = { jobId, card, parallel: preflight.maxParallel, createdAt: new Date().toISOString() };
+    const common = {
+      jobId,
+      card,
+      parallel: preflight.maxParallel,
+      gpu: preflight.gpu,
+      createdAt: new Date().toISOString(),
+    };
     const { job, warnings, expectedItems } = video ? resolveVideo(common, spec, video) : resolveImages(common, spec);
     await writeJson(jobOf(storage, jobId), RESOLVED_JOB, job);
-    return { expectedItems, parallel: preflight.maxParallel, warnings: [...warnings, ...preflight.warnings] };
+    return {
+      expectedItems,
+      ...(video
+        ? await planChunks(ports, jobId, path.join(folder, 'source'), video.facts)
+        : { chunkFrames: 0, splitChunks: 0 }),
+      parallel: preflight.maxParallel,
+      warnings: [...warnings, ...preflight.warnings],
+    };
   };
 }
 
@@ -37,7 +51,7 @@ interface Resolution {
   expectedItems: number;
 }
 
-type Common = Pick<ResolvedJob, 'jobId' | 'card' | 'parallel' | 'createdAt'>;
+type Common = Pick<ResolvedJob, 'jobId' | 'card' | 'parallel' | 'gpu' | 'createdAt'>;
 
 function resolveVideo(common: Common, spec: JobSpec, { name, facts }: { name: string; facts: VideoFacts }): Resolution {
   checkPaints(common.card, spec.model);
@@ -56,23 +70,29 @@ function resolveImages(common: Common, spec: JobSpec): Resolution {
 /** The facts of the video; undefined when the job has images. */
 async function probeVideo(
   { storage, media }: Ports,
-  name: string | undefined,
+  { input }: JobSpec,
   folder: string,
 ): Promise<{ name: string; facts: VideoFacts } | undefined> {
+  const { video: name } = input;
   if (name === undefined) return undefined;
   const file = await localCopy(mediaBlob(storage, name), folder, 'source');
-  return { name, facts: await media.probe(file, name) };
+  return { name, facts: await media.probe(file, { name, keep: input.onDamage === 'keep' }) };
 }
 
 /** Loads the model once, in a process of its own, and completes its card from what the model says of itself. */
 async function resolveModel(ports: Ports, model: string, folder: string): Promise<ModelCard> {
   await publishBundledModel(ports, model);
   const models = modelsOf(ports.storage);
-  const [file, card] = await Promise.all([
+  const [file, card, labels] = await Promise.all([
     localCopy(models.getBlobClient(modelBlob(model)), folder, 'model.onnx'),
     readText(models, cardBlob(model)),
+    readText(models, labelsBlob(model)),
   ]);
-  return completeCard(parseCard(card ?? '{}'), await ports.inspectModel(file, model));
+  return completeCard(
+    parseCard(card ?? '{}'),
+    await ports.inspectModel(file, model),
+    labels === undefined ? undefined : parseLabels(labels),
+  );
 }
 
 /** Frames go in, so pictures of their size have to come out. */

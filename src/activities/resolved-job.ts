@@ -15,6 +15,7 @@ interface Resolved {
   /** Path of the result in the media account: a blob, or the prefix of all results of an image folder. */
   output: string;
   parallel: number;
+  gpu?: boolean;
   createdAt: string;
 }
 

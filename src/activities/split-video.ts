@@ -1,65 +1,51 @@
 import pMap from 'p-map';
 import { JobError } from '../job/failure.js';
-import { pack, type Timetable } from '../media/media.js';
-import { frameBlob, frameIndex, FRAMES_PREFIX, TIMING } from '../storage/layout.js';
-import { jobOf, mediaBlob, type Storage, workOf, writeJson } from '../storage/storage.js';
-import type { SplitResult } from './inputs.js';
+import { pack, type RawTimes, type Timetable, wholeTimetable } from '../media/media.js';
+import { chunkTimesBlob, TIMING } from '../storage/layout.js';
+import { jobOf, mediaBlob, readJson, type Storage, writeJson } from '../storage/storage.js';
+import type { SplitInput, SplitResult } from './inputs.js';
 import { jobFolder, localCopy } from './local-copy.js';
 import type { Ports } from './ports.js';
-import { readVideoJob } from './resolved-job.js';
-import { createStageProgress } from './stage-progress.js';
+import { readVideoJob, type VideoJob } from './resolved-job.js';
+import { storeFrames } from './store-frames.js';
 
-/** Uploads that wait for storage at the same time; ffmpeg is held back when all are busy. */
-const UPLOADS = 6;
-
-/** Turns the video into one blob per frame, and a timetable. A second run uploads only the frames that the first one did not. */
+/**
+ * Turns the video into one blob per frame, and a timetable. A second run uploads only the frames that the first one did not. Of a video
+ * that was split in chunks it only puts the times together, unless a chunk did not have the frames that it should.
+ */
 export function createSplitVideo({ storage, media, tempFolder }: Pick<Ports, 'storage' | 'media' | 'tempFolder'>) {
-  return async ({ jobId }: { jobId: string }): Promise<SplitResult> => {
+  return async ({ jobId, chunks }: SplitInput): Promise<SplitResult> => {
     const job = await readVideoJob(storage, jobId);
+    const times = chunks > 1 ? await joinTimes(storage, jobId, chunks) : undefined;
+    if (times) return keepTimes(storage, job, wholeTimetable(times, job.video));
+    const { video: name, onDamage } = job.spec.input;
     const format = job.spec.output.frameFormat;
-    const file = await localCopy(mediaBlob(storage, job.spec.input.video), jobFolder(tempFolder, jobId), 'source');
-    const progress = createStageProgress(jobOf(storage, jobId), 'split', job.video.framesEstimate);
-    const there = await uploaded(storage, jobId);
-    let frames = 0;
+    const file = await localCopy(mediaBlob(storage, name), jobFolder(tempFolder, jobId), 'source');
     const timetables: Timetable[] = [];
     const onTimetable = (timetable: Timetable) => void timetables.push(timetable);
-    await pMap(
-      numbered(media.split(file, { format, facts: job.video, name: job.spec.input.video, onTimetable })),
-      async ({ index, frame }) => {
-        if (!there.has(index)) await uploadFrame(storage, jobId, frameBlob(index, format), frame);
-        frames += 1;
-        progress.report(frames);
-      },
-      { concurrency: UPLOADS },
-    );
-    await progress.settled();
-    if (frames === 0) throw new JobError('user', `${job.spec.input.video} has no frame that can be decoded.`);
-    if (timetables[0]) await writeJson(jobOf(storage, jobId), TIMING, pack(timetables[0]));
-    return { frames };
+    const split = media.split(file, { format, facts: job.video, name, keep: onDamage === 'keep', onTimetable });
+    // What chunks have left may have other numbers than it should.
+    const keep = chunks > 1 ? 'none' : 'all';
+    await storeFrames(storage, job, split, { first: 0, keep });
+    const [timetable] = timetables;
+    if (!timetable || timetable.times.length === 0)
+      throw new JobError('user', `${name} has no frame that can be decoded.`);
+    return keepTimes(storage, job, timetable);
   };
 }
 
-/** Indices of the frames that an earlier run has uploaded; a blob is there whole or not at all. */
-async function uploaded(storage: Storage, jobId: string): Promise<Set<number>> {
-  const there = new Set<number>();
-  for await (const { name } of workOf(storage, jobId).listBlobsFlat({ prefix: FRAMES_PREFIX })) {
-    const index = frameIndex(name);
-    if (index !== undefined) there.add(index);
-  }
-  return there;
+async function keepTimes(storage: Storage, { jobId, spec }: VideoJob, timetable: Timetable): Promise<SplitResult> {
+  await writeJson(jobOf(storage, jobId), TIMING, pack(timetable));
+  const frames = timetable.times.length;
+  if (!timetable.broken) return { frames };
+  const { input } = spec;
+  return { frames, warning: `${input.video} is damaged; only the ${frames} frames before its break are painted.` };
 }
 
-async function* numbered(frames: AsyncIterable<Buffer>) {
-  let index = 0;
-  for await (const frame of frames) {
-    yield { index, frame };
-    index += 1;
-  }
-}
-
-async function uploadFrame(storage: Storage, jobId: string, name: string, frame: Buffer): Promise<void> {
-  const blobContentType = name.endsWith('.png') ? 'image/png' : 'image/jpeg';
-  await workOf(storage, jobId)
-    .getBlockBlobClient(name)
-    .upload(frame, frame.length, { blobHTTPHeaders: { blobContentType } });
+/** The times of all frames; undefined when a chunk was not as expected. */
+async function joinTimes(storage: Storage, jobId: string, chunks: number): Promise<RawTimes | undefined> {
+  const indices = Array.from({ length: chunks }, (_, chunk) => chunk);
+  const read = (chunk: number) => readJson<RawTimes>(jobOf(storage, jobId), chunkTimesBlob(chunk));
+  const parts = await pMap(indices, read, { concurrency: 8 });
+  return parts.some((part) => !part || part.length === 0) ? undefined : parts.flatMap((part) => part ?? []);
 }

@@ -1,20 +1,17 @@
 import { rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { ContainerClient } from '@azure/storage-blob';
-import { pMapIterable } from 'p-map';
 import { JobError } from '../job/failure.js';
 import { endingOf } from '../job/output.js';
 import { type PackedTimetable, type Timetable, unpack } from '../media/media.js';
-import { COMPARISON, CONTACT_SHEET, frameBlob, scoredBlob, splitPath, TIMING } from '../storage/layout.js';
-import { jobOf, mediaBlob, readBytes, readJson, type Storage, workOf, writeJson } from '../storage/storage.js';
+import { COMPARISON, CONTACT_SHEET, splitPath, TIMING } from '../storage/layout.js';
+import { jobOf, mediaBlob, readJson, type Storage, workOf, writeJson } from '../storage/storage.js';
 import type { StitchInput, StitchResult } from './inputs.js';
+import { joinSegments } from './join-segments.js';
 import { diskError, jobFolder, localCopy } from './local-copy.js';
 import type { Ports } from './ports.js';
 import { readVideoJob, type VideoJob } from './resolved-job.js';
-import { createStageProgress } from './stage-progress.js';
+import { frameOrSource, scoredFrames, sourceFrame } from './scored-frames.js';
 
-/** Frames fetched ahead of ffmpeg. */
-const DOWNLOADS = 6;
 const CONTACT_SHEET_PAIRS = 4;
 const CONTENT_TYPES: Record<string, string> = {
   '.mov': 'video/quicktime',
@@ -24,14 +21,14 @@ const CONTENT_TYPES: Record<string, string> = {
 
 /** Puts the scored frames, the original timing and the original audio together, and uploads the result whole. */
 export function createStitchVideo({ storage, media, tempFolder }: Pick<Ports, 'storage' | 'media' | 'tempFolder'>) {
-  return async ({ jobId, frames }: StitchInput): Promise<StitchResult> => {
+  return async ({ jobId, frames, chunkFrames }: StitchInput): Promise<StitchResult> => {
     const job = await readVideoJob(storage, jobId);
     const folder = jobFolder(tempFolder, jobId);
     const source = await localCopy(mediaBlob(storage, job.spec.input.video), folder, 'source');
     const output = path.join(folder, `stitched${path.extname(job.output) || '.mp4'}`);
     const packed = await readJson<PackedTimetable>(jobOf(storage, jobId), TIMING);
     const timetable = packed && unpack(packed);
-    const stitching = stitch({ storage, media }, job, { frames, timetable, source, output });
+    const stitching = stitch({ storage, media, chunkFrames }, job, { frames, timetable, folder, source, output });
     const sheet = path.join(folder, CONTACT_SHEET);
     // Both are waited for whatever happens, so that no ffmpeg is left behind.
     const results = await Promise.allSettled([stitching, uploadContactSheet(storage, job, frames, media, sheet)]);
@@ -44,64 +41,26 @@ export function createStitchVideo({ storage, media, tempFolder }: Pick<Ports, 's
 interface StitchFiles {
   frames: number;
   timetable: Timetable | undefined;
+  folder: string;
   source: string;
   output: string;
 }
 
 /** @returns the size of the stored output in bytes. */
 async function stitch(
-  { storage, media }: Pick<Ports, 'storage' | 'media'>,
+  { storage, media, chunkFrames }: Pick<Ports, 'storage' | 'media'> & { chunkFrames: number },
   job: VideoJob,
-  { frames, timetable, source, output }: StitchFiles,
+  { frames, timetable, folder, source, output }: StitchFiles,
 ): Promise<number> {
-  const progress = createStageProgress(jobOf(storage, job.jobId), 'stitch', frames);
-  const { frameFormat: format, codec, quality } = job.spec.output;
-  await media.stitch({
-    frames: scoredFrames(storage, job, frames, progress.report),
-    format,
-    source,
-    facts: job.video,
-    timetable,
-    output,
-    codec,
-    quality,
-  });
-  if (timetable) await check(storage, job, media, { source, timetable, output });
-  await progress.settled();
-  return upload(storage, job.output, output);
-}
-
-async function* scoredFrames(
-  storage: Storage,
-  job: VideoJob,
-  frames: number,
-  report: (done: number) => void,
-): AsyncGenerator<Buffer> {
-  const work = workOf(storage, job.jobId);
-  const indices = Array.from({ length: frames }, (_, index) => index);
-  let done = 0;
-  for await (const frame of pMapIterable(indices, (index) => frameOrSource(work, job, index), {
-    concurrency: DOWNLOADS,
-    backpressure: 2 * DOWNLOADS,
-  })) {
-    yield frame;
-    done += 1;
-    report(done);
+  if (timetable && frames > chunkFrames) {
+    await joinSegments({ storage, media }, job, timetable, chunkFrames, { folder, source, output });
+  } else {
+    const { frameFormat: format, codec, quality } = job.spec.output;
+    const scored = scoredFrames(storage, job, { first: 0, count: frames });
+    await media.stitch({ frames: scored, format, source, facts: job.video, timetable, output, codec, quality });
   }
-}
-
-/** A frame whose scoring failed, within the job's tolerance, is shown as it came. */
-async function frameOrSource(work: ContainerClient, job: VideoJob, index: number): Promise<Buffer> {
-  const { frameFormat } = job.spec.output;
-  return (await readBytes(work, scoredBlob(index, frameFormat))) ?? sourceFrame(work, job, index);
-}
-
-/** @throws JobError `user` when somebody removed the frame. */
-async function sourceFrame(work: ContainerClient, job: VideoJob, index: number): Promise<Buffer> {
-  const name = frameBlob(index, job.spec.output.frameFormat);
-  const frame = await readBytes(work, name);
-  if (!frame) throw new JobError('user', `${work.containerName}/${name} is gone; start the job again.`);
-  return frame;
+  if (timetable) await check(storage, job, media, { source, timetable, output });
+  return upload(storage, job.output, output);
 }
 
 /**

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -8,6 +7,7 @@ import type { JobStatus } from '../triggers/job-progress.js';
 import { checkInputFile, checkOutputFile } from './checks.js';
 import type { JobClient } from './client.js';
 import { createProgressView, type ProgressView } from './progress-view.js';
+import { filesOf } from './model-files.js';
 import { findStack, isAlive, startStack } from './stack.js';
 import { type OwnSeconds, type Summary, summarise } from './summary.js';
 
@@ -16,13 +16,15 @@ export interface JobOptions {
   /** Name of a model of the app, or an .onnx file. */
   model: string;
   card?: string;
+  /** Names of the model's classes. */
+  labels?: string;
   style?: string;
   out: string;
   maxParallel?: number;
   /** Items that may fail. */
   tolerate?: number;
-  /** `aci-emulated` starts a stand-in for Azure beside a local stack of its own. */
-  compute?: 'local' | 'aci' | 'aci-emulated';
+  /** `…-emulated` starts a stand-in for Azure beside a local stack of its own. */
+  compute?: (typeof COMPUTES)[number];
   url?: string;
   key?: string;
   /** Data folder of the local stack. */
@@ -37,6 +39,9 @@ export interface ScoreOptions extends JobOptions {
   video: string;
   contactSheet?: string;
 }
+
+export const COMPUTES = ['local', 'aci', 'container-apps', 'aci-emulated', 'container-apps-emulated'] as const;
+const EMULATED = '-emulated';
 
 const POLL_MS = { least: 250, most: 1000 };
 const isFile = (model: string) => model.endsWith('.onnx') || model.includes('/') || model.includes(path.sep);
@@ -103,10 +108,14 @@ async function checkFiles(options: ScoreOptions): Promise<void> {
 /** The files that go with the model. */
 export async function checkModelFiles(options: JobOptions): Promise<void> {
   if (isFile(options.model)) await checkInputFile(options.model, 'model');
-  if (options.card !== undefined) {
+  for (const [option, file, what] of [
+    ['--card', options.card, 'card'],
+    ['--labels', options.labels, 'labels'],
+  ] as const) {
+    if (file === undefined) continue;
     if (!isFile(options.model))
-      throw new JobError('user', `--card goes with a model file; "${options.model}" has its own card.`);
-    await checkInputFile(options.card, 'model card');
+      throw new JobError('user', `${option} goes with a model file; "${options.model}" has its own ${what}.`);
+    await checkInputFile(file, option === '--card' ? 'model card' : 'label file');
   }
   if (options.style !== undefined) await checkInputFile(options.style, 'style picture');
 }
@@ -118,9 +127,9 @@ interface Connection {
 
 /** The deployed app, the local stack that runs already, or one of its own that lives as long as this job. */
 async function connect({ url, key, data, env, compute }: JobOptions): Promise<Connection> {
-  const emulateAzure = compute === 'aci-emulated';
+  const emulateAzure = compute?.endsWith(EMULATED) ?? false;
   if (url !== undefined && emulateAzure)
-    throw new JobError('user', 'The compute aci-emulated runs on this machine only; leave --url or --compute out.');
+    throw new JobError('user', `The compute ${compute} runs on this machine only; leave --url or --compute out.`);
   const running = url !== undefined ? { url } : emulateAzure ? undefined : await findStack(data);
   // The client brings the storage SDK, which loads while the stack starts.
   const loading = import('./client.js');
@@ -161,7 +170,7 @@ async function uploadAll(client: JobClient, options: JobOptions, uploadInput: Wa
   const [input, model, style] = await Promise.all([
     uploadInput(client),
     isFile(options.model)
-      ? client.upload('model', options.model, options.card ?? (await cardBeside(options.model)))
+      ? client.upload('model', options.model, await filesOf(options.model, options))
       : options.model,
     options.style === undefined ? undefined : client.upload('style', options.style),
   ]);
@@ -169,18 +178,10 @@ async function uploadAll(client: JobClient, options: JobOptions, uploadInput: Wa
     input,
     model,
     style,
-    compute: options.compute === undefined ? undefined : { kind: options.compute === 'local' ? 'local' : 'aci' },
+    compute: options.compute === undefined ? undefined : { kind: options.compute.replace(EMULATED, '') },
     batch: options.maxParallel === undefined ? undefined : { maxParallel: options.maxParallel },
     tolerate: options.tolerate === undefined ? undefined : { failedItems: options.tolerate },
   };
-}
-
-/** `candy.json` next to `candy.onnx`, when there is one. */
-async function cardBeside(model: string): Promise<string | undefined> {
-  const card = model.replace(/\.onnx$/i, '.json');
-  if (!existsSync(card)) return undefined;
-  await checkInputFile(card, 'model card');
-  return card;
 }
 
 async function runJob(client: JobClient, spec: object, view: ProgressView, signal: AbortSignal): Promise<JobStatus> {

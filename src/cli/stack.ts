@@ -17,7 +17,7 @@ export interface StackOptions {
   folder: string;
   port?: number;
   azuritePort?: number;
-  /** Also runs the emulator of Azure Container Instances, for jobs with the compute `aci`. */
+  /** Also runs the emulator of Azure, for jobs with the compute `aci` or `container-apps`. */
   emulateAzure?: boolean;
   env: NodeJS.ProcessEnv;
 }

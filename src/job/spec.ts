@@ -23,7 +23,11 @@ const seconds = (most: number) => z.number().min(1).max(most);
 
 const properties = z.strictObject({
   input: z
-    .strictObject({ video: blobPath('inbox').optional(), images: blobPrefix('inbox').optional() })
+    .strictObject({
+      video: blobPath('inbox').optional(),
+      images: blobPrefix('inbox').optional(),
+      onDamage: z.enum(['fail', 'keep']).default('fail'),
+    })
     .superRefine(({ video, images }, context) => {
       if ((video === undefined) === (images === undefined))
         context.addIssue({ code: 'custom', message: 'must name either a "video" or "images"' });
@@ -56,7 +60,7 @@ const properties = z.strictObject({
     .prefault({}),
   compute: z
     .strictObject({
-      kind: z.enum(['local', 'aci']).default('local'),
+      kind: z.enum(['local', 'aci', 'container-apps']).default('local'),
       gpu: z.enum(['none', 'prefer', 'require']).optional(),
     })
     .prefault({}),
@@ -78,6 +82,8 @@ const properties = z.strictObject({
 
 const schema = properties
   .superRefine(({ input, output }, context) => {
+    if (input.images !== undefined && input.onDamage === 'keep')
+      context.addIssue({ code: 'custom', path: ['input', 'onDamage'], message: 'is for a video; leave it out' });
     const others = input.images === undefined ? (['images'] as const) : (['video', 'codec', 'quality'] as const);
     const other = others.find((name) => output[name] !== undefined);
     if (other === undefined) return;

@@ -51,9 +51,15 @@ async function startsAsMp4(file: string): Promise<boolean> {
 /** What reading all packets brought to light, if anything. */
 export function damage({ code, stderr }: Ended, name: string): JobError | undefined {
   if (/partial file|ended prematurely|Truncat/i.test(stderr)) {
-    return new JobError('user', `${name} is cut off: it ends before its last frame; copy or upload it again.`);
+    return new JobError(
+      'user',
+      `${name} is cut off: it ends before its last frame; copy or upload it again, or set "input.onDamage" to "keep".`,
+    );
   }
   return code === 0
     ? undefined
-    : new JobError('user', `${name} is damaged (${lastWord(stderr)}); copy or export it again.`);
+    : new JobError(
+        'user',
+        `${name} is damaged (${lastWord(stderr)}); copy or export it again, or set "input.onDamage" to "keep".`,
+      );
 }

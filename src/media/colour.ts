@@ -14,6 +14,12 @@ export function matrixOf({ matrix }: ColourTags): string {
   return matrix?.startsWith('bt2020') ? 'bt2020' : 'bt601';
 }
 
+/** The same in the words of zscale; undefined for those that it misspells, or that FFmpeg of 2018 fails at. */
+export const planarMatrixOf = (tags: ColourTags): string | undefined =>
+  ({ bt601: 'bt470bg', bt709: 'bt709', fcc: 'fcc' })[matrixOf(tags)];
+
+export const zscaleRange = (range: 'pc' | 'tv') => (range === 'pc' ? 'full' : 'limited');
+
 /** `pc` (0 to 255) or `tv` (16 to 235). */
 export function rangeOf({ colour, pixelFormat }: Pick<VideoFacts, 'colour' | 'pixelFormat'>): 'pc' | 'tv' {
   return colour.range === 'pc' || pixelFormat.startsWith('yuvj') ? 'pc' : 'tv';

@@ -4,7 +4,7 @@ import { local, QUIET, UNTRUSTED } from './arguments.js';
 import { ffmpegFailure } from './failure.js';
 import type { VideoFacts } from './facts.js';
 import { start } from './process.js';
-import { secondsOf, type Timetable } from './timetable.js';
+import { endOf, secondsOf, type Timetable } from './timetable.js';
 
 /** What the output has, beside what it should have. */
 export interface Comparison {
@@ -36,7 +36,8 @@ const TIME_TOLERANCE = 0.001_001;
  */
 export async function compare(ffprobe: string, request: CompareRequest): Promise<Comparison> {
   const { source, output, facts, timetable, signal } = request;
-  const before = await readSound(ffprobe, source, signal);
+  const end = timetable.broken ? endOf(timetable) + facts.fileStart : Infinity;
+  const before = await readSound(ffprobe, source, signal, end);
   const after = await readSound(ffprobe, output, signal);
   const times = await readTimes(ffprobe, output, signal);
   const expected = timetable.times.map((ticks) => secondsOf(timetable.timeBase, ticks));
@@ -90,12 +91,19 @@ function problemsOf({ frames, seconds, largestTimeError, sound }: Comparison, { 
 /** Half of the lead of sound that viewers notice (ITU-R BT.1359-1: 45 ms). */
 const SOUND_TOLERANCE = 0.022;
 
-async function readSound(ffprobe: string, file: string, signal?: AbortSignal): Promise<Map<string, Sound>> {
+/** @param end what begins later, in seconds of the file, does not count; neither does what a broken file fails at */
+async function readSound(
+  ffprobe: string,
+  file: string,
+  signal?: AbortSignal,
+  end = Infinity,
+): Promise<Map<string, Sound>> {
   const tracks = new Map<string, Sound>();
   const entries = 'packet=stream_index,pts_time,data_hash';
   const options = ['-select_streams', 'a', '-show_data_hash', 'md5'];
   let stream = '';
-  for await (const fields of packets(ffprobe, file, options, entries, signal)) {
+  for await (const fields of packets(ffprobe, file, options, entries, signal, end < Infinity)) {
+    if (Number(fields.get('pts_time')) >= end) continue;
     const next = fields.get('stream_index');
     stream = next ?? stream;
     const track = tracks.get(stream) ?? { packets: 0, first: Number(fields.get('pts_time')), hash: createHash('md5') };
@@ -118,7 +126,14 @@ async function readTimes(ffprobe: string, file: string, signal?: AbortSignal) {
 }
 
 /** The packets of a file one by one, so that an hour of sound takes no more memory than a second. */
-async function* packets(ffprobe: string, file: string, options: string[], entries: string, signal?: AbortSignal) {
+async function* packets(
+  ffprobe: string,
+  file: string,
+  options: string[],
+  entries: string,
+  signal?: AbortSignal,
+  mayBreak = false,
+) {
   const shown = ['-show_entries', entries, '-of', 'compact=p=0'];
   const running = start(ffprobe, [...QUIET, ...UNTRUSTED, ...options, ...shown, local(file)], signal);
   running.stdin.end();
@@ -127,7 +142,7 @@ async function* packets(ffprobe: string, file: string, options: string[], entrie
       if (line !== '') yield new Map(line.split('|').map((field) => halves(field)));
     const end = await running.ended;
     signal?.throwIfAborted();
-    if (end.code !== 0) throw ffmpegFailure(ffprobe, end, 'read the output back');
+    if (end.code !== 0 && !mayBreak) throw ffmpegFailure(ffprobe, end, 'read the output back');
   } finally {
     running.kill();
     await running.ended;

@@ -7,7 +7,13 @@ import { parseRational, type Timing } from './timing.js';
  * Puts what ffprobe printed into the words of the app.
  * @throws JobError `user` for a video stream without a size or a frame.
  */
-export function describe(info: FileInfo, stream: Stream, timing: Timing | null, name: string): VideoFacts {
+export function describe(
+  info: FileInfo,
+  stream: Stream,
+  timing: Timing | null,
+  damaged: boolean,
+  name: string,
+): VideoFacts {
   if (!timing || !stream.width || !stream.height) {
     throw new JobError('user', `${name} has a video stream without a single frame; export it again.`);
   }
@@ -32,6 +38,7 @@ export function describe(info: FileInfo, stream: Stream, timing: Timing | null, 
     ...otherStreams(info),
     soundStart: soundStarts.length > 0 ? rounded(Math.min(...soundStarts) - fileStart) : 0,
     ...pictureOf(stream),
+    damaged,
     warnings: warningsOf(info, stream),
   };
 }

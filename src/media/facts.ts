@@ -57,6 +57,8 @@ export interface VideoFacts {
   hdr: 'smpte2084' | 'arib-std-b67' | null;
   /** Whether the pixels have transparency that is decoded; it is flattened on black. */
   alpha: boolean;
+  /** Whether the file is known to break before its end. */
+  damaged: boolean;
   /** What the output will not keep, one sentence each. */
   warnings: string[];
 }

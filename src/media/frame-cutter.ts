@@ -7,8 +7,15 @@ interface Boundary {
   feed: (chunk: Buffer, from: number) => number;
 }
 
-/** Cuts a stream of pictures, one behind another as ffmpeg's image2pipe writes them, into single pictures. */
-export async function* cutFrames(stream: AsyncIterable<Buffer>, format: FrameFormat): AsyncGenerator<Buffer> {
+/**
+ * Cuts a stream of pictures, one behind another as ffmpeg's image2pipe writes them, into single pictures.
+ * @param mayBreak whether a part of a picture at the end is left out instead of refused
+ */
+export async function* cutFrames(
+  stream: AsyncIterable<Buffer>,
+  format: FrameFormat,
+  mayBreak = false,
+): AsyncGenerator<Buffer> {
   const begin = format === 'png' ? pngBoundary : jpegBoundary;
   let boundary = begin();
   let parts: Buffer[] = [];
@@ -22,7 +29,7 @@ export async function* cutFrames(stream: AsyncIterable<Buffer>, format: FrameFor
       [boundary, parts, from] = [begin(), [], end];
     }
   }
-  if (parts.length > 0) throw new JobError('user', 'ffmpeg ended in the middle of a frame.');
+  if (parts.length > 0 && !mayBreak) throw new JobError('user', 'ffmpeg ended in the middle of a frame.');
 }
 
 const PNG_SIGNATURE = 8;

@@ -3,8 +3,10 @@ import { contactSheet, type Pair } from './contact-sheet.js';
 import { compare, type CompareRequest, type Comparison } from './compare.js';
 import type { FrameFormat, VideoFacts } from './facts.js';
 import type { FfmpegPaths } from './find.js';
-import { probe } from './probe.js';
-import { split } from './split.js';
+import { probe, type ProbeOptions } from './probe.js';
+import { type Chunk, findChunks } from './chunks.js';
+import { encodeSegment, join, type JoinRequest, type SegmentRequest } from './segments.js';
+import { split, splitChunk, type SplitChunkRequest } from './split.js';
 import { stitch, type StitchRequest } from './stitch.js';
 import type { Timetable } from './timetable.js';
 
@@ -14,7 +16,9 @@ export type { Pair } from './contact-sheet.js';
 export type { FrameFormat, VideoFacts } from './facts.js';
 export { findFfmpeg, type FfmpegPaths } from './find.js';
 export type { StitchRequest } from './stitch.js';
-export { pack, unpack, type PackedTimetable, type Timetable } from './timetable.js';
+export type { Chunk } from './chunks.js';
+export { wholeTimetable } from './split.js';
+export { pack, partOf, type RawTimes, unpack, type PackedTimetable, type Timetable } from './timetable.js';
 
 export interface SplitOptions {
   format: FrameFormat;
@@ -22,6 +26,8 @@ export interface SplitOptions {
   facts?: VideoFacts;
   /** What messages call the file; its base name when left out. */
   name?: string;
+  /** Whether a file that breaks half-way gives the frames before the break; else it gives an error behind them. */
+  keep?: boolean;
   /** Called once, after the last frame, with the time of each. */
   onTimetable?: (timetable: Timetable) => void;
   signal?: AbortSignal;
@@ -30,11 +36,19 @@ export interface SplitOptions {
 /** The port to ffmpeg and ffprobe. Errors are JobErrors; no process outlives its call. */
 export interface Media {
   /** @see probe in probe.ts */
-  probe: (file: string, name?: string, signal?: AbortSignal) => Promise<VideoFacts>;
+  probe: (file: string, options?: ProbeOptions) => Promise<VideoFacts>;
   /** @see split in split.ts */
   split: (file: string, options: SplitOptions) => AsyncGenerator<Buffer>;
+  /** @see findChunks in chunks.ts */
+  findChunks: (file: string, facts: VideoFacts, most: number) => Promise<Chunk[]>;
+  /** @see splitChunk in split.ts */
+  splitChunk: (request: SplitChunkRequest) => AsyncGenerator<Buffer>;
   /** @see stitch in stitch.ts */
   stitch: (request: StitchRequest) => Promise<void>;
+  /** @see encodeSegment in segments.ts */
+  encodeSegment: (request: SegmentRequest) => Promise<void>;
+  /** @see join in segments.ts */
+  join: (request: JoinRequest) => Promise<void>;
   /** @see compare in compare.ts */
   compare: (request: CompareRequest) => Promise<Comparison>;
   /** @see contactSheet in contact-sheet.ts */
@@ -42,14 +56,18 @@ export interface Media {
 }
 
 export function createMedia(tools: FfmpegPaths): Media {
-  const probeFile: Media['probe'] = (file, name = path.basename(file), signal) =>
-    probe(tools.ffprobe, file, name, signal);
+  const probeFile: Media['probe'] = (file, options = {}) =>
+    probe(tools.ffprobe, file, { ...options, name: options.name ?? path.basename(file) });
   return {
     probe: probeFile,
     async *split(file, { name = path.basename(file), ...options }) {
-      const facts = options.facts ?? (await probeFile(file, name, options.signal));
+      const facts = options.facts ?? (await probeFile(file, { ...options, name }));
       yield* split(tools.ffmpeg, { ...options, file, name, facts });
     },
+    findChunks: (file, facts, most) => findChunks(tools.ffprobe, file, facts, most),
+    splitChunk: (request) => splitChunk(tools.ffmpeg, request),
+    encodeSegment: (request) => encodeSegment(tools.ffmpeg, request),
+    join: (request) => join(tools.ffmpeg, request),
     stitch: (request) => stitch(tools.ffmpeg, request),
     compare: (request) => compare(tools.ffprobe, request),
     contactSheet: (pairs, output) => contactSheet(tools, pairs, output),

@@ -39,13 +39,24 @@ const fileSchema = z.object({
 export type Stream = z.infer<typeof streamSchema>;
 export type FileInfo = z.infer<typeof fileSchema>;
 
+export interface ProbeOptions {
+  /** What messages call the file; its base name when left out. */
+  name?: string;
+  /** Whether a file that is cut off is told of instead of refused. */
+  keep?: boolean;
+  signal?: AbortSignal;
+}
+
 /**
  * Facts about the first video stream marked as default (else the first); cover pictures do not count.
  * Reads the whole file once, without decoding, so that a cut-off file is found out here and not half-way through a job.
- * @param name what messages call the file
  * @throws JobError `user`, one sentence, for anything that is not a whole video with at least one frame.
  */
-export async function probe(ffprobe: string, file: string, name: string, signal?: AbortSignal): Promise<VideoFacts> {
+export async function probe(
+  ffprobe: string,
+  file: string,
+  { name, keep = false, signal }: ProbeOptions & { name: string },
+): Promise<VideoFacts> {
   await checkReadable(file, name);
   const shown = ['-show_format', '-show_streams', '-of', 'json'];
   const headers = await run(ffprobe, [...QUIET, ...UNTRUSTED, ...shown, local(file)], signal);
@@ -68,13 +79,13 @@ export async function probe(ffprobe: string, file: string, name: string, signal?
   ];
   const packets = await run(ffprobe, [...QUIET, ...UNTRUSTED, ...entries, local(file)], signal);
   const broken = damage(packets, name);
-  if (broken) throw broken;
+  if (broken && !keep) throw broken;
   const timing = timingOf(parsePackets(packets.stdout.toString()), {
     timeBase: parseRational(stream.time_base) ?? { num: 1, den: 1000 },
     baseRate: parseRational(stream.r_frame_rate),
     averageRate: parseRational(stream.avg_frame_rate),
   });
-  return describe(info, stream, timing, name);
+  return describe(info, stream, timing, broken !== undefined, name);
 }
 
 /** More than any camera gives; a crafted header of a few bytes can claim far more than memory holds. */

@@ -12,7 +12,7 @@ import { start } from './process.js';
 import { matroska } from './matroska.js';
 import { setDurations } from './mp4-durations.js';
 import { encodeArguments } from './stitch-arguments.js';
-import { constantMicroseconds, microseconds, secondsOf, type Timetable } from './timetable.js';
+import { constantMicroseconds, endOf, microseconds, secondsOf, type Timetable } from './timetable.js';
 
 export interface StitchRequest {
   /** Pictures of one size, all of `format`, in order. */
@@ -35,6 +35,9 @@ export interface StitchRequest {
   signal?: AbortSignal;
 }
 
+/** Frames to encode, whatever happens to them then. */
+export type EncodeRequest = Omit<StitchRequest, 'source'>;
+
 /**
  * Writes the frames, each at its own time, with all its audio streams copied untouched, its subtitles, chapters and metadata as far as the container holds them, and the same offset between
  * picture and sound. An odd width or height, which H.264 4:2:0 cannot hold, grows by one: the last column or row is repeated.
@@ -45,10 +48,17 @@ export async function stitch(ffmpeg: string, request: StitchRequest): Promise<vo
   const container = containerOf(output);
   const name = path.basename(output);
   if (!container) throw new JobError('user', `${name} must end in ${ENDINGS.join(', ')}.`);
-  const part = `${output}.part`;
-  try {
+  await writeWhole(output, async (part) => {
     const frames = await encode(ffmpeg, request, encodeArguments(request, container, part));
     if (container.muxer === 'mp4' || container.muxer === 'mov') await setDurations(part, shownFrom(request, frames));
+  });
+}
+
+/** Has a file written under another name first, so that it is there whole or not at all. */
+export async function writeWhole(output: string, write: (part: string) => Promise<void>): Promise<void> {
+  const part = `${output}.part`;
+  try {
+    await write(part);
     await rename(part, output);
   } finally {
     await rm(part, { force: true });
@@ -56,18 +66,18 @@ export async function stitch(ffmpeg: string, request: StitchRequest): Promise<vo
 }
 
 /** When the first frame is shown, when the last one, and until when, in seconds after the start of the source. */
-function shownFrom({ timetable, facts }: StitchRequest, frames: number) {
+export function shownFrom({ timetable, facts }: Pick<StitchRequest, 'timetable' | 'facts'>, frames: number) {
   if (!timetable) {
     const [frame, first] = [facts.frameRate.den / facts.frameRate.num, facts.startTime];
     return { first, last: first + (frames - 1) * frame, end: first + frames * frame };
   }
   const seconds = (ticks = 0) => secondsOf(timetable.timeBase, ticks);
   const [first, last] = [seconds(timetable.times[0]), seconds(timetable.times.at(-1))];
-  return { first, last, end: last + seconds(timetable.lastTicks) };
+  return { first, last, end: endOf(timetable) };
 }
 
 /** Encodes all frames, or throws; gives their number. */
-async function encode(ffmpeg: string, request: StitchRequest, options: string[]): Promise<number> {
+export async function encode(ffmpeg: string, request: EncodeRequest, options: string[]): Promise<number> {
   const { output, signal, timetable } = request;
   const name = path.basename(output);
   const running = start(ffmpeg, options, signal);
@@ -89,7 +99,7 @@ async function encode(ffmpeg: string, request: StitchRequest, options: string[])
 }
 
 /** Gives the frames to ffmpeg as fast as it takes them. Null when ffmpeg ended before the last one: how it ended says why. */
-async function feed(stdin: Writable, request: StitchRequest): Promise<number | null> {
+async function feed(stdin: Writable, request: EncodeRequest): Promise<number | null> {
   const { format, facts, timetable } = request;
   const times = timetable ? microseconds(timetable) : constantMicroseconds(facts.frameRate);
   const frameSeconds = timetable

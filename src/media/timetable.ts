@@ -1,3 +1,4 @@
+import type { FrameRange } from '../job/chunks.js';
 import type { Rational, VideoFacts } from './facts.js';
 
 /** When each frame is shown. */
@@ -12,7 +13,12 @@ export interface Timetable {
   lastTicks: number;
   /** Frames whose own time could not be used. */
   repaired: number;
+  /** Present when the source breaks behind the last frame: its sound goes on no longer than that. */
+  broken?: boolean;
 }
+
+/** Ticks of frames as the decoder gives them; null where it knows none. */
+export type RawTimes = (number | null)[];
 
 /** A timetable in few bytes: at a constant rate one step says it all. */
 export interface PackedTimetable extends Omit<Timetable, 'times'> {
@@ -29,13 +35,17 @@ export function tickOf({ timeBase }: Pick<VideoFacts, 'timeBase'>): Rational {
 
 export const secondsOf = ({ num, den }: Rational, ticks: number) => (ticks * num) / den;
 
+/** Until when the last frame is shown, in seconds after the earliest stream of the source starts. */
+export const endOf = ({ timeBase, times, lastTicks }: Timetable) =>
+  secondsOf(timeBase, (times.at(-1) ?? 0) + lastTicks);
+
 /**
  * Makes a timetable of the times that the decoder gave. A frame without a time, or not later than the one before it, cannot be shown
  * then: such frames are spread evenly up to the next frame that is later, or follow at the ordinary distance when none is.
  * @param offset seconds to add to every time
  */
 export function timetableOf(
-  raw: (number | null)[],
+  raw: RawTimes,
   facts: Pick<VideoFacts, 'timeBase' | 'frameRate' | 'durationSeconds'>,
   offset = 0,
 ): Timetable {
@@ -60,7 +70,7 @@ export function timetableOf(
   return { timeBase, times: moved, frameTicks, lastTicks: left > 0 ? left : frameTicks, repaired };
 }
 
-function repair(raw: (number | null)[], index: number, last: number, frameTicks: number): number {
+function repair(raw: RawTimes, index: number, last: number, frameTicks: number): number {
   const next = raw.findIndex((time, at) => at > index && time !== null && time > last);
   const end = raw[next];
   const step = end === undefined || end === null ? frameTicks : (end - last) / (next - index + 1);
@@ -89,6 +99,14 @@ export function unpack({ first, steps, ...rest }: PackedTimetable): Timetable {
   return { ...rest, times };
 }
 
+/** The part of a timetable that is for some of the frames. */
+export function partOf(timetable: Timetable, { first, count }: FrameRange): Timetable {
+  const times = timetable.times.slice(first, first + count);
+  const next = timetable.times[first + count];
+  const lastTicks = next === undefined ? timetable.lastTicks : next - (times.at(-1) ?? next);
+  return { ...timetable, times, lastTicks };
+}
+
 /** Microseconds from the first frame, for each frame. */
 export function* microseconds({ times, timeBase }: Timetable): Generator<number> {
   for (const time of times) yield Math.round(secondsOf(timeBase, time - (times[0] ?? 0)) * 1e6);
@@ -101,7 +119,7 @@ export function* constantMicroseconds({ num, den }: Rational): Generator<number>
 
 /** Reads the lines of ffmpeg's framecrc muxer as they come: `stream, dts, pts, duration, size, checksum`. */
 export function createTimeReader() {
-  const times: (number | null)[] = [];
+  const times: RawTimes = [];
   let rest = '';
   return {
     times,

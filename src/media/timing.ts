@@ -1,9 +1,11 @@
 import type { Rational, VideoFacts } from './facts.js';
 
 /** A packet of the video stream, in ticks of the stream's time base. */
-interface Packet {
+export interface Packet {
   time: number;
   duration: number;
+  /** Whether decoding can begin here. */
+  key: boolean;
 }
 
 /** What ffprobe says of the stream's rate. */
@@ -35,8 +37,12 @@ export function parseRational(text: string | undefined): Rational | null {
 export function parsePackets(csv: string): Packet[] {
   const shown = csv.split('\n').filter((line) => line !== '' && !line.slice(line.lastIndexOf(',')).includes('D'));
   const packets = shown.map((line) => {
-    const [pts = '', dts = '', duration = ''] = line.split(',');
-    return { time: Number(pts === 'N/A' ? dts : pts), duration: Number(duration) || 0 };
+    const [pts = '', dts = '', duration = '', flags = ''] = line.split(',');
+    return {
+      time: Number(pts === 'N/A' ? dts : pts),
+      duration: Number(duration) || 0,
+      key: flags.startsWith('K'),
+    };
   });
   return packets.toSorted((a, b) => a.time - b.time);
 }

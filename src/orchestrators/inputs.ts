@@ -1,3 +1,4 @@
+import type { EncodeChunkInput } from '../activities/inputs.js';
 import type { BatchPlan } from '../job/plan.js';
 import type { RetryPolicy } from '../job/retry.js';
 import type { JobSpec } from '../job/spec.js';
@@ -16,6 +17,16 @@ export interface LaneInput {
   plan: BatchPlan;
   retry: RetryPolicy;
   timeouts: Timeouts;
+}
+
+/** Chunks `lane`, `lane + lanes`, … of a video, each by one call of the activity. */
+export interface ChunkLaneInput {
+  activity: 'splitChunk' | 'encodeChunk';
+  chunks: number;
+  lane: number;
+  lanes: number;
+  /** What every call gets, beside the index of the chunk. */
+  input: { jobId: string } & Partial<EncodeChunkInput>;
 }
 
 export interface BatchInput {

@@ -52,7 +52,7 @@ function* runStages(
 
   const source = spec.input.images === undefined ? videoSource : imagesSource;
   enter(context, status, source.opening);
-  const opened = yield* source.open(context, jobId);
+  const opened = yield* source.open(context, jobId, prepared.value);
   if (!opened.ok) return opened;
   const { items, warnings } = opened.value;
   status.items = items;
@@ -70,7 +70,7 @@ function* runStages(
   if (failure) return failure;
 
   enter(context, status, source.closing);
-  return yield* source.close(context, jobId, items);
+  return yield* source.close(context, jobId, items, prepared.value);
 }
 
 /** The job goes on with up to `tolerated` items that have no output. */

@@ -1,5 +1,5 @@
 import type { OrchestrationContext } from 'durable-functions';
-import type { StitchResult } from '../activities/inputs.js';
+import type { Prepared, StitchResult } from '../activities/inputs.js';
 import type { Outcome } from '../job/outcome.js';
 import type { Stage } from '../job/progress.js';
 import type { Step } from './calls.js';
@@ -8,6 +8,10 @@ import type { Step } from './calls.js';
 export interface Source {
   readonly opening: Stage;
   readonly closing: Stage;
-  open(context: OrchestrationContext, jobId: string): Step<Outcome<{ items: number; warnings: string[] }>>;
-  close(context: OrchestrationContext, jobId: string, items: number): Step<Outcome<StitchResult>>;
+  open(
+    context: OrchestrationContext,
+    jobId: string,
+    prepared: Prepared,
+  ): Step<Outcome<{ items: number; warnings: string[] }>>;
+  close(context: OrchestrationContext, jobId: string, items: number, prepared: Prepared): Step<Outcome<StitchResult>>;
 }

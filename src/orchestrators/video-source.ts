@@ -1,14 +1,15 @@
-import type { SplitResult, StitchResult } from '../activities/inputs.js';
-import { callPatiently } from './calls.js';
+import { splitVideo, stitchVideo } from './chunk-stages.js';
 import type { Source } from './source.js';
 
 /** The frames of a video become a video again. */
 export const videoSource: Source = {
   opening: 'split',
   closing: 'stitch',
-  *open(context, jobId) {
-    const split = yield* callPatiently<SplitResult>(context, 'splitVideo', { jobId });
-    return split.ok ? { ok: true, value: { items: split.value.frames, warnings: [] } } : split;
+  *open(context, jobId, prepared) {
+    const split = yield* splitVideo(context, jobId, prepared);
+    if (!split.ok) return split;
+    const { frames, warning } = split.value;
+    return { ok: true, value: { items: frames, warnings: warning === undefined ? [] : [warning] } };
   },
-  close: (context, jobId, frames) => callPatiently<StitchResult>(context, 'stitchVideo', { jobId, frames }),
+  close: (context, jobId, frames, { chunkFrames }) => stitchVideo(context, { jobId, frames, chunkFrames }),
 };

@@ -2,13 +2,19 @@
  * The only place that spells a container or blob name.
  *
  * Media account: `inbox`, `styles`, `outbox` (what users bring and take) and one `work-<job>` container per job (frames and
- * scored frames). Internal account: `models` and one `job-<job>` container per job. A container per job lets a scorer's
+ * scored frames). Internal account: `models`, `limits`, `app-secrets` and one `job-<job>` container per job. A container per job lets a scorer's
  * SAS reach its own job only, and lets one call remove all that the job left.
  */
 export const INBOX = 'inbox';
 export const STYLES = 'styles';
 export const OUTBOX = 'outbox';
 export const MODELS = 'models';
+/** What all instances of the app count together. */
+export const LIMITS = 'limits';
+/** What the app keeps for itself, beyond any job. */
+export const APP_SECRETS = 'app-secrets';
+/** In `APP_SECRETS`: the key with which environments of Container Apps executions are sealed. */
+export const SEALING_KEY_BLOB = 'sealing-key';
 
 export type FrameFormat = 'png' | 'jpg';
 /** Ending of what a scorer makes of an item. */
@@ -19,6 +25,10 @@ export const jobContainer = (jobId: string) => `job-${jobId}`;
 
 export const modelBlob = (model: string) => `${model}.onnx`;
 export const cardBlob = (model: string) => `${model}.json`;
+export const labelsBlob = (model: string) => `${model}.labels.txt`;
+
+/** Creates of container groups, by subscription and region. */
+export const createLedgerBlob = (name: string) => `creates/${name}.json`;
 
 const FRAME_DIGITS = 7;
 
@@ -41,6 +51,15 @@ export function scoredPrefixes(first: number, last: number): string[] {
     { length: thousand(last) - thousand(first) + 1 },
     (_, k) => `scored/${itemName((thousand(first) + k) * 1000).slice(0, -3)}`,
   );
+}
+
+/** The longest prefix shared by the frames `first` to `last`, both included. */
+export function framesPrefix(first: number, last: number): string {
+  const from = itemName(first);
+  const to = itemName(last);
+  let length = 0;
+  while (length < from.length && from[length] === to[length]) length += 1;
+  return `frames/${from.slice(0, length)}`;
 }
 
 /** Index of an output's blob, or undefined for any other name. */
@@ -76,9 +95,16 @@ export const predictionsPart = (list: number) => `predictions/${listName(list)}.
 export const PREDICTIONS_JSONL = 'predictions.jsonl';
 export const PREDICTIONS_CSV = 'predictions.csv';
 
-/** Progress of an activity that handles many items itself. */
-export const stageProgressBlob = (stage: OwnStage) => `stages/${stage}.json`;
+/** Progress of an activity that handles many items itself: its items, or those of one chunk. */
 export type OwnStage = 'split' | 'stitch' | 'list' | 'collect';
+export const stageProgressBlob = (stage: OwnStage, chunk = 0) => `${stageProgressPrefix(stage)}${chunk}.json`;
+export const stageProgressPrefix = (stage: OwnStage) => `stages/${stage}-`;
+/** Where a long video is cut to be split by several activities. */
+export const SPLIT_CHUNKS = 'chunks.json';
+/** When each frame of a chunk is shown. */
+export const chunkTimesBlob = (chunk: number) => `times/${String(chunk).padStart(5, '0')}.json`;
+/** A part of the encoded picture, in the work container. */
+export const segmentBlob = (chunk: number) => `segments/${String(chunk).padStart(5, '0')}.mov`;
 /** The job as `prepareJob` resolved it. */
 export const RESOLVED_JOB = 'job.json';
 /** Present when no further container may be launched: the job was cancelled, or one of its batches failed for good. */

@@ -6,7 +6,7 @@ import { randomId } from './random-id.js';
 
 /** What an upload may be called. */
 export const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,80}$/;
-export const WRITE_SECONDS = 3600;
+export const WRITE_MS = 3_600_000;
 
 /** Images of one folder; more than a thousand are asked for in several requests, the later ones with the first one's path. */
 export const imagesSchema = z.strictObject({
@@ -34,7 +34,9 @@ export async function placeImages(
   const container = storage.media.getContainerClient(INBOX);
   await container.createIfNotExists();
   const prefix = path.slice(INBOX.length + 1);
-  const urls = names.map((image) => blobSas(container.getBlobClient(`${prefix}${image}`), 'cw', WRITE_SECONDS));
+  const urls = names.map((image) =>
+    blobSas(storage, container.getBlobClient(`${prefix}${image}`), 'cw', Date.now() + WRITE_MS),
+  );
   return { path, urls: await Promise.all(urls) };
 }
 

@@ -11,8 +11,14 @@ import {
   type Stage,
 } from '../job/progress.js';
 import type { JobOutput } from '../orchestrators/score-job.js';
-import { parseBatchBlob, PROGRESS_PREFIX, SETTLED_PREFIX, stageProgressBlob } from '../storage/layout.js';
-import { isNotFound, jobOf, readJson, type Storage } from '../storage/storage.js';
+import {
+  parseBatchBlob,
+  type OwnStage,
+  PROGRESS_PREFIX,
+  SETTLED_PREFIX,
+  stageProgressPrefix,
+} from '../storage/layout.js';
+import { isNotFound, jobOf, type Storage } from '../storage/storage.js';
 
 export interface JobStatus {
   id: string;
@@ -110,16 +116,33 @@ async function counts(
   const [settled, reports, own] = await Promise.all([
     list(container, SETTLED_PREFIX),
     list(container, PROGRESS_PREFIX),
-    stage === 'split' || stage === 'stitch' || stage === 'list' || stage === 'collect'
-      ? readJson<{ done: number; total: number }>(container, stageProgressBlob(stage))
-      : undefined,
+    isOwnStage(stage) ? stageDone(container, stage) : undefined,
   ]);
   const scored = published?.plan
     ? countProgress(published.plan, settled as SettledCounts[], reports)
     : { items: { total: published?.items ?? 0, done: 0, failed: 0 }, batches: none };
-  if (!own)
-    return stage === 'stitch' || stage === 'collect' ? { ...scored, items: { ...scored.items, done: 0 } } : scored;
-  return { ...scored, items: { ...scored.items, total: Math.max(scored.items.total, own.done), done: own.done } };
+  return own === undefined
+    ? scored
+    : { ...scored, items: { ...scored.items, total: Math.max(scored.items.total, own), done: own } };
+}
+
+function isOwnStage(stage: Stage | undefined): stage is OwnStage {
+  return stage === 'split' || stage === 'stitch' || stage === 'list' || stage === 'collect';
+}
+
+/** Items that a stage, or the chunks of one, have reported. */
+async function stageDone(container: ContainerClient, stage: OwnStage): Promise<number> {
+  let done = 0;
+  try {
+    for await (const { metadata } of container.listBlobsFlat({
+      prefix: stageProgressPrefix(stage),
+      includeMetadata: true,
+    }))
+      done += Number(metadata?.done ?? 0);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+  return done;
 }
 
 async function list(container: ContainerClient, prefix: string): Promise<(RunningCounts & { state: string })[]> {

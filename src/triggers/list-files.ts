@@ -14,7 +14,7 @@ export interface FileList {
 }
 
 const FILES_AT_ONCE = 1000;
-const READ_SECONDS = 3600;
+const READ_MS = 3_600_000;
 
 /** `GET /api/jobs/{id}/files?from=`: what became of an image folder, at most a thousand files at a time. */
 export function createListFiles({ storage }: { storage: Storage }): HttpHandler {
@@ -40,7 +40,7 @@ async function list(storage: Storage, output: string, from: string): Promise<Fil
     const files = segment.blobItems.map(async (blob) => ({
       name: blob.name.slice(prefix.length),
       bytes: blob.properties.contentLength ?? 0,
-      url: await blobSas(container.getBlobClient(blob.name), 'r', READ_SECONDS),
+      url: await blobSas(storage, container.getBlobClient(blob.name), 'r', Date.now() + READ_MS),
     }));
     return { files: await Promise.all(files), next: continuationToken || null };
   }

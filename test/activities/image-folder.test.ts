@@ -1,4 +1,4 @@
-import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob';
+import type { ContainerClient } from '@azure/storage-blob';
 import pMap from 'p-map';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { createCollectItems } from '../../src/activities/collect-items.js';
@@ -8,15 +8,16 @@ import { createListImages } from '../../src/activities/list-images.js';
 import { readImagesJob } from '../../src/activities/resolved-job.js';
 import { parseSpec } from '../../src/job/spec.js';
 import { itemListBlob, RESOLVED_JOB, scoredBlob } from '../../src/storage/layout.js';
-import { jobOf, readText, type Storage, workOf, writeJson } from '../../src/storage/storage.js';
+import { jobOf, openStorage, readText, type Storage, workOf, writeJson } from '../../src/storage/storage.js';
 
 let storage: Storage;
 let inbox: ContainerClient;
 let outbox: ContainerClient;
 
 beforeAll(async () => {
-  const media = BlobServiceClient.fromConnectionString(inject('storage'));
-  storage = { media, internal: media };
+  const connection = inject('storage');
+  storage = openStorage({ mediaConnection: connection, internalConnection: connection });
+  const { media } = storage;
   inbox = media.getContainerClient('inbox');
   outbox = media.getContainerClient('outbox');
   await Promise.all([inbox.createIfNotExists(), outbox.createIfNotExists()]);

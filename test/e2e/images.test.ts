@@ -70,7 +70,7 @@ describe('a folder of all kinds of pictures', () => {
   beforeAll(async () => {
     sources = await makeFolder(folder);
     images = await uploadFolder(stack.client, folder, '');
-    pass = await stack.client.upload('model', identity('pass', [1, 3, 'h', 'w'], {}), file('pass.json'));
+    pass = await stack.client.upload('model', identity('pass', [1, 3, 'h', 'w'], {}), { card: file('pass.json') });
   });
 
   test('comes back under the same names, each picture as the model makes it of its source', async () => {
@@ -114,11 +114,9 @@ describe('a folder of all kinds of pictures', () => {
   });
 
   test('becomes files named where the job says and lines that name them, for a model that gives arrays', async () => {
-    const model = await stack.client.upload(
-      'model',
-      identity('array', [1, 3, 4, 4], { output: { kind: 'tensor' } }),
-      file('array.json'),
-    );
+    const model = await stack.client.upload('model', identity('array', [1, 3, 4, 4], { output: { kind: 'tensor' } }), {
+      card: file('array.json'),
+    });
     const output = { images: 'outbox/arrays' };
     const id = await stack.client.start({ input: { images }, model, output, tolerate: { failedItems: 1 } });
     expect(await stack.ended(id)).toMatchObject({ state: 'done', output: 'outbox/arrays/' });
@@ -136,7 +134,8 @@ describe('a folder of all kinds of pictures', () => {
 test('the command line takes a folder to predictions, tells how it went and names what failed', async () => {
   const folder = file('photos');
   const sources = await makeFolder(folder);
-  const model = identity('values', [1, 3, 4, 4], { output: { kind: 'classes', top: 2, labels: ['first, of all'] } });
+  const labels = Array.from({ length: 48 }, (_, index) => `class, number ${index}`);
+  const model = identity('values', [1, 3, 4, 4], { output: { kind: 'classes', top: 2, labels } });
   const { code, stdout, stderr } = await runCli(
     ['score', 'photos', '--model', model, '--tolerate', '1', '--json', '--data', stack.data],
     { cwd: stack.folder },

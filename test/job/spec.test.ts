@@ -19,6 +19,7 @@ describe('a job specification', () => {
   test('needs only the input and the model; everything else has a default', () => {
     expect(parseSpec(JSON.stringify(minimal))).toEqual({
       ...minimal,
+      input: { ...minimal.input, onDamage: 'fail' },
       output: { codec: 'h264', frameFormat: 'png', keepFrames: false },
       batch: { size: 'auto' },
       compute: { kind: 'local' },
@@ -39,6 +40,7 @@ describe('a job specification', () => {
   test('keeps what it says', () => {
     const full = {
       ...minimal,
+      input: { ...minimal.input, onDamage: 'keep' },
       style: 'styles/a/wave.jpg',
       output: { video: 'outbox/painted.webm', codec: 'vp9', quality: 'best', frameFormat: 'jpg', keepFrames: true },
       batch: { size: 7, maxParallel: 2 },

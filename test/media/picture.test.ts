@@ -48,13 +48,11 @@ describe.each(builds)('pictures through ffmpeg from $name', (build) => {
     const [, , , input = '', ...filter] = smooth;
     const graph = `${filter[1] ?? ''},${tagged(matrix, range)},format=${pixels}`;
     const source = make(build, out(file), '-f', 'lavfi', '-i', input, '-vf', graph, '-c:v', 'ffv1', ...tags);
-    const { facts, frames } = await roundTrip(build, source, out(`${file}.mp4`));
+    const { facts } = await roundTrip(build, source, out(`${file}.mp4`));
     expect(facts.colour.matrix).toBe(tags[1]);
-    const again = await collect(build.media.split(out(`${file}.mp4`), { format: 'png' }));
-    const [before, after] = await Promise.all(
-      [frames, again].map(async (list) => Buffer.concat(await Promise.all(list.map(rgb)))),
-    );
-    const { psnr, shift } = compareRgb(before ?? Buffer.alloc(0), after ?? Buffer.alloc(0));
+    // As players show them: colour between the pixels that have one is interpolated.
+    const player = `scale=in_color_matrix=${matrix}:in_range=${range}:flags=bicubic+accurate_rnd+full_chroma_int`;
+    const { psnr, shift } = compareRgb(decodeRgb(build, source, player), decodeRgb(build, out(`${file}.mp4`), player));
     expect(psnr).toBeGreaterThan(40);
     for (const channel of shift) expect(Math.abs(channel)).toBeLessThan(1);
   });

@@ -80,7 +80,7 @@ describe.each(builds)('probe with ffmpeg from $name', ({ media, tools }) => {
     ],
   ])('says what is wrong with %s', { timeout: 5000 }, async (file, content, sentence) => {
     writeFileSync(path.join(folder, 'secret.mp4'), readFileSync(sample));
-    await expect(media.probe(write(file, content), 'the clip')).rejects.toMatchObject({
+    await expect(media.probe(write(file, content), { name: 'the clip' })).rejects.toMatchObject({
       kind: 'user',
       message: expect.stringMatching(sentence),
     });
@@ -116,7 +116,7 @@ describe.each(builds)('probe with ffmpeg from $name', ({ media, tools }) => {
   });
 
   it('stops on an abort', async () => {
-    await expect(media.probe(sample, 'x', AbortSignal.abort(new Error('enough')))).rejects.toThrow('enough');
+    await expect(media.probe(sample, { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough');
     expect(runningTools()).toEqual([]);
   });
 });

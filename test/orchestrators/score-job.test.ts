@@ -2,9 +2,10 @@ import { describe, expect, test } from 'vitest';
 import type { PublishedStatus } from '../../src/job/progress.js';
 import { parseSpec } from '../../src/job/spec.js';
 import type { ScoreResult } from '../../src/orchestrators/inputs.js';
+import { chunkLane } from '../../src/orchestrators/chunk-lane.js';
 import { scoreJob } from '../../src/orchestrators/score-job.js';
 import { scoreLane } from '../../src/orchestrators/score-lane.js';
-import { type Call, drive, ok } from '../support/drive.js';
+import { type Call, drive, expectPauses, ok } from '../support/drive.js';
 
 const spec = (more: object = {}) =>
   parseSpec(JSON.stringify({ input: { video: 'inbox/coast.mp4' }, model: 'starry-night', ...more }));
@@ -17,7 +18,8 @@ const lane = (more: Partial<ScoreResult> = {}): ScoreResult => ({
 });
 
 const standard: Record<string, () => unknown> = {
-  prepareJob: () => ok({ expectedItems: 170, parallel: 2, warnings: [] }),
+  prepareJob: () => ok({ expectedItems: 170, parallel: 2, chunkFrames: 5000, splitChunks: 1, warnings: [] }),
+  chunkLane: () => ok({}),
   splitVideo: () => ok({ frames: 168 }),
   scoreLane: () => lane(),
   stitchVideo: () => ok({ output: 'outbox/coast.mp4', bytes: 1000 }),
@@ -101,7 +103,7 @@ describe('a job', () => {
       splitVideo: () => ((tries += 1) < 3 ? { ok: false, kind: 'platform', message: 'away' } : ok({ frames: 168 })),
     });
     expect(result.items).toBe(168);
-    expect(calls.flatMap((call) => (call.type === 'timer' ? [call.seconds] : []))).toEqual([2, 4]);
+    expectPauses(calls, [2, 4]);
   });
 
   test('is not stitched when more items are missing than it tolerates', () => {
@@ -186,6 +188,46 @@ describe('a job with images', () => {
   test('without pictures ends with that sentence', () => {
     const listImages = () => ({ ok: false, kind: 'user', message: 'There is no picture.' });
     expect(() => run({ ...answers(1), listImages }, images)).toThrow('There is no picture.');
+  });
+});
+
+describe('a long video', () => {
+  const long = {
+    prepareJob: () => ok({ expectedItems: 170, parallel: 2, chunkFrames: 40, splitChunks: 3, warnings: [] }),
+  };
+
+  test('is split and encoded by chunks, some at a time, before the parts are put together', () => {
+    const { calls } = run(long);
+    expect(calls.map((call) => (call.type === 'timer' ? 'timer' : call.name))).toEqual([
+      'prepareJob',
+      ...Array.from({ length: 3 }, () => 'chunkLane'),
+      'splitVideo',
+      'scoreLane',
+      'scoreLane',
+      ...Array.from({ length: 4 }, () => 'chunkLane'),
+      'stitchVideo',
+      'finishJob',
+    ]);
+    const lanes = calls.flatMap((call) =>
+      call.type === 'sub-orchestrator' && call.name === 'chunkLane' ? [call.id] : [],
+    );
+    expect(lanes.slice(2, 4)).toEqual(['coast-abcd2345-splitChunk-2', 'coast-abcd2345-encodeChunk-0']);
+  });
+
+  test('fails with the sentence of the chunk that failed', () => {
+    const broken = () => ({ ok: false, kind: 'user', message: 'The disk is full.' });
+    expect(fail({ ...long, chunkLane: broken }).message).toBe('The disk is full.');
+  });
+
+  test('has lanes that handle every so many chunks, and again when the platform fails', () => {
+    const input = { activity: 'splitChunk', chunks: 9, lane: 1, lanes: 4, input: { jobId: 'coast' } };
+    let tries = 0;
+    const { result, calls } = drive(chunkLane, input, () => {
+      tries += 1;
+      return tries === 2 ? { ok: false, kind: 'platform', message: 'away' } : ok({});
+    });
+    expect(calls.map((call) => (call.type === 'activity' ? call.input.chunk : 'pause'))).toEqual([1, 5, 'pause', 5]);
+    expect(result).toEqual({ ok: true, value: {} });
   });
 });
 

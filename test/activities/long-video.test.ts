@@ -1,0 +1,136 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { createEncodeChunk } from '../../src/activities/encode-chunk.js';
+import { planChunks } from '../../src/activities/plan-chunks.js';
+import { createSplitChunk } from '../../src/activities/split-chunk.js';
+import { createSplitVideo } from '../../src/activities/split-video.js';
+import { createStitchVideo } from '../../src/activities/stitch-video.js';
+import { parseSpec } from '../../src/job/spec.js';
+import { type Comparison, createMedia, type PackedTimetable } from '../../src/media/media.js';
+import { COMPARISON, frameBlob, FRAMES_PREFIX, RESOLVED_JOB, segmentBlob, TIMING } from '../../src/storage/layout.js';
+import { jobOf, openStorage, readJson, workOf, writeJson } from '../../src/storage/storage.js';
+import { tools } from '../support/clip.js';
+import { decodeRgb } from '../support/media.js';
+
+const connection = inject('storage');
+const storage = openStorage({ mediaConnection: connection, internalConnection: connection });
+const media = createMedia(tools);
+const tempFolder = mkdtempSync(path.join(os.tmpdir(), 'long-video-'));
+const ports = { storage, media, tempFolder, chunkFrames: 20 };
+const clip = path.join(tempFolder, 'clip.mp4');
+const FRAMES = 75;
+
+afterAll(() => rmSync(tempFolder, { recursive: true, force: true }));
+
+/** What `prepareJob` leaves behind. */
+async function prepare(jobId: string): Promise<number> {
+  const inbox = storage.media.getContainerClient('inbox');
+  const [work, job] = [workOf(storage, jobId), jobOf(storage, jobId)];
+  await Promise.all([inbox, work, job].map((container) => container.createIfNotExists()));
+  await inbox.getBlockBlobClient(`${jobId}.mp4`).uploadFile(clip);
+  const output = { video: `outbox/${jobId}.mkv`, codec: 'ffv1' };
+  const spec = parseSpec(JSON.stringify({ input: { video: `inbox/${jobId}.mp4` }, model: 'none', output }));
+  const video = await media.probe(clip);
+  await writeJson(job, RESOLVED_JOB, { jobId, spec, video, output: output.video });
+  return (await planChunks(ports, jobId, clip, video)).splitChunks;
+}
+
+/** Name and version of each frame in storage. */
+async function versions(jobId: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for await (const { name, properties } of workOf(storage, jobId).listBlobsFlat({ prefix: FRAMES_PREFIX }))
+    found.set(name, properties.etag);
+  return found;
+}
+
+async function splitInChunks(jobId: string, chunks: number) {
+  for (let chunk = 0; chunk < chunks; chunk += 1) await createSplitChunk(ports)({ jobId, chunk });
+  return createSplitVideo(ports)({ jobId, chunks });
+}
+
+const timing = (jobId: string) => readJson<PackedTimetable>(jobOf(storage, jobId), TIMING);
+
+beforeAll(() => {
+  const pictures = `testsrc2=size=64x48:rate=25:duration=${FRAMES / 25}`;
+  const sound = ['-f', 'lavfi', '-i', 'sine=duration=3', '-c:a', 'aac'];
+  const keys = ['-c:v', 'libx264', '-g', '10', '-bf', '2', '-pix_fmt', 'yuv420p'];
+  execFileSync(tools.ffmpeg, ['-loglevel', 'error', '-f', 'lavfi', '-i', pictures, ...sound, ...keys, clip]);
+});
+
+describe('a split that was killed half-way', () => {
+  test('goes on without uploading again what is there', async () => {
+    await prepare('killed-whole');
+    await createSplitVideo(ports)({ jobId: 'killed-whole', chunks: 1 });
+    const before = await versions('killed-whole');
+    for (const index of [3, 60, 74]) await workOf(storage, 'killed-whole').deleteBlob(frameBlob(index, 'png'));
+    expect(await createSplitVideo(ports)({ jobId: 'killed-whole', chunks: 1 })).toEqual({ frames: FRAMES });
+    const after = await versions('killed-whole');
+    const again = [...after].filter(([name, version]) => before.get(name) !== version).map(([name]) => name);
+    expect(again).toEqual([3, 60, 74].map((index) => frameBlob(index, 'png')));
+    expect(after.size).toBe(FRAMES);
+  });
+});
+
+describe('a video in chunks', () => {
+  let chunks = 0;
+  let output = '';
+
+  beforeAll(async () => {
+    chunks = await prepare('chunked');
+    await splitInChunks('chunked', chunks);
+  });
+
+  test('has the frames and the times that it has as a whole', async () => {
+    expect(chunks).toBe(4);
+    await prepare('whole');
+    await createSplitVideo(ports)({ jobId: 'whole', chunks: 1 });
+    expect(await timing('chunked')).toEqual(await timing('whole'));
+    expect([...(await versions('chunked')).keys()]).toEqual([...(await versions('whole')).keys()]);
+  });
+
+  test('is not split again when it is there', async () => {
+    const before = await versions('chunked');
+    expect(await splitInChunks('chunked', chunks)).toEqual({ frames: FRAMES });
+    expect(await versions('chunked')).toEqual(before);
+  });
+
+  test('is stitched from segments into every frame of the source, with its sound, and says so', async () => {
+    const input = { jobId: 'chunked', frames: FRAMES, chunkFrames: 20 };
+    for (const chunk of [3, 1, 0, 2]) await createEncodeChunk(ports)({ ...input, chunk });
+    expect(await createStitchVideo(ports)(input)).toMatchObject({ output: 'outbox/chunked.mkv' });
+    expect(await readJson<Comparison>(jobOf(storage, 'chunked'), COMPARISON)).toMatchObject({
+      frames: { expected: FRAMES, found: FRAMES },
+      sound: [{ sameData: true }],
+      problems: [],
+    });
+    output = path.join(tempFolder, 'output.mkv');
+    await storage.media.getContainerClient('outbox').getBlobClient('chunked.mkv').downloadToFile(output);
+    const build = { name: 'found', tools, media };
+    const filter = 'scale=flags=neighbor,format=yuv444p,zscale=min=470bg:rin=limited:m=gbr:r=full,format=gbrp';
+    expect(decodeRgb(build, output).equals(decodeRgb(build, clip, filter))).toBe(true);
+  });
+
+  test('does not encode a segment again that is there', async () => {
+    const segment = workOf(storage, 'chunked').getBlobClient(segmentBlob(1));
+    const before = (await segment.getProperties()).etag;
+    await createEncodeChunk(ports)({ jobId: 'chunked', chunk: 1, frames: FRAMES, chunkFrames: 20 });
+    expect((await segment.getProperties()).etag).toBe(before);
+  });
+
+  test('is split as a whole when a chunk has other frames than its packets promise', async () => {
+    const many = await prepare('odd');
+    await createSplitChunk(ports)({ jobId: 'odd', chunk: 0 });
+    const job = jobOf(storage, 'odd');
+    const plan = (await readJson<{ count: number }[]>(job, 'chunks.json')) ?? [];
+    await writeJson(
+      job,
+      'chunks.json',
+      plan.map((chunk) => ({ ...chunk, count: chunk.count + 1 })),
+    );
+    expect(await splitInChunks('odd', many)).toEqual({ frames: FRAMES });
+    expect(await timing('odd')).toEqual(await timing('chunked'));
+  });
+});

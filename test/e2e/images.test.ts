@@ -113,22 +113,32 @@ describe('a folder of all kinds of pictures', () => {
     );
   });
 
-  test('becomes files named where the job says and lines that name them, for a model that gives arrays', async () => {
-    const model = await stack.client.upload('model', identity('array', [1, 3, 4, 4], { output: { kind: 'tensor' } }), {
-      card: file('array.json'),
-    });
-    const output = { images: 'outbox/arrays' };
-    const id = await stack.client.start({ input: { images }, model, output, tolerate: { failedItems: 1 } });
-    expect(await stack.ended(id)).toMatchObject({ state: 'done', output: 'outbox/arrays/' });
-    expect(await downloadFolder(stack.client, id, file('arrays'))).toBe(true);
-    const lines = readFileSync(file('arrays/predictions.jsonl'), 'utf8').trim().split('\n');
-    expect(lines).toHaveLength(9);
-    for (const line of lines) {
-      const { item, file: npy } = JSON.parse(line) as { item: string; file: string };
-      expect(Object.keys(sources)).toContain(item);
-      expect(readFileSync(file('arrays', npy)).toString('latin1', 1, 6)).toBe('NUMPY');
-    }
-  });
+  test.each([
+    ['tensor', 'npy', 'NUMPY'],
+    ['mask', 'png', 'PNG'],
+  ])(
+    'becomes files named where the job says and lines that name them, for a model that gives a %s',
+    async (kind, ending, magic) => {
+      const output = kind === 'mask' ? { kind, method: 'argmax' } : { kind };
+      const network = identity(kind, [1, 3, 4, 4], { output });
+      const model = await stack.client.upload('model', network, { card: file(`${kind}.json`) });
+      const place = `outbox/${kind}s`;
+      const spec = { input: { images }, model, output: { images: place }, tolerate: { failedItems: 1 } };
+      const id = await stack.client.start(spec);
+      expect(await stack.ended(id)).toMatchObject({ state: 'done', output: `${place}/` });
+      expect(await downloadFolder(stack.client, id, file(kind))).toBe(true);
+      const lines = readFileSync(file(kind, 'predictions.jsonl'), 'utf8').trim().split('\n');
+      expect(lines).toHaveLength(9);
+      for (const line of lines) {
+        const prediction = JSON.parse(line) as { item: string; file: string };
+        expect(Object.keys(sources)).toContain(prediction.item);
+        expect(prediction.file.endsWith(`.${ending}`)).toBe(true);
+        expect(readFileSync(file(kind, prediction.file)).toString('latin1', 1, 1 + magic.length)).toBe(magic);
+      }
+      const csv = readFileSync(file(kind, 'predictions.csv'), 'utf8').trim().split('\r\n');
+      expect([csv[0], csv.length]).toEqual(['item,file', 10]);
+    },
+  );
 });
 
 test('the command line takes a folder to predictions, tells how it went and names what failed', async () => {

@@ -22,6 +22,7 @@ import { isPlatformError, openStorage } from './storage/storage.js';
 import { createCancelJob } from './triggers/cancel-job.js';
 import { createCreateUpload } from './triggers/create-upload.js';
 import { createGetFile } from './triggers/get-file.js';
+import { createListFiles } from './triggers/list-files.js';
 import { createGetJob } from './triggers/get-job.js';
 import { createStartJob } from './triggers/start-job.js';
 import { createSweep } from './triggers/sweep.js';
@@ -81,6 +82,7 @@ app.http('cancelJob', {
   handler: createCancelJob(ports),
 });
 app.http('getFile', { ...http, methods: ['GET'], route: 'jobs/{id}/files/{file}', handler: createGetFile(ports) });
+app.http('listFiles', { ...http, methods: ['GET'], route: 'jobs/{id}/files', handler: createListFiles(ports) });
 app.http('createUpload', { ...http, methods: ['POST'], route: 'uploads', handler: createCreateUpload(ports) });
 app.timer('sweep', { schedule: '0 */10 * * * *', handler: createSweep(ports) });
 

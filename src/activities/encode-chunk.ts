@@ -8,7 +8,7 @@ import { jobOf, readJson, workOf } from '../storage/storage.js';
 import type { EncodeChunkInput, SplitResult } from './inputs.js';
 import { diskError, jobFolder } from './local-copy.js';
 import type { Ports } from './ports.js';
-import { readResolvedJob } from './resolved-job.js';
+import { readVideoJob } from './resolved-job.js';
 import { scoredFrames } from './scored-frames.js';
 
 /** Encodes a part of the scored frames of a long video; not again when that has been done. */
@@ -17,7 +17,7 @@ export function createEncodeChunk({ storage, media, tempFolder }: Pick<Ports, 's
     const range = chunkAt(chunk, all, chunkFrames);
     const segment = workOf(storage, jobId).getBlockBlobClient(segmentBlob(chunk));
     if (await segment.exists()) return { frames: range.count };
-    const job = await readResolvedJob(storage, jobId);
+    const job = await readVideoJob(storage, jobId);
     const packed = await readJson<PackedTimetable>(jobOf(storage, jobId), TIMING);
     if (!packed) throw new JobError('user', `The timetable of job ${jobId} is gone; start the job again.`);
     const timetable = partOf(unpack(packed), range);

@@ -4,10 +4,11 @@ import { type AttemptPhases, summarize, sumsOf } from '../job/phases.js';
 import { batchAt, type BatchPlan } from '../job/plan.js';
 import type { AttemptResult, FailedItem } from '../job/task.js';
 import type { Comparison } from '../media/media.js';
-import { COMPARISON, itemName, MANIFEST, RESOLVED_JOB, settledBlob } from '../storage/layout.js';
+import { COMPARISON, MANIFEST, RESOLVED_JOB, settledBlob } from '../storage/layout.js';
 import { jobOf, readJson, type Storage, workOf, writeJson } from '../storage/storage.js';
 import { readBatchState } from './batch-state.js';
 import type { FinishInput, FinishResult } from './inputs.js';
+import { readItems } from './job-items.js';
 import { jobFolder } from './local-copy.js';
 import type { Ports } from './ports.js';
 import type { ResolvedJob } from './resolved-job.js';
@@ -37,9 +38,10 @@ export function createFinishJob({ storage, tempFolder }: Pick<Ports, 'storage' |
   return async (input: FinishInput): Promise<FinishResult> => {
     const { jobId, plan } = input;
     const job = await readJson<ResolvedJob>(jobOf(storage, jobId), RESOLVED_JOB);
-    const batches = plan
-      ? await pMap(batchIndices(plan), (index) => reportBatch(storage, jobId, plan, index), { concurrency: READS })
-      : [];
+    const batches =
+      plan && job
+        ? await pMap(batchIndices(plan), (index) => reportBatch(storage, job, plan, index), { concurrency: READS })
+        : [];
     const totals = {
       done: sum(batches, (batch) => batch.done),
       failed: sum(batches, (batch) => batch.failed.length),
@@ -70,12 +72,16 @@ export function createFinishJob({ storage, tempFolder }: Pick<Ports, 'storage' |
 const batchIndices = (plan: BatchPlan) => Array.from({ length: plan.batches }, (_, index) => index);
 const sum = <T>(values: T[], of: (value: T) => number) => values.reduce((total, value) => total + of(value), 0);
 
-async function reportBatch(storage: Storage, jobId: string, plan: BatchPlan, index: number): Promise<BatchReport> {
+async function reportBatch(storage: Storage, job: ResolvedJob, plan: BatchPlan, index: number): Promise<BatchReport> {
   const { first, count } = batchAt(plan, index) ?? { first: 0, count: 0 };
-  const settled = await readJson<Settled>(jobOf(storage, jobId), settledBlob(index));
+  const settled = await readJson<Settled>(jobOf(storage, job.jobId), settledBlob(index));
   const attempts = settled?.attempt ?? 0;
-  const state = await readBatchState(storage, jobId, first, count, index, attempts);
-  const givenUp = state.missing.map((item) => ({ name: itemName(item), reason: settled?.message ?? 'never scored' }));
+  const state = await readBatchState(storage, job, first, count, index, attempts);
+  const names = state.missing.length > 0 ? await readItems(storage, job, first, count) : [];
+  const givenUp = state.missing.map((item) => ({
+    name: names[item - first]?.name ?? '',
+    reason: settled?.message ?? 'never scored',
+  }));
   const results = state.results.map((result) => reportAttempt(result));
   return {
     batch: index,

@@ -1,6 +1,9 @@
+import { createCollectItems } from './collect-items.js';
+import { createCollectPredictions } from './collect-predictions.js';
 import { createEncodeChunk } from './encode-chunk.js';
 import { createFinishJob } from './finish-job.js';
 import { createLaunchBatch } from './launch-batch.js';
+import { createListImages } from './list-images.js';
 import { createObserveBatch } from './observe-batch.js';
 import type { Ports } from './ports.js';
 import { createPrepareJob } from './prepare-job.js';
@@ -15,11 +18,14 @@ export function createActivities(ports: Ports) {
     prepareJob: createPrepareJob(ports),
     splitChunk: createSplitChunk(ports),
     splitVideo: createSplitVideo(ports),
+    listImages: createListImages(ports),
     launchBatch: createLaunchBatch(ports),
     observeBatch: createObserveBatch(ports),
     settleBatch: createSettleBatch(ports),
     encodeChunk: createEncodeChunk(ports),
     stitchVideo: createStitchVideo(ports),
+    collectItems: createCollectItems(ports),
+    collectPredictions: createCollectPredictions(ports),
     finishJob: createFinishJob(ports),
   };
 }

@@ -12,13 +12,30 @@ export interface PrepareInput {
 export interface Prepared {
   /** Frames the video is expected to have; `splitVideo` tells the true number. */
   expectedItems: number;
-  /** Frames that one activity stitches at most. */
+  /** Frames that one activity stitches at most; 0 for images. */
   chunkFrames: number;
   /** Activities that split the video; 1 for a short one. */
   splitChunks: number;
   /** Containers that may run at once. */
   parallel: number;
   warnings: string[];
+}
+
+export interface ListResult {
+  items: number;
+  warnings: string[];
+}
+
+export interface CollectInput {
+  jobId: string;
+  /** Index of the first item, and how many there are; `first` is where an item list begins. */
+  first: number;
+  count: number;
+}
+
+export interface CollectResult {
+  /** Of what was stored below the output prefix. */
+  bytes: number;
 }
 
 export interface SplitInput {

@@ -7,7 +7,7 @@ import { segmentBlob } from '../storage/layout.js';
 import { type Storage, workOf } from '../storage/storage.js';
 import { localCopy } from './local-copy.js';
 import type { Ports } from './ports.js';
-import type { ResolvedJob } from './resolved-job.js';
+import type { VideoJob } from './resolved-job.js';
 
 const DOWNLOADS = 4;
 
@@ -20,7 +20,7 @@ interface JoinFiles {
 /** Puts what `encodeChunk` made of the frames together, with the sound of the source. */
 export async function joinSegments(
   { storage, media }: { storage: Storage; media: Ports['media'] },
-  job: ResolvedJob,
+  job: VideoJob,
   timetable: Timetable,
   chunkFrames: number,
   { folder, source, output }: JoinFiles,

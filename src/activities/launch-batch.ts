@@ -1,16 +1,5 @@
-import type { ScoreTask } from '../job/task.js';
-import {
-  containerName,
-  frameBlob,
-  itemName,
-  logBlob,
-  modelBlob,
-  progressBlob,
-  resultBlob,
-  scoredBlob,
-  STOP,
-  taskBlob,
-} from '../storage/layout.js';
+import type { ScoreTask, TaskItem } from '../job/task.js';
+import { containerName, logBlob, modelBlob, progressBlob, resultBlob, STOP, taskBlob } from '../storage/layout.js';
 import { orHeld, whileHolding } from '../storage/lease.js';
 import {
   blobSas,
@@ -24,6 +13,7 @@ import {
 } from '../storage/storage.js';
 import { readBatchState } from './batch-state.js';
 import type { AttemptInput, LaunchResult } from './inputs.js';
+import { imagesOf, readItems } from './job-items.js';
 import type { Ports } from './ports.js';
 import { readResolvedJob, type ResolvedJob } from './resolved-job.js';
 
@@ -35,14 +25,14 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
   return async (input: AttemptInput): Promise<LaunchResult> => {
     const { jobId, batch, attempt } = input;
     if (await jobOf(storage, jobId).getBlobClient(STOP).exists()) return { remaining: input.count, stopped: true };
-    const [job, state] = await Promise.all([
-      readResolvedJob(storage, jobId),
-      readBatchState(storage, jobId, input.first, input.count, batch, attempt - 1),
-    ]);
+    const job = await readResolvedJob(storage, jobId);
+    const state = await readBatchState(storage, job, input.first, input.count, batch, attempt - 1);
     if (state.missing.length === 0) return { remaining: 0, stopped: false };
+    const items = await readItems(storage, job, input.first, input.count);
+    const missing = state.missing.flatMap((index) => items[index - input.first] ?? []);
     const task = jobOf(storage, jobId).getBlockBlobClient(taskBlob(batch, attempt));
     const what = `the launch of batch ${batch}, attempt ${attempt}`;
-    await orHeld(what, () => writeJson(jobOf(storage, jobId), task.name, makeTask(job, input, state.missing)));
+    await orHeld(what, () => writeJson(jobOf(storage, jobId), task.name, makeTask(job, input, missing)));
     const deadline = Date.now() + accessSeconds(job) * 1000;
     await whileHolding(task, what, async (confirm) =>
       compute[job.spec.compute.kind].launch({
@@ -61,17 +51,12 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
   };
 }
 
-function makeTask(job: ResolvedJob, { batch, attempt }: AttemptInput, missing: number[]): ScoreTask {
-  const format = job.spec.output.frameFormat;
+function makeTask(job: ResolvedJob, { batch, attempt }: AttemptInput, items: TaskItem[]): ScoreTask {
   return {
     jobId: job.jobId,
     batch,
     attempt,
-    items: missing.map((index) => ({
-      name: itemName(index),
-      input: frameBlob(index, format),
-      output: scoredBlob(index, format),
-    })),
+    items,
     card: job.card,
     device: job.spec.compute.device,
     progressBlob: progressBlob(batch, attempt),
@@ -94,12 +79,17 @@ async function scorerEnvironment(
   deadline: number,
 ): Promise<Record<string, string>> {
   const { model, style } = job.spec;
-  const [jobUrl, workUrl, modelUrl, styleUrl] = await Promise.all([
+  const [jobUrl, workUrl, modelUrl, styleUrl, inputUrl] = await Promise.all([
     containerSas(storage, jobOf(storage, job.jobId), 'rcwl', deadline),
     containerSas(storage, workOf(storage, job.jobId), 'rcwl', deadline),
     blobSas(storage, modelsOf(storage).getBlobClient(modelBlob(model)), 'r', deadline),
     style === undefined ? undefined : blobSas(storage, mediaBlob(storage, style), 'r', deadline),
+    'images' in job ? containerSas(storage, imagesOf(storage, job).container, 'r', deadline) : undefined,
   ]);
   const environment = { TASK_BLOB: task, JOB_CONTAINER_URL: jobUrl, WORK_CONTAINER_URL: workUrl, MODEL_URL: modelUrl };
-  return styleUrl === undefined ? environment : { ...environment, STYLE_URL: styleUrl };
+  return {
+    ...environment,
+    ...(styleUrl !== undefined && { STYLE_URL: styleUrl }),
+    ...(inputUrl !== undefined && { INPUT_CONTAINER_URL: inputUrl }),
+  };
 }

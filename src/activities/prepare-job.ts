@@ -19,33 +19,64 @@ export function createPrepareJob(ports: Ports) {
     await Promise.all([workOf(storage, jobId).createIfNotExists(), jobOf(storage, jobId).createIfNotExists()]);
     const folder = jobFolder(ports.tempFolder, jobId);
     const [video, card, preflight] = await Promise.all([
-      localCopy(mediaBlob(storage, spec.input.video), folder, 'source').then((file) =>
-        ports.media.probe(file, { name: spec.input.video, keep: spec.input.onDamage === 'keep' }),
-      ),
+      probeVideo(ports, spec, folder),
       resolveModel(ports, spec, folder),
       ports.compute[spec.compute.kind].preflight({ maxParallel: spec.batch.maxParallel, gpu: spec.compute.gpu }),
     ]);
     await checkStyle(storage, spec, card);
-    const output = spec.output.video ?? `${OUTBOX}/${jobId}${defaultEnding(spec, video)}`;
-    const lost = checkOutput(output, video);
-    const job: ResolvedJob = {
+    const common = {
       jobId,
-      spec,
       card,
-      video,
-      output,
       parallel: preflight.maxParallel,
       gpu: preflight.gpu,
       createdAt: new Date().toISOString(),
     };
+    const { job, warnings, expectedItems } = video ? resolveVideo(common, spec, video) : resolveImages(common, spec);
     await writeJson(jobOf(storage, jobId), RESOLVED_JOB, job);
     return {
-      expectedItems: video.framesEstimate,
-      ...(await planChunks(ports, jobId, path.join(folder, 'source'), video)),
+      expectedItems,
+      ...(video
+        ? await planChunks(ports, jobId, path.join(folder, 'source'), video.facts)
+        : { chunkFrames: 0, splitChunks: 0 }),
       parallel: preflight.maxParallel,
-      warnings: [...video.warnings, ...lost, ...preflight.warnings],
+      warnings: [...warnings, ...preflight.warnings],
     };
   };
+}
+
+interface Resolution {
+  job: ResolvedJob;
+  warnings: string[];
+  /** 0 when nobody knows yet. */
+  expectedItems: number;
+}
+
+type Common = Pick<ResolvedJob, 'jobId' | 'card' | 'parallel' | 'gpu' | 'createdAt'>;
+
+function resolveVideo(common: Common, spec: JobSpec, { name, facts }: { name: string; facts: VideoFacts }): Resolution {
+  checkPaints(common.card, spec.model);
+  const output = spec.output.video ?? `${OUTBOX}/${common.jobId}${defaultEnding(spec, facts)}`;
+  const lost = checkOutput(output, facts);
+  const job = { ...common, spec: { ...spec, input: { ...spec.input, video: name } }, video: facts, output };
+  return { job, warnings: [...facts.warnings, ...lost], expectedItems: facts.framesEstimate };
+}
+
+function resolveImages(common: Common, spec: JobSpec): Resolution {
+  const output = spec.output.images ?? `${OUTBOX}/${common.jobId}/`;
+  const job = { ...common, spec, images: spec.input.images ?? '', output };
+  return { job, warnings: [], expectedItems: 0 };
+}
+
+/** The facts of the video; undefined when the job has images. */
+async function probeVideo(
+  { storage, media }: Ports,
+  { input }: JobSpec,
+  folder: string,
+): Promise<{ name: string; facts: VideoFacts } | undefined> {
+  const { video: name } = input;
+  if (name === undefined) return undefined;
+  const file = await localCopy(mediaBlob(storage, name), folder, 'source');
+  return { name, facts: await media.probe(file, { name, keep: input.onDamage === 'keep' }) };
 }
 
 /** Loads the model once, in a process of its own, and completes its card from what the model says of itself. */
@@ -57,14 +88,12 @@ async function resolveModel(ports: Ports, { model, compute }: JobSpec, folder: s
     readText(models, cardBlob(model)),
     readText(models, labelsBlob(model)),
   ]);
-  const complete = completeCard(
+  return completeCard(
     parseCard(card ?? '{}'),
     // Elsewhere the scorer finds out: only local compute has the devices of this machine.
     await ports.inspectModel(file, model, compute.kind === 'local' ? compute.device : undefined),
     labels === undefined ? undefined : parseLabels(labels),
   );
-  checkPaints(complete, model);
-  return complete;
 }
 
 /** Frames go in, so pictures of their size have to come out. */

@@ -4,7 +4,7 @@ import type { FrameRange } from '../job/chunks.js';
 import { JobError } from '../job/failure.js';
 import { frameBlob, scoredBlob } from '../storage/layout.js';
 import { jobOf, readBytes, type Storage, workOf } from '../storage/storage.js';
-import type { ResolvedJob } from './resolved-job.js';
+import type { VideoJob } from './resolved-job.js';
 import { createStageProgress } from './stage-progress.js';
 
 /** Frames fetched ahead of ffmpeg. */
@@ -13,7 +13,7 @@ const DOWNLOADS = 6;
 /** The frames to show, in order, a few fetched ahead; says how far it is. */
 export async function* scoredFrames(
   storage: Storage,
-  job: ResolvedJob,
+  job: VideoJob,
   { first, count }: FrameRange,
   chunk?: number,
 ): AsyncGenerator<Buffer> {
@@ -33,13 +33,13 @@ export async function* scoredFrames(
 }
 
 /** A frame whose scoring failed, within the job's tolerance, is shown as it came. */
-export async function frameOrSource(work: ContainerClient, job: ResolvedJob, index: number): Promise<Buffer> {
+export async function frameOrSource(work: ContainerClient, job: VideoJob, index: number): Promise<Buffer> {
   const { frameFormat } = job.spec.output;
   return (await readBytes(work, scoredBlob(index, frameFormat))) ?? sourceFrame(work, job, index);
 }
 
 /** @throws JobError `user` when somebody removed the frame. */
-export async function sourceFrame(work: ContainerClient, job: ResolvedJob, index: number): Promise<Buffer> {
+export async function sourceFrame(work: ContainerClient, job: VideoJob, index: number): Promise<Buffer> {
   const name = frameBlob(index, job.spec.output.frameFormat);
   const frame = await readBytes(work, name);
   if (!frame) throw new JobError('user', `${work.containerName}/${name} is gone; start the job again.`);

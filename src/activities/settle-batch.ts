@@ -41,7 +41,7 @@ export function createSettleBatch({ storage, compute }: Pick<Ports, 'storage' | 
       observation,
     });
     await provider.remove(name);
-    const state = await readBatchState(storage, jobId, first, count, batch, attempt);
+    const state = await readBatchState(storage, job, first, count, batch, attempt);
     const own = state.results.find((each) => each.attempt === attempt);
     const phases = await readPhases(storage, input, observation, own);
     const before = earlier?.phases.filter((each) => each.attempt !== attempt) ?? [];

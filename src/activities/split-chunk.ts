@@ -5,7 +5,7 @@ import { jobOf, mediaBlob, readJson, writeJson } from '../storage/storage.js';
 import type { ChunkInput, SplitResult } from './inputs.js';
 import { jobFolder, localCopy } from './local-copy.js';
 import type { Ports } from './ports.js';
-import { readResolvedJob } from './resolved-job.js';
+import { readVideoJob } from './resolved-job.js';
 import { storeFrames } from './store-frames.js';
 
 /**
@@ -17,7 +17,7 @@ export function createSplitChunk({ storage, media, tempFolder }: Pick<Ports, 'st
     const container = jobOf(storage, jobId);
     const done = await readJson<RawTimes>(container, chunkTimesBlob(index));
     if (done) return { frames: done.length };
-    const job = await readResolvedJob(storage, jobId);
+    const job = await readVideoJob(storage, jobId);
     const chunk = (await readJson<Chunk[]>(container, SPLIT_CHUNKS))?.[index];
     if (!chunk) throw new RangeError(`there is no chunk ${index} of job ${jobId}`);
     const { video: name } = job.spec.input;

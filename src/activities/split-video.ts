@@ -6,7 +6,7 @@ import { jobOf, mediaBlob, readJson, type Storage, writeJson } from '../storage/
 import type { SplitInput, SplitResult } from './inputs.js';
 import { jobFolder, localCopy } from './local-copy.js';
 import type { Ports } from './ports.js';
-import { readResolvedJob, type ResolvedJob } from './resolved-job.js';
+import { readVideoJob, type VideoJob } from './resolved-job.js';
 import { storeFrames } from './store-frames.js';
 
 /**
@@ -15,7 +15,7 @@ import { storeFrames } from './store-frames.js';
  */
 export function createSplitVideo({ storage, media, tempFolder }: Pick<Ports, 'storage' | 'media' | 'tempFolder'>) {
   return async ({ jobId, chunks }: SplitInput): Promise<SplitResult> => {
-    const job = await readResolvedJob(storage, jobId);
+    const job = await readVideoJob(storage, jobId);
     const times = chunks > 1 ? await joinTimes(storage, jobId, chunks) : undefined;
     if (times) return keepTimes(storage, job, wholeTimetable(times, job.video));
     const { video: name, onDamage } = job.spec.input;
@@ -34,7 +34,7 @@ export function createSplitVideo({ storage, media, tempFolder }: Pick<Ports, 'st
   };
 }
 
-async function keepTimes(storage: Storage, { jobId, spec }: ResolvedJob, timetable: Timetable): Promise<SplitResult> {
+async function keepTimes(storage: Storage, { jobId, spec }: VideoJob, timetable: Timetable): Promise<SplitResult> {
   await writeJson(jobOf(storage, jobId), TIMING, pack(timetable));
   const frames = timetable.times.length;
   if (!timetable.broken) return { frames };

@@ -1,11 +1,11 @@
 import type { ContainerClient } from '@azure/storage-blob';
-import { stageProgressBlob } from '../storage/layout.js';
+import { type OwnStage, stageProgressBlob } from '../storage/layout.js';
 import { writeJson } from '../storage/storage.js';
 
 const INTERVAL_MS = 500;
 
-/** Lets an activity that handles many frames say how far it is: at most twice a second, never waiting for the upload. */
-export function createStageProgress(container: ContainerClient, stage: 'split' | 'stitch', chunk?: number) {
+/** Lets an activity that handles many items say how far it is: at most twice a second, never waiting for the upload. */
+export function createStageProgress(container: ContainerClient, stage: OwnStage, chunk?: number) {
   let last = 0;
   let pending: Promise<void> = Promise.resolve();
   return {

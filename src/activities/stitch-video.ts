@@ -9,7 +9,7 @@ import type { StitchInput, StitchResult } from './inputs.js';
 import { joinSegments } from './join-segments.js';
 import { diskError, jobFolder, localCopy } from './local-copy.js';
 import type { Ports } from './ports.js';
-import { readResolvedJob, type ResolvedJob } from './resolved-job.js';
+import { readVideoJob, type VideoJob } from './resolved-job.js';
 import { frameOrSource, scoredFrames, sourceFrame } from './scored-frames.js';
 
 const CONTACT_SHEET_PAIRS = 4;
@@ -22,7 +22,7 @@ const CONTENT_TYPES: Record<string, string> = {
 /** Puts the scored frames, the original timing and the original audio together, and uploads the result whole. */
 export function createStitchVideo({ storage, media, tempFolder }: Pick<Ports, 'storage' | 'media' | 'tempFolder'>) {
   return async ({ jobId, frames, chunkFrames }: StitchInput): Promise<StitchResult> => {
-    const job = await readResolvedJob(storage, jobId);
+    const job = await readVideoJob(storage, jobId);
     const folder = jobFolder(tempFolder, jobId);
     const source = await localCopy(mediaBlob(storage, job.spec.input.video), folder, 'source');
     const output = path.join(folder, `stitched${path.extname(job.output) || '.mp4'}`);
@@ -49,7 +49,7 @@ interface StitchFiles {
 /** @returns the size of the stored output in bytes. */
 async function stitch(
   { storage, media, chunkFrames }: Pick<Ports, 'storage' | 'media'> & { chunkFrames: number },
-  job: ResolvedJob,
+  job: VideoJob,
   { frames, timetable, folder, source, output }: StitchFiles,
 ): Promise<number> {
   if (timetable && frames > chunkFrames) {
@@ -69,7 +69,7 @@ async function stitch(
  */
 async function check(
   storage: Storage,
-  job: ResolvedJob,
+  job: VideoJob,
   media: Ports['media'],
   files: { source: string; timetable: Timetable; output: string },
 ): Promise<void> {
@@ -95,7 +95,7 @@ async function upload(storage: Storage, target: string, file: string): Promise<n
 
 async function uploadContactSheet(
   storage: Storage,
-  job: ResolvedJob,
+  job: VideoJob,
   frames: number,
   media: Ports['media'],
   file: string,

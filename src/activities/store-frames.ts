@@ -1,7 +1,7 @@
 import pMap from 'p-map';
 import { frameBlob, frameIndex, FRAMES_PREFIX, framesPrefix } from '../storage/layout.js';
 import { jobOf, type Storage, workOf } from '../storage/storage.js';
-import type { ResolvedJob } from './resolved-job.js';
+import type { VideoJob } from './resolved-job.js';
 import { createStageProgress } from './stage-progress.js';
 
 /** Uploads that wait for storage at the same time; ffmpeg is held back when all are busy. */
@@ -19,7 +19,7 @@ export interface StoreOptions {
 /** Uploads the frames as they come and reports how far it is; gives their number. A blob is there whole or not at all. */
 export async function storeFrames(
   storage: Storage,
-  job: ResolvedJob,
+  job: VideoJob,
   frames: AsyncIterable<Buffer>,
   { first, keep, chunk }: StoreOptions,
 ): Promise<number> {

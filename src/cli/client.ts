@@ -6,7 +6,9 @@ import { pipeline } from 'node:stream/promises';
 import { BlockBlobClient } from '@azure/storage-blob';
 import { JobError, messageOf } from '../job/failure.js';
 import type { Upload } from '../triggers/create-upload.js';
+import type { ImageUpload } from '../triggers/image-uploads.js';
 import type { JobStatus } from '../triggers/job-progress.js';
+import type { FileList } from '../triggers/list-files.js';
 
 /** The app's HTTP interface, local or deployed. Every method throws a JobError with the app's own sentence. */
 export type JobClient = ReturnType<typeof createJobClient>;
@@ -33,6 +35,11 @@ export function createJobClient(baseUrl: string, key: string | undefined) {
       if (labels !== undefined && labelsUrl !== undefined) await new BlockBlobClient(labelsUrl).uploadFile(labels);
       return stored;
     },
+    /** Places for so many images, of the folder of this name; `stored` is the path that an earlier answer gave. */
+    async placeImages(folder: string, names: string[], stored: string | undefined): Promise<ImageUpload> {
+      const body = { kind: 'images', name: uploadName(folder), names, path: stored };
+      return (await (await call('POST', 'api/uploads', body)).json()) as ImageUpload;
+    },
     async start(spec: object): Promise<string> {
       return ((await (await call('POST', 'api/jobs', spec)).json()) as { id: string }).id;
     },
@@ -41,6 +48,16 @@ export function createJobClient(baseUrl: string, key: string | undefined) {
     },
     async cancel(id: string): Promise<void> {
       await call('DELETE', `api/jobs/${id}`);
+    },
+    /** All outputs of an image folder, asked for a thousand at a time. */
+    async *files(id: string): AsyncGenerator<FileList['files']> {
+      let from = '';
+      do {
+        const answer = await call('GET', `api/jobs/${id}/files?from=${encodeURIComponent(from)}`);
+        const list = (await answer.json()) as FileList;
+        yield list.files;
+        from = list.next ?? '';
+      } while (from !== '');
     },
     /** Downloads a file of the job, whole or not at all. */
     async download(id: string, file: 'output' | 'contact-sheet' | 'manifest', target: string): Promise<void> {

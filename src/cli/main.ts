@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
@@ -6,6 +6,7 @@ import { DEVICES } from '../job/device.js';
 import { JobError, messageOf } from '../job/failure.js';
 import { cardText, describeQuestions, inspect } from './model.js';
 import { COMPUTES, score, type ScoreOptions } from './score.js';
+import { type FolderOptions, renderFolderSummary, scoreFolder } from './score-folder.js';
 import { start } from './start.js';
 import { renderSummary, type Summary } from './summary.js';
 
@@ -20,6 +21,11 @@ const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
 
 const resolve = (file: string) => path.resolve(cwd, file);
+const isFolder = (file: string) =>
+  stat(file).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 
 function wholeNumber(least: number, most: number) {
   return (text: string): number => {
@@ -47,7 +53,7 @@ program
 interface ScoreFlags extends Partial<
   Pick<
     ScoreOptions,
-    'card' | 'labels' | 'style' | 'contactSheet' | 'maxParallel' | 'compute' | 'device' | 'url' | 'key'
+    'card' | 'labels' | 'style' | 'contactSheet' | 'maxParallel' | 'tolerate' | 'compute' | 'device' | 'url' | 'key'
   >
 > {
   model: string;
@@ -58,15 +64,19 @@ interface ScoreFlags extends Partial<
 
 program
   .command('score')
-  .description('run a video through a model and save the painted video')
-  .argument('<video>', 'the video file')
+  .description('run a video or a folder of images through a model and save what comes out')
+  .argument('<video>', 'the video file, or a folder of images')
   .option('--model <model>', 'a model of the app by name, or an .onnx file', 'starry-night')
   .option('--card <file>', "the model's card, when it does not lie beside the .onnx file as .json")
   .option('--labels <file>', "the names of the model's classes, when its card does not name a file")
   .option('--style <image>', 'the style picture, for a model with a style input')
-  .option('--out <file>', 'where the painted video goes; by default VIDEO-MODEL.mp4 in this folder')
+  .option(
+    '--out <file>',
+    'where the painted video goes, by default VIDEO-MODEL.mp4 here; for images a folder, FOLDER-MODEL',
+  )
   .option('--contact-sheet <file>', 'also save before/after pairs as one PNG')
   .option('--max-parallel <n>', 'containers that run at once', wholeNumber(1, 100))
+  .option('--tolerate <n>', 'frames or images that may fail; by default none', wholeNumber(0, 10_000_000))
   .addOption(
     new Option(
       '--compute <kind>',
@@ -79,29 +89,30 @@ program
   .option('--json', 'print the summary as JSON and nothing else')
   .option(...data)
   .action(async (video: string, flags: ScoreFlags) => {
-    const out = resolve(flags.out ?? `${path.parse(video).name}-${path.parse(flags.model).name}.mp4`);
     const model = flags.model.endsWith('.onnx') ? resolve(flags.model) : flags.model;
     const optional = (file: string | undefined) => (file === undefined ? undefined : resolve(file));
-    const { maxParallel, compute, device, url, key } = flags;
-    const files = {
-      video: resolve(video),
+    const { maxParallel, tolerate, compute, device, url, key } = flags;
+    const { name } = path.parse(resolve(video));
+    const out = (ending: string) => resolve(flags.out ?? `${name}-${path.parse(flags.model).name}${ending}`);
+    const common = {
       model,
-      out,
       card: optional(flags.card),
       labels: optional(flags.labels),
       style: optional(flags.style),
-      contactSheet: optional(flags.contactSheet),
-    };
-    await run({
-      ...files,
       maxParallel,
+      tolerate,
       compute,
       device,
       url,
       key,
       data: resolve(flags.data),
       quiet: flags.json === true,
-    });
+    };
+    const contactSheet = optional(flags.contactSheet);
+    if (!(await isFolder(resolve(video))))
+      await run({ ...common, video: resolve(video), contactSheet, out: out('.mp4') });
+    else if (contactSheet === undefined) await runFolder({ ...common, folder: resolve(video), out: out('') });
+    else throw new JobError('user', 'A contact sheet shows frames of a video; leave --contact-sheet out for a folder.');
   });
 
 program
@@ -137,6 +148,11 @@ program
 async function run(options: Omit<ScoreOptions, 'env' | 'signal'>): Promise<void> {
   const summary: Summary = await score({ ...options, env: process.env, signal: interrupted.signal });
   console.log(options.quiet ? JSON.stringify(summary, null, 2) : renderSummary(summary));
+}
+
+async function runFolder(options: Omit<FolderOptions, 'env' | 'signal'>): Promise<void> {
+  const summary = await scoreFolder({ ...options, env: process.env, signal: interrupted.signal });
+  console.log(options.quiet ? JSON.stringify(summary, null, 2) : renderFolderSummary(summary));
 }
 
 try {

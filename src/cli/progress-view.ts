@@ -7,14 +7,14 @@ export interface ProgressView {
   end(): void;
 }
 
-export function createProgressView(stream: NodeJS.WriteStream, quiet: boolean): ProgressView {
+export function createProgressView(stream: NodeJS.WriteStream, quiet: boolean, unit = 'frames'): ProgressView {
   if (quiet) return { show: () => undefined, end: () => undefined };
-  return stream.isTTY ? barView(stream) : lineView(stream);
+  return stream.isTTY ? barView(stream, unit) : lineView(stream, unit);
 }
 
-const FORMAT = '{stage} |{bar}| {value}/{total} frames  {rate}  {left}';
+const FORMAT = '{stage} |{bar}| {value}/{total} {unit}  {rate}  {left}';
 
-function barView(stream: NodeJS.WriteStream): ProgressView {
+function barView(stream: NodeJS.WriteStream, unit: string): ProgressView {
   const bar = new SingleBar(
     { format: FORMAT, stream, hideCursor: true, barsize: 30, noTTYOutput: false },
     Presets.shades_classic,
@@ -23,7 +23,7 @@ function barView(stream: NodeJS.WriteStream): ProgressView {
   return {
     show(status) {
       const stage = status.stage ?? 'queued';
-      const payload = { stage: stage.padEnd(7), ...words(status) };
+      const payload = { stage: stage.padEnd(7), unit, ...words(status, unit) };
       if (shown === '') bar.start(status.items.total, status.items.done, payload);
       shown = stage;
       bar.setTotal(Math.max(1, status.items.total));
@@ -35,7 +35,7 @@ function barView(stream: NodeJS.WriteStream): ProgressView {
 
 const LINE_EVERY_MS = 5000;
 
-function lineView(stream: NodeJS.WriteStream): ProgressView {
+function lineView(stream: NodeJS.WriteStream, unit: string): ProgressView {
   let stage = '';
   let last = 0;
   return {
@@ -45,19 +45,19 @@ function lineView(stream: NodeJS.WriteStream): ProgressView {
       if (current === stage && now - last < LINE_EVERY_MS) return;
       stage = current;
       last = now;
-      const { rate, left } = words(status);
+      const { rate, left } = words(status, unit);
       const { done, total, failed } = status.items;
       stream.write(
-        `${current}: ${done}/${total} frames${failed > 0 ? `, ${failed} failed` : ''}${rate ? `, ${rate}` : ''}${left ? `, ${left}` : ''}\n`,
+        `${current}: ${done}/${total} ${unit}${failed > 0 ? `, ${failed} failed` : ''}${rate ? `, ${rate}` : ''}${left ? `, ${left}` : ''}\n`,
       );
     },
     end: () => undefined,
   };
 }
 
-function words(status: JobStatus): { rate: string; left: string } {
+function words(status: JobStatus, unit: string): { rate: string; left: string } {
   return {
-    rate: status.framesPerSecond === null ? '' : `${status.framesPerSecond.toFixed(1)} frames/s`,
+    rate: status.framesPerSecond === null ? '' : `${status.framesPerSecond.toFixed(1)} ${unit}/s`,
     left: status.secondsLeft === null ? '' : `${status.secondsLeft} s left`,
   };
 }

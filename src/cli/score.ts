@@ -3,16 +3,17 @@ import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Device } from '../job/device.js';
 import { JobError } from '../job/failure.js';
+import { isNamedAsPicture } from '../job/picture-kind.js';
 import type { JobStatus } from '../triggers/job-progress.js';
 import { checkInputFile, checkOutputFile } from './checks.js';
 import type { JobClient } from './client.js';
 import { createProgressView, type ProgressView } from './progress-view.js';
 import { filesOf } from './model-files.js';
 import { findStack, isAlive, startStack } from './stack.js';
-import { type Summary, summarise } from './summary.js';
+import { type OwnSeconds, type Summary, summarise } from './summary.js';
 
-export interface ScoreOptions {
-  video: string;
+/** What videos and image folders have in common. */
+export interface JobOptions {
   /** Name of a model of the app, or an .onnx file. */
   model: string;
   card?: string;
@@ -20,8 +21,9 @@ export interface ScoreOptions {
   labels?: string;
   style?: string;
   out: string;
-  contactSheet?: string;
   maxParallel?: number;
+  /** Items that may fail. */
+  tolerate?: number;
   /** `…-emulated` starts a stand-in for Azure beside a local stack of its own. */
   compute?: (typeof COMPUTES)[number];
   /** What the model runs on; by default the best device that the scorer finds. */
@@ -34,6 +36,11 @@ export interface ScoreOptions {
   env: NodeJS.ProcessEnv;
   /** Aborted by Ctrl-C: the job is cancelled and all that was started is stopped. */
   signal: AbortSignal;
+}
+
+export interface ScoreOptions extends JobOptions {
+  video: string;
+  contactSheet?: string;
 }
 
 export const COMPUTES = ['local', 'aci', 'container-apps', 'aci-emulated', 'container-apps-emulated'] as const;
@@ -49,22 +56,41 @@ const isFile = (model: string) => model.endsWith('.onnx') || model.includes('/')
  */
 export async function score(options: ScoreOptions): Promise<Summary> {
   await checkFiles(options);
+  const { status, seconds } = await runThrough(options, {
+    unit: 'frames',
+    upload: async (client) => ({ video: await client.upload('video', options.video) }),
+    save: async (client, { id }) => {
+      await client.download(id, 'output', options.out);
+      if (options.contactSheet !== undefined) await client.download(id, 'contact-sheet', options.contactSheet);
+    },
+  });
+  return summarise(status, seconds, { output: options.out, contactSheet: options.contactSheet ?? null });
+}
+
+interface Way {
+  /** What the progress counts. */
+  unit: string;
+  /** The job's `input`. */
+  upload: (client: JobClient) => Promise<object>;
+  save: (client: JobClient, status: JobStatus) => Promise<void>;
+}
+
+/** From the start of a stack, if none runs, to the saved result; with the seconds that the client's own steps took. */
+export async function runThrough(options: JobOptions, way: Way): Promise<{ status: JobStatus; seconds: OwnSeconds }> {
   const began = performance.now();
   const seconds = () => (performance.now() - began) / 1000;
   const { client, stop } = await connect(options);
-  const view = createProgressView(process.stderr, options.quiet);
+  const view = createProgressView(process.stderr, options.quiet, way.unit);
   try {
     const started = seconds();
-    const spec = await uploadAll(client, options);
+    const spec = await uploadAll(client, options, way.upload);
     const uploaded = seconds();
     const status = await runJob(client, spec, view, options.signal);
     view.end();
     const finished = seconds();
-    await client.download(status.id, 'output', options.out);
-    if (options.contactSheet !== undefined) await client.download(status.id, 'contact-sheet', options.contactSheet);
+    await way.save(client, status);
     const total = seconds();
-    const own = { start: started, upload: uploaded - started, download: total - finished, total };
-    return summarise(status, own, { output: options.out, contactSheet: options.contactSheet ?? null });
+    return { status, seconds: { start: started, upload: uploaded - started, download: total - finished, total } };
   } finally {
     view.end();
     await stop();
@@ -73,6 +99,17 @@ export async function score(options: ScoreOptions): Promise<Summary> {
 
 async function checkFiles(options: ScoreOptions): Promise<void> {
   await checkInputFile(options.video, 'video');
+  if (isNamedAsPicture(options.video) && !/\.gif$/i.test(options.video))
+    throw new JobError('user', `${options.video} is a picture; put it into a folder and name the folder.`);
+  await checkModelFiles(options);
+  if (path.resolve(options.out) === path.resolve(options.video))
+    throw new JobError('user', `${options.out} is the video itself; name another file with --out.`);
+  await checkOutputFile(options.out, '--out');
+  if (options.contactSheet !== undefined) await checkOutputFile(options.contactSheet, '--contact-sheet');
+}
+
+/** The files that go with the model. */
+export async function checkModelFiles(options: JobOptions): Promise<void> {
   if (isFile(options.model)) await checkInputFile(options.model, 'model');
   for (const [option, file, what] of [
     ['--card', options.card, 'card'],
@@ -84,10 +121,6 @@ async function checkFiles(options: ScoreOptions): Promise<void> {
     await checkInputFile(file, option === '--card' ? 'model card' : 'label file');
   }
   if (options.style !== undefined) await checkInputFile(options.style, 'style picture');
-  if (path.resolve(options.out) === path.resolve(options.video))
-    throw new JobError('user', `${options.out} is the video itself; name another file with --out.`);
-  await checkOutputFile(options.out, '--out');
-  if (options.contactSheet !== undefined) await checkOutputFile(options.contactSheet, '--contact-sheet');
 }
 
 interface Connection {
@@ -96,7 +129,7 @@ interface Connection {
 }
 
 /** The deployed app, the local stack that runs already, or one of its own that lives as long as this job. */
-async function connect({ url, key, data, env, compute }: ScoreOptions): Promise<Connection> {
+async function connect({ url, key, data, env, compute }: JobOptions): Promise<Connection> {
   const emulateAzure = compute?.endsWith(EMULATED) ?? false;
   if (url !== undefined && emulateAzure)
     throw new JobError('user', `The compute ${compute} runs on this machine only; leave --url or --compute out.`);
@@ -137,20 +170,21 @@ async function removeLeftovers(data: string): Promise<void> {
   }
 }
 
-async function uploadAll(client: JobClient, options: ScoreOptions): Promise<object> {
-  const [video, model, style] = await Promise.all([
-    client.upload('video', options.video),
+async function uploadAll(client: JobClient, options: JobOptions, uploadInput: Way['upload']): Promise<object> {
+  const [input, model, style] = await Promise.all([
+    uploadInput(client),
     isFile(options.model)
       ? client.upload('model', options.model, await filesOf(options.model, options))
       : options.model,
     options.style === undefined ? undefined : client.upload('style', options.style),
   ]);
   return {
-    input: { video },
+    input,
     model,
     style,
     compute: { kind: options.compute?.replace(EMULATED, ''), device: options.device },
     batch: options.maxParallel === undefined ? undefined : { maxParallel: options.maxParallel },
+    tolerate: options.tolerate === undefined ? undefined : { failedItems: options.tolerate },
   };
 }
 

@@ -1,5 +1,4 @@
 import Table from 'cli-table3';
-import { STAGES } from '../job/progress.js';
 import type { JobStatus } from '../triggers/job-progress.js';
 
 /** What `score` tells at the end, and prints as JSON with `--json`. */
@@ -17,12 +16,19 @@ export interface Summary {
   totalSeconds: number;
 }
 
+/** Seconds of the client's own steps. */
+export interface OwnSeconds {
+  start: number;
+  upload: number;
+  download: number;
+  total: number;
+}
+
 export function summarise(
   status: JobStatus,
-  own: { start: number; upload: number; download: number; total: number },
+  own: OwnSeconds,
   files: { output: string; contactSheet: string | null },
 ): Summary {
-  const stages = Object.fromEntries(STAGES.map((stage) => [stage, status.stages[stage] ?? 0]));
   return {
     job: status.id,
     ...files,
@@ -31,23 +37,27 @@ export function summarise(
     batches: status.batches.total,
     framesPerSecond: status.framesPerSecond,
     warnings: status.warnings,
-    seconds: { start: own.start, upload: own.upload, ...stages, download: own.download },
+    seconds: { start: own.start, upload: own.upload, ...status.stages, download: own.download },
     totalSeconds: own.total,
   };
 }
 
-export function renderSummary(summary: Summary): string {
+export function renderSeconds({ seconds: stages, totalSeconds }: Pick<Summary, 'seconds' | 'totalSeconds'>): string {
   const table = new Table({
     head: ['stage', 'seconds'],
     colAligns: ['left', 'right'],
     style: { head: [], border: [], compact: true },
   });
-  for (const [stage, seconds] of Object.entries(summary.seconds)) table.push([stage, seconds.toFixed(1)]);
-  table.push(['total', summary.totalSeconds.toFixed(1)]);
+  for (const [stage, seconds] of Object.entries(stages)) table.push([stage, seconds.toFixed(1)]);
+  table.push(['total', totalSeconds.toFixed(1)]);
+  return table.toString();
+}
+
+export function renderSummary(summary: Summary): string {
   const rate = summary.framesPerSecond === null ? '' : `, ${summary.framesPerSecond.toFixed(1)} frames/s`;
   const failed = summary.failedFrames > 0 ? `, ${summary.failedFrames} failed` : '';
   return [
-    table.toString(),
+    renderSeconds(summary),
     ...summary.warnings.map((warning) => `Warning: ${warning}`),
     `${summary.frames} frames in ${summary.batches} batches${rate}${failed}`,
     `Video:         ${summary.output}`,

@@ -6,12 +6,12 @@ export function isJobId(text: string): boolean {
 }
 
 /**
- * A readable id, e.g. `coast-k3v9q2xa`: at most 24 characters of the input's file name and the random part.
+ * A readable id, e.g. `coast-k3v9q2xa`: at most 24 characters of the input's file or folder name and the random part.
  * Lower-case letters, digits and single hyphens, since it is part of blob container and container group names.
  * @param random 8 lower-case letters or digits.
  */
 export function makeJobId(inputPath: string, random: string): string {
-  const file = inputPath.split('/').at(-1) ?? '';
+  const file = inputPath.split('/').findLast((part) => part !== '') ?? '';
   const slug = file
     .replace(/\.[^.]*$/, '')
     .toLowerCase()

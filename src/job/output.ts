@@ -1,6 +1,7 @@
 /** What an output video can be, by the ending of its name. */
 export const VIDEO_CODECS = ['h264', 'h265', 'vp9', 'ffv1'] as const;
 export type VideoCodec = (typeof VIDEO_CODECS)[number];
+export const DEFAULT_CODEC: VideoCodec = 'h264';
 
 /** `good` is hard to tell from the frames; `best` is for further work; `small` is for sending. */
 export const QUALITIES = ['small', 'good', 'best'] as const;

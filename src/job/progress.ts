@@ -1,6 +1,7 @@
 import type { BatchPlan } from './plan.js';
 
-export const STAGES = ['prepare', 'split', 'score', 'stitch', 'finish'] as const;
+/** A video is split and stitched; an image folder is listed and its outputs are collected. */
+export const STAGES = ['prepare', 'split', 'list', 'score', 'stitch', 'collect', 'finish'] as const;
 export type Stage = (typeof STAGES)[number];
 
 export interface StageTime {

@@ -1,25 +1,38 @@
 import { z } from 'zod';
 import { deviceProblem, DEVICES, matchDevice } from './device.js';
 import { JobError } from './failure.js';
-import { outputProblem, QUALITIES, VIDEO_CODECS } from './output.js';
+import { DEFAULT_CODEC, outputProblem, QUALITIES, VIDEO_CODECS } from './output.js';
 
 /** Largest job specification in bytes; it travels as an orchestrator input, which must stay small. */
 export const MAX_SPEC_BYTES = 4096;
 
 /** `container/name` in the media account, limited to one container so that a job reaches nothing else. */
-function blobPath(container: string): z.ZodType<string> {
+function blobPath(container: string, name = 'NAME'): z.ZodType<string> {
   const path = new RegExp(`^${container}/[^/\\\\\\p{Cc}?#%][^\\\\\\p{Cc}?#%]*$`, 'u');
   return z
     .string()
     .max(300, 'is longer than 300 characters')
-    .regex(path, `must look like "${container}/NAME", without control characters, backslashes, "?", "#" or "%"`)
+    .regex(path, `must look like "${container}/${name}", without control characters, backslashes, "?", "#" or "%"`)
     .refine((text) => !text.split('/').includes('..') && !text.includes('//'), 'must not contain ".." or "//"');
 }
 
+/** A folder: `container/name/`. */
+const blobPrefix = (container: string) =>
+  blobPath(container, 'FOLDER/').transform((path) => (path.endsWith('/') ? path : `${path}/`));
+
 const seconds = (most: number) => z.number().min(1).max(most);
 
-const schema = z.strictObject({
-  input: z.strictObject({ video: blobPath('inbox'), onDamage: z.enum(['fail', 'keep']).default('fail') }),
+const properties = z.strictObject({
+  input: z
+    .strictObject({
+      video: blobPath('inbox').optional(),
+      images: blobPrefix('inbox').optional(),
+      onDamage: z.enum(['fail', 'keep']).default('fail'),
+    })
+    .superRefine(({ video, images }, context) => {
+      if ((video === undefined) === (images === undefined))
+        context.addIssue({ code: 'custom', message: 'must name either a "video" or "images"' });
+    }),
   model: z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'must be a model name: letters, digits, ".", "_" and "-"'),
@@ -27,13 +40,14 @@ const schema = z.strictObject({
   output: z
     .strictObject({
       video: blobPath('outbox').optional(),
-      codec: z.enum(VIDEO_CODECS).default('h264'),
+      images: blobPrefix('outbox').optional(),
+      codec: z.enum(VIDEO_CODECS).optional(),
       quality: z.enum(QUALITIES).optional(),
       frameFormat: z.enum(['png', 'jpg']).default('png'),
       keepFrames: z.boolean().default(false),
     })
     .superRefine((output, context) => {
-      const message = outputProblem(output);
+      const message = outputProblem({ ...output, codec: output.codec ?? DEFAULT_CODEC });
       if (message) context.addIssue({ code: 'custom', message });
     })
     .prefault({}),
@@ -72,6 +86,18 @@ const schema = z.strictObject({
     })
     .prefault({}),
 });
+
+const schema = properties
+  .superRefine(({ input, output }, context) => {
+    if (input.images !== undefined && input.onDamage === 'keep')
+      context.addIssue({ code: 'custom', path: ['input', 'onDamage'], message: 'is for a video; leave it out' });
+    const others = input.images === undefined ? (['images'] as const) : (['video', 'codec', 'quality'] as const);
+    const other = others.find((name) => output[name] !== undefined);
+    if (other === undefined) return;
+    const message = `does not go with "input.${input.images === undefined ? 'video' : 'images'}"; leave it out`;
+    context.addIssue({ code: 'custom', path: ['output', other], message });
+  })
+  .transform(({ output, ...spec }) => ({ ...spec, output: { ...output, codec: output.codec ?? DEFAULT_CODEC } }));
 
 /** A job specification with every default filled in. */
 export type JobSpec = z.output<typeof schema>;
@@ -118,5 +144,5 @@ function sentence(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_type' && issue.input === undefined) return `"${at}" is missing`;
   const where = at ? `"${at}"` : 'the body';
   const what = issue.message.replace(/^Invalid (input|option): /, '').replace(/^Too (small|big): /, '');
-  return `${where} ${/^(must|is|has|asks) /.test(what) ? what : `is not valid: ${what}`}`;
+  return `${where} ${/^(must|is|has|asks|does) /.test(what) ? what : `is not valid: ${what}`}`;
 }

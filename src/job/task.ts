@@ -2,9 +2,12 @@ import type { Device } from './device.js';
 import type { ModelCard } from './model-card.js';
 import type { PhaseTimes } from './phases.js';
 
-/** One image to score. `input` and `output` are blob names in the media work container of the job. */
+/**
+ * One image to score. `output` is a blob name in the media work container of the job, and so is `input`, unless the scorer is
+ * given another container for inputs.
+ */
 export interface TaskItem {
-  /** Unique within the job, e.g. `000042`. */
+  /** Unique within the job: `0000042`, or a picture's name below the job's prefix. */
   name: string;
   input: string;
   output: string;

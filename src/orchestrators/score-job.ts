@@ -5,8 +5,9 @@ import { planBatches } from '../job/plan.js';
 import type { PublishedStatus, Stage } from '../job/progress.js';
 import { tooManyFailed } from '../job/tolerance.js';
 import { callPatiently, type Step } from './calls.js';
-import { splitVideo, stitchVideo } from './chunk-stages.js';
+import { imagesSource } from './images-source.js';
 import type { JobInput, LaneInput, ScoreResult } from './inputs.js';
+import { videoSource } from './video-source.js';
 
 export interface JobOutput {
   output: string;
@@ -49,12 +50,14 @@ function* runStages(
   status.items = prepared.value.expectedItems;
   status.warnings = prepared.value.warnings;
 
-  enter(context, status, 'split');
-  const split = yield* splitVideo(context, jobId, prepared.value);
-  if (!split.ok) return split;
-  status.items = split.value.frames;
-  if (split.value.warning) status.warnings = [...prepared.value.warnings, split.value.warning];
-  const plan = planBatches(split.value.frames, spec.batch.size, prepared.value.parallel);
+  const source = spec.input.images === undefined ? videoSource : imagesSource;
+  enter(context, status, source.opening);
+  const opened = yield* source.open(context, jobId, prepared.value);
+  if (!opened.ok) return opened;
+  const { items, warnings } = opened.value;
+  status.items = items;
+  status.warnings = [...status.warnings, ...warnings];
+  const plan = planBatches(items, spec.batch.size, prepared.value.parallel);
   status.plan = plan;
 
   enter(context, status, 'score');
@@ -66,9 +69,8 @@ function* runStages(
   const failure = judge(scored, spec.tolerate.failedItems, status);
   if (failure) return failure;
 
-  enter(context, status, 'stitch');
-  const { chunkFrames } = prepared.value;
-  return yield* stitchVideo(context, { jobId, frames: split.value.frames, chunkFrames });
+  enter(context, status, source.closing);
+  return yield* source.close(context, jobId, items, prepared.value);
 }
 
 /** The job goes on with up to `tolerated` items that have no output. */

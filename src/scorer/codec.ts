@@ -1,4 +1,5 @@
 import { JobError, messageOf } from '../job/failure.js';
+import { PICTURE_KINDS, type PictureKind, pictureKind } from '../job/picture-kind.js';
 import type { Picture, Size } from './picture.js';
 
 /** `png` is lossless; `jpg` is JPEG at quality 95. */
@@ -9,7 +10,7 @@ export const PIXEL_LIMIT = 100_000_000;
 
 /**
  * Pictures from bytes and back. Decoding turns everything into 8-bit RGB: EXIF rotation applied, grey and palette spread
- * to three channels, 16 bits cut to 8, transparent pixels over black.
+ * to three channels, 16 bits cut to 8, transparent pixels over black, the first picture of several.
  */
 export interface Codec {
   readonly name: 'sharp' | 'jimp';
@@ -60,6 +61,13 @@ export function formatOf(blobName: string): PictureFormat {
 
 export function contentTypeOf(format: PictureFormat): string {
   return format === 'jpg' ? 'image/jpeg' : 'image/png';
+}
+
+/** @throws RangeError when the bytes are no picture of a known kind. */
+export function kindOf(bytes: Uint8Array): PictureKind {
+  const kind = pictureKind(bytes);
+  if (kind === undefined) throw new RangeError(`it is no ${PICTURE_KINDS}`);
+  return kind;
 }
 
 /** The item failure for bytes that a codec could not read. */

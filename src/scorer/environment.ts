@@ -8,8 +8,10 @@ export interface ScorerSettings {
   taskBlob: string;
   /** Container of the job in the internal account: task, progress, result, log. */
   jobContainerUrl: string;
-  /** Container of the job in the media account: inputs and outputs of the items. */
+  /** Container of the job in the media account: outputs of the items, and their inputs unless there is another for them. */
   workContainerUrl: string;
+  /** Container of the items' inputs where it is not the work container. */
+  inputContainerUrl: string | undefined;
   modelUrl: string;
   styleUrl: string | undefined;
   /** Threads of one inference; undefined: one for each core. */
@@ -25,6 +27,7 @@ const schema = z.object({
   TASK_BLOB: z.string('is not set').min(1, 'is empty'),
   JOB_CONTAINER_URL: url,
   WORK_CONTAINER_URL: url,
+  INPUT_CONTAINER_URL: url.optional(),
   MODEL_URL: url,
   STYLE_URL: url.optional(),
   SCORER_THREADS: z.coerce.number('is no number').int('is no whole number').min(1).max(256).optional(),
@@ -51,6 +54,7 @@ export function readEnvironment(environment: Record<string, string | undefined>)
     taskBlob: data.TASK_BLOB,
     jobContainerUrl: data.JOB_CONTAINER_URL,
     workContainerUrl: data.WORK_CONTAINER_URL,
+    inputContainerUrl: data.INPUT_CONTAINER_URL,
     modelUrl: data.MODEL_URL,
     styleUrl: data.STYLE_URL,
     threads: data.SCORER_THREADS,

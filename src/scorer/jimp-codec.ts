@@ -1,7 +1,7 @@
 import { Jimp, JimpMime, ResizeStrategy } from 'jimp';
 import type { Codec } from './codec.js';
-import { PIXEL_LIMIT, unreadable } from './codec.js';
-import type { Picture } from './picture.js';
+import { kindOf, PIXEL_LIMIT, unreadable } from './codec.js';
+import type { Picture, Size } from './picture.js';
 import { pngSize } from './png-header.js';
 
 const PNG_LEVEL = 1;
@@ -21,11 +21,7 @@ export function createJimpCodec(): Codec {
     name: 'jimp',
     decode: async (bytes) => {
       try {
-        refuseHuge(bytes);
-        const { bitmap } = await Jimp.fromBuffer(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), {
-          'image/jpeg': { maxResolutionInMP: PIXEL_LIMIT / 1e6 },
-        });
-        return flatten(bitmap);
+        return await decodeWithJimp(bytes);
       } catch (cause) {
         throw unreadable(bytes, cause);
       }
@@ -49,9 +45,27 @@ export function createJimpCodec(): Codec {
   };
 }
 
-/** jimp itself allocates whatever the header of a PNG asks for. */
-function refuseHuge(bytes: Uint8Array): void {
-  const size = pngSize(bytes);
+/** @throws RangeError or jimp's own errors: no picture that jimp can read, or one of more than `PIXEL_LIMIT` pixels. */
+export async function decodeWithJimp(bytes: Uint8Array): Promise<Picture> {
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const kind = kindOf(bytes);
+  if (kind === 'webp' || kind === 'avif')
+    throw new RangeError('WebP and AVIF need sharp, and jimp is used in its place');
+  refuseHuge(pngSize(bytes) ?? (kind === 'bmp' ? bmpSize(file) : undefined));
+  const { bitmap } = await Jimp.fromBuffer(file, { 'image/jpeg': { maxResolutionInMP: PIXEL_LIMIT / 1e6 } });
+  return flatten(bitmap);
+}
+
+/** As the header says; the height is negative where the rows come from the top. */
+function bmpSize(file: Buffer): Size {
+  const isOld = file.readUInt32LE(14) === 12;
+  return isOld
+    ? { width: file.readUInt16LE(18), height: file.readUInt16LE(20) }
+    : { width: file.readInt32LE(18), height: Math.abs(file.readInt32LE(22)) };
+}
+
+/** jimp itself allocates whatever the header of a file asks for. */
+function refuseHuge(size: Size | undefined): void {
   if (size !== undefined && size.width * size.height > PIXEL_LIMIT) {
     throw new RangeError(`Input image exceeds pixel limit (${size.width}x${size.height})`);
   }

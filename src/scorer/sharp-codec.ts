@@ -1,7 +1,7 @@
 import { deflateRawSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 import type { Codec } from './codec.js';
-import { PIXEL_LIMIT, unreadable } from './codec.js';
+import { kindOf, PIXEL_LIMIT, unreadable } from './codec.js';
 import type { Picture } from './picture.js';
 import { isPlainPng } from './png-header.js';
 
@@ -22,6 +22,8 @@ export function createSharpCodec(): Codec {
     name: 'sharp',
     decode: async (bytes) => {
       try {
+        // The binaries that come with sharp read no BMP.
+        if (kindOf(bytes) === 'bmp') return await (await import('./jimp-codec.js')).decodeWithJimp(bytes);
         return await toPicture(isPlainPng(bytes) ? openPlain(bytes) : openAny(bytes));
       } catch (cause) {
         throw unreadable(bytes, cause);

@@ -14,11 +14,15 @@ export class ScorerStorage {
   readonly #settings: ScorerSettings;
   readonly #job: ContainerClient;
   readonly #work: ContainerClient;
+  readonly #inputs: ContainerClient;
 
   constructor(settings: ScorerSettings) {
     this.#settings = settings;
     this.#job = new ContainerClient(settings.jobContainerUrl, undefined, OPTIONS);
     this.#work = new ContainerClient(settings.workContainerUrl, undefined, OPTIONS);
+    const { inputContainerUrl } = settings;
+    this.#inputs =
+      inputContainerUrl === undefined ? this.#work : new ContainerClient(inputContainerUrl, undefined, OPTIONS);
   }
 
   readTask(signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
@@ -43,7 +47,7 @@ export class ScorerStorage {
 
   /** @throws JobError `item` when there is no such blob. */
   readInput(item: TaskItem, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-    return read(this.#work.getBlobClient(item.input), `the input ${item.input}`, signal, 'item');
+    return read(this.#inputs.getBlobClient(item.input), `the input ${item.input}`, signal, 'item');
   }
 
   storeOutput(item: TaskItem, bytes: Buffer, contentType: string, signal: AbortSignal): Promise<void> {

@@ -17,6 +17,8 @@ export const APP_SECRETS = 'app-secrets';
 export const SEALING_KEY_BLOB = 'sealing-key';
 
 export type FrameFormat = 'png' | 'jpg';
+/** Ending of what a scorer makes of an item. */
+export type ScoredFormat = FrameFormat | 'json' | 'npy';
 
 export const workContainer = (jobId: string) => `work-${jobId}`;
 export const jobContainer = (jobId: string) => `job-${jobId}`;
@@ -33,7 +35,7 @@ const FRAME_DIGITS = 7;
 /** Name of the item for frame `index` (from 0); sorts as the frames follow each other. */
 export const itemName = (index: number) => String(index).padStart(FRAME_DIGITS, '0');
 export const frameBlob = (index: number, format: FrameFormat) => `frames/${itemName(index)}.${format}`;
-export const scoredBlob = (index: number, format: FrameFormat) => `scored/${itemName(index)}.${format}`;
+export const scoredBlob = (index: number, format: ScoredFormat) => `scored/${itemName(index)}.${format}`;
 
 /** Index of a frame's blob, or undefined for any other name. */
 export function frameIndex(blob: string): number | undefined {
@@ -42,22 +44,27 @@ export function frameIndex(blob: string): number | undefined {
 }
 export const FRAMES_PREFIX = 'frames/';
 
-/** The longest prefix shared by the outputs of items `first` to `last`, both included: what to list for a batch. */
-export const scoredPrefix = (first: number, last: number) => `scored/${sharedDigits(first, last)}`;
-/** The same for the frames themselves. */
-export const framesPrefix = (first: number, last: number) => `frames/${sharedDigits(first, last)}`;
+/** What to list for the outputs of items `first` to `last`, both included, and of at most 1998 others. */
+export function scoredPrefixes(first: number, last: number): string[] {
+  const thousand = (index: number) => Math.floor(index / 1000);
+  return Array.from(
+    { length: thousand(last) - thousand(first) + 1 },
+    (_, k) => `scored/${itemName((thousand(first) + k) * 1000).slice(0, -3)}`,
+  );
+}
 
-function sharedDigits(first: number, last: number): string {
+/** The longest prefix shared by the frames `first` to `last`, both included. */
+export function framesPrefix(first: number, last: number): string {
   const from = itemName(first);
   const to = itemName(last);
   let length = 0;
   while (length < from.length && from[length] === to[length]) length += 1;
-  return from.slice(0, length);
+  return `frames/${from.slice(0, length)}`;
 }
 
-/** Index of a scored frame's blob, or undefined for any other name. */
+/** Index of an output's blob, or undefined for any other name. */
 export function scoredIndex(blob: string): number | undefined {
-  const match = /^scored\/(\d+)\.(?:png|jpg)$/.exec(blob);
+  const match = /^scored\/(\d+)\.(?:png|jpg|json|npy)$/.exec(blob);
   return match ? Number(match[1]) : undefined;
 }
 
@@ -78,9 +85,20 @@ export function parseBatchBlob(blob: string): { batch: number; attempt: number }
   return match ? { batch: Number(match[1]), attempt: Number(match[2] ?? 0) } : undefined;
 }
 
-/** Progress of an activity that handles many frames itself: its frames, or those of one chunk. */
-export const stageProgressBlob = (stage: 'split' | 'stitch', chunk = 0) => `${stageProgressPrefix(stage)}${chunk}.json`;
-export const stageProgressPrefix = (stage: 'split' | 'stitch') => `stages/${stage}-`;
+const listName = (list: number) => String(list).padStart(5, '0');
+/** The names of an image folder's items, in the job container: so many lists, and what was found in all. */
+export const itemListBlob = (list: number) => `items/${listName(list)}.jsonl`;
+export const ITEMS = 'items.json';
+/** The predictions for the items of one list, in the work container. */
+export const predictionsPart = (list: number) => `predictions/${listName(list)}.jsonl`;
+/** All predictions, below the output prefix. */
+export const PREDICTIONS_JSONL = 'predictions.jsonl';
+export const PREDICTIONS_CSV = 'predictions.csv';
+
+/** Progress of an activity that handles many items itself: its items, or those of one chunk. */
+export type OwnStage = 'split' | 'stitch' | 'list' | 'collect';
+export const stageProgressBlob = (stage: OwnStage, chunk = 0) => `${stageProgressPrefix(stage)}${chunk}.json`;
+export const stageProgressPrefix = (stage: OwnStage) => `stages/${stage}-`;
 /** Where a long video is cut to be split by several activities. */
 export const SPLIT_CHUNKS = 'chunks.json';
 /** When each frame of a chunk is shown. */

@@ -84,12 +84,12 @@ export async function writeJson(
 }
 
 /**
- * The bytes of a blob; undefined when there is none. One request, unlike downloadToBuffer, which asks for the size first and
+ * The bytes of a blob, or its first `count`; undefined when there is none. One request, unlike downloadToBuffer, which asks for the size first and
  * fails when the blob is replaced in between.
  */
-export async function readBytes(container: ContainerClient, blob: string): Promise<Buffer | undefined> {
+export async function readBytes(container: ContainerClient, blob: string, count?: number): Promise<Buffer | undefined> {
   try {
-    const { readableStreamBody } = await container.getBlobClient(blob).download();
+    const { readableStreamBody } = await container.getBlobClient(blob).download(0, count);
     return readableStreamBody ? await buffer(readableStreamBody) : Buffer.alloc(0);
   } catch (error) {
     if (isNotFound(error)) return undefined;

@@ -5,9 +5,8 @@ import { JobError } from '../job/failure.js';
 import { cardBlob, INBOX, labelsBlob, modelBlob, STYLES } from '../storage/layout.js';
 import { blobSas, modelsOf, type Storage } from '../storage/storage.js';
 import { answerError } from './answers.js';
+import { type ImageUpload, imagesSchema, NAME, placeImages, WRITE_MS } from './image-uploads.js';
 import { randomId } from './random-id.js';
-
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,80}$/;
 
 const schema = z.strictObject({
   kind: z.enum(['video', 'style', 'model']),
@@ -24,30 +23,31 @@ export interface Upload {
   labelsUrl?: string;
 }
 
-const WRITE_MS = 3_600_000;
-
-/** `POST /api/uploads` with `{kind, name}`: a place in storage for one file, for clients that have no access of their own. */
+/** `POST /api/uploads` with `{kind, name}`: a place in storage for one file or many images, for clients that have no access of their own. */
 export function createCreateUpload({ storage }: { storage: Storage }): HttpHandler {
   return async (request, context) => {
     try {
-      const { kind, name } = parse(await request.text());
-      const upload =
-        kind === 'model'
-          ? await placeModel(storage, name)
-          : await placeMedia(storage, kind === 'video' ? INBOX : STYLES, name);
-      return { status: 201, jsonBody: upload };
+      return { status: 201, jsonBody: await place(storage, parse(await request.text())) };
     } catch (error) {
       return answerError(error, (message) => context.error(message));
     }
   };
 }
 
-function parse(text: string): z.output<typeof schema> {
+function place(storage: Storage, wanted: Wanted): Promise<Upload | ImageUpload> {
+  if (wanted.kind === 'images') return placeImages(storage, wanted);
+  const { kind, name } = wanted;
+  return kind === 'model' ? placeModel(storage, name) : placeMedia(storage, kind === 'video' ? INBOX : STYLES, name);
+}
+
+type Wanted = z.output<typeof schema> | z.output<typeof imagesSchema>;
+
+function parse(text: string): Wanted {
   try {
-    return schema.parse(JSON.parse(text));
+    return z.union([schema, imagesSchema]).parse(JSON.parse(text));
   } catch (cause) {
     const message =
-      'An upload is asked for with {"kind":"video|style|model","name":"NAME"}, the name in letters, digits, ".", "_" and "-".';
+      'An upload is asked for with {"kind":"video|style|model","name":"NAME"} or {"kind":"images","name":"NAME","names":["a.jpg",…]} for at most 1000 images, NAME in letters, digits, ".", "_" and "-".';
     throw new JobError('user', message, { cause });
   }
 }

@@ -16,7 +16,7 @@ export function createGetFile({ storage }: { storage: Storage }): HttpHandler {
       if (!blob || !(await blob.exists()))
         return refuse(
           404,
-          `Job "${id}" has no file "${file}"; there are output, contact-sheet and manifest once it is done.`,
+          `Job "${id}" has no file "${file}"; once it is done there are output, contact-sheet and manifest for a video, for images manifest and the list at /files.`,
         );
       return { status: 302, headers: { Location: await blobSas(storage, blob, 'r', Date.now() + READ_MS) } };
     } catch (error) {

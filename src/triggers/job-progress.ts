@@ -12,14 +12,20 @@ import {
   type Stage,
 } from '../job/progress.js';
 import type { JobOutput } from '../orchestrators/score-job.js';
-import { parseBatchBlob, PROGRESS_PREFIX, SETTLED_PREFIX, stageProgressPrefix } from '../storage/layout.js';
+import {
+  parseBatchBlob,
+  type OwnStage,
+  PROGRESS_PREFIX,
+  SETTLED_PREFIX,
+  stageProgressPrefix,
+} from '../storage/layout.js';
 import { isNotFound, jobOf, type Storage } from '../storage/storage.js';
 
 export interface JobStatus {
   id: string;
   state: 'queued' | 'running' | 'done' | 'failed' | 'cancelled';
   stage: Stage | null;
-  /** Frames handled by the current stage while the video is split or stitched; scored frames otherwise. */
+  /** Items handled by the current stage while a video is split or stitched, or images are listed or collected; else scored ones. */
   items: ItemCounts;
   batches: BatchCounts;
   framesPerSecond: number | null;
@@ -30,7 +36,7 @@ export interface JobStatus {
   stages: Partial<Record<Stage, number>>;
   warnings: string[];
   error: { kind: 'user' | 'platform'; message: string } | null;
-  /** Path of the finished video in the media storage account. */
+  /** Path of the finished video in the media storage account, or the prefix of all outputs of an image folder. */
   output: string | null;
   createdAt: string;
 }
@@ -65,7 +71,7 @@ export async function readJobProgress(
     items,
     batches,
     framesPerSecond: rate,
-    secondsLeft: running && current.stage !== 'split' ? secondsLeft : null,
+    secondsLeft: running && current.stage !== 'split' && current.stage !== 'list' ? secondsLeft : null,
     phases,
     stages: roundAll(stages),
     warnings: published?.warnings ?? [],
@@ -114,7 +120,7 @@ async function counts(
   const [settled, reports, own] = await Promise.all([
     list(container, SETTLED_PREFIX),
     list(container, PROGRESS_PREFIX),
-    stage === 'split' || stage === 'stitch' ? stageDone(container, stage) : undefined,
+    isOwnStage(stage) ? stageDone(container, stage) : undefined,
   ]);
   const scored = {
     ...(published?.plan
@@ -122,11 +128,17 @@ async function counts(
       : { items: { total: published?.items ?? 0, done: 0, failed: 0 }, batches: none }),
     phases: summarize(sumPhases(settled.map((batch) => batch.phases))),
   };
-  return own === undefined ? scored : { ...scored, items: { ...scored.items, done: own } };
+  return own === undefined
+    ? scored
+    : { ...scored, items: { ...scored.items, total: Math.max(scored.items.total, own), done: own } };
 }
 
-/** Frames that the chunks of a stage have reported. */
-async function stageDone(container: ContainerClient, stage: 'split' | 'stitch'): Promise<number> {
+function isOwnStage(stage: Stage | undefined): stage is OwnStage {
+  return stage === 'split' || stage === 'stitch' || stage === 'list' || stage === 'collect';
+}
+
+/** Items that a stage, or the chunks of one, have reported. */
+async function stageDone(container: ContainerClient, stage: OwnStage): Promise<number> {
   let done = 0;
   try {
     for await (const { metadata } of container.listBlobsFlat({

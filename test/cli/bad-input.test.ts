@@ -41,9 +41,26 @@ describe('a file that the command line can judge by itself', () => {
     expectSentence(await score(['empty.mp4']), /^The video .*empty\.mp4 is empty; copy or download it again\.$/);
   });
 
-  test('a folder', async () => {
-    mkdirSync(file('folder'), { recursive: true });
-    expectSentence(await score(['folder']), /folder is not a file; name a file\./);
+  test('a picture', async () => {
+    writeFileSync(file('cat.jpg'), 'whatever');
+    expectSentence(await score(['cat.jpg']), /cat\.jpg is a picture; put it into a folder and name the folder\.$/);
+  });
+
+  test('a folder without images', async () => {
+    mkdirSync(file('folder/nested'), { recursive: true });
+    writeFileSync(file('folder/nested/notes.txt'), 'no picture');
+    expectSentence(await score(['folder']), /^There are no images in .*folder; name a folder of images\.$/);
+  });
+
+  test.each<[string[], RegExp]>([
+    [['--out', 'pictures'], /pictures is the folder of the images itself; name another one with --out\.$/],
+    [['--out', 'pictures/a.png'], /a\.png is a file; name a folder with --out\.$/],
+    [['--out', '/proc/out'], /^The folder \/proc\/out cannot be written \(.+\); name another one with --out\.$/],
+    [['--contact-sheet', 'sheet.png'], /leave --contact-sheet out for a folder\.$/],
+  ])('a folder of images with %j', async (options, sentence) => {
+    mkdirSync(file('pictures'), { recursive: true });
+    writeFileSync(file('pictures/a.png'), 'whatever');
+    expectSentence(await score(['pictures', ...options]), sentence);
   });
 
   test('a model file that does not exist', async () => {

@@ -29,6 +29,14 @@ describe('a job specification', () => {
     });
   });
 
+  test('names a folder of images with or without its last slash', () => {
+    const spec = { ...minimal, input: { images: 'inbox/batch7' }, output: { images: 'outbox/batch7/painted/' } };
+    expect(parseSpec(JSON.stringify(spec))).toMatchObject({
+      input: { images: 'inbox/batch7/' },
+      output: { images: 'outbox/batch7/painted/' },
+    });
+  });
+
   test('keeps what it says', () => {
     const full = {
       ...minimal,
@@ -52,6 +60,38 @@ describe('a job specification', () => {
       '"retry.maxAttemps" is not a known property',
     ],
     ['two unknown properties', { ...minimal, a: 1, b: 2 }, '"a", "b" are not known properties'],
+    ['no input', { ...minimal, input: {} }, '"input" must name either a "video" or "images"'],
+    [
+      'two inputs',
+      { ...minimal, input: { video: 'inbox/a.mp4', images: 'inbox/a/' } },
+      '"input" must name either a "video" or "images"',
+    ],
+    [
+      'images outside the inbox',
+      { ...minimal, input: { images: 'styles/a/' } },
+      '"input.images" must look like "inbox/FOLDER/"',
+    ],
+    ['the whole inbox', { ...minimal, input: { images: 'inbox/' } }, '"input.images" must look like "inbox/FOLDER/"'],
+    [
+      'a video of images',
+      { ...minimal, input: { images: 'inbox/a/' }, output: { video: 'outbox/a.mp4' } },
+      '"output.video" does not go with "input.images"; leave it out',
+    ],
+    [
+      'a codec for images',
+      { ...minimal, input: { images: 'inbox/a/' }, output: { codec: 'h264' } },
+      '"output.codec" does not go with "input.images"; leave it out',
+    ],
+    [
+      'a quality for images',
+      { ...minimal, input: { images: 'inbox/a/' }, output: { quality: 'best' } },
+      '"output.quality" does not go with "input.images"; leave it out',
+    ],
+    [
+      'images of a video',
+      { ...minimal, output: { images: 'outbox/a/' } },
+      '"output.images" does not go with "input.video"; leave it out',
+    ],
     ['a missing input', { model: 'starry-night' }, '"input" is missing'],
     ['a missing model', { input: minimal.input }, '"model" is missing'],
     [

@@ -131,6 +131,66 @@ describe('a job', () => {
   });
 });
 
+describe('a job with images', () => {
+  const images = { input: { images: 'inbox/holiday/' }, output: undefined };
+  const answers = (items: number) => ({
+    prepareJob: () => ok({ expectedItems: 0, parallel: 2, warnings: ['a'] }),
+    listImages: () => ok({ items, warnings: ['b'] }),
+    collectItems: () => ok({ bytes: 10 }),
+    collectPredictions: () => ok({ output: 'outbox/holiday/', bytes: 5 }),
+    finishJob: () => ok({ done: items, failed: 0, attempts: 4 }),
+  });
+
+  test('is listed and collected, and returns where its outputs are', () => {
+    const { result, calls, customStatus } = run(answers(168), images);
+    expect(result).toEqual({ output: 'outbox/holiday/', bytes: 15, items: 168, failed: 0, attempts: 4 });
+    expect(calls.map((call) => (call.type === 'timer' ? 'timer' : call.name))).toEqual([
+      'prepareJob',
+      'listImages',
+      'scoreLane',
+      'scoreLane',
+      'collectItems',
+      'collectPredictions',
+      'finishJob',
+    ]);
+    const { stages, warnings, items } = customStatus as PublishedStatus;
+    expect(stages.map(({ stage }) => stage)).toEqual(['prepare', 'list', 'score', 'collect', 'finish']);
+    expect(warnings).toEqual(['a', 'b']);
+    expect(items).toBe(168);
+  });
+
+  test('is collected in ranges that cover a million items once, in few and small calls', () => {
+    const { calls } = run(answers(1_000_001), images);
+    const ranges = calls.flatMap((call) =>
+      call.type === 'activity' && call.name === 'collectItems' ? [call.input] : [],
+    );
+    let next = 0;
+    for (const { first, count } of ranges) {
+      expect(first).toBe(next);
+      next += Number(count);
+    }
+    expect(next).toBe(1_000_001);
+    expect(ranges).toHaveLength(201);
+    for (const call of calls) expect(JSON.stringify(call).length).toBeLessThan(1000);
+  });
+
+  test('tries a range again when storage is away for a moment', () => {
+    let tries = 0;
+    const away = { ok: false, kind: 'platform', message: 'away' };
+    const { result } = run(
+      { ...answers(7000), collectItems: () => ((tries += 1) < 3 ? away : ok({ bytes: 1 })) },
+      images,
+    );
+    expect(tries).toBe(4);
+    expect(result.bytes).toBe(7);
+  });
+
+  test('without pictures ends with that sentence', () => {
+    const listImages = () => ({ ok: false, kind: 'user', message: 'There is no picture.' });
+    expect(() => run({ ...answers(1), listImages }, images)).toThrow('There is no picture.');
+  });
+});
+
 describe('a long video', () => {
   const long = {
     prepareJob: () => ok({ expectedItems: 170, parallel: 2, chunkFrames: 40, splitChunks: 3, warnings: [] }),

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { BlockBlobClient } from '@azure/storage-blob';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { makeClip } from '../support/clip.js';
 import { tinyModel } from '../scorer/tiny-model.js';
@@ -57,6 +58,16 @@ describe('POST /api/jobs', () => {
       { input: { video: 'inbox/none.mp4' }, model: 'starry-night' },
       /There is no video inbox\/none\.mp4/,
     ],
+    [
+      'images that are not there',
+      { input: { images: 'inbox/none/' }, model: 'starry-night' },
+      /There is nothing below inbox\/none\/ in the media storage account; upload the images first\./,
+    ],
+    [
+      'a video and images',
+      { input: { video: 'inbox/x.mp4', images: 'inbox/x/' }, model: 'm' },
+      /"input" must name either a "video" or "images"/,
+    ],
   ])('answers 400 and one sentence to %s', async (_, body, sentence) => {
     const { status, error } = await refusal(await post(body));
     expect(status).toBe(400);
@@ -75,6 +86,43 @@ describe('POST /api/jobs', () => {
     );
     expect(status).toBe(400);
     expect(error).toMatch(/There is no style picture styles\/none\.jpg/);
+  });
+});
+
+describe('GET /api/jobs/{id}/files', () => {
+  const files = (id: string, query = '') => fetch(`${stack.url}/api/jobs/${id}/files${query}`);
+
+  test('answers 404 to a job that is not there and to a job with a video', async () => {
+    expect((await files('none-abcd2345')).status).toBe(404);
+    const id = await stack.client.start({ input: { video }, model: 'starry-night' });
+    await stack.ended(id);
+    expect(await refusal(await files(id))).toEqual({
+      status: 404,
+      error: `Job "${id}" is a video's: its one file is at /files/output.`,
+    });
+  });
+});
+
+describe('an image folder', () => {
+  const upload = async (names: string[]) => {
+    const { path: images, urls } = await stack.client.placeImages('folder', names, undefined);
+    await Promise.all(urls.map((url) => new BlockBlobClient(url).uploadData(Buffer.from('text'))));
+    return images;
+  };
+
+  test('without pictures fails the job with one sentence', async () => {
+    const id = await stack.client.start({ input: { images: await upload(['a.txt']) }, model: 'starry-night' });
+    const { state, error, stage } = await stack.ended(id);
+    expect({ state, stage, kind: error?.kind }).toEqual({ state: 'failed', stage: 'finish', kind: 'user' });
+    expect(error?.message).toMatch(/^There is no JPEG, .+ below inbox\/.+\/folder\/, but one file of another kind; /);
+    expect(await (await fetch(`${stack.url}/api/jobs/${id}/files`)).json()).toEqual({ files: [], next: null });
+  });
+
+  test('with a style picture for a model without a style input fails the job with one sentence', async () => {
+    const style = await stack.client.upload('style', path.join(stack.folder, 'clip.mp4'));
+    const id = await stack.client.start({ input: { images: await upload(['a.jpg']) }, model: 'starry-night', style });
+    const { error } = await stack.ended(id);
+    expect(error?.message).toMatch(/"starry-night" has no style input; leave the property "style" out\./);
   });
 });
 
@@ -132,10 +180,34 @@ describe('POST /api/uploads', () => {
     '{"kind":"secret","name":"a"}',
     '{"kind":"video","name":"../a"}',
     '{"kind":"video","name":"a","more":1}',
+    '{"kind":"images","name":"a"}',
+    '{"kind":"images","name":"a","names":[]}',
+    '{"kind":"images","name":"a","names":["b.jpg"],"path":"outbox/abcd2345/a/"}',
+    '{"kind":"images","name":"a","names":["b.jpg"],"path":"inbox/abcd2345/a/../b/"}',
   ])('answers 400 to %s', async (body) => {
     const { status, error } = await refusal(await fetch(`${stack.url}/api/uploads`, { method: 'POST', body }));
     expect(status).toBe(400);
     expect(error).toMatch(/^An upload is asked for with/);
+  });
+
+  test.each(['../a.jpg', 'a//b.jpg', '/a.jpg', 'a.', 'a\\b.jpg', 'a\n.jpg', ''])(
+    'gives no place to an image called %j',
+    async (name) => {
+      const body = JSON.stringify({ kind: 'images', name: 'holiday', names: ['a.jpg', name] });
+      const { status, error } = await refusal(await fetch(`${stack.url}/api/uploads`, { method: 'POST', body }));
+      expect(status).toBe(400);
+      expect(error).toMatch(/^An image cannot be called /);
+    },
+  );
+
+  test('gives the images of one folder one place, in several requests', async () => {
+    const first = await stack.client.placeImages('my holiday', ['a.jpg', 'b/ä #1.png'], undefined);
+    expect(first.path).toMatch(/^inbox\/[a-z2-7]{8}\/my-holiday\/$/);
+    expect(first.urls.map((url) => decodeURIComponent(new URL(url).pathname))).toEqual([
+      expect.stringMatching(/\/my-holiday\/a\.jpg$/),
+      expect.stringMatching(/\/my-holiday\/b\/ä #1\.png$/),
+    ]);
+    expect((await stack.client.placeImages('my holiday', ['c.jpg'], first.path)).path).toBe(first.path);
   });
 
   test('stores a label file with a model, and its labels are checked against the model', async () => {

@@ -1,0 +1,121 @@
+import { Readable } from 'node:stream';
+import type { BlobClient } from '@azure/storage-blob';
+import pMap, { pMapIterable } from 'p-map';
+import { type ListedItem, LIST_LENGTH, placeOf } from '../job/item-list.js';
+import { predictionsPart, scoredBlob, type ScoredFormat, splitPath } from '../storage/layout.js';
+import { blobSas, jobOf, readText, type Storage, workOf } from '../storage/storage.js';
+import { listScored } from './batch-state.js';
+import type { CollectInput, CollectResult } from './inputs.js';
+import { readListed, scoredEnding } from './job-items.js';
+import type { Ports } from './ports.js';
+import { type ImagesJob, readImagesJob } from './resolved-job.js';
+import { createStageProgress } from './stage-progress.js';
+
+const TRANSFERS = 32;
+/** Blob storage copies more than this in the background only, which takes more requests. */
+const COPIED_AT_ONCE_BYTES = 256 * 1024 * 1024;
+const COPY_MS = 3_600_000;
+const STREAM_BUFFER_BYTES = 4 * 1024 * 1024;
+
+/** An item with an output: where it was scored to and where it goes. */
+interface Found extends ListedItem {
+  index: number;
+  bytes: number;
+}
+
+/**
+ * Brings the outputs of some items to where the job wants them: files are copied to their items' names, and what was said
+ * of each item goes into one part of the predictions for each item list. Items without an output are left out.
+ */
+export function createCollectItems({ storage }: Pick<Ports, 'storage'>) {
+  return async ({ jobId, first, count }: CollectInput): Promise<CollectResult> => {
+    const job = await readImagesJob(storage, jobId);
+    const progress = createStageProgress(jobOf(storage, jobId), 'collect');
+    const { container } = splitPath(job.output);
+    await storage.media.getContainerClient(container).createIfNotExists();
+    let bytes = 0;
+    for (let from = first; from < first + count; from += LIST_LENGTH) {
+      const here = Math.min(LIST_LENGTH, first + count - from);
+      bytes += await collectList(storage, job, { first: from, count: here, report: progress.report });
+    }
+    await progress.settled();
+    return { bytes };
+  };
+}
+
+interface Range {
+  first: number;
+  count: number;
+  /** Told how many items of the job are behind. */
+  report: (done: number) => void;
+}
+
+/** @returns bytes copied. */
+async function collectList(storage: Storage, job: ImagesJob, { first, count, report }: Range): Promise<number> {
+  const ending = scoredEnding(job);
+  const [listed, scored] = await Promise.all([
+    readListed(storage, job, first, count),
+    listScored(storage, job.jobId, first, count),
+  ]);
+  const found = listed.flatMap((item, k): Found[] => {
+    const bytes = scored.get(first + k);
+    return bytes === undefined ? [] : [{ ...item, index: first + k, bytes }];
+  });
+  if (ending === 'json') {
+    await writePart(storage, job, first, recordLines(storage, job, found, report));
+    return 0;
+  }
+  const copyOne = async (item: Found) => {
+    await copy(storage, job, item, ending);
+    report(item.index + 1);
+  };
+  await pMap(found, copyOne, { concurrency: TRANSFERS });
+  const { kind = 'image' } = job.card.output;
+  if (kind !== 'image') await writePart(storage, job, first, fileLines(found, ending));
+  return found.reduce((total, { bytes }) => total + bytes, 0);
+}
+
+/** The JSON lines that the scorer wrote, one for each item. */
+async function* recordLines(
+  storage: Storage,
+  { jobId }: ImagesJob,
+  found: Found[],
+  report: Range['report'],
+): AsyncGenerator<string> {
+  const work = workOf(storage, jobId);
+  const read = async ({ index }: Found) => {
+    report(index + 1);
+    return (await readText(work, scoredBlob(index, 'json'))) ?? '';
+  };
+  yield* pMapIterable(found, read, { concurrency: TRANSFERS, backpressure: 2 * TRANSFERS });
+}
+
+function* fileLines(found: Found[], ending: ScoredFormat): Generator<string> {
+  for (const { name, output } of found) yield `${JSON.stringify({ item: name, file: `${output}.${ending}` })}\n`;
+}
+
+/** Whole or not at all: a stream becomes a blob once it has ended. */
+async function writePart(
+  storage: Storage,
+  { jobId }: ImagesJob,
+  first: number,
+  lines: Iterable<string> | AsyncIterable<string>,
+): Promise<void> {
+  const part = workOf(storage, jobId).getBlockBlobClient(predictionsPart(placeOf(first).list));
+  await part.uploadStream(Readable.from(lines, { objectMode: false }), STREAM_BUFFER_BYTES, 2);
+}
+
+/** Copies within the storage account: no byte comes by here. */
+async function copy(
+  storage: Storage,
+  job: ImagesJob,
+  { index, output, bytes }: Found,
+  ending: ScoredFormat,
+): Promise<void> {
+  const source: BlobClient = workOf(storage, job.jobId).getBlobClient(scoredBlob(index, ending));
+  const { container, blob } = splitPath(job.output);
+  const target = storage.media.getContainerClient(container).getBlobClient(`${blob}${output}.${ending}`);
+  const url = await blobSas(storage, source, 'r', Date.now() + COPY_MS);
+  if (bytes <= COPIED_AT_ONCE_BYTES) await target.syncCopyFromURL(url);
+  else await (await target.beginCopyFromURL(url)).pollUntilDone();
+}

@@ -1,0 +1,95 @@
+import type { BlobItem, ContainerClient } from '@azure/storage-blob';
+import { pMapIterable } from 'p-map';
+import { JobError } from '../job/failure.js';
+import { createOutputNames, formatList, type ListedItem, LIST_LENGTH, listsOf } from '../job/item-list.js';
+import { isNamedAsPicture, KIND_BYTES, PICTURE_KINDS, pictureKind } from '../job/picture-kind.js';
+import { itemListBlob, ITEMS } from '../storage/layout.js';
+import { jobOf, readBytes, readJson, type Storage, writeJson } from '../storage/storage.js';
+import type { ListResult } from './inputs.js';
+import { imagesOf } from './job-items.js';
+import type { Ports } from './ports.js';
+import { type ImagesJob, readImagesJob } from './resolved-job.js';
+import { createStageProgress } from './stage-progress.js';
+
+/** Files without a picture's name whose first bytes are read at the same time. */
+const LOOKS = 16;
+/** Item names have seven digits. */
+const MOST_ITEMS = 9_999_999;
+const EXAMPLES = 3;
+const LONGEST_EXAMPLE = 80;
+
+/**
+ * Finds the pictures of an image folder and writes their names as lists of `LIST_LENGTH`, in constant memory. A second run
+ * returns what the first one found, even if files have come since.
+ */
+export function createListImages({ storage }: Pick<Ports, 'storage'>) {
+  return async ({ jobId }: { jobId: string }): Promise<ListResult> => {
+    const job = await readImagesJob(storage, jobId);
+    const container = jobOf(storage, jobId);
+    const earlier = await readJson<ListResult>(container, ITEMS);
+    if (earlier) return earlier;
+    const progress = createStageProgress(container, 'list');
+    const others = { count: 0, examples: [] as string[] };
+    let items = 0;
+    let lists = 0;
+    for await (const list of listsOf(findPictures(storage, job, others))) {
+      items = lists * LIST_LENGTH + list.length;
+      if (items > MOST_ITEMS)
+        throw new JobError('user', `There are more than ${MOST_ITEMS} images below ${job.images}.`);
+      const text = formatList(list);
+      await container.getBlockBlobClient(itemListBlob(lists)).upload(text, Buffer.byteLength(text));
+      lists += 1;
+      progress.report(items);
+    }
+    await progress.settled();
+    if (items === 0) throw noPictures(job, others.count);
+    const result: ListResult = { items, warnings: warningsOf(others) };
+    await writeJson(container, ITEMS, result);
+    return result;
+  };
+}
+
+/** Pictures by name or, where the name does not tell, by content. Counts what is neither. */
+async function* findPictures(
+  storage: Storage,
+  job: ImagesJob,
+  others: { count: number; examples: string[] },
+): AsyncGenerator<ListedItem> {
+  const { container, prefix } = imagesOf(storage, job);
+  const nameOutput = createOutputNames();
+  const looked = pMapIterable(
+    container.listBlobsFlat({ prefix }),
+    async ({ name, properties }) => ({ name, is: await isPicture(container, name, properties) }),
+    { concurrency: LOOKS, backpressure: 4 * LOOKS },
+  );
+  for await (const { name: blob, is } of looked) {
+    const name = blob.slice(prefix.length);
+    if (is) yield { name, output: nameOutput(name) };
+    else {
+      others.count += 1;
+      if (others.examples.length < EXAMPLES) others.examples.push(name.slice(0, LONGEST_EXAMPLE));
+    }
+  }
+}
+
+async function isPicture(
+  container: ContainerClient,
+  name: string,
+  { contentLength }: BlobItem['properties'],
+): Promise<boolean> {
+  if (isNamedAsPicture(name)) return true;
+  if (contentLength === 0) return false;
+  const start = await readBytes(container, name, KIND_BYTES);
+  return start !== undefined && pictureKind(start) !== undefined;
+}
+
+function noPictures({ images }: ImagesJob, others: number): JobError {
+  const found = others === 0 ? 'nothing' : others === 1 ? 'one file of another kind' : `${others} files of other kinds`;
+  return new JobError('user', `There is no ${PICTURE_KINDS} below ${images}, but ${found}; name a folder of images.`);
+}
+
+function warningsOf({ count, examples }: { count: number; examples: string[] }): string[] {
+  if (count === 0) return [];
+  const named = `${examples.join(', ')}${count > examples.length ? ', …' : ''}`;
+  return [`${count === 1 ? '1 file is' : `${count} files are`} no picture and left out: ${named}.`];
+}

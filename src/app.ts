@@ -28,7 +28,10 @@ const storage = openStorage(config);
 const local = createLocalCompute(config.childEnvironment);
 const ports = {
   storage,
-  media: createMedia(findFfmpeg(config, config.searchPath)),
+  media: createMedia(findFfmpeg(config, config.searchPath), {
+    limits: config.mediaLimits,
+    environment: config.childEnvironment,
+  }),
   compute: { local, aci: config.aci ? createAciCompute(config.aci) : createUnconfigured(ACI_IS_NOT_SET) },
   inspectModel: createModelInspector(config.childEnvironment),
   chunkFrames: config.chunkFrames,

@@ -3,6 +3,8 @@ import * as df from 'durable-functions';
 import { createActivities } from './activities/index.js';
 import { createAciCompute } from './compute/aci/provider.js';
 import { ACI_IS_NOT_SET } from './compute/aci/settings.js';
+import { createContainerAppsCompute } from './compute/container-apps/provider.js';
+import { CONTAINER_APPS_IS_NOT_SET } from './compute/container-apps/settings.js';
 import { createLocalCompute } from './compute/local/provider.js';
 import { createUnconfigured } from './compute/unconfigured.js';
 import { readConfig } from './config.js';
@@ -14,6 +16,8 @@ import { scoreBatch } from './orchestrators/score-batch.js';
 import { scoreJob } from './orchestrators/score-job.js';
 import { scoreLane } from './orchestrators/score-lane.js';
 import { createModelInspector } from './scorer/inspect.js';
+import { createBlobLedgers } from './storage/ledgers.js';
+import { readSealingKey } from './storage/sealing-key.js';
 import { isPlatformError, openStorage } from './storage/storage.js';
 import { createCancelJob } from './triggers/cancel-job.js';
 import { createCreateUpload } from './triggers/create-upload.js';
@@ -32,7 +36,15 @@ const ports = {
     limits: config.mediaLimits,
     environment: config.childEnvironment,
   }),
-  compute: { local, aci: config.aci ? createAciCompute(config.aci) : createUnconfigured(ACI_IS_NOT_SET) },
+  compute: {
+    local,
+    aci: config.aci
+      ? createAciCompute(config.aci, { ledgers: createBlobLedgers(storage) })
+      : createUnconfigured(ACI_IS_NOT_SET),
+    'container-apps': config.containerApps
+      ? createContainerAppsCompute(config.containerApps, () => readSealingKey(storage))
+      : createUnconfigured(CONTAINER_APPS_IS_NOT_SET),
+  },
   inspectModel: createModelInspector(config.childEnvironment),
   chunkFrames: config.chunkFrames,
   tempFolder: config.tempFolder,

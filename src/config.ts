@@ -3,15 +3,14 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { type AciSettings, readAciSettings } from './compute/aci/settings.js';
+import { type ContainerAppsSettings, readContainerAppsSettings } from './compute/container-apps/settings.js';
 import { type MediaLimits, readMediaLimits } from './media/limits.js';
 import { JobError } from './job/failure.js';
+import { type Connection, readConnection } from './storage/connection.js';
 
 const setting = z.string().min(1).optional();
 
 const schema = z.object({
-  AzureWebJobsStorage: z.string({ error: 'is missing: set it to the connection string of the storage account' }).min(1),
-  MEDIA_STORAGE: setting,
-  INTERNAL_STORAGE: setting,
   FFMPEG_PATH: setting,
   FFPROBE_PATH: setting,
   TEMP_FOLDER: setting,
@@ -19,11 +18,14 @@ const schema = z.object({
   PATH: z.string().default(''),
 });
 
+/** The account that the Functions host itself uses. */
+const HOST_STORAGE = 'AzureWebJobsStorage';
+
 const FOR_CHILDREN = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'TMP', 'SystemRoot', 'LD_LIBRARY_PATH', 'NODE_EXTRA_CA_CERTS'];
 
 export interface Config {
-  mediaConnection: string;
-  internalConnection: string;
+  mediaConnection: Connection;
+  internalConnection: Connection;
   ffmpegPath: string | undefined;
   ffprobePath: string | undefined;
   /** Where programs are looked for, as in the PATH variable. */
@@ -37,6 +39,8 @@ export interface Config {
   bundledModels: string;
   /** Undefined when the compute `aci` is not set up. */
   aci: AciSettings | undefined;
+  /** Undefined when the compute `container-apps` is not set up. */
+  containerApps: ContainerAppsSettings | undefined;
   /** All that child processes get of the app's environment: what a program needs to start, none of the secrets. */
   childEnvironment: NodeJS.ProcessEnv;
 }
@@ -54,8 +58,8 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   }
   const settings = result.data;
   return {
-    mediaConnection: settings.MEDIA_STORAGE ?? settings.AzureWebJobsStorage,
-    internalConnection: settings.INTERNAL_STORAGE ?? settings.AzureWebJobsStorage,
+    mediaConnection: connectionOf(environment, 'MEDIA_STORAGE'),
+    internalConnection: connectionOf(environment, 'INTERNAL_STORAGE'),
     ffmpegPath: settings.FFMPEG_PATH,
     ffprobePath: settings.FFPROBE_PATH,
     searchPath: settings.PATH,
@@ -64,8 +68,19 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     tempFolder: settings.TEMP_FOLDER ?? os.tmpdir(),
     bundledModels: path.resolve(fileURLToPath(new URL('../models', import.meta.url))),
     aci: readAciSettings(environment),
+    containerApps: readContainerAppsSettings(environment),
     childEnvironment: Object.fromEntries(
       FOR_CHILDREN.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
     ),
   };
+}
+
+function connectionOf(environment: NodeJS.ProcessEnv, name: string): Connection {
+  const connection = readConnection(environment, name) ?? readConnection(environment, HOST_STORAGE);
+  if (connection === undefined)
+    throw new JobError(
+      'user',
+      `The setting ${HOST_STORAGE}__accountName is missing: set it to the storage account, or ${HOST_STORAGE} to the connection string of an Azurite.`,
+    );
+  return connection;
 }

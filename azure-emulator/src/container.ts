@@ -44,6 +44,11 @@ export class Container {
     return lines.slice(-most).join('\n');
   }
 
+  /** Lets the process live and do nothing any more. */
+  hang(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
   /** Kills the process; `exitCode` is what Azure would report of it. */
   async kill(exitCode?: number): Promise<void> {
     if (this.finishedAt) return;

@@ -2,6 +2,8 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { type Answer, refuse } from './answer.js';
+import { Apps, type AppsOptions } from './apps/apps.js';
+import { routeApps } from './apps/routes.js';
 import { answerOf, type Fault, Faults } from './faults.js';
 import type { Delays } from './group.js';
 import type { Quotas } from './limits.js';
@@ -22,6 +24,7 @@ export interface EmulatorOptions {
   inherited: NodeJS.ProcessEnv;
   delays?: Delays;
   quotas?: Quotas;
+  apps?: AppsOptions;
   /** Sees every request whose answer was sent. */
   onExchange?: (exchange: Exchange) => void;
 }
@@ -30,12 +33,18 @@ export interface Emulator {
   url: string;
   faults: Faults;
   azure: Subscription;
-  /** Removes every group and ends. */
+  apps: Apps;
+  /** Removes every group and execution, and ends. */
   stop(): Promise<void>;
 }
 
 const DELAYS: Delays = { waitMs: 300, pullMs: 300 };
 const QUOTAS: Quotas = { ContainerGroups: 100, StandardCores: 100 };
+const APPS: AppsOptions = {
+  location: 'emulated',
+  profiles: { Consumption: 'Consumption' },
+  quotas: { ManagedEnvironmentConsumptionCores: 100, SubscriptionConsumptionT4Gpus: 0 },
+};
 
 /** Starts the server on this machine's loopback address. */
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
@@ -43,8 +52,9 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   const faults = new Faults();
   const runtime = { command, inherited, delays: options.delays ?? DELAYS };
   const azure = new Subscription(runtime, faults, options.quotas ?? QUOTAS);
+  const apps = new Apps(runtime, faults, options.apps ?? APPS);
   const server = createServer((incoming, outgoing) => {
-    serve(azure, faults, incoming, outgoing, options.onExchange).catch((error: unknown) => {
+    serve({ azure, apps, faults }, incoming, outgoing, options.onExchange).catch((error: unknown) => {
       send(outgoing, refuse(500, 'InternalServerError', String(error)));
     });
   });
@@ -56,31 +66,33 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
     url: `http://127.0.0.1:${port}`,
     faults,
     azure,
+    apps,
     stop: async () => {
       server.close();
       server.closeAllConnections();
-      await Promise.all([...azure.groups.values()].map((group) => group.stop()));
+      await Promise.all([...azure.groups.values(), ...apps.executions].map((each) => each.stop()));
     },
   };
 }
 
+type State = Pick<Emulator, 'azure' | 'apps' | 'faults'>;
+
 async function serve(
-  azure: Subscription,
-  faults: Faults,
+  state: State,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   onExchange: EmulatorOptions['onExchange'],
 ): Promise<void> {
   const request = await read(incoming);
   if (request.url.pathname.startsWith('/emulator/')) {
-    send(outgoing, await control(azure, faults, request));
+    send(outgoing, await control(state, request));
     return;
   }
-  const found = route(azure, request);
-  const fault = found ? faults.take(found.fault) : undefined;
+  const found = route(state.azure, request) ?? routeApps(state.apps, request);
+  const fault = found ? state.faults.take(found.fault, found.subject ?? '') : undefined;
   const answer = await answerTo(found, fault);
   if (fault && 'cut' in fault) {
-    incoming.socket.destroy();
+    if (fault.cut === true) incoming.socket.destroy();
     return;
   }
   send(outgoing, answer);
@@ -94,12 +106,17 @@ function answerTo(found: ReturnType<typeof route>, fault: Fault | undefined): An
 }
 
 /** What tests ask of the emulator itself: a fault to come, or the end of a container as if by itself. */
-async function control(azure: Subscription, faults: Faults, { method, url, body }: Request): Promise<Answer> {
+async function control({ azure, apps, faults }: State, { method, url, body }: Request): Promise<Answer> {
+  if (method === 'GET' && url.pathname === '/emulator/executions') {
+    const live = apps.executions.filter(({ isLive }) => isLive).map(({ template }) => template);
+    return { status: 200, body: { live, started: apps.started } };
+  }
   if (method === 'GET' && url.pathname === '/emulator/groups')
     return { status: 200, body: { present: [...azure.groups.keys()], created: azure.created } };
   if (method === 'POST' && url.pathname === '/emulator/faults') faults.add(body as Fault);
   const { name = '', exitCode } = (body ?? {}) as { name?: string; exitCode?: number };
-  if (url.pathname === '/emulator/end') await azure.groups.get(name)?.container?.kill(exitCode);
+  const execution = apps.executions.find((each) => each.isLive && JSON.stringify(each.template).includes(name));
+  if (url.pathname === '/emulator/end') await (azure.groups.get(name) ?? execution)?.container?.kill(exitCode);
   if (url.pathname === '/emulator/lose') {
     const group = azure.groups.get(name);
     azure.groups.delete(name);

@@ -1,12 +1,23 @@
 import { type Answer, refuse } from './answer.js';
+import type { Mishap } from './mishap.js';
 
-/** Requests that a fault can spoil. */
-export type FaultyRequest = 'PUT' | 'GET' | 'DELETE' | 'LOGS' | 'USAGE';
+/**
+ * Requests that a fault can spoil. Container groups: PUT, GET, DELETE, LOGS. Container Apps: CREATE and JOB (the job resource made
+ * or read), START, LOOK (at executions), STOP. Both: USAGE.
+ */
+export type FaultyRequest =
+  'PUT' | 'GET' | 'DELETE' | 'LOGS' | 'USAGE' | 'RIGHTS' | 'JOB' | 'CREATE' | 'START' | 'LOOK' | 'STOP';
+
+interface Common {
+  /** Used up after so many requests; 1 unless it says otherwise. */
+  times?: number;
+  /** Only what this text occurs in: the name of a group, or the environment of an execution. */
+  of?: string;
+}
 
 /** The request is refused with this error and does nothing. */
-export interface Refusal {
+export interface Refusal extends Common {
   on: FaultyRequest;
-  times?: number;
   status: number;
   code: string;
   message?: string;
@@ -14,16 +25,24 @@ export interface Refusal {
   retryAfter?: number;
 }
 
-/** One fault, used up after `times` requests, which is once unless it says otherwise. */
 export type Fault =
   | Refusal
-  /** The request does its work, but its answer never arrives. */
-  | { on: FaultyRequest; times?: number; cut: true }
-  /** What happens to the next group that is created. */
-  | { on: 'GROUP'; times?: number; fate: GroupFate };
+  /** The request does its work, but its answer never arrives: the connection is cut, or stays silent. */
+  | (Common & { on: FaultyRequest; cut: true | 'silent' })
+  | GroupFault
+  | ExecutionFault;
+
+/** What happens to the next group that is created. */
+export type GroupFault = Common & { on: 'GROUP'; fate?: GroupFate; mishap?: Mishap };
+
+/** What happens to the next execution that is started. */
+export type ExecutionFault = Common & { on: 'EXECUTION'; fate?: ExecutionFate; mishap?: Mishap };
 
 /** `no-capacity`: provisioning fails; `pull-error`: the image cannot be had; `never-starts`: stays Waiting for good. */
-export type GroupFate = 'never-starts' | 'pull-error' | 'no-capacity';
+export type GroupFate = 'never-starts' | 'pull-error' | 'no-capacity' | 'slow-pull';
+
+/** `never-starts`: no replica is ever assigned; `fails`: ends without having run; `twice`: one request starts two. */
+export type ExecutionFate = 'never-starts' | 'fails' | 'twice' | 'slow-pull';
 
 /** Faults in the order in which they were asked for. */
 export class Faults {
@@ -33,14 +52,14 @@ export class Faults {
     this.#waiting.push({ ...fault });
   }
 
-  /** The next fault for such a request, which is thereby spent. */
-  take(on: Fault['on']): Fault | undefined {
-    const index = this.#waiting.findIndex((fault) => fault.on === on);
+  /** The next fault for such a request about `subject`, which is thereby spent. */
+  take<On extends Fault['on']>(on: On, subject: string): Extract<Fault, { on: On }> | undefined {
+    const index = this.#waiting.findIndex((fault) => fault.on === on && subject.includes(fault.of ?? ''));
     const fault = this.#waiting[index];
     if (!fault) return undefined;
     fault.times = (fault.times ?? 1) - 1;
     if (fault.times <= 0) this.#waiting.splice(index, 1);
-    return fault;
+    return fault as Extract<Fault, { on: On }>;
   }
 }
 

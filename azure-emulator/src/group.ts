@@ -1,5 +1,6 @@
 import { Container } from './container.js';
-import type { GroupFate } from './faults.js';
+import type { GroupFault } from './faults.js';
+import { befall } from './mishap.js';
 import type { ContainerState, GroupBody, GroupEvent } from './wire.js';
 
 /** Milliseconds that a group spends waiting and pulling its image before its container starts. */
@@ -16,21 +17,26 @@ export interface Runtime {
   delays: Delays;
 }
 
-/** One container group and its life, from PUT to DELETE. */
+/** A slow pull takes so many times as long. */
+const SLOW = 10;
+
+/** One container group and its life, from PUT to DELETE; `lost` is called when the platform forgets it. */
 export class Group {
   provisioningState: 'Pending' | 'Creating' | 'Succeeded' | 'Failed' = 'Pending';
   readonly groupEvents: GroupEvent[] = [];
   readonly containerEvents: GroupEvent[] = [];
   container: Container | undefined;
+  restartCount = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(
     readonly name: string,
     readonly body: GroupBody,
     private readonly runtime: Runtime,
-    private readonly fate: GroupFate | undefined,
+    private readonly fault: GroupFault | undefined,
+    private readonly lost: () => void,
   ) {
-    if (fate === 'never-starts') return;
+    if (fault?.fate === 'never-starts') return;
     this.#after(runtime.delays.waitMs, () => this.#place());
   }
 
@@ -65,7 +71,7 @@ export class Group {
   }
 
   #place(): void {
-    if (this.fate === 'no-capacity') {
+    if (this.fault?.fate === 'no-capacity') {
       this.provisioningState = 'Failed';
       const message = `The requested resource is not available in the location '${this.body.location}' at this moment. Please retry with a different resource request or in another location. Resource requested: '1' CPU '2' GB memory 'Linux' OS`;
       this.groupEvents.push(event('InsufficientCapacity.', message, 'Warning'));
@@ -74,8 +80,9 @@ export class Group {
     this.provisioningState = 'Creating';
     const image = this.body.properties.containers[0]?.properties.image ?? '';
     this.containerEvents.push(event('Pulling', `pulling image "${image}"`));
-    if (this.fate === 'pull-error') this.#failToPull(image);
-    else this.#after(this.runtime.delays.pullMs, () => this.#start(image));
+    const { pullMs } = this.runtime.delays;
+    if (this.fault?.fate === 'pull-error') this.#failToPull(image);
+    else this.#after(pullMs * (this.fault?.fate === 'slow-pull' ? SLOW : 1), () => this.#start(image));
   }
 
   #failToPull(image: string): void {
@@ -91,15 +98,22 @@ export class Group {
 
   #start(image: string): void {
     this.containerEvents.push(event('Pulled', `Successfully pulled image "${image}"`));
+    this.provisioningState = 'Succeeded';
+    const container = this.#startContainer();
+    const restart = () => {
+      this.restartCount += 1;
+      this.#startContainer();
+    };
+    if (this.fault?.mishap) this.#timer = befall(container, this.fault.mishap, this.lost, restart);
+  }
+
+  #startContainer(): Container {
     const variables = this.body.properties.containers[0]?.properties.environmentVariables ?? [];
     const environment = Object.fromEntries(variables.map((each) => [each.name, each.secureValue ?? each.value ?? '']));
-    this.container = new Container(
-      this.runtime.command,
-      { ...this.runtime.inherited, ...environment },
-      () => undefined,
-    );
+    const { command, inherited } = this.runtime;
+    this.container = new Container(command, { ...inherited, ...environment }, () => undefined);
     this.containerEvents.push(event('Started', 'Started container'));
-    this.provisioningState = 'Succeeded';
+    return this.container;
   }
 
   #after(milliseconds: number, work: () => void): void {

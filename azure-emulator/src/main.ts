@@ -2,8 +2,8 @@ import os from 'node:os';
 import { startEmulator } from './emulator.js';
 
 /**
- * `node main.js PORT PROGRAM ARGUMENTS…` serves container groups until SIGTERM; every container runs PROGRAM. It prints
- * its address when it is ready.
+ * `node main.js PORT PROGRAM ARGUMENTS…` serves container groups and Container Apps jobs until SIGTERM; every container
+ * runs PROGRAM. It prints its address when it is ready.
  */
 const FOR_CONTAINERS = [
   'PATH',
@@ -21,8 +21,14 @@ const inherited = Object.fromEntries(
   FOR_CONTAINERS.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
 );
 // A region that is as big as this machine, so that jobs run as many containers as it has cores.
-const quotas = { ContainerGroups: 100, StandardCores: os.availableParallelism() };
-const emulator = await startEmulator({ port: Number(port), command, inherited, quotas });
+const cores = os.availableParallelism();
+const quotas = { ContainerGroups: 100, StandardCores: cores };
+const apps = {
+  location: 'emulated',
+  profiles: { Consumption: 'Consumption' },
+  quotas: { ManagedEnvironmentConsumptionCores: cores, SubscriptionConsumptionT4Gpus: 0 },
+};
+const emulator = await startEmulator({ port: Number(port), command, inherited, quotas, apps });
 console.log(`The Azure emulator is listening on ${emulator.url}`);
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => {

@@ -17,6 +17,8 @@ export class Subscription {
   readonly groups = new Map<string, Group>();
   /** Groups ever created, by name; a name that stands here twice was started twice. */
   readonly created: string[] = [];
+  /** What the caller may do, at every scope. */
+  permissions: { actions: string[]; notActions: string[] }[] = [{ actions: ['*'], notActions: [] }];
   readonly #operations = new Map<string, Group>();
   readonly #limits: Limits;
 
@@ -38,9 +40,8 @@ export class Subscription {
     const refusal = this.#limits.refusal(others, body);
     if (refusal) return { ...refusal, headers };
     await existing?.stop();
-    const fault = this.faults.take('GROUP');
-    const fate = fault?.on === 'GROUP' ? fault.fate : undefined;
-    const group = new Group(at.name, body, this.runtime, fate);
+    const fault = this.faults.take('GROUP', at.name);
+    const group: Group = new Group(at.name, body, this.runtime, fault, () => this.#forget(at.name, group));
     this.groups.set(at.name, group);
     this.created.push(at.name);
     const operation = randomUUID();
@@ -48,6 +49,10 @@ export class Subscription {
     const url = `${origin}/subscriptions/${at.subscription}/providers/Microsoft.ContainerInstance/locations/${body.location}/operations/${operation}?api-version=2018-06-01`;
     const view = viewGroup(group, resourceId(at.subscription, at.resourceGroup, at.name), 'fresh');
     return { status: existing ? 200 : 201, headers: { ...headers, 'azure-asyncoperation': url }, body: view };
+  }
+
+  #forget(name: string, group: Group): void {
+    if (this.groups.get(name) === group) this.groups.delete(name);
   }
 
   get(at: GroupPath): Answer {
@@ -92,6 +97,10 @@ export class Subscription {
     const capabilities = { maxMemoryInGB: 240, maxCpu: 31, maxGpuCount: 0 };
     const common = { resourceType: 'containerGroups', osType: 'Linux', location, ipAddressType: 'Public', gpu: 'None' };
     return { status: 200, body: { value: [{ ...common, capabilities }] } };
+  }
+
+  rights(): Answer {
+    return { status: 200, body: { value: this.permissions } };
   }
 
   operation(id: string, path: string): Answer {

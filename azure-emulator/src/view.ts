@@ -44,6 +44,8 @@ function viewContainer({ name, properties }: ContainerBody, group: Group | undef
   );
   const currentState = group?.containerState;
   const instanceView =
-    group && currentState ? { instanceView: { restartCount: 0, currentState, events: group.containerEvents } } : {};
+    group && currentState
+      ? { instanceView: { restartCount: group.restartCount, currentState, events: group.containerEvents } }
+      : {};
   return { name, properties: { ...properties, environmentVariables, ...instanceView } };
 }

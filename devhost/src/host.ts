@@ -23,6 +23,8 @@ export interface HostOptions {
   app: string;
   host: string;
   port: number;
+  /** Seconds to wait for a storage that does not listen yet. */
+  storagePatience: number;
   log: Log;
   /** Called when the host can no longer keep other hosts away from its hub; it must stop at once. */
   onLeaseLost(reason: string): void;
@@ -51,9 +53,16 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   const server = await listen(options.host, options.port, (request) => serve(request), log);
   let hub: TaskHub | undefined;
   try {
-    hub = await openTaskHub(connectionString(storage), settings.hubName, (text) => log.info(text));
+    // Loading the app takes about as long as Azurite takes to start.
+    const loading = load(app, log, server.port);
+    const opening = openTaskHub(connectionString(storage), settings.hubName, {
+      patienceSeconds: options.storagePatience,
+      log: (text) => log.info(text),
+    });
+    const [core, opened] = await Promise.all([loading, opening]);
+    hub = opened;
     await hub.lease.acquire((reason) => options.onLeaseLost(reason));
-    const parts = await assemble(app, hub, settings, options, server);
+    const parts = await assemble(core, hub, settings, options, server);
     serve = parts.handler;
     parts.timers.start();
     return {
@@ -76,13 +85,8 @@ interface Parts {
   handler: Handler;
 }
 
-async function assemble(
-  app: string,
-  hub: TaskHub,
-  settings: Awaited<ReturnType<typeof readHostSettings>>,
-  { host, log }: HostOptions,
-  { port }: RunningServer,
-): Promise<Parts> {
+/** The app's functions, registered but not called yet. */
+async function load(app: string, log: Log, port: number): Promise<CoreModule> {
   process.env['AZURE_FUNCTIONS_ENVIRONMENT'] ??= 'Development';
   process.env['FUNCTIONS_WORKER_RUNTIME'] ??= 'node';
   // durable-functions rewrites management URLs to port 7071 unless this is set.
@@ -92,7 +96,16 @@ async function assemble(
   // The app's own folder is the working directory, as in Azure.
   process.chdir(app);
   await loadApp(app, core);
+  return core;
+}
 
+async function assemble(
+  core: CoreModule,
+  hub: TaskHub,
+  settings: Awaited<ReturnType<typeof readHostSettings>>,
+  { host, log }: HostOptions,
+  { port }: RunningServer,
+): Promise<Parts> {
   const { functions } = core;
   const invoker = new Invoker(
     core,

@@ -10,6 +10,7 @@ interface Options {
   app: string;
   port: number;
   host: string;
+  storagePatience: number;
   verbose: boolean;
 }
 
@@ -18,6 +19,7 @@ const program = new Command('devhost')
   .requiredOption('--app <folder>', 'folder of the compiled app, with package.json and host.json')
   .option('--port <number>', 'port to listen on, 0 for any free one', parsePort, 7071)
   .option('--host <address>', 'address to listen on', '127.0.0.1')
+  .option('--storage-patience <seconds>', 'how long to wait for a storage that is starting', parseSeconds, 0)
   .option('--verbose', 'show debug and trace lines', false)
   .showHelpAfterError()
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : FAULT));
@@ -25,7 +27,7 @@ const program = new Command('devhost')
 program.parse();
 await main(program.opts<Options>());
 
-async function main({ app, port, host, verbose }: Options): Promise<void> {
+async function main({ app, port, host, storagePatience, verbose }: Options): Promise<void> {
   const log = new Log(verbose);
   process.on('unhandledRejection', (reason) =>
     log.error(`A promise of the app was rejected and nobody handled it: ${messageOf(reason)}`),
@@ -36,6 +38,7 @@ async function main({ app, port, host, verbose }: Options): Promise<void> {
       app,
       port,
       host,
+      storagePatience,
       log,
       onLeaseLost: (reason) => giveUp(`The hub was taken over by another host: ${reason}`),
     });
@@ -76,6 +79,12 @@ function parsePort(text: string): number {
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new InvalidArgumentError('It must be a number from 0 to 65535.');
   return port;
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (!(seconds >= 0 && seconds <= 3600)) throw new InvalidArgumentError('It must be a number from 0 to 3600.');
+  return seconds;
 }
 
 function giveUp(sentence: string): never {

@@ -6,7 +6,7 @@ import { newHub } from './support/host-process.js';
 
 let hub: TaskHub;
 beforeAll(async () => {
-  hub = await openTaskHub(inject('storage'), newHub(), () => undefined);
+  hub = await openTaskHub(inject('storage'), newHub(), { patienceSeconds: 0, log: () => undefined });
 });
 
 const event = (Name: string): HistoryEvent => ({

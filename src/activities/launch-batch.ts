@@ -11,6 +11,7 @@ import {
   STOP,
   taskBlob,
 } from '../storage/layout.js';
+import { orHeld, whileHolding } from '../storage/lease.js';
 import {
   blobSas,
   containerSas,
@@ -26,7 +27,10 @@ import type { AttemptInput, LaunchResult } from './inputs.js';
 import type { Ports } from './ports.js';
 import { readResolvedJob, type ResolvedJob } from './resolved-job.js';
 
-/** Starts one container for the items of the batch that have no output yet. A second delivery starts nothing. */
+/**
+ * Starts one container for the items of the batch that have no output yet. A second delivery starts nothing; one that comes
+ * while the first is at it is a failure of the platform, to be tried again. One that died at it is followed within 30 seconds.
+ */
 export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 'compute'>) {
   return async (input: AttemptInput): Promise<LaunchResult> => {
     const { jobId, batch, attempt } = input;
@@ -36,16 +40,23 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
       readBatchState(storage, jobId, input.first, input.count, batch, attempt - 1),
     ]);
     if (state.missing.length === 0) return { remaining: 0, stopped: false };
-    await writeJson(jobOf(storage, jobId), taskBlob(batch, attempt), makeTask(job, input, state.missing));
-    await compute[job.spec.compute.kind].launch({
-      name: containerName(jobId, batch, attempt),
-      jobId,
-      batch,
-      attempt,
-      deadline: Date.now() + accessSeconds(job) * 1000,
-      parallel: job.parallel,
-      environment: await scorerEnvironment(storage, job, taskBlob(batch, attempt)),
-    });
+    const task = jobOf(storage, jobId).getBlockBlobClient(taskBlob(batch, attempt));
+    const what = `the launch of batch ${batch}, attempt ${attempt}`;
+    await orHeld(what, () => writeJson(jobOf(storage, jobId), task.name, makeTask(job, input, state.missing)));
+    const deadline = Date.now() + accessSeconds(job) * 1000;
+    await whileHolding(task, what, async (confirm) =>
+      compute[job.spec.compute.kind].launch({
+        name: containerName(jobId, batch, attempt),
+        jobId,
+        batch,
+        attempt,
+        deadline,
+        parallel: job.parallel,
+        gpu: job.gpu,
+        environment: await scorerEnvironment(storage, job, task.name, deadline),
+        confirm,
+      }),
+    );
     return { remaining: state.missing.length, stopped: false };
   };
 }
@@ -74,14 +85,19 @@ const SAS_MARGIN_SECONDS = 3600;
 /** How long a container can reach its blobs; afterwards it is of no use to anyone. */
 const accessSeconds = ({ spec: { timeouts } }: ResolvedJob) => timeouts.batchSeconds + SAS_MARGIN_SECONDS;
 
-async function scorerEnvironment(storage: Storage, job: ResolvedJob, task: string): Promise<Record<string, string>> {
+/** @param deadline when the container's access to storage ends, in milliseconds since the epoch. */
+async function scorerEnvironment(
+  storage: Storage,
+  job: ResolvedJob,
+  task: string,
+  deadline: number,
+): Promise<Record<string, string>> {
   const { model, style } = job.spec;
-  const seconds = accessSeconds(job);
   const [jobUrl, workUrl, modelUrl, styleUrl] = await Promise.all([
-    containerSas(jobOf(storage, job.jobId), 'rcwl', seconds),
-    containerSas(workOf(storage, job.jobId), 'rcwl', seconds),
-    blobSas(modelsOf(storage).getBlobClient(modelBlob(model)), 'r', seconds),
-    style === undefined ? undefined : blobSas(mediaBlob(storage, style), 'r', seconds),
+    containerSas(storage, jobOf(storage, job.jobId), 'rcwl', deadline),
+    containerSas(storage, workOf(storage, job.jobId), 'rcwl', deadline),
+    blobSas(storage, modelsOf(storage).getBlobClient(modelBlob(model)), 'r', deadline),
+    style === undefined ? undefined : blobSas(storage, mediaBlob(storage, style), 'r', deadline),
   ]);
   const environment = { TASK_BLOB: task, JOB_CONTAINER_URL: jobUrl, WORK_CONTAINER_URL: workUrl, MODEL_URL: modelUrl };
   return styleUrl === undefined ? environment : { ...environment, STYLE_URL: styleUrl };

@@ -1,10 +1,10 @@
 import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { JobError } from '../job/failure.js';
-import { completeCard, type ModelCard, parseCard } from '../job/model-card.js';
+import { completeCard, type ModelCard, parseCard, parseLabels } from '../job/model-card.js';
 import type { JobSpec } from '../job/spec.js';
 import { containerOf, dropped, unheldSound, type VideoFacts } from '../media/media.js';
-import { cardBlob, modelBlob, OUTBOX, RESOLVED_JOB } from '../storage/layout.js';
+import { cardBlob, labelsBlob, modelBlob, OUTBOX, RESOLVED_JOB } from '../storage/layout.js';
 import { jobOf, mediaBlob, modelsOf, readText, type Storage, workOf, writeJson } from '../storage/storage.js';
 import type { Prepared, PrepareInput } from './inputs.js';
 import { jobFolder, localCopy } from './local-copy.js';
@@ -35,6 +35,7 @@ export function createPrepareJob(ports: Ports) {
       video,
       output,
       parallel: preflight.maxParallel,
+      gpu: preflight.gpu,
       createdAt: new Date().toISOString(),
     };
     await writeJson(jobOf(storage, jobId), RESOLVED_JOB, job);
@@ -51,11 +52,16 @@ export function createPrepareJob(ports: Ports) {
 async function resolveModel(ports: Ports, model: string, folder: string): Promise<ModelCard> {
   await publishBundledModel(ports, model);
   const models = modelsOf(ports.storage);
-  const [file, card] = await Promise.all([
+  const [file, card, labels] = await Promise.all([
     localCopy(models.getBlobClient(modelBlob(model)), folder, 'model.onnx'),
     readText(models, cardBlob(model)),
+    readText(models, labelsBlob(model)),
   ]);
-  const complete = completeCard(parseCard(card ?? '{}'), await ports.inspectModel(file, model));
+  const complete = completeCard(
+    parseCard(card ?? '{}'),
+    await ports.inspectModel(file, model),
+    labels === undefined ? undefined : parseLabels(labels),
+  );
   checkPaints(complete, model);
   return complete;
 }

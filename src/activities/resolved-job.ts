@@ -14,6 +14,7 @@ export interface ResolvedJob {
   /** Path of the result in the media account. */
   output: string;
   parallel: number;
+  gpu?: boolean;
   createdAt: string;
 }
 

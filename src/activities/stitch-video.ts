@@ -1,4 +1,4 @@
-import { mkdir, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { JobError } from '../job/failure.js';
 import { endingOf } from '../job/output.js';
@@ -28,25 +28,39 @@ export function createStitchVideo({ storage, media, tempFolder }: Pick<Ports, 's
     const output = path.join(folder, `stitched${path.extname(job.output) || '.mp4'}`);
     const packed = await readJson<PackedTimetable>(jobOf(storage, jobId), TIMING);
     const timetable = packed && unpack(packed);
-    try {
-      await mkdir(folder, { recursive: true });
-      if (timetable && frames > chunkFrames) {
-        await joinSegments({ storage, media }, job, timetable, chunkFrames, { folder, source, output });
-      } else {
-        const { frameFormat: format, codec, quality } = job.spec.output;
-        const scored = scoredFrames(storage, job, { first: 0, count: frames });
-        await media.stitch({ frames: scored, format, source, facts: job.video, timetable, output, codec, quality });
-      }
-      if (timetable) await check(storage, job, media, { source, timetable, output });
-      const { bytes } = await upload(storage, job.output, output);
-      await uploadContactSheet(storage, job, frames, media, path.join(folder, CONTACT_SHEET));
-      return { output: job.output, bytes };
-    } catch (error) {
-      throw diskError(error, folder);
-    } finally {
-      await rm(output, { force: true });
-    }
+    const stitching = stitch({ storage, media, chunkFrames }, job, { frames, timetable, folder, source, output });
+    const sheet = path.join(folder, CONTACT_SHEET);
+    // Both are waited for whatever happens, so that no ffmpeg is left behind.
+    const results = await Promise.allSettled([stitching, uploadContactSheet(storage, job, frames, media, sheet)]);
+    await rm(output, { force: true });
+    for (const result of results) if (result.status === 'rejected') throw diskError(result.reason, folder);
+    return { output: job.output, bytes: await stitching };
   };
+}
+
+interface StitchFiles {
+  frames: number;
+  timetable: Timetable | undefined;
+  folder: string;
+  source: string;
+  output: string;
+}
+
+/** @returns the size of the stored output in bytes. */
+async function stitch(
+  { storage, media, chunkFrames }: Pick<Ports, 'storage' | 'media'> & { chunkFrames: number },
+  job: ResolvedJob,
+  { frames, timetable, folder, source, output }: StitchFiles,
+): Promise<number> {
+  if (timetable && frames > chunkFrames) {
+    await joinSegments({ storage, media }, job, timetable, chunkFrames, { folder, source, output });
+  } else {
+    const { frameFormat: format, codec, quality } = job.spec.output;
+    const scored = scoredFrames(storage, job, { first: 0, count: frames });
+    await media.stitch({ frames: scored, format, source, facts: job.video, timetable, output, codec, quality });
+  }
+  if (timetable) await check(storage, job, media, { source, timetable, output });
+  return upload(storage, job.output, output);
 }
 
 /**
@@ -69,14 +83,14 @@ async function check(
     );
 }
 
-async function upload(storage: Storage, target: string, file: string): Promise<{ bytes: number }> {
+async function upload(storage: Storage, target: string, file: string): Promise<number> {
   const { container, blob } = splitPath(target);
   const client = storage.media.getContainerClient(container);
   await client.createIfNotExists();
   await client
     .getBlockBlobClient(blob)
     .uploadFile(file, { blobHTTPHeaders: { blobContentType: CONTENT_TYPES[endingOf(target)] ?? 'video/mp4' } });
-  return { bytes: (await stat(file)).size };
+  return (await stat(file)).size;
 }
 
 async function uploadContactSheet(

@@ -5,8 +5,9 @@ import { choosePort, startOnFreePort } from './ports.js';
 
 const EMULATOR = fileURLToPath(new URL('../../azure-emulator/dist/main.js', import.meta.url));
 const ATTACHED = fileURLToPath(new URL('../attached.js', import.meta.url));
-const SCORER = fileURLToPath(new URL('../scorer/main.js', import.meta.url));
+const SCORER = fileURLToPath(new URL('../scorer/bundle/main.js', import.meta.url));
 const USUAL_PORT = 7171;
+const SUBSCRIPTION = '00000000-0000-0000-0000-000000000000';
 
 export interface AzureEmulator {
   child: Child;
@@ -14,19 +15,24 @@ export interface AzureEmulator {
   settings: Record<'ACI_ENDPOINT', string> & Record<string, string>;
 }
 
-/** Starts the stand-in for Azure Container Instances; its containers are scorer processes that end with it. */
+/** Starts the stand-in for Azure Container Instances and Container Apps; its containers are scorer processes that end with it. */
 export async function startAzureEmulator(folder: string, env: NodeJS.ProcessEnv): Promise<AzureEmulator> {
   const child = await startOnFreePort(() => launch(folder, env));
   return {
     child,
     settings: {
       ACI_ENDPOINT: child.ready[1] ?? '',
-      AZURE_SUBSCRIPTION_ID: '00000000-0000-0000-0000-000000000000',
+      AZURE_SUBSCRIPTION_ID: SUBSCRIPTION,
       ACI_RESOURCE_GROUP: 'emulated',
       ACI_REGIONS: 'emulated',
       ACI_IMAGE: 'emulated/scorer',
       ACI_CPU: '1',
       ACI_POLL_SECONDS: '0.3',
+      CONTAINER_APPS_ENDPOINT: child.ready[1] ?? '',
+      CONTAINER_APPS_ENVIRONMENT_ID: `/subscriptions/${SUBSCRIPTION}/resourceGroups/emulated/providers/Microsoft.App/managedEnvironments/emulated`,
+      CONTAINER_APPS_IMAGE: 'emulated/scorer',
+      CONTAINER_APPS_CPU: '1',
+      CONTAINER_APPS_POLL_SECONDS: '0.3',
     },
   };
 }

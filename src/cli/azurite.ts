@@ -16,33 +16,46 @@ export interface Azurite {
 
 /** Starts Azurite with its data in `folder`. `blobPort` is the port asked for, if any; queue and table take free ones. */
 export function startAzurite(folder: string, blobPort: number | undefined, env: NodeJS.ProcessEnv): Promise<Azurite> {
-  return startOnFreePort(() => launch(folder, blobPort, env));
+  return startOnFreePort(async () => {
+    const { connectionString, start } = await chooseAzurite(blobPort);
+    return { child: await start(folder, env), connectionString };
+  });
 }
 
-async function launch(folder: string, blobPort: number | undefined, env: NodeJS.ProcessEnv): Promise<Azurite> {
+/** An Azurite that has its ports and is not started yet: what connects to it may start at the same time. */
+export interface ChosenAzurite {
+  connectionString: string;
+  start: (folder: string, env: NodeJS.ProcessEnv, signal?: AbortSignal) => Promise<Child>;
+}
+
+/** @throws JobError `user` when the port asked for is in use. */
+export async function chooseAzurite(blobPort: number | undefined): Promise<ChosenAzurite> {
   const blob = await choosePort(USUAL_BLOB_PORT, blobPort, 'Azurite (blob storage)', '--azurite-port');
   const queue = await choosePort(blob + 1, undefined, 'Azurite (queues)', '');
   const table = await choosePort(Math.max(blob, queue) + 1, undefined, 'Azurite (tables)', '');
+  const at = (port: number) => `http://127.0.0.1:${port}/${ACCOUNT}`;
+  const endpoints = `BlobEndpoint=${at(blob)};QueueEndpoint=${at(queue)};TableEndpoint=${at(table)};`;
+  return {
+    connectionString: `DefaultEndpointsProtocol=http;AccountName=${ACCOUNT};AccountKey=${KEY};${endpoints}`,
+    start: (folder, env, signal) => launch(folder, [blob, queue, table], env, signal),
+  };
+}
+
+function launch(
+  folder: string,
+  [blob, queue, table]: [number, number, number],
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal | undefined,
+): Promise<Child> {
   const ports = ['--blobPort', String(blob), '--queuePort', String(queue), '--tablePort', String(table)];
-  const child = await startChild({
+  const data = ['--location', path.join(folder, 'azurite')];
+  return startChild({
     script: createRequire(import.meta.url).resolve('azurite/dist/src/azurite.js'),
-    args: [
-      ...ports,
-      '--location',
-      path.join(folder, 'azurite'),
-      '--skipApiVersionCheck',
-      '--disableTelemetry',
-      '--silent',
-    ],
+    args: [...ports, ...data, '--skipApiVersionCheck', '--disableTelemetry', '--silent'],
     env,
     logFile: path.join(folder, 'azurite.log'),
     ready: /Table service is successfully listening/,
     title: 'Azurite',
+    signal,
   });
-  const at = (port: number) => `http://127.0.0.1:${port}/${ACCOUNT}`;
-  const endpoints = `BlobEndpoint=${at(blob)};QueueEndpoint=${at(queue)};TableEndpoint=${at(table)};`;
-  return {
-    child,
-    connectionString: `DefaultEndpointsProtocol=http;AccountName=${ACCOUNT};AccountKey=${KEY};${endpoints}`,
-  };
 }

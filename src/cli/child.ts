@@ -22,6 +22,8 @@ interface StartOptions {
   ready: RegExp;
   /** Named when the child ends too soon. */
   title: string;
+  /** Ends the child when aborted, also before it is ready. */
+  signal?: AbortSignal;
 }
 
 const STOP_GRACE_MS = 8000;
@@ -30,11 +32,12 @@ const STOP_GRACE_MS = 8000;
  * Starts a Node script that ends with this process, and waits until its output matches `ready`.
  * @throws JobError `user` with the child's last line when it ends before.
  */
-export async function startChild({ script, args, env, logFile, ready, title }: StartOptions): Promise<Child> {
+export async function startChild({ script, args, env, logFile, ready, title, signal }: StartOptions): Promise<Child> {
   const child = spawn(process.execPath, [ATTACHED, script, ...args], {
     env,
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,
+    signal,
   });
   const log = createWriteStream(logFile);
   child.stdin.on('error', () => undefined);

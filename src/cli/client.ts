@@ -20,12 +20,17 @@ export function createJobClient(baseUrl: string, key: string | undefined) {
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   return {
-    /** Uploads a file and returns the path that a job specification names. */
-    async upload(kind: 'video' | 'style' | 'model', file: string, card?: string): Promise<string> {
+    /** Uploads a file, a model with its card and label file, and returns the path that a job specification names. */
+    async upload(
+      kind: 'video' | 'style' | 'model',
+      file: string,
+      { card, labels }: { card?: string; labels?: string } = {},
+    ): Promise<string> {
       const answer = await call('POST', 'api/uploads', { kind, name: uploadName(file) });
-      const { path: stored, url, cardUrl } = (await answer.json()) as Upload;
+      const { path: stored, url, cardUrl, labelsUrl } = (await answer.json()) as Upload;
       await new BlockBlobClient(url).uploadFile(file);
       if (card !== undefined && cardUrl !== undefined) await new BlockBlobClient(cardUrl).uploadFile(card);
+      if (labels !== undefined && labelsUrl !== undefined) await new BlockBlobClient(labelsUrl).uploadFile(labels);
       return stored;
     },
     async start(spec: object): Promise<string> {

@@ -3,7 +3,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { JobError, messageOf } from '../job/failure.js';
-import { score, type ScoreOptions } from './score.js';
+import { cardText, describeQuestions, inspect } from './model.js';
+import { COMPUTES, score, type ScoreOptions } from './score.js';
 import { start } from './start.js';
 import { renderSummary, type Summary } from './summary.js';
 
@@ -43,7 +44,7 @@ program
   );
 
 interface ScoreFlags extends Partial<
-  Pick<ScoreOptions, 'card' | 'style' | 'contactSheet' | 'maxParallel' | 'compute' | 'url' | 'key'>
+  Pick<ScoreOptions, 'card' | 'labels' | 'style' | 'contactSheet' | 'maxParallel' | 'compute' | 'url' | 'key'>
 > {
   model: string;
   out?: string;
@@ -57,6 +58,7 @@ program
   .argument('<video>', 'the video file')
   .option('--model <model>', 'a model of the app by name, or an .onnx file', 'starry-night')
   .option('--card <file>', "the model's card, when it does not lie beside the .onnx file as .json")
+  .option('--labels <file>', "the names of the model's classes, when its card does not name a file")
   .option('--style <image>', 'the style picture, for a model with a style input')
   .option('--out <file>', 'where the painted video goes; by default VIDEO-MODEL.mp4 in this folder')
   .option('--contact-sheet <file>', 'also save before/after pairs as one PNG')
@@ -64,8 +66,8 @@ program
   .addOption(
     new Option(
       '--compute <kind>',
-      'what runs the containers; aci-emulated: a stand-in for Azure on this machine',
-    ).choices(['local', 'aci', 'aci-emulated']),
+      'what runs the containers; …-emulated: a stand-in for Azure on this machine',
+    ).choices(COMPUTES),
   )
   .option('--url <url>', 'use a deployed app instead of the local stack')
   .option('--key <key>', 'function key of the deployed app')
@@ -81,6 +83,7 @@ program
       model,
       out,
       card: optional(flags.card),
+      labels: optional(flags.labels),
       style: optional(flags.style),
       contactSheet: optional(flags.contactSheet),
     };
@@ -102,6 +105,19 @@ program
       contactSheet: `${name}.contact-sheet.png`,
     };
     await run({ ...sample, data: resolve(options.data), quiet: false });
+  });
+
+program
+  .command('model')
+  .description('look into model files')
+  .command('inspect')
+  .description('draft the card of an .onnx file and name what the model does not say')
+  .argument('<file>', 'the .onnx file')
+  .option('--out <file>', 'where the card goes; by default it is printed')
+  .action(async (file: string, { out }: { out?: string }) => {
+    const draft = await inspect(resolve(file), out === undefined ? undefined : resolve(out));
+    if (out === undefined) process.stdout.write(cardText(draft));
+    for (const line of describeQuestions(draft)) console.error(line);
   });
 
 async function run(options: Omit<ScoreOptions, 'env' | 'signal'>): Promise<void> {

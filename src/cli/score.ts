@@ -1,13 +1,13 @@
-import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { JobError } from '../job/failure.js';
 import type { JobStatus } from '../triggers/job-progress.js';
 import { checkInputFile, checkOutputFile } from './checks.js';
-import { createJobClient, type JobClient } from './client.js';
+import type { JobClient } from './client.js';
 import { createProgressView, type ProgressView } from './progress-view.js';
-import { findStack, isAlive, type Stack, startStack } from './stack.js';
+import { filesOf } from './model-files.js';
+import { findStack, isAlive, startStack } from './stack.js';
 import { type Summary, summarise } from './summary.js';
 
 export interface ScoreOptions {
@@ -15,12 +15,14 @@ export interface ScoreOptions {
   /** Name of a model of the app, or an .onnx file. */
   model: string;
   card?: string;
+  /** Names of the model's classes. */
+  labels?: string;
   style?: string;
   out: string;
   contactSheet?: string;
   maxParallel?: number;
-  /** `aci-emulated` starts a stand-in for Azure beside a local stack of its own. */
-  compute?: 'local' | 'aci' | 'aci-emulated';
+  /** `…-emulated` starts a stand-in for Azure beside a local stack of its own. */
+  compute?: (typeof COMPUTES)[number];
   url?: string;
   key?: string;
   /** Data folder of the local stack. */
@@ -31,7 +33,10 @@ export interface ScoreOptions {
   signal: AbortSignal;
 }
 
-const POLL_MS = 500;
+export const COMPUTES = ['local', 'aci', 'container-apps', 'aci-emulated', 'container-apps-emulated'] as const;
+const EMULATED = '-emulated';
+
+const POLL_MS = { least: 250, most: 1000 };
 const isFile = (model: string) => model.endsWith('.onnx') || model.includes('/') || model.includes(path.sep);
 
 /**
@@ -66,10 +71,14 @@ export async function score(options: ScoreOptions): Promise<Summary> {
 async function checkFiles(options: ScoreOptions): Promise<void> {
   await checkInputFile(options.video, 'video');
   if (isFile(options.model)) await checkInputFile(options.model, 'model');
-  if (options.card !== undefined) {
+  for (const [option, file, what] of [
+    ['--card', options.card, 'card'],
+    ['--labels', options.labels, 'labels'],
+  ] as const) {
+    if (file === undefined) continue;
     if (!isFile(options.model))
-      throw new JobError('user', `--card goes with a model file; "${options.model}" has its own card.`);
-    await checkInputFile(options.card, 'model card');
+      throw new JobError('user', `${option} goes with a model file; "${options.model}" has its own ${what}.`);
+    await checkInputFile(file, option === '--card' ? 'model card' : 'label file');
   }
   if (options.style !== undefined) await checkInputFile(options.style, 'style picture');
   if (path.resolve(options.out) === path.resolve(options.video))
@@ -78,38 +87,41 @@ async function checkFiles(options: ScoreOptions): Promise<void> {
   if (options.contactSheet !== undefined) await checkOutputFile(options.contactSheet, '--contact-sheet');
 }
 
+interface Connection {
+  client: JobClient;
+  stop: () => Promise<void>;
+}
+
 /** The deployed app, the local stack that runs already, or one of its own that lives as long as this job. */
-async function connect({
-  url,
-  key,
-  data,
-  env,
-  compute,
-}: ScoreOptions): Promise<{ client: JobClient; stop: () => Promise<void> }> {
-  const emulateAzure = compute === 'aci-emulated';
+async function connect({ url, key, data, env, compute }: ScoreOptions): Promise<Connection> {
+  const emulateAzure = compute?.endsWith(EMULATED) ?? false;
   if (url !== undefined && emulateAzure)
-    throw new JobError('user', 'The compute aci-emulated runs on this machine only; leave --url or --compute out.');
-  if (url !== undefined) return { client: createJobClient(url, key), stop: () => Promise.resolve() };
-  const running = emulateAzure ? undefined : await findStack(data);
-  if (running) return { client: createJobClient(running.url, key), stop: () => Promise.resolve() };
+    throw new JobError('user', `The compute ${compute} runs on this machine only; leave --url or --compute out.`);
+  const running = url !== undefined ? { url } : emulateAzure ? undefined : await findStack(data);
+  // The client brings the storage SDK, which loads while the stack starts.
+  const loading = import('./client.js');
+  const own = running ? undefined : await startOwnStack(data, emulateAzure, env);
+  const { createJobClient } = await loading;
+  const stop = own?.stop ?? (() => Promise.resolve());
+  return { client: createJobClient(running?.url ?? own?.url ?? '', key), stop };
+}
+
+async function startOwnStack(
+  data: string,
+  emulateAzure: boolean,
+  env: NodeJS.ProcessEnv,
+): Promise<{ url: string; stop: () => Promise<void> }> {
   await removeLeftovers(data);
   const folder = path.join(data, `job-${process.pid}`);
   await mkdir(folder, { recursive: true }).catch(() => undefined);
   const remove = () => rm(folder, { recursive: true, force: true });
-  let stack: Stack;
   try {
-    stack = await startStack({ folder, emulateAzure, env });
+    const stack = await startStack({ folder, emulateAzure, env });
+    return { url: stack.url, stop: () => stack.stop().then(remove) };
   } catch (error) {
     await remove();
     throw error;
   }
-  return {
-    client: createJobClient(stack.url, key),
-    stop: async () => {
-      await stack.stop();
-      await remove();
-    },
-  };
 }
 
 /** Removes the data of stacks whose process was killed before it could. */
@@ -125,7 +137,7 @@ async function uploadAll(client: JobClient, options: ScoreOptions): Promise<obje
   const [video, model, style] = await Promise.all([
     client.upload('video', options.video),
     isFile(options.model)
-      ? client.upload('model', options.model, options.card ?? (await cardBeside(options.model)))
+      ? client.upload('model', options.model, await filesOf(options.model, options))
       : options.model,
     options.style === undefined ? undefined : client.upload('style', options.style),
   ]);
@@ -133,17 +145,9 @@ async function uploadAll(client: JobClient, options: ScoreOptions): Promise<obje
     input: { video },
     model,
     style,
-    compute: options.compute === undefined ? undefined : { kind: options.compute === 'local' ? 'local' : 'aci' },
+    compute: options.compute === undefined ? undefined : { kind: options.compute.replace(EMULATED, '') },
     batch: options.maxParallel === undefined ? undefined : { maxParallel: options.maxParallel },
   };
-}
-
-/** `candy.json` next to `candy.onnx`, when there is one. */
-async function cardBeside(model: string): Promise<string | undefined> {
-  const card = model.replace(/\.onnx$/i, '.json');
-  if (!existsSync(card)) return undefined;
-  await checkInputFile(card, 'model card');
-  return card;
 }
 
 async function runJob(client: JobClient, spec: object, view: ProgressView, signal: AbortSignal): Promise<JobStatus> {
@@ -159,8 +163,13 @@ async function runJob(client: JobClient, spec: object, view: ProgressView, signa
         status.error?.message ?? `Job ${id} ended as ${status.state}.`,
       );
     }
-    await wait(POLL_MS, undefined, { signal }).catch(() => undefined);
+    await wait(pollPause(status), undefined, { signal }).catch(() => undefined);
   }
+}
+
+/** Each look costs the app a few requests to storage: fewer while much is left, more when the stage is about to end. */
+function pollPause({ secondsLeft }: JobStatus): number {
+  return Math.min(POLL_MS.most, Math.max(POLL_MS.least, ((secondsLeft ?? 0) * 1000) / 4));
 }
 
 const CANCEL_PATIENCE_MS = 10_000;

@@ -2,7 +2,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { JobError, messageOf } from '../job/failure.js';
-import { startAzurite } from './azurite.js';
+import { chooseAzurite } from './azurite.js';
 import { startAzureEmulator } from './azure-emulator.js';
 import { type Child, startChild } from './child.js';
 import { choosePort, startOnFreePort } from './ports.js';
@@ -17,7 +17,7 @@ export interface StackOptions {
   folder: string;
   port?: number;
   azuritePort?: number;
-  /** Also runs the emulator of Azure Container Instances, for jobs with the compute `aci`. */
+  /** Also runs the emulator of Azure, for jobs with the compute `aci` or `container-apps`. */
   emulateAzure?: boolean;
   env: NodeJS.ProcessEnv;
 }
@@ -39,34 +39,67 @@ export interface Stack {
 export async function startStack({ folder, port, azuritePort, emulateAzure, env }: StackOptions): Promise<Stack> {
   const temp = path.join(folder, 'temp');
   await prepareFolder(folder, temp);
-  const children: Child[] = [];
+  const azure = emulateAzure === true ? await startAzureEmulator(folder, env) : undefined;
+  const settings = { TEMP_FOLDER: temp, ...env, ...azure?.settings };
   try {
-    const azurite = await startAzurite(folder, azuritePort, env);
-    children.unshift(azurite.child);
-    const azure = emulateAzure === true ? await startAzureEmulator(folder, env) : undefined;
-    if (azure) children.unshift(azure.child);
-    const settings = { TEMP_FOLDER: temp, ...env, ...azure?.settings, AzureWebJobsStorage: azurite.connectionString };
-    const host = await startOnFreePort(() => startHost(folder, port, settings));
-    children.unshift(host);
+    const { host, azurite, storage } = await startOnFreePort(() => startPair(folder, { port, azuritePort, settings }));
+    const children = [host, ...(azure ? [azure.child] : []), azurite];
     const url = host.ready[1] ?? '';
     await writeFile(path.join(folder, STATE_FILE), JSON.stringify({ url, pid: process.pid }));
     const stop = () => stopStack(folder, children);
-    return { url, storage: azurite.connectionString, azure: azure?.settings.ACI_ENDPOINT, children, stop };
+    return { url, storage, azure: azure?.settings.ACI_ENDPOINT, children, stop };
   } catch (error) {
-    for (const child of children) await child.stop();
+    await azure?.child.stop();
     throw error;
   }
 }
 
-async function startHost(folder: string, askedPort: number | undefined, env: NodeJS.ProcessEnv): Promise<Child> {
+interface Pair {
+  host: Child;
+  azurite: Child;
+  storage: string;
+}
+
+/** Starts storage and the host at the same time; the host waits for storage. When one cannot start, neither runs. */
+async function startPair(
+  folder: string,
+  { port, azuritePort, settings }: { port?: number; azuritePort?: number; settings: NodeJS.ProcessEnv },
+): Promise<Pair> {
+  const chosen = await chooseAzurite(azuritePort);
+  const storage = chosen.connectionString;
+  const abort = new AbortController();
+  const starting = [
+    startHost(folder, port, { ...settings, AzureWebJobsStorage: storage }, abort.signal),
+    chosen.start(folder, settings, abort.signal),
+  ] as const;
+  try {
+    const [host, azurite] = await Promise.all(starting);
+    return { host, azurite, storage };
+  } catch (error) {
+    abort.abort();
+    for (const part of await Promise.allSettled(starting)) if (part.status === 'fulfilled') await part.value.stop();
+    throw error;
+  }
+}
+
+/** How long the host waits for a storage that is starting on a busy machine. */
+const STORAGE_PATIENCE_SECONDS = 30;
+
+async function startHost(
+  folder: string,
+  askedPort: number | undefined,
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<Child> {
   const port = await choosePort(USUAL_PORT, askedPort, 'the local Functions host', '--port');
   return startChild({
     script: DEVHOST,
-    args: ['--app', APP_FOLDER, '--port', String(port)],
+    args: ['--app', APP_FOLDER, '--port', String(port), '--storage-patience', String(STORAGE_PATIENCE_SECONDS)],
     env,
     logFile: path.join(folder, 'devhost.log'),
     ready: /listening on (http:\/\/\S+)/,
     title: 'The local Functions host',
+    signal,
   });
 }
 

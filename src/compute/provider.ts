@@ -13,6 +13,8 @@ export interface Preflight {
   maxParallel: number;
   /** One sentence for each thing that was changed, with its numbers. */
   warnings: string[];
+  /** True when the containers are to be launched with a GPU. */
+  gpu?: boolean;
 }
 
 export interface LaunchRequest {
@@ -26,8 +28,15 @@ export interface LaunchRequest {
   deadline: number;
   /** Containers of this job that may run beside this one, itself included. */
   parallel: number;
+  /** What the preflight decided. */
+  gpu?: boolean;
   /** Environment of the scorer; every value is handled as a secret. */
   environment: Record<string, string>;
+  /**
+   * To be called right before the request that cannot be taken back. It throws when another delivery of this launch has
+   * taken over, as happens to a process that stood still.
+   */
+  confirm?: () => Promise<void>;
 }
 
 /** `lost`: the platform no longer knows it, though nobody removed it; `gone`: it was removed. */

@@ -22,7 +22,7 @@ export const notJson = ({ status }: AzureFault) =>
 
 /** GPU on Azure Container Instances: the date of its end and the ways out, for every sentence that needs them. */
 export const GPU_RETIRED =
-  'Azure Container Instances retired GPU on 2025-07-14; leave "compute.gpu" out to run on CPU, or use Azure Container Apps ' +
+  'Azure Container Instances retired GPU on 2025-07-14; leave "compute.gpu" out to run on CPU, or use the compute "container-apps" ' +
   'with a workload profile such as Consumption-GPU-NC8as-T4 or Consumption-GPU-NC24-A100';
 
 const QUOTA =

@@ -1,5 +1,5 @@
 import { type AzureVerdict, change, CODES, notJson, quota, type Rule, wait } from './azure-codes.js';
-import { type AzureFault, readAzureFault } from './azure-fault.js';
+import { type AzureFault, readAzureFault, retryAfterOf } from './azure-fault.js';
 import { JobError } from './failure.js';
 
 export { type AzureVerdict, GPU_RETIRED } from './azure-codes.js';
@@ -45,40 +45,42 @@ const byMessage: Rule = ({ message }) => {
 
 const NO_FAULT: AzureFault = { code: undefined, status: undefined, message: '', name: '' };
 
-const byStatus: Rule = (fault) => {
+function byStatus(fault: AzureFault, codes: Record<string, Rule>): AzureVerdict | undefined {
   const { status, message, code } = fault;
   if (status === undefined) return undefined;
   if (code === undefined && /^\s*</.test(message)) return notJson(fault);
   if (status === 401)
     return change('Azure did not accept the login of the app; check its identity and AZURE_TENANT_ID.');
-  if (status === 403) return CODES.AuthorizationFailed?.(fault);
-  if (status === 429) return CODES.TooManyRequests?.(fault);
+  if (status === 403) return codes.AuthorizationFailed?.(fault);
+  if (status === 429) return codes.TooManyRequests?.(fault);
   if (status === 408 || status === 409 || status >= 500)
     return wait(`Azure could not do it now (${code ?? 'no code'}, status ${status}): ${message}`);
   return change(`Azure refused it (${code ?? 'no code'}, status ${status}): ${message}`);
-};
+}
 
 /**
  * Decides by `error.code` and message, not by status: "no capacity" is a 409 and a used-up quota a 400. An error that nobody
  * knows is waited out, since patience ends by itself. Source of the codes: Azure's troubleshooting pages and recorded traffic.
+ * @param own codes that mean something else to the service that was asked.
  */
-export function classifyAzureFault(fault: AzureFault): AzureVerdict {
+export function classifyAzureFault(fault: AzureFault, own: Record<string, Rule> = {}): AzureVerdict {
+  const codes = { ...CODES, ...own };
   const code = (fault.code ?? '').replace(/\.$/, '');
-  const known = Object.hasOwn(CODES, code) ? CODES[code]?.(fault) : undefined;
+  const known = Object.hasOwn(codes, code) ? codes[code]?.(fault) : undefined;
   return (
     known ??
     ownFault(fault) ??
     credential(fault) ??
     network(fault) ??
     byMessage(fault) ??
-    byStatus(fault) ??
+    byStatus(fault, codes) ??
     wait(`Azure failed without saying why: ${fault.message || 'no message'}`)
   );
 }
 
-/** The error that an activity throws for an error of an Azure SDK. */
-export function azureJobError(error: unknown): JobError {
+/** The error that an activity throws for an error of an Azure SDK; `own` as in `classifyAzureFault`. */
+export function azureJobError(error: unknown, own?: Record<string, Rule>): JobError {
   if (error instanceof JobError) return error;
-  const { kind, sentence } = classifyAzureFault(readAzureFault(error));
-  return new JobError(kind, sentence, { cause: error });
+  const { kind, sentence } = classifyAzureFault(readAzureFault(error), own);
+  return new JobError(kind, sentence, { cause: error, retryAfterSeconds: retryAfterOf(error) });
 }

@@ -34,6 +34,17 @@ export function readAzureFault(error: unknown): AzureFault {
   };
 }
 
+/** Seconds; a longer wait is not worth the job's time, and is asked for again. */
+const LONGEST_RETRY_AFTER = 3600;
+
+/** The Retry-After header (seconds) of the answer that an SDK's error stands for. */
+export function retryAfterOf(error: unknown): number | undefined {
+  const response = isRecord(error) && isRecord(error.response) ? error.response : {};
+  const headers = response.headers as { get?: (name: string) => string | undefined } | undefined;
+  const seconds = Number(headers?.get?.('retry-after') ?? Number.NaN);
+  return seconds > 0 ? Math.min(seconds, LONGEST_RETRY_AFTER) : undefined;
+}
+
 /** The SDK's own code for a lost connection hides which one it was; the cause still knows. */
 function systemCode(cause: Record<string, unknown>): string | undefined {
   const code = text(cause.code);

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { classesOutput, detectionsOutput, partialOutputs, tensorOutput } from './card-outputs.js';
+import { classesOutput, detectionsOutput, maskOutput, partialOutputs, tensorOutput } from './card-outputs.js';
 import { JobError } from './failure.js';
 
 /** A model card says how pictures become a model's tensors and back. `docs/model-card.md` explains every property. */
@@ -14,11 +14,20 @@ const perChannel = z.array(z.number()).min(1).max(3);
 /** Numbers, the last ones repeated until the tensor is full. */
 const constant = z.array(z.number()).min(1);
 
+const batch = z.int().min(1).max(64);
+
 /** The tensor values that stand for black and for full white. */
 const range = z.tuple([z.number(), z.number()]).refine(([low, high]) => low < high, 'the range must rise');
 
+const tiles = z.strictObject({
+  /** `[width, height]` of a tile; for a model of one size, that size. */
+  size: z.tuple([side, side]),
+  /** Pixels that neighbours have in common at least: at most half a tile. */
+  overlap: z.int().min(0).max(8192),
+});
+
 const sizeRule = z.strictObject({
-  /** `[width, height]` every picture is resized to; null: any size. */
+  /** `[width, height]` every picture is resized to, or cut into tiles of; null: any size. */
   fixed: z.tuple([side, side]).nullable(),
   /** Larger pictures are scaled down until their longest side has this many pixels. */
   longestSide: side.nullable(),
@@ -26,6 +35,8 @@ const sizeRule = z.strictObject({
   multipleOf: side,
   /** Pictures are padded with their edge pixels until both sides have at least this many pixels. */
   minimum: side,
+  /** Larger pictures are scored in tiles that are blended where they overlap. Null or left out: whole. */
+  tiles: tiles.nullable().optional(),
 });
 
 const imageTensor = z.strictObject({
@@ -56,10 +67,13 @@ export const modelCardSchema = z.strictObject({
   style: imageInput.nullable(),
   /** Values of the inputs that take no picture, by name. */
   constants: z.record(z.string(), constant).optional(),
-  output: z.union([imageOutput, classesOutput, detectionsOutput, tensorOutput]),
+  /** Frames that are scored at a time. Left out: 1. */
+  batch: batch.optional(),
+  output: z.union([imageOutput, classesOutput, detectionsOutput, maskOutput, tensorOutput]),
 });
 
-const partialInput = imageInput.partial().extend({ size: sizeRule.partial().optional() });
+const partialSize = sizeRule.partial().extend({ tiles: tiles.partial().nullable().optional() });
+const partialInput = imageInput.partial().extend({ size: partialSize.optional() });
 
 /** What a person writes beside the model: everything may be left out. */
 export const partialCardSchema = z.strictObject({
@@ -67,6 +81,7 @@ export const partialCardSchema = z.strictObject({
   input: partialInput.optional(),
   style: partialInput.nullable().optional(),
   constants: z.record(z.string(), constant).optional(),
+  batch: batch.optional(),
   output: z
     .discriminatedUnion('kind', [
       imageOutput.partial().extend({ kind: z.literal('image').optional() }),
@@ -78,6 +93,7 @@ export const partialCardSchema = z.strictObject({
 export type ModelCard = z.infer<typeof modelCardSchema>;
 export type PartialCard = z.infer<typeof partialCardSchema>;
 export type SizeRule = z.infer<typeof sizeRule>;
+export type PartialSize = z.infer<typeof partialSize>;
 export type ImageTensor = z.infer<typeof imageTensor>;
 export type ImageInput = z.infer<typeof imageInput>;
 export type ImageOutput = z.infer<typeof imageOutput>;

@@ -2,8 +2,10 @@ import type { ImageInput, ImageOutput, ModelCard, PartialCard, PartialInput } fr
 import { validateCard } from './card-schema.js';
 import { chooseInputs, chooseOutput, find, list } from './choose-tensors.js';
 import { colours, completeImage, type ImageDefaults } from './complete-image.js';
+import { completeMask } from './complete-mask.js';
 import { completeSize } from './complete-size.js';
 import { JobError } from './failure.js';
+import { checkLabels, chooseLabels, countClasses } from './labels.js';
 import type { ModelSignature, TensorSignature } from './model-signature.js';
 import { describeTensor, imageSize } from './model-signature.js';
 
@@ -17,21 +19,49 @@ const DETECTION_OVERLAP = 0.45;
  * Fills in what a card leaves out, from the model's own signature, and checks the rest against it.
  * A complete card goes through unchanged, so this also checks one against the model it is used with.
  * @param card what the `.json` file beside the model holds; `{}` when there is none.
+ * @param labelFile the labels in the file that is stored with the model, if there is one.
  * @throws JobError `user`: the card is no card, it contradicts the model, or the model leaves open what the card must say.
  */
-export function completeCard(card: unknown, model: ModelSignature): ModelCard {
+export function completeCard(card: unknown, model: ModelSignature, labelFile?: string[]): ModelCard {
   const partial = validateCard(card);
   const chosen = chooseInputs(partial, model);
   const input = completeInput(partial.input ?? {}, chosen.input, { channels: 'RGB', range: [0, 255] }, null);
   const style = chosen.style && completeInput(partial.style ?? {}, chosen.style, input, STYLE_LONGEST_SIDE);
   const { description = '', constants } = partial;
+  const batch = completeBatch(partial.batch, chosen.input);
+  const output = completeOutput(partial, model, input, labelFile);
+  checkTiles(input, style, output);
   return {
     description,
     input,
     style: style ?? null,
     ...(constants && { constants }),
-    output: completeOutput(partial, model, input),
+    ...(batch !== undefined && { batch }),
+    output,
   };
+}
+
+/** @throws JobError `user`: the card asks for another number of frames at a time than the model takes. */
+function completeBatch(batch: number | undefined, tensor: TensorSignature): number | undefined {
+  const [own] = tensor.shape;
+  if (typeof own !== 'number' || tensor.shape.length !== 4) return batch;
+  if (batch !== undefined && batch !== own)
+    throw new JobError(
+      'user',
+      `The model card says a "batch" of ${batch}, but the model says ${describeTensor(tensor)}: leave "batch" out.`,
+    );
+  return own === 1 ? undefined : own;
+}
+
+/** @throws JobError `user`: tiles where they cannot be put together. */
+function checkTiles(input: ImageInput, style: ImageInput | undefined, output: ModelCard['output']): void {
+  if (style?.size.tiles)
+    throw new JobError('user', 'The model card cuts the style picture into tiles: only "input" can have "size.tiles".');
+  if (!input.size.tiles || ('fit' in output && output.fit === 'crop')) return;
+  throw new JobError(
+    'user',
+    'The model card has "size.tiles", which go with pictures and masks that keep their size or grow by "output.scale" only: leave the tiles out.',
+  );
 }
 
 function completeInput(
@@ -44,31 +74,46 @@ function completeInput(
   return { ...image, size: completeSize(card.size ?? {}, tensor, image.layout, longestSide) };
 }
 
-function completeOutput(partial: PartialCard, model: ModelSignature, input: ImageInput): ModelCard['output'] {
+function completeOutput(
+  partial: PartialCard,
+  model: ModelSignature,
+  input: ImageInput,
+  labelFile: string[] | undefined,
+): ModelCard['output'] {
   const { output = {} } = partial;
   switch (output.kind) {
     case undefined:
     case 'image':
       return completePicture(output, chooseOutput(partial, model, colours(input)), input);
     case 'classes': {
-      const { top = BEST_CLASSES, softmax = false, labels = [] } = output;
-      return { kind: 'classes', name: only(model, output.name), top, softmax, labels };
+      const { top = BEST_CLASSES, softmax = false } = output;
+      const tensor = only(model, output.name);
+      const labels = chooseLabels(output.labels, labelFile);
+      checkLabels(labels, countClasses(tensor));
+      return { kind: 'classes', name: tensor.name, top, softmax, labels };
     }
-    case 'detections':
+    case 'detections': {
+      const scores = named(model, output.name ?? 'scores');
+      const labels = chooseLabels(output.labels, labelFile);
+      const classes = scores.shape.at(-1);
+      checkLabels(labels, typeof classes === 'number' ? classes : undefined);
       return {
         kind: 'detections',
-        name: named(model, output.name ?? 'scores'),
-        boxes: named(model, output.boxes ?? 'boxes'),
+        name: scores.name,
+        boxes: named(model, output.boxes ?? 'boxes').name,
         unit: output.unit ?? 'fraction',
         background: output.background ?? [],
         threshold: output.threshold ?? DETECTION_THRESHOLD,
         overlap: output.overlap ?? DETECTION_OVERLAP,
-        labels: output.labels ?? [],
+        labels,
       };
+    }
+    case 'mask':
+      return completeMask(output, anyOutput(model, output.name), input);
     case 'tensor':
       break;
   }
-  return { kind: 'tensor', name: only(model, output.name) };
+  return { kind: 'tensor', name: only(model, output.name).name };
 }
 
 function completePicture(card: Partial<ImageOutput>, tensor: TensorSignature, input: ImageInput): ImageOutput {
@@ -83,17 +128,21 @@ function completePicture(card: Partial<ImageOutput>, tensor: TensorSignature, in
   return { ...(kind && { kind }), ...image, fit, ...(scale && { scale }) };
 }
 
+function only(model: ModelSignature, name: string | undefined): TensorSignature {
+  return named(model, anyOutput(model, name).name);
+}
+
 /** The output that the card names, or the model's only one. */
-function only(model: ModelSignature, name: string | undefined): string {
+function anyOutput(model: ModelSignature, name: string | undefined): TensorSignature {
   const [first, ...others] = model.outputs;
-  const chosen = name ?? (others.length === 0 ? first?.name : undefined);
-  if (chosen !== undefined) return named(model, chosen);
+  const chosen = find(model.outputs, name, 'output') ?? (others.length === 0 ? first : undefined);
+  if (chosen !== undefined) return chosen;
   throw new JobError('user', `The model gives ${list(model.outputs)}: name one as "output.name" in the model card.`);
 }
 
-function named(model: ModelSignature, name: string): string {
+function named(model: ModelSignature, name: string): TensorSignature {
   const tensor = find(model.outputs, name, 'output');
-  if (tensor !== undefined && ['float32', 'float16', 'uint8'].includes(tensor.type)) return name;
+  if (tensor !== undefined && ['float32', 'float16', 'uint8'].includes(tensor.type)) return tensor;
   throw new JobError(
     'user',
     `The model's ${tensor ? describeTensor(tensor) : name} is of a type that is not read: export it as float32.`,

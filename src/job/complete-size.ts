@@ -1,5 +1,5 @@
 import { JobError } from './failure.js';
-import type { SizeRule } from './card-schema.js';
+import type { PartialSize, SizeRule } from './card-schema.js';
 import type { Layout, TensorSignature } from './model-signature.js';
 import { describeTensor, imageSize } from './model-signature.js';
 
@@ -9,7 +9,7 @@ import { describeTensor, imageSize } from './model-signature.js';
  * @throws JobError `user`: the card contradicts the model or itself.
  */
 export function completeSize(
-  card: Partial<SizeRule>,
+  card: PartialSize,
   tensor: TensorSignature,
   layout: Layout,
   longestSide: number | null,
@@ -25,14 +25,50 @@ export function completeSize(
     );
   }
   const { multipleOf = 1, minimum = 1 } = card;
-  if (fixed !== null && (multipleOf > 1 || minimum > 1 || typeof card.longestSide === 'number')) {
+  const tiles = completeTiles(card.tiles, fixed, tensor);
+  const scales = typeof card.longestSide === 'number' && tiles === undefined;
+  if (fixed !== null && (multipleOf > 1 || minimum > 1 || scales)) {
     throw new JobError(
       'user',
       `The model card gives ${describeTensor(tensor)} the fixed size ${fixed.join('x')}, so its other size rules have no meaning: leave them out.`,
     );
   }
   const longest = card.longestSide === undefined ? longestSide : card.longestSide;
-  return { fixed, longestSide: fixed === null ? longest : null, multipleOf, minimum };
+  return {
+    fixed,
+    longestSide: fixed === null || tiles !== undefined ? longest : null,
+    multipleOf,
+    minimum,
+    ...(tiles && { tiles }),
+  };
+}
+
+/** Enough for networks that look 16 pixels around, as most that paint do at their full size. */
+const TILE_OVERLAP = 64;
+
+/** @throws JobError `user`: their size is open or not the model's, or they overlap by more than a half. */
+function completeTiles(
+  card: PartialSize['tiles'],
+  fixed: SizeRule['fixed'],
+  tensor: TensorSignature,
+): SizeRule['tiles'] {
+  if (!card) return undefined;
+  const size = card.size ?? fixed;
+  if (size === null)
+    throw new JobError('user', `The model takes any size, so its card must say how large "size.tiles.size" is.`);
+  if (fixed !== null && !agrees(size, ...fixed))
+    throw new JobError(
+      'user',
+      `The model card says tiles of ${size.join('x')}, but the model says ${describeTensor(tensor)}: leave "size.tiles.size" out.`,
+    );
+  const most = Math.floor(Math.min(...size) / 2);
+  const { overlap = Math.min(TILE_OVERLAP, most) } = card;
+  if (overlap > most)
+    throw new JobError(
+      'user',
+      `The model card lets tiles of ${size.join('x')} overlap by ${overlap} pixels: "size.tiles.overlap" can be ${most} at most.`,
+    );
+  return { size, overlap };
 }
 
 function agrees(

@@ -9,11 +9,14 @@ export type FailureKind = 'user' | 'item' | 'platform';
 /** The only error class of the project. `message` is one sentence a user can act on; it never holds a secret. */
 export class JobError extends Error {
   readonly kind: FailureKind;
+  /** How long whoever failed asked to be left alone. */
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(kind: FailureKind, message: string, options?: ErrorOptions) {
+  constructor(kind: FailureKind, message: string, options?: ErrorOptions & { retryAfterSeconds?: number }) {
     super(message, options);
     this.name = 'JobError';
     this.kind = kind;
+    this.retryAfterSeconds = options?.retryAfterSeconds;
   }
 }
 

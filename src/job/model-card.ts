@@ -2,4 +2,5 @@
 export type * from './card-outputs.js';
 export * from './card-schema.js';
 export { completeCard } from './complete-card.js';
+export { parseLabels } from './labels.js';
 export type { Layout, ModelSignature, TensorSignature } from './model-signature.js';

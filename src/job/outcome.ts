@@ -1,3 +1,4 @@
+import { retryAfterOf } from './azure-fault.js';
 import { messageOf, JobError } from './failure.js';
 
 /**
@@ -10,6 +11,8 @@ export interface Failure {
   ok: false;
   kind: 'user' | 'platform';
   message: string;
+  /** The least time to wait before trying again, when the platform named one. */
+  retryAfterSeconds?: number;
 }
 
 /** Longest failure text that travels through an orchestrator. */
@@ -25,5 +28,7 @@ export function failureOf(error: unknown, isPlatform: (error: unknown) => boolea
       : isPlatform(error)
         ? 'platform'
         : 'user';
-  return { ok: false, kind, message: messageOf(error).slice(0, LONGEST_MESSAGE) };
+  const failure: Failure = { ok: false, kind, message: messageOf(error).slice(0, LONGEST_MESSAGE) };
+  const retryAfterSeconds = error instanceof JobError ? error.retryAfterSeconds : retryAfterOf(error);
+  return kind === 'user' || retryAfterSeconds === undefined ? failure : { ...failure, retryAfterSeconds };
 }

@@ -1,3 +1,5 @@
+import { withJitter } from './jitter.js';
+
 /** How often and how soon a batch with missing items gets a new container. */
 export interface RetryPolicy {
   maxAttempts: number;
@@ -26,8 +28,18 @@ export function backoffSeconds(first: number, failures: number): number {
   return Math.min(LONGEST_DELAY_SECONDS, first * 2 ** (failures - 1));
 }
 
-/** Decides after an attempt that left items missing; `kind` says whether it is charged (already counted in `history`). */
-export function nextStep(policy: RetryPolicy, history: BatchHistory, kind: 'charged' | 'platform'): NextStep {
+/**
+ * Decides after an attempt that left items missing; `kind` says whether it is charged (already counted in `history`).
+ * @param name of the batch: batches that the platform failed together try again at different times.
+ * @param retryAfterSeconds what the platform asked for, if anything.
+ */
+export function nextStep(
+  policy: RetryPolicy,
+  history: BatchHistory,
+  kind: 'charged' | 'platform',
+  name: string,
+  retryAfterSeconds = 0,
+): NextStep {
   if (kind === 'charged') {
     if (history.charged >= policy.maxAttempts) {
       return {
@@ -43,5 +55,6 @@ export function nextStep(policy: RetryPolicy, history: BatchHistory, kind: 'char
       why: `the platform failed ${history.platform} times within ${Math.round(history.elapsedSeconds)} seconds`,
     };
   }
-  return { step: 'retry', delaySeconds: backoffSeconds(FIRST_PLATFORM_DELAY_SECONDS, history.platform) };
+  const least = Math.max(retryAfterSeconds, backoffSeconds(FIRST_PLATFORM_DELAY_SECONDS, history.platform));
+  return { step: 'retry', delaySeconds: withJitter(least, `${name} ${history.platform}`) };
 }

@@ -46,7 +46,7 @@ const schema = z.strictObject({
     .prefault({}),
   compute: z
     .strictObject({
-      kind: z.enum(['local', 'aci']).default('local'),
+      kind: z.enum(['local', 'aci', 'container-apps']).default('local'),
       gpu: z.enum(['none', 'prefer', 'require']).optional(),
     })
     .prefault({}),

@@ -29,7 +29,10 @@ export function overdue(
   return now - Date.parse(progress.lastItemAt) > timeouts.stallSeconds * 1000 ? 'stalled' : undefined;
 }
 
-/** Looks again after half of the expected remaining time: few polls for a long batch, and an end seen soon. */
+/** Of the time that a batch is expected to take still: a look after this part finds few batches ended long ago. */
+const PATIENCE = 0.7;
+
+/** Looks again when most of the expected remaining time is over: few polls for a long batch, and an end seen soon. */
 export function secondsToNextPoll(
   bounds: PollBounds,
   launchedAt: number,
@@ -38,8 +41,8 @@ export function secondsToNextPoll(
 ): number {
   const clamp = (value: number) => Math.min(bounds.maxSeconds, Math.max(bounds.minSeconds, value));
   const handled = progress ? progress.done + progress.failed : 0;
-  if (!progress || handled === 0) return clamp((now - launchedAt) / 4000);
+  if (!progress || handled === 0) return clamp((now - launchedAt) / 2000);
   const remaining = progress.total - progress.skipped - handled;
   const secondsPerItem = (Date.parse(progress.updatedAt) - Date.parse(progress.startedAt)) / 1000 / handled;
-  return clamp((remaining * secondsPerItem) / 2);
+  return clamp(remaining * secondsPerItem * PATIENCE);
 }

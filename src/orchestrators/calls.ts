@@ -1,4 +1,5 @@
 import type { OrchestrationContext, Task } from 'durable-functions';
+import { withJitter } from '../job/jitter.js';
 import type { Outcome } from '../job/outcome.js';
 import { backoffSeconds } from '../job/retry.js';
 
@@ -28,6 +29,7 @@ export function* callPatiently<T>(context: OrchestrationContext, name: string, i
   for (let tries = 1; ; tries += 1) {
     const outcome = yield* callActivity<T>(context, name, input);
     if (outcome.ok || outcome.kind !== 'platform' || tries === PLATFORM_TRIES) return outcome;
-    yield* sleep(context, backoffSeconds(FIRST_DELAY_SECONDS, tries));
+    const least = Math.max(outcome.retryAfterSeconds ?? 0, backoffSeconds(FIRST_DELAY_SECONDS, tries));
+    yield* sleep(context, withJitter(least, `${context.df.instanceId} ${name} ${tries}`));
   }
 }

@@ -44,7 +44,8 @@ export function* scoreBatch(context: OrchestrationContext): Step<ScoreResult> {
       return { ...latest, message, stop: { message, cancelled: kind === 'cancelled' } };
     history[kind] += 1;
     history.elapsedSeconds = (context.df.currentUtcDateTime.getTime() - startedAt) / 1000;
-    const next = nextStep(input.retry, history, kind);
+    const retryAfter = outcome.ok ? undefined : outcome.retryAfterSeconds;
+    const next = nextStep(input.retry, history, kind, `${input.jobId} ${input.batch}`, retryAfter);
     if (next.step === 'give-up')
       return { ...latest, message: `Batch ${input.batch}: ${next.why}; the last one ended because ${message}` };
     yield* sleep(context, next.delaySeconds);

@@ -1,4 +1,5 @@
 import type { ClassesOutput } from '../job/model-card.js';
+import { checkLabels } from '../job/labels.js';
 import type { TensorValues } from './tensor.js';
 
 export interface FoundClass {
@@ -8,8 +9,12 @@ export interface FoundClass {
   score: number;
 }
 
-/** The best classes, the best first; of equal scores the one that comes first. */
+/**
+ * The best classes, the best first; of equal scores the one that comes first.
+ * @throws JobError `user`: the labels are not as many as the scores.
+ */
 export function classify(values: TensorValues, { top, softmax, labels }: ClassesOutput): FoundClass[] {
+  checkLabels(labels, values.length);
   const scores = softmax ? probabilities(values) : [...values];
   return scores
     .map((score, index) => ({ score, index }))

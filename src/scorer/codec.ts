@@ -16,6 +16,8 @@ export interface Codec {
   /** @throws JobError `item`: no picture this codec can read, or one of more than `PIXEL_LIMIT` pixels. */
   decode(bytes: Uint8Array): Promise<Picture>;
   encode(picture: Picture, format: PictureFormat): Promise<Buffer>;
+  /** One byte a pixel as a grey PNG, bit by bit. */
+  encodeMask(mask: Picture): Promise<Buffer>;
   /** The whole picture at another size, proportions not kept. */
   resize(picture: Picture, size: Size): Promise<Picture>;
 }

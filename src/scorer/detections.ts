@@ -1,4 +1,5 @@
 import { JobError } from '../job/failure.js';
+import { checkLabels } from '../job/labels.js';
 import type { DetectionsOutput } from '../job/model-card.js';
 import { type FoundClass, named } from './classes.js';
 import type { InputPlan } from './geometry.js';
@@ -16,7 +17,7 @@ export interface Detection extends FoundClass {
 /**
  * The boxes above the card's threshold, the best first, without those that overlap a better one of the same class.
  * @param dims of the scores: `[batch, boxes, classes]`.
- * @throws JobError `item`: the shapes do not go together.
+ * @throws JobError `item`: the shapes do not go together; `user`: the labels are not as many as the classes.
  */
 export function detect(
   scores: TensorValues,
@@ -29,6 +30,7 @@ export function detect(
   if (dims.length !== 3 || boxes.length % 4 !== 0 || boxes.length / 4 < count) {
     throw new JobError('item', `the model gave scores of shape [${dims.join(',')}] and ${boxes.length / 4} boxes`);
   }
+  checkLabels(card.labels, classes);
   const found: Detection[] = [];
   for (let index = 0; index < count; index += 1) {
     for (let kind = 0; kind < classes; kind += 1) {

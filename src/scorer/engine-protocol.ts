@@ -2,15 +2,23 @@ import type { FailureKind } from '../job/failure.js';
 import type { ModelCard } from '../job/model-card.js';
 import type { Picture, Size } from './picture.js';
 
+/** What inference runs on. */
+export type Device = 'cpu' | 'cuda';
+
 /** Main thread to inference thread. Requests are answered one by one, in order. */
 export type EngineRequest = LoadRequest | ScoreRequest | { kind: 'close' };
 
-export interface ScoreRequest {
-  kind: 'score';
-  /** Already scaled as the card asks; it is padded by the engine. */
+export interface FrameRequest {
+  /** Already scaled as the card asks; it is padded, or cut into tiles, by the engine. */
   frame: Picture;
   /** Before scaling. */
   original: Size;
+}
+
+/** Frames to score at a time. */
+export interface ScoreRequest {
+  kind: 'score';
+  frames: FrameRequest[];
 }
 
 export interface LoadRequest {
@@ -20,24 +28,30 @@ export interface LoadRequest {
   /** Already scaled as the card asks; needed exactly when the card has a style input. */
   style: Picture | undefined;
   threads: number | undefined;
+  /** Absent: the CPU. */
+  device?: Device;
 }
 
 export type EngineReply =
   | { kind: 'loaded'; device: string }
-  | { kind: 'scored'; scored: ScoredFrame }
+  | { kind: 'scored'; scored: ScoredFrames }
   | { kind: 'failed'; failure: FailureKind; message: string };
 
-/** What became of a frame and the milliseconds it took. */
-export interface ScoredFrame {
-  output: FrameOutput;
+/** What became of the frames, in their order, and the milliseconds they took together. */
+export interface ScoredFrames {
+  outcomes: FrameOutcome[];
   prepare: number;
   infer: number;
   finish: number;
 }
 
+export type FrameOutcome = { ok: true; output: FrameOutput } | { ok: false; kind: FailureKind; message: string };
+
 export type FrameOutput =
   /** As large as the model made it, without padding. */
   | { kind: 'picture'; picture: Picture }
+  /** One byte a pixel, of the frame's size before scaling. */
+  | { kind: 'mask'; picture: Picture }
   /** Properties of the item's JSON line. */
   | { kind: 'record'; record: Record<string, unknown> }
   /** A `.npy` file. */

@@ -1,7 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { JobError } from '../job/failure.js';
-import type { EngineReply, EngineRequest, LoadRequest, ScoredFrame } from './engine-protocol.js';
-import type { Picture, Size } from './picture.js';
+import type { EngineReply, EngineRequest, FrameRequest, LoadRequest, ScoredFrames } from './engine-protocol.js';
 
 interface Waiting {
   resolve(reply: Exclude<EngineReply, { kind: 'failed' }>): void;
@@ -39,13 +38,15 @@ export class Engine {
   }
 
   /**
-   * The frame's pixels move to the engine: the caller's array is empty afterwards.
-   * @param original the frame's size before it was scaled as the card asks.
-   * @throws JobError `item`: this frame cannot be scored; `platform`: the engine is gone.
+   * The frames' pixels move to the engine: the caller's arrays are empty afterwards.
+   * @throws JobError `platform`: the engine is gone.
    */
-  async score(frame: Picture, original: Size): Promise<ScoredFrame> {
+  async score(frames: FrameRequest[]): Promise<ScoredFrames> {
     if (this.#waiting.length === 0) this.starved += 1;
-    const reply = await this.#ask({ kind: 'score', frame, original }, [frame.data.buffer]);
+    const reply = await this.#ask(
+      { kind: 'score', frames },
+      frames.map(({ frame }) => frame.data.buffer),
+    );
     if (reply.kind !== 'scored') throw new TypeError(`unexpected ${reply.kind}`);
     return reply.scored;
   }

@@ -1,5 +1,7 @@
 import * as z from 'zod';
 import { JobError } from '../job/failure.js';
+import type { Device } from './engine-protocol.js';
+import { unseal } from './sealed.js';
 
 /** Where the work is and how to do it. The URLs hold secrets (SAS): never log one. */
 export interface ScorerSettings {
@@ -13,6 +15,7 @@ export interface ScorerSettings {
   /** Threads of one inference; undefined: one for each core. */
   threads: number | undefined;
   codec: 'auto' | 'sharp' | 'jimp';
+  device: Device;
 }
 
 const url = z.url({ protocol: /^https?$/, error: 'is no http(s) URL' });
@@ -24,15 +27,16 @@ const schema = z.object({
   MODEL_URL: url,
   STYLE_URL: url.optional(),
   SCORER_THREADS: z.coerce.number('is no number').int('is no whole number').min(1).max(256).optional(),
+  SCORER_DEVICE: z.enum(['cpu', 'cuda'], 'is none of cpu, cuda').default('cpu'),
   SCORER_CODEC: z.enum(['auto', 'sharp', 'jimp'], 'is none of auto, sharp, jimp').default('auto'),
 });
 
 /**
  * The scorer's settings from its environment; variables that are set to nothing count as not set.
- * @throws JobError `user`: names the variable that is missing or wrong, never its value.
+ * @throws JobError `user`: names the variable that is missing or wrong, never its value; `platform` as `unseal`.
  */
 export function readEnvironment(environment: Record<string, string | undefined>): ScorerSettings {
-  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const set = Object.fromEntries(Object.entries(unseal(environment)).filter(([, value]) => value !== ''));
   const parsed = schema.safeParse(set);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
@@ -50,5 +54,6 @@ export function readEnvironment(environment: Record<string, string | undefined>)
     styleUrl: data.STYLE_URL,
     threads: data.SCORER_THREADS,
     codec: data.SCORER_CODEC,
+    device: data.SCORER_DEVICE,
   };
 }

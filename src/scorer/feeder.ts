@@ -9,25 +9,29 @@ import type { Picture, Size } from './picture.js';
 import { allocate, allocateTensor, createTensor, dimensionsOf, type TensorData } from './tensor.js';
 
 /**
- * Turns pictures into input tensors; pictures of one size share one tensor.
- * @param batch how many pictures the model takes at a time: each of them is the same one.
+ * Turns pictures of one size into an input tensor; calls for as many pictures of one size share one tensor.
+ * @param fixed how many pictures the model takes at a time: fewer are filled up with the first one; undefined: any number.
  */
-export function createFeeder(image: ImageInput, batch: number): (picture: Picture) => ort.Tensor {
+export function createFeeder(image: ImageInput, fixed: number | undefined): (pictures: Picture[]) => ort.Tensor {
   let size: Size = { width: 0, height: 0 };
   let data: TensorData = allocate(image.type, 0);
   let tensor: ort.Tensor | undefined;
-  return (picture) => {
-    const { padded } = planInput(image.size, picture);
-    if (tensor === undefined || !sameSize(padded, size)) {
+  return (pictures) => {
+    const [first] = pictures;
+    if (first === undefined) throw new RangeError('no pictures');
+    const { padded } = planInput(image.size, first);
+    const count = fixed ?? pictures.length;
+    if (tensor === undefined || !sameSize(padded, size) || tensor.dims[0] !== count) {
       size = padded;
       const [, ...dimensions] = dimensionsOf(image, size);
-      const length = allocateTensor(image, size).length;
-      data = allocate(image.type, length * batch);
-      tensor = createTensor(data, [batch, ...dimensions]);
+      data = allocate(image.type, allocateTensor(image, size).length * count);
+      tensor = createTensor(data, [count, ...dimensions]);
     }
-    packPicture(picture, image, padded, data);
-    const length = data.length / batch;
-    for (let entry = 1; entry < batch; entry += 1) data.copyWithin(entry * length, 0, length);
+    const length = data.length / count;
+    pictures.forEach((picture, entry) =>
+      packPicture(picture, image, padded, data.subarray(entry * length, (entry + 1) * length)),
+    );
+    for (let entry = pictures.length; entry < count; entry += 1) data.copyWithin(entry * length, 0, length);
     return tensor;
   };
 }

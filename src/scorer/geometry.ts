@@ -5,7 +5,10 @@ import type { Size } from './picture.js';
 /** A model that rounds its output up adds less than this; more is taken for a model that scales. */
 const LARGEST_OVERHANG = 64;
 
-/** A frame is first resized to `scaled`, then padded right and below to `padded`, the size the model sees. */
+/**
+ * A frame is first resized to `scaled`, then padded right and below to `padded`, the size the model sees. Where the card
+ * asks for tiles, each tile is padded for itself.
+ */
 export interface InputPlan {
   scaled: Size;
   padded: Size;
@@ -13,13 +16,13 @@ export interface InputPlan {
 
 export function planInput(rule: SizeRule, frame: Size): InputPlan {
   const scaled = scaledSize(rule, frame);
-  if (rule.fixed !== null) return { scaled, padded: scaled };
+  if (rule.fixed !== null) return { scaled, padded: { width: rule.fixed[0], height: rule.fixed[1] } };
   const pad = (side: number) => Math.ceil(Math.max(side, rule.minimum) / rule.multipleOf) * rule.multipleOf;
   return { scaled, padded: { width: pad(scaled.width), height: pad(scaled.height) } };
 }
 
 function scaledSize(rule: SizeRule, frame: Size): Size {
-  if (rule.fixed !== null) return { width: rule.fixed[0], height: rule.fixed[1] };
+  if (rule.fixed !== null && !rule.tiles) return { width: rule.fixed[0], height: rule.fixed[1] };
   const longest = Math.max(frame.width, frame.height);
   if (rule.longestSide === null || longest <= rule.longestSide) return frame;
   const scale = (side: number) => Math.max(1, Math.round((side * (rule.longestSide ?? longest)) / longest));

@@ -36,6 +36,12 @@ export function createJimpCodec(): Codec {
         ? image.getBuffer(JimpMime.png, PNG_OPTIONS)
         : image.getBuffer(JimpMime.jpeg, { quality: JPEG_QUALITY });
     },
+    encodeMask: ({ width, height, data }) => {
+      const grey = new Uint8Array(data.length * 3);
+      data.forEach((value, index) => grey.fill(value, index * 3, index * 3 + 3));
+      const image = Jimp.fromBitmap(toBitmap({ width, height, data: grey }));
+      return image.getBuffer(JimpMime.png, { ...PNG_OPTIONS, colorType: 0 });
+    },
     resize: (picture, { width, height }) => {
       const image = Jimp.fromBitmap(toBitmap(picture));
       return Promise.resolve(flatten(image.resize({ w: width, h: height, mode: ResizeStrategy.BILINEAR }).bitmap));

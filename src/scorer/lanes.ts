@@ -1,9 +1,11 @@
 /** One item is at the engine, one waits for it, one is being fetched, decoded, encoded or stored. */
-const FIRST_LANES = 3;
+export const FIRST_LANES = 3;
 const MOST_LANES = 16;
 
 export interface LaneOptions<T> {
   items: Iterable<T>;
+  /** Items in flight from the start. */
+  first: number;
   /** Handles one item from first to last step. Its rejection ends the run. */
   work: (item: T) => Promise<void>;
   /** True when the engine had to wait since the last call: then one more lane opens, if `mayGrow` allows. */
@@ -18,7 +20,7 @@ export interface LaneOptions<T> {
  * of items. No new item starts once `signal` is aborted or one item's work has rejected.
  * @throws what the first `work` to reject rejected with, when all lanes have ended.
  */
-export async function runLanes<T>({ items, work, starved, mayGrow, signal }: LaneOptions<T>): Promise<void> {
+export async function runLanes<T>({ items, first, work, starved, mayGrow, signal }: LaneOptions<T>): Promise<void> {
   const next = items[Symbol.iterator]();
   const lanes: Promise<void>[] = [];
   let failure: { error: unknown } | undefined;
@@ -33,7 +35,7 @@ export async function runLanes<T>({ items, work, starved, mayGrow, signal }: Lan
       if (starved() && lanes.length < MOST_LANES && mayGrow(lanes.length + 1)) lanes.push(lane());
     }
   };
-  for (let index = 0; index < FIRST_LANES; index += 1) lanes.push(lane());
+  for (let index = 0; index < first; index += 1) lanes.push(lane());
   // The list grows while it is walked.
   for (const running of lanes) await running;
   if (failure !== undefined) throw failure.error;

@@ -2,59 +2,69 @@ import type ort from 'onnxruntime-node';
 import { JobError, messageOf } from '../job/failure.js';
 import { completeCard, type ModelCard } from '../job/model-card.js';
 import type { ModelSignature } from '../job/model-signature.js';
-import type { LoadRequest, ScoredFrame } from './engine-protocol.js';
+import type { FrameOutput, FrameRequest, LoadRequest, ScoredFrames } from './engine-protocol.js';
 import { constantTensor, createFeeder } from './feeder.js';
 import { planInput } from './geometry.js';
-import type { Picture, Size } from './picture.js';
-import { outputNames, type Outputs, readOutput } from './read-output.js';
+import { type Entry, outputNames, type Outputs, readOutput } from './read-output.js';
+import { scoreFrames, type View } from './score-frames.js';
 import { loadSession, signatureOf } from './session.js';
 
-/** One session and the tensors it is fed with; scores one frame at a time. */
+/** One session and the tensors it is fed with. */
 export interface LoadedModel {
-  /**
-   * @param frame already scaled as the card asks; it is padded here.
-   * @param original the frame's size before that.
-   * @throws JobError `item`: the model refused the frame or gave nothing usable.
-   */
-  score(frame: Picture, original: Size): Promise<ScoredFrame>;
+  /** Scores frames, as many at a time as the card says. Never throws: what fails is the outcome of its frame. */
+  score(frames: FrameRequest[]): Promise<ScoredFrames>;
   release(): Promise<void>;
 }
 
 /** @throws JobError `user`: the file is no model that can be run, or the card does not go with it. */
-export async function loadModel({ model, card, style, threads }: LoadRequest): Promise<LoadedModel> {
-  const session = await loadSession(model, 'The model', threads);
+export async function loadModel({ model, card, style, threads, device }: LoadRequest): Promise<LoadedModel> {
+  const session = await loadSession(model, 'The model', threads, device);
   const signature = signatureOf(session);
   completeCard(card, signature);
-  const batch = batchOf(card.input.name, signature);
-  const constants: Outputs = {};
-  for (const tensor of signature.inputs) {
-    const values = card.constants?.[tensor.name];
-    if (values !== undefined) constants[tensor.name] = constantTensor(tensor, values);
-  }
+  const constants = constantInputs(card, signature);
   if (style && card.style)
-    constants[card.style.name] = createFeeder(card.style, batchOf(card.style.name, signature))(style);
-  const feed = createFeeder(card.input, batch);
+    constants[card.style.name] = createFeeder(card.style, batchOf(card.style.name, signature))([style]);
+  const feed = createFeeder(card.input, batchOf(card.input.name, signature));
   const infer = createInference(session, card);
   return {
-    score: async (frame, original) => {
-      const started = performance.now();
-      const feeds = { ...constants, [card.input.name]: feed(frame) };
-      const prepared = performance.now();
-      const outputs = await infer(feeds);
-      const inferred = performance.now();
-      const plan = planInput(card.input.size, frame);
-      const output = readOutput(outputs, card, { frame, original, plan, batch });
-      const finished = performance.now();
-      return { output, prepare: prepared - started, infer: inferred - prepared, finish: finished - inferred };
+    score: async (frames) => {
+      const spent = { prepare: 0, infer: 0, finish: 0 };
+      const outcomes = await scoreFrames(frames, card, async (views) => {
+        const started = performance.now();
+        const input = feed(views.map(({ picture }) => picture));
+        const prepared = performance.now();
+        spent.prepare += prepared - started;
+        const outputs = await infer({ ...constants, [card.input.name]: input });
+        const inferred = performance.now();
+        spent.infer += inferred - prepared;
+        const count = input.dims[0] ?? 1;
+        const read = views.map((view, index) => readView(outputs, card, view, { index, count }));
+        spent.finish += performance.now() - inferred;
+        return read;
+      });
+      return { outcomes, ...spent };
     },
     release: () => session.release(),
   };
 }
 
-/** Pictures the model takes at a time; 1 where it is free. */
-function batchOf(name: string, { inputs }: ModelSignature): number {
+function constantInputs(card: ModelCard, { inputs }: ModelSignature): Outputs {
+  const constants: Outputs = {};
+  for (const tensor of inputs) {
+    const values = card.constants?.[tensor.name];
+    if (values !== undefined) constants[tensor.name] = constantTensor(tensor, values);
+  }
+  return constants;
+}
+
+function readView(outputs: Outputs, card: ModelCard, { picture, original }: View, entry: Entry): FrameOutput {
+  return readOutput(outputs, card, { frame: picture, original, plan: planInput(card.input.size, picture) }, entry);
+}
+
+/** Pictures the model takes at a time; undefined where it is free. */
+function batchOf(name: string, { inputs }: ModelSignature): number | undefined {
   const batch = inputs.find((tensor) => tensor.name === name)?.shape[0];
-  return typeof batch === 'number' ? batch : 1;
+  return typeof batch === 'number' ? batch : undefined;
 }
 
 /**

@@ -1,5 +1,5 @@
-import type ort from 'onnxruntime-node';
 import { JobError } from '../job/failure.js';
+import type { OutputTensor } from './tensor.js';
 
 /** NumPy's names of ONNX element types, little endian. */
 const TYPES: Record<string, string> = {
@@ -19,7 +19,7 @@ const ALIGNMENT = 64;
  * A tensor as a `.npy` file, for `numpy.load`.
  * @throws JobError `item`: NumPy has no such type.
  */
-export function toNpy({ type, dims, data }: ort.Tensor): Uint8Array<ArrayBuffer> {
+export function toNpy({ type, dims, data }: OutputTensor): Uint8Array<ArrayBuffer> {
   const descr = TYPES[type];
   if (descr === undefined || !ArrayBuffer.isView(data)) {
     throw new JobError('item', `the model gave ${type} values, which a .npy file does not hold`);

@@ -1,4 +1,4 @@
-/** Decoded pixels: `width * height * 3` bytes of sRGB, row by row from the top, without padding. */
+/** Decoded pixels: `width * height * 3` bytes of sRGB, row by row from the top, without padding; masks have one byte a pixel. */
 export interface Picture {
   width: number;
   height: number;

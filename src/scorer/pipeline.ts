@@ -4,9 +4,10 @@ import type { TaskItem } from '../job/task.js';
 import type { Codec } from './codec.js';
 import { contentTypeOf, formatOf } from './codec.js';
 import type { Engine } from './engine.js';
-import type { FrameOutput } from './engine-protocol.js';
+import type { FrameOutput, FrameRequest } from './engine-protocol.js';
 import { enlarge, planInput, sameSize } from './geometry.js';
-import { runLanes } from './lanes.js';
+import { FIRST_LANES, runLanes } from './lanes.js';
+import { MicroBatches } from './micro-batches.js';
 import type { Picture, Size } from './picture.js';
 import type { ScorerStorage } from './storage.js';
 import type { Tally } from './tally.js';
@@ -38,19 +39,32 @@ export async function scoreItems(
   stop: AbortSignal,
   abandon: AbortSignal,
 ): Promise<void> {
-  const { engine, tally } = parts;
+  const { engine, tally, card } = parts;
+  const { batch = 1 } = card;
+  const batches = new MicroBatches(engine, batch, items.length, ({ prepare, infer, finish }) => {
+    tally.timings.prepare += prepare;
+    tally.timings.infer += infer;
+    tally.timings.finish += finish;
+  });
+  if (stop.aborted) batches.end();
+  else stop.addEventListener('abort', () => batches.end(), { once: true });
   // The first frame always finds the engine with nothing to do.
   let starvedBefore = 1;
   let largest = 0;
   await runLanes({
     items,
+    // One micro-batch collects while the one before is at the engine.
+    first: batch === 1 ? FIRST_LANES : 2 * batch + 1,
     work: async (item) => {
       try {
-        const frame = await scoreItem(item, parts, abandon);
+        const frame = await scoreItem(item, { ...parts, batches }, abandon);
         largest = Math.max(largest, frame.width * frame.height);
         tally.itemDone(item);
       } catch (error) {
-        if (error instanceof JobError && error.kind !== 'item') throw error;
+        if (error instanceof JobError && error.kind !== 'item') {
+          batches.end();
+          throw error;
+        }
         const reason = messageOf(error);
         tally.itemFailed(item, reason);
         parts.warn(`item ${item.name} failed: ${reason}`);
@@ -66,19 +80,29 @@ export async function scoreItems(
   });
 }
 
-async function scoreItem(item: TaskItem, parts: PipelineParts, signal: AbortSignal): Promise<Size> {
-  const { storage, codec, engine, card, tally } = parts;
-  const file = await tally.timed('fetch', () => storage.readInput(item, signal));
-  const frame = await tally.timed('decode', () => codec.decode(file));
-  const size = { width: frame.width, height: frame.height };
-  const scaled = await tally.timed('prepare', () => toSize(codec, frame, planInput(card.input.size, frame).scaled));
-  const scored = await engine.score(scaled, size);
-  tally.timings.prepare += scored.prepare;
-  tally.timings.infer += scored.infer;
-  tally.timings.finish += scored.finish;
-  const { bytes, contentType } = await toFile(scored.output, item, size, parts);
+async function scoreItem(
+  item: TaskItem,
+  parts: PipelineParts & { batches: MicroBatches },
+  signal: AbortSignal,
+): Promise<Size> {
+  const { storage, batches, tally } = parts;
+  const request = await prepareItem(item, parts, signal).catch((error: unknown) => {
+    batches.without();
+    throw error;
+  });
+  const output = await batches.score(request);
+  const { bytes, contentType } = await toFile(output, item, request.original, parts);
   await tally.timed('store', () => storage.storeOutput(item, bytes, contentType, signal));
-  return size;
+  return request.original;
+}
+
+async function prepareItem(item: TaskItem, parts: PipelineParts, signal: AbortSignal): Promise<FrameRequest> {
+  const { storage, codec, card, tally } = parts;
+  const file = await tally.timed('fetch', () => storage.readInput(item, signal));
+  const picture = await tally.timed('decode', () => codec.decode(file));
+  const original = { width: picture.width, height: picture.height };
+  const { scaled } = planInput(card.input.size, picture);
+  return { frame: await tally.timed('prepare', () => toSize(codec, picture, scaled)), original };
 }
 
 /** What is stored for an item: a picture, one JSON line or an array. */
@@ -94,6 +118,8 @@ async function toFile(
   }
   if (output.kind === 'array')
     return { bytes: Buffer.from(output.bytes.buffer), contentType: 'application/octet-stream' };
+  if (output.kind === 'mask')
+    return { bytes: await tally.timed('encode', () => codec.encodeMask(output.picture)), contentType: 'image/png' };
   const size = enlarge(frame, ('scale' in card.output ? card.output.scale : undefined) ?? 1);
   const restored = await tally.timed('finish', () => toSize(codec, output.picture, size));
   const format = formatOf(item.output);

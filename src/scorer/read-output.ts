@@ -5,9 +5,10 @@ import { classify } from './classes.js';
 import { detect } from './detections.js';
 import type { FrameOutput } from './engine-protocol.js';
 import { cropOf, type InputPlan } from './geometry.js';
+import { readMask, resizeMask } from './mask.js';
 import { toNpy } from './npy.js';
 import type { Picture, Size } from './picture.js';
-import { outputSize, valuesOf } from './tensor.js';
+import { entryOf, outputSize, type OutputTensor, valuesOf } from './tensor.js';
 import { addColours, refuseNotFinite, unpackPicture } from './unpack.js';
 
 export type Outputs = Record<string, ort.Tensor>;
@@ -18,8 +19,12 @@ export interface FrameFacts {
   /** Before scaling. */
   original: Size;
   plan: InputPlan;
-  /** Pictures the model takes at a time. */
-  batch: number;
+}
+
+/** Which of the pictures that were scored together. */
+export interface Entry {
+  index: number;
+  count: number;
 }
 
 /** Names of the tensors that the card's output is read from. */
@@ -28,8 +33,13 @@ export function outputNames({ output }: ModelCard): string[] {
 }
 
 /** @throws JobError `item`: the model gave nothing usable; says what. */
-export function readOutput(outputs: Outputs, { output: card }: ModelCard, facts: FrameFacts): FrameOutput {
-  const tensor = pick(outputs, card.name);
+export function readOutput(
+  outputs: Outputs,
+  { output: card }: ModelCard,
+  facts: FrameFacts,
+  entry: Entry,
+): FrameOutput {
+  const tensor = pick(outputs, card.name, entry);
   switch (card.kind) {
     case undefined:
     case 'image':
@@ -37,28 +47,30 @@ export function readOutput(outputs: Outputs, { output: card }: ModelCard, facts:
     case 'classes': {
       const values = valuesOf(tensor);
       refuseNotFinite(values);
-      return { kind: 'record', record: { classes: classify(values.subarray(0, values.length / facts.batch), card) } };
+      return { kind: 'record', record: { classes: classify(values, card) } };
     }
     case 'detections': {
-      const [scores, boxes] = [valuesOf(tensor), valuesOf(pick(outputs, card.boxes))];
+      const [scores, boxes] = [valuesOf(tensor), valuesOf(pick(outputs, card.boxes, entry))];
       refuseNotFinite(scores);
       refuseNotFinite(boxes);
       return { kind: 'record', record: { detections: detect(scores, tensor.dims, boxes, card, facts) } };
     }
+    case 'mask':
+      return { kind: 'mask', picture: resizeMask(readMask(tensor, card, facts.plan), facts.original) };
     case 'tensor':
       break;
   }
   return { kind: 'array', bytes: toNpy(tensor) };
 }
 
-function toPicture(tensor: ort.Tensor, card: ImageOutput, { frame, plan, batch }: FrameFacts): Picture {
-  const size = outputSize(tensor.dims, card, batch);
+function toPicture(tensor: OutputTensor, card: ImageOutput, { frame, plan }: FrameFacts): Picture {
+  const size = outputSize(tensor.dims, card);
   const picture = unpackPicture(valuesOf(tensor), card, size, cropOf(size, plan, card));
   return card.channels === 'Y' ? addColours(picture, frame) : picture;
 }
 
-function pick(outputs: Outputs, name: string): ort.Tensor {
+function pick(outputs: Outputs, name: string, { index, count }: Entry): OutputTensor {
   const tensor = outputs[name];
-  if (tensor !== undefined) return tensor;
+  if (tensor !== undefined) return entryOf(tensor, index, count);
   throw new JobError('item', `the model gave no tensor called "${name}"`);
 }

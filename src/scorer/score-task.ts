@@ -39,8 +39,8 @@ export async function scoreTask(parts: Parts): Promise<void> {
   const [model, codec] = [await open(modelFile), await open(codecLoad)];
   const style = await decodeStyle(await open(styleFile), task.card, codec);
   tally.codec = codec.name;
-  const { threads } = settings;
-  tally.device = await tally.timed('modelLoad', () => engine.load({ model, card: task.card, style, threads }));
+  const { threads, device } = settings;
+  tally.device = await tally.timed('modelLoad', () => engine.load({ model, card: task.card, style, threads, device }));
   tally.timings.startup = performance.now();
   log.add(
     `model loaded on ${tally.device}, pictures by ${codec.name}, ready after ${(tally.timings.startup / 1000).toFixed(2)} s`,

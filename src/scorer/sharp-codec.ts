@@ -35,6 +35,11 @@ export function createSharpCodec(): Codec {
           : pipeline.jpeg({ quality: JPEG_QUALITY });
       return encoded.toBuffer();
     },
+    encodeMask: ({ data, width, height }) =>
+      sharp(data, { raw: { width, height, channels: 1 } })
+        .toColourspace('b-w')
+        .png({ compressionLevel: PNG_PACKED })
+        .toBuffer(),
     resize: (picture, { width, height }) => toPicture(fromPicture(picture).resize(width, height, { fit: 'fill' })),
   };
 }

@@ -6,6 +6,8 @@ import type { Size } from './picture.js';
 
 /** Float16 tensors are their bits. */
 export type TensorData = Float32Array | Uint16Array | Uint8Array;
+/** What a model gave for one picture. */
+export type OutputTensor = Pick<ort.Tensor, 'type' | 'dims' | 'data'>;
 /** What a model gave, as numbers. */
 export type TensorValues = Float32Array | Uint8Array;
 
@@ -37,7 +39,7 @@ export function createTensor(data: TensorData, dimensions: readonly number[]): o
 }
 
 /** @throws JobError `item`: the model gave neither floats nor bytes. */
-export function valuesOf(tensor: ort.Tensor): TensorValues {
+export function valuesOf(tensor: OutputTensor): TensorValues {
   const { data, type } = tensor;
   if (data instanceof Float32Array || data instanceof Uint8Array) return data;
   // A Float16Array where the JavaScript engine has one.
@@ -48,16 +50,28 @@ export function valuesOf(tensor: ort.Tensor): TensorValues {
 }
 
 /**
- * Height and width of a model's output.
- * @param batch pictures that the model gives at a time.
- * @throws JobError `item`: it is not one picture (of each batch entry) in the card's layout; gives the shape.
+ * The part of an output that belongs to one of the pictures that were scored together.
+ * @param count how many they were, the ones that only fill up included.
+ * @throws JobError `item`: the output is not divided by pictures; gives its shape.
  */
-export function outputSize(dims: readonly number[], image: ImageTensor, batch = 1): Size {
+export function entryOf({ type, dims, data }: ort.Tensor, index: number, count: number): OutputTensor {
+  if (count === 1) return { type, dims, data };
+  const length = data.length / count;
+  if (dims[0] !== count || !ArrayBuffer.isView(data))
+    throw new JobError('item', `the model gave a tensor of shape [${dims.join(',')}] for ${count} pictures`);
+  return { type, dims: [1, ...dims.slice(1)], data: data.subarray(index * length, (index + 1) * length) };
+}
+
+/**
+ * Height and width of a model's output.
+ * @throws JobError `item`: it is not one picture in the card's layout; gives the shape.
+ */
+export function outputSize(dims: readonly number[], image: ImageTensor): Size {
   const [count, ...rest] = dims;
   const { layout } = image;
   const [height, width, found] = layout === 'NHWC' ? rest : [rest[1], rest[2], rest[0]];
   const channels = channelsOf(image);
-  if (dims.length === 4 && count === batch && found === channels && height && width) return { width, height };
+  if (dims.length === 4 && count === 1 && found === channels && height && width) return { width, height };
   const wanted = channels === 3 ? 'picture of three colours' : 'picture of one channel';
   throw new JobError('item', `the model gave a tensor of shape [${dims.join(',')}], not one ${layout} ${wanted}`);
 }

@@ -2,13 +2,19 @@
  * The only place that spells a container or blob name.
  *
  * Media account: `inbox`, `styles`, `outbox` (what users bring and take) and one `work-<job>` container per job (frames and
- * scored frames). Internal account: `models` and one `job-<job>` container per job. A container per job lets a scorer's
+ * scored frames). Internal account: `models`, `limits`, `app-secrets` and one `job-<job>` container per job. A container per job lets a scorer's
  * SAS reach its own job only, and lets one call remove all that the job left.
  */
 export const INBOX = 'inbox';
 export const STYLES = 'styles';
 export const OUTBOX = 'outbox';
 export const MODELS = 'models';
+/** What all instances of the app count together. */
+export const LIMITS = 'limits';
+/** What the app keeps for itself, beyond any job. */
+export const APP_SECRETS = 'app-secrets';
+/** In `APP_SECRETS`: the key with which environments of Container Apps executions are sealed. */
+export const SEALING_KEY_BLOB = 'sealing-key';
 
 export type FrameFormat = 'png' | 'jpg';
 
@@ -17,6 +23,10 @@ export const jobContainer = (jobId: string) => `job-${jobId}`;
 
 export const modelBlob = (model: string) => `${model}.onnx`;
 export const cardBlob = (model: string) => `${model}.json`;
+export const labelsBlob = (model: string) => `${model}.labels.txt`;
+
+/** Creates of container groups, by subscription and region. */
+export const createLedgerBlob = (name: string) => `creates/${name}.json`;
 
 const FRAME_DIGITS = 7;
 

@@ -4,35 +4,50 @@ import {
   BlobServiceClient,
   ContainerSASPermissions,
   RestError,
+  SASProtocol,
   type BlobClient,
   type ContainerClient,
 } from '@azure/storage-blob';
+import type { TokenCredential } from '@azure/identity';
 import { JobError } from '../job/failure.js';
+import { createLogin } from '../login.js';
+import type { Connection } from './connection.js';
+import { CLOCK_SKEW_MS, DelegationKeys } from './delegation-keys.js';
 import { jobContainer, MODELS, splitPath, workContainer } from './layout.js';
 
 /** The two storage accounts; one account may serve as both. */
 export interface Storage {
   media: BlobServiceClient;
   internal: BlobServiceClient;
+  /** By account, for those that are reached with the app's login. */
+  delegationKeys: Map<string, DelegationKeys>;
 }
 
 /**
- * Opens both accounts by connection string.
+ * Opens both accounts.
+ * @param login makes the credential for the accounts on Azure.
  * @throws JobError `user` when a connection string cannot be read.
  */
-export function openStorage(settings: { mediaConnection: string; internalConnection: string }): Storage {
-  const open = (setting: string, connection: string) => {
-    try {
-      return BlobServiceClient.fromConnectionString(connection);
-    } catch (cause) {
-      throw new JobError(
-        'user',
-        `The storage connection string for ${setting} is not valid; copy it again from the storage account.`,
-        { cause },
-      );
-    }
+export function openStorage(
+  { mediaConnection, internalConnection }: { mediaConnection: Connection; internalConnection: Connection },
+  login: (clientId?: string) => TokenCredential = createLogin,
+): Storage {
+  const delegationKeys = new Map<string, DelegationKeys>();
+  const open = (what: string, connection: Connection) => {
+    if (typeof connection === 'string') return openAzurite(what, connection);
+    const service = new BlobServiceClient(connection.blobServiceUri, login(connection.clientId));
+    if (!delegationKeys.has(service.accountName)) delegationKeys.set(service.accountName, new DelegationKeys(service));
+    return service;
   };
-  return { media: open('media', settings.mediaConnection), internal: open('internal', settings.internalConnection) };
+  return { media: open('media', mediaConnection), internal: open('internal', internalConnection), delegationKeys };
+}
+
+function openAzurite(what: string, connection: string): BlobServiceClient {
+  try {
+    return BlobServiceClient.fromConnectionString(connection);
+  } catch (cause) {
+    throw new JobError('user', `The connection string of the ${what} storage is not valid; copy it again.`, { cause });
+  }
 }
 
 export const workOf = (storage: Storage, jobId: string) => storage.media.getContainerClient(workContainer(jobId));
@@ -93,21 +108,41 @@ export async function readJson<T>(container: ContainerClient, blob: string): Pro
   return text === undefined ? undefined : (JSON.parse(text) as T);
 }
 
-const SAS_CLOCK_SKEW_MS = 5 * 60_000;
-const startsOn = () => new Date(Date.now() - SAS_CLOCK_SKEW_MS);
+/** The newest version of the rules for signatures that Azurite 3.35 knows; Azure accepts all earlier ones. */
+const SAS_VERSION = '2025-11-05';
 
-/** URL of the container with a SAS; `permissions` as in `rcwl`. Never log it or hand it to an orchestrator. */
-export function containerSas(container: ContainerClient, permissions: string, seconds: number): Promise<string> {
-  const expiresOn = new Date(Date.now() + seconds * 1000);
-  return container.generateSasUrl({
-    permissions: ContainerSASPermissions.parse(permissions),
-    startsOn: startsOn(),
-    expiresOn,
-  });
+/**
+ * URL of the container with a SAS. Never log it or hand it to an orchestrator.
+ * @param permissions as in `rcwl`.
+ * @param expiresAt milliseconds since the epoch.
+ */
+export async function containerSas(
+  storage: Storage,
+  container: ContainerClient,
+  permissions: string,
+  expiresAt: number,
+): Promise<string> {
+  const options = { ...validity(expiresAt), permissions: ContainerSASPermissions.parse(permissions) };
+  const key = await storage.delegationKeys.get(container.accountName)?.lasting(expiresAt);
+  if (!key) return container.generateSasUrl(options);
+  return container.generateUserDelegationSasUrl({ ...options, protocol: SASProtocol.Https }, key);
 }
 
-/** URL of one blob with a SAS, for reading or for writing it once. */
-export function blobSas(blob: BlobClient, permissions: 'r' | 'cw', seconds: number): Promise<string> {
-  const expiresOn = new Date(Date.now() + seconds * 1000);
-  return blob.generateSasUrl({ permissions: BlobSASPermissions.parse(permissions), startsOn: startsOn(), expiresOn });
+/** URL of one blob with a SAS, for reading or for writing it once; as `containerSas`. */
+export async function blobSas(
+  storage: Storage,
+  blob: BlobClient,
+  permissions: 'r' | 'cw',
+  expiresAt: number,
+): Promise<string> {
+  const options = { ...validity(expiresAt), permissions: BlobSASPermissions.parse(permissions) };
+  const key = await storage.delegationKeys.get(blob.accountName)?.lasting(expiresAt);
+  if (!key) return blob.generateSasUrl(options);
+  return blob.generateUserDelegationSasUrl({ ...options, protocol: SASProtocol.Https }, key);
 }
+
+const validity = (expiresAt: number) => ({
+  startsOn: new Date(Date.now() - CLOCK_SKEW_MS),
+  expiresOn: new Date(expiresAt),
+  version: SAS_VERSION,
+});

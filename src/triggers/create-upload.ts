@@ -1,7 +1,8 @@
 import type { HttpHandler } from '@azure/functions';
+import type { BlobClient } from '@azure/storage-blob';
 import { z } from 'zod';
 import { JobError } from '../job/failure.js';
-import { cardBlob, INBOX, modelBlob, STYLES } from '../storage/layout.js';
+import { cardBlob, INBOX, labelsBlob, modelBlob, STYLES } from '../storage/layout.js';
 import { blobSas, modelsOf, type Storage } from '../storage/storage.js';
 import { answerError } from './answers.js';
 import { randomId } from './random-id.js';
@@ -19,9 +20,11 @@ export interface Upload {
   url: string;
   /** Where the card of a model goes. */
   cardUrl?: string;
+  /** Where the label file of a model goes. */
+  labelsUrl?: string;
 }
 
-const WRITE_SECONDS = 3600;
+const WRITE_MS = 3_600_000;
 
 /** `POST /api/uploads` with `{kind, name}`: a place in storage for one file, for clients that have no access of their own. */
 export function createCreateUpload({ storage }: { storage: Storage }): HttpHandler {
@@ -54,13 +57,20 @@ async function placeMedia(storage: Storage, container: string, name: string): Pr
   const client = storage.media.getContainerClient(container);
   await client.createIfNotExists();
   const blob = `${randomId()}/${name}`;
-  return { path: `${container}/${blob}`, url: await blobSas(client.getBlobClient(blob), 'cw', WRITE_SECONDS) };
+  return { path: `${container}/${blob}`, url: await writable(storage, client.getBlobClient(blob)) };
 }
 
 async function placeModel(storage: Storage, name: string): Promise<Upload> {
   const models = modelsOf(storage);
   await models.createIfNotExists();
   const model = `${name.replace(/\.onnx$/i, '')}-${randomId()}`;
-  const urlOf = (blob: string) => blobSas(models.getBlobClient(blob), 'cw', WRITE_SECONDS);
-  return { path: model, url: await urlOf(modelBlob(model)), cardUrl: await urlOf(cardBlob(model)) };
+  const urlOf = (blob: string) => writable(storage, models.getBlobClient(blob));
+  return {
+    path: model,
+    url: await urlOf(modelBlob(model)),
+    cardUrl: await urlOf(cardBlob(model)),
+    labelsUrl: await urlOf(labelsBlob(model)),
+  };
 }
+
+const writable = (storage: Storage, blob: BlobClient) => blobSas(storage, blob, 'cw', Date.now() + WRITE_MS);

@@ -5,7 +5,7 @@ import { CONTACT_SHEET, MANIFEST } from '../storage/layout.js';
 import { blobSas, jobOf, mediaBlob, type Storage } from '../storage/storage.js';
 import { answerError, refuse } from './answers.js';
 
-const READ_SECONDS = 3600;
+const READ_MS = 3_600_000;
 
 /** `GET /api/jobs/{id}/files/{file}`: redirects to storage for `output`, `contact-sheet` or `manifest`, readable for an hour. */
 export function createGetFile({ storage }: { storage: Storage }): HttpHandler {
@@ -18,7 +18,7 @@ export function createGetFile({ storage }: { storage: Storage }): HttpHandler {
           404,
           `Job "${id}" has no file "${file}"; there are output, contact-sheet and manifest once it is done.`,
         );
-      return { status: 302, headers: { Location: await blobSas(blob, 'r', READ_SECONDS) } };
+      return { status: 302, headers: { Location: await blobSas(storage, blob, 'r', Date.now() + READ_MS) } };
     } catch (error) {
       return answerError(error, (message) => context.error(message));
     }

@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest';
-import { CreateBudget } from '../../src/compute/aci/create-budget.js';
+import { afterEach, describe, expect, test } from 'vitest';
+import { createOwnLedgers } from '../../src/compute/aci/create-budget.js';
 import { createAciCompute } from '../../src/compute/aci/provider.js';
 import { ACI_IS_NOT_SET, readAciSettings } from '../../src/compute/aci/settings.js';
 import { createUnconfigured } from '../../src/compute/unconfigured.js';
@@ -50,6 +50,17 @@ describe('before a job starts', () => {
     await aci().remove(second.name);
   });
 
+  test('creates that are used up make the job wait, with the number in the warning', async () => {
+    const store = createOwnLedgers();
+    const region = { ACI_REGIONS: 'westus2' };
+    const few = createAciCompute(aciSettings(azure.emulator.url, region), { ledgers: store });
+    const creates = Array.from({ length: 89 }, () => Date.now());
+    await store.update('00000000-0000-0000-0000-000000000000-westus2', (ledger) => ({ ...ledger, creates }));
+    const { maxParallel, warnings } = await few.preflight({ maxParallel: 2 });
+    expect(maxParallel).toBe(1);
+    expect(warnings[0]).toContain('creates of westus2: 1 left now');
+  });
+
   test('a GPU that is required is refused with the date and the ways out', async () => {
     await expect(aci().preflight({ gpu: 'require' })).rejects.toThrow(
       /No region of ACI_REGIONS \(westeurope\) has a GPU.*2025-07-14.*Consumption-GPU-NC8as-T4/,
@@ -62,27 +73,37 @@ describe('before a job starts', () => {
   });
 });
 
-describe('the creates that Azure allows', () => {
-  const headers = (values: Record<string, string>) => ({ get: (name: string) => values[name] });
-  const PT5M = 'x-ms-ratelimit-remaining-subscription-resource-requests-pt5m';
+describe('the rights of the app’s identity', () => {
+  const ID = '/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers';
+  const grant = (actions: string[], notActions: string[] = []) => {
+    azure.emulator.azure.permissions = [{ actions, notActions }];
+  };
+  afterEach(() => grant(['*']));
 
-  test('are not tried while none is left, and again when their time is over', () => {
-    let now = 0;
-    const budget = new CreateBudget(() => now);
-    budget.note('westeurope', 201, headers({ [PT5M]: '0' }));
-    now = 100_000;
-    expect(budget.refusal('westeurope')?.message).toContain(
-      'per 5 minutes are used up; the batch waits up to 200 seconds',
-    );
-    expect(budget.refusal('northeurope')).toBeUndefined();
-    now = 301_000;
-    expect(budget.refusal('westeurope')).toBeUndefined();
+  test('that do not cover what it has to do are refused by name before anything is spent', async () => {
+    grant(['*/read']);
+    await expect(aci().preflight({})).rejects.toMatchObject({
+      kind: 'user',
+      message:
+        "The app's identity lacks the right Microsoft.ContainerInstance/containerGroups/write on /subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg; grant it Contributor there.",
+    });
+    grant(['*'], ['Microsoft.ContainerInstance/*/delete']);
+    await expect(aci().preflight({})).rejects.toThrow('containerGroups/delete');
   });
 
-  test('are tried while some are left', () => {
-    const budget = new CreateBudget(() => 0);
-    budget.note('westeurope', 201, headers({ [PT5M]: '1' }));
-    expect(budget.refusal('westeurope')).toBeUndefined();
+  test('on the subnet and the identity are asked for when these are set', async () => {
+    grant(['microsoft.containerinstance/*']);
+    expect((await aci().preflight({})).warnings).toEqual([]);
+    const subnet = `${ID}/Microsoft.Network/virtualNetworks/net/subnets/aci`;
+    await expect(aci({ ACI_SUBNET_ID: subnet }).preflight({})).rejects.toThrow('subnets/join/action');
+    const identity = `${ID}/Microsoft.ManagedIdentity/userAssignedIdentities/pull`;
+    await expect(aci({ ACI_IDENTITY_ID: identity }).preflight({})).rejects.toThrow('ACI_IDENTITY_ID');
+  });
+
+  test('that Azure does not tell are taken as given', async () => {
+    grant([]);
+    azure.emulator.faults.add({ on: 'RIGHTS', status: 403, code: 'AuthorizationFailed' });
+    expect((await aci().preflight({})).warnings).toEqual([]);
   });
 });
 

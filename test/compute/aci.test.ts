@@ -154,7 +154,12 @@ describe('a create that Azure spoils', () => {
     const throttled = aci({ ACI_REGIONS: 'westeurope' });
     azure.emulator.faults.add({ on: 'PUT', status: 429, code: 'TooManyRequests', retryAfter: 30 });
     await expect(throttled.launch(launchOf(FOREVER))).rejects.toThrow('throttling the app');
-    await expect(throttled.launch(launchOf(FOREVER))).rejects.toThrow(/asked to wait \d+ more seconds/);
+    await expect(throttled.launch(launchOf(FOREVER))).rejects.toMatchObject({
+      message: expect.stringMatching(
+        /^Azure throttles creates in westeurope; the batch waits \d+ seconds\.$/,
+      ) as string,
+      retryAfterSeconds: expect.closeTo(30, 0) as number,
+    });
     expect(puts()).toHaveLength(1);
   });
 

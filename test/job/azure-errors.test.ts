@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { azureJobError, classifyAzureFault } from '../../src/job/azure-errors.js';
 import { readAzureFault } from '../../src/job/azure-fault.js';
 import { JobError } from '../../src/job/failure.js';
+import { failureOf } from '../../src/job/outcome.js';
 
 /** An error as the SDK throws it for an answer with this status and body. */
 const answer = (status: number, code: string, message: string, more: object = {}) =>
@@ -205,5 +206,22 @@ describe('the error that an activity throws', () => {
     const leaked = answer(400, 'InvalidRequestContent', 'bad https://a.blob/c?sv=1&sig=abc%2Fdef&se=2');
     expect(azureJobError(leaked).message).toContain('sig=…');
     expect(azureJobError(leaked).message).not.toContain('abc');
+  });
+});
+
+describe('how long Azure asks to be left alone', () => {
+  const throttled = (seconds: string) =>
+    Object.assign(answer(429, 'TooManyRequests', 'slow down'), {
+      response: { headers: new Headers({ 'Retry-After': seconds }) },
+    });
+
+  test('goes with the failure, an hour at most', () => {
+    expect(failureOf(azureJobError(throttled('17')), () => false)).toMatchObject({ retryAfterSeconds: 17 });
+    expect(failureOf(azureJobError(throttled('90000')), () => false)).toMatchObject({ retryAfterSeconds: 3600 });
+    expect(failureOf(throttled('17'), () => true)).toMatchObject({ kind: 'platform', retryAfterSeconds: 17 });
+  });
+
+  test.each(['', '-1', 'Wed, 21 Oct 2026 07:28:00 GMT'])('is nothing when the header says "%s"', (text) => {
+    expect(failureOf(azureJobError(throttled(text)), () => false)).not.toHaveProperty('retryAfterSeconds');
   });
 });

@@ -44,17 +44,17 @@ describe('the pause before the next look', () => {
 
   test('grows with the time the container needs to start', () => {
     expect(secondsToNextPoll(bounds, 0, at(0), undefined)).toBe(1);
-    expect(secondsToNextPoll(bounds, 0, at(40), undefined)).toBe(10);
+    expect(secondsToNextPoll(bounds, 0, at(40), undefined)).toBe(20);
   });
 
-  test('is half of the time that the remaining items will take', () => {
-    expect(secondsToNextPoll(bounds, 0, at(20), progress({ done: 80, updated: 16 }))).toBeCloseTo(2);
+  test('is most of the time that the remaining items will take', () => {
+    expect(secondsToNextPoll(bounds, 0, at(20), progress({ done: 80, updated: 16 }))).toBeCloseTo(2.8);
   });
 
   test('counts failed items as handled and skipped ones as no work', () => {
     expect(
       secondsToNextPoll(bounds, 0, at(20), progress({ done: 40, failed: 10, skipped: 30, updated: 50 })),
-    ).toBeCloseTo(10);
+    ).toBeCloseTo(14);
   });
 
   test('stays within the bounds of the compute', () => {

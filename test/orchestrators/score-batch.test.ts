@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { SettleResult } from '../../src/activities/inputs.js';
 import { scoreBatch } from '../../src/orchestrators/score-batch.js';
-import { type Call, drive, ok } from '../support/drive.js';
+import { type Call, drive, expectPauses, ok, pauses } from '../support/drive.js';
 
 const input = {
   jobId: 'coast-abcd2345',
@@ -39,7 +39,6 @@ const named = (calls: Call[], name: string) =>
   calls
     .filter((call) => call.type !== 'timer' && call.name === name)
     .map((call) => (call.type === 'timer' ? {} : call.input));
-const pauses = (calls: Call[]) => calls.flatMap((call) => (call.type === 'timer' ? [call.seconds] : []));
 
 describe('a batch', () => {
   test('whose container scores everything takes one launch, one settle and no pause', () => {
@@ -102,7 +101,16 @@ describe('a batch', () => {
       launchBatch: (_, times) => (times < 3 ? { ok: false, kind: 'platform', message: 'no capacity' } : undefined),
     });
     expect(result.missing).toBe(0);
-    expect(pauses(calls)).toEqual([5, 10]);
+    expectPauses(calls, [5, 10]);
+  });
+
+  test('waits as long as the platform asked for', () => {
+    const throttled = { ok: false, kind: 'platform', message: 'throttled', retryAfterSeconds: 200 };
+    const { calls } = run([settled('none', 0)], {
+      launchBatch: (_, times) => (times === 1 ? throttled : undefined),
+      settleBatch: (_, times) => (times === 1 ? throttled : undefined),
+    });
+    expectPauses(calls, [200, 200]);
   });
 
   test('launches under the same name again when a launch failed, since it may have started the container', () => {

@@ -5,7 +5,7 @@ import type { ScoreResult } from '../../src/orchestrators/inputs.js';
 import { chunkLane } from '../../src/orchestrators/chunk-lane.js';
 import { scoreJob } from '../../src/orchestrators/score-job.js';
 import { scoreLane } from '../../src/orchestrators/score-lane.js';
-import { type Call, drive, ok } from '../support/drive.js';
+import { type Call, drive, expectPauses, ok } from '../support/drive.js';
 
 const spec = (more: object = {}) =>
   parseSpec(JSON.stringify({ input: { video: 'inbox/coast.mp4' }, model: 'starry-night', ...more }));
@@ -103,7 +103,7 @@ describe('a job', () => {
       splitVideo: () => ((tries += 1) < 3 ? { ok: false, kind: 'platform', message: 'away' } : ok({ frames: 168 })),
     });
     expect(result.items).toBe(168);
-    expect(calls.flatMap((call) => (call.type === 'timer' ? [call.seconds] : []))).toEqual([2, 4]);
+    expectPauses(calls, [2, 4]);
   });
 
   test('is not stitched when more items are missing than it tolerates', () => {

@@ -27,6 +27,13 @@ describe.each(['sharp', 'jimp'] as const)('%s', (name) => {
     expect((await sharp(bytes).metadata()).channels).toBe(3);
   });
 
+  it('writes a mask as a grey PNG, bit by bit', async () => {
+    const mask = { width: 3, height: 2, data: Uint8Array.of(0, 1, 2, 127, 254, 255) };
+    const png = sharp(await codec.encodeMask(mask));
+    expect(await png.metadata()).toMatchObject({ format: 'png', channels: 1, width: 3, height: 2 });
+    expect([...(await png.toColourspace('b-w').raw().toBuffer())]).toEqual([...mask.data]);
+  });
+
   it('gives pixels whose memory can move to another thread', async () => {
     const { data } = await codec.decode(await codec.encode(picture, 'png'));
     expect(data.byteLength).toBe(data.buffer.byteLength);

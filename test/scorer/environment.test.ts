@@ -19,6 +19,7 @@ describe('readEnvironment', () => {
       styleUrl: undefined,
       threads: undefined,
       codec: 'auto',
+      device: 'cpu',
     });
   });
 

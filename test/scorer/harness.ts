@@ -130,7 +130,7 @@ export class ScorerJob {
 }
 
 export function startScorer(env: Record<string, string>): { child: ChildProcess; finished: Promise<Finished> } {
-  return startProgram('scorer/main.js', [], env);
+  return startProgram('scorer/bundle/main.js', [], env);
 }
 
 export function startProgram(

@@ -1,19 +1,24 @@
 import ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
-import type { DetectionsOutput } from '../../src/job/model-card.js';
+import type { ClassesOutput, DetectionsOutput } from '../../src/job/model-card.js';
 import { classify } from '../../src/scorer/classes.js';
 import { detect } from '../../src/scorer/detections.js';
 import { toNpy } from '../../src/scorer/npy.js';
 
 describe('classify', () => {
-  const card = { kind: 'classes', name: 'y', top: 2, softmax: false, labels: ['a', 'b'] } as const;
+  const card: ClassesOutput = { kind: 'classes', name: 'y', top: 2, softmax: false, labels: ['a', 'b', 'c'] };
 
-  it('gives the best first, the first of equals, and labels as far as there are any', () => {
+  it('gives the best first, the first of equals, with labels where there are any', () => {
     const values = Float32Array.of(0.25, 0.5, 0.5);
-    expect(classify(values, { ...card, labels: ['a', 'b'] })).toEqual([
+    expect(classify(values, card)).toEqual([
       { index: 1, label: 'b', score: 0.5 },
-      { index: 2, score: 0.5 },
+      { index: 2, label: 'c', score: 0.5 },
     ]);
+    expect(classify(values, { ...card, labels: [] })[0]).toEqual({ index: 1, score: 0.5 });
+  });
+
+  it('refuses labels that are not as many as the scores', () => {
+    expect(() => classify(Float32Array.of(1, 2), card)).toThrow('gives 2 classes, but its card or label file names 3');
   });
 
   it('turns logits of any size into probabilities', () => {

@@ -36,7 +36,9 @@ describe('a model that changes nothing gives the frame back', () => {
     const bytes = new Uint8Array(tinyModel({ operator: 'Identity', shape: [...shape], type }));
     const model = await loadModel({ kind: 'load', model: bytes, card, style: undefined, threads: 1 });
     for (const time of ['first', 'second'])
-      expect((await model.score(frame, frame)).output, time).toEqual({ kind: 'picture', picture: frame });
+      expect((await model.score([{ frame, original: frame }])).outcomes, time).toEqual([
+        { ok: true, output: { kind: 'picture', picture: frame } },
+      ]);
     await model.release();
   });
 

@@ -6,11 +6,16 @@ interface TinyModel {
   operator: string;
   shape: (number | string)[];
   type?: keyof typeof TYPES;
+  /** Of the operator: lists of whole numbers, e.g. `{ kernel_shape: [3, 3] }`. */
+  attributes?: Record<string, number[]>;
 }
 
 /** The bytes of an ONNX model with one operator, from the input `x` to the output `y` of the same shape. */
-export function tinyModel({ operator, shape, type = 'float32' }: TinyModel): Buffer {
-  const node = Buffer.concat([text(1, 'x'), text(2, 'y'), text(4, operator)]);
+export function tinyModel({ operator, shape, type = 'float32', attributes = {} }: TinyModel): Buffer {
+  const lists = Object.entries(attributes).map(([name, values]) =>
+    field(5, Buffer.concat([text(1, name), ...values.map((value) => varint(8, value)), varint(20, 7)])),
+  );
+  const node = Buffer.concat([text(1, 'x'), text(2, 'y'), text(4, operator), ...lists]);
   const dimensions = shape.map((size) => field(1, typeof size === 'number' ? varint(1, size) : text(2, size)));
   const tensor = Buffer.concat([varint(1, TYPES[type]), field(2, Buffer.concat(dimensions))]);
   const value = (name: string) => Buffer.concat([text(1, name), field(2, field(1, tensor))]);

@@ -1,3 +1,5 @@
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll } from 'vitest';
 import {
   type Emulator,
@@ -28,13 +30,17 @@ export interface TestAzure {
   exchanges: Exchange[];
 }
 
+/** Opens its environment as the scorer does, and runs the JavaScript that is in it. */
+const SEALED = pathToFileURL(path.resolve(import.meta.dirname, '../../dist/scorer/sealed.js')).href;
+const RUN = `import('${SEALED}').then(({ unseal }) => eval(unseal(process.env).PROGRAM))`;
+
 /** An emulator in this process, for all tests of a file; by default a container sleeps until it is removed. */
 export function useEmulator(options: Partial<EmulatorOptions> = {}): TestAzure {
   const azure = { exchanges: [] as Exchange[] } as TestAzure;
   beforeAll(async () => {
     azure.emulator = await startEmulator({
       port: 0,
-      command: [process.execPath, '-e', 'eval(process.env.PROGRAM)'],
+      command: [process.execPath, '-e', RUN],
       inherited: { PATH: process.env.PATH },
       delays: { waitMs: 20, pullMs: 20 },
       onExchange: (exchange) => azure.exchanges.push(exchange),

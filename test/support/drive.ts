@@ -1,4 +1,5 @@
 import type { OrchestrationContext } from 'durable-functions';
+import { expect } from 'vitest';
 
 /** A durable call as an orchestrator asked for it. */
 export type Call =
@@ -27,6 +28,7 @@ export function drive<T>(
   let customStatus: unknown;
   const calls: Call[] = [];
   const df = {
+    instanceId: 'coast-k3v9q2xa',
     getInput: () => structuredClone(input),
     get currentUtcDateTime() {
       return new Date(now);
@@ -64,3 +66,16 @@ export function drive<T>(
 
 /** The wrapped value that an activity returns when it succeeds. */
 export const ok = <T>(value: T) => ({ ok: true as const, value });
+
+/** Seconds of every timer, in order. */
+export const pauses = (calls: Call[]) => calls.flatMap((call) => (call.type === 'timer' ? [call.seconds] : []));
+
+/** Waits for the platform are stretched by up to a quarter. */
+export function expectPauses(calls: Call[], least: number[]): void {
+  const seconds = pauses(calls);
+  expect(seconds).toHaveLength(least.length);
+  for (const [index, shortest] of least.entries()) {
+    expect(seconds[index]).toBeGreaterThanOrEqual(shortest);
+    expect(seconds[index]).toBeLessThan(1.25 * shortest);
+  }
+}

@@ -14,10 +14,8 @@ declare module 'vitest' {
 /** Builds the project once and starts one Azurite for all test files, as the local stack does. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const root = path.resolve(import.meta.dirname, '../..');
-  execFileSync(process.execPath, [path.join(root, 'node_modules/typescript/bin/tsc'), '--build'], {
-    cwd: root,
-    stdio: 'inherit',
-  });
+  for (const step of [['node_modules/typescript/bin/tsc', '--build'], ['bundle.mjs']])
+    execFileSync(process.execPath, step, { cwd: root, stdio: 'inherit' });
   const { startAzurite } = await import('../../dist/cli/azurite.js');
   const folder = mkdtempSync(path.join(os.tmpdir(), 'azurite-'));
   const azurite = await startAzurite(folder, undefined, process.env);

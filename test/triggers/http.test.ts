@@ -1,6 +1,8 @@
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { makeClip } from '../support/clip.js';
+import { tinyModel } from '../scorer/tiny-model.js';
 import { useStack } from '../support/stack.js';
 
 const stack = useStack();
@@ -131,6 +133,18 @@ describe('POST /api/uploads', () => {
     const { status, error } = await refusal(await fetch(`${stack.url}/api/uploads`, { method: 'POST', body }));
     expect(status).toBe(400);
     expect(error).toMatch(/^An upload is asked for with/);
+  });
+
+  test('stores a label file with a model, and its labels are checked against the model', async () => {
+    const files = { 'm.onnx': tinyModel({ operator: 'Identity', shape: [1, 3, 2, 2] }), 'm.txt': 'cat\ndog\n' };
+    const card = { 'm.json': '{"output": {"kind": "classes", "labels": "m.txt"}}' };
+    for (const [name, bytes] of Object.entries({ ...files, ...card }))
+      writeFileSync(path.join(stack.folder, name), bytes);
+    const file = (name: string) => path.join(stack.folder, name);
+    const model = await stack.client.upload('model', file('m.onnx'), { card: file('m.json'), labels: file('m.txt') });
+    const { error } = await stack.ended(await stack.client.start({ input: { video }, model }));
+    expect(error?.kind).toBe('user');
+    expect(error?.message).toMatch(/^The model gives 12 classes, but its card or label file names 2/);
   });
 
   test('gives each file a place of its own', async () => {

@@ -7,6 +7,7 @@ import { MANIFEST } from '../../src/storage/layout.js';
 import { jobOf, openStorage, writeJson } from '../../src/storage/storage.js';
 import { createSweep } from '../../src/triggers/sweep.js';
 import { aciSettings, FOREVER, launchOf, useEmulator } from '../support/aci.js';
+import { containerApps, liveExecutions } from '../support/container-apps.js';
 
 const azure = useEmulator();
 const connection = inject('storage');
@@ -20,7 +21,11 @@ const TIMER = {
 async function sweep(endpoint = azure.emulator.url): Promise<string[]> {
   const logged: string[] = [];
   const context = new InvocationContext({ logHandler: (_, ...words: unknown[]) => logged.push(words.join(' ')) });
-  const compute = { local: createUnconfigured('not here'), aci: createAciCompute(aciSettings(endpoint)) };
+  const compute = {
+    local: createUnconfigured('not here'),
+    aci: createAciCompute(aciSettings(endpoint)),
+    'container-apps': containerApps(azure, {}, endpoint),
+  };
   await createSweep({ storage, compute })(TIMER, context);
   return logged;
 }
@@ -56,6 +61,23 @@ test('the groups of another app in the same resource group are not touched', asy
   expect(azure.emulator.azure.groups.has(foreign.name)).toBe(true);
 });
 
+test('the executions of Container Apps are swept alike, and an ended one is not mistaken for one that runs', async () => {
+  const apps = containerApps(azure);
+  const [living, late, ended] = [launchOf(FOREVER), launchOf(FOREVER), launchOf(FOREVER)];
+  await apps.launch({ ...living, deadline: Date.now() + 3_600_000 });
+  await apps.launch({ ...late, deadline: Date.now() - 1000 });
+  await apps.launch({ ...ended, deadline: Date.now() - 1000 });
+  await apps.remove(ended.name);
+  await jobOf(storage, living.jobId).createIfNotExists();
+  expect((await sweep()).filter((line) => line.includes('container-apps'))).toEqual([
+    expect.stringMatching(`removed the container-apps container ${late.name}: its deadline .* has passed`),
+  ]);
+  expect(liveExecutions(azure)).toEqual([living.name]);
+});
+
 test('a compute that is away is reported and does not end the sweep', async () => {
-  expect(await sweep('http://127.0.0.1:9')).toEqual([expect.stringMatching(/^sweep: aci: Azure was not reached/)]);
+  expect(await sweep('http://127.0.0.1:9')).toEqual([
+    expect.stringMatching(/^sweep: aci: Azure was not reached/),
+    expect.stringMatching(/^sweep: container-apps: Azure was not reached/),
+  ]);
 });

@@ -1,34 +1,24 @@
 import type { ContainerInstanceManagementClient } from '@azure/arm-containerinstance';
+import type { TokenCredential } from '@azure/identity';
+import { armOptions, prepareClient } from '../arm.js';
 import type { AciSettings } from './settings.js';
 
-/** None: the SDK would send a PUT again whose answer was lost, and so start a container's work twice. The orchestrator retries. */
-const RETRIES = 0;
-
-/**
- * The SDK's client, made at the first use, since the login library alone takes a third of a second to load. A managed
- * identity or a developer's login serves as credential; an ARM on this machine over plain http gets none, as the SDK
- * refuses to send a token there.
- */
-export function lazyClient(settings: AciSettings): () => Promise<ContainerInstanceManagementClient> {
+/** The SDK's client, made at the first use, since it takes a while to load. */
+export function lazyClient(
+  settings: AciSettings,
+  login: TokenCredential,
+  timeout?: number,
+): () => Promise<ContainerInstanceManagementClient> {
   let client: Promise<ContainerInstanceManagementClient> | undefined;
-  return () => (client ??= open(settings));
+  return () => (client ??= open(settings, login, timeout));
 }
 
-async function open({ endpoint, subscriptionId }: AciSettings): Promise<ContainerInstanceManagementClient> {
+async function open(
+  { endpoint, subscriptionId }: AciSettings,
+  login: TokenCredential,
+  timeout?: number,
+): Promise<ContainerInstanceManagementClient> {
   const { ContainerInstanceManagementClient } = await import('@azure/arm-containerinstance');
-  const options = { endpoint, retryOptions: { maxRetries: RETRIES } };
-  if (endpoint.startsWith('http://')) {
-    const none = { getToken: () => Promise.resolve(null) };
-    const client = new ContainerInstanceManagementClient(none, subscriptionId, {
-      ...options,
-      allowInsecureConnection: true,
-    });
-    client.pipeline.removePolicy({ name: 'bearerTokenAuthenticationPolicy' });
-    return client;
-  }
-  const { DefaultAzureCredential } = await import('@azure/identity');
-  return new ContainerInstanceManagementClient(new DefaultAzureCredential(), subscriptionId, {
-    ...options,
-    credentialScopes: `${new URL(endpoint).origin}/.default`,
-  });
+  const client = new ContainerInstanceManagementClient(login, subscriptionId, armOptions(endpoint));
+  return prepareClient(client, endpoint, timeout);
 }

@@ -1,50 +1,87 @@
+import {
+  type Allowance,
+  allowance,
+  type CreateLedger,
+  type CreateReport,
+  EMPTY_LEDGER,
+  type LedgerStore,
+  withCreate,
+  withReport,
+} from '../../job/create-budget.js';
 import { JobError } from '../../job/failure.js';
 
-/** What is left of the creates and deletes that Azure allows a subscription per region: 100 in 5 minutes, 300 an hour. */
-const WINDOWS = [
-  { header: 'x-ms-ratelimit-remaining-subscription-resource-requests-pt5m', seconds: 300, words: '5 minutes' },
-  { header: 'x-ms-ratelimit-remaining-subscription-resource-requests-pt1h', seconds: 3600, words: 'hour' },
+/** Headers with which Azure says what is left of the creates and deletes, and the seconds of their windows. */
+const HEADERS = [
+  { header: 'x-ms-ratelimit-remaining-subscription-resource-requests-pt5m', seconds: 300 },
+  { header: 'x-ms-ratelimit-remaining-subscription-resource-requests-pt1h', seconds: 3600 },
 ];
 
-interface Noted {
-  left: number;
-  at: number;
+/** Keeps all jobs of the app, on all its instances, under the creates that Azure allows a subscription per region. */
+export class CreateBudget {
+  constructor(
+    private readonly store: LedgerStore,
+    private readonly subscriptionId: string,
+    private readonly now: () => number = Date.now,
+  ) {}
+
+  /** What may be created in the region now. */
+  async look(region: string): Promise<Allowance> {
+    return allowance(await this.#update(region, (ledger) => ledger), region, this.now());
+  }
+
+  /**
+   * Takes one create out of the budget, which is spent whatever becomes of it.
+   * @throws JobError `platform` with the time to wait when none is left.
+   */
+  async take(region: string): Promise<CreateLedger> {
+    return this.#update(region, (ledger) => {
+      const now = this.now();
+      const allowed = allowance(ledger, region, now);
+      if ('waitSeconds' in allowed) {
+        const sentence = `${upperFirst(allowed.why)}; the batch waits ${allowed.waitSeconds} seconds.`;
+        throw new JobError('platform', sentence, { retryAfterSeconds: allowed.waitSeconds });
+      }
+      return withCreate(ledger, now);
+    });
+  }
+
+  /** Learns from the answer to a create; `taken` is what `take` gave. */
+  async note(region: string, taken: CreateLedger, report: CreateReport): Promise<void> {
+    if (withReport(taken, report, this.now()) === taken) return;
+    await this.#update(region, (ledger) => withReport(ledger, report, this.now()));
+  }
+
+  #update(region: string, change: (ledger: CreateLedger) => CreateLedger): Promise<CreateLedger> {
+    return this.store.update(`${this.subscriptionId}-${region}`, change);
+  }
 }
 
-/** Remembers what the headers of the last create in each region said, so that no create is sent that must fail. */
-export class CreateBudget {
-  readonly #noted = new Map<string, Noted>();
-  readonly #blocked = new Map<string, number>();
+const upperFirst = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
-  constructor(private readonly now: () => number = Date.now) {}
-
-  /** @param status HTTP status of the answer; after 429 its Retry-After (seconds) is kept. */
-  note(region: string, status: number, headers: { get(name: string): string | undefined }): void {
-    const retryAfter = Number(headers.get('retry-after') ?? Number.NaN);
-    if (status === 429 && retryAfter > 0) this.#blocked.set(region, this.now() + retryAfter * 1000);
-    for (const { header } of WINDOWS) {
+/** @param status HTTP status of the answer: only after 429 its Retry-After counts. */
+export function readReport(status: number, headers: { get(name: string): string | undefined }): CreateReport {
+  const retryAfter = Number(headers.get('retry-after') ?? Number.NaN);
+  return {
+    left: HEADERS.flatMap(({ header, seconds }) => {
       const value = headers.get(header);
-      if (value !== undefined && /^\d+$/.test(value))
-        this.#noted.set(`${region} ${header}`, { left: Number(value), at: this.now() });
-    }
-  }
+      return value !== undefined && /^\d+$/.test(value) ? [{ seconds, left: Number(value) }] : [];
+    }),
+    retryAfterSeconds: status === 429 && retryAfter > 0 ? retryAfter : undefined,
+  };
+}
 
-  /** Why no container group can be created in this region now; undefined when it can be tried. */
-  refusal(region: string): JobError | undefined {
-    const blocked = Math.ceil(((this.#blocked.get(region) ?? 0) - this.now()) / 1000);
-    if (blocked > 0)
-      return new JobError(
-        'platform',
-        `Azure throttles creates in ${region} and asked to wait ${blocked} more seconds.`,
-      );
-    for (const { header, seconds, words } of WINDOWS) {
-      const noted = this.#noted.get(`${region} ${header}`);
-      const wait = noted ? Math.ceil(seconds - (this.now() - noted.at) / 1000) : 0;
-      if (noted?.left === 0 && wait > 0) {
-        const sentence = `The container groups that Azure lets the app create in ${region} per ${words} are used up; the batch waits up to ${wait} seconds.`;
-        return new JobError('platform', sentence);
+/** Ledgers of this process only, for an app that has but one. */
+export function createOwnLedgers(): LedgerStore {
+  const ledgers = new Map<string, CreateLedger>();
+  return {
+    update: (name, change) => {
+      try {
+        const changed = change(ledgers.get(name) ?? EMPTY_LEDGER);
+        ledgers.set(name, changed);
+        return Promise.resolve(changed);
+      } catch (error) {
+        return Promise.reject(error);
       }
-    }
-    return undefined;
-  }
+    },
+  };
 }

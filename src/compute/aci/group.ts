@@ -50,12 +50,18 @@ function network({ subnetId, dnsServers }: AciSettings): Partial<ContainerGroup>
   return dnsServers.length > 0 ? { ...subnet, dnsConfig: { nameServers: dnsServers } } : subnet;
 }
 
+const registryOf = (image: string) => image.split('/')[0] ?? '';
+
 /** The identity pulls the image where the image lies in an Azure container registry. */
-function identity({ identityId, image }: AciSettings): Partial<ContainerGroup> {
+export const isPulledByIdentity = ({ identityId, image }: AciSettings) =>
+  identityId !== undefined && registryOf(image).endsWith('.azurecr.io');
+
+function identity(settings: AciSettings): Partial<ContainerGroup> {
+  const { identityId, image } = settings;
   if (identityId === undefined) return {};
-  const server = image.split('/')[0] ?? '';
+  const credentials = [{ server: registryOf(image), identity: identityId }];
   return {
     identity: { type: 'UserAssigned', userAssignedIdentities: { [identityId]: {} } },
-    ...(server.endsWith('.azurecr.io') ? { imageRegistryCredentials: [{ server, identity: identityId }] } : {}),
+    ...(isPulledByIdentity(settings) ? { imageRegistryCredentials: credentials } : {}),
   };
 }

@@ -1,10 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ContainerGroup, ContainerInstanceManagementClient } from '@azure/arm-containerinstance';
-import { classifyAzureFault } from '../../job/azure-errors.js';
+import { azureJobError, classifyAzureFault } from '../../job/azure-errors.js';
 import { readAzureFault } from '../../job/azure-fault.js';
+import type { CreateReport } from '../../job/create-budget.js';
 import { JobError } from '../../job/failure.js';
 import type { LaunchRequest } from '../provider.js';
-import type { CreateBudget } from './create-budget.js';
+import { type CreateBudget, readReport } from './create-budget.js';
 import { describeGroup } from './group.js';
 import type { AciSettings } from './settings.js';
 
@@ -46,8 +47,14 @@ export async function createGroup(groups: Groups, request: LaunchRequest): Promi
       await deleteGroup(groups, request.name);
     }
   }
-  throw refusals[0];
+  throw refusals.toSorted((one, other) => patienceFor(one) - patienceFor(other))[0];
 }
+
+/** Seconds that a refusal asks for: the region that is free first decides how long the batch waits. */
+const patienceFor = (refusal: unknown) => azureJobError(refusal).retryAfterSeconds ?? 0;
+
+/** Azure answers a PUT within seconds; an answer that is lost must not hold the launch for ever. */
+const PUT_TIMEOUT_MS = 60_000;
 
 /**
  * Sends the PUT and stops at its answer: how the operation goes on is read with GET, which unlike the SDK names codes. When
@@ -55,16 +62,18 @@ export async function createGroup(groups: Groups, request: LaunchRequest): Promi
  */
 async function putGroup(groups: Groups, request: LaunchRequest, region: string): Promise<void> {
   const { client, settings, budget } = groups;
-  const refusal = budget.refusal(region);
-  if (refusal) throw refusal;
+  const taken = await budget.take(region);
+  await request.confirm?.();
   let accepted = false;
+  let report: CreateReport | undefined;
   try {
     const body = describeGroup(settings, request, region);
     await client.containerGroups.beginCreateOrUpdate(settings.resourceGroup, request.name, body, {
+      abortSignal: AbortSignal.timeout(PUT_TIMEOUT_MS),
       onResponse: ({ request: { method }, status, headers }) => {
         if (method !== 'PUT') return;
         accepted ||= status < 300;
-        budget.note(region, status, headers);
+        report = readReport(status, headers);
       },
     });
   } catch (error) {
@@ -72,6 +81,8 @@ async function putGroup(groups: Groups, request: LaunchRequest, region: string):
     const { status = 500 } = readAzureFault(error);
     if (status >= 500 && (await findGroup(groups, request.name).catch(() => undefined))) return;
     throw error;
+  } finally {
+    if (report) await budget.note(region, taken, report);
   }
 }
 

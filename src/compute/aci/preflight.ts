@@ -1,7 +1,9 @@
 import type { ContainerInstanceManagementClient } from '@azure/arm-containerinstance';
 import { GPU_RETIRED } from '../../job/azure-errors.js';
+import type { Allowance } from '../../job/create-budget.js';
 import { JobError } from '../../job/failure.js';
 import type { Preflight, PreflightRequest } from '../provider.js';
+import type { Groups } from './groups.js';
 import type { AciSettings } from './settings.js';
 
 /** Containers at once when the job does not say, and the most that a job may have. */
@@ -16,17 +18,20 @@ interface Quota {
 }
 
 /**
- * Asks every region for its quotas: how many containers fit beside what runs already.
+ * Asks every region for its quotas and creates: how many containers fit beside what runs already.
  * @throws JobError `user` when no region can ever hold one container, or a GPU is required.
  */
 export async function checkCapacity(
-  client: ContainerInstanceManagementClient,
-  settings: AciSettings,
+  { client, settings, budget }: Groups,
   { maxParallel, gpu }: PreflightRequest,
 ): Promise<Preflight> {
   const warnings = await checkGpu(client, settings, gpu);
-  const regions = await Promise.all(settings.regions.map((region) => quotasOf(client, settings, region)));
-  const rooms = regions.map((quotas) => room(quotas, settings));
+  const rooms = await Promise.all(
+    settings.regions.map(async (region) => {
+      const [quotas, creates] = await Promise.all([quotasOf(client, settings, region), budget.look(region)]);
+      return room(quotas, creates, settings, region);
+    }),
+  );
   if (rooms.every(({ ever }) => ever === 0)) {
     throw new JobError(
       'user',
@@ -57,14 +62,17 @@ async function quotasOf(client: ContainerInstanceManagementClient, { spot }: Aci
   return quotas;
 }
 
-/** How many containers of this size the quotas of one region allow: ever, and beside what runs now. */
-function room(quotas: Quota[], { cpu }: AciSettings) {
+/** How many containers of this size one region allows: ever, and beside what runs now. */
+function room(quotas: Quota[], creates: Allowance, { cpu }: AciSettings, region: string) {
   const units = (quota: Quota) => (quota.name.startsWith('ContainerGroups') ? 1 : cpu);
   const least = (values: number[]) => Math.max(0, Math.floor(Math.min(MOST_PARALLEL, ...values)));
+  const places = least(quotas.map((quota) => (quota.limit - quota.used) / units(quota)));
+  const numbers = quotas.map(({ name, limit, used }) => `${name}: ${used} of ${limit} in use`);
+  if (creates.left < places) numbers.push(`creates of ${region}: ${creates.left} left now`);
   return {
     ever: least(quotas.map((quota) => quota.limit / units(quota))),
-    free: least(quotas.map((quota) => (quota.limit - quota.used) / units(quota))),
-    why: quotas.map(({ name, limit, used }) => `${name}: ${used} of ${limit} in use`).join(', '),
+    free: Math.min(places, creates.left),
+    why: numbers.join(', '),
   };
 }
 

@@ -1,12 +1,16 @@
 import { azureJobError } from '../../job/azure-errors.js';
 import { readAzureFault } from '../../job/azure-fault.js';
+import type { LedgerStore } from '../../job/create-budget.js';
 import type { ComputeProvider, Launched } from '../provider.js';
+import { checkImage } from '../image.js';
+import { isEmulated, loginTo } from '../arm.js';
 import { lazyClient } from './client.js';
-import { CreateBudget } from './create-budget.js';
-import { APP, CONTAINER } from './group.js';
+import { CreateBudget, createOwnLedgers } from './create-budget.js';
+import { APP, CONTAINER, isPulledByIdentity } from './group.js';
 import { createGroup, deleteGroup, findGroup, type Groups } from './groups.js';
 import { observeGroup } from './observation.js';
 import { checkCapacity } from './preflight.js';
+import { checkRights } from './rights.js';
 import type { AciSettings } from './settings.js';
 
 /** Longest pause between two looks at a group, in seconds. */
@@ -14,10 +18,20 @@ const LONGEST_POLL = 60;
 /** Lines asked of a log: Azure keeps at most 1,000, and 16 KB, of a container that has ended. */
 const LOG_LINES = 1000;
 
-/** Runs each container as a container group of Azure Container Instances, named after its attempt. */
-export function createAciCompute(settings: AciSettings): ComputeProvider {
-  const client = lazyClient(settings);
-  const budget = new CreateBudget();
+export interface AciOptions {
+  ledgers?: LedgerStore;
+  timeout?: number;
+}
+
+/**
+ * Runs each container as a container group of Azure Container Instances, named after its attempt.
+ * @param options.ledgers where creates are counted; those of one process only unless told otherwise.
+ * @param options.timeout milliseconds after which a request without an answer is given up.
+ */
+export function createAciCompute(settings: AciSettings, options: AciOptions = {}): ComputeProvider {
+  const login = loginTo(settings.endpoint);
+  const client = lazyClient(settings, login, options.timeout);
+  const budget = new CreateBudget(options.ledgers ?? createOwnLedgers(), settings.subscriptionId);
   const ask = async <T>(work: (groups: Groups) => Promise<T>): Promise<T> => {
     try {
       return await work({ client: await client(), settings, budget });
@@ -27,7 +41,18 @@ export function createAciCompute(settings: AciSettings): ComputeProvider {
   };
   return {
     poll: { minSeconds: settings.pollSeconds, maxSeconds: Math.max(settings.pollSeconds, LONGEST_POLL) },
-    preflight: (request) => ask((groups) => checkCapacity(groups.client, settings, request)),
+    preflight: (request) =>
+      ask(async (groups) => {
+        const [preflight, warning] = await Promise.all([
+          checkCapacity(groups, request),
+          // An emulation pulls no image.
+          isEmulated(settings.endpoint)
+            ? undefined
+            : checkImage(settings.image, 'ACI_IMAGE', isPulledByIdentity(settings)),
+          checkRights(settings, login),
+        ]);
+        return warning === undefined ? preflight : { ...preflight, warnings: [...preflight.warnings, warning] };
+      }),
     launch: (request) => ask((groups) => createGroup(groups, request)),
     observe: (name) =>
       ask(async (groups) => {

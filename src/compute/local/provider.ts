@@ -16,7 +16,7 @@ interface LocalContainer {
 }
 
 const ATTACHED = fileURLToPath(new URL('../../attached.js', import.meta.url));
-const SCORER = fileURLToPath(new URL('../../scorer/main.js', import.meta.url));
+const SCORER = fileURLToPath(new URL('../../scorer/bundle/main.js', import.meta.url));
 
 /**
  * Runs each container as a child process of the app. It knows its containers only while the app lives, and they live no

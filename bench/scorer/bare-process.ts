@@ -1,0 +1,28 @@
+/**
+ * One process that only runs `session.run`, over and over, on a tensor made beforehand: what the scorer is measured against.
+ * Arguments: MODEL WIDTH HEIGHT THREADS SPINNING(0|1) RUNS. Prints `ready`, waits for a line, prints the milliseconds taken.
+ */
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import ort from 'onnxruntime-node';
+
+const [model = '', width, height, threads, spinning = '0', runs] = process.argv.slice(2);
+const session = await ort.InferenceSession.create(readFileSync(model), {
+  intraOpNumThreads: Number(threads),
+  interOpNumThreads: 1,
+  graphOptimizationLevel: 'all',
+  extra: { session: { intra_op: { allow_spinning: spinning } } },
+});
+const values = Float32Array.from(
+  { length: 3 * Number(width) * Number(height) },
+  (_, index) => 128 + 100 * Math.sin(index / 37),
+);
+const tensor = new ort.Tensor('float32', values, [1, 3, Number(height), Number(width)]);
+const name = session.inputNames[0] ?? '';
+for (let warmUp = 0; warmUp < 2; warmUp += 1) await session.run({ [name]: tensor });
+console.log('ready');
+await once(process.stdin, 'data');
+const began = performance.now();
+for (let run = 0; run < Number(runs); run += 1) await session.run({ [name]: tensor });
+console.log(performance.now() - began);
+process.stdin.destroy();

@@ -1,0 +1,40 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { findFfmpeg } from '../../src/media/find.js';
+
+export const ROOT = path.resolve(import.meta.dirname, '../..');
+
+/** How many processes score at once, and the threads of one inference in each. */
+export interface Layout {
+  processes: number;
+  threads: number;
+}
+
+/** The bundled model over real frames of one size. */
+export interface Workload {
+  model: string;
+  width: number;
+  height: number;
+  /** Items of one measurement. */
+  frames: number;
+  /** PNG files by name. */
+  pictures: Record<string, Buffer>;
+}
+
+/** Frames of the sample clip at another size. */
+export function loadWorkload(width: number, height: number, frames: number): Workload {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'bench-frames-'));
+  try {
+    const { ffmpeg } = findFfmpeg({}, process.env.PATH ?? '');
+    const args = ['-loglevel', 'error', '-stream_loop', '-1', '-i', path.join(ROOT, 'samples/coast.mp4')];
+    const output = ['-vf', `scale=${width}:${height}`, '-frames:v', String(frames), path.join(folder, '%05d.png')];
+    execFileSync(ffmpeg, [...args, ...output]);
+    const names = readdirSync(folder).toSorted();
+    const pictures = Object.fromEntries(names.map((name) => [name, readFileSync(path.join(folder, name))]));
+    return { model: path.join(ROOT, 'models/starry-night.onnx'), width, height, frames, pictures };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,144 @@
+import type { JobExecution } from '@azure/arm-appcontainers';
+import { azureJobError } from '../../job/azure-errors.js';
+import { readAzureFault } from '../../job/azure-fault.js';
+import { CONTAINER_APPS_CODES } from '../../job/container-apps-codes.js';
+import { JobError } from '../../job/failure.js';
+import type { LaunchRequest } from '../provider.js';
+import { APP, configurationOf, DEADLINE, describeExecution, JOB, LAUNCH } from './job.js';
+import { ensureJob, type Jobs } from './jobs.js';
+import { lookFor, PATIENCE_SECONDS } from './look.js';
+
+/** An execution of one of this app's job resources. */
+export interface Execution {
+  /** The job resource it is an execution of, and the name that Azure gave it. */
+  job: string;
+  name: string;
+  /** The name under which it was launched. */
+  launch: string;
+  jobId: string;
+  deadline: number;
+  status: string;
+  startTime: Date | undefined;
+  endTime: Date | undefined;
+}
+
+/** Not ended yet. `Degraded` is said of replicas in trouble, and may pass. */
+export const isLive = ({ status }: Execution) => !['Succeeded', 'Failed', 'Stopped'].includes(status);
+
+/** All executions that Azure remembers of this app's job resources, those of an earlier configuration included. */
+export async function listExecutions({ client, settings }: Jobs): Promise<Execution[]> {
+  const found: Execution[] = [];
+  for await (const { name: job, tags } of client.jobs.listByResourceGroup(settings.resourceGroup)) {
+    if (job === undefined || tags?.app !== APP || tags.hub !== settings.hub) continue;
+    for await (const execution of client.jobsExecutions.list(settings.resourceGroup, job)) {
+      const own = readExecution(job, execution);
+      if (own) found.push(own);
+    }
+  }
+  return found;
+}
+
+/** The executions launched under this name, oldest first: it is one, but where a start was delivered twice. */
+export async function findExecutions(jobs: Jobs, launch: string): Promise<Execution[]> {
+  const own = (await listExecutions(jobs)).filter((execution) => execution.launch === launch);
+  const began = ({ startTime }: Execution) => startTime?.getTime() ?? Infinity;
+  return own.toSorted((a, b) => began(a) - began(b) || (a.name < b.name ? -1 : 1));
+}
+
+/** One execution as it stands now; undefined when Azure does not remember it. */
+export async function getExecution(
+  { client, settings }: Jobs,
+  { job, name }: Pick<Execution, 'job' | 'name'>,
+): Promise<Execution | undefined> {
+  try {
+    return readExecution(job, await client.jobExecution(settings.resourceGroup, job, name));
+  } catch (error) {
+    if (readAzureFault(error).status === 404) return undefined;
+    throw error;
+  }
+}
+
+function readExecution(job: string, execution: JobExecution): Execution | undefined {
+  const variables = new Map(execution.template?.containers?.[0]?.env?.map(({ name, value }) => [name, value]));
+  const launch = variables.get(LAUNCH);
+  if (execution.name === undefined || launch === undefined) return undefined;
+  const { name, status = 'Unknown', startTime, endTime } = execution;
+  const deadline = Date.parse(variables.get(DEADLINE) ?? '') || 0;
+  return { job, name, launch, jobId: variables.get(JOB) ?? '', deadline, status, startTime, endTime };
+}
+
+/**
+ * Starts an execution unless one was launched under this name. Azure starts another one for every request, so each start is
+ * looked up afterwards: its answer may have been lost, and another delivery may have started one at the same moment. Then
+ * the oldest stays and the others are stopped, which every delivery decides alike.
+ */
+export async function startExecution(jobs: Jobs, request: LaunchRequest): Promise<Execution> {
+  const look = async (): Promise<Execution[] | undefined> => {
+    const found = await findExecutions(jobs, request.name);
+    return found.length > 0 ? found : undefined;
+  };
+  let found = await look();
+  if (!found) {
+    const failure = await postStart(jobs, request);
+    found = failure ? await look() : await lookFor(look);
+    if (!found && failure) throw failure;
+  }
+  const [first, ...others] = found ?? [];
+  if (!first)
+    throw new JobError(
+      'platform',
+      `Azure accepted the start of ${request.name} and has not listed it for ${PATIENCE_SECONDS} seconds; it is looked for again.`,
+    );
+  for (const other of others) await stopExecution(jobs, other);
+  return first;
+}
+
+/**
+ * Sends one start.
+ * @returns why it is not certain that it was accepted; undefined when it was.
+ * @throws what Azure clearly refused.
+ */
+async function postStart(jobs: Jobs, request: LaunchRequest): Promise<JobError | undefined> {
+  const { client, settings } = jobs;
+  const configuration = configurationOf(request, Date.now());
+  const key = await jobs.readKey();
+  const name = await ensureJob(jobs, configuration, key);
+  let accepted = false;
+  try {
+    await client.jobs.beginStart(settings.resourceGroup, name, {
+      template: { containers: [describeExecution(settings, configuration, request, key)] },
+      onResponse: ({ request: { method }, status }) => {
+        accepted ||= method === 'POST' && status < 300;
+      },
+    });
+    return undefined;
+  } catch (error) {
+    if (accepted) return undefined;
+    const { status = 500 } = readAzureFault(error);
+    if (status === 404) {
+      jobs.ready.delete(name);
+      throw new JobError('platform', `The job resource ${name} was removed; it is made again.`, { cause: error });
+    }
+    if (status < 500) throw error;
+    return azureJobError(error, CONTAINER_APPS_CODES);
+  }
+}
+
+/**
+ * Stops the execution and looks until it has ended; its entry in the job's history stays, which Azure trims itself.
+ * @throws JobError `platform` when it still runs after 20 seconds; to be called again.
+ */
+export async function stopExecution(jobs: Jobs, execution: Execution): Promise<void> {
+  if (!isLive(execution)) return;
+  const { client, settings } = jobs;
+  await client.jobs.beginStopExecution(settings.resourceGroup, execution.job, execution.name);
+  const ended = await lookFor(async () => {
+    const now = await getExecution(jobs, execution);
+    return now && isLive(now) ? undefined : true;
+  });
+  if (!ended)
+    throw new JobError(
+      'platform',
+      `The execution ${execution.name} still runs ${PATIENCE_SECONDS} seconds after it was stopped; it is stopped again.`,
+    );
+}

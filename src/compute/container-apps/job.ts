@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import type { Job, JobExecutionContainer } from '@azure/arm-appcontainers';
+import { seal, SEALED, SEALING_KEY } from '../../scorer/sealed.js';
+import type { LaunchRequest } from '../provider.js';
+import { type ContainerAppsSettings, GPU_PROFILES } from './settings.js';
+
+/** Value of the tag `app`. */
+export const APP = 'durable-batch-scoring';
+/** Name of the one container of every execution. */
+const CONTAINER = 'scorer';
+/** Name of the job's secret. */
+const SECRET = 'scorer-key';
+
+/** Variables that say whose an execution is; they are no secrets, and the service gives them back. */
+export const LAUNCH = 'SCORER_LAUNCH';
+export const JOB = 'SCORER_JOB';
+export const DEADLINE = 'SCORER_DEADLINE';
+
+/** All in which one job resource differs from another. */
+export interface Configuration {
+  gpu: boolean;
+  /** Seconds after which Azure ends a container whatever it does. */
+  replicaTimeout: number;
+}
+
+const HOUR = 3_600_000;
+
+/** Rounded up to full hours, so that launches of one job share a configuration. */
+export const configurationOf = ({ gpu, deadline }: LaunchRequest, now: number): Configuration => ({
+  gpu: gpu === true,
+  replicaTimeout: Math.max(1, Math.ceil((deadline - now) / HOUR)) * 3600,
+});
+
+/** Another configuration, image or key has another name, at most 32 characters: the resource itself never changes. */
+export function jobName(settings: ContainerAppsSettings, configuration: Configuration, key: string): string {
+  const { environment, image, gpuImage, cpu, identityId, hub } = settings;
+  const parts = [environment.id, image, gpuImage, profileOf(settings, configuration), cpu, identityId, hub];
+  const hash = createHash('sha256').update(JSON.stringify([...parts, configuration, key]));
+  return `scorer-${configuration.gpu ? 'gpu' : 'cpu'}-${hash.digest('hex').slice(0, 12)}`;
+}
+
+/** Type of the workload profile that a container needs. */
+export const profileOf = ({ gpu }: ContainerAppsSettings, configuration: Configuration): string =>
+  configuration.gpu ? GPU_PROFILES[gpu].type : 'Consumption';
+
+/** A GPU container takes its whole profile; without GPU there are 2 GiB for each core, as Azure asks. */
+function sizeOf({ gpu, cpu }: ContainerAppsSettings, configuration: Configuration) {
+  const profile = GPU_PROFILES[gpu];
+  return configuration.gpu ? { cpu: profile.cpu, memory: `${profile.memoryGib}Gi` } : { cpu, memory: `${cpu * 2}Gi` };
+}
+
+function containerOf(settings: ContainerAppsSettings, configuration: Configuration): JobExecutionContainer {
+  const image = configuration.gpu ? settings.gpuImage : settings.image;
+  return { name: CONTAINER, image, resources: sizeOf(settings, configuration) };
+}
+
+/** The body of the PUT. `place`: region of the environment, and its name for the workload profile, if it has any. */
+export function describeJob(
+  settings: ContainerAppsSettings,
+  configuration: Configuration,
+  place: { location: string; profile: string | undefined },
+  key: string,
+): Job {
+  return {
+    location: place.location,
+    tags: { app: APP, hub: settings.hub },
+    environmentId: settings.environment.id,
+    ...(place.profile === undefined ? {} : { workloadProfileName: place.profile }),
+    configuration: {
+      triggerType: 'Manual',
+      replicaTimeout: configuration.replicaTimeout,
+      replicaRetryLimit: 0,
+      manualTriggerConfig: { parallelism: 1, replicaCompletionCount: 1 },
+      secrets: [{ name: SECRET, value: key }],
+      ...registry(settings, configuration),
+    },
+    template: { containers: [containerOf(settings, configuration)] },
+    ...(settings.identityId === undefined
+      ? {}
+      : { identity: { type: 'UserAssigned', userAssignedIdentities: { [settings.identityId]: {} } } }),
+  };
+}
+
+/** The identity pulls the image where the image lies in an Azure container registry. */
+function registry({ identityId, image, gpuImage }: ContainerAppsSettings, { gpu }: Configuration) {
+  const server = ((gpu ? gpuImage : image) ?? '').split('/')[0] ?? '';
+  return identityId !== undefined && server.endsWith('.azurecr.io')
+    ? { registries: [{ server, identity: identityId }] }
+    : {};
+}
+
+/** The container of one execution: it replaces the job's own wholesale, so everything stands here again. */
+export function describeExecution(
+  settings: ContainerAppsSettings,
+  configuration: Configuration,
+  request: LaunchRequest,
+  key: string,
+): JobExecutionContainer {
+  const { cpu } = sizeOf(settings, configuration);
+  const device: Record<string, string> = configuration.gpu ? { SCORER_DEVICE: 'cuda' } : {};
+  const environment = { SCORER_THREADS: String(Math.max(1, Math.floor(cpu))), ...device, ...request.environment };
+  return {
+    ...containerOf(settings, configuration),
+    env: [
+      { name: LAUNCH, value: request.name },
+      { name: JOB, value: request.jobId },
+      { name: DEADLINE, value: new Date(request.deadline).toISOString() },
+      { name: SEALING_KEY, secretRef: SECRET },
+      { name: SEALED, value: seal(environment, key) },
+    ],
+  };
+}

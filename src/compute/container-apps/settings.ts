@@ -1,0 +1,110 @@
+import { z } from 'zod';
+import { JobError } from '../../job/failure.js';
+
+/** The workload profile types with one GPU per container. Azure's pages on GPU types and workload profiles, 2025-11. */
+export const GPU_PROFILES = {
+  T4: { type: 'Consumption-GPU-NC8as-T4', quota: 'SubscriptionConsumptionT4Gpus', cpu: 8, memoryGib: 56 },
+  A100: { type: 'Consumption-GPU-NC24-A100', quota: 'SubscriptionConsumptionNCA100Gpus', cpu: 24, memoryGib: 220 },
+} as const;
+
+/** Where job executions run, and how big. */
+export interface ContainerAppsSettings {
+  /** The Container Apps environment, taken out of its resource id. */
+  environment: { id: string; subscriptionId: string; resourceGroup: string; name: string };
+  /** Where the job resources stand. */
+  resourceGroup: string;
+  image: string;
+  /** Undefined: there is no GPU. */
+  gpuImage: string | undefined;
+  gpu: keyof typeof GPU_PROFILES;
+  /** Virtual CPU cores of one container without GPU; it gets 2 GiB of memory for each. */
+  cpu: number;
+  /** Resource id of the user-assigned identity that pulls the image. */
+  identityId: string | undefined;
+  /** Least seconds between two looks at an execution. */
+  pollSeconds: number;
+  /** Address of Azure Resource Manager; plain http only on this machine, and then without a login. */
+  endpoint: string;
+  /** Value of the tag that tells this app's job resources from those of others in the resource group. */
+  hub: string;
+}
+
+/** Without these there is no such compute. */
+const REQUIRED = ['CONTAINER_APPS_ENVIRONMENT_ID', 'CONTAINER_APPS_IMAGE'] as const;
+
+/** Why a job with this compute is refused when they are missing. */
+export const CONTAINER_APPS_IS_NOT_SET = `The compute "container-apps" is not set up; set ${REQUIRED.join(', ')}, or use "local".`;
+
+const ENVIRONMENT =
+  /^\/subscriptions\/([0-9a-f-]{36})\/resourceGroups\/([-\w.()]{1,90})\/providers\/Microsoft\.App\/managedEnvironments\/([-\w]+)$/i;
+const image = z.string().regex(/^[^\s]+$/, 'must name an image as in example.azurecr.io/scorer:1.0');
+const isLocal = (url: string) => ['127.0.0.1', '[::1]', 'localhost'].includes(new URL(url).hostname);
+const CPU = 'must be 0.25 to 4 in steps of 0.25';
+const POLL = 'must be a number from 0.1 to 60';
+
+const schema = z.object({
+  CONTAINER_APPS_ENVIRONMENT_ID: z
+    .string()
+    .regex(
+      ENVIRONMENT,
+      'must be a resource id as in /subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.App/managedEnvironments/NAME',
+    ),
+  CONTAINER_APPS_RESOURCE_GROUP: z
+    .string()
+    .regex(/^[-\w.()]{1,90}$/, 'must be the name of a resource group')
+    .optional(),
+  CONTAINER_APPS_IMAGE: image,
+  CONTAINER_APPS_GPU_IMAGE: image.optional(),
+  CONTAINER_APPS_GPU: z.enum(['T4', 'A100'], 'must be T4 or A100').default('T4'),
+  // Largest container of the Consumption profile; Azure's page on workload profiles of 2025-11-04.
+  CONTAINER_APPS_CPU: z.coerce.number({ error: CPU }).min(0.25, CPU).max(4, CPU).multipleOf(0.25, CPU).default(2),
+  CONTAINER_APPS_IDENTITY_ID: z
+    .string()
+    .startsWith('/subscriptions/', 'must be a resource id that starts with /subscriptions/')
+    .optional(),
+  CONTAINER_APPS_POLL_SECONDS: z.coerce.number({ error: POLL }).min(0.1, POLL).max(60, POLL).default(5),
+  CONTAINER_APPS_ENDPOINT: z
+    .url('must be a URL')
+    .refine(
+      (url) => url.startsWith('https://') || isLocal(url),
+      'must begin with https:// unless it is on this machine',
+    )
+    .default('https://management.azure.com'),
+  CONTAINER_APPS_HUB: z.string().max(256).optional(),
+  WEBSITE_SITE_NAME: z.string().optional(),
+});
+
+/**
+ * Reads the settings of the `container-apps` compute; undefined when none of the required ones is set. A setting that is
+ * set to nothing counts as not set.
+ * @throws JobError `user` that names the setting which is missing or wrong.
+ */
+export function readContainerAppsSettings(environment: NodeJS.ProcessEnv): ContainerAppsSettings | undefined {
+  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  if (!REQUIRED.some((name) => set[name] !== undefined)) return undefined;
+  const result = schema.safeParse(set);
+  if (!result.success) {
+    const issue = result.error.issues[0];
+    const name = String(issue?.path[0]);
+    const problem = set[name] === undefined ? 'is missing' : (issue?.message ?? 'is wrong');
+    throw new JobError('user', `The setting ${name} ${problem}.`, { cause: result.error });
+  }
+  return rename(result.data);
+}
+
+function rename(data: z.output<typeof schema>): ContainerAppsSettings {
+  const id = data.CONTAINER_APPS_ENVIRONMENT_ID;
+  const [, subscriptionId = '', resourceGroup = '', name = ''] = ENVIRONMENT.exec(id) ?? [];
+  return {
+    environment: { id, subscriptionId, resourceGroup, name },
+    resourceGroup: data.CONTAINER_APPS_RESOURCE_GROUP ?? resourceGroup,
+    image: data.CONTAINER_APPS_IMAGE,
+    gpuImage: data.CONTAINER_APPS_GPU_IMAGE,
+    gpu: data.CONTAINER_APPS_GPU,
+    cpu: data.CONTAINER_APPS_CPU,
+    identityId: data.CONTAINER_APPS_IDENTITY_ID,
+    pollSeconds: data.CONTAINER_APPS_POLL_SECONDS,
+    endpoint: data.CONTAINER_APPS_ENDPOINT,
+    hub: data.CONTAINER_APPS_HUB ?? data.WEBSITE_SITE_NAME ?? 'local',
+  };
+}

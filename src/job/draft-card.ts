@@ -1,0 +1,99 @@
+import type { PartialCard, PartialInput } from './card-schema.js';
+import { draftOutput } from './draft-output.js';
+import type { ModelSignature, TensorSignature } from './model-signature.js';
+import { describeTensor, imageLayout, imageSize } from './model-signature.js';
+
+/** What a model file tells beside its signature. */
+export interface ModelHints {
+  /** As the model's author wrote it, e.g. `Image.BitmapPixelFormat` (Windows ML). */
+  metadata: Record<string, string>;
+  /** What its author says of its tensors. */
+  texts: string[];
+  /** The operator that makes each tensor, e.g. `Softmax`. */
+  makers: Record<string, string>;
+  operators: string[];
+}
+
+export interface CardDraft {
+  card: PartialCard;
+  /** One sentence for everything that the model does not say and the draft therefore guesses. */
+  questions: string[];
+}
+
+/** Ranges by the names that Windows ML gives them. */
+const RANGES: Record<string, [number, number]> = {
+  NominalRange_0_255: [0, 255],
+  Normalized_0_1: [0, 1],
+  Normalized_1_1: [-1, 1],
+};
+
+/**
+ * A first card for a model, everything that the model shows written out, and what its user has to say.
+ * The draft may still contradict `completeCard`, which says why when the model cannot be used.
+ */
+export function draftCard(model: ModelSignature, hints: ModelHints): CardDraft {
+  const questions: string[] = [];
+  const { frame, style, others } = divideInputs(model, questions);
+  if (frame === undefined) return { card: {}, questions };
+  const input = draftInput(frame, hints, questions);
+  const single = input.channels === 'grey';
+  const card: PartialCard = {
+    description: hints.metadata['title'] ?? '',
+    input,
+    ...(style && { style: { name: style.name } }),
+    ...(others.length > 0 && { constants: Object.fromEntries(others.map(({ name }) => [name, [0]])) }),
+    output: draftOutput(model, { single, frame, layout: input.layout ?? 'NCHW' }, hints, questions),
+  };
+  return { card, questions };
+}
+
+function divideInputs({ inputs }: ModelSignature, questions: string[]) {
+  const coloured = inputs.filter((tensor) => imageLayout(tensor) !== undefined);
+  const pictures = coloured.length > 0 ? coloured : inputs.filter((tensor) => imageLayout(tensor, 1) !== undefined);
+  const style = pictures.length > 1 ? pictures.find(({ name }) => /style/i.test(name)) : undefined;
+  const frame = pictures.find((tensor) => tensor !== style);
+  const others = inputs.filter((tensor) => tensor !== frame && tensor !== style);
+  if (frame !== undefined && others.length > 0) {
+    const names = others.map(({ name }) => `"${name}"`).join(' and ');
+    questions.push(
+      `What ${names} ${others.length > 1 ? 'take' : 'takes'} ("constants"; for a style picture name it as "style.name" instead): the draft gives zeros, and the frame to "${frame.name}".`,
+    );
+  }
+  return { frame, style, others };
+}
+
+function draftInput(tensor: TensorSignature, hints: ModelHints, questions: string[]): PartialInput {
+  const single = imageLayout(tensor) === undefined;
+  const layout = imageLayout(tensor, single ? 1 : 3);
+  const { width, height } = imageSize(tensor, layout ?? 'NCHW');
+  const fixed = width !== undefined && height !== undefined ? ([width, height] as [number, number]) : null;
+  if (fixed === null)
+    questions.push(
+      'Which sizes the model takes ("input.size"${style}): the draft says any; "multipleOf" and "minimum" pad frames for a model that is choosy.',
+    );
+  return {
+    name: tensor.name,
+    ...(layout && { layout }),
+    channels: single ? 'grey' : draftChannels(hints, questions),
+    range: draftRange(tensor, hints, questions),
+    size: { fixed },
+  };
+}
+
+function draftChannels({ metadata, texts }: ModelHints, questions: string[]): 'RGB' | 'BGR' {
+  const format = metadata['Image.BitmapPixelFormat'] ?? '';
+  const words = texts.join(' ');
+  if (/^(bgr|rgb)/i.test(format)) return /^bgr/i.test(format) ? 'BGR' : 'RGB';
+  if (/\bBGR\b/.test(words) !== /\bRGB\b/.test(words)) return /\bBGR\b/.test(words) ? 'BGR' : 'RGB';
+  questions.push('Whether red or blue comes first ("input.channels": "RGB" or "BGR"): the draft says RGB.');
+  return 'RGB';
+}
+
+function draftRange(tensor: TensorSignature, { metadata }: ModelHints, questions: string[]): [number, number] {
+  const known = RANGES[metadata['Image.NominalPixelRange'] ?? ''];
+  if (known !== undefined || tensor.type === 'uint8') return known ?? [0, 255];
+  questions.push(
+    `Which values black and white have in ${describeTensor(tensor)} ("input.range", and "output.range" where a picture comes out with others), and what is then taken off and divided by ("input.mean", "input.std"): the draft says 0 to 255 and nothing.`,
+  );
+  return [0, 255];
+}

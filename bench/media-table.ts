@@ -1,16 +1,31 @@
-/** Sends every real test video through split and stitch, unpainted, and prints a Markdown table of source and result. */
+/**
+ * Sends every real test video, or those named, through split and stitch, unpainted, and prints Markdown tables: of source and result,
+ * and of what the frames cost as PNG and as JPEG.
+ */
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import sharp from 'sharp';
 import { endingOf } from '../src/job/output.js';
 import type { Timetable, VideoFacts } from '../src/media/media.js';
 import { type Build, builds, compareRgb, decodeRgb } from '../test/support/media.js';
 import { sharedData } from '../test/support/shared-data.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'media-table-'));
-const videos = readdirSync(sharedData('videos'), { recursive: true, encoding: 'utf8' }).filter(endingOf).toSorted();
+const all = readdirSync(sharedData('videos'), { recursive: true, encoding: 'utf8' }).filter(endingOf).toSorted();
+const videos = process.argv.length > 2 ? process.argv.slice(2) : all;
 
-const columns = ['file', 'ffmpeg', 'frames', 'largest time error', 'seconds', 'size', 'sound packets', 'PSNR'];
+const columns = [
+  'file',
+  'ffmpeg',
+  'frames',
+  'largest time error',
+  'seconds',
+  'size',
+  'sound packets',
+  'PSNR',
+  'PSNR at `best`',
+];
 const row = (cells: (string | number)[]) => console.log(`| ${cells.join(' | ')} |`);
 
 async function passThrough(build: Build, file: string): Promise<void> {
@@ -38,6 +53,12 @@ async function passThrough(build: Build, file: string): Promise<void> {
     output,
   });
   const after = await build.media.probe(output);
+  const best = async () => {
+    const frames = build.media.split(source, { format, facts });
+    const again = path.join(folder, 'best.mp4');
+    await build.media.stitch({ frames, format, source, facts, timetable, output: again, quality: 'best' });
+    return quality(build, source, again, facts, after);
+  };
   const packets = sound.map(
     (track) => `${track.expected} → ${track.found}${track.sameData ? ', same bytes' : ', OTHER BYTES'}`,
   );
@@ -50,6 +71,7 @@ async function passThrough(build: Build, file: string): Promise<void> {
     `${size(facts)} → ${size(after)}`,
     packets.join('; ') || 'silent',
     problems.join(' ') || quality(build, source, output, facts, after),
+    await best(),
   ]);
 }
 
@@ -61,7 +83,32 @@ function quality(build: Build, source: string, output: string, before: VideoFact
   return `${psnr.toFixed(1)} dB, shift ${Math.max(...shift.map(Math.abs)).toFixed(2)}`;
 }
 
+/** The first frames in both formats, by the last build. */
+async function compareFormats(file: string): Promise<void> {
+  const media = builds.at(-1)?.media;
+  const source = sharedData('videos', file);
+  if (!media) return;
+  const facts = await media.probe(source);
+  const first = async (format: 'png' | 'jpg') => {
+    const frames: Buffer[] = [];
+    for await (const frame of media.split(source, { format, facts })) if (frames.push(frame) === 24) break;
+    return frames;
+  };
+  const [png, jpg] = [await first('png'), await first('jpg')];
+  const pixels = async (frames: Buffer[]) =>
+    Buffer.concat(await Promise.all(frames.map((frame) => sharp(frame).removeAlpha().raw().toBuffer())));
+  const bytes = (frames: Buffer[]) => (Buffer.concat(frames).length / frames.length / 1000).toFixed(0);
+  const { psnr } = compareRgb(await pixels(png), await pixels(jpg));
+  row([file, size(facts), bytes(png), bytes(jpg), `${psnr.toFixed(1)} dB`]);
+}
+
 row(columns);
 row(columns.map(() => '---'));
 for (const file of videos) for (const build of builds) await passThrough(build, file);
+
+const cost = ['file', 'size', 'PNG, KB a frame', 'JPEG, KB a frame', 'PSNR of the JPEG frames'];
+console.log();
+row(cost);
+row(cost.map(() => '---'));
+for (const file of videos) await compareFormats(file);
 rmSync(folder, { recursive: true, force: true });

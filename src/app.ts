@@ -33,7 +33,10 @@ const storage = openStorage(config);
 const local = createLocalCompute(config.childEnvironment);
 const ports = {
   storage,
-  media: createMedia(findFfmpeg(config, config.searchPath)),
+  media: createMedia(findFfmpeg(config, config.searchPath), {
+    limits: config.mediaLimits,
+    environment: config.childEnvironment,
+  }),
   compute: {
     local,
     aci: config.aci

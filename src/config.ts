@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { type AciSettings, readAciSettings } from './compute/aci/settings.js';
 import { type ContainerAppsSettings, readContainerAppsSettings } from './compute/container-apps/settings.js';
+import { type MediaLimits, readMediaLimits } from './media/limits.js';
 import { JobError } from './job/failure.js';
 import { type Connection, readConnection } from './storage/connection.js';
 
@@ -31,6 +32,7 @@ export interface Config {
   searchPath: string;
   /** Frames that one activity splits or stitches at most; by the size of a frame when left out. */
   chunkFrames: number | undefined;
+  mediaLimits: MediaLimits;
   /** Videos stand here while they are split and stitched. */
   tempFolder: string;
   /** The models that come with the app. */
@@ -62,6 +64,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     ffprobePath: settings.FFPROBE_PATH,
     searchPath: settings.PATH,
     chunkFrames: settings.CHUNK_FRAMES,
+    mediaLimits: readMediaLimits(environment),
     tempFolder: settings.TEMP_FOLDER ?? os.tmpdir(),
     bundledModels: path.resolve(fileURLToPath(new URL('../models', import.meta.url))),
     aci: readAciSettings(environment),

@@ -2,7 +2,7 @@ import type { FrameRange } from '../job/chunks.js';
 import { local, QUIET, restarts, UNTRUSTED } from './arguments.js';
 import type { VideoFacts } from './facts.js';
 import { ffmpegFailure } from './failure.js';
-import { run } from './process.js';
+import { run, type Program } from './process.js';
 import { type Packet, parsePackets } from './timing.js';
 
 /** Frames that can be split apart from the rest. Times are seconds after the earliest stream of the file starts. */
@@ -21,7 +21,7 @@ export interface Chunk extends FrameRange {
  * @throws JobError `user` when the file cannot be read
  */
 export async function findChunks(
-  ffprobe: string,
+  ffprobe: Program,
   file: string,
   facts: VideoFacts,
   most: number,

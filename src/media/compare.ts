@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { local, QUIET, UNTRUSTED } from './arguments.js';
 import { ffmpegFailure } from './failure.js';
 import type { VideoFacts } from './facts.js';
-import { start } from './process.js';
+import { start, type Program } from './process.js';
 import { endOf, secondsOf, type Timetable } from './timetable.js';
 
 /** What the output has, beside what it should have. */
@@ -34,7 +34,7 @@ const TIME_TOLERANCE = 0.001_001;
  * Reads the output back, without decoding, and compares each frame's time and each sound packet with what they should be.
  * @throws JobError `user` when either file cannot be read.
  */
-export async function compare(ffprobe: string, request: CompareRequest): Promise<Comparison> {
+export async function compare(ffprobe: Program, request: CompareRequest): Promise<Comparison> {
   const { source, output, facts, timetable, signal } = request;
   const end = timetable.broken ? endOf(timetable) + facts.fileStart : Infinity;
   const before = await readSound(ffprobe, source, signal, end);
@@ -93,7 +93,7 @@ const SOUND_TOLERANCE = 0.022;
 
 /** @param end what begins later, in seconds of the file, does not count; neither does what a broken file fails at */
 async function readSound(
-  ffprobe: string,
+  ffprobe: Program,
   file: string,
   signal?: AbortSignal,
   end = Infinity,
@@ -115,7 +115,7 @@ async function readSound(
   return tracks;
 }
 
-async function readTimes(ffprobe: string, file: string, signal?: AbortSignal) {
+async function readTimes(ffprobe: Program, file: string, signal?: AbortSignal) {
   const shown: [time: number, seconds: number][] = [];
   const entries = 'packet=pts_time,duration_time,flags';
   for await (const fields of packets(ffprobe, file, ['-select_streams', 'v:0'], entries, signal))
@@ -127,7 +127,7 @@ async function readTimes(ffprobe: string, file: string, signal?: AbortSignal) {
 
 /** The packets of a file one by one, so that an hour of sound takes no more memory than a second. */
 async function* packets(
-  ffprobe: string,
+  ffprobe: Program,
   file: string,
   options: string[],
   entries: string,

@@ -5,8 +5,7 @@ import { z } from 'zod';
 import { JobError } from '../job/failure.js';
 import { local, QUIET } from './arguments.js';
 import { ffmpegFailure } from './failure.js';
-import type { FfmpegPaths } from './find.js';
-import { run } from './process.js';
+import { run, type Tools } from './process.js';
 
 export interface Pair {
   /** PNG or JPEG, each of any size. */
@@ -22,7 +21,7 @@ const GUTTER = 6;
  * the shape of the first.
  * @throws JobError `user` for no pairs, a picture that cannot be decoded or an output that cannot be written.
  */
-export async function contactSheet(tools: FfmpegPaths, pairs: Pair[], output: string): Promise<void> {
+export async function contactSheet(tools: Tools, pairs: Pair[], output: string): Promise<void> {
   if (pairs.length === 0) throw new JobError('user', 'A contact sheet needs at least one pair of pictures.');
   const folder = await mkdtemp(path.join(os.tmpdir(), 'contact-sheet-'));
   try {
@@ -48,7 +47,7 @@ async function savePictures(folder: string, pairs: Pair[]): Promise<string[]> {
 const sizeSchema = z.object({ streams: z.tuple([z.object({ width: z.number(), height: z.number() })]) });
 
 /** The shape of the picture, small enough for two in a row; never enlarged. */
-async function cellOf({ ffprobe }: FfmpegPaths, picture: string): Promise<{ width: number; height: number }> {
+async function cellOf({ ffprobe }: Tools, picture: string): Promise<{ width: number; height: number }> {
   const end = await run(ffprobe, [...QUIET, '-show_entries', 'stream=width,height', '-of', 'json', local(picture)]);
   if (end.code !== 0) throw ffmpegFailure(ffprobe, end, 'read a picture of the contact sheet');
   const [size] = sizeSchema.parse(JSON.parse(end.stdout.toString())).streams;

@@ -1,5 +1,5 @@
 import { JobError } from '../job/failure.js';
-import { cannotStart, type Ended } from './process.js';
+import { cannotStart, type Ended, type Program } from './process.js';
 
 /** Lines that say no more than that it went wrong. */
 const EMPTY_WORDS =
@@ -17,8 +17,15 @@ export function lastWord(stderr: string): string {
  * Anything else would fail again the same way.
  * @param doing what failed, such as `split coast.mp4`
  */
-export function ffmpegFailure(command: string, end: Ended, doing: string): JobError {
+export function ffmpegFailure(command: Program, end: Ended, doing: string): JobError {
   if (end.notStarted) return cannotStart(command, end.notStarted);
+  if (end.tooLong) {
+    const seconds = command.limits.seconds;
+    return new JobError(
+      'user',
+      `ffmpeg did not ${doing} within ${seconds} s; shorten the video or raise FFMPEG_SECONDS.`,
+    );
+  }
   if (end.signal) return new JobError('platform', `ffmpeg was stopped by ${end.signal} before it could ${doing}.`);
   if (/No space left on device/.test(end.stderr)) {
     return new JobError(

@@ -3,6 +3,7 @@ import { contactSheet, type Pair } from './contact-sheet.js';
 import { compare, type CompareRequest, type Comparison } from './compare.js';
 import type { FrameFormat, VideoFacts } from './facts.js';
 import type { FfmpegPaths } from './find.js';
+import { type MediaLimits, readMediaLimits } from './limits.js';
 import { probe, type ProbeOptions } from './probe.js';
 import { type Chunk, findChunks } from './chunks.js';
 import { encodeSegment, join, type JoinRequest, type SegmentRequest } from './segments.js';
@@ -15,6 +16,7 @@ export type { Comparison } from './compare.js';
 export type { Pair } from './contact-sheet.js';
 export type { FrameFormat, VideoFacts } from './facts.js';
 export { findFfmpeg, type FfmpegPaths } from './find.js';
+export { type MediaLimits, readMediaLimits } from './limits.js';
 export type { StitchRequest } from './stitch.js';
 export type { Chunk } from './chunks.js';
 export { wholeTimetable } from './split.js';
@@ -55,7 +57,15 @@ export interface Media {
   contactSheet: (pairs: Pair[], output: string) => Promise<void>;
 }
 
-export function createMedia(tools: FfmpegPaths): Media {
+/** @param environment all that the programs get of it */
+export function createMedia(
+  paths: FfmpegPaths,
+  { limits = readMediaLimits({}), environment = {} }: { limits?: MediaLimits; environment?: NodeJS.ProcessEnv } = {},
+): Media {
+  const tools = {
+    ffmpeg: { path: paths.ffmpeg, environment, limits },
+    ffprobe: { path: paths.ffprobe, environment, limits },
+  };
   const probeFile: Media['probe'] = (file, options = {}) =>
     probe(tools.ffprobe, file, { ...options, name: options.name ?? path.basename(file) });
   return {

@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { JobError } from '../job/failure.js';
 import { QUIET, UNTRUSTED, local } from './arguments.js';
+import type { MediaLimits } from './limits.js';
+import { ffmpegFailure } from './failure.js';
 import { checkReadable, damage, notAVideo } from './bad-file.js';
 import type { VideoFacts } from './facts.js';
-import { run } from './process.js';
+import { run, type Program } from './process.js';
 import { describe } from './describe.js';
 import { parsePackets, parseRational, timingOf } from './timing.js';
 
@@ -53,13 +55,14 @@ export interface ProbeOptions {
  * @throws JobError `user`, one sentence, for anything that is not a whole video with at least one frame.
  */
 export async function probe(
-  ffprobe: string,
+  ffprobe: Program,
   file: string,
   { name, keep = false, signal }: ProbeOptions & { name: string },
 ): Promise<VideoFacts> {
   await checkReadable(file, name);
   const shown = ['-show_format', '-show_streams', '-of', 'json'];
   const headers = await run(ffprobe, [...QUIET, ...UNTRUSTED, ...shown, local(file)], signal);
+  if (headers.tooLong) throw ffmpegFailure(ffprobe, headers, `read ${name}`);
   if (headers.signal)
     throw new JobError(
       'user',
@@ -68,7 +71,7 @@ export async function probe(
   if (headers.code !== 0) throw await notAVideo(file, name, headers.stderr);
   const info = fileSchema.parse(JSON.parse(headers.stdout.toString()));
   const stream = chooseStream(info, name);
-  checkLimits(info, stream, name);
+  checkLimits(info, stream, ffprobe.limits, name);
   const entries = [
     '-select_streams',
     String(stream.index),
@@ -78,6 +81,7 @@ export async function probe(
     'csv=p=0',
   ];
   const packets = await run(ffprobe, [...QUIET, ...UNTRUSTED, ...entries, local(file)], signal);
+  if (packets.tooLong) throw ffmpegFailure(ffprobe, packets, `list the frames of ${name}`);
   const broken = damage(packets, name);
   if (broken && !keep) throw broken;
   const timing = timingOf(parsePackets(packets.stdout.toString()), {
@@ -85,22 +89,26 @@ export async function probe(
     baseRate: parseRational(stream.r_frame_rate),
     averageRate: parseRational(stream.avg_frame_rate),
   });
+  const { frames } = ffprobe.limits;
+  if (timing && timing.framesEstimate > frames)
+    throw new JobError('user', `${name} has ${timing.framesEstimate} frames; at most ${frames} are taken, so cut it.`);
   return describe(info, stream, timing, broken !== undefined, name);
 }
 
-/** More than any camera gives; a crafted header of a few bytes can claim far more than memory holds. */
-const MOST_PIXELS = 8192 * 8192;
-const MOST_STREAMS = 64;
-
 /** @throws JobError `user` for a picture or a number of streams that nobody means. */
-function checkLimits({ streams }: FileInfo, { width = 0, height = 0 }: Stream, name: string): void {
-  if (width * height > MOST_PIXELS)
+function checkLimits(
+  { streams }: FileInfo,
+  { width = 0, height = 0 }: Stream,
+  limits: MediaLimits,
+  name: string,
+): void {
+  if (width * height > limits.pixels)
     throw new JobError(
       'user',
-      `${name} has pictures of ${width} × ${height} pixels; at most ${MOST_PIXELS} are taken, so scale it down.`,
+      `${name} has pictures of ${width} × ${height} pixels; at most ${limits.pixels} are taken, so scale it down.`,
     );
-  if (streams.length > MOST_STREAMS)
-    throw new JobError('user', `${name} has ${streams.length} streams; at most ${MOST_STREAMS} are taken.`);
+  if (streams.length > limits.streams)
+    throw new JobError('user', `${name} has ${streams.length} streams; at most ${limits.streams} are taken.`);
 }
 
 function chooseStream(info: FileInfo, name: string): Stream {

@@ -5,8 +5,8 @@ import { ENDINGS, type VideoCodec } from '../job/output.js';
 import { containerOf } from './container.js';
 import { ffmpegFailure } from './failure.js';
 import { setDurations } from './mp4-durations.js';
-import { run } from './process.js';
-import { encode, type EncodeRequest, shownFrom, type StitchRequest, writeWhole } from './stitch.js';
+import { run, type Program } from './process.js';
+import { checkSize, encode, type EncodeRequest, shownFrom, type StitchRequest, target, writeWhole } from './stitch.js';
 import { joinArguments, segmentArguments } from './stitch-arguments.js';
 import { secondsOf, type Timetable } from './timetable.js';
 
@@ -30,10 +30,10 @@ export interface JoinRequest extends Pick<StitchRequest, 'source' | 'facts' | 'o
  * Encodes a part of the frames, from a key frame on, for `join` to put together.
  * @throws JobError `user` like `stitch`
  */
-export async function encodeSegment(ffmpeg: string, request: SegmentRequest): Promise<void> {
+export async function encodeSegment(ffmpeg: Program, request: SegmentRequest): Promise<void> {
   const { timetable, output } = request;
   await writeWhole(output, async (part) => {
-    const frames = await encode(ffmpeg, request, segmentArguments(request, muxerFor(request.codec), part));
+    const frames = await encode(ffmpeg, request, segmentArguments(request, muxerFor(request.codec)), part);
     const { first, last, end } = shownFrom({ ...request, timetable }, frames);
     await setDurations(part, { first: 0, last: last - first, end: end - first });
   });
@@ -43,7 +43,7 @@ export async function encodeSegment(ffmpeg: string, request: SegmentRequest): Pr
  * Puts the parts one behind another without encoding them again, and adds all that `stitch` takes from the source.
  * @throws JobError `user` when ffmpeg cannot write the output
  */
-export async function join(ffmpeg: string, request: JoinRequest): Promise<void> {
+export async function join(ffmpeg: Program, request: JoinRequest): Promise<void> {
   const { output, facts, timetable, signal } = request;
   const container = containerOf(output);
   const name = path.basename(output);
@@ -52,8 +52,10 @@ export async function join(ffmpeg: string, request: JoinRequest): Promise<void> 
   try {
     await writeFile(list, listOf(request));
     await writeWhole(output, async (part) => {
-      const end = await run(ffmpeg, joinArguments(request, container, list, part), signal);
+      const options = [...joinArguments(request, container, list), ...target(ffmpeg, part)];
+      const end = await run(ffmpeg, options, signal);
       if (end.code !== 0) throw ffmpegFailure(ffmpeg, end, `write ${name}`);
+      await checkSize(ffmpeg, part, name);
       if (container.muxer === 'mp4' || container.muxer === 'mov')
         await setDurations(part, shownFrom({ facts, timetable }, timetable.times.length));
     });

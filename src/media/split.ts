@@ -4,7 +4,7 @@ import type { Chunk } from './chunks.js';
 import type { FrameFormat, VideoFacts } from './facts.js';
 import { ffmpegFailure, lastWord } from './failure.js';
 import { cutFrames } from './frame-cutter.js';
-import { start } from './process.js';
+import { start, type Program } from './process.js';
 import { createTimeReader, type RawTimes, tickOf, timetableOf, type Timetable } from './timetable.js';
 import { toRgb } from './to-rgb.js';
 
@@ -33,13 +33,13 @@ export interface SplitChunkRequest extends Omit<SplitRequest, 'onTimetable'> {
  * The times come from the decoder, not from the packets, so that there is one for each frame that comes out.
  * @throws JobError `user` when the video cannot be decoded; the signal's reason after an abort.
  */
-export async function* split(ffmpeg: string, request: SplitRequest): AsyncGenerator<Buffer> {
+export async function* split(ffmpeg: Program, request: SplitRequest): AsyncGenerator<Buffer> {
   const { facts, onTimetable } = request;
   yield* decode(ffmpeg, request, [], '', (times, broken) => onTimetable?.(wholeTimetable(times, facts, broken)));
 }
 
 /** The same for a part of the video: its frames are those that the whole would give between the two times. */
-export async function* splitChunk(ffmpeg: string, request: SplitChunkRequest): AsyncGenerator<Buffer> {
+export async function* splitChunk(ffmpeg: Program, request: SplitChunkRequest): AsyncGenerator<Buffer> {
   const { from, to, seek } = request.chunk;
   // The clock of the whole file also after a jump.
   const jump = seek === null ? [] : ['-noaccurate_seek', '-ss', seek.toFixed(6)];
@@ -64,13 +64,15 @@ export function wholeTimetable(times: RawTimes, facts: VideoFacts, broken = fals
 }
 
 async function* decode(
-  ffmpeg: string,
+  ffmpeg: Program,
   { file, name, facts, format, keep = false, signal }: Omit<SplitRequest, 'onTimetable'>,
   jump: string[],
   trim: string,
   onTimes: (times: RawTimes, broken: boolean) => void,
 ): AsyncGenerator<Buffer> {
-  const input = [...jump, ...UNTRUSTED, '-i', local(file), '-map', `0:${facts.streamIndex}`];
+  // Pictures may grow within a stream, behind what its header says.
+  const pixels = ['-max_pixels', String(ffmpeg.limits.pixels)];
+  const input = [...jump, ...UNTRUSTED, ...pixels, '-i', local(file), '-map', `0:${facts.streamIndex}`];
   // -vsync 0 also where -fps_mode exists: the npm build does not know the new word, and ffmpeg 5 to 7 still take the old one.
   const output = ['-vsync', '0', '-vf', toRgb(facts, format, trim), ...encoder(format), '-f', 'image2pipe', 'pipe:1'];
   const clock = createTimeReader();
@@ -82,6 +84,11 @@ async function* decode(
     let given = 0;
     for await (const frame of cutFrames(running.stdout, format, keep)) {
       given += 1;
+      if (given > ffmpeg.limits.frames)
+        throw new JobError(
+          'user',
+          `${name} has more than ${ffmpeg.limits.frames} frames; cut it or raise MOST_FRAMES.`,
+        );
       yield frame;
     }
     const end = await running.ended;

@@ -12,33 +12,30 @@ const CONTAINER = '-strict -2 -max_muxing_queue_size 4096 -movflags +faststart';
 
 /**
  * Frames from ffmpeg's input, each with its time, into a file, with the sound of the source. ffmpeg moves either input to zero: the
- * source by the start of its earliest stream, as it did when the file was split, and the frames by the first of them.
+ * source by the start of its earliest stream, as it did when the file was split, and the frames by the first of them. The name of the
+ * file is left to the caller.
  */
-export function encodeArguments(request: StitchRequest, container: Container, target: string): string[] {
-  return [
-    ...loud(request.timetable),
-    ...framesInput(request),
-    ...withSource(request, container, pictures(request), target),
-  ];
+export function encodeArguments(request: StitchRequest, container: Container): string[] {
+  return [...loud(request.timetable), ...framesInput(request), ...withSource(request, container, pictures(request))];
 }
 
 /** The same without sound: a part of the picture, from time zero. */
-export function segmentArguments(request: EncodeRequest, muxer: string, target: string): string[] {
+export function segmentArguments(request: EncodeRequest, muxer: string): string[] {
   const start = { ...request, facts: { ...request.facts, startTime: 0 }, timetable: undefined };
-  return [...LOUD, ...framesInput(start), ...pictures(request), '-f', muxer, local(target)];
+  return [...LOUD, ...framesInput(start), ...pictures(request), '-f', muxer];
 }
 
 /**
  * Segments, one behind another, as the picture.
  * @param list a file that ffmpeg's concat reader takes, with the length of each segment
  */
-export function joinArguments(request: JoinRequest, container: Container, list: string, target: string): string[] {
+export function joinArguments(request: JoinRequest, container: Container, list: string): string[] {
   const { facts, timetable, codec } = request;
   const segments = ['-f', 'concat', '-safe', '0', '-protocol_whitelist', 'file,pipe', '-i', local(list)];
   // Apple's players open only hvc1.
   const copy = words(`-map 0:v:0 -c:v copy${codec === 'h265' && !isMatroska(container.muxer) ? ' -tag:v hvc1' : ''}`);
   const offset = ['-itsoffset', startOf(facts, timetable).toFixed(6)];
-  return [...loud(timetable), ...offset, ...segments, ...withSource(request, container, copy, target)];
+  return [...loud(timetable), ...offset, ...segments, ...withSource(request, container, copy)];
 }
 
 // -xerror: a frame that cannot be decoded would otherwise be left out without a word.
@@ -70,7 +67,6 @@ function withSource(
   { source, facts, timetable }: Pick<StitchRequest, 'source' | 'facts' | 'timetable'>,
   container: Container,
   picture: string[],
-  target: string,
 ): string[] {
   const { muxer } = container;
   return [
@@ -84,7 +80,6 @@ function withSource(
     // Matroska keeps no decoding times, and moving all streams so that none is negative would only lose the first time.
     ...(isMatroska(muxer) ? words('-avoid_negative_ts disabled') : []),
     ...words(`${CONTAINER} -f ${muxer}`),
-    local(target),
   ];
 }
 

@@ -1,14 +1,15 @@
-import { rename, rm } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { JobError } from '../job/failure.js';
 import { ENDINGS, type Quality, type VideoCodec } from '../job/output.js';
+import { local } from './arguments.js';
 import { containerOf } from './container.js';
 import type { PixelFormat } from './encoders.js';
 import type { FrameFormat, VideoFacts } from './facts.js';
 import { ffmpegFailure } from './failure.js';
-import { start } from './process.js';
+import { start, type Program } from './process.js';
 import { matroska } from './matroska.js';
 import { setDurations } from './mp4-durations.js';
 import { encodeArguments } from './stitch-arguments.js';
@@ -43,13 +44,13 @@ export type EncodeRequest = Omit<StitchRequest, 'source'>;
  * picture and sound. An odd width or height, which H.264 4:2:0 cannot hold, grows by one: the last column or row is repeated.
  * @throws JobError `user` when ffmpeg cannot write the output or loses a frame, whatever `frames` throws, the signal's reason after an abort.
  */
-export async function stitch(ffmpeg: string, request: StitchRequest): Promise<void> {
+export async function stitch(ffmpeg: Program, request: StitchRequest): Promise<void> {
   const { output } = request;
   const container = containerOf(output);
   const name = path.basename(output);
   if (!container) throw new JobError('user', `${name} must end in ${ENDINGS.join(', ')}.`);
   await writeWhole(output, async (part) => {
-    const frames = await encode(ffmpeg, request, encodeArguments(request, container, part));
+    const frames = await encode(ffmpeg, request, encodeArguments(request, container), part);
     if (container.muxer === 'mp4' || container.muxer === 'mov') await setDurations(part, shownFrom(request, frames));
   });
 }
@@ -77,16 +78,22 @@ export function shownFrom({ timetable, facts }: Pick<StitchRequest, 'timetable' 
 }
 
 /** Encodes all frames, or throws; gives their number. */
-export async function encode(ffmpeg: string, request: EncodeRequest, options: string[]): Promise<number> {
+export async function encode(
+  ffmpeg: Program,
+  request: EncodeRequest,
+  options: string[],
+  part: string,
+): Promise<number> {
   const { output, signal, timetable } = request;
   const name = path.basename(output);
-  const running = start(ffmpeg, options, signal);
+  const running = start(ffmpeg, [...options, ...target(ffmpeg, part)], signal);
   try {
     const written = countWritten(running.stdout);
     const given = await feed(running.stdin, request);
     const end = await running.ended;
     signal?.throwIfAborted();
     if (given === 0) throw new JobError('user', `There is no frame to write to ${name}.`);
+    if (end.code === 0) await checkSize(ffmpeg, part, name);
     if (end.code !== 0 || given === null) throw ffmpegFailure(ffmpeg, end, `write ${name}`);
     if (timetable && given !== timetable.times.length)
       throw new JobError('user', `${name} got ${given} of its ${timetable.times.length} frames.`);
@@ -96,6 +103,19 @@ export async function encode(ffmpeg: string, request: EncodeRequest, options: st
     running.kill();
     await running.ended;
   }
+}
+
+/** Where ffmpeg writes, and how much at most. */
+export const target = ({ limits }: Program, part: string) => ['-fs', String(limits.outputBytes), local(part)];
+
+/** @throws JobError `user` when ffmpeg stopped writing because the file grew too large: it says nothing then. */
+export async function checkSize({ limits }: Program, file: string, name: string): Promise<void> {
+  const { size } = await stat(file);
+  if (size >= limits.outputBytes)
+    throw new JobError(
+      'user',
+      `${name} is larger than ${limits.outputBytes} bytes; lower its quality or raise MOST_OUTPUT_BYTES.`,
+    );
 }
 
 /** Gives the frames to ffmpeg as fast as it takes them. Null when ffmpeg ended before the last one: how it ended says why. */

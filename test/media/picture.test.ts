@@ -57,6 +57,14 @@ describe.each(builds)('pictures through ffmpeg from $name', (build) => {
     for (const channel of shift) expect(Math.abs(channel)).toBeLessThan(1);
   });
 
+  it('come back as they were where 4:2:0 has hard edges between strong colours', async () => {
+    const source = make(build, out('edges.mp4'), ...moving, '-c:v', 'libx264', '-crf', '12', '-pix_fmt', 'yuv420p');
+    await roundTrip(build, source, out('edges-again.mp4'));
+    const { psnr, shift } = compareRgb(decodeRgb(build, source), decodeRgb(build, out('edges-again.mp4')));
+    expect(psnr).toBeGreaterThan(40);
+    for (const channel of shift) expect(Math.abs(channel)).toBeLessThan(0.5);
+  });
+
   it('of interlaced video are deinterlaced, frame by frame, and a warning says so', async () => {
     const interlace = ['-vf', 'tinterlace=interleave_top,fieldorder=tff,format=yuv420p', '-flags', '+ilme+ildct'];
     const source = make(build, out('interlaced.mp4'), ...moving, ...interlace, '-c:v', 'libx264');

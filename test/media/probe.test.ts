@@ -58,6 +58,9 @@ describe.each(builds)('probe with ffmpeg from $name', ({ media, tools }) => {
 
   it.skipIf(!hasSharedData).each([
     ['audio-only.mp4', /^audio-only.mp4 holds only sound; /],
+    ['empty.mp4', /^empty.mp4 is empty \(0 bytes\); /],
+    ['random-bytes.mp4', /^random-bytes.mp4 is not a video that can be read/],
+    ['text.mp4', /^text.mp4 is not a video that can be read/],
     ['truncated-moov-missing.mp4', /lacks its index \(the moov box\): it was cut off/],
     ['truncated.webm', /is cut off: it ends before its last frame; /],
   ])('says what is wrong with %s', { timeout: 5000 }, async (name, sentence) => {

@@ -14,7 +14,8 @@ export const builds = ['npm', ...(existsSync('/usr/bin/ffmpeg') ? ['/usr/bin'] :
 
 export type Build = (typeof builds)[number];
 
-const BIG = { maxBuffer: 1 << 30, encoding: 'utf8' } as const;
+// See process.ts: the npm package's ffprobe crashes on transport streams when it finds character sets.
+const BIG = { maxBuffer: 1 << 30, encoding: 'utf8', env: { GCONV_PATH: '/dev/null' } } as const;
 const QUIET = ['-nostdin', '-hide_banner', '-loglevel', 'error'];
 
 const packetsSchema = z.object({

@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import { JobError } from '../job/failure.js';
+
+const most = (highest: number, usual: number) =>
+  z.coerce
+    .number('must be a whole number')
+    .int('must be a whole number')
+    .min(1, 'must be at least 1')
+    .max(highest, `must be at most ${highest}`)
+    .default(usual);
+
+/** Settings that bound what a file from outside can make ffmpeg do, by their names. */
+const schema = z.object({
+  FFMPEG_SECONDS: most(86_400, 14_400),
+  MOST_FRAMES: most(9_999_999, 1_000_000),
+  MOST_STREAMS: most(1000, 64),
+  /** More than any camera gives; a crafted header of a few bytes can claim far more than memory holds. */
+  MOST_PIXELS: most(2 ** 31 - 1, 8192 * 8192),
+  MOST_OUTPUT_BYTES: most(2 ** 45, 100e9),
+});
+
+export interface MediaLimits {
+  /** One run of ffmpeg or ffprobe. */
+  seconds: number;
+  frames: number;
+  streams: number;
+  /** Of a picture. */
+  pixels: number;
+  outputBytes: number;
+}
+
+/** @throws JobError `user` that names the setting. */
+export function readMediaLimits(environment: NodeJS.ProcessEnv): MediaLimits {
+  const { success, data, error } = schema.safeParse(environment);
+  if (!success) {
+    const issue = error.issues[0];
+    throw new JobError('user', `The setting ${issue?.path.join('.')} ${issue?.message}.`, { cause: error });
+  }
+  return {
+    seconds: data.FFMPEG_SECONDS,
+    frames: data.MOST_FRAMES,
+    streams: data.MOST_STREAMS,
+    pixels: data.MOST_PIXELS,
+    outputBytes: data.MOST_OUTPUT_BYTES,
+  };
+}

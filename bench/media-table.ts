@@ -54,9 +54,9 @@ async function passThrough(build: Build, file: string): Promise<void> {
   });
   const after = await build.media.probe(output);
   const best = async () => {
-    const frames = build.media.split(source, { format, facts });
+    const pngs = build.media.split(source, { format, facts });
     const again = path.join(folder, 'best.mp4');
-    await build.media.stitch({ frames, format, source, facts, timetable, output: again, quality: 'best' });
+    await build.media.stitch({ frames: pngs, format, source, facts, timetable, output: again, quality: 'best' });
     return quality(build, source, again, facts, after);
   };
   const packets = sound.map(

@@ -4,8 +4,9 @@ import { text } from 'node:stream/consumers';
 import { type Answer, refuse } from './answer.js';
 import { Apps, type AppsOptions } from './apps/apps.js';
 import { routeApps } from './apps/routes.js';
+import { Container } from './container.js';
 import { answerOf, type Fault, Faults } from './faults.js';
-import type { Delays } from './group.js';
+import type { Delays, Runtime } from './group.js';
 import type { Quotas } from './limits.js';
 import { type Request, route } from './routes.js';
 import { Subscription } from './subscription.js';
@@ -21,6 +22,7 @@ export interface EmulatorOptions {
   port: number;
   /** Program and arguments that stand for the image's entry point. */
   command: string[];
+  /** What any process of this machine needs, e.g. PATH. */
   inherited: NodeJS.ProcessEnv;
   delays?: Delays;
   quotas?: Quotas;
@@ -34,7 +36,7 @@ export interface Emulator {
   faults: Faults;
   azure: Subscription;
   apps: Apps;
-  /** Removes every group and execution, and ends. */
+  /** Removes every group and execution, ends all their processes, and ends. */
   stop(): Promise<void>;
 }
 
@@ -48,9 +50,9 @@ const APPS: AppsOptions = {
 
 /** Starts the server on this machine's loopback address. */
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
-  const { command, inherited } = options;
   const faults = new Faults();
-  const runtime = { command, inherited, delays: options.delays ?? DELAYS };
+  const containers = new Set<Container>();
+  const runtime = createRuntime(options, containers);
   const azure = new Subscription(runtime, faults, options.quotas ?? QUOTAS);
   const apps = new Apps(runtime, faults, options.apps ?? APPS);
   const server = createServer((incoming, outgoing) => {
@@ -71,6 +73,23 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
       server.close();
       server.closeAllConnections();
       await Promise.all([...azure.groups.values(), ...apps.executions].map((each) => each.stop()));
+      // Also those that no group or execution leads to any more: lost ones, and ones that an eviction has just started again.
+      while (containers.size > 0) await Promise.all([...containers].map((container) => container.kill()));
+    },
+  };
+}
+
+/** Containers are in the set as long as their processes live. */
+function createRuntime({ command, inherited, delays = DELAYS }: EmulatorOptions, containers: Set<Container>): Runtime {
+  return {
+    delays,
+    start: (environment, ended) => {
+      const container = new Container(command, { ...inherited, ...environment }, () => {
+        containers.delete(container);
+        ended?.();
+      });
+      containers.add(container);
+      return container;
     },
   };
 }

@@ -1,4 +1,4 @@
-import { Container } from './container.js';
+import type { Container } from './container.js';
 import type { GroupFault } from './faults.js';
 import { befall } from './mishap.js';
 import type { ContainerState, GroupBody, GroupEvent } from './wire.js';
@@ -10,11 +10,9 @@ export interface Delays {
 }
 
 export interface Runtime {
-  /** Program and arguments that stand for the image's entry point. */
-  command: string[];
-  /** What any process of this machine needs, e.g. PATH. */
-  inherited: NodeJS.ProcessEnv;
   delays: Delays;
+  /** Starts the image's entry point with these variables; `ended` is called once, when the process is gone. */
+  start(environment: NodeJS.ProcessEnv, ended?: () => void): Container;
 }
 
 /** A slow pull takes so many times as long. */
@@ -122,8 +120,7 @@ export class Group {
   #startContainer(): Container {
     const variables = this.body.properties.containers[0]?.properties.environmentVariables ?? [];
     const environment = Object.fromEntries(variables.map((each) => [each.name, each.secureValue ?? each.value ?? '']));
-    const { command, inherited } = this.runtime;
-    this.container = new Container(command, { ...inherited, ...environment }, () => undefined);
+    this.container = this.runtime.start(environment);
     this.containerEvents.push(event('Started', 'Started container'));
     return this.container;
   }

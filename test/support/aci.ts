@@ -34,14 +34,19 @@ export interface TestAzure {
 const SEALED = pathToFileURL(path.resolve(import.meta.dirname, '../../dist/scorer/sealed.js')).href;
 const RUN = `import('${SEALED}').then(({ unseal }) => eval(unseal(process.env).PROGRAM))`;
 
+/** What an emulator runs in place of the image: the program that `launchOf` was given. */
+export const standIn = (): Pick<EmulatorOptions, 'command' | 'inherited'> => ({
+  command: [process.execPath, '-e', RUN],
+  inherited: { PATH: process.env.PATH },
+});
+
 /** An emulator in this process, for all tests of a file; by default a container sleeps until it is removed. */
 export function useEmulator(options: Partial<EmulatorOptions> = {}): TestAzure {
   const azure = { exchanges: [] as Exchange[] } as TestAzure;
   beforeAll(async () => {
     azure.emulator = await startEmulator({
       port: 0,
-      command: [process.execPath, '-e', RUN],
-      inherited: { PATH: process.env.PATH },
+      ...standIn(),
       delays: { waitMs: 20, pullMs: 20 },
       onExchange: (exchange) => azure.exchanges.push(exchange),
       ...options,

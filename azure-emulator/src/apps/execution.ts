@@ -1,4 +1,4 @@
-import { Container } from '../container.js';
+import type { Container } from '../container.js';
 import type { ExecutionFault } from '../faults.js';
 import type { Runtime } from '../group.js';
 import { befall } from '../mishap.js';
@@ -42,8 +42,7 @@ export class Execution {
 
   #run(): void {
     this.status = 'Running';
-    const { command, inherited } = this.runtime;
-    const container = new Container(command, { ...inherited, ...this.environment }, () =>
+    const container = this.runtime.start(this.environment, () =>
       this.#end(container.exitCode === 0 ? 'Succeeded' : 'Failed'),
     );
     this.container = container;

@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { DEVICES } from '../job/device.js';
 import { JobError, messageOf } from '../job/failure.js';
-import { cardText, describeQuestions, inspect } from './model.js';
-import { COMPUTES, score, type ScoreOptions } from './score.js';
-import { type FolderOptions, renderFolderSummary, scoreFolder } from './score-folder.js';
+import { COMPUTES } from './run-job.js';
+import { score, type ScoreOptions } from './score.js';
+import type { FolderOptions } from './score-folder.js';
 import { start } from './start.js';
 import { renderSummary, type Summary } from './summary.js';
 
@@ -36,6 +36,7 @@ function wholeNumber(least: number, most: number) {
   };
 }
 
+// What only some commands need is loaded by them: the demo starts sooner.
 const program = new Command('score').exitOverride().showHelpAfterError('(add --help for all options)');
 const port = wholeNumber(1, 65_535);
 const data = ['--data <folder>', "folder for the local stack's data", path.join(APP_FOLDER, '.local')] as const;
@@ -140,6 +141,7 @@ program
   .argument('<file>', 'the .onnx file')
   .option('--out <file>', 'where the card goes; by default it is printed')
   .action(async (file: string, { out }: { out?: string }) => {
+    const { cardText, describeQuestions, inspect } = await import('./model.js');
     const draft = await inspect(resolve(file), out === undefined ? undefined : resolve(out));
     if (out === undefined) process.stdout.write(cardText(draft));
     for (const line of describeQuestions(draft)) console.error(line);
@@ -151,6 +153,7 @@ async function run(options: Omit<ScoreOptions, 'env' | 'signal'>): Promise<void>
 }
 
 async function runFolder(options: Omit<FolderOptions, 'env' | 'signal'>): Promise<void> {
+  const { renderFolderSummary, scoreFolder } = await import('./score-folder.js');
   const summary = await scoreFolder({ ...options, env: process.env, signal: interrupted.signal });
   console.log(options.quiet ? JSON.stringify(summary, null, 2) : renderFolderSummary(summary));
 }

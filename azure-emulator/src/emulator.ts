@@ -121,6 +121,7 @@ async function serve(
 
 function answerTo(found: ReturnType<typeof route>, fault: Fault | undefined): Answer | Promise<Answer> {
   if (!found) return refuse(404, 'InvalidResourceType', 'The emulator does not know this path.');
+  if (fault && 'ignored' in fault) return { status: 202 };
   return fault && 'code' in fault ? answerOf(fault) : found.run();
 }
 

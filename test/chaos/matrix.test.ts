@@ -164,6 +164,24 @@ const SCORING: Cell[] = [
   { fault: 'a lost group', strike: (group) => group.lose(), ...again, sentence: /no longer knows the container group/ },
   { fault: 'a 429 storm', faults: [{ on: 'GET', ...throttled, times: 4 }], ...once, sentence: /throttling/ },
   { fault: 'a cut answer', faults: [{ on: 'GET', cut: true, times: 3 }], ...once, sentence: /the connection was cut/ },
+  {
+    fault: 'a hang that nobody can see, since looks fail for too long',
+    strike: (group) => {
+      group.container?.hang();
+      world.emulator.faults.add({ on: 'GET', ...away, times: 7, of: group.name });
+    },
+    ...again,
+    sentence: /could not be looked at for too long/,
+  },
+  {
+    fault: 'a container that its platform starts over and over',
+    strike: async (group) => {
+      for (let restart = 0; restart < 3; restart += 1) await group.evict();
+      group.container?.hang();
+    },
+    ...charged,
+    sentence: /the platform started the scorer 3 times again: it cannot run/,
+  },
 ];
 
 const SETTLING: Cell[] = [
@@ -186,6 +204,12 @@ const SETTLING: Cell[] = [
     faults: [{ on: 'DELETE', status: 409, code: 'ContainerGroupTransitioning' }],
     ...once,
     sentence: /still changing its state/,
+  },
+  {
+    fault: 'a removal that is accepted and not done',
+    faults: [{ on: 'DELETE', ignored: true }],
+    ...once,
+    sentence: /still stands 20 seconds after its deletion; it is deleted again/,
   },
   { fault: 'a throttled removal', faults: [{ on: 'DELETE', ...throttled, times: 3 }], ...once, sentence: /throttling/ },
   {

@@ -1,16 +1,17 @@
 import { azureJobError } from '../../job/azure-errors.js';
 import { readAzureFault } from '../../job/azure-fault.js';
 import type { LedgerStore } from '../../job/create-budget.js';
+import { loginTo } from '../arm.js';
+import { checkImageFor } from '../image.js';
 import type { ComputeProvider, Launched } from '../provider.js';
-import { checkImage } from '../image.js';
-import { isEmulated, loginTo } from '../arm.js';
+import { checkRights } from '../rights.js';
 import { lazyClient } from './client.js';
 import { CreateBudget, createOwnLedgers } from './create-budget.js';
-import { APP, CONTAINER, isPulledByIdentity } from './group.js';
+import { APP, CONTAINER } from './group.js';
 import { createGroup, deleteGroup, findGroup, type Groups } from './groups.js';
+import { needsOf } from './needs.js';
 import { observeGroup } from './observation.js';
 import { checkCapacity } from './preflight.js';
-import { checkRights } from './rights.js';
 import type { AciSettings } from './settings.js';
 
 /** Longest pause between two looks at a group, in seconds. */
@@ -45,11 +46,8 @@ export function createAciCompute(settings: AciSettings, options: AciOptions = {}
       ask(async (groups) => {
         const [preflight, warning] = await Promise.all([
           checkCapacity(groups, request),
-          // An emulation pulls no image.
-          isEmulated(settings.endpoint)
-            ? undefined
-            : checkImage(settings.image, 'ACI_IMAGE', isPulledByIdentity(settings)),
-          checkRights(settings, login),
+          checkImageFor(settings, settings.image, 'ACI_IMAGE'),
+          checkRights(settings.endpoint, login, needsOf(settings)),
         ]);
         return warning === undefined ? preflight : { ...preflight, warnings: [...preflight.warnings, warning] };
       }),

@@ -3,11 +3,13 @@ import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Device } from '../job/device.js';
 import { JobError } from '../job/failure.js';
+import { endingOf, ENDINGS, type Quality, type VideoCodec } from '../job/output.js';
 import { isNamedAsPicture } from '../job/picture-kind.js';
 import type { JobStatus } from '../triggers/job-progress.js';
 import { checkInputFile, checkOutputFile } from './checks.js';
 import type { JobClient } from './client.js';
 import { createProgressView, type ProgressView } from './progress-view.js';
+import { INBOX, OUTBOX } from '../storage/layout.js';
 import { filesOf } from './model-files.js';
 import { findStack, isAlive, startStack } from './stack.js';
 import { type OwnSeconds, type Summary, summarise } from './summary.js';
@@ -20,7 +22,8 @@ export interface JobOptions {
   /** Names of the model's classes. */
   labels?: string;
   style?: string;
-  out: string;
+  /** What the pictures are stored as. */
+  frameFormat?: (typeof FRAME_FORMATS)[number];
   maxParallel?: number;
   /** Items that may fail. */
   tolerate?: number;
@@ -40,10 +43,19 @@ export interface JobOptions {
 
 export interface ScoreOptions extends JobOptions {
   video: string;
+  /** Its ending chooses the container. */
+  out?: string;
+  /** Where the output goes when `out` is left out: the ending that the job chose is added. */
+  base: string;
+  codec?: VideoCodec;
+  quality?: Quality;
+  onDamage?: (typeof ON_DAMAGE)[number];
   contactSheet?: string;
 }
 
 export const COMPUTES = ['local', 'aci', 'container-apps', 'aci-emulated', 'container-apps-emulated'] as const;
+export const FRAME_FORMATS = ['png', 'jpg'] as const;
+export const ON_DAMAGE = ['fail', 'keep'] as const;
 const EMULATED = '-emulated';
 
 const POLL_MS = { least: 250, most: 1000 };
@@ -56,22 +68,33 @@ const isFile = (model: string) => model.endsWith('.onnx') || model.includes('/')
  */
 export async function score(options: ScoreOptions): Promise<Summary> {
   await checkFiles(options);
+  let saved = options.out ?? options.base;
   const { status, seconds } = await runThrough(options, {
     unit: 'frames',
-    upload: async (client) => ({ video: await client.upload('video', options.video) }),
-    save: async (client, { id }) => {
-      await client.download(id, 'output', options.out);
+    upload: async (client) => {
+      const video = await client.upload('video', options.video);
+      return { input: { video, onDamage: options.onDamage }, output: outputOf(options, video) };
+    },
+    save: async (client, { id, output }) => {
+      if (options.out === undefined) saved += endingOf(output ?? '');
+      await client.download(id, 'output', saved);
       if (options.contactSheet !== undefined) await client.download(id, 'contact-sheet', options.contactSheet);
     },
   });
-  return summarise(status, seconds, { output: options.out, contactSheet: options.contactSheet ?? null });
+  return summarise(status, seconds, { output: saved, contactSheet: options.contactSheet ?? null });
+}
+
+/** @param video where the video was uploaded: nobody else writes beside it. */
+function outputOf({ out, codec, quality, frameFormat }: ScoreOptions, video: string) {
+  const place = path.posix.dirname(video).replace(new RegExp(`^${INBOX}`), OUTBOX);
+  return { video: out === undefined ? undefined : `${place}/output${endingOf(out)}`, codec, quality, frameFormat };
 }
 
 interface Way {
   /** What the progress counts. */
   unit: string;
-  /** The job's `input`. */
-  upload: (client: JobClient) => Promise<object>;
+  /** The job's `input` and `output`. */
+  upload: (client: JobClient) => Promise<{ input: object; output: object }>;
   save: (client: JobClient, status: JobStatus) => Promise<void>;
 }
 
@@ -102,9 +125,11 @@ async function checkFiles(options: ScoreOptions): Promise<void> {
   if (isNamedAsPicture(options.video) && !/\.gif$/i.test(options.video))
     throw new JobError('user', `${options.video} is a picture; put it into a folder and name the folder.`);
   await checkModelFiles(options);
-  if (path.resolve(options.out) === path.resolve(options.video))
-    throw new JobError('user', `${options.out} is the video itself; name another file with --out.`);
-  await checkOutputFile(options.out, '--out');
+  const { out } = options;
+  if (out !== undefined && !ENDINGS.includes(endingOf(out)))
+    throw new JobError('user', `${out} must end in ${ENDINGS.join(', ')}; name another file with --out.`);
+  if (out === options.video) throw new JobError('user', `${out} is the video itself; name another file with --out.`);
+  await checkOutputFile(out ?? options.base, '--out');
   if (options.contactSheet !== undefined) await checkOutputFile(options.contactSheet, '--contact-sheet');
 }
 
@@ -170,16 +195,16 @@ async function removeLeftovers(data: string): Promise<void> {
   }
 }
 
-async function uploadAll(client: JobClient, options: JobOptions, uploadInput: Way['upload']): Promise<object> {
-  const [input, model, style] = await Promise.all([
-    uploadInput(client),
+async function uploadAll(client: JobClient, options: JobOptions, upload: Way['upload']): Promise<object> {
+  const [files, model, style] = await Promise.all([
+    upload(client),
     isFile(options.model)
       ? client.upload('model', options.model, await filesOf(options.model, options))
       : options.model,
     options.style === undefined ? undefined : client.upload('style', options.style),
   ]);
   return {
-    input,
+    ...files,
     model,
     style,
     compute: { kind: options.compute?.replace(EMULATED, ''), device: options.device },

@@ -4,9 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { DEVICES } from '../job/device.js';
 import { JobError, messageOf } from '../job/failure.js';
-import { COMPUTES } from './run-job.js';
-import { score, type ScoreOptions } from './score.js';
+import { QUALITIES, VIDEO_CODECS } from '../job/output.js';
+import { COMPUTES, FRAME_FORMATS } from './run-job.js';
 import type { FolderOptions } from './score-folder.js';
+import { ON_DAMAGE, score, type ScoreOptions } from './score.js';
 import { start } from './start.js';
 import { renderSummary, type Summary } from './summary.js';
 
@@ -54,7 +55,20 @@ program
 interface ScoreFlags extends Partial<
   Pick<
     ScoreOptions,
-    'card' | 'labels' | 'style' | 'contactSheet' | 'maxParallel' | 'tolerate' | 'compute' | 'device' | 'url' | 'key'
+    | 'card'
+    | 'labels'
+    | 'style'
+    | 'codec'
+    | 'quality'
+    | 'frameFormat'
+    | 'onDamage'
+    | 'contactSheet'
+    | 'maxParallel'
+    | 'tolerate'
+    | 'compute'
+    | 'device'
+    | 'url'
+    | 'key'
   >
 > {
   model: string;
@@ -73,8 +87,14 @@ program
   .option('--style <image>', 'the style picture, for a model with a style input')
   .option(
     '--out <file>',
-    'where the painted video goes, by default VIDEO-MODEL.mp4 here; for images a folder, FOLDER-MODEL',
+    'where the painted video goes, its ending chooses the container, by default VIDEO-MODEL.mp4 here; for images a folder, FOLDER-MODEL',
   )
+  .addOption(new Option('--codec <codec>', 'codec of the painted video, by default h264').choices(VIDEO_CODECS))
+  .addOption(new Option('--quality <quality>', 'quality of the painted video, by default good').choices(QUALITIES))
+  .addOption(
+    new Option('--frame-format <format>', 'what pictures are stored as, by default png').choices(FRAME_FORMATS),
+  )
+  .addOption(new Option('--on-damage <choice>', 'what becomes of a video that breaks half-way').choices(ON_DAMAGE))
   .option('--contact-sheet <file>', 'also save before/after pairs as one PNG')
   .option('--max-parallel <n>', 'containers that run at once', wholeNumber(1, 100))
   .option('--tolerate <n>', 'frames or images that may fail; by default none', wholeNumber(0, 10_000_000))
@@ -92,14 +112,16 @@ program
   .action(async (video: string, flags: ScoreFlags) => {
     const model = flags.model.endsWith('.onnx') ? resolve(flags.model) : flags.model;
     const optional = (file: string | undefined) => (file === undefined ? undefined : resolve(file));
-    const { maxParallel, tolerate, compute, device, url, key } = flags;
+    const { frameFormat, maxParallel, tolerate, compute, device, url, key } = flags;
     const { name } = path.parse(resolve(video));
-    const out = (ending: string) => resolve(flags.out ?? `${name}-${path.parse(flags.model).name}${ending}`);
+    const out = optional(flags.out);
+    const base = resolve(`${name}-${path.parse(flags.model).name}`);
     const common = {
       model,
       card: optional(flags.card),
       labels: optional(flags.labels),
       style: optional(flags.style),
+      frameFormat,
       maxParallel,
       tolerate,
       compute,
@@ -109,11 +131,14 @@ program
       data: resolve(flags.data),
       quiet: flags.json === true,
     };
-    const contactSheet = optional(flags.contactSheet);
-    if (!(await isFolder(resolve(video))))
-      await run({ ...common, video: resolve(video), contactSheet, out: out('.mp4') });
-    else if (contactSheet === undefined) await runFolder({ ...common, folder: resolve(video), out: out('') });
-    else throw new JobError('user', 'A contact sheet shows frames of a video; leave --contact-sheet out for a folder.');
+    if (await isFolder(resolve(video))) {
+      refuseVideoFlags(flags);
+      await runFolder({ ...common, folder: resolve(video), out: out ?? base });
+    } else {
+      const { codec, quality, onDamage } = flags;
+      const contactSheet = optional(flags.contactSheet);
+      await run({ ...common, video: resolve(video), codec, quality, onDamage, contactSheet, out, base });
+    }
   });
 
 program
@@ -127,7 +152,7 @@ program
     const sample = {
       video: path.join(APP_FOLDER, 'samples/coast.mp4'),
       model: 'starry-night',
-      out: `${name}.mp4`,
+      base: name,
       contactSheet: `${name}.contact-sheet.png`,
     };
     await run({ ...sample, data: resolve(options.data), quiet: false });
@@ -146,6 +171,12 @@ program
     if (out === undefined) process.stdout.write(cardText(draft));
     for (const line of describeQuestions(draft)) console.error(line);
   });
+
+function refuseVideoFlags({ contactSheet, codec, quality, onDamage }: ScoreFlags): void {
+  const flags = { '--contact-sheet': contactSheet, '--codec': codec, '--quality': quality, '--on-damage': onDamage };
+  const [given] = Object.entries(flags).find(([, value]) => value !== undefined) ?? [];
+  if (given !== undefined) throw new JobError('user', `${given} is for a video; leave it out for a folder of images.`);
+}
 
 async function run(options: Omit<ScoreOptions, 'env' | 'signal'>): Promise<void> {
   const summary: Summary = await score({ ...options, env: process.env, signal: interrupted.signal });

@@ -9,6 +9,7 @@ import { createProgressView, type ProgressView } from './progress-view.js';
 import type { OwnSeconds } from './summary.js';
 
 export const COMPUTES = ['local', 'aci', 'container-apps', 'aci-emulated', 'container-apps-emulated'] as const;
+export const FRAME_FORMATS = ['png', 'jpg'] as const;
 
 const POLL_MS = { least: 250, most: 1000 };
 
@@ -20,7 +21,8 @@ export interface JobOptions {
   /** Names of the model's classes. */
   labels?: string;
   style?: string;
-  out: string;
+  /** What the pictures are stored as. */
+  frameFormat?: (typeof FRAME_FORMATS)[number];
   maxParallel?: number;
   /** Items that may fail. */
   tolerate?: number;
@@ -41,8 +43,8 @@ export interface JobOptions {
 interface Way {
   /** What the progress counts. */
   unit: string;
-  /** The job's `input`. */
-  upload: (client: JobClient) => Promise<object>;
+  /** The job's `input` and `output`. */
+  upload: (client: JobClient) => Promise<{ input: object; output: object }>;
   save: (client: JobClient, status: JobStatus) => Promise<void>;
 }
 
@@ -68,14 +70,14 @@ export async function runThrough(options: JobOptions, way: Way): Promise<{ statu
   }
 }
 
-async function uploadAll(client: JobClient, options: JobOptions, uploadInput: Way['upload']): Promise<object> {
-  const [input, model, style] = await Promise.all([
-    uploadInput(client),
+async function uploadAll(client: JobClient, options: JobOptions, upload: Way['upload']): Promise<object> {
+  const [files, model, style] = await Promise.all([
+    upload(client),
     isModelFile(options.model) ? client.upload('model', options.model, await modelFiles(options)) : options.model,
     options.style === undefined ? undefined : client.upload('style', options.style),
   ]);
   return {
-    input,
+    ...files,
     model,
     style,
     compute: { kind: options.compute?.replace(EMULATED, ''), device: options.device },

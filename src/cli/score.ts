@@ -1,13 +1,24 @@
 import path from 'node:path';
 import { JobError } from '../job/failure.js';
+import { endingOf, ENDINGS, type Quality, type VideoCodec } from '../job/output.js';
 import { isNamedAsPicture } from '../job/picture-kind.js';
+import { INBOX, OUTBOX } from '../storage/layout.js';
 import { checkInputFile, checkModelFiles, checkOutputFile } from './checks.js';
 import { type JobOptions, runThrough } from './run-job.js';
 import { type Summary, summarise } from './summary.js';
 
+export const ON_DAMAGE = ['fail', 'keep'] as const;
+
 /** One video. */
 export interface ScoreOptions extends JobOptions {
   video: string;
+  /** Its ending chooses the container. */
+  out?: string;
+  /** Where the output goes when `out` is left out: the ending that the job chose is added. */
+  base: string;
+  codec?: VideoCodec;
+  quality?: Quality;
+  onDamage?: (typeof ON_DAMAGE)[number];
   contactSheet?: string;
 }
 
@@ -18,15 +29,26 @@ export interface ScoreOptions extends JobOptions {
  */
 export async function score(options: ScoreOptions): Promise<Summary> {
   await checkFiles(options);
+  let saved = options.out ?? options.base;
   const { status, seconds } = await runThrough(options, {
     unit: 'frames',
-    upload: async (client) => ({ video: await client.upload('video', options.video) }),
-    save: async (client, { id }) => {
-      await client.download(id, 'output', options.out);
+    upload: async (client) => {
+      const video = await client.upload('video', options.video);
+      return { input: { video, onDamage: options.onDamage }, output: outputOf(options, video) };
+    },
+    save: async (client, { id, output }) => {
+      if (options.out === undefined) saved += endingOf(output ?? '');
+      await client.download(id, 'output', saved);
       if (options.contactSheet !== undefined) await client.download(id, 'contact-sheet', options.contactSheet);
     },
   });
-  return summarise(status, seconds, { output: options.out, contactSheet: options.contactSheet ?? null });
+  return summarise(status, seconds, { output: saved, contactSheet: options.contactSheet ?? null });
+}
+
+/** @param video where the video was uploaded: nobody else writes beside it. */
+function outputOf({ out, codec, quality, frameFormat }: ScoreOptions, video: string) {
+  const place = path.posix.dirname(video).replace(new RegExp(`^${INBOX}`), OUTBOX);
+  return { video: out === undefined ? undefined : `${place}/output${endingOf(out)}`, codec, quality, frameFormat };
 }
 
 async function checkFiles(options: ScoreOptions): Promise<void> {
@@ -34,8 +56,10 @@ async function checkFiles(options: ScoreOptions): Promise<void> {
   if (isNamedAsPicture(options.video) && !/\.gif$/i.test(options.video))
     throw new JobError('user', `${options.video} is a picture; put it into a folder and name the folder.`);
   await checkModelFiles(options);
-  if (path.resolve(options.out) === path.resolve(options.video))
-    throw new JobError('user', `${options.out} is the video itself; name another file with --out.`);
-  await checkOutputFile(options.out, '--out');
+  const { out } = options;
+  if (out !== undefined && !ENDINGS.includes(endingOf(out)))
+    throw new JobError('user', `${out} must end in ${ENDINGS.join(', ')}; name another file with --out.`);
+  if (out === options.video) throw new JobError('user', `${out} is the video itself; name another file with --out.`);
+  await checkOutputFile(out ?? options.base, '--out');
   if (options.contactSheet !== undefined) await checkOutputFile(options.contactSheet, '--contact-sheet');
 }

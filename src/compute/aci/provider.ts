@@ -68,14 +68,22 @@ export function createAciCompute(settings: AciSettings, options: AciOptions = {}
 /** '' while there is none: before the start, while the group changes its state, and after its end. */
 async function readLog({ client, settings }: Groups, name: string): Promise<string> {
   try {
-    const { content } = await client.containers.listLogs(settings.resourceGroup, name, CONTAINER, { tail: LOG_LINES });
-    return content ?? '';
+    const { content = '' } = await client.containers.listLogs(settings.resourceGroup, name, CONTAINER, {
+      tail: LOG_LINES,
+    });
+    return mayBeCut(content) ? `${CUT}\n${content}` : content;
   } catch (error) {
     const { code, status } = readAzureFault(error);
     if (status === 404 || code === 'ContainerGroupTransitioning' || code === 'ContainerLogNotAvailable') return '';
     throw error;
   }
 }
+
+const CUT =
+  '(This may be only the end of the log: Azure gives 1,000 lines at most, and 16 KB of a container that has ended.)';
+
+/** Azure cuts at whole lines or not, and counts a KB as 1,000 or 1,024 bytes: neither is told. */
+const mayBeCut = (log: string) => Buffer.byteLength(log) >= 15_000 || log.split('\n').length >= LOG_LINES;
 
 /** Azure's list knows no filter and gives tags but no states. */
 async function listGroups({ client, settings }: Groups): Promise<Launched[]> {

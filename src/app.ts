@@ -10,7 +10,7 @@ import { createUnconfigured } from './compute/unconfigured.js';
 import { readConfig } from './config.js';
 import { returnFailure } from './activities/return-failure.js';
 import { findFfmpeg } from './media/find.js';
-import { createMedia } from './media/media.js';
+import { confinement, createMedia } from './media/media.js';
 import { chunkLane } from './orchestrators/chunk-lane.js';
 import { scoreBatch } from './orchestrators/score-batch.js';
 import { scoreJob } from './orchestrators/score-job.js';
@@ -24,6 +24,7 @@ import { createCreateUpload } from './triggers/create-upload.js';
 import { createGetFile } from './triggers/get-file.js';
 import { createListFiles } from './triggers/list-files.js';
 import { createGetJob } from './triggers/get-job.js';
+import { findJob } from './triggers/find-job.js';
 import { createStartJob } from './triggers/start-job.js';
 import { createSweep } from './triggers/sweep.js';
 
@@ -36,6 +37,7 @@ const ports = {
   media: createMedia(findFfmpeg(config, config.searchPath), {
     limits: config.mediaLimits,
     environment: config.childEnvironment,
+    confinement: confinement(config.searchPath),
   }),
   compute: {
     local,
@@ -87,7 +89,11 @@ app.http('cancelJob', {
 app.http('getFile', { ...http, methods: ['GET'], route: 'jobs/{id}/files/{file}', handler: createGetFile(ports) });
 app.http('listFiles', { ...http, methods: ['GET'], route: 'jobs/{id}/files', handler: createListFiles(ports) });
 app.http('createUpload', { ...http, methods: ['POST'], route: 'uploads', handler: createCreateUpload(ports) });
-app.timer('sweep', { schedule: '0 */10 * * * *', handler: createSweep(ports) });
+app.timer('sweep', {
+  schedule: '0 */10 * * * *',
+  extraInputs: durableClient,
+  handler: createSweep({ ...ports, stateOf: async (context, id) => (await findJob(context, id))?.runtimeStatus }),
+});
 
 app.hook.appTerminate(async () => {
   await Promise.all((await local.list()).map(({ name }) => local.remove(name)));

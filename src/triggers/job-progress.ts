@@ -18,6 +18,7 @@ import {
   PROGRESS_PREFIX,
   SETTLED_PREFIX,
   stageProgressPrefix,
+  WAITING_PREFIX,
 } from '../storage/layout.js';
 import { isNotFound, jobOf, type Storage } from '../storage/storage.js';
 
@@ -28,6 +29,10 @@ export interface JobStatus {
   /** Items handled by the current stage while a video is split or stitched, or images are listed or collected; else scored ones. */
   items: ItemCounts;
   batches: BatchCounts;
+  /** Container runs that were settled. */
+  attempts: number;
+  /** Why batches wait for their next container: at most three reasons. */
+  waiting: string[];
   framesPerSecond: number | null;
   secondsLeft: number | null;
   /** Seconds that the phases of the settled container runs took. */
@@ -54,7 +59,7 @@ export async function readJobProgress(
   const stages = Object.fromEntries(
     (published?.stages ?? []).map((time) => [time.stage, time.seconds ?? (now - time.startedAt) / 1000]),
   );
-  const { items, batches, phases } = await counts(container, published);
+  const { items, batches, attempts, waiting, phases } = await counts(container, published);
   const state = stateOf(status, published);
   const running = state === 'running' && current !== undefined && current.stage !== 'finish';
   const elapsed = current ? (now - current.startedAt) / 1000 : 0;
@@ -70,6 +75,8 @@ export async function readJobProgress(
     stage: current?.stage ?? null,
     items,
     batches,
+    attempts,
+    waiting: running ? waiting : [],
     framesPerSecond: rate,
     secondsLeft: running && current.stage !== 'split' && current.stage !== 'list' ? secondsLeft : null,
     phases,
@@ -114,24 +121,39 @@ function errorOf(
 async function counts(
   container: ContainerClient,
   published: PublishedStatus | undefined,
-): Promise<{ items: ItemCounts; batches: BatchCounts; phases: PhaseSummary }> {
+): Promise<Pick<JobStatus, 'items' | 'batches' | 'attempts' | 'waiting' | 'phases'>> {
   const stage = published?.stages.at(-1)?.stage;
   const none = { total: 0, pending: 0, running: 0, done: 0, failed: 0 };
-  const [settled, reports, own] = await Promise.all([
+  const [settled, reports, waiting, own] = await Promise.all([
     list(container, SETTLED_PREFIX),
     list(container, PROGRESS_PREFIX),
+    stage === 'score' ? list(container, WAITING_PREFIX) : [],
     isOwnStage(stage) ? stageDone(container, stage) : undefined,
   ]);
   const scored = {
     ...(published?.plan
       ? countProgress(published.plan, settled as SettledCounts[], reports)
       : { items: { total: published?.items ?? 0, done: 0, failed: 0 }, batches: none }),
+    attempts: settled.reduce((sum, { attempt }) => sum + attempt, 0),
+    waiting: reasons(waiting, settled, reports),
     phases: summarize(sumPhases(settled.map((batch) => batch.phases))),
   };
   return own === undefined
     ? scored
     : { ...scored, items: { ...scored.items, total: Math.max(scored.items.total, own), done: own } };
 }
+
+/** A batch that is over, or has a container that reports, does not wait any more. */
+function reasons(waiting: Listed[], settled: Listed[], reports: Listed[]): string[] {
+  const attempts = new Map(settled.map(({ batch, attempt }) => [batch, attempt]));
+  const over = settled.filter(({ state }) => state !== 'retrying');
+  const running = reports.filter(({ batch, attempt }) => attempt > (attempts.get(batch) ?? 0));
+  const busy = new Set([...over, ...running].map(({ batch }) => batch));
+  const told = waiting.filter(({ batch }) => !busy.has(batch)).map(({ reason }) => reason);
+  return [...new Set(told)].slice(0, MOST_REASONS);
+}
+
+const MOST_REASONS = 3;
 
 function isOwnStage(stage: Stage | undefined): stage is OwnStage {
   return stage === 'split' || stage === 'stitch' || stage === 'list' || stage === 'collect';
@@ -152,7 +174,7 @@ async function stageDone(container: ContainerClient, stage: OwnStage): Promise<n
   return done;
 }
 
-type Listed = RunningCounts & { state: string; phases: PhaseSums };
+type Listed = RunningCounts & { state: string; reason: string; phases: PhaseSums };
 
 async function list(container: ContainerClient, prefix: string): Promise<Listed[]> {
   const found: Listed[] = [];
@@ -169,6 +191,7 @@ async function list(container: ContainerClient, prefix: string): Promise<Listed[
         skipped: number('skipped'),
         failed: number('failed'),
         state: metadata.state ?? '',
+        reason: decodeURIComponent(metadata.reason ?? ''),
         phases: JSON.parse(metadata.phases ?? '{}') as PhaseSums,
       });
     }

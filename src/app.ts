@@ -10,7 +10,7 @@ import { createUnconfigured } from './compute/unconfigured.js';
 import { readConfig } from './config.js';
 import { returnFailure } from './activities/return-failure.js';
 import { findFfmpeg } from './media/find.js';
-import { createMedia } from './media/media.js';
+import { confinement, createMedia } from './media/media.js';
 import { chunkLane } from './orchestrators/chunk-lane.js';
 import { scoreBatch } from './orchestrators/score-batch.js';
 import { scoreJob } from './orchestrators/score-job.js';
@@ -37,6 +37,7 @@ const ports = {
   media: createMedia(findFfmpeg(config, config.searchPath), {
     limits: config.mediaLimits,
     environment: config.childEnvironment,
+    confinement: confinement(config.searchPath),
   }),
   compute: {
     local,

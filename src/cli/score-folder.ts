@@ -8,11 +8,13 @@ import type { JobStatus } from '../triggers/job-progress.js';
 import type { JobClient } from './client.js';
 import { downloadFolder, uploadFolder } from './folder-transfers.js';
 import { findPictureFiles } from './picture-files.js';
-import { checkModelFiles, type JobOptions, runThrough } from './score.js';
+import { checkModelFiles } from './checks.js';
+import { type JobOptions, runThrough } from './run-job.js';
 import { type OwnSeconds, renderSeconds } from './summary.js';
 
 export interface FolderOptions extends JobOptions {
   folder: string;
+  out: string;
 }
 
 /** What `score` tells of an image folder at the end, and prints as JSON with `--json`. */
@@ -43,7 +45,10 @@ export async function scoreFolder(options: FolderOptions): Promise<FolderSummary
   let predictions = false;
   const { status, seconds } = await runThrough(options, {
     unit: 'images',
-    upload: async (client) => ({ images: await uploadFolder(client, options.folder, options.out) }),
+    upload: async (client) => ({
+      input: { images: await uploadFolder(client, options.folder, options.out) },
+      output: { frameFormat: options.frameFormat },
+    }),
     save: async (client, { id, items }) => {
       predictions = await downloadFolder(client, id, options.out);
       if (items.failed > 0) failed = await readFailed(client, id, options.out);

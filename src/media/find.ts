@@ -34,7 +34,8 @@ function findOne(name: 'ffmpeg' | 'ffprobe', setting: string | undefined, search
   return onPath(name, searchPath) ?? fromNpm(name);
 }
 
-function onPath(name: string, searchPath: string): string | undefined {
+/** The file of this name that the search path leads to; undefined when there is none. */
+export function onPath(name: string, searchPath: string): string | undefined {
   const program = process.platform === 'win32' ? `${name}.exe` : name;
   const folders = searchPath.split(path.delimiter).filter((folder) => path.isAbsolute(folder));
   return folders.map((folder) => path.join(folder, program)).find(isProgram);

@@ -15,6 +15,7 @@ export { containerOf, dropped, unheldSound } from './container.js';
 export type { Comparison } from './compare.js';
 export type { Pair } from './contact-sheet.js';
 export type { FrameFormat, VideoFacts } from './facts.js';
+export { confinement } from './confinement.js';
 export { findFfmpeg, type FfmpegPaths } from './find.js';
 export { type MediaLimits, readMediaLimits } from './limits.js';
 export type { StitchRequest } from './stitch.js';
@@ -57,14 +58,21 @@ export interface Media {
   contactSheet: (pairs: Pair[], output: string) => Promise<void>;
 }
 
-/** @param environment all that the programs get of it */
+/**
+ * @param confinement words in front of the programs that take rights from them
+ * @param environment all that the programs get of it
+ */
 export function createMedia(
   paths: FfmpegPaths,
-  { limits = readMediaLimits({}), environment = {} }: { limits?: MediaLimits; environment?: NodeJS.ProcessEnv } = {},
+  {
+    limits = readMediaLimits({}),
+    environment = {},
+    confinement = [],
+  }: { limits?: MediaLimits; environment?: NodeJS.ProcessEnv; confinement?: string[] } = {},
 ): Media {
   const tools = {
-    ffmpeg: { path: paths.ffmpeg, environment, limits },
-    ffprobe: { path: paths.ffprobe, environment, limits },
+    ffmpeg: { path: paths.ffmpeg, confinement, environment, limits },
+    ffprobe: { path: paths.ffprobe, confinement, environment, limits },
   };
   const probeFile: Media['probe'] = (file, options = {}) =>
     probe(tools.ffprobe, file, { ...options, name: options.name ?? path.basename(file) });

@@ -6,6 +6,8 @@ import { JobError } from '../job/failure.js';
 /** A program and what it may have. */
 export interface Program {
   path: string;
+  /** Words in front of it that take rights from it; see `confinement`. */
+  confinement: string[];
   /** All that it gets of the environment. */
   environment: NodeJS.ProcessEnv;
   limits: MediaLimits;
@@ -65,7 +67,10 @@ export function start(
   signal?.addEventListener('abort', kill, { once: true });
   const ended = new Promise<Ended>((resolve) => {
     child.once('error', (notStarted) => resolve({ code: null, signal: null, stderr, notStarted, tooLong }));
-    child.once('close', (code, killedBy) => resolve({ code, signal: killedBy, stderr, tooLong }));
+    child.once('close', (code, killedBy) => {
+      const notStarted = stderr.startsWith('setpriv: failed to execute') ? new Error(stderr.trim()) : undefined;
+      resolve({ code, signal: killedBy, stderr, notStarted, tooLong });
+    });
   }).finally(() => {
     clearTimeout(limit);
     signal?.removeEventListener('abort', kill);
@@ -77,7 +82,12 @@ function spawnPiped(command: Program, args: string[], onSide?: (text: string) =>
   const side = onSide ? (['pipe'] as const) : [];
   // A static ffprobe crashes when it loads the character sets of another C library, as it does for transport streams; it finds none.
   const env = { ...command.environment, GCONV_PATH: '/dev/null' };
-  const child = spawn(command.path, args, { stdio: ['pipe', 'pipe', 'pipe', ...side], windowsHide: true, env });
+  const [program, ...before] = [...command.confinement, command.path];
+  const child = spawn(program, [...before, ...args], {
+    stdio: ['pipe', 'pipe', 'pipe', ...side],
+    windowsHide: true,
+    env,
+  });
   const { stdin, stdout, stderr } = child;
   if (!stdin || !stdout || !stderr) throw new Error(`${command.path} was started without its pipes`);
   const fourth = child.stdio[3];

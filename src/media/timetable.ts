@@ -55,12 +55,13 @@ export function timetableOf(
     Math.round((facts.frameRate.den * timeBase.den) / (facts.frameRate.num * timeBase.num)),
   );
   const times: number[] = [];
+  const nextAfter = laterTimes(raw);
   let repaired = 0;
   for (let index = 0; index < raw.length; index += 1) {
     const last = times.at(-1) ?? -frameTicks;
     const own = raw[index];
     const good = own !== null && own !== undefined && (index === 0 || own > last);
-    times.push(good ? own : repair(raw, index, last, frameTicks));
+    times.push(good ? own : last + stepTo(nextAfter(index, last), last, frameTicks));
     if (!good) repaired += 1;
   }
   const shown = Math.round((facts.durationSeconds * timeBase.den) / timeBase.num);
@@ -70,11 +71,21 @@ export function timetableOf(
   return { timeBase, times: moved, frameTicks, lastTicks: left > 0 ? left : frameTicks, repaired };
 }
 
-function repair(raw: RawTimes, index: number, last: number, frameTicks: number): number {
-  const next = raw.findIndex((time, at) => at > index && time !== null && time > last);
-  const end = raw[next];
-  const step = end === undefined || end === null ? frameTicks : (end - last) / (next - index + 1);
-  return last + Math.max(1, Math.round(Math.min(step, frameTicks)));
+/** Finds the next frame behind `index` that is later than `last`, both of which only grow: each time is looked at once. */
+function laterTimes(raw: RawTimes) {
+  let at = 0;
+  return (index: number, last: number) => {
+    for (; at < raw.length; at += 1) {
+      const time = raw[at];
+      if (at > index && time !== null && time !== undefined && time > last) return { time, frames: at - index + 1 };
+    }
+    return undefined;
+  };
+}
+
+function stepTo(next: { time: number; frames: number } | undefined, last: number, frameTicks: number): number {
+  const step = next ? (next.time - last) / next.frames : frameTicks;
+  return Math.max(1, Math.round(Math.min(step, frameTicks)));
 }
 
 export function pack({ times, ...rest }: Timetable): PackedTimetable {

@@ -56,7 +56,8 @@ describe('a file that the command line can judge by itself', () => {
     [['--out', 'pictures'], /pictures is the folder of the images itself; name another one with --out\.$/],
     [['--out', 'pictures/a.png'], /a\.png is a file; name a folder with --out\.$/],
     [['--out', '/proc/out'], /^The folder \/proc\/out cannot be written \(.+\); name another one with --out\.$/],
-    [['--contact-sheet', 'sheet.png'], /leave --contact-sheet out for a folder\.$/],
+    [['--contact-sheet', 'sheet.png'], /^--contact-sheet is for a video; leave it out for a folder of images\.$/],
+    [['--codec', 'vp9'], /^--codec is for a video; leave it out for a folder of images\.$/],
   ])('a folder of images with %j', async (options, sentence) => {
     mkdirSync(file('pictures'), { recursive: true });
     writeFileSync(file('pictures/a.png'), 'whatever');

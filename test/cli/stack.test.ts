@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { afterAll, describe, expect, test } from 'vitest';
 import { runCli } from '../support/cli.js';
-import { makeClip } from '../support/clip.js';
+import { createMedia } from '../../src/media/media.js';
+import { makeClip, tools } from '../support/clip.js';
 import { processesWith } from '../support/processes.js';
 import { until } from '../support/wait.js';
 import { findStack } from '../../src/cli/stack.js';
@@ -23,15 +24,16 @@ describe('npm start', () => {
     let interrupt: (signal: NodeJS.Signals) => void = () => undefined;
     const ended = runCli(['start', '--data', data], { env: mark('start'), onSpawn: (kill) => (interrupt = kill) });
     const stack = await until('the stack', () => findStack(data));
+    const lossless = ['--codec', 'ffv1', '--frame-format', 'jpg', '--on-damage', 'keep'];
     const scored = await runCli(
-      ['score', clip, '--data', data, '--out', 'painted.mp4', '--json', '--max-parallel', '1'],
+      ['score', clip, '--data', data, '--out', 'painted.mkv', ...lossless, '--json', '--max-parallel', '1'],
       { cwd: folder },
     );
     expect(scored.code).toBe(0);
     expect(scored.stderr).toBe('');
     const summary = JSON.parse(scored.stdout) as Record<string, unknown>;
     expect(summary).toMatchObject({
-      output: path.join(folder, 'painted.mp4'),
+      output: path.join(folder, 'painted.mkv'),
       contactSheet: null,
       frames: 48,
       failedFrames: 0,
@@ -47,7 +49,10 @@ describe('npm start', () => {
       'finish',
       'download',
     ]);
-    expect(existsSync(path.join(folder, 'painted.mp4'))).toBe(true);
+    expect(await createMedia(tools).probe(path.join(folder, 'painted.mkv'))).toMatchObject({
+      codec: 'ffv1',
+      container: 'matroska,webm',
+    });
     expect(await findStack(data)).toEqual(stack);
 
     interrupt('SIGINT');

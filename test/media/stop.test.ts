@@ -1,13 +1,16 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { confinement, createMedia } from '../../src/media/media.js';
 import { builds, collect, runningTools, sample } from '../support/media.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'media-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-describe.each(builds)('nothing is left running by ffmpeg from $name', ({ media, name }) => {
+const searchPath = process.env.PATH ?? '';
+
+describe.each(builds)('nothing is left running by ffmpeg from $name', ({ media, name, tools }) => {
   const out = (file: string) => path.join(folder, `${path.basename(name)}-${file}`);
 
   it('kills ffmpeg when the consumer stops early, and holds it back while the consumer is busy', async () => {
@@ -18,6 +21,24 @@ describe.each(builds)('nothing is left running by ffmpeg from $name', ({ media, 
     await frames.return(undefined);
     expect(runningTools()).toEqual([]);
   });
+
+  it.skipIf(confinement(searchPath).length === 0)(
+    'gives ffmpeg no right of root and no way to get one, and kills it as well',
+    async () => {
+      const confined = createMedia(tools, { confinement: confinement(searchPath) });
+      const frames = confined.split(sample, { format: 'png' });
+      await frames.next();
+      const rights = runningTools().map((pid) => readFileSync(`/proc/${pid}/status`, 'utf8'));
+      await frames.return(undefined);
+      expect(rights).toHaveLength(1);
+      for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapAmb'])
+        expect(rights[0]).toMatch(`${set}:\t0000000000000000\n`);
+      expect(rights[0]).toMatch('NoNewPrivs:\t1\n');
+      expect(runningTools()).toEqual([]);
+      const gone = createMedia({ ...tools, ffprobe: '/nowhere/ffprobe' }, { confinement: confinement(searchPath) });
+      await expect(gone.probe(sample)).rejects.toThrow('Cannot start /nowhere/ffprobe; install FFmpeg');
+    },
+  );
 
   it('stops split and stitch on an abort, leaving no process and no half file', async () => {
     const stop = new AbortController();

@@ -14,13 +14,13 @@ import { measureTorch } from './scorer/torch.js';
 import { type Layout, loadWorkload, type Workload } from './scorer/workload.js';
 
 const cores = os.availableParallelism();
-const layouts: Layout[] = [{ processes: 1, threads: cores }, ...(cores > 1 ? [{ processes: cores, threads: 1 }] : [])];
+const layouts: Layout[] = [...(cores > 1 ? [{ processes: cores, threads: 1 }] : []), { processes: 1, threads: cores }];
 const [size, frames] = process.argv.slice(2);
 const sizes: [size: string, frames: number][] = size
   ? [[size, Number(frames ?? 60)]]
   : [
-      ['480x270', 168],
-      ['1280x720', 32],
+      ['480x270', 240],
+      ['1280x720', 48],
     ];
 
 const round = (value: number, digits = 2) => Number(value.toFixed(digits));
@@ -31,13 +31,14 @@ async function bench(work: Workload, storage: string, storagePid: number): Promi
   const bare = [];
   for (const layout of layouts)
     for (const spinning of [false, true])
-      bare.push({ layout, spinning, rate: await measureBare(work, layout, spinning) });
+      bare.push({ layout, spinning, ...(await measureBare(work, layout, spinning)) });
   const a = Math.max(...bare.map(({ rate }) => rate));
   console.table(
-    bare.map(({ layout, spinning, rate }) => ({
+    bare.map(({ layout, spinning, rate, cpu }) => ({
       'bare: processes × threads': nameOf(layout),
       spinning,
       'frames/s': round(rate),
+      'CPU ms/frame': round(1000 * cpu, 0),
     })),
   );
   const c = await measureNaive(work);

@@ -24,6 +24,7 @@ import { createCreateUpload } from './triggers/create-upload.js';
 import { createGetFile } from './triggers/get-file.js';
 import { createListFiles } from './triggers/list-files.js';
 import { createGetJob } from './triggers/get-job.js';
+import { findJob } from './triggers/find-job.js';
 import { createStartJob } from './triggers/start-job.js';
 import { createSweep } from './triggers/sweep.js';
 
@@ -88,7 +89,11 @@ app.http('cancelJob', {
 app.http('getFile', { ...http, methods: ['GET'], route: 'jobs/{id}/files/{file}', handler: createGetFile(ports) });
 app.http('listFiles', { ...http, methods: ['GET'], route: 'jobs/{id}/files', handler: createListFiles(ports) });
 app.http('createUpload', { ...http, methods: ['POST'], route: 'uploads', handler: createCreateUpload(ports) });
-app.timer('sweep', { schedule: '0 */10 * * * *', handler: createSweep(ports) });
+app.timer('sweep', {
+  schedule: '0 */10 * * * *',
+  extraInputs: durableClient,
+  handler: createSweep({ ...ports, stateOf: async (context, id) => (await findJob(context, id))?.runtimeStatus }),
+});
 
 app.hook.appTerminate(async () => {
   await Promise.all((await local.list()).map(({ name }) => local.remove(name)));

@@ -1,10 +1,22 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 
 /** Azure keeps 4 MB of a running container's log, and 16 KB or 1,000 lines of one that has ended. */
 const RUNNING_LOG = 4 * 1024 * 1024;
 const ENDED_LOG = 16 * 1024;
 const ENDED_LINES = 1000;
+
+/** What a request says of its container. */
+export interface ContainerSpec {
+  environment: NodeJS.ProcessEnv;
+  /** In place of the image's entry point. */
+  command?: string[] | undefined;
+  memoryBytes: number;
+}
+
+const MEMORY_CHECK_MS = 250;
+const PAGE_BYTES = 4096;
 
 /** One container: a process of this machine with exactly the environment of the request and what any program needs. */
 export class Container {
@@ -17,9 +29,10 @@ export class Container {
   #reported: number | undefined;
 
   /** `ended` is called once, when the process is gone. */
-  constructor(command: string[], environment: NodeJS.ProcessEnv, ended: () => void) {
+  constructor(command: string[], { environment, memoryBytes }: ContainerSpec, ended: () => void) {
     const [program = '', ...args] = command;
     this.#child = spawn(program, args, { env: environment, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    const memoryCheck = setInterval(() => void this.#checkMemory(memoryBytes), MEMORY_CHECK_MS).unref();
     const keep = (chunk: Buffer) => {
       this.#log = (this.#log + chunk.toString('utf8')).slice(-RUNNING_LOG);
     };
@@ -29,6 +42,7 @@ export class Container {
     this.#child.on('error', (error) => keep(Buffer.from(`${error.message}\n`)));
     this.#closed = once(this.#child, 'close').catch(() => undefined);
     this.#child.once('close', (code, signal) => {
+      clearInterval(memoryCheck);
       this.finishedAt = new Date();
       // As Docker reports it: a signal is told as 128 and its number; only SIGKILL matters here.
       this.exitCode = this.#reported ?? code ?? (signal === 'SIGKILL' ? 137 : 143);
@@ -55,5 +69,11 @@ export class Container {
     this.#reported = exitCode;
     this.#child.kill('SIGKILL');
     await this.#closed;
+  }
+
+  /** Kills what uses more memory than it was given, as the kernel does it in Azure. Elsewhere than on Linux nobody looks. */
+  async #checkMemory(most: number): Promise<void> {
+    const statm = await readFile(`/proc/${this.#child.pid}/statm`, 'utf8').catch(() => '');
+    if (Number(statm.split(' ')[1] ?? 0) * PAGE_BYTES > most) await this.kill(137);
   }
 }

@@ -83,8 +83,9 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
 function createRuntime({ command, inherited, delays = DELAYS }: EmulatorOptions, containers: Set<Container>): Runtime {
   return {
     delays,
-    start: (environment, ended) => {
-      const container = new Container(command, { ...inherited, ...environment }, () => {
+    start: (spec, ended) => {
+      const environment = { ...inherited, ...spec.environment };
+      const container = new Container(spec.command ?? command, { ...spec, environment }, () => {
         containers.delete(container);
         ended?.();
       });
@@ -121,6 +122,7 @@ async function serve(
 
 function answerTo(found: ReturnType<typeof route>, fault: Fault | undefined): Answer | Promise<Answer> {
   if (!found) return refuse(404, 'InvalidResourceType', 'The emulator does not know this path.');
+  if (fault && 'ignored' in fault) return { status: found.fault === 'STOP' ? 200 : 202 };
   return fault && 'code' in fault ? answerOf(fault) : found.run();
 }
 

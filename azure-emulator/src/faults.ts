@@ -29,6 +29,8 @@ export type Fault =
   | Refusal
   /** The request does its work, but its answer never arrives: the connection is cut, or stays silent. */
   | (Common & { on: FaultyRequest; cut: true | 'silent' })
+  /** Accepted, and never done: groups are known that go on, billed, after their deletion. */
+  | (Common & { on: 'DELETE' | 'STOP'; ignored: true })
   | GroupFault
   | ExecutionFault;
 

@@ -1,4 +1,4 @@
-import type { Container } from './container.js';
+import type { Container, ContainerSpec } from './container.js';
 import type { GroupFault } from './faults.js';
 import { befall } from './mishap.js';
 import type { ContainerState, GroupBody, GroupEvent } from './wire.js';
@@ -11,8 +11,8 @@ export interface Delays {
 
 export interface Runtime {
   delays: Delays;
-  /** Starts the image's entry point with these variables; `ended` is called once, when the process is gone. */
-  start(environment: NodeJS.ProcessEnv, ended?: () => void): Container;
+  /** Starts the image's entry point, or the spec's command; `ended` is called once, when the process is gone. */
+  start(spec: ContainerSpec, ended?: () => void): Container;
 }
 
 /** A slow pull takes so many times as long. */
@@ -118,9 +118,10 @@ export class Group {
   }
 
   #startContainer(): Container {
-    const variables = this.body.properties.containers[0]?.properties.environmentVariables ?? [];
-    const environment = Object.fromEntries(variables.map((each) => [each.name, each.secureValue ?? each.value ?? '']));
-    this.container = this.runtime.start(environment);
+    const { environmentVariables = [], command, resources } = this.body.properties.containers[0]?.properties ?? {};
+    const values = environmentVariables.map((each) => [each.name, each.secureValue ?? each.value ?? '']);
+    const memoryBytes = (resources?.requests.memoryInGB ?? Infinity) * 1e9;
+    this.container = this.runtime.start({ environment: Object.fromEntries(values), command, memoryBytes });
     this.containerEvents.push(event('Started', 'Started container'));
     return this.container;
   }

@@ -21,6 +21,10 @@ export class Subscription {
   readonly replaced: string[] = [];
   /** What the caller may do, at every scope. */
   permissions: { actions: string[]; notActions: string[] }[] = [{ actions: ['*'], notActions: [] }];
+  /** The largest container, in every region. */
+  largest = { maxCpu: 31, maxMemoryInGB: 240 };
+  /** What every region says it has; none in Azure since 2025-07-14. */
+  gpu: string | undefined;
   readonly #operations = new Map<string, Group>();
   readonly #limits: Limits;
 
@@ -95,11 +99,11 @@ export class Subscription {
     return { status: 200, body: { value: this.#limits.usage([...this.groups.values()], region) } };
   }
 
-  /** No GPU in any region, as in Azure since 2025-07-14. */
   capabilities(location: string): Answer {
-    const capabilities = { maxMemoryInGB: 240, maxCpu: 31, maxGpuCount: 0 };
-    const common = { resourceType: 'containerGroups', osType: 'Linux', location, ipAddressType: 'Public', gpu: 'None' };
-    return { status: 200, body: { value: [{ ...common, capabilities }] } };
+    const common = { resourceType: 'containerGroups', osType: 'Linux', location, ipAddressType: 'Public' };
+    const value = [{ ...common, gpu: 'None', capabilities: { ...this.largest, maxGpuCount: 0 } }];
+    if (this.gpu) value.push({ ...common, gpu: this.gpu, capabilities: { ...this.largest, maxGpuCount: 4 } });
+    return { status: 200, body: { value } };
   }
 
   rights(): Answer {

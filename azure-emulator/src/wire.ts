@@ -9,6 +9,7 @@ export interface ContainerBody {
   name: string;
   properties: {
     image: string;
+    command?: string[];
     resources: { requests: { cpu: number; memoryInGB: number } };
     environmentVariables?: EnvironmentVariable[];
     [more: string]: unknown;

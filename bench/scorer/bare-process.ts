@@ -1,6 +1,7 @@
 /**
  * One process that only runs `session.run`, over and over, on a tensor made beforehand: what the scorer is measured against.
- * Arguments: MODEL WIDTH HEIGHT THREADS SPINNING(0|1) RUNS. Prints `ready`, waits for a line, prints the milliseconds taken.
+ * Arguments: MODEL WIDTH HEIGHT THREADS SPINNING(0|1) RUNS. Prints `ready`, waits for a line, prints the milliseconds taken
+ * and those of CPU time.
  */
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -20,6 +21,8 @@ for (let warmUp = 0; warmUp < 2; warmUp += 1) await session.run({ [name]: tensor
 console.log('ready');
 await once(process.stdin, 'data');
 const began = performance.now();
+const before = process.cpuUsage();
 for (let run = 0; run < Number(runs); run += 1) await session.run({ [name]: tensor });
-console.log(performance.now() - began);
+const { user, system } = process.cpuUsage(before);
+console.log(performance.now() - began, (user + system) / 1000);
 process.stdin.destroy();

@@ -5,14 +5,30 @@ import type { Layout, Workload } from './workload.js';
 
 const SCRIPT = path.join(import.meta.dirname, 'bare-process.ts');
 
-/** Frames a second of bare `session.run` in `layout.processes` processes at once. */
-export async function measureBare(work: Workload, layout: Layout, spinning: boolean): Promise<number> {
-  const runs = Math.max(4, Math.round(work.frames / layout.processes));
+/** It has no beginning and no end that a short run would show more of. */
+const SHARE_OF_FRAMES = 1 / 3;
+
+export interface Bare {
+  /** Frames a second. */
+  rate: number;
+  /** CPU seconds of a frame. */
+  cpu: number;
+}
+
+/** Bare `session.run` in `layout.processes` processes at once. */
+export async function measureBare(work: Workload, layout: Layout, spinning: boolean): Promise<Bare> {
+  const runs = Math.max(4, Math.round((work.frames * SHARE_OF_FRAMES) / layout.processes));
   const running = Array.from({ length: layout.processes }, () => start(work, layout.threads, spinning, runs));
   await Promise.all(running.map(({ lines }) => next(lines)));
   for (const { child } of running) child.stdin?.write('go\n');
-  const rates = await Promise.all(running.map(async ({ lines }) => (1000 * runs) / Number(await next(lines))));
-  return rates.reduce((sum, rate) => sum + rate, 0);
+  const taken = await Promise.all(running.map(async ({ lines }) => (await next(lines)).split(' ').map(Number)));
+  return taken.reduce<Bare>(
+    ({ rate, cpu }, [wall = NaN, own = NaN]) => ({
+      rate: rate + (1000 * runs) / wall,
+      cpu: cpu + own / 1000 / runs / layout.processes,
+    }),
+    { rate: 0, cpu: 0 },
+  );
 }
 
 function start(

@@ -93,7 +93,8 @@ export interface ObserveResult {
 }
 
 export interface SettleInput extends AttemptInput {
-  verdict: Exclude<Verdict, 'running'>;
+  /** `unseen`: nobody knows, since the container could not be looked at. */
+  verdict: Exclude<Verdict, 'running'> | 'unseen';
   /** Milliseconds since the epoch, on the durable clock. */
   launchedAt: number;
   /** Charged attempts that remain after this one. */

@@ -26,6 +26,9 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
     const { jobId, batch, attempt } = input;
     if (await jobOf(storage, jobId).getBlobClient(STOP).exists()) return { remaining: input.count, stopped: true };
     const job = await readResolvedJob(storage, jobId);
+    const provider = compute[job.spec.compute.kind];
+    // Nothing is there but where settling was given up: no two containers of a batch run at once, and none is left behind.
+    if (attempt > 1) await provider.remove(containerName(jobId, batch, attempt - 1));
     const state = await readBatchState(storage, job, input.first, input.count, batch, attempt - 1);
     if (state.missing.length === 0) return { remaining: 0, stopped: false };
     const items = await readItems(storage, job, input.first, input.count);
@@ -35,7 +38,7 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
     await orHeld(what, () => writeJson(jobOf(storage, jobId), task.name, makeTask(job, input, missing)));
     const deadline = Date.now() + accessSeconds(job) * 1000;
     await whileHolding(task, what, async (confirm) =>
-      compute[job.spec.compute.kind].launch({
+      provider.launch({
         name: containerName(jobId, batch, attempt),
         jobId,
         batch,

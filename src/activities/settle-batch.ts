@@ -131,6 +131,8 @@ function judge(input: SettleInput, state: BatchState, observation: Observation, 
       message: observation.reason ?? 'the container was interrupted by its platform',
     };
   }
+  if (input.verdict === 'unseen' && !own && (observation.state === 'running' || observation.state === 'provisioning'))
+    return { ...counts, failure: 'platform', message: 'the container could not be looked at for too long' };
   return { ...counts, failure: 'charged', message: endedBecause(input.verdict, observation, own) };
 }
 

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { access, open, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { JobError, messageOf } from '../job/failure.js';
+import type { JobOptions } from './run-job.js';
 
 /**
  * Checks a file that the user named before anything is started.
@@ -38,4 +39,23 @@ export async function checkOutputFile(file: string, option: string): Promise<voi
       { cause },
     );
   }
+}
+
+/** Whether `--model` names a file, not a model of the app. */
+export const isModelFile = (model: string) =>
+  model.endsWith('.onnx') || model.includes('/') || model.includes(path.sep);
+
+/** The files that go with the model. */
+export async function checkModelFiles(options: JobOptions): Promise<void> {
+  if (isModelFile(options.model)) await checkInputFile(options.model, 'model');
+  for (const [option, file, what] of [
+    ['--card', options.card, 'card'],
+    ['--labels', options.labels, 'labels'],
+  ] as const) {
+    if (file === undefined) continue;
+    if (!isModelFile(options.model))
+      throw new JobError('user', `${option} goes with a model file; "${options.model}" has its own ${what}.`);
+    await checkInputFile(file, option === '--card' ? 'model card' : 'label file');
+  }
+  if (options.style !== undefined) await checkInputFile(options.style, 'style picture');
 }

@@ -8,7 +8,8 @@ import type { JobStatus } from '../triggers/job-progress.js';
 import type { JobClient } from './client.js';
 import { downloadFolder, uploadFolder } from './folder-transfers.js';
 import { findPictureFiles } from './picture-files.js';
-import { checkModelFiles, type JobOptions, runThrough } from './score.js';
+import { checkModelFiles } from './checks.js';
+import { type JobOptions, runThrough } from './run-job.js';
 import { type OwnSeconds, renderSeconds } from './summary.js';
 
 export interface FolderOptions extends JobOptions {

@@ -1,4 +1,5 @@
 import { JobError, messageOf } from '../job/failure.js';
+import { isEmulated } from './arm.js';
 
 const TIMEOUT_MS = 10_000;
 const MANIFESTS = [
@@ -35,6 +36,23 @@ export function parseImage(image: string): Reference {
     };
   const plain = /^(localhost|127\.0\.0\.1)(:|$)/.test(first);
   return { origin: `${plain ? 'http' : 'https'}://${first}`, registry: first, repository: name, reference };
+}
+
+/** Host of the registry, as it stands in the image's name. */
+export const registryOf = (image: string) => image.split('/')[0] ?? '';
+
+/** Whether Azure pulls the image with the container's identity: it does so from an Azure container registry. */
+export const isPulledByIdentity = (image: string, identityId: string | undefined) =>
+  identityId !== undefined && registryOf(image).endsWith('.azurecr.io');
+
+/** As `checkImage`, for containers of a compute; an emulation of Azure has no registry but one on this machine. */
+export async function checkImageFor(
+  { endpoint, identityId }: { endpoint: string; identityId: string | undefined },
+  image: string,
+  setting: string,
+): Promise<string | undefined> {
+  if (isEmulated(endpoint) && !parseImage(image).origin.startsWith('http:')) return undefined;
+  return checkImage(image, setting, isPulledByIdentity(image, identityId));
 }
 
 /**

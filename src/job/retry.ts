@@ -6,21 +6,41 @@ export interface RetryPolicy {
   firstDelaySeconds: number;
 }
 
-/** What is known of a batch after one of its containers ended, or could not be launched. */
+/** How a batch fared so far; starts as `NEW_BATCH`. */
 export interface BatchHistory {
   /** Container runs that ended with items missing and count against `maxAttempts`. */
   charged: number;
-  /** Failures of the platform; waited out, never counted against `maxAttempts`. */
+  /** Failures of the platform in a row, without progress between them; waited out, never counted against `maxAttempts`. */
   platform: number;
-  /** Since the first launch of the batch. */
-  elapsedSeconds: number;
+  /** When the first of these was seen, in milliseconds since the epoch; 0 while there is none. */
+  platformSince: number;
+}
+
+export const NEW_BATCH: BatchHistory = { charged: 0, platform: 0, platformSince: 0 };
+
+/** A container run that left items missing, or a launch that failed. */
+export interface AttemptFailure {
+  kind: 'charged' | 'platform';
+  /** Whether the batch has fewer items missing than before. */
+  progressed: boolean;
+  /** When it was seen, in milliseconds since the epoch, on the durable clock. */
+  at: number;
+  /** What the platform asked for, if anything. */
+  retryAfterSeconds?: number | undefined;
+}
+
+/** A container that ran to a charged end, or scored something, shows that the platform works again: patience begins anew. */
+export function withFailure(history: BatchHistory, { kind, progressed, at }: AttemptFailure): BatchHistory {
+  if (kind === 'charged') return { charged: history.charged + 1, platform: 0, platformSince: 0 };
+  if (progressed || history.platform === 0) return { ...history, platform: 1, platformSince: at };
+  return { ...history, platform: history.platform + 1 };
 }
 
 export type NextStep = { step: 'retry'; delaySeconds: number } | { step: 'give-up'; why: string };
 
 const LONGEST_DELAY_SECONDS = 300;
 const FIRST_PLATFORM_DELAY_SECONDS = 5;
-/** How long a batch waits for a platform that keeps failing. */
+/** How long a batch waits for a platform that keeps failing, from the first of its failures in a row. */
 export const PLATFORM_PATIENCE_SECONDS = 2 * 3600;
 
 /** Doubles from `first` with each failure, up to five minutes. `failures` counts from 1. */
@@ -29,32 +49,21 @@ export function backoffSeconds(first: number, failures: number): number {
 }
 
 /**
- * Decides after an attempt that left items missing; `kind` says whether it is charged (already counted in `history`).
+ * Decides after a failure that `history` holds already.
  * @param name of the batch: batches that the platform failed together try again at different times.
- * @param retryAfterSeconds what the platform asked for, if anything.
  */
-export function nextStep(
-  policy: RetryPolicy,
-  history: BatchHistory,
-  kind: 'charged' | 'platform',
-  name: string,
-  retryAfterSeconds = 0,
-): NextStep {
-  if (kind === 'charged') {
-    if (history.charged >= policy.maxAttempts) {
-      return {
-        step: 'give-up',
-        why: `items are still missing after ${history.charged} of ${policy.maxAttempts} attempts`,
-      };
-    }
-    return { step: 'retry', delaySeconds: backoffSeconds(policy.firstDelaySeconds, history.charged) };
+export function nextStep(policy: RetryPolicy, history: BatchHistory, failure: AttemptFailure, name: string): NextStep {
+  const { charged, platform, platformSince } = history;
+  if (failure.kind === 'charged') {
+    if (charged >= policy.maxAttempts)
+      return { step: 'give-up', why: `items are still missing after ${charged} of ${policy.maxAttempts} attempts` };
+    return { step: 'retry', delaySeconds: backoffSeconds(policy.firstDelaySeconds, charged) };
   }
-  if (history.elapsedSeconds >= PLATFORM_PATIENCE_SECONDS) {
-    return {
-      step: 'give-up',
-      why: `the platform failed ${history.platform} times within ${Math.round(history.elapsedSeconds)} seconds`,
-    };
+  const seconds = (failure.at - platformSince) / 1000;
+  if (seconds >= PLATFORM_PATIENCE_SECONDS) {
+    const why = `the platform failed ${platform} times in a row within ${Math.round(seconds)} seconds`;
+    return { step: 'give-up', why };
   }
-  const least = Math.max(retryAfterSeconds, backoffSeconds(FIRST_PLATFORM_DELAY_SECONDS, history.platform));
-  return { step: 'retry', delaySeconds: withJitter(least, `${name} ${history.platform}`) };
+  const least = Math.max(failure.retryAfterSeconds ?? 0, backoffSeconds(FIRST_PLATFORM_DELAY_SECONDS, platform));
+  return { step: 'retry', delaySeconds: withJitter(least, `${name} ${platform}`) };
 }

@@ -8,7 +8,7 @@ import type {
   SettleResult,
 } from '../activities/inputs.js';
 import type { Outcome } from '../job/outcome.js';
-import { type BatchHistory, nextStep } from '../job/retry.js';
+import { type AttemptFailure, NEW_BATCH, nextStep, withFailure } from '../job/retry.js';
 import { callActivity, callPatiently, sleep, type Step } from './calls.js';
 import type { BatchInput, ScoreResult } from './inputs.js';
 
@@ -18,8 +18,7 @@ import type { BatchInput, ScoreResult } from './inputs.js';
  */
 export function* scoreBatch(context: OrchestrationContext): Step<ScoreResult> {
   const input = context.df.getInput<BatchInput>();
-  const history: BatchHistory = { charged: 0, platform: 0, elapsedSeconds: 0 };
-  const startedAt = context.df.currentUtcDateTime.getTime();
+  let history = NEW_BATCH;
   let latest: ScoreResult = { done: 0, failed: 0, missing: input.count, message: '' };
   for (let attempt = 1; ;) {
     const { launched, outcome } = yield* runAttempt(
@@ -30,27 +29,33 @@ export function* scoreBatch(context: OrchestrationContext): Step<ScoreResult> {
     );
     // A launch that failed may still have started the container: trying again under the same name finds it.
     if (launched) attempt += 1;
-    if (outcome.ok)
-      latest = {
-        done: outcome.value.done,
-        failed: outcome.value.failed,
-        missing: outcome.value.missing,
-        message: outcome.value.message,
-      };
+    const before = latest.missing;
+    if (outcome.ok) latest = countsOf(outcome.value);
     const kind = outcome.ok ? outcome.value.failure : outcome.kind;
     if (kind === 'none') return latest;
     const message = outcome.ok ? outcome.value.message : outcome.message;
     if (kind === 'user' || kind === 'stopped' || kind === 'cancelled')
       return { ...latest, message, stop: { message, cancelled: kind === 'cancelled' } };
-    history[kind] += 1;
-    history.elapsedSeconds = (context.df.currentUtcDateTime.getTime() - startedAt) / 1000;
-    const retryAfter = outcome.ok ? undefined : outcome.retryAfterSeconds;
-    const next = nextStep(input.retry, history, kind, `${input.jobId} ${input.batch}`, retryAfter);
+    const failure: AttemptFailure = {
+      kind,
+      progressed: latest.missing < before,
+      at: context.df.currentUtcDateTime.getTime(),
+      retryAfterSeconds: outcome.ok ? undefined : outcome.retryAfterSeconds,
+    };
+    history = withFailure(history, failure);
+    const next = nextStep(input.retry, history, failure, `${input.jobId} ${input.batch}`);
     if (next.step === 'give-up')
       return { ...latest, message: `Batch ${input.batch}: ${next.why}; the last one ended because ${message}` };
     yield* sleep(context, next.delaySeconds);
   }
 }
+
+const countsOf = ({ done, failed, missing, message }: SettleResult): ScoreResult => ({
+  done,
+  failed,
+  missing,
+  message,
+});
 
 function* runAttempt(
   context: OrchestrationContext,
@@ -67,13 +72,12 @@ function* runAttempt(
   const watched: Outcome<SettleInput['verdict']> = started
     ? yield* watch(context, { ...input, launchedAt, timeouts })
     : { ok: true, value: launch.value.stopped ? 'stopped' : 'ended' };
-  const settle: SettleInput = { ...input, launchedAt, verdict: watched.ok ? watched.value : 'ended', attemptsLeft };
+  const settle: SettleInput = { ...input, launchedAt, verdict: watched.ok ? watched.value : 'unseen', attemptsLeft };
   // Whatever was seen of it, the container is settled: that is what removes it.
   const settled = yield* callPatiently<SettleResult>(context, 'settleBatch', settle);
-  return {
-    launched: true,
-    outcome: watched.ok || (settled.ok && settled.value.failure === 'none') ? settled : watched,
-  };
+  const settledAnyway =
+    settled.ok && (settled.value.failure === 'none' || (!watched.ok && watched.kind === 'platform'));
+  return { launched: true, outcome: watched.ok || settledAnyway ? settled : watched };
 }
 
 function* watch(context: OrchestrationContext, input: ObserveInput): Step<Outcome<SettleInput['verdict']>> {

@@ -4,7 +4,7 @@ import path from 'node:path';
 import ort from 'onnxruntime-node';
 import type { Device } from '../job/device.js';
 import { JobError, messageOf } from '../job/failure.js';
-import { loadSession } from './session.js';
+import { loadSession, type Place } from './session.js';
 
 type Accelerator = Exclude<Device, 'auto' | 'cpu'>;
 
@@ -23,15 +23,15 @@ export async function loadOnDevice(
   model: Uint8Array,
   subject: string,
   device: Device,
-  threads?: number,
+  place: Place = {},
 ): Promise<DeviceSession> {
-  const cpu = async () => ({ session: await loadSession(model, subject, threads), device: 'cpu' });
+  const cpu = async () => ({ session: await loadSession(model, subject, place), device: 'cpu' });
   if (device === 'cpu') return cpu();
-  if (device === 'auto') return missingParts('cuda') === undefined ? tryCuda(model, subject, cpu, threads) : cpu();
+  if (device === 'auto') return missingParts('cuda') === undefined ? tryCuda(model, subject, cpu, place) : cpu();
   const missing = missingParts(device);
   if (missing !== undefined) throw unavailable(device, missing);
   try {
-    return await accelerate(model, subject, device, threads);
+    return await accelerate(model, subject, device, place);
   } catch (cause) {
     // A model that the CPU refuses too is to blame itself.
     await (await cpu()).session.release();
@@ -43,10 +43,10 @@ async function tryCuda(
   model: Uint8Array,
   subject: string,
   cpu: () => Promise<DeviceSession>,
-  threads: number | undefined,
+  place: Place,
 ): Promise<DeviceSession> {
   try {
-    return await accelerate(model, subject, 'cuda', threads);
+    return await accelerate(model, subject, 'cuda', place);
   } catch (cause) {
     const { session, device } = await cpu();
     return { session, device: `${device} (no cuda: ${reasonOf(cause)})` };
@@ -58,13 +58,13 @@ async function accelerate(
   model: Uint8Array,
   subject: string,
   device: Accelerator,
-  threads: number | undefined,
+  place: Place,
 ): Promise<DeviceSession> {
   try {
-    return { session: await loadSession(model, subject, threads, device, true), device };
+    return { session: await loadSession(model, subject, place, device, true), device };
   } catch (error) {
     if (!/fallback to CPU|CPU EP/i.test(causeOf(error))) throw error;
-    return { session: await loadSession(model, subject, threads, device), device: `${device} and cpu` };
+    return { session: await loadSession(model, subject, place, device), device: `${device} and cpu` };
   }
 }
 

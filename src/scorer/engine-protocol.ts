@@ -25,8 +25,11 @@ export interface LoadRequest {
   card: ModelCard;
   /** Already scaled as the card asks; needed exactly when the card has a style input. */
   style: Picture | undefined;
+  /** Of one inference on the CPU; undefined: one for each core. */
   threads: number | undefined;
   device: Device;
+  /** Which of the GPUs, from 0; of no meaning elsewhere. Left out: the first. */
+  gpu?: number;
 }
 
 export type EngineReply =

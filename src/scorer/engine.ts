@@ -17,6 +17,11 @@ export class Engine {
   /** How often a frame came to an engine that had nothing to do. */
   starved = 0;
 
+  /** Requests that are being answered or wait for it. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   constructor(entry: URL = new URL('./engine-worker.js', import.meta.url)) {
     this.#worker = new Worker(entry, { workerData: this.#closing });
     this.#worker.on('message', (reply: EngineReply) => this.#settle(reply));

@@ -16,6 +16,10 @@ export interface ScorerSettings {
   styleUrl: string | undefined;
   /** Threads of one inference; undefined: one for each core. */
   threads: number | undefined;
+  /** Sessions that share the frames; undefined: one for each GPU, one on the CPU. */
+  sessions: number | undefined;
+  /** The GPUs that CUDA is to use, as CUDA reads it. */
+  visibleGpus: string | undefined;
   codec: 'auto' | 'sharp' | 'jimp';
   /** What the compute says this place is for; a job may ask for another one. */
   device: Device;
@@ -31,6 +35,7 @@ const schema = z.object({
   MODEL_URL: url,
   STYLE_URL: url.optional(),
   SCORER_THREADS: z.coerce.number('is no number').int('is no whole number').min(1).max(256).optional(),
+  SCORER_SESSIONS: z.coerce.number('is no number').int('is no whole number').min(1).max(64).optional(),
   SCORER_DEVICE: z.enum(DEVICES, 'is none of auto, cpu, cuda, webgpu').default('auto'),
   SCORER_CODEC: z.enum(['auto', 'sharp', 'jimp'], 'is none of auto, sharp, jimp').default('auto'),
 });
@@ -58,6 +63,8 @@ export function readEnvironment(environment: Record<string, string | undefined>)
     modelUrl: data.MODEL_URL,
     styleUrl: data.STYLE_URL,
     threads: data.SCORER_THREADS,
+    sessions: data.SCORER_SESSIONS,
+    visibleGpus: environment['CUDA_VISIBLE_DEVICES'],
     codec: data.SCORER_CODEC,
     device: data.SCORER_DEVICE,
   };

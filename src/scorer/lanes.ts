@@ -1,5 +1,3 @@
-/** One item is at the engine, one waits for it, one is being fetched, decoded, encoded or stored. */
-export const FIRST_LANES = 3;
 const MOST_LANES = 16;
 
 export interface LaneOptions<T> {
@@ -13,6 +11,14 @@ export interface LaneOptions<T> {
   /** Whether one more item in flight fits into memory. */
   mayGrow: (lanes: number) => boolean;
   signal: AbortSignal;
+}
+
+/**
+ * Items in flight from the start: for each engine those of the frames it scores at a time and as many that wait or collect
+ * for it, and one that is being fetched, decoded, encoded or stored.
+ */
+export function firstLanes(batch: number, engines: number): number {
+  return 2 * batch * engines + 1;
 }
 
 /**

@@ -20,8 +20,15 @@ export interface LoadedModel {
 }
 
 /** @throws JobError `user`: the file is no model that can be run, the device cannot be used, or the card does not go with it. */
-export async function loadModel({ model, card, style, threads, device: wanted }: LoadRequest): Promise<LoadedModel> {
-  const { session, device } = await loadOnDevice(model, 'The model', wanted, threads);
+export async function loadModel({
+  model,
+  card,
+  style,
+  threads,
+  gpu,
+  device: wanted,
+}: LoadRequest): Promise<LoadedModel> {
+  const { session, device } = await loadOnDevice(model, 'The model', wanted, { threads, gpu });
   const signature = signatureOf(session);
   completeCard(card, signature);
   const constants = constantInputs(card, signature);

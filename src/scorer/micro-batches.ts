@@ -1,5 +1,5 @@
 import { JobError } from '../job/failure.js';
-import type { Engine } from './engine.js';
+import type { EnginePool } from './engine-pool.js';
 import type { FrameOutput, FrameRequest, ScoredFrames } from './engine-protocol.js';
 
 interface Waiting {
@@ -19,7 +19,7 @@ export class MicroBatches {
    * @param spend is told the milliseconds of each run of the engine.
    */
   constructor(
-    private readonly engine: Pick<Engine, 'score'>,
+    private readonly engine: Pick<EnginePool, 'score'>,
     private readonly size: number,
     private expected: number,
     private readonly spend: (scored: ScoredFrames) => void,

@@ -3,10 +3,10 @@ import type { ModelCard } from '../job/model-card.js';
 import type { TaskItem } from '../job/task.js';
 import type { Codec } from './codec.js';
 import { contentTypeOf, formatOf } from './codec.js';
-import type { Engine } from './engine.js';
+import type { EnginePool } from './engine-pool.js';
 import type { FrameOutput, FrameRequest } from './engine-protocol.js';
 import { enlarge, planInput, sameSize } from './geometry.js';
-import { FIRST_LANES, runLanes } from './lanes.js';
+import { firstLanes, runLanes } from './lanes.js';
 import { MicroBatches } from './micro-batches.js';
 import type { Picture, Size } from './picture.js';
 import type { ScorerStorage } from './storage.js';
@@ -20,7 +20,7 @@ const BYTES_PER_PIXEL = 12;
 export interface PipelineParts {
   storage: ScorerStorage;
   codec: Codec;
-  engine: Engine;
+  engine: EnginePool;
   card: ModelCard;
   tally: Tally;
   /** Told about each failed item. */
@@ -48,13 +48,12 @@ export async function scoreItems(
   });
   if (stop.aborted) batches.end();
   else stop.addEventListener('abort', () => batches.end(), { once: true });
-  // The first frame always finds the engine with nothing to do.
-  let starvedBefore = 1;
+  // The first frames always find their engines with nothing to do.
+  let starvedBefore = engine.size;
   let largest = 0;
   await runLanes({
     items,
-    // One micro-batch collects while the one before is at the engine.
-    first: batch === 1 ? FIRST_LANES : 2 * batch + 1,
+    first: firstLanes(batch, engine.size),
     work: async (item) => {
       try {
         const frame = await scoreItem(item, { ...parts, batches }, abandon);

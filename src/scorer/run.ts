@@ -1,6 +1,6 @@
 import { JobError, messageOf } from '../job/failure.js';
 import type { AttemptResult, ScoreTask } from '../job/task.js';
-import { Engine } from './engine.js';
+import { EnginePool } from './engine-pool.js';
 import { readEnvironment, type ScorerSettings } from './environment.js';
 import { Log } from './log.js';
 import { ProgressWriter } from './progress-writer.js';
@@ -15,6 +15,13 @@ const GRACE_MS = 2500;
 const CLOSE_MS = 20_000;
 const CLOSE_AFTER_STOP_MS = 1000;
 
+export interface Ended {
+  /** 0 when the result was recorded, whatever it says, else 1 with one line on `output.error`. */
+  exitCode: 0 | 1;
+  /** False when an inference runs still, which nothing can interrupt. */
+  idle: boolean;
+}
+
 export interface ScorerOutput {
   log(line: string): void;
   error(line: string): void;
@@ -23,35 +30,35 @@ export interface ScorerOutput {
 /**
  * Runs one attempt: reads its task, scores the items that have no output yet, records what happened.
  * @param signal aborted when the platform wants the place back: the run then ends within five seconds.
- * @returns the exit code: 0 when the result was recorded, whatever it says, else 1 with one line on `output.error`.
  */
 export async function runScorer(
   environment: Record<string, string | undefined>,
   signal: AbortSignal,
   output: ScorerOutput = console,
-): Promise<number> {
-  let engine: Engine | undefined;
+): Promise<Ended> {
+  let engine: EnginePool | undefined;
+  let exitCode: Ended['exitCode'] = 0;
   try {
     const settings = readEnvironment(environment);
     // Loads the inference runtime while this thread loads what it needs itself.
-    engine = new Engine();
+    engine = new EnginePool();
     const { ScorerStorage } = await import('./storage.js');
     const storage = new ScorerStorage(settings);
     const task = parseTask(await storage.readTask(signal));
     await runAttempt({ settings, storage, engine, task, signal, log: new Log((line) => output.log(line)) });
-    return 0;
   } catch (error) {
     output.error(messageOf(error));
-    return 1;
-  } finally {
-    if (engine) await within(signal.aborted ? CLOSE_AFTER_STOP_MS : CLOSE_MS, engine.close());
+    exitCode = 1;
   }
+  const closing = signal.aborted ? CLOSE_AFTER_STOP_MS : CLOSE_MS;
+  const idle = engine === undefined || (await within(closing, engine.close()));
+  return { exitCode, idle };
 }
 
 interface Attempt {
   settings: ScorerSettings;
   storage: ScorerStorage;
-  engine: Engine;
+  engine: EnginePool;
   task: ScoreTask;
   signal: AbortSignal;
   log: Log;
@@ -120,11 +127,13 @@ function failureOf(error: unknown): NonNullable<AttemptResult['failure']> {
   return { kind, message: messageOf(error) };
 }
 
-async function within(milliseconds: number, work: Promise<void>): Promise<void> {
+/** Whether the work ended in time. */
+async function within(milliseconds: number, work: Promise<void>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, milliseconds);
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), milliseconds);
   });
-  await Promise.race([work, late]);
+  const inTime = await Promise.race([work.then(() => true), late]);
   clearTimeout(timer);
+  return inTime;
 }

@@ -2,8 +2,9 @@ import { JobError, messageOf } from '../job/failure.js';
 import type { ModelCard } from '../job/model-card.js';
 import type { ScoreTask, TaskItem } from '../job/task.js';
 import { type Codec, loadCodec } from './codec.js';
-import type { Engine } from './engine.js';
+import type { EnginePool } from './engine-pool.js';
 import type { ScorerSettings } from './environment.js';
+import { countGpus } from './gpus.js';
 import { planInput, sameSize } from './geometry.js';
 import type { Log } from './log.js';
 import type { Picture } from './picture.js';
@@ -14,7 +15,7 @@ import type { Tally } from './tally.js';
 interface Parts {
   settings: ScorerSettings;
   storage: ScorerStorage;
-  engine: Engine;
+  engine: EnginePool;
   task: ScoreTask;
   tally: Tally;
   log: Log;
@@ -39,11 +40,12 @@ export async function scoreTask(parts: Parts): Promise<void> {
   const [model, codec] = [await open(modelFile), await open(codecLoad)];
   const style = await decodeStyle(await open(styleFile), task.card, codec);
   tally.codec = codec.name;
-  const { threads } = settings;
+  const { threads, sessions } = settings;
+  const crew = { sessions, gpus: countGpus(settings.visibleGpus) };
   const { card } = task;
   // What the job asks for, else what the compute says this place is for.
   const device = task.device === undefined || task.device === 'auto' ? settings.device : task.device;
-  tally.device = await tally.timed('modelLoad', () => engine.load({ model, card, style, threads, device }));
+  tally.device = await tally.timed('modelLoad', () => engine.load({ model, card, style, threads, device }, crew));
   tally.timings.startup = performance.now();
   log.add(
     `model loaded on ${tally.device}, pictures by ${codec.name}, ready after ${(tally.timings.startup / 1000).toFixed(2)} s`,

@@ -3,23 +3,29 @@ import ort from 'onnxruntime-node';
 import type { ModelSignature, TensorSignature } from '../job/model-signature.js';
 import { loadFailure, refuseNonModel } from './model-file.js';
 
+export interface Place {
+  /** Of one inference on the CPU; undefined: one for each core. */
+  threads?: number;
+  /** Which of the GPUs, from 0; of no meaning but for CUDA. */
+  gpu?: number;
+}
+
 /**
  * Loads a model for one execution provider.
- * @param threads of one inference on the CPU; undefined: one for each core.
  * @param only fail when the provider does not have all operators of the model; else the CPU runs the others.
  * @throws JobError `user`: what is wrong with the file and what to do.
  */
 export async function loadSession(
   model: Uint8Array,
   subject: string,
-  threads?: number,
+  { threads, gpu }: Place,
   provider: 'cpu' | 'cuda' | 'webgpu' = 'cpu',
   only = false,
 ): Promise<ort.InferenceSession> {
   refuseNonModel(model, subject);
   try {
     return await ort.InferenceSession.create(model, {
-      executionProviders: [provider],
+      executionProviders: [provider === 'cuda' ? { name: provider, deviceId: gpu } : provider],
       intraOpNumThreads: threads ?? os.availableParallelism(),
       interOpNumThreads: 1,
       executionMode: 'sequential',

@@ -1,24 +1,26 @@
-import type { TimerHandler } from '@azure/functions';
+import type { InvocationContext, TimerHandler } from '@azure/functions';
 import type { Ports } from '../activities/ports.js';
-import type { Launched } from '../compute/provider.js';
+import type { Stop } from '../activities/settle-batch.js';
+import type { ComputeProvider, Launched } from '../compute/provider.js';
 import { messageOf } from '../job/failure.js';
-import { MANIFEST } from '../storage/layout.js';
-import { jobOf, type Storage } from '../storage/storage.js';
+import { MANIFEST, STOP } from '../storage/layout.js';
+import { jobOf, writeJson } from '../storage/storage.js';
+
+interface SweepPorts extends Pick<Ports, 'storage' | 'compute'> {
+  /** Runtime status of a job's orchestration; undefined when this app knows none. */
+  stateOf: (context: InvocationContext, jobId: string) => Promise<string | undefined>;
+}
 
 /**
- * Removes the containers that no living job owns: their job has written its manifest, which it does last, or their deadline
- * has passed. A job removes its containers itself; this is for jobs that were terminated or lost with their host.
+ * Removes the containers that no living job owns: their job has written its manifest, which it does last, its orchestration
+ * has ended without one, or their deadline has passed. A job removes its containers itself; this is for jobs that were
+ * terminated or lost with their host.
  */
-export function createSweep({ storage, compute }: Pick<Ports, 'storage' | 'compute'>): TimerHandler {
+export function createSweep(ports: SweepPorts): TimerHandler {
   return async (_, context) => {
-    for (const [kind, provider] of Object.entries(compute)) {
+    for (const [kind, provider] of Object.entries(ports.compute)) {
       try {
-        for (const container of await provider.list()) {
-          const why = await whyRemove(storage, container, Date.now());
-          if (why === undefined) continue;
-          await provider.remove(container.name);
-          context.warn(`sweep: removed the ${kind} container ${container.name}: ${why}`);
-        }
+        for (const container of await provider.list()) await sweepOne(ports, context, kind, provider, container);
       } catch (error) {
         // One compute that is away must not keep the others from being swept; the next run tries again.
         context.error(`sweep: ${kind}: ${messageOf(error)}`);
@@ -27,8 +29,39 @@ export function createSweep({ storage, compute }: Pick<Ports, 'storage' | 'compu
   };
 }
 
-async function whyRemove(storage: Storage, { jobId, deadline }: Launched, now: number): Promise<string | undefined> {
+/** A container that cannot be removed now is reported, and does not keep the others. */
+async function sweepOne(
+  ports: SweepPorts,
+  context: InvocationContext,
+  kind: string,
+  provider: ComputeProvider,
+  container: Launched,
+): Promise<void> {
+  const { name } = container;
+  try {
+    const why = await whyRemove(ports, context, container, Date.now());
+    if (why === undefined) return;
+    await provider.remove(name);
+    context.warn(`sweep: removed the ${kind} container ${name}: ${why}`);
+  } catch (error) {
+    context.error(`sweep: the ${kind} container ${name} is still there: ${messageOf(error)}`);
+  }
+}
+
+async function whyRemove(
+  { storage, stateOf }: SweepPorts,
+  context: InvocationContext,
+  { jobId, deadline }: Launched,
+  now: number,
+): Promise<string | undefined> {
   if (deadline > 0 && deadline < now) return `its deadline ${new Date(deadline).toISOString()} has passed`;
   if (jobId === '') return undefined;
-  return (await jobOf(storage, jobId).getBlobClient(MANIFEST).exists()) ? `job ${jobId} has ended` : undefined;
+  const container = jobOf(storage, jobId);
+  if (await container.getBlobClient(MANIFEST).exists()) return `job ${jobId} has ended`;
+  const state = await stateOf(context, jobId);
+  if (state === undefined || !['Completed', 'Failed', 'Terminated', 'Canceled'].includes(state)) return undefined;
+  // The batches of a terminated job may live on: this keeps them from launching the next container.
+  const message = `The job was ${state === 'Terminated' ? 'terminated' : 'ended'} from outside.`;
+  await writeJson(container, STOP, { reason: 'cancelled', message } satisfies Stop);
+  return `job ${jobId} was ended as ${state} and has removed nothing itself`;
 }

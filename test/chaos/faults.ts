@@ -49,6 +49,7 @@ const ACI: Fault[] = [
 const APPS: Fault[] = [
   { on: 'START', status: 409, code: 'ContainerAppOperationInProgress' },
   { on: 'START', ...throttled, times: 3 },
+  { on: 'START', ...throttled, retryAfter: 1 },
   { on: 'START', ...away },
   { on: 'START', cut: true },
   { on: 'START', cut: 'silent' },

@@ -4,6 +4,7 @@ import { createAciCompute } from '../../src/compute/aci/provider.js';
 import { ACI_IS_NOT_SET, readAciSettings } from '../../src/compute/aci/settings.js';
 import { createUnconfigured } from '../../src/compute/unconfigured.js';
 import { aciSettings, FOREVER, launchOf, useEmulator } from '../support/aci.js';
+import { useRegistry } from '../support/registry.js';
 
 const azure = useEmulator({ quotas: { ContainerGroups: 3, StandardCores: 4 } });
 const aci = (more: NodeJS.ProcessEnv = {}) =>
@@ -32,6 +33,18 @@ describe('before a job starts', () => {
       kind: 'user',
       message: expect.stringContaining('StandardCores of westeurope: 0 of 4 in use') as string,
     });
+  });
+
+  test('a container that is larger than any region takes is refused with the numbers', async () => {
+    const large = aci({ ACI_MEMORY_GB: '32', ACI_REGIONS: 'westeurope,tiny' });
+    azure.emulator.azure.largest = { maxCpu: 4, maxMemoryInGB: 16 };
+    await expect(large.preflight({})).rejects.toMatchObject({
+      kind: 'user',
+      message:
+        'No region of ACI_REGIONS can hold a container of 2 cores and 32 GB: westeurope takes 4 cores and 16 GB at most; tiny takes 4 cores and 16 GB at most. Lower ACI_CPU or ACI_MEMORY_GB, name another region or ask Azure for a higher quota.',
+    });
+    azure.emulator.azure.largest = { maxCpu: 31, maxMemoryInGB: 240 };
+    expect((await large.preflight({})).warnings).toEqual([]);
   });
 
   test('quotas that others use at the moment make the job wait, not fail', async () => {
@@ -71,6 +84,15 @@ describe('before a job starts', () => {
     const { warnings } = await aci().preflight({ gpu: 'prefer' });
     expect(warnings[0]).toMatch(/so the job runs on CPU/);
   });
+
+  test('a GPU that a region says it has changes nothing: the retired kinds are too old for the scorer', async () => {
+    azure.emulator.azure.gpu = 'V100';
+    await expect(aci().preflight({ gpu: 'require' })).rejects.toThrow(
+      /lists V100 in westeurope, .* cannot use.*2025-07-14/,
+    );
+    expect((await aci().preflight({ gpu: 'prefer' })).warnings[0]).toContain('so the job runs on CPU');
+    azure.emulator.azure.gpu = undefined;
+  });
 });
 
 describe('the rights of the app’s identity', () => {
@@ -104,6 +126,20 @@ describe('the rights of the app’s identity', () => {
     grant([]);
     azure.emulator.faults.add({ on: 'RIGHTS', status: 403, code: 'AuthorizationFailed' });
     expect((await aci().preflight({})).warnings).toEqual([]);
+  });
+});
+
+describe('the image', () => {
+  const registry = useRegistry();
+
+  test('that the registry does not have is refused by the setting that names it', async () => {
+    await expect(aci({ ACI_IMAGE: registry.image('scorer:9') }).preflight({})).rejects.toThrow('correct ACI_IMAGE.');
+    expect((await aci({ ACI_IMAGE: registry.image('scorer:1') }).preflight({})).warnings).toEqual([]);
+  });
+
+  test('whose registry is away is warned of', async () => {
+    const { warnings } = await aci({ ACI_IMAGE: '127.0.0.1:9/scorer:1' }).preflight({});
+    expect(warnings).toEqual([expect.stringContaining('was not reached')]);
   });
 });
 

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createAciCompute } from '../../src/compute/aci/provider.js';
+import { JobError } from '../../src/job/failure.js';
 import type { Observation } from '../../src/compute/provider.js';
 import { aciSettings, FOREVER, launchOf, useEmulator } from '../support/aci.js';
 import { until } from '../support/wait.js';
@@ -26,6 +27,18 @@ describe('a container group', () => {
     for (let delivery = 0; delivery < 3; delivery += 1) await aci().launch(request);
     expect(azure.emulator.azure.created).toEqual([request.name]);
     expect(puts().map(({ answer }) => answer.status)).toEqual([201]);
+  });
+
+  test('that another delivery has taken over is neither created again nor removed', async () => {
+    const request = launchOf(FOREVER);
+    const confirm = async () => {
+      // While this one stood still, the other delivery got the lease and created the group.
+      await aci().launch(request);
+      throw new JobError('platform', 'Somebody else is at the launch.');
+    };
+    await expect(aci().launch({ ...request, confirm })).rejects.toThrow('Somebody else');
+    expect(puts().map(({ answer }) => answer.status)).toEqual([201]);
+    expect(azure.emulator.azure.groups.has(request.name)).toBe(true);
   });
 
   test('carries its owner as tags and every value of its environment as a secure value', async () => {
@@ -77,6 +90,37 @@ describe('a container group', () => {
     expect(JSON.stringify(puts()[0]?.answer.body)).not.toContain('dG9wLXNlY3JldA==');
   });
 
+  test('has the place, network, identity and price that the settings ask for', async () => {
+    const id = '/subscriptions/s/resourceGroups/rg/providers';
+    const [subnet, identity] = [
+      `${id}/Microsoft.Network/virtualNetworks/net/subnets/aci`,
+      `${id}/Microsoft.ManagedIdentity/x`,
+    ];
+    const request = launchOf(FOREVER);
+    await aci({
+      ACI_ZONE: '2',
+      ACI_SUBNET_ID: subnet,
+      ACI_DNS_SERVERS: '10.0.0.4, 10.0.0.5',
+      ACI_IDENTITY_ID: identity,
+    }).launch(request);
+    await aci({ ACI_SPOT: 'true', ACI_CPU: '1', ACI_MEMORY_GB: '1.5' }).launch(launchOf(FOREVER));
+    expect(puts()[0]?.request.body).toMatchObject({
+      zones: ['2'],
+      identity: { type: 'UserAssigned', userAssignedIdentities: { [identity]: {} } },
+      properties: {
+        subnetIds: [{ id: subnet }],
+        dnsConfig: { nameServers: ['10.0.0.4', '10.0.0.5'] },
+        imageRegistryCredentials: [{ server: 'example.azurecr.io', identity }],
+      },
+    });
+    expect(puts()[1]?.request.body).toMatchObject({
+      properties: {
+        priority: 'Spot',
+        containers: [{ properties: { resources: { requests: { cpu: 1, memoryInGB: 1.5 } } } }],
+      },
+    });
+  });
+
   test('is pulled, runs, succeeds, and is gone when it was removed', async () => {
     const request = launchOf('console.log("done")');
     const { name } = request;
@@ -117,13 +161,16 @@ describe('a container group', () => {
     expect(seen.reason).toContain(part);
   });
 
-  test('keeps only the end of its log once it has ended', async () => {
+  test('keeps only the end of its log once it has ended, and the log says so', async () => {
     const request = launchOf('for (let i = 0; i < 3000; i += 1) console.log("line " + i)');
     await aci().launch(request);
     await reaches(request.name, 'succeeded');
     const log = await aci().logs(request.name);
-    expect(log.length).toBeLessThanOrEqual(16 * 1024);
-    expect(log.trimEnd().endsWith('line 2999')).toBe(true);
+    const [notice = '', ...kept] = log.trimEnd().split('\n');
+    expect(notice).toContain('may be only the end of the log');
+    expect(kept.join('\n').length).toBeLessThanOrEqual(16 * 1024);
+    expect(kept.length).toBeLessThanOrEqual(1000);
+    expect(kept.at(-1)).toBe('line 2999');
   });
 });
 
@@ -144,6 +191,24 @@ describe('a container that cannot run', () => {
     const seen = await reaches(request.name, 'failed');
     expect(seen).toMatchObject({ user: true });
     expect(seen.reason).toContain('ACI_IMAGE');
+  });
+
+  test('however often its platform starts it again is told so', async () => {
+    const request = launchOf(FOREVER);
+    await aci().launch(request);
+    await reaches(request.name, 'running');
+    const group = azure.emulator.azure.groups.get(request.name);
+    for (const restart of [1, 2]) {
+      await group?.evict();
+      const seen = await aci().observe(request.name);
+      expect(seen.state).toBe('running');
+      expect(seen.events?.filter((event) => event.startsWith('Started'))).toHaveLength(restart + 1);
+    }
+    await group?.evict();
+    expect(await aci().observe(request.name)).toMatchObject({
+      state: 'failed',
+      reason: 'the platform started the scorer 3 times again: it cannot run',
+    });
   });
 
   test('and never starts stays in provisioning, for the job’s own limit to end', async () => {

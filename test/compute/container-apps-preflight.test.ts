@@ -1,8 +1,9 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { createUnconfigured } from '../../src/compute/unconfigured.js';
 import { CONTAINER_APPS_IS_NOT_SET, readContainerAppsSettings } from '../../src/compute/container-apps/settings.js';
 import { FOREVER, launchOf, useEmulator } from '../support/aci.js';
-import { containerApps, containerAppsSettings } from '../support/container-apps.js';
+import { containerApps, containerAppsSettings, ENVIRONMENT } from '../support/container-apps.js';
+import { useRegistry } from '../support/registry.js';
 
 const quotas = { ManagedEnvironmentConsumptionCores: 5, SubscriptionConsumptionT4Gpus: 1 };
 const profiles = { Consumption: 'Consumption', 'gpu-t4': 'Consumption-GPU-NC8as-T4' };
@@ -85,6 +86,63 @@ describe('a GPU', () => {
       'SubscriptionConsumptionT4Gpus of westus3: 0 of 0 in use',
     );
     quotas.SubscriptionConsumptionT4Gpus = 1;
+  });
+});
+
+describe('the rights of the app’s identity', () => {
+  const grant = (...actions: string[]) => {
+    azure.emulator.azure.permissions = [{ actions, notActions: [] }];
+  };
+  afterEach(() => grant('*'));
+
+  test.each([
+    [
+      ['*/read'],
+      "The app's identity lacks the right Microsoft.App/jobs/write on /subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/jobs; grant it Contributor there.",
+    ],
+    [['*/read', 'Microsoft.App/jobs/write'], 'lacks the right Microsoft.App/jobs/start/action'],
+    [['Microsoft.App/jobs/*'], `managedEnvironments/read on ${ENVIRONMENT}`],
+    [['*/read', 'Microsoft.App/jobs/*'], 'managedEnvironments/join/action'],
+    [['Microsoft.App/*'], 'correct CONTAINER_APPS_IDENTITY_ID'],
+  ])('%j do not suffice, which is refused by name before anything is spent', async (actions, part) => {
+    grant(...actions);
+    const apps = containerApps(azure, {
+      CONTAINER_APPS_RESOURCE_GROUP: 'jobs',
+      CONTAINER_APPS_IDENTITY_ID: ENVIRONMENT.replace(/Microsoft.App.*/, 'Microsoft.ManagedIdentity/x'),
+    });
+    await expect(apps.preflight({})).rejects.toMatchObject({
+      kind: 'user',
+      message: expect.stringContaining(part) as string,
+    });
+  });
+
+  test('that Azure does not tell are taken as given', async () => {
+    grant();
+    azure.emulator.faults.add({ on: 'RIGHTS', times: 2, status: 403, code: 'AuthorizationFailed' });
+    expect((await containerApps(azure).preflight({})).warnings).toEqual([]);
+  });
+});
+
+describe('the image', () => {
+  const registry = useRegistry();
+
+  test('that the registry does not have is refused by the setting that names it', async () => {
+    const images = { CONTAINER_APPS_IMAGE: registry.image('scorer:9'), ...GPU_IMAGE };
+    await expect(containerApps(azure, images).preflight({})).rejects.toThrow('correct CONTAINER_APPS_IMAGE.');
+    const gpu = { CONTAINER_APPS_GPU_IMAGE: registry.image('scorer:9') };
+    await expect(containerApps(azure, gpu).preflight({ gpu: 'require' })).rejects.toThrow(
+      'correct CONTAINER_APPS_GPU_IMAGE.',
+    );
+    expect((await containerApps(azure, gpu).preflight({})).warnings).toEqual([]);
+  });
+
+  test('that the registry has passes, and a registry that is away is warned of', async () => {
+    const there = { CONTAINER_APPS_IMAGE: registry.image('scorer:1') };
+    expect((await containerApps(azure, there).preflight({})).warnings).toEqual([]);
+    const away = { CONTAINER_APPS_IMAGE: '127.0.0.1:9/scorer:1' };
+    expect((await containerApps(azure, away).preflight({})).warnings).toEqual([
+      expect.stringMatching(/^Whether there is an image 127\.0\.0\.1:9\/scorer:1 is not known/),
+    ]);
   });
 });
 

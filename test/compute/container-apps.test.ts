@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { JobError } from '../../src/job/failure.js';
 import type { Observation } from '../../src/compute/provider.js';
 import { FOREVER, launchOf, useEmulator } from '../support/aci.js';
 import { containerApps, launchName, liveExecutions } from '../support/container-apps.js';
@@ -44,6 +45,18 @@ describe('an execution', () => {
     await until('the second to be stopped', () => (liveExecutions(azure).length === 1 ? true : undefined));
     expect(liveExecutions(azure)).toEqual([request.name]);
     expect((await reaches(request.name, 'running')).state).toBe('running');
+  });
+
+  test('that another delivery has taken over is neither started again nor stopped', async () => {
+    const request = aLaunch();
+    const confirm = async () => {
+      // While this one stood still, the other delivery got the lease and started the execution.
+      await containerApps(azure).launch(request);
+      throw new JobError('platform', 'Somebody else is at the launch.');
+    };
+    await expect(apps.launch({ ...request, confirm })).rejects.toThrow('Somebody else');
+    expect(started()).toEqual([request.name]);
+    expect(liveExecutions(azure)).toEqual([request.name]);
   });
 
   test('that the service starts twice for one request goes on once', async () => {
@@ -208,6 +221,18 @@ describe('the job resource', () => {
 });
 
 describe('what Azure refuses', () => {
+  test('as too many requests is waited for as long as it asks, whichever request that was', async () => {
+    for (const on of ['JOB', 'CREATE', 'START'] as const) {
+      azure.emulator.faults.add({ on, status: 429, code: 'TooManyRequests', retryAfter: 17 });
+      azure.emulator.apps.jobs.clear();
+      await expect(containerApps(azure).launch(aLaunch())).rejects.toMatchObject({
+        kind: 'platform',
+        retryAfterSeconds: 17,
+      });
+    }
+    expect(started()).toEqual([]);
+  });
+
   test.each([
     [403, 'AuthorizationFailed', 'user', 'grant it Contributor on the resource group of the jobs'],
     [400, 'InvalidParameterValueInContainerTemplate', 'user', 'CONTAINER_APPS_IMAGE'],

@@ -1,40 +1,30 @@
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { checkImage, parseImage } from '../../src/compute/image.js';
+import { useRegistry } from '../support/registry.js';
 
-/** A registry that has `open:1` for everybody, `public:1` for who fetched a token, and `private:1` for nobody. */
-let server: Server;
-let registry = '';
-beforeAll(async () => {
-  server = createServer((request, response) => {
-    const url = new URL(request.url ?? '', `http://${registry}`);
-    const challenge = `Bearer realm="http://${registry}/token",service="test",scope="repository:public:pull"`;
-    if (url.pathname === '/token') {
-      response.end(JSON.stringify({ token: `${url.searchParams.get('service')} ${url.searchParams.get('scope')}` }));
-      return;
-    }
-    const [, repository, reference] = /^\/v2\/(.*)\/manifests\/(.*)$/.exec(url.pathname) ?? [];
-    const known = request.headers.authorization === 'Bearer test repository:public:pull';
-    const status =
-      repository === 'busy'
-        ? 503
-        : repository === 'open' || (repository === 'public' && known)
-          ? reference === '1'
-            ? 200
-            : 404
-          : 401;
-    response.writeHead(status, status === 401 ? { 'www-authenticate': challenge } : {});
-    response.end();
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  registry = `127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`;
+/** It has `open:1` for everybody, `public:1` for who fetched a token, and `private:1` for nobody. */
+const registry = useRegistry((request, response) => {
+  const url = new URL(request.url ?? '', `http://${registry.host}`);
+  const challenge = `Bearer realm="http://${registry.host}/token",service="test",scope="repository:public:pull"`;
+  if (url.pathname === '/token') {
+    response.end(JSON.stringify({ token: `${url.searchParams.get('service')} ${url.searchParams.get('scope')}` }));
+    return;
+  }
+  const [, repository, reference] = /^\/v2\/(.*)\/manifests\/(.*)$/.exec(url.pathname) ?? [];
+  const known = request.headers.authorization === 'Bearer test repository:public:pull';
+  const status =
+    repository === 'busy'
+      ? 503
+      : repository === 'open' || (repository === 'public' && known)
+        ? reference === '1'
+          ? 200
+          : 404
+        : 401;
+  response.writeHead(status, status === 401 ? { 'www-authenticate': challenge } : {});
+  response.end();
 });
-afterAll(() => void server.close());
 
-const check = (image: string, identity = false) => checkImage(`${registry}/${image}`, 'ACI_IMAGE', identity);
+const check = (image: string, identity = false) => checkImage(registry.image(image), 'ACI_IMAGE', identity);
 
 describe('an image', () => {
   test.each(['open:1', 'public:1'])('%s that everybody may pull passes', async (image) => {

@@ -42,12 +42,12 @@ test('a job goes on at the next start after the host was killed, and no finished
   const first = await startStack();
   const video = await first.client.upload(
     'video',
-    makeClip(path.join(folder, 'clip.mp4'), { size: '320x180', seconds: 4 }),
+    makeClip(path.join(folder, 'clip.mp4'), { size: '320x180', seconds: 6 }),
   );
   const id = await first.client.start({ input: { video }, model: 'starry-night', retry: { firstDelaySeconds: 0 } });
   const before = await until('some scored frames', async () => {
-    const { items } = await first.client.status(id);
-    return items.done >= 6 ? items.done : undefined;
+    const { stage, items } = await first.client.status(id);
+    return stage === 'score' && items.done >= 6 ? items.done : undefined;
   });
   const { code, stderr } = await first.killHost();
   expect(stderr).toMatch(/^A part of the local stack ended by itself; the logs in .+ say why\.$/m);
@@ -58,7 +58,7 @@ test('a job goes on at the next start after the host was killed, and no finished
     const seen = await second.client.status(id);
     return seen.state === 'running' ? undefined : seen;
   });
-  expect(status).toMatchObject({ state: 'done', items: { total: 48, done: 48, failed: 0 } });
+  expect(status).toMatchObject({ state: 'done', items: { total: 72, done: 72, failed: 0 } });
   const file = path.join(folder, 'manifest.json');
   await second.client.download(id, 'manifest', file);
   await second.stop();
@@ -67,5 +67,5 @@ test('a job goes on at the next start after the host was killed, and no finished
     .flatMap((batch) => batch.results.filter(({ attempt }) => attempt > 1))
     .reduce((sum, { scored }) => sum + scored, 0);
   expect(again).toBeGreaterThan(0);
-  expect(again).toBeLessThanOrEqual(48 - before);
+  expect(again).toBeLessThanOrEqual(72 - before);
 });

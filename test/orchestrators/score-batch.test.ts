@@ -123,8 +123,33 @@ describe('a batch', () => {
   test('gives up on a platform that fails for hours', () => {
     const { result } = run([], { launchBatch: () => ({ ok: false, kind: 'platform', message: 'no capacity' }) });
     expect(result.message).toMatch(
-      /^Batch 3: the platform failed \d+ times within \d+ seconds; the last one ended because no capacity$/,
+      /^Batch 3: the platform failed \d+ times in a row within \d+ seconds; the last one ended because no capacity$/,
     );
+  });
+
+  test('that scored for hours is not given up at the first failure of its platform', () => {
+    const { result, calls } = run([settled('platform', 20, 'evicted'), settled('none', 0)], {
+      observeBatch: (_, times) => (times < 4 ? ok({ verdict: 'running', pollSeconds: 3600 }) : undefined),
+    });
+    expect(result.missing).toBe(0);
+    expectPauses(calls, [3600, 3600, 3600, 5]);
+  });
+
+  test('has patience anew with a platform that lets it get on between its failures', () => {
+    const evictions = [30, 20, 10].map((missing) => settled('platform', missing, 'evicted'));
+    const { result, calls } = run([...evictions, settled('none', 0)], {
+      observeBatch: (_, times) => (times % 2 === 1 ? ok({ verdict: 'running', pollSeconds: 7200 }) : undefined),
+    });
+    expect(result.missing).toBe(0);
+    expectPauses(calls, [7200, 5, 7200, 5, 7200, 5, 7200]);
+  });
+
+  test('whose platform takes hours over each failure and gets nothing done is given up', () => {
+    const { result } = run(
+      [1, 2, 3].map(() => settled('platform', 42, 'evicted')),
+      { observeBatch: (_, times) => (times % 2 === 1 ? ok({ verdict: 'running', pollSeconds: 3600 }) : undefined) },
+    );
+    expect(result.message).toMatch(/^Batch 3: the platform failed 3 times in a row within 72\d\d seconds/);
   });
 
   test('stops the job at once for a failure that only the user can mend', () => {
@@ -146,7 +171,19 @@ describe('a batch', () => {
     const { calls } = run([settled('charged', 42, 'x'), settled('none', 0)], {
       observeBatch: (_, times) => (times === 1 ? { ok: false, kind: 'user', message: 'odd' } : undefined),
     });
-    expect(named(calls, 'settleBatch')[0]).toMatchObject({ attempt: 1, verdict: 'ended' });
+    expect(named(calls, 'settleBatch')[0]).toMatchObject({ attempt: 1, verdict: 'unseen' });
+  });
+
+  test('that could not be looked at is not charged for it, and what it scored meanwhile counts', () => {
+    const away = { ok: false, kind: 'platform', message: 'status 503' };
+    const { result, calls } = run([settled('platform', 7, 'not seen'), settled('none', 0)], {
+      observeBatch: (_, times) => (times <= 6 ? away : undefined),
+    });
+    expect(result.missing).toBe(0);
+    expect(named(calls, 'settleBatch').map(({ verdict, attemptsLeft }) => [verdict, attemptsLeft])).toEqual([
+      ['unseen', 2],
+      ['ended', 2],
+    ]);
   });
 
   test('passes on small inputs only', () => {

@@ -18,14 +18,19 @@ describe('readEnvironment', () => {
       modelUrl: complete.MODEL_URL,
       styleUrl: undefined,
       threads: undefined,
+      sessions: undefined,
+      visibleGpus: undefined,
       codec: 'auto',
       device: 'auto',
     });
   });
 
   it('takes what is given', () => {
-    expect(readEnvironment({ ...complete, SCORER_THREADS: '3', SCORER_CODEC: 'jimp' })).toMatchObject({
+    expect(
+      readEnvironment({ ...complete, SCORER_THREADS: '3', SCORER_SESSIONS: '2', SCORER_CODEC: 'jimp' }),
+    ).toMatchObject({
       threads: 3,
+      sessions: 2,
       codec: 'jimp',
     });
   });
@@ -38,6 +43,7 @@ describe('readEnvironment', () => {
     ['STYLE_URL', 'secret'],
     ['SCORER_THREADS', 'secret'],
     ['SCORER_THREADS', '0'],
+    ['SCORER_SESSIONS', '0'],
     ['SCORER_CODEC', 'secret'],
   ])('names %s when it is "%s", and never its value', (name, value) => {
     let message = '';

@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { FIRST_LANES, type LaneOptions, runLanes } from '../../src/scorer/lanes.js';
+import { firstLanes, type LaneOptions, runLanes } from '../../src/scorer/lanes.js';
 
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => index);
 
 function options(given: Partial<LaneOptions<number>>): LaneOptions<number> {
   return {
     items: numbers(40),
-    first: FIRST_LANES,
+    first: firstLanes(1, 1),
     work: () => Promise.resolve(),
     starved: () => false,
     mayGrow: () => true,

@@ -3,8 +3,8 @@ import { InvocationContext } from '@azure/functions';
 import { expect, inject, test } from 'vitest';
 import { createAciCompute } from '../../src/compute/aci/provider.js';
 import { createUnconfigured } from '../../src/compute/unconfigured.js';
-import { MANIFEST } from '../../src/storage/layout.js';
-import { jobOf, openStorage, writeJson } from '../../src/storage/storage.js';
+import { MANIFEST, STOP } from '../../src/storage/layout.js';
+import { jobOf, openStorage, readJson, writeJson } from '../../src/storage/storage.js';
 import { createSweep } from '../../src/triggers/sweep.js';
 import { aciSettings, FOREVER, launchOf, useEmulator } from '../support/aci.js';
 import { containerApps, liveExecutions } from '../support/container-apps.js';
@@ -18,7 +18,8 @@ const TIMER = {
   scheduleStatus: { last: '', next: '', lastUpdated: '' },
 };
 
-async function sweep(endpoint = azure.emulator.url): Promise<string[]> {
+/** `states`: runtime status by job; of others the app knows nothing. */
+async function sweep(endpoint = azure.emulator.url, states: Record<string, string> = {}): Promise<string[]> {
   const logged: string[] = [];
   const context = new InvocationContext({ logHandler: (_, ...words: unknown[]) => logged.push(words.join(' ')) });
   const compute = {
@@ -26,7 +27,7 @@ async function sweep(endpoint = azure.emulator.url): Promise<string[]> {
     aci: createAciCompute(aciSettings(endpoint)),
     'container-apps': containerApps(azure, {}, endpoint),
   };
-  await createSweep({ storage, compute })(TIMER, context);
+  await createSweep({ storage, compute, stateOf: (_, id) => Promise.resolve(states[id]) })(TIMER, context);
   return logged;
 }
 
@@ -52,6 +53,28 @@ test('the sweeper removes what no living job owns, says so, and leaves the rest 
     ].toSorted(),
   );
   expect(await sweep()).toEqual([]);
+});
+
+test('a job that was terminated keeps no container and gets no other one, and one that runs keeps its own', async () => {
+  const terminated = await launch({ jobId: 'terminated-k3v9q2xa' });
+  const running = await launch({ jobId: 'running-k3v9q2xa' });
+  const states = { 'terminated-k3v9q2xa': 'Terminated', 'running-k3v9q2xa': 'Running' };
+  expect(await sweep(undefined, states)).toEqual([
+    `sweep: removed the aci container ${terminated}: job terminated-k3v9q2xa was ended as Terminated and has removed nothing itself`,
+  ]);
+  expect(azure.emulator.azure.groups.has(running)).toBe(true);
+  expect(await readJson(jobOf(storage, 'terminated-k3v9q2xa'), STOP)).toMatchObject({ reason: 'cancelled' });
+});
+
+test('a container that cannot be removed is reported and does not keep the next one', async () => {
+  const stuck = await launch({ deadline: Date.now() - 1000 });
+  const late = await launch({ deadline: Date.now() - 1000 });
+  azure.emulator.faults.add({ on: 'DELETE', of: stuck, status: 409, code: 'ContainerGroupTransitioning' });
+  const logged = await sweep();
+  expect(logged).toHaveLength(2);
+  expect(logged[0]).toMatch(`sweep: the aci container ${stuck} is still there: The container group is still changing`);
+  expect(logged[1]).toMatch(`sweep: removed the aci container ${late}`);
+  expect(await sweep()).toEqual([expect.stringMatching(`removed the aci container ${stuck}`)]);
 });
 
 test('the groups of another app in the same resource group are not touched', async () => {

@@ -40,11 +40,17 @@ export class Execution {
     await this.container?.kill();
   }
 
+  async lose(): Promise<void> {
+    await this.stop();
+    this.lost();
+  }
+
   #run(): void {
     this.status = 'Running';
-    const container = this.runtime.start(this.environment, () =>
-      this.#end(container.exitCode === 0 ? 'Succeeded' : 'Failed'),
-    );
+    const { command, args = [], resources } = this.template.containers[0] ?? {};
+    const memoryBytes = Number.parseFloat(resources?.memory ?? 'Infinity') * 2 ** 30;
+    const spec = { environment: this.environment, command: command && [...command, ...args], memoryBytes };
+    const container = this.runtime.start(spec, () => this.#end(container.exitCode === 0 ? 'Succeeded' : 'Failed'));
     this.container = container;
     // With a retry limit of 0 an eviction is the end.
     if (this.fault?.mishap) this.#timers.push(befall(container, this.fault.mishap, this.lost, () => undefined));

@@ -8,6 +8,8 @@ export interface Variable {
 export interface ContainerBody {
   name: string;
   image: string;
+  command?: string[];
+  args?: string[];
   env?: Variable[];
   resources?: { cpu: number; memory: string };
   [more: string]: unknown;

@@ -1,4 +1,5 @@
 import type { ContainerGroup, Volume, VolumeMount } from '@azure/arm-containerinstance';
+import { isPulledByIdentity, registryOf } from '../image.js';
 import type { LaunchRequest } from '../provider.js';
 import type { AciSettings } from './settings.js';
 
@@ -73,18 +74,12 @@ function network({ subnetId, dnsServers }: AciSettings): Partial<ContainerGroup>
   return dnsServers.length > 0 ? { ...subnet, dnsConfig: { nameServers: dnsServers } } : subnet;
 }
 
-const registryOf = (image: string) => image.split('/')[0] ?? '';
-
 /** The identity pulls the image where the image lies in an Azure container registry. */
-export const isPulledByIdentity = ({ identityId, image }: AciSettings) =>
-  identityId !== undefined && registryOf(image).endsWith('.azurecr.io');
-
-function identity(settings: AciSettings): Partial<ContainerGroup> {
-  const { identityId, image } = settings;
+function identity({ identityId, image }: AciSettings): Partial<ContainerGroup> {
   if (identityId === undefined) return {};
   const credentials = [{ server: registryOf(image), identity: identityId }];
   return {
     identity: { type: 'UserAssigned', userAssignedIdentities: { [identityId]: {} } },
-    ...(isPulledByIdentity(settings) ? { imageRegistryCredentials: credentials } : {}),
+    ...(isPulledByIdentity(image, identityId) ? { imageRegistryCredentials: credentials } : {}),
   };
 }

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { ContainerGroup, ContainerInstanceManagementClient } from '@azure/arm-containerinstance';
 import { azureJobError, classifyAzureFault } from '../../job/azure-errors.js';
 import { readAzureFault } from '../../job/azure-fault.js';
-import type { CreateReport } from '../../job/create-budget.js';
+import type { CreateLedger, CreateReport } from '../../job/create-budget.js';
 import { JobError } from '../../job/failure.js';
 import type { LaunchRequest } from '../provider.js';
 import { type CreateBudget, readReport } from './create-budget.js';
@@ -37,17 +37,31 @@ export async function createGroup(groups: Groups, request: LaunchRequest): Promi
   const start = (request.attempt - 1) % regions.length;
   const refusals: unknown[] = [];
   for (const region of [...regions.slice(start), ...regions.slice(0, start)]) {
+    const taken = await takeCreate(groups, region, refusals);
+    if (!taken) continue;
+    // Outside of what follows: who has lost the launch to another delivery must not delete what that one has created.
+    await request.confirm?.();
     try {
-      await putGroup(groups, request, region);
+      await putGroup(groups, request, region, taken);
       return;
     } catch (error) {
-      const elsewhere = error instanceof JobError || classifyAzureFault(readAzureFault(error)).elsewhere;
-      if (!elsewhere) throw error;
+      if (!classifyAzureFault(readAzureFault(error)).elsewhere) throw error;
       refusals.push(error);
       await deleteGroup(groups, request.name);
     }
   }
   throw refusals.toSorted((one, other) => patienceFor(one) - patienceFor(other))[0];
+}
+
+/** Takes a create of the region out of the budget; undefined, and one refusal more, when none is left. */
+async function takeCreate({ budget }: Groups, region: string, refusals: unknown[]): Promise<CreateLedger | undefined> {
+  try {
+    return await budget.take(region);
+  } catch (error) {
+    if (!(error instanceof JobError)) throw error;
+    refusals.push(error);
+    return undefined;
+  }
 }
 
 /** Seconds that a refusal asks for: the region that is free first decides how long the batch waits. */
@@ -59,11 +73,10 @@ const PUT_TIMEOUT_MS = 60_000;
 /**
  * Sends the PUT and stops at its answer: how the operation goes on is read with GET, which unlike the SDK names codes. When
  * no clear answer came, GET says whether the group was made.
+ * @param taken what the budget gave for it.
  */
-async function putGroup(groups: Groups, request: LaunchRequest, region: string): Promise<void> {
+async function putGroup(groups: Groups, request: LaunchRequest, region: string, taken: CreateLedger): Promise<void> {
   const { client, settings, budget } = groups;
-  const taken = await budget.take(region);
-  await request.confirm?.();
   let accepted = false;
   let report: CreateReport | undefined;
   try {

@@ -1,4 +1,4 @@
-import type { ContainerInstanceManagementClient } from '@azure/arm-containerinstance';
+import type { Capabilities, ContainerInstanceManagementClient } from '@azure/arm-containerinstance';
 import { GPU_RETIRED } from '../../job/azure-errors.js';
 import type { Allowance } from '../../job/create-budget.js';
 import { JobError } from '../../job/failure.js';
@@ -17,25 +17,32 @@ interface Quota {
   used: number;
 }
 
+/** The largest container that a region takes; nothing is known of one that lists none. */
+interface Largest {
+  cpu: number;
+  memoryGb: number;
+}
+
 /**
- * Asks every region for its quotas and creates: how many containers fit beside what runs already.
+ * Asks every region for its quotas, sizes and creates: how many containers fit beside what runs already.
  * @throws JobError `user` when no region can ever hold one container, or a GPU is required.
  */
 export async function checkCapacity(
   { client, settings, budget }: Groups,
   { maxParallel, gpu }: PreflightRequest,
 ): Promise<Preflight> {
-  const warnings = await checkGpu(client, settings, gpu);
+  const skus = await Promise.all(settings.regions.map((region) => skusOf(client, region)));
+  const warnings = checkGpu(skus.flat(), settings, gpu);
   const rooms = await Promise.all(
-    settings.regions.map(async (region) => {
+    settings.regions.map(async (region, index) => {
       const [quotas, creates] = await Promise.all([quotasOf(client, settings, region), budget.look(region)]);
-      return room(quotas, creates, settings, region);
+      return room(quotas, largestOf(skus[index] ?? []), creates, settings, region);
     }),
   );
   if (rooms.every(({ ever }) => ever === 0)) {
     throw new JobError(
       'user',
-      `No region of ACI_REGIONS can hold a container of ${settings.cpu} cores: ${rooms.map(({ why }) => why).join('; ')}. Lower ACI_CPU, name another region or ask Azure for a higher quota.`,
+      `No region of ACI_REGIONS can hold a container of ${settings.cpu} cores and ${settings.memoryGb} GB: ${rooms.map(({ why }) => why).join('; ')}. Lower ACI_CPU or ACI_MEMORY_GB, name another region or ask Azure for a higher quota.`,
     );
   }
   const now = rooms.reduce((sum, { free }) => sum + free, 0);
@@ -62,8 +69,33 @@ async function quotasOf(client: ContainerInstanceManagementClient, { spot }: Aci
   return quotas;
 }
 
+/** What the region says it takes, for containers with and without GPU. */
+async function skusOf(client: ContainerInstanceManagementClient, region: string): Promise<Capabilities[]> {
+  const skus: Capabilities[] = [];
+  for await (const sku of client.location.listCapabilities(region)) skus.push({ ...sku, location: region });
+  return skus;
+}
+
+const hasGpu = ({ gpu }: Capabilities) => gpu !== undefined && gpu !== '' && gpu !== 'None';
+
+function largestOf(skus: Capabilities[]): Largest {
+  const fit = skus.filter((sku) => !hasGpu(sku) && sku.osType !== 'Windows').map((sku) => sku.capabilities);
+  const largest = (values: (number | undefined)[]) => Math.max(...values.map((value) => value ?? Infinity));
+  return fit.length === 0
+    ? { cpu: Infinity, memoryGb: Infinity }
+    : { cpu: largest(fit.map((each) => each?.maxCpu)), memoryGb: largest(fit.map((each) => each?.maxMemoryInGB)) };
+}
+
 /** How many containers of this size one region allows: ever, and beside what runs now. */
-function room(quotas: Quota[], creates: Allowance, { cpu }: AciSettings, region: string) {
+function room(
+  quotas: Quota[],
+  largest: Largest,
+  creates: Allowance,
+  { cpu, memoryGb }: AciSettings,
+  region: string,
+): { ever: number; free: number; why: string } {
+  if (cpu > largest.cpu || memoryGb > largest.memoryGb)
+    return { ever: 0, free: 0, why: `${region} takes ${largest.cpu} cores and ${largest.memoryGb} GB at most` };
   const units = (quota: Quota) => (quota.name.startsWith('ContainerGroups') ? 1 : cpu);
   const least = (values: number[]) => Math.max(0, Math.floor(Math.min(MOST_PARALLEL, ...values)));
   const places = least(quotas.map((quota) => (quota.limit - quota.used) / units(quota)));
@@ -80,18 +112,11 @@ function room(quotas: Quota[], creates: Allowance, { cpu }: AciSettings, region:
  * The API still takes the word V100, but no region has had one since 2025-07-14: the region's own capabilities decide.
  * @throws JobError `user` when a GPU is required and there is none that the scorer could use.
  */
-async function checkGpu(
-  client: ContainerInstanceManagementClient,
-  { regions }: AciSettings,
-  gpu: PreflightRequest['gpu'],
-): Promise<string[]> {
+function checkGpu(skus: Capabilities[], { regions }: AciSettings, gpu: PreflightRequest['gpu']): string[] {
   if (gpu === undefined || gpu === 'none') return [];
-  const found: string[] = [];
-  for (const region of regions) {
-    for await (const { gpu: sku, capabilities } of client.location.listCapabilities(region)) {
-      if (sku && sku !== 'None' && (capabilities?.maxGpuCount ?? 0) > 0) found.push(`${sku} in ${region}`);
-    }
-  }
+  const found = skus
+    .filter((sku) => hasGpu(sku) && (sku.capabilities?.maxGpuCount ?? 0) > 0)
+    .map((sku) => `${sku.gpu} in ${sku.location}`);
   const what =
     found.length > 0
       ? `Azure lists ${found.join(', ')}, which the scorer's image for container groups cannot use`

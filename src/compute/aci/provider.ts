@@ -1,16 +1,17 @@
 import { azureJobError } from '../../job/azure-errors.js';
 import { readAzureFault } from '../../job/azure-fault.js';
 import type { LedgerStore } from '../../job/create-budget.js';
+import { loginTo } from '../arm.js';
+import { checkImageFor } from '../image.js';
 import type { ComputeProvider, Launched } from '../provider.js';
-import { checkImage } from '../image.js';
-import { isEmulated, loginTo } from '../arm.js';
+import { checkRights } from '../rights.js';
 import { lazyClient } from './client.js';
 import { CreateBudget, createOwnLedgers } from './create-budget.js';
-import { APP, CONTAINER, isPulledByIdentity } from './group.js';
+import { APP, CONTAINER } from './group.js';
 import { createGroup, deleteGroup, findGroup, type Groups } from './groups.js';
+import { needsOf } from './needs.js';
 import { observeGroup } from './observation.js';
 import { checkCapacity } from './preflight.js';
-import { checkRights } from './rights.js';
 import type { AciSettings } from './settings.js';
 
 /** Longest pause between two looks at a group, in seconds. */
@@ -45,11 +46,8 @@ export function createAciCompute(settings: AciSettings, options: AciOptions = {}
       ask(async (groups) => {
         const [preflight, warning] = await Promise.all([
           checkCapacity(groups, request),
-          // An emulation pulls no image.
-          isEmulated(settings.endpoint)
-            ? undefined
-            : checkImage(settings.image, 'ACI_IMAGE', isPulledByIdentity(settings)),
-          checkRights(settings, login),
+          checkImageFor(settings, settings.image, 'ACI_IMAGE'),
+          checkRights(settings.endpoint, login, needsOf(settings)),
         ]);
         return warning === undefined ? preflight : { ...preflight, warnings: [...preflight.warnings, warning] };
       }),
@@ -70,14 +68,22 @@ export function createAciCompute(settings: AciSettings, options: AciOptions = {}
 /** '' while there is none: before the start, while the group changes its state, and after its end. */
 async function readLog({ client, settings }: Groups, name: string): Promise<string> {
   try {
-    const { content } = await client.containers.listLogs(settings.resourceGroup, name, CONTAINER, { tail: LOG_LINES });
-    return content ?? '';
+    const { content = '' } = await client.containers.listLogs(settings.resourceGroup, name, CONTAINER, {
+      tail: LOG_LINES,
+    });
+    return mayBeCut(content) ? `${CUT}\n${content}` : content;
   } catch (error) {
     const { code, status } = readAzureFault(error);
     if (status === 404 || code === 'ContainerGroupTransitioning' || code === 'ContainerLogNotAvailable') return '';
     throw error;
   }
 }
+
+const CUT =
+  '(This may be only the end of the log: Azure gives 1,000 lines at most, and 16 KB of a container that has ended.)';
+
+/** Azure cuts at whole lines or not, and counts a KB as 1,000 or 1,024 bytes: neither is told. */
+const mayBeCut = (log: string) => Buffer.byteLength(log) >= 15_000 || log.split('\n').length >= LOG_LINES;
 
 /** Azure's list knows no filter and gives tags but no states. */
 async function listGroups({ client, settings }: Groups): Promise<Launched[]> {

@@ -96,13 +96,14 @@ export async function startExecution(jobs: Jobs, request: LaunchRequest): Promis
 /**
  * Sends one start.
  * @returns why it is not certain that it was accepted; undefined when it was.
- * @throws what Azure clearly refused.
+ * @throws what Azure clearly refused, and whatever `request.confirm` throws.
  */
 async function postStart(jobs: Jobs, request: LaunchRequest): Promise<JobError | undefined> {
   const { client, settings } = jobs;
   const configuration = configurationOf(request, Date.now());
   const key = await jobs.readKey();
   const name = await ensureJob(jobs, configuration, key);
+  await request.confirm?.();
   let accepted = false;
   try {
     await client.jobs.beginStart(settings.resourceGroup, name, {

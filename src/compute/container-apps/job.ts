@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Job, JobExecutionContainer } from '@azure/arm-appcontainers';
 import { seal, SEALED, SEALING_KEY } from '../../scorer/sealed.js';
+import { isPulledByIdentity, registryOf } from '../image.js';
 import type { LaunchRequest } from '../provider.js';
 import { type ContainerAppsSettings, GPU_PROFILES } from './settings.js';
 
@@ -82,10 +83,10 @@ export function describeJob(
 }
 
 /** The identity pulls the image where the image lies in an Azure container registry. */
-function registry({ identityId, image, gpuImage }: ContainerAppsSettings, { gpu }: Configuration) {
-  const server = ((gpu ? gpuImage : image) ?? '').split('/')[0] ?? '';
-  return identityId !== undefined && server.endsWith('.azurecr.io')
-    ? { registries: [{ server, identity: identityId }] }
+function registry({ identityId, image, gpuImage = '' }: ContainerAppsSettings, { gpu }: Configuration) {
+  const pulled = gpu ? gpuImage : image;
+  return isPulledByIdentity(pulled, identityId)
+    ? { registries: [{ server: registryOf(pulled), identity: identityId }] }
     : {};
 }
 

@@ -1,6 +1,9 @@
 import { CONTAINER_APPS_CODES } from '../../job/container-apps-codes.js';
 import { azureJobError } from '../../job/azure-errors.js';
-import type { ComputeProvider } from '../provider.js';
+import { loginTo } from '../arm.js';
+import { checkImageFor } from '../image.js';
+import type { ComputeProvider, Preflight } from '../provider.js';
+import { checkRights } from '../rights.js';
 import { lazyClient } from './client.js';
 import {
   type Execution,
@@ -12,6 +15,7 @@ import {
   stopExecution,
 } from './executions.js';
 import type { Jobs } from './jobs.js';
+import { needsOf } from './needs.js';
 import { observeExecution, whereTheLogIs } from './observation.js';
 import { checkCapacity } from './preflight.js';
 import type { ContainerAppsSettings } from './settings.js';
@@ -30,7 +34,8 @@ export function createContainerAppsCompute(
   readKey: () => Promise<string>,
   timeout?: number,
 ): ComputeProvider {
-  const client = lazyClient(settings, timeout);
+  const login = loginTo(settings.endpoint);
+  const client = lazyClient(settings, login, timeout);
   const ready: Jobs['ready'] = new Map();
   /** Which execution a launch led to: saves listing all of them at every look. Lost with the host, and found again. */
   const known = new Map<string, Execution>();
@@ -49,7 +54,15 @@ export function createContainerAppsCompute(
   };
   return {
     poll: { minSeconds: settings.pollSeconds, maxSeconds: Math.max(settings.pollSeconds, LONGEST_POLL) },
-    preflight: (request) => ask((jobs) => checkCapacity(jobs, request)),
+    preflight: (request) =>
+      ask(async (jobs) => {
+        const [preflight] = await Promise.all([
+          checkCapacity(jobs, request),
+          checkRights(settings.endpoint, login, needsOf(settings)),
+        ]);
+        const warning = await checkOwnImage(settings, preflight);
+        return warning === undefined ? preflight : { ...preflight, warnings: [...preflight.warnings, warning] };
+      }),
     launch: (request) =>
       ask(async (jobs) => {
         known.set(request.name, await startExecution(jobs, request));
@@ -79,3 +92,9 @@ export function createContainerAppsCompute(
       ),
   };
 }
+
+/** Asks for the image that the job's containers will have. */
+const checkOwnImage = (settings: ContainerAppsSettings, { gpu }: Preflight) =>
+  gpu === true && settings.gpuImage !== undefined
+    ? checkImageFor(settings, settings.gpuImage, 'CONTAINER_APPS_GPU_IMAGE')
+    : checkImageFor(settings, settings.image, 'CONTAINER_APPS_IMAGE');

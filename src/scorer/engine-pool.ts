@@ -1,0 +1,68 @@
+import os from 'node:os';
+import { Engine } from './engine.js';
+import type { FrameRequest, LoadRequest, ScoredFrames } from './engine-protocol.js';
+
+export interface Crew {
+  /** Sessions at a time; undefined: one for each GPU where GPUs run the model, else one. */
+  sessions: number | undefined;
+  /** GPUs that CUDA can see, from `countGpus`. */
+  gpus: number;
+}
+
+/** Engines that share the frames of a scorer, each a session of its own in a thread of its own. */
+export class EnginePool {
+  /** Its thread loads the inference runtime from the start. */
+  readonly #first = new Engine();
+  #engines = [this.#first];
+
+  /**
+   * The model's bytes move to the engines: the caller's array is empty afterwards. Sessions on GPUs go round the GPUs.
+   * @returns the execution provider in use, and the number of sessions where there are several.
+   * @throws JobError `user`: as `Engine.load`, and when a device that is to have a session of its own cannot be used.
+   */
+  async load(request: Omit<LoadRequest, 'kind' | 'gpu'>, { sessions, gpus }: Crew): Promise<string> {
+    const most = sessions ?? gpus;
+    const { model } = request;
+    // Several sessions on the CPU share its cores.
+    const threads = request.threads ?? (sessions && Math.max(1, Math.floor(os.availableParallelism() / sessions)));
+    const device = await this.#first.load({ ...request, threads, model: most > 1 ? model.slice() : model, gpu: 0 });
+    const onGpus = device.startsWith('cuda');
+    const count = sessions ?? (onGpus ? gpus : 1);
+    if (count <= 1) return device;
+    const others = Array.from({ length: count - 1 }, () => new Engine());
+    this.#engines.push(...others);
+    // What runs the first one has to run them all.
+    const provider = onGpus ? 'cuda' : device.startsWith('cpu') ? 'cpu' : request.device;
+    const loads = others.map((engine, index) =>
+      engine.load({
+        ...request,
+        threads,
+        device: provider,
+        model: model.slice(),
+        gpu: (index + 1) % Math.max(gpus, 1),
+      }),
+    );
+    await Promise.all(loads);
+    return `${device}, ${count} sessions`;
+  }
+
+  get size(): number {
+    return this.#engines.length;
+  }
+
+  /** How often a frame came to an engine that had nothing to do. */
+  get starved(): number {
+    return this.#engines.reduce((sum, { starved }) => sum + starved, 0);
+  }
+
+  /** By the engine with the least to do; else as `Engine.score`. */
+  score(frames: FrameRequest[]): Promise<ScoredFrames> {
+    const free = this.#engines.reduce((one, other) => (other.waiting < one.waiting ? other : one));
+    return free.score(frames);
+  }
+
+  /** As `Engine.close`, all of them. */
+  async close(): Promise<void> {
+    await Promise.all(this.#engines.map((engine) => engine.close()));
+  }
+}

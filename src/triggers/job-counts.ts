@@ -1,0 +1,91 @@
+import type { ContainerClient } from '@azure/storage-blob';
+import { type PhaseSummary, type PhaseSums, summarize, sumPhases } from '../job/phases.js';
+import {
+  type BatchCounts,
+  countProgress,
+  type ItemCounts,
+  type PublishedStatus,
+  type RunningCounts,
+  type SettledCounts,
+  type Stage,
+} from '../job/progress.js';
+import {
+  type OwnStage,
+  parseBatchBlob,
+  PROGRESS_PREFIX,
+  SETTLED_PREFIX,
+  stageProgressPrefix,
+} from '../storage/layout.js';
+import { isNotFound } from '../storage/storage.js';
+
+/**
+ * The counts behind a job's progress, from two short listings whose metadata hold them, however many items the job has.
+ * While a stage of the app's own runs, `items` are what that stage has handled.
+ */
+export async function readCounts(
+  container: ContainerClient,
+  published: PublishedStatus | undefined,
+): Promise<{ items: ItemCounts; batches: BatchCounts; phases: PhaseSummary }> {
+  const stage = published?.stages.at(-1)?.stage;
+  const none = { total: 0, pending: 0, running: 0, done: 0, failed: 0 };
+  const [settled, reports, own] = await Promise.all([
+    list(container, SETTLED_PREFIX),
+    list(container, PROGRESS_PREFIX),
+    isOwnStage(stage) ? stageDone(container, stage) : undefined,
+  ]);
+  const scored = {
+    ...(published?.plan
+      ? countProgress(published.plan, settled as SettledCounts[], reports)
+      : { items: { total: published?.items ?? 0, done: 0, failed: 0 }, batches: none }),
+    phases: summarize(sumPhases(settled.map((batch) => batch.phases))),
+  };
+  return own === undefined
+    ? scored
+    : { ...scored, items: { ...scored.items, total: Math.max(scored.items.total, own), done: own } };
+}
+
+function isOwnStage(stage: Stage | undefined): stage is OwnStage {
+  return stage === 'split' || stage === 'stitch' || stage === 'list' || stage === 'collect';
+}
+
+/** Items that a stage, or the chunks of one, have reported. */
+async function stageDone(container: ContainerClient, stage: OwnStage): Promise<number> {
+  let done = 0;
+  try {
+    for await (const { metadata } of container.listBlobsFlat({
+      prefix: stageProgressPrefix(stage),
+      includeMetadata: true,
+    }))
+      done += Number(metadata?.done ?? 0);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+  return done;
+}
+
+type Listed = RunningCounts & { state: string; phases: PhaseSums };
+
+async function list(container: ContainerClient, prefix: string): Promise<Listed[]> {
+  const found: Listed[] = [];
+  try {
+    for await (const { name, metadata } of container.listBlobsFlat({ prefix, includeMetadata: true })) {
+      const key = parseBatchBlob(name);
+      if (!key || !metadata) continue;
+      const number = (field: string) => Number(metadata[field] ?? 0);
+      const attempt = key.attempt || number('attempt');
+      found.push({
+        batch: key.batch,
+        attempt,
+        done: number('done'),
+        skipped: number('skipped'),
+        failed: number('failed'),
+        state: metadata.state ?? '',
+        phases: JSON.parse(metadata.phases ?? '{}') as PhaseSums,
+      });
+    }
+  } catch (error) {
+    // The job has no container before its first activity ran.
+    if (!isNotFound(error)) throw error;
+  }
+  return found;
+}

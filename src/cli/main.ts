@@ -19,7 +19,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => in
 const resolve = (file: string) => path.resolve(cwd, file);
 
 // What only some commands need is loaded by them: the demo starts sooner.
-const program = new Command('score').exitOverride().showHelpAfterError('(add --help for all options)');
+const program = new Command('durable-batch-scoring').exitOverride().showHelpAfterError('(add --help for all options)');
 const port = wholeNumber(1, 65_535);
 const data = ['--data <folder>', "folder for the local stack's data", path.join(APP_FOLDER, '.local')] as const;
 

@@ -74,7 +74,9 @@ async function* decode(
   const pixels = ['-max_pixels', String(ffmpeg.limits.pixels)];
   const input = [...jump, ...UNTRUSTED, ...pixels, '-i', local(file), '-map', `0:${facts.streamIndex}`];
   // -vsync 0 also where -fps_mode exists: the npm build does not know the new word, and ffmpeg 5 to 7 still take the old one.
-  const output = ['-vsync', '0', '-vf', toRgb(facts, format, trim), ...encoder(format), '-f', 'image2pipe', 'pipe:1'];
+  // Counted, not timed: encoders refuse a picture whose time is not later than the last one's.
+  const counted = ['-vsync', '0', '-vf', `${toRgb(facts, format, trim)},settb=1/1000,setpts=N`];
+  const output = [...counted, ...words('-enc_time_base 1:1000'), ...encoder(format), '-f', 'image2pipe', 'pipe:1'];
   const clock = createTimeReader();
   // -xerror: ffmpeg would otherwise guess what a damaged frame looks like.
   const args = [...QUIET, '-nostdin', '-xerror', ...input, ...output, ...timesOutput(facts, trim)];

@@ -43,6 +43,13 @@ describe.each(builds)('in chunks, with ffmpeg from $name,', (build) => {
     return out(file);
   };
 
+  const made: ReturnType<typeof splitUneven>[] = [];
+  const uneven = () => (made[0] ??= splitUneven());
+  async function splitUneven() {
+    const source = make('source.mp4', [...pictures, ...tone, ...UNEVEN, ...x264]);
+    return { source, ...(await splitWhole(build, source)) };
+  }
+
   it.each(clips)('%s: every frame is split once, the same, at the same time', async (_, file, options) => {
     const source = make(file, options);
     const { facts, frames, timetable } = await splitWhole(build, source);
@@ -67,8 +74,7 @@ describe.each(builds)('in chunks, with ffmpeg from $name,', (build) => {
     ['h265', 'mp4'],
     ['vp9', 'mp4'],
   ] as const)('an uneven video is encoded in %s and joined to .%s', async (codec, ending) => {
-    const source = make('source.mp4', [...pictures, ...tone, ...UNEVEN, ...x264]);
-    const { facts, frames, timetable } = await splitWhole(build, source);
+    const { source, facts, frames, timetable } = await uneven();
     const segments: { file: string; first: number }[] = [];
     for (const [first, count] of [
       [0, 33],

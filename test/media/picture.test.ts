@@ -65,6 +65,18 @@ describe.each(builds)('pictures through ffmpeg from $name', (build) => {
     for (const channel of shift) expect(Math.abs(channel)).toBeLessThan(0.5);
   });
 
+  it.each([90, 180, 270])('stand upright, once, when the file asks to turn them by %i°', async (degrees) => {
+    const flat = make(build, out('flat.mp4'), ...moving, '-c:v', 'libx264', '-crf', '10', '-pix_fmt', 'yuv420p');
+    const turn = ['-i', flat, '-c', 'copy', '-metadata:s:v:0', `rotate=${degrees}`];
+    const source = make(build, out(`turned-${degrees}.mp4`), ...turn);
+    const { facts, after } = await roundTrip(build, source, out(`upright-${degrees}.mp4`));
+    const size = degrees === 180 ? { width: 320, height: 240 } : { width: 240, height: 320 };
+    expect([facts, after]).toMatchObject([size, size]);
+    const [before, shown] = [decodeRgb(build, source), decodeRgb(build, out(`upright-${degrees}.mp4`))];
+    expect(before.equals(decodeRgb(build, flat))).toBe(false);
+    expect(compareRgb(before, shown).psnr).toBeGreaterThan(40);
+  });
+
   it('of interlaced video are deinterlaced, frame by frame, and a warning says so', async () => {
     const interlace = ['-vf', 'tinterlace=interleave_top,fieldorder=tff,format=yuv420p', '-flags', '+ilme+ildct'];
     const source = make(build, out('interlaced.mp4'), ...moving, ...interlace, '-c:v', 'libx264');

@@ -72,6 +72,21 @@ describe.each(builds)('times through ffmpeg from $name', (build) => {
     await expectSameTimes(sharedData('videos', name), out(`${path.basename(name)}-again.mp4`), frames);
   });
 
+  it('are spread evenly where frames share one, and the check says how many were', async () => {
+    const source = out('shared.mkv');
+    const pairs = ['-vsync', '0', '-vf', "settb=1/1000,setpts='floor(N/2)*80'", '-enc_time_base', '1:1000'];
+    execFileSync(build.tools.ffmpeg, ['-loglevel', 'error', '-y', ...clip('25'), ...pairs, '-c:v', 'ffv1', source]);
+    const { facts, timetable } = await roundTrip(build, source, out('spread.mp4'));
+    expect(shownTimes(build, source).slice(0, 4)).toEqual([0, 0, 0.08, 0.08]);
+    expect(timetable.repaired).toBe(12);
+    const comparison = await build.media.compare({ source, facts, timetable, output: out('spread.mp4') });
+    expect(comparison).toMatchObject({ frames: { expected: 25, found: 25, repairedTimes: 12 }, problems: [] });
+    const even = timetable.times.map((_, index) => index * 0.04);
+    expect(shownTimes(build, out('spread.mp4')).map((time) => Math.round(time * 1000) / 1000)).toEqual(
+      even.map((time) => Math.round(time * 1000) / 1000),
+    );
+  });
+
   async function expectSameTimes(source: string, output: string, frames: number): Promise<void> {
     const { facts, timetable, after } = await roundTrip(build, source, output);
     const [before, shown] = [shownTimes(build, source), shownTimes(build, output)];

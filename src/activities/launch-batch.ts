@@ -16,6 +16,7 @@ import type { AttemptInput, LaunchResult } from './inputs.js';
 import { imagesOf, readItems } from './job-items.js';
 import type { Ports } from './ports.js';
 import { readResolvedJob, type ResolvedJob } from './resolved-job.js';
+import { launchOrTell } from './waiting.js';
 
 /**
  * Starts one container for the items of the batch that have no output yet. A second delivery starts nothing; one that comes
@@ -37,18 +38,18 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
     const what = `the launch of batch ${batch}, attempt ${attempt}`;
     await orHeld(what, () => writeJson(jobOf(storage, jobId), task.name, makeTask(job, input, missing)));
     const deadline = Date.now() + accessSeconds(job) * 1000;
-    await whileHolding(task, what, async (confirm) =>
-      provider.launch({
-        name: containerName(jobId, batch, attempt),
-        jobId,
-        batch,
-        attempt,
-        deadline,
-        parallel: job.parallel,
-        gpu: job.gpu,
-        environment: await scorerEnvironment(storage, job, task.name, deadline),
-        confirm,
-      }),
+    const request = {
+      name: containerName(jobId, batch, attempt),
+      jobId,
+      batch,
+      attempt,
+      deadline,
+      parallel: job.parallel,
+      gpu: job.gpu,
+      environment: await scorerEnvironment(storage, job, task.name, deadline),
+    };
+    await whileHolding(task, what, (confirm) =>
+      launchOrTell(storage, input, () => provider.launch({ ...request, confirm })),
     );
     return { remaining: state.missing.length, stopped: false };
   };

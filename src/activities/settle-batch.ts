@@ -10,6 +10,7 @@ import { type BatchState, readBatchState } from './batch-state.js';
 import type { SettleInput, SettleResult } from './inputs.js';
 import type { Ports } from './ports.js';
 import { readResolvedJob } from './resolved-job.js';
+import { noteWaiting } from './waiting.js';
 
 /** The settled blob: the counts for the status, and what was seen of the container before it was removed. */
 export interface Settled extends SettledCounts {
@@ -60,6 +61,7 @@ export function createSettleBatch({ storage, compute }: Pick<Ports, 'storage' | 
       observation,
       phases: phases ? [...before, phases] : before,
     });
+    if (stateOf(result, givenUp) === 'retrying') await noteWaiting(storage, input, message);
     const doom = doomOf(result, failed, job.spec.tolerate.failedItems);
     if (doom !== undefined && !stop)
       await writeJson(jobOf(storage, jobId), STOP, { reason: 'failed', message: doom } satisfies Stop);

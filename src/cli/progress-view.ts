@@ -12,6 +12,8 @@ export function createProgressView(stream: NodeJS.WriteStream, quiet: boolean, u
   return stream.isTTY ? barView(stream, unit) : lineView(stream, unit);
 }
 
+/** What a terminal has room for behind the bar. */
+const WAITING_LENGTH = 50;
 const FORMAT = '{stage} |{bar}| {value}/{total} {unit}  {rate}  {left}';
 
 function barView(stream: NodeJS.WriteStream, unit: string): ProgressView {
@@ -23,7 +25,8 @@ function barView(stream: NodeJS.WriteStream, unit: string): ProgressView {
   return {
     show(status) {
       const stage = status.stage ?? 'queued';
-      const payload = { stage: stage.padEnd(7), unit, ...words(status, unit) };
+      const { rate, left } = words(status, unit);
+      const payload = { stage: stage.padEnd(7), unit, rate, left: status.waiting[0]?.slice(0, WAITING_LENGTH) ?? left };
       if (shown === '') bar.start(status.items.total, status.items.done, payload);
       shown = stage;
       bar.setTotal(Math.max(1, status.items.total));
@@ -38,9 +41,13 @@ const LINE_EVERY_MS = 5000;
 function lineView(stream: NodeJS.WriteStream, unit: string): ProgressView {
   let stage = '';
   let last = 0;
+  let waiting = '';
   return {
     show(status) {
       const now = Date.now();
+      const why = status.waiting.join(' ');
+      if (why !== waiting && why !== '') stream.write(`waiting: ${why}\n`);
+      waiting = why;
       const current = status.stage ?? 'queued';
       if (current === stage && now - last < LINE_EVERY_MS) return;
       stage = current;

@@ -9,6 +9,8 @@ export interface Summary {
   frames: number;
   failedFrames: number;
   batches: number;
+  /** Container runs; more than batches when some had to be run again. */
+  attempts: number;
   framesPerSecond: number | null;
   warnings: string[];
   /** Seconds per stage as the client saw them: setting up, moving files, and the stages of the job. */
@@ -35,6 +37,7 @@ export function summarise(
     frames: status.items.total,
     failedFrames: status.items.failed,
     batches: status.batches.total,
+    attempts: status.attempts,
     framesPerSecond: status.framesPerSecond,
     warnings: status.warnings,
     seconds: { start: own.start, upload: own.upload, ...status.stages, download: own.download },
@@ -55,11 +58,12 @@ export function renderSeconds({ seconds: stages, totalSeconds }: Pick<Summary, '
 
 export function renderSummary(summary: Summary): string {
   const rate = summary.framesPerSecond === null ? '' : `, ${summary.framesPerSecond.toFixed(1)} frames/s`;
+  const again = summary.attempts > summary.batches ? `, ${summary.attempts} container runs` : '';
   const failed = summary.failedFrames > 0 ? `, ${summary.failedFrames} failed` : '';
   return [
     renderSeconds(summary),
     ...summary.warnings.map((warning) => `Warning: ${warning}`),
-    `${summary.frames} frames in ${summary.batches} batches${rate}${failed}`,
+    `${summary.frames} frames in ${summary.batches} batches${again}${rate}${failed}`,
     `Video:         ${summary.output}`,
     ...(summary.contactSheet === null ? [] : [`Contact sheet: ${summary.contactSheet}`]),
   ].join('\n');

@@ -73,13 +73,17 @@ const attemptName = (batch: number, attempt: number) => `${batchName(batch)}-a${
 
 export const PROGRESS_PREFIX = 'progress/';
 export const SETTLED_PREFIX = 'settled/';
+export const WAITING_PREFIX = 'waiting/';
 export const taskBlob = (batch: number, attempt: number) => `tasks/${attemptName(batch, attempt)}.json`;
 export const progressBlob = (batch: number, attempt: number) => `${PROGRESS_PREFIX}${attemptName(batch, attempt)}.json`;
 export const resultBlob = (batch: number, attempt: number) => `results/${attemptName(batch, attempt)}.json`;
 export const logBlob = (batch: number, attempt: number) => `logs/${attemptName(batch, attempt)}.log`;
 export const settledBlob = (batch: number) => `${SETTLED_PREFIX}${batchName(batch)}.json`;
 
-/** Batch and attempt that a progress or settled blob speaks of; attempt 0 for a settled blob. */
+/** Why a batch waits for its next container. */
+export const waitingBlob = (batch: number) => `${WAITING_PREFIX}${batchName(batch)}.json`;
+
+/** Batch and attempt that a progress or settled blob speaks of, or a waiting one; attempt 0 for these two. */
 export function parseBatchBlob(blob: string): { batch: number; attempt: number } | undefined {
   const match = /\/b(\d+)(?:-a(\d+))?\.json$/.exec(blob);
   return match ? { batch: Number(match[1]), attempt: Number(match[2] ?? 0) } : undefined;

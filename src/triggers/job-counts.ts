@@ -15,33 +15,56 @@ import {
   PROGRESS_PREFIX,
   SETTLED_PREFIX,
   stageProgressPrefix,
+  WAITING_PREFIX,
 } from '../storage/layout.js';
 import { isNotFound } from '../storage/storage.js';
 
+interface Counts {
+  items: ItemCounts;
+  batches: BatchCounts;
+  /** Container runs that were settled. */
+  attempts: number;
+  /** Why batches wait for their next container. */
+  waiting: string[];
+  phases: PhaseSummary;
+}
+
 /**
- * The counts behind a job's progress, from two short listings whose metadata hold them, however many items the job has.
+ * The counts behind a job's progress, from a few short listings whose metadata hold them, however many items the job has.
  * While a stage of the app's own runs, `items` are what that stage has handled.
  */
-export async function readCounts(
-  container: ContainerClient,
-  published: PublishedStatus | undefined,
-): Promise<{ items: ItemCounts; batches: BatchCounts; phases: PhaseSummary }> {
+export async function readCounts(container: ContainerClient, published: PublishedStatus | undefined): Promise<Counts> {
   const stage = published?.stages.at(-1)?.stage;
   const none = { total: 0, pending: 0, running: 0, done: 0, failed: 0 };
-  const [settled, reports, own] = await Promise.all([
+  const [settled, reports, waiting, own] = await Promise.all([
     list(container, SETTLED_PREFIX),
     list(container, PROGRESS_PREFIX),
+    stage === 'score' ? list(container, WAITING_PREFIX) : [],
     isOwnStage(stage) ? stageDone(container, stage) : undefined,
   ]);
   const scored = {
     ...(published?.plan
       ? countProgress(published.plan, settled as SettledCounts[], reports)
       : { items: { total: published?.items ?? 0, done: 0, failed: 0 }, batches: none }),
+    attempts: settled.reduce((sum, { attempt }) => sum + attempt, 0),
+    waiting: reasons(waiting, settled, reports),
     phases: summarize(sumPhases(settled.map((batch) => batch.phases))),
   };
   return own === undefined
     ? scored
     : { ...scored, items: { ...scored.items, total: Math.max(scored.items.total, own), done: own } };
+}
+
+const MOST_REASONS = 3;
+
+/** A batch that is over, or has a container that reports, does not wait any more. */
+function reasons(waiting: Listed[], settled: Listed[], reports: Listed[]): string[] {
+  const attempts = new Map(settled.map(({ batch, attempt }) => [batch, attempt]));
+  const over = settled.filter(({ state }) => state !== 'retrying');
+  const running = reports.filter(({ batch, attempt }) => attempt > (attempts.get(batch) ?? 0));
+  const busy = new Set([...over, ...running].map(({ batch }) => batch));
+  const told = waiting.filter(({ batch }) => !busy.has(batch)).map(({ reason }) => reason);
+  return [...new Set(told)].slice(0, MOST_REASONS);
 }
 
 function isOwnStage(stage: Stage | undefined): stage is OwnStage {
@@ -63,7 +86,7 @@ async function stageDone(container: ContainerClient, stage: OwnStage): Promise<n
   return done;
 }
 
-type Listed = RunningCounts & { state: string; phases: PhaseSums };
+type Listed = RunningCounts & { state: string; reason: string; phases: PhaseSums };
 
 async function list(container: ContainerClient, prefix: string): Promise<Listed[]> {
   const found: Listed[] = [];
@@ -80,6 +103,7 @@ async function list(container: ContainerClient, prefix: string): Promise<Listed[
         skipped: number('skipped'),
         failed: number('failed'),
         state: metadata.state ?? '',
+        reason: decodeURIComponent(metadata.reason ?? ''),
         phases: JSON.parse(metadata.phases ?? '{}') as PhaseSums,
       });
     }

@@ -12,6 +12,10 @@ export interface JobStatus {
   /** Items handled by the current stage while a video is split or stitched, or images are listed or collected; else scored ones. */
   items: ItemCounts;
   batches: BatchCounts;
+  /** Container runs that were settled. */
+  attempts: number;
+  /** Why batches wait for their next container: at most three reasons. */
+  waiting: string[];
   framesPerSecond: number | null;
   secondsLeft: number | null;
   /** Seconds that the phases of the settled container runs took. */
@@ -37,7 +41,7 @@ export async function readJobProgress(
   const stages = Object.fromEntries(
     (published?.stages ?? []).map((time) => [time.stage, time.seconds ?? (now - time.startedAt) / 1000]),
   );
-  const { items, batches, phases } = await readCounts(jobOf(storage, id), published);
+  const { items, batches, attempts, waiting, phases } = await readCounts(jobOf(storage, id), published);
   const state = stateOf(status, published);
   const running = state === 'running' && current !== undefined && current.stage !== 'finish';
   const elapsed = current ? (now - current.startedAt) / 1000 : 0;
@@ -53,6 +57,8 @@ export async function readJobProgress(
     stage: current?.stage ?? null,
     items,
     batches,
+    attempts,
+    waiting: running ? waiting : [],
     framesPerSecond: rate,
     secondsLeft: running && current.stage !== 'split' && current.stage !== 'list' ? secondsLeft : null,
     phases,

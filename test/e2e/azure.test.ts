@@ -116,7 +116,12 @@ describe('a job on emulated Azure', () => {
   ])('waits out %s without spending an attempt', async (_, fault) => {
     await spoil(fault);
     const id = await start('aci');
+    if (fault.on === 'PUT' && 'code' in fault) {
+      const waiting = () => stack.client.status(id).then((status) => status.waiting[0]);
+      expect(await until('the reason', waiting)).toMatch(/no room for the container now|throttl/);
+    }
     await endsRight(id);
+    expect((await stack.client.status(id)).waiting).toEqual([]);
     expect([await attemptsOf(id, 0), await attemptsOf(id, 1)]).toEqual([1, 1]);
   });
 

@@ -57,8 +57,12 @@ async function timed(work: () => unknown): Promise<Cost> {
   const [began, before] = [performance.now(), cpuSeconds()];
   await work();
   const [wall, after] = [(performance.now() - began) / 1000, cpuSeconds()];
-  const { ffmpeg, app, azurite } = before;
-  return { wall, ffmpeg: after.ffmpeg - ffmpeg, app: after.app - app, azurite: after.azurite - azurite };
+  return {
+    wall,
+    ffmpeg: after.ffmpeg - before.ffmpeg,
+    app: after.app - before.app,
+    azurite: after.azurite - before.azurite,
+  };
 }
 
 /** What ffmpeg alone takes to write the frames to disk, and to read and encode them. */

@@ -1,7 +1,7 @@
 /**
  * Split and stitch through Azurite against plain ffmpeg that writes the same frames, through the same filters and encoders, to disk and
- * back. Run it with `npm run bench:media`; sizes and lengths such as `1920x1080:200` may follow.
- * Beside the seconds on the wall stand those of all processors together, Azurite's too, which other work on the machine disturbs less.
+ * back. The clip is the sample, over and over. Run it with `npm run bench:media`; sizes and lengths such as `1920x1080:200` may follow.
+ * Beside the seconds on the wall stand those of the processors by program, which other work on the machine disturbs less.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -22,6 +22,7 @@ import { openStorage, readBytes, writeJson } from '../src/storage/storage.js';
 
 const DEFAULTS = ['640x360:100', '640x360:1000', '1920x1080:100', '64x48:100', '64x48:1000', '64x48:10000'];
 const clips = process.argv.length > 2 ? process.argv.slice(2) : DEFAULTS;
+const SAMPLE = path.resolve(import.meta.dirname, '../samples/coast.mp4');
 const tools = findFfmpeg({}, process.env.PATH ?? '');
 const media = createMedia(tools);
 const folder = mkdtempSync(path.join(os.tmpdir(), 'bench-media-'));
@@ -31,23 +32,37 @@ const storage = openStorage({ mediaConnection: connection, internalConnection: c
 
 const ffmpeg = (...args: string[]) => void execFileSync(tools.ffmpeg, ['-loglevel', 'error', '-y', ...args]);
 
+/** Seconds on the wall, and of the processors: for ffmpeg and ffprobe, the app, and Azurite. */
 interface Cost {
   wall: number;
-  cpu: number;
+  ffmpeg: number;
+  app: number;
+  azurite: number;
 }
 
-/** Processor seconds of this process, its ended children and Azurite (Linux counts hundredths). */
-function cpuSeconds(): number {
+/** Processor seconds so far of the ended children, this process and Azurite (Linux counts hundredths). */
+function cpuSeconds(): Omit<Cost, 'wall'> {
   const fields = (pid: number | string) =>
     (readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1] ?? '').split(' ').map(Number);
   const [own, other] = [fields('self'), fields(azurite.child.process.pid ?? 'self')];
-  return [...own.slice(11, 15), ...other.slice(11, 13)].reduce((sum, ticks) => sum + ticks, 0) / 100;
+  const seconds = (ticks: number[]) => ticks.reduce((sum, each) => sum + each, 0) / 100;
+  return {
+    ffmpeg: seconds(own.slice(13, 15)),
+    app: seconds(own.slice(11, 13)),
+    azurite: seconds(other.slice(11, 13)),
+  };
 }
 
 async function timed(work: () => unknown): Promise<Cost> {
   const [began, before] = [performance.now(), cpuSeconds()];
   await work();
-  return { wall: (performance.now() - began) / 1000, cpu: cpuSeconds() - before };
+  const [wall, after] = [(performance.now() - began) / 1000, cpuSeconds()];
+  return {
+    wall,
+    ffmpeg: after.ffmpeg - before.ffmpeg,
+    app: after.app - before.app,
+    azurite: after.azurite - before.azurite,
+  };
 }
 
 /** What ffmpeg alone takes to write the frames to disk, and to read and encode them. */
@@ -92,21 +107,25 @@ async function score(work: ReturnType<typeof storage.media.getContainerClient>, 
 }
 
 const sum = (costs: Cost[], of: keyof Cost) => costs.reduce((total, cost) => total + cost[of], 0);
-const shown = (costs: Cost[]) => costs.map(({ wall, cpu }) => `${wall.toFixed(2)} (${cpu.toFixed(2)})`).join(', ');
+const walls = (costs: Cost[]) => costs.map(({ wall }) => wall.toFixed(2)).join(' + ');
 
 try {
-  console.log('| frames | ffmpeg: split, stitch, s (CPU) | through storage, s (CPU) | ratio (CPU) | peak memory, MB |');
-  console.log('| --- | --- | --- | --- | --- |');
+  console.log(
+    '| frames | ffmpeg: split + stitch, s | through storage, s | ratio | CPU ms a frame: ffmpeg alone | ffmpeg + app + Azurite | memory, MB |',
+  );
+  console.log('| --- | --- | --- | --- | --- | --- | --- |');
   for (const [index, name] of clips.entries()) {
     const [size = '', frames = 0] = name.split(':');
     const clip = path.join(folder, 'clip.mp4');
-    const length = `testsrc2=size=${size}:rate=25:duration=${Number(frames) / 25}`;
-    ffmpeg('-f', 'lavfi', '-i', length, '-pix_fmt', 'yuv420p', clip);
+    const scaled = ['-vf', `scale=${size.replace('x', ':')}`, '-frames:v', String(frames)];
+    ffmpeg('-stream_loop', '-1', '-i', SAMPLE, '-an', ...scaled, '-preset', 'veryfast', '-pix_fmt', 'yuv420p', clip);
     const facts = await media.probe(clip);
     const [alone, stored] = [await plain(clip, facts), await through(clip, facts, `bench-${index}`)];
-    const ratio = (of: keyof Cost) => (sum(stored, of) / sum(alone, of)).toFixed(2);
+    const ratio = (sum(stored, 'wall') / sum(alone, 'wall')).toFixed(2);
+    const each = (costs: Cost[], of: keyof Cost) => ((sum(costs, of) / Number(frames)) * 1000).toFixed(1);
+    const parts = (['ffmpeg', 'app', 'azurite'] as const).map((of) => each(stored, of)).join(' + ');
     const memory = (process.resourceUsage().maxRSS / 1024).toFixed(0);
-    const cells = [`${frames} × ${size}`, shown(alone), shown(stored), `${ratio('wall')} (${ratio('cpu')})`, memory];
+    const cells = [`${frames} × ${size}`, walls(alone), walls(stored), ratio, each(alone, 'ffmpeg'), parts, memory];
     console.log(`| ${cells.join(' | ')} |`);
   }
 } finally {

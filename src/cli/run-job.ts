@@ -12,6 +12,8 @@ export const COMPUTES = ['local', 'aci', 'container-apps', 'aci-emulated', 'cont
 export const FRAME_FORMATS = ['png', 'jpg'] as const;
 
 const POLL_MS = { least: 250, most: 1000 };
+/** A deployed app may be restarted, or be out of reach for a moment, while its job goes on. */
+const SILENCE_MS = 60_000;
 
 /** What videos and image folders have in common. */
 export interface JobOptions {
@@ -58,7 +60,8 @@ export async function runThrough(options: JobOptions, way: Way): Promise<{ statu
     const started = seconds();
     const spec = await uploadAll(client, options, way.upload);
     const uploaded = seconds();
-    const status = await runJob(client, spec, view, options.signal);
+    const patience = options.url === undefined ? 0 : SILENCE_MS;
+    const status = await runJob(client, spec, view, { patience, signal: options.signal });
     view.end();
     const finished = seconds();
     await way.save(client, status);
@@ -92,22 +95,38 @@ async function modelFiles(options: JobOptions): Promise<{ card?: string; labels?
   return filesOf(options.model, options);
 }
 
-async function runJob(client: JobClient, spec: object, view: ProgressView, signal: AbortSignal): Promise<JobStatus> {
+interface Watching {
+  /** Milliseconds without an answer after which the app is given up. */
+  patience: number;
+  signal: AbortSignal;
+}
+
+async function runJob(
+  client: JobClient,
+  spec: object,
+  view: ProgressView,
+  { patience, signal }: Watching,
+): Promise<JobStatus> {
   const id = await client.start(spec);
+  let answered = performance.now();
   for (;;) {
     if (signal.aborted) await cancel(client, id);
-    const status = await client.status(id);
-    view.show(status);
-    if (status.state === 'done') return status;
-    if (status.state === 'failed' || status.state === 'cancelled') {
-      throw new JobError(
-        status.error?.kind ?? 'platform',
-        status.error?.message ?? `Job ${id} ended as ${status.state}.`,
-      );
+    const status = await client.status(id).catch((error: unknown) => {
+      const silent = performance.now() - answered;
+      if (!(error instanceof JobError && error.kind === 'platform') || silent >= patience) throw error;
+    });
+    if (status) {
+      answered = performance.now();
+      view.show(status);
+      if (status.state === 'done') return status;
+      if (status.state === 'failed' || status.state === 'cancelled') throw endOf(status);
     }
-    await wait(pollPause(status), undefined, { signal }).catch(() => undefined);
+    await wait(status ? pollPause(status) : POLL_MS.most, undefined, { signal }).catch(() => undefined);
   }
 }
+
+const endOf = ({ id, state, error }: JobStatus) =>
+  new JobError(error?.kind ?? 'platform', error?.message ?? `Job ${id} ended as ${state}.`);
 
 /** Each look costs the app a few requests to storage: fewer while much is left, more when the stage is about to end. */
 function pollPause({ secondsLeft }: JobStatus): number {

@@ -1,5 +1,5 @@
-import { createRequire } from 'node:module';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type Child, startChild } from './child.js';
 import { choosePort, startOnFreePort } from './ports.js';
 
@@ -50,7 +50,7 @@ function launch(
   const ports = ['--blobPort', String(blob), '--queuePort', String(queue), '--tablePort', String(table)];
   const data = ['--location', path.join(folder, 'azurite')];
   return startChild({
-    script: createRequire(import.meta.url).resolve('azurite/dist/src/azurite.js'),
+    script: fileURLToPath(new URL('azurite-main.js', import.meta.url)),
     args: [...ports, ...data, '--skipApiVersionCheck', '--disableTelemetry', '--silent'],
     env,
     logFile: path.join(folder, 'azurite.log'),

@@ -1,0 +1,20 @@
+import { BlobServiceClient } from '@azure/storage-blob';
+import { afterAll, expect, inject, test } from 'vitest';
+
+const service = BlobServiceClient.fromConnectionString(inject('storage'));
+const containers = ['azurite-names-a', 'azurite-names-b'].map((name) => service.getContainerClient(name));
+afterAll(() => Promise.all(containers.map((container) => container.deleteIfExists())));
+
+test('a blob is found by its name in its own container, and its snapshot stays what it was', async () => {
+  await Promise.all(containers.map((container) => container.create()));
+  const blobs = containers.map((container) => container.getBlockBlobClient('frames/0000001.png'));
+  for (const [index, blob] of blobs.entries()) await blob.upload(`first ${index}`, 7);
+  const [a, b] = blobs;
+  const { snapshot = '' } = (await a?.createSnapshot()) ?? {};
+  await a?.upload('second 0', 8);
+  expect((await a?.downloadToBuffer())?.toString()).toBe('second 0');
+  expect((await a?.withSnapshot(snapshot).downloadToBuffer())?.toString()).toBe('first 0');
+  expect((await b?.downloadToBuffer())?.toString()).toBe('first 1');
+  await a?.deleteIfExists({ deleteSnapshots: 'include' });
+  expect([await a?.exists(), await b?.exists()]).toEqual([false, true]);
+});

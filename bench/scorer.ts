@@ -20,8 +20,8 @@ const [size, frames] = process.argv.slice(2);
 const sizes: [size: string, frames: number][] = size
   ? [[size, Number(frames ?? 60)]]
   : [
-      ['480x270', 240],
-      ['1280x720', 48],
+      ['480x270', 360],
+      ['1280x720', 72],
     ];
 
 const round = (value: number, digits = 2) => Number(value.toFixed(digits));

@@ -1,10 +1,11 @@
 import type { ImageInput, ImageOutput, ModelCard, PartialCard, PartialInput } from './card-schema.js';
 import { validateCard } from './card-schema.js';
-import { chooseInputs, chooseOutput, find, list } from './choose-tensors.js';
+import { chooseInputs, chooseOutput } from './choose-tensors.js';
 import { colours, completeImage, type ImageDefaults } from './complete-image.js';
 import { completeMask } from './complete-mask.js';
 import { completeSize } from './complete-size.js';
 import { JobError } from './failure.js';
+import { find, list } from './find-tensor.js';
 import { checkLabels, chooseLabels, countClasses } from './labels.js';
 import type { ModelSignature, TensorSignature } from './model-signature.js';
 import { describeTensor, imageSize } from './model-signature.js';

@@ -18,11 +18,11 @@ export function completeSize(
   const fixed = card.fixed ?? (width !== undefined && height !== undefined ? [width, height] : null);
   const fits = fixed === null ? width === undefined && height === undefined : agrees(fixed, width, height);
   if (!fits) {
-    const says = fixed === null ? 'sets no fixed size' : `says ${fixed.join('x')}`;
-    throw new JobError(
-      'user',
-      `The model card ${says}, but the model says ${describeTensor(tensor)}: correct "size.fixed" in the card.`,
-    );
+    const what =
+      fixed === null
+        ? `The model fixes one side of ${describeTensor(tensor)}: give both as "size.fixed" in the model card.`
+        : `The model card says ${fixed.join('x')}, but the model says ${describeTensor(tensor)}: correct "size.fixed" in the card.`;
+    throw new JobError('user', what);
   }
   const { multipleOf = 1, minimum = 1 } = card;
   const tiles = completeTiles(card.tiles, fixed, tensor);

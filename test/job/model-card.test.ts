@@ -179,6 +179,30 @@ describe('completeCard refuses in one sentence', () => {
     ],
     ['a constant for nothing', { constants: { beta: [1] } }, model([free], [freeOut]), 'names the input "beta"'],
     [
+      'more constants than the input holds',
+      { constants: { alpha: [1, 2, 3] } },
+      model([free, tensor('alpha', ['b', 2])], [freeOut]),
+      'gives the input "alpha" float32 [b,2] 3 constants, but it holds 2',
+    ],
+    [
+      'a constant of a type that is not written',
+      { constants: { alpha: [1] } },
+      model([free, tensor('alpha', [1], 'string')], [freeOut]),
+      '"alpha" string [1] can have no constant: export it with one of float32',
+    ],
+    [
+      'a part of a whole number',
+      { constants: { alpha: [1, 0.5] } },
+      model([free, tensor('alpha', [2], 'int64')], [freeOut]),
+      'the constant 0.5, but it holds whole numbers from',
+    ],
+    [
+      'a constant too large for a byte',
+      { constants: { alpha: [256] } },
+      model([free, tensor('alpha', [1], 'uint8')], [freeOut]),
+      'the constant 256, but it holds whole numbers from 0 to 255',
+    ],
+    [
       'several outputs of which none is named',
       { output: { kind: 'classes' } },
       model([free], [tensor('a', [1, 10]), tensor('b', [1, 10])]),
@@ -204,7 +228,7 @@ describe('completeCard refuses in one sentence', () => {
       model([tensor('in', [1, 3, 8, 8])], [freeOut]),
       'says 8x9, but the model says',
     ],
-    ['half a fixed size', {}, model([tensor('in', [1, 3, 256, 'w'])], [freeOut]), 'correct "size.fixed"'],
+    ['half a fixed size', {}, model([tensor('in', [1, 3, 256, 'w'])], [freeOut]), 'give both as "size.fixed"'],
     [
       'two size rules',
       { input: { size: { multipleOf: 4 } } },

@@ -2,6 +2,7 @@ import ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import type { ImageTensor } from '../../src/job/model-card.js';
 import type { Picture } from '../../src/scorer/picture.js';
+import { constantTensor } from '../../src/scorer/feeder.js';
 import { packPicture } from '../../src/scorer/pack.js';
 import { allocateTensor, dimensionsOf, entryOf, outputSize } from '../../src/scorer/tensor.js';
 import { unpackPicture } from '../../src/scorer/unpack.js';
@@ -105,5 +106,18 @@ describe('an output of the wrong shape', () => {
     const tensor = new ort.Tensor('float32', new Float32Array(12), [3, 4]);
     expect(() => entryOf(tensor, 0, 2)).toThrow('the model gave a tensor of shape [3,4] for 2 pictures');
     expect(entryOf(tensor, 1, 3)).toMatchObject({ dims: [1, 4] });
+  });
+});
+
+describe('a constant', () => {
+  it.each([
+    ['float32', Float32Array.of(1, 2, 2, 2)],
+    ['float16', Uint16Array.of(0x3c00, 0x4000, 0x4000, 0x4000)],
+    ['uint8', Uint8Array.of(1, 2, 2, 2)],
+    ['int32', Int32Array.of(1, 2, 2, 2)],
+    ['int64', BigInt64Array.of(1n, 2n, 2n, 2n)],
+  ])('of %s is repeated until the tensor is full', (type, data) => {
+    const shape = ['batch', 2, 2];
+    expect(constantTensor({ name: 'x', type, shape }, [1, 2])).toMatchObject({ type, dims: [1, 2, 2], data });
   });
 });

@@ -1,6 +1,7 @@
 import type { ImageInput, ImageOutput, ModelCard, PartialCard, PartialInput } from './card-schema.js';
 import { validateCard } from './card-schema.js';
 import { chooseInputs, chooseOutput } from './choose-tensors.js';
+import { completeDetections } from './complete-detections.js';
 import { colours, completeImage, type ImageDefaults } from './complete-image.js';
 import { completeMask } from './complete-mask.js';
 import { completeSize } from './complete-size.js';
@@ -13,8 +14,6 @@ import { describeTensor, imageSize } from './model-signature.js';
 /** Longest side of a style picture whose card and model set no size: enough for brush strokes, cheap in every frame. */
 const STYLE_LONGEST_SIDE = 512;
 const BEST_CLASSES = 5;
-const DETECTION_THRESHOLD = 0.5;
-const DETECTION_OVERLAP = 0.45;
 
 /**
  * Fills in what a card leaves out, from the model's own signature, and checks the rest against it.
@@ -93,22 +92,8 @@ function completeOutput(
       checkLabels(labels, countClasses(tensor));
       return { kind: 'classes', name: tensor.name, top, softmax, labels };
     }
-    case 'detections': {
-      const scores = named(model, output.name ?? 'scores');
-      const labels = chooseLabels(output.labels, labelFile);
-      const classes = scores.shape.at(-1);
-      checkLabels(labels, typeof classes === 'number' ? classes : undefined);
-      return {
-        kind: 'detections',
-        name: scores.name,
-        boxes: named(model, output.boxes ?? 'boxes').name,
-        unit: output.unit ?? 'fraction',
-        background: output.background ?? [],
-        threshold: output.threshold ?? DETECTION_THRESHOLD,
-        overlap: output.overlap ?? DETECTION_OVERLAP,
-        labels,
-      };
-    }
+    case 'detections':
+      return completeDetections(output, model, labelFile);
     case 'mask':
       return completeMask(output, anyOutput(model, output.name), input);
     case 'tensor':

@@ -33,12 +33,19 @@ export function completeSize(
       `The model card gives ${describeTensor(tensor)} the fixed size ${fixed.join('x')}, so its other size rules have no meaning: leave them out.`,
     );
   }
+  const { keepProportions } = card;
+  if (keepProportions === true && (fixed === null || tiles !== undefined))
+    throw new JobError(
+      'user',
+      `The model card says "size.keepProportions" of ${describeTensor(tensor)}, whose pictures are stretched nowhere: leave it out, or give "size.fixed" and no tiles.`,
+    );
   const longest = card.longestSide === undefined ? longestSide : card.longestSide;
   return {
     fixed,
     longestSide: fixed === null || tiles !== undefined ? longest : null,
     multipleOf,
     minimum,
+    ...(keepProportions !== undefined && { keepProportions }),
     ...(tiles && { tiles }),
   };
 }

@@ -203,6 +203,12 @@ describe('completeCard refuses in one sentence', () => {
       'the constant 256, but it holds whole numbers from 0 to 255',
     ],
     [
+      'proportions of pictures that are not stretched',
+      { input: { size: { keepProportions: true } } },
+      ok,
+      'whose pictures are stretched nowhere: leave it out',
+    ],
+    [
       'several outputs of which none is named',
       { output: { kind: 'classes' } },
       model([free], [tensor('a', [1, 10]), tensor('b', [1, 10])]),

@@ -6,7 +6,7 @@ const name = z.string().min(1);
 /** Names of the classes in the model's order: as many as the model has classes, or none. */
 const labels = z.array(z.string());
 /** What a person writes: the names, or the name of a label file that is stored with the model. */
-const labelsOrFile = z.union([labels, name]);
+const labelsOrFile = z.union([labels, name], 'expected a list of names or the name of a label file');
 const fraction = z.number().min(0).max(1);
 
 /** One JSON line: the best classes of a vector of scores. */

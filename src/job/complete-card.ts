@@ -1,5 +1,6 @@
 import type { ImageInput, ImageOutput, ModelCard, PartialCard, PartialInput } from './card-schema.js';
 import { validateCard } from './card-schema.js';
+import { checkCrop } from './check-crop.js';
 import { chooseInputs, chooseOutput } from './choose-tensors.js';
 import { completeDetections } from './complete-detections.js';
 import { colours, completeImage, type ImageDefaults } from './complete-image.js';
@@ -10,6 +11,7 @@ import { find, list } from './find-tensor.js';
 import { checkLabels, chooseLabels, countClasses } from './labels.js';
 import type { ModelSignature, TensorSignature } from './model-signature.js';
 import { describeTensor, imageSize } from './model-signature.js';
+import { NPY_TYPES } from './npy-types.js';
 
 /** Longest side of a style picture whose card and model set no size: enough for brush strokes, cheap in every frame. */
 const STYLE_LONGEST_SIDE = 512;
@@ -99,18 +101,19 @@ function completeOutput(
     case 'tensor':
       break;
   }
-  return { kind: 'tensor', name: only(model, output.name).name };
+  return { kind: 'tensor', name: storable(anyOutput(model, output.name)).name };
 }
 
 function completePicture(card: Partial<ImageOutput>, tensor: TensorSignature, input: ImageInput): ImageOutput {
   const image = completeImage(card, tensor, input, input.layout);
-  const { width, height } = imageSize(tensor, image.layout);
+  const size = imageSize(tensor, image.layout);
   const [inputWidth, inputHeight] = input.size.fixed ?? [];
   const { kind, scale } = card;
-  const scales = [width, height, inputWidth, inputHeight].every((side) => side !== undefined)
-    ? width !== inputWidth || height !== inputHeight
+  const scales = [size.width, size.height, inputWidth, inputHeight].every((side) => side !== undefined)
+    ? size.width !== inputWidth || size.height !== inputHeight
     : false;
   const fit = card.fit ?? (scales && scale === undefined ? 'resize' : 'crop');
+  if (fit === 'crop') checkCrop(tensor, size, input, scale);
   return { ...(kind && { kind }), ...image, fit, ...(scale && { scale }) };
 }
 
@@ -129,8 +132,14 @@ function anyOutput(model: ModelSignature, name: string | undefined): TensorSigna
 function named(model: ModelSignature, name: string): TensorSignature {
   const tensor = find(model.outputs, name, 'output');
   if (tensor !== undefined && ['float32', 'float16', 'uint8'].includes(tensor.type)) return tensor;
-  throw new JobError(
-    'user',
-    `The model's ${tensor ? describeTensor(tensor) : name} is of a type that is not read: export it as float32.`,
-  );
+  throw unread(tensor ? describeTensor(tensor) : name);
+}
+
+function storable(tensor: TensorSignature): TensorSignature {
+  if (Object.hasOwn(NPY_TYPES, tensor.type)) return tensor;
+  throw unread(describeTensor(tensor));
+}
+
+function unread(what: string): JobError {
+  return new JobError('user', `The model's ${what} is of a type that is not read: export it as float32.`);
 }

@@ -72,6 +72,7 @@ function checkTensors(
         'holds boxes alone, and "output.transposed" and "output.objectness" are for one tensor of boxes and scores: leave them out',
       );
   }
+  if (![0, 2, 3].includes(boxes.shape.length)) throw refusal(boxes, 'is no list of boxes: correct "output.boxes"');
   const numbers = boxes.shape.at(transposed ? -2 : -1);
   if (typeof numbers !== 'number') return;
   const least = boxes !== scores ? 4 : classes === scores.name || objectness === true ? 6 : 5;

@@ -66,7 +66,7 @@ function completeTiles(
   if (fixed !== null && !agrees(size, ...fixed))
     throw new JobError(
       'user',
-      `The model card says tiles of ${size.join('x')}, but the model says ${describeTensor(tensor)}: leave "size.tiles.size" out.`,
+      `The model card says tiles of ${size.join('x')}, but ${describeTensor(tensor)} takes ${fixed.join('x')}: leave "size.tiles.size" out.`,
     );
   const most = Math.floor(Math.min(...size) / 2);
   const { overlap = Math.min(TILE_OVERLAP, most) } = card;

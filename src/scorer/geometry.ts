@@ -1,9 +1,7 @@
+import { LARGEST_OVERHANG } from '../job/check-crop.js';
 import { JobError } from '../job/failure.js';
 import type { ImageOutput, SizeRule } from '../job/model-card.js';
 import type { Size } from './picture.js';
-
-/** A model that rounds its output up adds less than this; more is taken for a model that scales. */
-const LARGEST_OVERHANG = 64;
 
 /**
  * A frame is first resized to `scaled`, then padded right and below to `padded`, the size the model sees. Where the card

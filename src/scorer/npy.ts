@@ -1,16 +1,7 @@
 import { JobError } from '../job/failure.js';
+import { NPY_TYPES } from '../job/npy-types.js';
 import type { OutputTensor } from './tensor.js';
 
-/** NumPy's names of ONNX element types, little endian. */
-const TYPES: Record<string, string> = {
-  float32: '<f4',
-  float16: '<f2',
-  float64: '<f8',
-  uint8: '|u1',
-  int8: '|i1',
-  int32: '<i4',
-  int64: '<i8',
-};
 /** Version 1.0. */
 const MAGIC = Buffer.from([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0]);
 const ALIGNMENT = 64;
@@ -20,7 +11,7 @@ const ALIGNMENT = 64;
  * @throws JobError `item`: NumPy has no such type.
  */
 export function toNpy({ type, dims, data }: OutputTensor): Uint8Array<ArrayBuffer> {
-  const descr = TYPES[type];
+  const descr = NPY_TYPES[type];
   if (descr === undefined || !ArrayBuffer.isView(data)) {
     throw new JobError('item', `the model gave ${type} values, which a .npy file does not hold`);
   }

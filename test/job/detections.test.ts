@@ -74,10 +74,10 @@ describe('the card of a detector', () => {
     ['outputs of other names', several, {}, 'names the output "scores", but the model has only "num_detections"'],
     ['classes that are not there', several, { ...names, classes: 'kinds' }, 'names the output "kinds"'],
     [
-      'boxes of one number',
+      'scores as boxes',
       several,
-      { ...names, boxes: 'num_detections' },
-      'gives 1 numbers for each box, which takes 4',
+      { name: 'detection_boxes', boxes: 'detection_scores' },
+      'gives 100 numbers for each box, which takes 4',
     ],
     [
       'too few numbers',
@@ -85,6 +85,7 @@ describe('the card of a detector', () => {
       { classes: 'y' },
       'gives 5 numbers for each box, which takes 6 or more',
     ],
+    ['a picture', [tensor('y', [1, 3, 64, 64])], {}, 'is no list of boxes'],
     ['whole numbers as scores', [tensor('y', [1, 300, 6], 'int64')], {}, 'is of a type that is not read'],
     ['rules for one tensor', several, { ...names, objectness: true }, 'are for one tensor of boxes and scores'],
     [

@@ -177,6 +177,8 @@ describe('toNpy', () => {
     [new ort.Tensor('float32', Float32Array.of(1, 2, 3, 4), [2, 2]), "'<f4'", '(2, 2)'],
     [new ort.Tensor('uint8', Uint8Array.of(7), [1]), "'|u1'", '(1,)'],
     [new ort.Tensor('float16', Uint16Array.of(0x3c00), []), "'<f2'", '()'],
+    [new ort.Tensor('int64', BigInt64Array.of(-1n, 7n), [1, 2]), "'<i8'", '(1, 2)'],
+    [new ort.Tensor('bool', Uint8Array.of(0, 1), [2]), "'|b1'", '(2,)'],
   ])('writes the header and the values', (tensor, type, shape) => {
     const file = Buffer.from(toNpy(tensor));
     const start = 10 + file.readUInt16LE(8);

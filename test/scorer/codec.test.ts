@@ -164,12 +164,11 @@ describe.each(['sharp', 'jimp'] as const)('%s', (name) => {
   });
 });
 
-/** The same file, claiming to be 20000x20000. */
+/** The same file, claiming a row more than is allowed. */
 function huge(png: Buffer): Buffer {
   const copy = Buffer.from(png);
-  copy.writeUInt32BE(20_000, 16);
-  copy.writeUInt32BE(20_000, 20);
-  expect(20_000 * 20_000).toBeGreaterThan(PIXEL_LIMIT);
+  copy.writeUInt32BE(10_000, 16);
+  copy.writeUInt32BE(PIXEL_LIMIT / 10_000 + 1, 20);
   // The checksum of the header chunk, which some readers check first.
   copy.writeUInt32BE(crc32(copy.subarray(12, 29)), 29);
   return copy;

@@ -191,6 +191,14 @@ describe('toNpy', () => {
     expect(file.subarray(start).equals(values)).toBe(true);
   });
 
+  it.each([
+    new ort.Tensor('float32', Float32Array.of(1, NaN), [2]),
+    new ort.Tensor('float64', Float64Array.of(-Infinity, 1), [2]),
+    new ort.Tensor('float16', Uint16Array.of(0x3c00, 0x7e00), [2]),
+  ])('refuses values that are no numbers: $type', (tensor) => {
+    expect(() => toNpy(tensor)).toThrow('the model gave 1 of 2 values that are not finite numbers');
+  });
+
   it('refuses what NumPy has not', () => {
     expect(() => toNpy(new ort.Tensor('string', ['a'], [1]))).toThrow('the model gave string values');
   });

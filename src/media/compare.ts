@@ -37,10 +37,10 @@ const TIME_TOLERANCE = 0.001_001;
 export async function compare(ffprobe: Program, request: CompareRequest): Promise<Comparison> {
   const { source, output, facts, timetable, signal } = request;
   const end = timetable.broken ? endOf(timetable) + facts.fileStart : Infinity;
-  const silent = facts.audioStreams === 0;
+  const silence = facts.audioStreams === 0 ? Promise.resolve(new Map<string, Sound>()) : undefined;
   const reading = [
-    silent ? new Map<string, Sound>() : readSound(ffprobe, source, signal, end),
-    silent ? new Map<string, Sound>() : readSound(ffprobe, output, signal),
+    silence ?? readSound(ffprobe, source, signal, end),
+    silence ?? readSound(ffprobe, output, signal),
     readTimes(ffprobe, output, signal),
   ] as const;
   // All are waited for whatever happens, so that no ffprobe is left behind.

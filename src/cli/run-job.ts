@@ -74,9 +74,10 @@ export async function runThrough(options: JobOptions, way: Way): Promise<{ statu
 }
 
 async function uploadAll(client: JobClient, options: JobOptions, upload: Way['upload']): Promise<object> {
+  const beside = isModelFile(options.model) ? await modelFiles(options) : {};
   const [files, model, style] = await Promise.all([
     upload(client),
-    isModelFile(options.model) ? client.upload('model', options.model, await modelFiles(options)) : options.model,
+    isModelFile(options.model) ? client.upload('model', options.model, beside) : options.model,
     options.style === undefined ? undefined : client.upload('style', options.style),
   ]);
   return {

@@ -6,7 +6,7 @@ const name = z.string().min(1);
 /** Names of the classes in the model's order: as many as the model has classes, or none. */
 const labels = z.array(z.string());
 /** What a person writes: the names, or the name of a label file that is stored with the model. */
-const labelsOrFile = z.union([labels, name]);
+const labelsOrFile = z.union([labels, name], 'expected a list of names or the name of a label file');
 const fraction = z.number().min(0).max(1);
 
 /** One JSON line: the best classes of a vector of scores. */
@@ -23,18 +23,30 @@ export const classesOutput = z.strictObject({
 /** One JSON line: boxes around what was found, in pixels of the item. */
 export const detectionsOutput = z.strictObject({
   kind: z.literal('detections'),
-  /** Scores, `[batch, boxes, classes]`. */
+  /** Scores: `[batch, boxes, classes]`, or `[batch, boxes]` where `classes` names a tensor. */
   name,
-  /** Corners left, top, right, bottom of each box, `[batch, boxes, 4]`. */
+  /** `[batch, boxes, 4]`. The same as `name`: each row holds a box and then its scores. */
   boxes: name,
+  /** The class of each box, `[batch, boxes]`. The same as `name`: each row holds a box, its score and its class. */
+  classes: name.optional(),
+  /** The numbers of a box: the sides in this order, or left, top, width, height, or the centre, width, height. */
+  format: z.enum(['ltrb', 'tlbr', 'ltwh', 'center']),
   /** `fraction`: 0..1 of the model's input; `pixel`: pixels of it. */
   unit: z.enum(['fraction', 'pixel']),
+  /** Of one tensor: `[batch, numbers, boxes]` instead of rows. */
+  transposed: z.boolean().optional(),
+  /** Of one tensor: the fifth number is how likely there is anything at all, which the other scores are multiplied by. */
+  objectness: z.boolean().optional(),
+  /** What makes probabilities of the scores. Left out: they are. */
+  activation: z.enum(['none', 'sigmoid', 'softmax']).optional(),
   /** Classes that stand for nothing found. */
   background: z.array(z.int().min(0)),
   /** Boxes with a lower score are left out. */
   threshold: fraction,
   /** Of boxes of one class that overlap more than this (intersection over union), only the best stays. */
   overlap: fraction,
+  /** How many boxes are given at most, the best first. Left out: 300. */
+  top: z.int().min(1).max(10_000).optional(),
   labels,
 });
 

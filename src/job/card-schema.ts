@@ -35,6 +35,8 @@ const sizeRule = z.strictObject({
   multipleOf: side,
   /** Pictures are padded with their edge pixels until both sides have at least this many pixels. */
   minimum: side,
+  /** Pictures are scaled into `fixed` and padded with their edge pixels instead of being stretched to it. Left out: false. */
+  keepProportions: z.boolean().optional(),
   /** Larger pictures are scored in tiles that are blended where they overlap. Null or left out: whole. */
   tiles: tiles.nullable().optional(),
 });
@@ -48,7 +50,7 @@ const imageTensor = z.strictObject({
   range,
   /** Taken from the values in `range`, then they are divided by `std`; an output is treated the other way round. */
   mean: perChannel.optional(),
-  std: perChannel.refine((values) => values.every((value) => value > 0), 'must be above 0').optional(),
+  std: z.array(z.number().positive('must be above 0')).min(1).max(3).optional(),
 });
 const imageInput = imageTensor.extend({ size: sizeRule });
 const imageOutput = imageTensor.extend({
@@ -77,6 +79,8 @@ const partialInput = imageInput.partial().extend({ size: partialSize.optional() 
 
 /** What a person writes beside the model: everything may be left out. */
 export const partialCardSchema = z.strictObject({
+  /** Where an editor finds the schema of cards. */
+  $schema: z.string().optional(),
   description: z.string().optional(),
   input: partialInput.optional(),
   style: partialInput.nullable().optional(),

@@ -1,5 +1,7 @@
 import { JobError } from './failure.js';
+import { find, list } from './find-tensor.js';
 import type { PartialCard } from './card-schema.js';
+import { checkConstants } from './constants.js';
 import type { ModelSignature, TensorSignature } from './model-signature.js';
 import { describeTensor, imageLayout } from './model-signature.js';
 
@@ -56,18 +58,6 @@ function takesPicture(tensor: TensorSignature, inputs: TensorSignature[]): boole
   return inputs.some(isPicture) ? isPicture(tensor) : imageLayout(tensor, 1) !== undefined;
 }
 
-function checkConstants(
-  { constants = {} }: PartialCard,
-  inputs: TensorSignature[],
-  pictures: (TensorSignature | undefined)[],
-): void {
-  for (const name of Object.keys(constants)) {
-    const tensor = find(inputs, name, 'input');
-    if (pictures.includes(tensor))
-      throw new JobError('user', `The model card gives the input "${name}" a constant and a picture: choose one.`);
-  }
-}
-
 /** @throws JobError `user`: no output looks like a picture, or several do and the card names none. */
 export function chooseOutput(partial: PartialCard, { outputs }: ModelSignature, channels: 1 | 3): TensorSignature {
   const named = find(outputs, partial.output?.name, 'output');
@@ -109,16 +99,4 @@ function isPicture(tensor: TensorSignature): boolean {
 /** Four dimensions and none of them fixed: perhaps a picture. */
 function isOpen(shape: TensorSignature['shape']): boolean {
   return shape.length === 4 && shape.every((dimension) => typeof dimension === 'string');
-}
-
-/** @throws JobError `user`: the model has no tensor of this name. */
-export function find(tensors: TensorSignature[], name: string | undefined, side: string): TensorSignature | undefined {
-  if (name === undefined) return undefined;
-  const found = tensors.find((tensor) => tensor.name === name);
-  if (found !== undefined) return found;
-  throw new JobError('user', `The model card names the ${side} "${name}", but the model has only ${list(tensors)}.`);
-}
-
-export function list(tensors: TensorSignature[]): string {
-  return tensors.length === 0 ? 'none' : tensors.map(describeTensor).join(' and ');
 }

@@ -1,19 +1,21 @@
 import type { ImageInput, ImageOutput, ModelCard, PartialCard, PartialInput } from './card-schema.js';
 import { validateCard } from './card-schema.js';
-import { chooseInputs, chooseOutput, find, list } from './choose-tensors.js';
+import { checkCrop } from './check-crop.js';
+import { chooseInputs, chooseOutput } from './choose-tensors.js';
+import { completeDetections } from './complete-detections.js';
 import { colours, completeImage, type ImageDefaults } from './complete-image.js';
 import { completeMask } from './complete-mask.js';
 import { completeSize } from './complete-size.js';
 import { JobError } from './failure.js';
+import { find, list } from './find-tensor.js';
 import { checkLabels, chooseLabels, countClasses } from './labels.js';
 import type { ModelSignature, TensorSignature } from './model-signature.js';
 import { describeTensor, imageSize } from './model-signature.js';
+import { NPY_TYPES } from './npy-types.js';
 
 /** Longest side of a style picture whose card and model set no size: enough for brush strokes, cheap in every frame. */
 const STYLE_LONGEST_SIDE = 512;
 const BEST_CLASSES = 5;
-const DETECTION_THRESHOLD = 0.5;
-const DETECTION_OVERLAP = 0.45;
 
 /**
  * Fills in what a card leaves out, from the model's own signature, and checks the rest against it.
@@ -92,39 +94,26 @@ function completeOutput(
       checkLabels(labels, countClasses(tensor));
       return { kind: 'classes', name: tensor.name, top, softmax, labels };
     }
-    case 'detections': {
-      const scores = named(model, output.name ?? 'scores');
-      const labels = chooseLabels(output.labels, labelFile);
-      const classes = scores.shape.at(-1);
-      checkLabels(labels, typeof classes === 'number' ? classes : undefined);
-      return {
-        kind: 'detections',
-        name: scores.name,
-        boxes: named(model, output.boxes ?? 'boxes').name,
-        unit: output.unit ?? 'fraction',
-        background: output.background ?? [],
-        threshold: output.threshold ?? DETECTION_THRESHOLD,
-        overlap: output.overlap ?? DETECTION_OVERLAP,
-        labels,
-      };
-    }
+    case 'detections':
+      return completeDetections(output, model, labelFile);
     case 'mask':
       return completeMask(output, anyOutput(model, output.name), input);
     case 'tensor':
       break;
   }
-  return { kind: 'tensor', name: only(model, output.name).name };
+  return { kind: 'tensor', name: storable(anyOutput(model, output.name)).name };
 }
 
 function completePicture(card: Partial<ImageOutput>, tensor: TensorSignature, input: ImageInput): ImageOutput {
   const image = completeImage(card, tensor, input, input.layout);
-  const { width, height } = imageSize(tensor, image.layout);
+  const size = imageSize(tensor, image.layout);
   const [inputWidth, inputHeight] = input.size.fixed ?? [];
   const { kind, scale } = card;
-  const scales = [width, height, inputWidth, inputHeight].every((side) => side !== undefined)
-    ? width !== inputWidth || height !== inputHeight
+  const scales = [size.width, size.height, inputWidth, inputHeight].every((side) => side !== undefined)
+    ? size.width !== inputWidth || size.height !== inputHeight
     : false;
   const fit = card.fit ?? (scales && scale === undefined ? 'resize' : 'crop');
+  if (fit === 'crop') checkCrop(tensor, size, input, scale);
   return { ...(kind && { kind }), ...image, fit, ...(scale && { scale }) };
 }
 
@@ -143,8 +132,14 @@ function anyOutput(model: ModelSignature, name: string | undefined): TensorSigna
 function named(model: ModelSignature, name: string): TensorSignature {
   const tensor = find(model.outputs, name, 'output');
   if (tensor !== undefined && ['float32', 'float16', 'uint8'].includes(tensor.type)) return tensor;
-  throw new JobError(
-    'user',
-    `The model's ${tensor ? describeTensor(tensor) : name} is of a type that is not read: export it as float32.`,
-  );
+  throw unread(tensor ? describeTensor(tensor) : name);
+}
+
+function storable(tensor: TensorSignature): TensorSignature {
+  if (Object.hasOwn(NPY_TYPES, tensor.type)) return tensor;
+  throw unread(describeTensor(tensor));
+}
+
+function unread(what: string): JobError {
+  return new JobError('user', `The model's ${what} is of a type that is not read: export it as float32.`);
 }

@@ -32,9 +32,22 @@ export function completeImage(
       `The model card gives ${describeTensor(tensor)} the range ${range.join('..')}, but uint8 holds 0..255 only.`,
     );
   }
+  checkPerChannel(card, tensor, colours({ channels }));
   const mean = card.mean ?? (type === 'uint8' ? undefined : defaults.mean);
   const std = card.std ?? (type === 'uint8' ? undefined : defaults.std);
   return { name: tensor.name, layout, type, channels, range, ...(mean && { mean }), ...(std && { std }) };
+}
+
+/** @throws JobError `user`: the card has neither one number for all channels nor one for each. */
+function checkPerChannel(card: Partial<ImageTensor>, tensor: TensorSignature, channels: 1 | 3): void {
+  for (const name of ['mean', 'std'] as const) {
+    const count = card[name]?.length ?? 1;
+    if (count === 1 || count === channels) continue;
+    throw new JobError(
+      'user',
+      `The model card gives ${describeTensor(tensor)} ${count} numbers as "${name}": give one for all channels${channels === 3 ? ', or three' : ''}.`,
+    );
+  }
 }
 
 /** One channel is grey unless others of the model say `Y`. */
@@ -67,7 +80,8 @@ function completeLayout(
   channels: 1 | 3,
   likely: Layout | undefined,
 ): Layout {
-  const layout = card.layout ?? imageLayout(tensor, channels) ?? likely;
+  const shown = imageLayout(tensor, channels);
+  const layout = card.layout ?? shown ?? imageLayout(tensor, channels === 3 ? 1 : 3) ?? likely;
   if (layout === undefined) {
     throw new JobError(
       'user',
@@ -77,7 +91,8 @@ function completeLayout(
   const { shape } = tensor;
   if (shape.length === 0) return layout;
   const found = layout === 'NCHW' ? shape[1] : shape[3];
-  if (shape.length === 4 && (typeof found !== 'number' || found === channels)) return layout;
+  const fits = shape.length === 4 && (shown === undefined || shown === layout);
+  if (fits && (typeof found !== 'number' || found === channels)) return layout;
   const wanted = channels === 3 ? 'a picture of three colours' : 'a picture of one channel';
   throw new JobError(
     'user',

@@ -1,7 +1,8 @@
 import type { MaskOutput } from './card-outputs.js';
 import type { ImageInput } from './card-schema.js';
+import { checkCrop } from './check-crop.js';
 import { JobError } from './failure.js';
-import { describeTensor, imageSize, type TensorSignature } from './model-signature.js';
+import { describeTensor, imageSize, type ImageSize, type TensorSignature } from './model-signature.js';
 
 /** ONNX element types whose values can be classes. */
 const INTEGERS = ['uint8', 'int32', 'int64'];
@@ -25,17 +26,22 @@ export function completeMask(card: Partial<MaskOutput>, tensor: TensorSignature,
     throw refusal(tensor, `has ${channels} channels: set "output.method" to "argmax", or correct "output.layout"`);
   if (typeof channels === 'number' && channels > MOST_CLASSES)
     throw refusal(tensor, `has ${channels} classes, and a mask holds ${MOST_CLASSES}: read it as a "tensor"`);
-  const { threshold = MASK_THRESHOLD, fit = differs(tensor, layout, input) ? 'resize' : 'crop' } = card;
+  const size = sizeOf(tensor, layout);
+  const { threshold = MASK_THRESHOLD, fit = differs(size, input) ? 'resize' : 'crop' } = card;
+  if (fit === 'crop') checkCrop(tensor, size, input);
   return { kind: 'mask', name: tensor.name, layout, method, threshold, fit };
 }
 
+function sizeOf(tensor: TensorSignature, layout: MaskOutput['layout']): ImageSize {
+  return imageSize(
+    tensor.shape.length === 3 ? { ...tensor, shape: [...tensor.shape, 1] } : tensor,
+    tensor.shape.length === 3 ? 'NHWC' : layout,
+  );
+}
+
 /** Both sizes are known and not the same. */
-function differs(tensor: TensorSignature, layout: MaskOutput['layout'], input: ImageInput): boolean {
-  const { fixed } = input.size;
-  if (fixed === null) return false;
-  const [height, width] = tensor.shape.slice(-2);
-  const size = tensor.shape.length === 4 ? imageSize(tensor, layout) : { width, height };
-  return [size.width, size.height].some((side, index) => typeof side === 'number' && side !== fixed[index]);
+function differs({ width, height }: ImageSize, { size: { fixed } }: ImageInput): boolean {
+  return fixed !== null && [width, height].some((side, index) => side !== undefined && side !== fixed[index]);
 }
 
 function refusal(tensor: TensorSignature, what: string): JobError {

@@ -18,11 +18,11 @@ export function completeSize(
   const fixed = card.fixed ?? (width !== undefined && height !== undefined ? [width, height] : null);
   const fits = fixed === null ? width === undefined && height === undefined : agrees(fixed, width, height);
   if (!fits) {
-    const says = fixed === null ? 'sets no fixed size' : `says ${fixed.join('x')}`;
-    throw new JobError(
-      'user',
-      `The model card ${says}, but the model says ${describeTensor(tensor)}: correct "size.fixed" in the card.`,
-    );
+    const what =
+      fixed === null
+        ? `The model fixes one side of ${describeTensor(tensor)}: give both as "size.fixed" in the model card.`
+        : `The model card says ${fixed.join('x')}, but the model says ${describeTensor(tensor)}: correct "size.fixed" in the card.`;
+    throw new JobError('user', what);
   }
   const { multipleOf = 1, minimum = 1 } = card;
   const tiles = completeTiles(card.tiles, fixed, tensor);
@@ -33,12 +33,19 @@ export function completeSize(
       `The model card gives ${describeTensor(tensor)} the fixed size ${fixed.join('x')}, so its other size rules have no meaning: leave them out.`,
     );
   }
+  const { keepProportions } = card;
+  if (keepProportions === true && (fixed === null || tiles !== undefined))
+    throw new JobError(
+      'user',
+      `The model card says "size.keepProportions" of ${describeTensor(tensor)}, whose pictures are stretched nowhere: leave it out, or give "size.fixed" and no tiles.`,
+    );
   const longest = card.longestSide === undefined ? longestSide : card.longestSide;
   return {
     fixed,
     longestSide: fixed === null || tiles !== undefined ? longest : null,
     multipleOf,
     minimum,
+    ...(keepProportions !== undefined && { keepProportions }),
     ...(tiles && { tiles }),
   };
 }
@@ -59,7 +66,7 @@ function completeTiles(
   if (fixed !== null && !agrees(size, ...fixed))
     throw new JobError(
       'user',
-      `The model card says tiles of ${size.join('x')}, but the model says ${describeTensor(tensor)}: leave "size.tiles.size" out.`,
+      `The model card says tiles of ${size.join('x')}, but ${describeTensor(tensor)} takes ${fixed.join('x')}: leave "size.tiles.size" out.`,
     );
   const most = Math.floor(Math.min(...size) / 2);
   const { overlap = Math.min(TILE_OVERLAP, most) } = card;

@@ -1,7 +1,7 @@
 import type { PartialCard, PartialInput } from './card-schema.js';
 import { draftOutput } from './draft-output.js';
 import type { ModelSignature, TensorSignature } from './model-signature.js';
-import { describeTensor, imageLayout, imageSize } from './model-signature.js';
+import { describeTensor, imageLayout, imageSize, type ImageSize } from './model-signature.js';
 
 /** What a model file tells beside its signature. */
 export interface ModelHints {
@@ -65,12 +65,7 @@ function divideInputs({ inputs }: ModelSignature, questions: string[]) {
 function draftInput(tensor: TensorSignature, hints: ModelHints, questions: string[]): PartialInput {
   const single = imageLayout(tensor) === undefined;
   const layout = imageLayout(tensor, single ? 1 : 3);
-  const { width, height } = imageSize(tensor, layout ?? 'NCHW');
-  const fixed = width !== undefined && height !== undefined ? ([width, height] as [number, number]) : null;
-  if (fixed === null)
-    questions.push(
-      'Which sizes the model takes ("input.size"${style}): the draft says any; "multipleOf" and "minimum" pad frames for a model that is choosy.',
-    );
+  const fixed = draftSize(imageSize(tensor, layout ?? 'NCHW'), questions);
   return {
     name: tensor.name,
     ...(layout && { layout }),
@@ -78,6 +73,22 @@ function draftInput(tensor: TensorSignature, hints: ModelHints, questions: strin
     range: draftRange(tensor, hints, questions),
     size: { fixed },
   };
+}
+
+function draftSize({ width, height }: ImageSize, questions: string[]): [number, number] | null {
+  const side = width ?? height;
+  if (width !== undefined && height !== undefined) return [width, height];
+  if (side === undefined) {
+    questions.push(
+      'Which sizes the model takes ("input.size", of a style picture "style.size"): the draft says any; "multipleOf" and "minimum" pad frames for a model that is choosy.',
+    );
+    return null;
+  }
+  const [known, open] = width === undefined ? ['high', 'wide'] : ['wide', 'high'];
+  questions.push(
+    `How ${open} a frame becomes ("input.size.fixed": [width, height]), which has to be ${side} pixels ${known}: the draft says ${side}.`,
+  );
+  return [side, side];
 }
 
 function draftChannels({ metadata, texts }: ModelHints, questions: string[]): 'RGB' | 'BGR' {

@@ -1,5 +1,6 @@
 import type { PartialCard } from './card-schema.js';
 import type { ModelHints } from './draft-card.js';
+import { askLabels, draftDetections, findDetections } from './draft-detections.js';
 import { countClasses } from './labels.js';
 import type { Layout, ModelSignature, TensorSignature } from './model-signature.js';
 import { describeTensor, imageLayout, imageSize } from './model-signature.js';
@@ -27,7 +28,7 @@ export function draftOutput(
     outputs.find(({ shape }) => shape.length === 0 || (shape.length === 4 && shape.every(isFree)));
   if (picture) return askWhich(outputs, [picture], questions, draftPicture(picture, input, questions));
   const found = findDetections(outputs);
-  if (found) return askWhich(outputs, Object.values(found), questions, draftDetections(found, questions));
+  if (found) return askWhich(outputs, Object.values(found), questions, draftDetections(found, input.frame, questions));
   const mask = outputs.find((tensor) => isMask(tensor, input));
   if (mask) return askWhich(outputs, [mask], questions, draftMask(mask, input, questions));
   const scores = outputs.find(isScores);
@@ -70,31 +71,6 @@ function draftPicture(
   return { kind: 'image', name: tensor.name, ...(scales && { scale: across }) };
 }
 
-interface Detections {
-  scores: TensorSignature;
-  boxes: TensorSignature;
-}
-
-/** `[batch, boxes, 4]` and `[batch, boxes, classes]`. */
-function findDetections(outputs: TensorSignature[]): Detections | undefined {
-  const lists = outputs.filter(({ shape }) => shape.length === 3);
-  const boxes =
-    lists.find(({ name, shape }) => shape[2] === 4 && /box/i.test(name)) ?? lists.find(({ shape }) => shape[2] === 4);
-  const scores = lists.find((tensor) => tensor !== boxes && tensor.shape[1] === boxes?.shape[1]);
-  return boxes && scores && { scores, boxes };
-}
-
-function draftDetections({ scores, boxes }: Detections, questions: string[]): PartialOutput {
-  const { shape } = scores;
-  questions.push(
-    'Whether boxes are in parts of the picture or in pixels ("output.unit": "fraction" or "pixel"): the draft says fraction.',
-    'Which classes stand for nothing found ("output.background") and from which score on a box counts ("output.threshold"): the draft says none and 0.5.',
-    askLabels(shape.at(-1)),
-  );
-  const properties = { unit: 'fraction', background: [], threshold: 0.5, overlap: 0.45, labels: [] } as const;
-  return { kind: 'detections', name: scores.name, boxes: boxes.name, ...properties, background: [], labels: [] };
-}
-
 /** A channel for each class, or the classes themselves: as large as the frame, or of free size. */
 function isMask({ shape, type }: TensorSignature, { frame, layout }: FrameInput): boolean {
   const { width, height } = imageSize(frame, layout);
@@ -123,8 +99,4 @@ function draftClasses(tensor: TensorSignature, { makers }: ModelHints, questions
     questions.push('Whether the scores are logits ("output.softmax"): the draft makes probabilities of them.');
   questions.push(askLabels(countClasses(tensor)));
   return { kind: 'classes', name: tensor.name, top: 5, softmax: !known, labels: [] };
-}
-
-function askLabels(count: number | string | undefined): string {
-  return `What the ${typeof count === 'number' ? `${count} ` : ''}classes are called ("output.labels": a list of names, or the name of a label file next to the card): the draft gives numbers only.`;
 }

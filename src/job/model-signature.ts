@@ -23,8 +23,14 @@ export function imageLayout(tensor: TensorSignature, channels: 1 | 3 = 3): Layou
   return first ? 'NCHW' : 'NHWC';
 }
 
-/** Width and height of an image tensor, each undefined where the dimension is free. */
-export function imageSize(tensor: TensorSignature, layout: Layout): { width?: number; height?: number } {
+/** In pixels; undefined where the dimension is free. */
+export interface ImageSize {
+  width?: number;
+  height?: number;
+}
+
+/** Width and height of an image tensor. */
+export function imageSize(tensor: TensorSignature, layout: Layout): ImageSize {
   const [height, width] = layout === 'NCHW' ? tensor.shape.slice(2) : tensor.shape.slice(1, 3);
   return {
     width: typeof width === 'number' ? width : undefined,

@@ -44,10 +44,11 @@ function rowsOf(kind: PredictionKind, { classes = [], detections = [], file }: P
   return [[file]];
 }
 
-/** RFC 4180. */
+/** RFC 4180; texts that a spreadsheet would run as a formula get an apostrophe in front: names come from whoever brings the images. */
 function toLine(cells: Cell[]): string {
   const quote = (cell: Cell) => {
-    const text = String(cell ?? '');
+    const isFormula = typeof cell === 'string' && /^[=+\-@\t\r]/.test(cell);
+    const text = `${isFormula ? "'" : ''}${cell ?? ''}`;
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   return `${cells.map(quote).join(',')}\r\n`;

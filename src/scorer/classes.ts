@@ -15,7 +15,7 @@ export interface FoundClass {
  */
 export function classify(values: TensorValues, { top, softmax, labels }: ClassesOutput): FoundClass[] {
   checkLabels(labels, values.length);
-  const scores = softmax ? probabilities(values) : [...values];
+  const scores = softmax ? toProbabilities(values) : [...values];
   return scores
     .map((score, index) => ({ score, index }))
     .toSorted((one, other) => other.score - one.score || one.index - other.index)
@@ -28,7 +28,8 @@ export function named(index: number, score: number, labels: string[]): FoundClas
   return { index, ...(label !== undefined && { label }), score };
 }
 
-function probabilities(values: TensorValues): number[] {
+/** Of logits of any size. */
+export function toProbabilities(values: ArrayLike<number>): number[] {
   const logits = Array.from(values);
   const highest = logits.reduce((one, other) => Math.max(one, other), -Infinity);
   const weights = logits.map((value) => Math.exp(value - highest));

@@ -1,10 +1,9 @@
-import { JobError } from '../job/failure.js';
 import { checkLabels } from '../job/labels.js';
 import type { DetectionsOutput } from '../job/model-card.js';
+import type { BoxTable } from './box-table.js';
 import { type FoundClass, named } from './classes.js';
 import type { InputPlan } from './geometry.js';
 import type { Size } from './picture.js';
-import type { TensorValues } from './tensor.js';
 
 /** Left, top, right, bottom. */
 type Box = [number, number, number, number];
@@ -14,55 +13,60 @@ export interface Detection extends FoundClass {
   box: Box;
 }
 
+/** Boxes that a card gets when it does not say how many. */
+const MOST_BOXES = 300;
+
 /**
  * The boxes above the card's threshold, the best first, without those that overlap a better one of the same class.
- * @param dims of the scores: `[batch, boxes, classes]`.
- * @throws JobError `item`: the shapes do not go together; `user`: the labels are not as many as the classes.
+ * @throws JobError `user`: the labels are not as many as the classes.
  */
 export function detect(
-  scores: TensorValues,
-  dims: readonly number[],
-  boxes: TensorValues,
+  table: BoxTable,
   card: DetectionsOutput,
   facts: { plan: InputPlan; original: Size },
 ): Detection[] {
-  const [, count = 0, classes = 0] = dims;
-  if (dims.length !== 3 || boxes.length % 4 !== 0 || boxes.length / 4 < count) {
-    throw new JobError('item', `the model gave scores of shape [${dims.join(',')}] and ${boxes.length / 4} boxes`);
-  }
-  checkLabels(card.labels, classes);
+  const { background, labels, threshold, overlap: most, top = MOST_BOXES } = card;
   const found: Detection[] = [];
-  for (let index = 0; index < count; index += 1) {
-    for (let kind = 0; kind < classes; kind += 1) {
-      const score = scores[index * classes + kind] ?? 0;
-      if (score < card.threshold || card.background.includes(kind)) continue;
-      found.push({ ...named(kind, score, card.labels), box: toPixels(boxes, index, card, facts) });
+  for (let index = 0; index < table.count; index += 1) {
+    const scores = table.scores(index);
+    if (table.classOf === undefined) checkLabels(labels, scores.length);
+    for (const [place, score] of scores.entries()) {
+      const kind = table.classOf?.(index) ?? place;
+      if (score < threshold || background.includes(kind)) continue;
+      found.push({ ...named(kind, score, labels), box: toPixels(table.box(index), card, facts) });
     }
   }
   return withoutOverlaps(
     found.toSorted((one, other) => other.score - one.score),
-    card.overlap,
+    most,
+    top,
   );
 }
 
 /** In pixels of the item, cut off at its edges. */
 function toPixels(
-  boxes: TensorValues,
-  index: number,
-  { unit }: DetectionsOutput,
+  numbers: Box,
+  { unit, format }: DetectionsOutput,
   { plan: { scaled, padded }, original }: { plan: InputPlan; original: Size },
 ): Box {
   const whole = unit === 'fraction' ? padded : { width: 1, height: 1 };
-  const at = (side: number, size: 'width' | 'height') => {
-    const pixels = ((boxes[index * 4 + side] ?? 0) * whole[size] * original[size]) / scaled[size];
-    return Math.min(Math.max(pixels, 0), original[size]);
-  };
-  return [at(0, 'width'), at(1, 'height'), at(2, 'width'), at(3, 'height')];
+  const [left, top, right, bottom] = sidesOf(numbers, format);
+  const pixels = (at: number, size: 'width' | 'height') =>
+    Math.min(Math.max((at * whole[size] * original[size]) / scaled[size], 0), original[size]);
+  return [pixels(left, 'width'), pixels(top, 'height'), pixels(right, 'width'), pixels(bottom, 'height')];
 }
 
-function withoutOverlaps(sorted: Detection[], most: number): Detection[] {
+function sidesOf([one, two, three, four]: Box, format: DetectionsOutput['format']): Box {
+  if (format === 'tlbr') return [two, one, four, three];
+  if (format === 'ltwh') return [one, two, one + three, two + four];
+  if (format === 'center') return [one - three / 2, two - four / 2, one + three / 2, two + four / 2];
+  return [one, two, three, four];
+}
+
+function withoutOverlaps(sorted: Detection[], most: number, top: number): Detection[] {
   const kept: Detection[] = [];
   for (const detection of sorted) {
+    if (kept.length === top) break;
     const covered = kept.some(
       (better) => better.index === detection.index && overlap(better.box, detection.box) > most,
     );

@@ -1,6 +1,6 @@
-import type ort from 'onnxruntime-node';
-import { JobError } from '../job/failure.js';
-import type { ElementType, ImageInput } from '../job/model-card.js';
+import ort from 'onnxruntime-node';
+import { constantShape, type ConstantType, isConstantType } from '../job/constants.js';
+import type { ImageInput } from '../job/model-card.js';
 import type { TensorSignature } from '../job/model-signature.js';
 import { planInput, sameSize } from './geometry.js';
 import { toHalf } from './half.js';
@@ -36,33 +36,29 @@ export function createFeeder(image: ImageInput, fixed: number | undefined): (pic
   };
 }
 
-/**
- * The tensor for an input that always has the same values; free dimensions are taken as 1.
- * @throws JobError `user`: more values than the tensor holds, or of a type that is not written.
- */
-export function constantTensor({ name, type, shape }: TensorSignature, values: number[]): ort.Tensor {
-  if (!isElementType(type)) {
-    throw new JobError(
-      'user',
-      `The model's input "${name}" is ${type}: constants are possible for float32, float16 and uint8.`,
-    );
-  }
-  const dimensions = shape.map((dimension) => (typeof dimension === 'number' ? dimension : 1));
-  const data = allocate(
-    type,
-    dimensions.reduce((product, dimension) => product * dimension, 1),
-  );
-  if (values.length > data.length) {
-    throw new JobError('user', `The model card gives "${name}" ${values.length} values, but it holds ${data.length}.`);
-  }
-  const last = values.at(-1) ?? 0;
-  for (let index = 0; index < data.length; index += 1) {
-    const value = values[index] ?? last;
-    data[index] = type === 'float16' ? toHalf(value) : value;
-  }
-  return createTensor(data, dimensions);
+/** The tensor for an input that always has these values, the last one repeated until it is full; free dimensions are taken as 1. */
+export function constantTensor(tensor: TensorSignature, values: number[]): ort.Tensor {
+  const { type } = tensor;
+  if (!isConstantType(type)) throw new TypeError(`no constants of ${type}`);
+  const shape = constantShape(tensor);
+  const length = shape.reduce((product, side) => product * side, 1);
+  const all = Array.from({ length }, (_, index) => values[index] ?? values.at(-1) ?? 0);
+  return constantOf(type, all, shape);
 }
 
-function isElementType(type: string): type is ElementType {
-  return type === 'float32' || type === 'float16' || type === 'uint8';
+function constantOf(type: ConstantType, values: number[], shape: number[]): ort.Tensor {
+  switch (type) {
+    case 'float32':
+      return new ort.Tensor(type, Float32Array.from(values), shape);
+    case 'float16':
+      return new ort.Tensor(type, Uint16Array.from(values, toHalf), shape);
+    case 'int32':
+      return new ort.Tensor(type, Int32Array.from(values), shape);
+    case 'int64':
+      return new ort.Tensor(type, BigInt64Array.from(values, BigInt), shape);
+    case 'uint8':
+    case 'bool':
+      break;
+  }
+  return new ort.Tensor(type, Uint8Array.from(values), shape);
 }

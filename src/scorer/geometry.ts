@@ -1,9 +1,7 @@
+import { LARGEST_OVERHANG } from '../job/check-crop.js';
 import { JobError } from '../job/failure.js';
 import type { ImageOutput, SizeRule } from '../job/model-card.js';
 import type { Size } from './picture.js';
-
-/** A model that rounds its output up adds less than this; more is taken for a model that scales. */
-const LARGEST_OVERHANG = 64;
 
 /**
  * A frame is first resized to `scaled`, then padded right and below to `padded`, the size the model sees. Where the card
@@ -22,11 +20,23 @@ export function planInput(rule: SizeRule, frame: Size): InputPlan {
 }
 
 function scaledSize(rule: SizeRule, frame: Size): Size {
-  if (rule.fixed !== null && !rule.tiles) return { width: rule.fixed[0], height: rule.fixed[1] };
+  if (rule.fixed !== null && !rule.tiles) {
+    const [width, height] = rule.fixed;
+    return rule.keepProportions === true ? within({ width, height }, frame) : { width, height };
+  }
   const longest = Math.max(frame.width, frame.height);
   if (rule.longestSide === null || longest <= rule.longestSide) return frame;
   const scale = (side: number) => Math.max(1, Math.round((side * (rule.longestSide ?? longest)) / longest));
   return { width: scale(frame.width), height: scale(frame.height) };
+}
+
+/** The largest size with a frame's proportions that fits. */
+function within(room: Size, { width, height }: Size): Size {
+  const scale = Math.min(room.width / width, room.height / height);
+  return {
+    width: Math.min(Math.max(Math.round(width * scale), 1), room.width),
+    height: Math.min(Math.max(Math.round(height * scale), 1), room.height),
+  };
 }
 
 /**

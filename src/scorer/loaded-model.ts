@@ -6,6 +6,7 @@ import { loadOnDevice } from './devices.js';
 import type { FrameOutput, FrameRequest, LoadRequest, ScoredFrames } from './engine-protocol.js';
 import { constantTensor, createFeeder } from './feeder.js';
 import { planInput } from './geometry.js';
+import { shorten } from './model-file.js';
 import { type Entry, outputNames, type Outputs, readOutput } from './read-output.js';
 import { scoreFrames, type View } from './score-frames.js';
 import { signatureOf } from './session.js';
@@ -109,7 +110,7 @@ async function run(session: ort.InferenceSession, feeds: Outputs, fetches: strin
   try {
     given = Array.isArray(fetches) ? await session.run(feeds, fetches) : await session.run(feeds, fetches);
   } catch (cause) {
-    throw new JobError('item', `the model failed: ${messageOf(cause).slice(0, 300)}`, { cause });
+    throw new JobError('item', `the model failed: ${shorten(messageOf(cause))}`, { cause });
   }
   const outputs: Outputs = {};
   for (const [name, value] of Object.entries(given)) if ('dims' in value) outputs[name] = value;

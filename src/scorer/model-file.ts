@@ -49,8 +49,8 @@ function explain(message: string): string {
   return `cannot be loaded by ONNX Runtime: ${shorten(message)}`;
 }
 
-/** Without the path of the file and of the runtime's source code, which tell a user nothing. */
-function shorten(message: string): string {
+/** What ONNX Runtime said, without the path of the file and of its own source code, which tell a user nothing. */
+export function shorten(message: string): string {
   const plain = message.replace(/^Load model from .*? failed:/, '').replace(/\/onnxruntime_src\/\S+ (?:.*?\) )?/g, '');
   return plain.length > 300 ? `${plain.slice(0, 300)}…` : plain;
 }

@@ -1,29 +1,23 @@
 import { JobError } from '../job/failure.js';
-import type { OutputTensor } from './tensor.js';
+import { NPY_TYPES } from '../job/npy-types.js';
+import { type OutputTensor, valuesOf } from './tensor.js';
+import { refuseNotFinite } from './unpack.js';
 
-/** NumPy's names of ONNX element types, little endian. */
-const TYPES: Record<string, string> = {
-  float32: '<f4',
-  float16: '<f2',
-  float64: '<f8',
-  uint8: '|u1',
-  int8: '|i1',
-  int32: '<i4',
-  int64: '<i8',
-};
 /** Version 1.0. */
 const MAGIC = Buffer.from([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0]);
 const ALIGNMENT = 64;
 
 /**
  * A tensor as a `.npy` file, for `numpy.load`.
- * @throws JobError `item`: NumPy has no such type.
+ * @throws JobError `item`: NumPy has no such type, or some values are NaN or infinite.
  */
-export function toNpy({ type, dims, data }: OutputTensor): Uint8Array<ArrayBuffer> {
-  const descr = TYPES[type];
+export function toNpy(tensor: OutputTensor): Uint8Array<ArrayBuffer> {
+  const { type, dims, data } = tensor;
+  const descr = NPY_TYPES[type];
   if (descr === undefined || !ArrayBuffer.isView(data)) {
     throw new JobError('item', `the model gave ${type} values, which a .npy file does not hold`);
   }
+  if (type.startsWith('float')) refuseNotFinite(data instanceof Float64Array ? data : valuesOf(tensor));
   const shape = dims.length === 1 ? `${dims[0]},` : dims.join(', ');
   const header = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape}), }`;
   // The file up to the values, its line break included, fills whole units of 64 bytes.

@@ -1,6 +1,7 @@
 import type ort from 'onnxruntime-node';
 import { JobError } from '../job/failure.js';
 import type { ImageOutput, ModelCard } from '../job/model-card.js';
+import { readBoxTable } from './box-table.js';
 import { classify } from './classes.js';
 import { detect } from './detections.js';
 import type { FrameOutput } from './engine-protocol.js';
@@ -29,7 +30,9 @@ export interface Entry {
 
 /** Names of the tensors that the card's output is read from. */
 export function outputNames({ output }: ModelCard): string[] {
-  return output.kind === 'detections' ? [output.name, output.boxes] : [output.name];
+  if (output.kind !== 'detections') return [output.name];
+  const { name, boxes, classes = name } = output;
+  return [...new Set([name, boxes, classes])];
 }
 
 /** @throws JobError `item`: the model gave nothing usable; says what. */
@@ -50,10 +53,8 @@ export function readOutput(
       return { kind: 'record', record: { classes: classify(values, card) } };
     }
     case 'detections': {
-      const [scores, boxes] = [valuesOf(tensor), valuesOf(pick(outputs, card.boxes, entry))];
-      refuseNotFinite(scores);
-      refuseNotFinite(boxes);
-      return { kind: 'record', record: { detections: detect(scores, tensor.dims, boxes, card, facts) } };
+      const table = readBoxTable(card, (name) => pick(outputs, name, entry));
+      return { kind: 'record', record: { detections: detect(table, card, facts) } };
     }
     case 'mask':
       return { kind: 'mask', picture: resizeMask(readMask(tensor, card, facts.plan), facts.original) };

@@ -50,7 +50,7 @@ function toByte({ range: [low, high], mean, std }: ImageTensor, channel: number)
 }
 
 /** @throws JobError `item`: some values are NaN or infinite; says how many. */
-export function refuseNotFinite(output: TensorValues): void {
+export function refuseNotFinite(output: TensorValues | Float64Array): void {
   let bad = 0;
   for (const value of output) if (!Number.isFinite(value)) bad += 1;
   if (bad > 0)

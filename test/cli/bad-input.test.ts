@@ -171,11 +171,14 @@ describe('the command line', () => {
     expect(code).toBe(2);
   });
 
-  test('names an app that does not answer and exits with 1', async () => {
-    const { code, stderr } = await runCli(['score', clip, '--url', 'http://127.0.0.1:9']);
-    expect(stderr.trim()).toBe('No answer from http://127.0.0.1:9; check the address and that the app runs.');
-    expect(code).toBe(1);
-  });
+  test.each([[[]], [['--model', 'models/starry-night.onnx']]])(
+    'names an app that does not answer and exits with 1: %j',
+    async (more) => {
+      const { code, stderr } = await runCli(['score', clip, '--url', 'http://127.0.0.1:9', ...more]);
+      expect(stderr.trim()).toBe('No answer from http://127.0.0.1:9; check the address and that the app runs.');
+      expect(code).toBe(1);
+    },
+  );
 
   test.each([
     ['--azurite-port', 'Azurite (blob storage)'],

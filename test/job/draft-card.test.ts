@@ -46,6 +46,23 @@ describe('a drafted card', () => {
     expect(questions.join()).toContain('What the 10 classes are called');
   });
 
+  it('asks for the sizes of a model that takes any, and for the open side of one that fixes the other', () => {
+    const draftOf = (shape: TensorSignature['shape']) => {
+      const model = { inputs: [tensor('x', shape)], outputs: [tensor('y', [1, 9])] };
+      const { card, questions } = draftCard(model, NOTHING);
+      expect(questions.join()).not.toContain('$');
+      return { size: completeCard(card, model).input.size.fixed, questions };
+    };
+    const any = draftOf(['n', 3, 'h', 'w']);
+    expect(any.size).toBeNull();
+    expect(asked(any.questions)).toEqual(expect.arrayContaining(['input.size', 'style.size']));
+    const line = draftOf(['n', 3, 48, 'w']);
+    expect(line.size).toEqual([48, 48]);
+    expect(line.questions.join()).toContain(
+      'How wide a frame becomes ("input.size.fixed": [width, height]), which has to be 48 pixels high',
+    );
+  });
+
   it('names the outputs that it leaves out', () => {
     const { card, questions } = draftCard(
       { inputs: [frame], outputs: [tensor('loss', [1]), tensor('y', [1, 3, 64, 64])] },

@@ -94,6 +94,11 @@ describe('completeCard fills in what the card leaves out', () => {
     expect(card.output).toMatchObject({ channels: 'BGR', range: [-1, 1] });
   });
 
+  it('stores a tensor of any numbers as it is', () => {
+    const card = completeCard({ output: { kind: 'tensor' } }, model([free], [tensor('ids', [1, 5], 'int64')]));
+    expect(card.output).toEqual({ kind: 'tensor', name: 'ids' });
+  });
+
   it('leaves a complete card as it is', () => {
     const signature = model([free, tensor('style', ['b', 3, 'h', 'w'])], [freeOut]);
     const card = completeCard({ input: { size: { multipleOf: 4, minimum: 8, longestSide: 640 } } }, signature);
@@ -179,6 +184,69 @@ describe('completeCard refuses in one sentence', () => {
     ],
     ['a constant for nothing', { constants: { beta: [1] } }, model([free], [freeOut]), 'names the input "beta"'],
     [
+      'more constants than the input holds',
+      { constants: { alpha: [1, 2, 3] } },
+      model([free, tensor('alpha', ['b', 2])], [freeOut]),
+      'gives the input "alpha" float32 [b,2] 3 constants, but it holds 2',
+    ],
+    [
+      'a constant of a type that is not written',
+      { constants: { alpha: [1] } },
+      model([free, tensor('alpha', [1], 'string')], [freeOut]),
+      '"alpha" string [1] can have no constant: export it with one of float32',
+    ],
+    [
+      'a part of a whole number',
+      { constants: { alpha: [1, 0.5] } },
+      model([free, tensor('alpha', [2], 'int64')], [freeOut]),
+      'the constant 0.5, but it holds whole numbers from',
+    ],
+    [
+      'a constant too large for a byte',
+      { constants: { alpha: [256] } },
+      model([free, tensor('alpha', [1], 'uint8')], [freeOut]),
+      'the constant 256, but it holds whole numbers from 0 to 255',
+    ],
+    [
+      'two numbers for three channels',
+      { input: { mean: [1, 2] } },
+      ok,
+      '2 numbers as "mean": give one for all channels, or three',
+    ],
+    [
+      'three numbers for one channel',
+      { input: { std: [1, 2, 3] } },
+      model([tensor('y', [1, 1, 28, 28])], [tensor('p', [1, 1, 28, 28])]),
+      '3 numbers as "std": give one for all channels.',
+    ],
+    ['a coloured model that is called grey', { input: { channels: 'grey' } }, ok, 'is not a picture of one channel'],
+    ['a layout that the model shows to be wrong', { input: { layout: 'NHWC' } }, ok, 'with the layout NHWC'],
+    [
+      'a scale that the model has not',
+      { output: { scale: 3 } },
+      model([tensor('in', [1, 3, 64, 64])], [tensor('out', [1, 3, 128, 128])]),
+      'of 64x64 pixels, which does not go with an "output.scale" of 3',
+    ],
+    [
+      'a crop of a smaller picture',
+      { output: { fit: 'crop' } },
+      model([tensor('in', [1, 3, 64, 64])], [tensor('out', [1, 3, 32, 64])]),
+      'of 64x64 pixels, which does not go with an "output.scale" of 1: correct it, or set "output.fit" to "resize"',
+    ],
+    ['labels that are none', { output: { kind: 'classes', labels: 5 } }, ok, 'expected a list of names or the name of'],
+    [
+      'a tensor that no file holds',
+      { output: { kind: 'tensor' } },
+      model([free], [tensor('s', [1], 'string')]),
+      'is of a type that is not read',
+    ],
+    [
+      'proportions of pictures that are not stretched',
+      { input: { size: { keepProportions: true } } },
+      ok,
+      'whose pictures are stretched nowhere: leave it out',
+    ],
+    [
       'several outputs of which none is named',
       { output: { kind: 'classes' } },
       model([free], [tensor('a', [1, 10]), tensor('b', [1, 10])]),
@@ -204,7 +272,7 @@ describe('completeCard refuses in one sentence', () => {
       model([tensor('in', [1, 3, 8, 8])], [freeOut]),
       'says 8x9, but the model says',
     ],
-    ['half a fixed size', {}, model([tensor('in', [1, 3, 256, 'w'])], [freeOut]), 'correct "size.fixed"'],
+    ['half a fixed size', {}, model([tensor('in', [1, 3, 256, 'w'])], [freeOut]), 'give both as "size.fixed"'],
     [
       'two size rules',
       { input: { size: { multipleOf: 4 } } },

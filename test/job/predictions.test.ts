@@ -24,6 +24,14 @@ test('names and labels may hold commas, quotes and line breaks', () => {
   expect(csvLines('classes', { item: 'a,\nb.jpg', classes })).toBe('"a,\nb.jpg",1,0,"tench, ""Tinca""",1\r\n');
 });
 
+test('no name or label runs as a formula in a spreadsheet, and numbers stay numbers', () => {
+  const classes = [{ index: 0, label: '=HYPERLINK("http://x","y")', score: -1.5 }];
+  expect(csvLines('classes', { item: '@a.jpg', classes })).toBe(
+    `'@a.jpg,1,0,"'=HYPERLINK(""http://x"",""y"")",-1.5\r\n`,
+  );
+  expect(csvLines('file', { item: '+a.jpg', file: '-a.npy' })).toBe("'+a.jpg,'-a.npy\r\n");
+});
+
 test('files are named', () => {
   expect(csvHeader('file') + csvLines('file', { item: 'x/a.jpg', file: 'x/a.npy' })).toBe(
     'item,file\r\nx/a.jpg,x/a.npy\r\n',

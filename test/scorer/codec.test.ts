@@ -9,6 +9,19 @@ import { paint, psnr } from './pictures.js';
 const picture = paint(45, 32);
 const source = (): Sharp => sharp(picture.data, { raw: { width: 45, height: 32, channels: 3 } });
 
+/** Where each pixel of the upright picture stands in the file, as EXIF 2.3 defines the orientations. */
+const TURNS: [orientation: number, width: number, height: number, from: (x: number, y: number) => [number, number]][] =
+  [
+    [1, 45, 32, (x, y) => [x, y]],
+    [2, 45, 32, (x, y) => [44 - x, y]],
+    [3, 45, 32, (x, y) => [44 - x, 31 - y]],
+    [4, 45, 32, (x, y) => [x, 31 - y]],
+    [5, 32, 45, (x, y) => [y, x]],
+    [6, 32, 45, (x, y) => [y, 31 - x]],
+    [7, 32, 45, (x, y) => [44 - y, 31 - x]],
+    [8, 32, 45, (x, y) => [44 - y, x]],
+  ];
+
 describe.each(['sharp', 'jimp'] as const)('%s', (name) => {
   let codec: Codec;
   beforeAll(async () => {
@@ -54,14 +67,18 @@ describe.each(['sharp', 'jimp'] as const)('%s', (name) => {
     expect(psnr(back.data, picture.data)).toBeGreaterThan(24);
   });
 
-  it('turns a picture as its EXIF data says', async () => {
+  it.each(TURNS)('turns a picture as its EXIF orientation %d says', async (orientation, width, height, from) => {
     const bytes = await source()
-      .withMetadata({ orientation: 6 })
+      .withMetadata({ orientation })
       .jpeg({ quality: 100, chromaSubsampling: '4:4:4' })
       .toBuffer();
-    const upright = await source().rotate(90).raw().toBuffer();
     const decoded = await codec.decode(bytes);
-    expect([decoded.width, decoded.height]).toEqual([32, 45]);
+    expect([decoded.width, decoded.height]).toEqual([width, height]);
+    const upright = Uint8Array.from(decoded.data, (_, index) => {
+      const pixel = Math.floor(index / 3);
+      const [x, y] = from(pixel % width, Math.floor(pixel / width));
+      return picture.data[(y * 45 + x) * 3 + (index % 3)] ?? 0;
+    });
     expect(psnr(decoded.data, upright)).toBeGreaterThan(35);
   });
 
@@ -147,12 +164,11 @@ describe.each(['sharp', 'jimp'] as const)('%s', (name) => {
   });
 });
 
-/** The same file, claiming to be 20000x20000. */
+/** The same file, claiming a row more than is allowed. */
 function huge(png: Buffer): Buffer {
   const copy = Buffer.from(png);
-  copy.writeUInt32BE(20_000, 16);
-  copy.writeUInt32BE(20_000, 20);
-  expect(20_000 * 20_000).toBeGreaterThan(PIXEL_LIMIT);
+  copy.writeUInt32BE(10_000, 16);
+  copy.writeUInt32BE(PIXEL_LIMIT / 10_000 + 1, 20);
   // The checksum of the header chunk, which some readers check first.
   copy.writeUInt32BE(crc32(copy.subarray(12, 29)), 29);
   return copy;

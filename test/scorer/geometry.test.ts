@@ -15,6 +15,9 @@ describe('planInput', () => {
   it.each([
     [rule({}), size(321, 181), size(321, 181), size(321, 181)],
     [rule({ fixed: [720, 720] }), size(321, 181), size(720, 720), size(720, 720)],
+    [rule({ fixed: [64, 64], keepProportions: true }), size(321, 181), size(64, 36), size(64, 64)],
+    [rule({ fixed: [64, 32], keepProportions: true }), size(10, 20), size(16, 32), size(64, 32)],
+    [rule({ fixed: [64, 64], keepProportions: true }), size(1, 900), size(1, 64), size(64, 64)],
     [rule({ multipleOf: 8 }), size(321, 181), size(321, 181), size(328, 184)],
     [rule({ multipleOf: 8 }), size(320, 184), size(320, 184), size(320, 184)],
     [rule({ minimum: 8 }), size(1, 300), size(1, 300), size(8, 300)],
@@ -27,10 +30,15 @@ describe('planInput', () => {
     expect(planInput(given, frame)).toEqual({ scaled, padded });
   });
 
-  it('plans a scaled picture as it is', () => {
-    const { scaled, padded } = planInput(rule({ longestSide: 256, multipleOf: 16 }), size(1001, 333));
-    expect(planInput(rule({ longestSide: 256, multipleOf: 16 }), scaled)).toEqual({ scaled, padded });
-  });
+  it.each([rule({ longestSide: 256, multipleOf: 16 }), rule({ fixed: [255, 254], keepProportions: true })])(
+    'plans a scaled picture as it is: %j',
+    (given) => {
+      for (const frame of [size(1001, 333), size(333, 1001), size(7, 5), size(1000, 997)]) {
+        const { scaled, padded } = planInput(given, frame);
+        expect(planInput(given, scaled)).toEqual({ scaled, padded });
+      }
+    },
+  );
 });
 
 describe('cropOf', () => {

@@ -39,14 +39,16 @@ describe.skipIf(!hasSharedData)('models with other conventions (needs ../shared/
     );
   });
 
-  it('microast_dyn: a style picture, values from 0 to 1', async () => {
-    const [frame, style] = [
-      await photo(160, 92),
-      await sharp(sharedData('images/style/jcj_wave.jpg')).resize(128, 96, { fit: 'fill' }).png().toBuffer(),
-    ];
+  it('microast_dyn: a style picture, scaled as its own size rule says, values from 0 to 1', async () => {
+    const frame = await photo(160, 92);
+    const style = await sharp(sharedData('images/style/jcj_wave.jpg'))
+      .resize(400, 300, { fit: 'fill' })
+      .png()
+      .toBuffer();
+    const small = await sharp(style).resize(256, 192, { fit: 'fill' }).png().toBuffer();
     const feeds = {
       content: await planes(frame, 160, 92, RGB, 1 / 255),
-      style: await planes(style, 128, 96, RGB, 1 / 255),
+      style: await planes(small, 256, 192, RGB, 1 / 255),
     };
     const expected = bytes(await run('arbitrary/microast_dyn', feeds), 160, 92, RGB, 255);
     expect(

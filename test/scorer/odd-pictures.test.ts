@@ -8,6 +8,9 @@ import { paint } from './pictures.js';
 const picture = paint(45, 32);
 const source = (): Sharp => sharp(picture.data, { raw: { width: 45, height: 32, channels: 3 } });
 
+const twoPages = { width: 45, height: 64, channels: 3 } as const;
+const twice = () => Buffer.concat([picture.data, picture.data]);
+
 const fine: [name: string, file: () => Promise<Buffer>, width: number, height: number][] = [
   ['one-pixel.png', () => source().resize(1, 1).png().toBuffer(), 1, 1],
   ['sixteen-bits.png', () => source().toColourspace('rgb16').png().toBuffer(), 45, 32],
@@ -16,13 +19,49 @@ const fine: [name: string, file: () => Promise<Buffer>, width: number, height: n
   ['alpha.png', () => source().ensureAlpha(0.5).png().toBuffer(), 45, 32],
   ['turned.jpg', () => source().withMetadata({ orientation: 6 }).jpeg().toBuffer(), 32, 45],
   ['profile.png', () => source().withIccProfile('p3').png().toBuffer(), 45, 32],
+  ['turned-avif.png', () => source().withMetadata({ orientation: 8 }).avif().toBuffer(), 32, 45],
+  ['progressive.png', () => source().jpeg({ progressive: true }).toBuffer(), 45, 32],
+  ['lab.png', () => source().toColourspace('lab').tiff().toBuffer(), 45, 32],
+  [
+    'moving.png',
+    () =>
+      sharp(twice(), { raw: { ...twoPages, pageHeight: 32 } })
+        .webp()
+        .toBuffer(),
+    45,
+    32,
+  ],
+  [
+    'pages.png',
+    () =>
+      sharp(twice(), { raw: { ...twoPages, pageHeight: 32 } })
+        .tiff()
+        .toBuffer(),
+    45,
+    32,
+  ],
   ['other-size.png', () => source().resize(61, 23, { fit: 'fill' }).png().toBuffer(), 61, 23],
 ];
 const broken: [name: string, file: () => Promise<Buffer>, says: string][] = [
   ['cut-off.png', async () => (await source().png().toBuffer()).subarray(0, 900), 'cannot be read'],
   ['huge.png', () => Promise.resolve(blackSquare(20_000)), 'exceeds pixel limit'],
   ['text.png', () => Promise.resolve(Buffer.from('no picture')), 'cannot be read'],
+  ['page.png', () => Promise.resolve(Buffer.from('<!doctype html><html></html>')), 'it is no JPEG, PNG'],
+  [
+    'drawing.png',
+    () => Promise.resolve(Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>')),
+    'it is no JPEG, PNG',
+  ],
+  ['phone.png', () => Promise.resolve(Buffer.from('\0\0\0\x18ftypheic\0\0\0\0mif1heic')), 'it is no JPEG, PNG'],
+  ['empty.png', () => Promise.resolve(Buffer.alloc(0)), 'the picture file is empty'],
+  ['cut-photo.png', async () => (await source().jpeg().toBuffer()).subarray(0, -300), 'premature end'],
+  ['damaged.png', async () => flipped(await source().png().toBuffer(), 200), 'cannot be read'],
 ];
+
+/** The same file with one byte changed. */
+function flipped(file: Buffer, at: number): Buffer {
+  return Buffer.concat([file.subarray(0, at), Buffer.from([(file[at] ?? 0) ^ 255]), file.subarray(at + 1)]);
+}
 
 /** A real PNG of so many pixels each way, one bit each: small as a file, large as pixels. */
 function blackSquare(side: number): Buffer {

@@ -44,6 +44,7 @@ describe('a model that changes nothing gives the frame back', () => {
 
   it.each([
     ['of one size', {}, [1, 3, 96, 128]],
+    ['of one size, in its proportions', { input: { size: { keepProportions: true } } }, [1, 3, 96, 96]],
     ['up to a longest side', { input: { size: { longestSide: 50, multipleOf: 8 } } }, FREE],
   ])('nearly, %s', async (_what, card, shape) => {
     const { job } = await score(tinyModel({ operator: 'Identity', shape }), cardFor(card, shape));

@@ -2,6 +2,7 @@ import ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import type { ImageTensor } from '../../src/job/model-card.js';
 import type { Picture } from '../../src/scorer/picture.js';
+import { constantTensor, createFeeder } from '../../src/scorer/feeder.js';
 import { packPicture } from '../../src/scorer/pack.js';
 import { allocateTensor, dimensionsOf, entryOf, outputSize } from '../../src/scorer/tensor.js';
 import { unpackPicture } from '../../src/scorer/unpack.js';
@@ -106,4 +107,25 @@ describe('an output of the wrong shape', () => {
     expect(() => entryOf(tensor, 0, 2)).toThrow('the model gave a tensor of shape [3,4] for 2 pictures');
     expect(entryOf(tensor, 1, 3)).toMatchObject({ dims: [1, 4] });
   });
+});
+
+describe('a constant', () => {
+  it.each([
+    ['float32', Float32Array.of(1, 2, 2, 2)],
+    ['float16', Uint16Array.of(0x3c00, 0x4000, 0x4000, 0x4000)],
+    ['uint8', Uint8Array.of(1, 2, 2, 2)],
+    ['int32', Int32Array.of(1, 2, 2, 2)],
+    ['int64', BigInt64Array.of(1n, 2n, 2n, 2n)],
+  ])('of %s is repeated until the tensor is full', (type, data) => {
+    const shape = ['batch', 2, 2];
+    expect(constantTensor({ name: 'x', type, shape }, [1, 2])).toMatchObject({ type, dims: [1, 2, 2], data });
+  });
+});
+
+it('a feeder fills up the pictures that a model takes at a time with the first one, also when it is used again', () => {
+  const size = { fixed: null, longestSide: null, multipleOf: 1, minimum: 1 };
+  const feed = createFeeder({ ...image({ layout: 'NHWC', type: 'uint8' }), size }, 3);
+  const dot = (value: number): Picture => ({ width: 1, height: 1, data: new Uint8Array(3).fill(value) });
+  expect([...(feed([dot(1), dot(2), dot(3)]).data as Uint8Array)]).toEqual([1, 1, 1, 2, 2, 2, 3, 3, 3]);
+  expect([...(feed([dot(4), dot(5)]).data as Uint8Array)]).toEqual([4, 4, 4, 5, 5, 5, 4, 4, 4]);
 });

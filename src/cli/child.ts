@@ -10,6 +10,8 @@ export interface Child {
   process: ChildProcess;
   /** What the line that announced readiness matched. */
   ready: RegExpExecArray;
+  /** Settles when the child ends without having been told to: who ended, how, and where its log is. */
+  ended: Promise<string>;
   stop: () => Promise<void>;
 }
 
@@ -20,7 +22,7 @@ interface StartOptions {
   logFile: string;
   /** Matches the output once the child serves. */
   ready: RegExp;
-  /** Named when the child ends too soon. */
+  /** Named when the child ends too soon, or by itself. */
   title: string;
   /** Ends the child when aborted, also before it is ready. */
   signal?: AbortSignal;
@@ -56,7 +58,18 @@ export async function startChild({ script, args, env, logFile, ready, title, sig
       reject(new JobError('user', `${title} did not start: ${lastLine(text) || `see ${logFile}`}`)),
     );
   });
-  return { process: child, ready: matched, stop: () => stopChild(child) };
+  let told = false;
+  const ended = new Promise<string>((resolve) => {
+    child.once('close', (code, killedBy) => {
+      const how = killedBy === null ? `with exit code ${code}` : `killed by ${killedBy}`;
+      if (!told) resolve(`${title} ended by itself, ${how} (its log is ${logFile})`);
+    });
+  });
+  const stop = () => {
+    told = true;
+    return stopChild(child);
+  };
+  return { process: child, ready: matched, ended, stop };
 }
 
 function lastLine(text: string): string {

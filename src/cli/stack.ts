@@ -28,7 +28,8 @@ export interface Stack {
   storage: string;
   /** Address of the Azure emulator, if it runs. */
   azure?: string;
-  children: Child[];
+  /** Settles when a part ends by itself: which, how, and where its log is. */
+  ended: Promise<string>;
   stop: () => Promise<void>;
 }
 
@@ -50,8 +51,9 @@ export async function startStack({ folder, port, azuritePort, emulateAzure, env 
     const url = host.ready[1] ?? '';
     const state = JSON.stringify({ url, pid: process.pid });
     await writeFile(path.join(folder, STATE_FILE), state).catch((cause: unknown) => refuseFolder(folder, cause));
+    const ended = Promise.race(children.map((child) => child.ended));
     const stop = () => stopStack(folder, children);
-    return { url, storage, azure: azure?.settings.ACI_ENDPOINT, children, stop };
+    return { url, storage, azure: azure?.settings.ACI_ENDPOINT, ended, stop };
   } catch (error) {
     for (const child of children) await child.stop();
     throw error;

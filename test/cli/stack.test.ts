@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { runCli } from '../support/cli.js';
 import { createMedia } from '../../src/media/media.js';
 import { makeClip, tools } from '../support/clip.js';
-import { processesWith } from '../support/processes.js';
+import { commandOf, processesWith } from '../support/processes.js';
 import { until } from '../support/wait.js';
 import { findStack } from '../../src/cli/stack.js';
 
@@ -106,6 +106,31 @@ describe('npm run score', () => {
     kill('SIGKILL');
     await ended;
     await until('the end of its children', () => (left('killed').length === 0 ? true : undefined), 20);
+  });
+
+  test.concurrent.each([
+    ['The Azure emulator', 'container-apps-emulated', 'azure-emulator/dist', 'SCORER_LAUNCH='],
+    ['The local Functions host', 'local', 'devhost/dist', 'TASK_BLOB='],
+  ])('gives the job up when %s ends, and leaves nothing running', async (title, compute, program, scorer) => {
+    const data = path.join(folder, title);
+    const ended = runCli(['score', clip, '--data', data, '--out', 'lost.mp4', '--compute', compute], {
+      cwd: folder,
+      env: mark(title),
+    });
+    await until('a scorer', () => processesWith(scorer).find((pid) => left(title).includes(pid)));
+    const [part = 0] = left(title).filter((pid) => commandOf(pid).includes(program));
+    process.kill(part, 'SIGKILL');
+    const { code, stderr } = await ended;
+    expect(stderr.trim().split('\n').at(-1)).toMatch(
+      new RegExp(
+        `^${title} ended by itself, killed by SIGKILL \\(its log is .+\\.log\\), so the job was given up and nothing of it is kept; run the command again\\.$`,
+      ),
+    );
+    expect(code).toBe(1);
+    await until('the end of its containers', () => (left(title).length === 0 ? true : undefined), 20);
+    const [kept = ''] = readdirSync(data);
+    expect(readdirSync(path.join(data, kept)).filter((name) => !name.endsWith('.log'))).toEqual([]);
+    expect(readdirSync(folder).filter((name) => name.startsWith('lost'))).toEqual([]);
   });
 
   test('says in one sentence that the disk for temporary files is full', async ({ skip }) => {

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { access, mkdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { counted } from '../job/counted.js';
 import { JobError, messageOf } from '../job/failure.js';
 import type { FailedItem } from '../job/task.js';
 import { PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../storage/layout.js';
@@ -116,7 +117,7 @@ export function renderFolderSummary(summary: FolderSummary): string {
     ...warnings.map((warning) => `Warning: ${warning}`),
     ...failed.slice(0, SHOWN_FAILURES).map(({ name, reason }) => `Failed: ${name}: ${reason}`),
     ...(more > 0 ? [`Failed: ${more} more, see ${path.join(output, 'manifest.json')}`] : []),
-    `${images} images in ${batches} batches${rate}${failed.length > 0 ? `, ${failed.length} failed` : ''}`,
+    `${counted(images, 'image')} in ${counted(batches, 'batch')}${rate}${failed.length > 0 ? `, ${failed.length} failed` : ''}`,
     `Outputs:     ${output}`,
     ...(predictions === null ? [] : [`Predictions: ${predictions.jsonl} and ${path.basename(predictions.csv)}`]),
   ].join('\n');

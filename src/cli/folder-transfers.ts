@@ -2,10 +2,11 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import pMap from 'p-map';
 import { JobError, messageOf } from '../job/failure.js';
+import { groupsOf } from '../job/groups.js';
 import { PREDICTIONS_JSONL } from '../storage/layout.js';
 import type { FileList } from '../triggers/list-files.js';
 import type { JobClient } from './client.js';
-import { findPictureFiles, groupsOf } from './picture-files.js';
+import { findPictureFiles } from './picture-files.js';
 
 const TRANSFERS = 8;
 /** Images that one request asks a place for. */

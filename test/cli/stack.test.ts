@@ -76,35 +76,30 @@ describe('npm start', () => {
 });
 
 describe('npm run score', () => {
-  test('interrupted half-way stops everything it started and leaves no file', async () => {
-    const data = path.join(folder, 'interrupted');
-    let interrupt: (signal: NodeJS.Signals) => void = () => undefined;
-    const ended = runCli(['score', clip, '--data', data, '--out', 'half.mp4'], {
+  /** Sends a signal to a job of its own stack while a scorer runs, and tells how it ended. */
+  async function strike(name: string, signal: NodeJS.Signals) {
+    let kill: (signal: NodeJS.Signals) => void = () => undefined;
+    const ended = runCli(['score', clip, '--data', path.join(folder, name), '--out', `${name}.mp4`], {
       cwd: folder,
-      env: mark('interrupted'),
-      onSpawn: (kill) => (interrupt = kill),
+      env: mark(name),
+      onSpawn: (send) => (kill = send),
     });
-    await until('a scorer', () => processesWith('TASK_BLOB=').find((pid) => left('interrupted').includes(pid)));
-    interrupt('SIGINT');
-    const { code, stderr } = await ended;
+    await until('a scorer', () => processesWith('TASK_BLOB=').find((pid) => left(name).includes(pid)));
+    kill(signal);
+    return ended;
+  }
+
+  test('interrupted half-way stops everything it started and leaves no file', async () => {
+    const { code, stderr } = await strike('interrupted', 'SIGINT');
     expect(stderr.trim().split('\n').at(-1)).toBe('The job was cancelled.');
     expect(code).toBe(130);
     expect(left('interrupted')).toEqual([]);
-    expect(readdirSync(data)).toEqual([]);
-    expect(readdirSync(folder).filter((name) => name.startsWith('half'))).toEqual([]);
+    expect(readdirSync(path.join(folder, 'interrupted'))).toEqual([]);
+    expect(readdirSync(folder).filter((name) => name.startsWith('interrupted.'))).toEqual([]);
   });
 
   test('killed outright takes everything it started with it', async () => {
-    const data = path.join(folder, 'killed');
-    let kill: (signal: NodeJS.Signals) => void = () => undefined;
-    const ended = runCli(['score', clip, '--data', data, '--out', 'killed.mp4'], {
-      cwd: folder,
-      env: mark('killed'),
-      onSpawn: (signal) => (kill = signal),
-    });
-    await until('a scorer', () => processesWith('TASK_BLOB=').find((pid) => left('killed').includes(pid)));
-    kill('SIGKILL');
-    await ended;
+    await strike('killed', 'SIGKILL');
     await until('the end of its children', () => (left('killed').length === 0 ? true : undefined), 20);
   });
 

@@ -72,8 +72,10 @@ export async function startChild({ script, args, env, logFile, ready, title, sig
   return { process: child, ready: matched, ended, stop };
 }
 
+/** What a program said last; of one that crashed, the line with the error, not what Node prints around it. */
 function lastLine(text: string): string {
-  return text.trim().split('\n').at(-1)?.trim() ?? '';
+  const lines = text.trim().split('\n');
+  return (lines.findLast((line) => /^\w*Error\b/.test(line)) ?? lines.at(-1) ?? '').trim();
 }
 
 async function stopChild(child: ChildProcess): Promise<void> {

@@ -21,7 +21,7 @@ interface Ends {
 
 const NEVER = new AbortController().signal;
 /** An app that starts cold takes its time. */
-const ANSWER_MS = 60_000;
+const ANSWER_MS = 120_000;
 
 /** @throws JobError `user` when `baseUrl` is no address. */
 export function createJobClient(

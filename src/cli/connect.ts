@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { JobError } from '../job/failure.js';
 import type { JobClient } from './client.js';
@@ -38,7 +38,6 @@ async function startOwnStack(
 ): Promise<{ url: string; lost: AbortSignal; stop: () => Promise<void> }> {
   await removeLeftovers(data);
   const folder = path.join(data, `job-${process.pid}`);
-  await mkdir(folder, { recursive: true }).catch(() => undefined);
   const remove = (below = '') => rm(path.join(folder, below), { recursive: true, force: true });
   try {
     const stack = await startStack({ folder, emulateAzure, env });
@@ -48,7 +47,8 @@ async function startOwnStack(
     const stop = () => stack.stop().then(() => remove(lost.signal.aborted ? 'azurite' : ''));
     return { url: stack.url, lost: lost.signal, stop };
   } catch (error) {
-    await remove();
+    // What could not be made cannot be removed.
+    await remove().catch(() => undefined);
     throw error;
   }
 }

@@ -60,9 +60,9 @@ export async function scoreFolder(options: FolderOptions): Promise<FolderSummary
 
 /** @throws JobError `user` before anything is started when there is nothing to do or nowhere to put it. */
 async function checkFolders({ folder, out }: FolderOptions): Promise<void> {
-  if (path.resolve(out) === path.resolve(folder))
+  const [images, existing] = await Promise.all([stat(folder), stat(out).catch(() => undefined)]);
+  if (existing?.ino === images.ino && existing.dev === images.dev)
     throw new JobError('user', `${out} is the folder of the images itself; name another one with --out.`);
-  const existing = await stat(out).catch(() => undefined);
   if (existing && !existing.isDirectory()) throw new JobError('user', `${out} is a file; name a folder with --out.`);
   const first = await findPictureFiles(folder, out).next();
   if (first.done) throw new JobError('user', `There are no images in ${folder}; name a folder of images.`);

@@ -1,10 +1,11 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { JobError, messageOf } from '../job/failure.js';
 import { chooseAzurite } from './azurite.js';
 import { startAzureEmulator } from './azure-emulator.js';
 import { type Child, startChild } from './child.js';
+import { makeFolder } from './make-folder.js';
 import { choosePort, startOnFreePort } from './ports.js';
 
 const APP_FOLDER = fileURLToPath(new URL('../..', import.meta.url));
@@ -112,7 +113,7 @@ async function startHost(
 async function prepareFolder(folder: string, temp: string): Promise<void> {
   try {
     await rm(temp, { recursive: true, force: true });
-    await mkdir(temp, { recursive: true });
+    await makeFolder(temp);
   } catch (cause) {
     refuseFolder(folder, cause);
   }

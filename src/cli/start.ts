@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { mkdir } from 'node:fs/promises';
 import { JobError } from '../job/failure.js';
 import { findStack, type StackOptions, startStack } from './stack.js';
 
@@ -14,7 +13,6 @@ export async function start({ signal, ...options }: StackOptions & { signal: Abo
       'user',
       `The local stack runs already at ${running.url} (process ${running.pid}); use it, or stop it with Ctrl-C where it was started.`,
     );
-  await mkdir(options.folder, { recursive: true }).catch(() => undefined);
   const stack = await startStack(options);
   console.log(`The app listens on ${stack.url}; start jobs with: npm run score -- VIDEO`);
   console.log(`Logs are in ${options.folder}. Ctrl-C stops everything.`);

@@ -25,7 +25,11 @@ export async function* findPictureFiles(folder: string, except: string, below = 
     }
   } catch (cause) {
     if (cause instanceof JobError) throw cause;
-    throw new JobError('user', `The folder ${folder} cannot be read: ${messageOf(cause)}`, { cause });
+    throw new JobError(
+      'user',
+      `The folder ${folder} cannot be read (${messageOf(cause)}); check what is in it and its permissions.`,
+      { cause },
+    );
   }
 }
 

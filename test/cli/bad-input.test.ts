@@ -64,6 +64,15 @@ describe('a file that the command line can judge by itself', () => {
     expectSentence(await score(['pictures', ...options]), sentence);
   });
 
+  test('a folder with a link to nowhere', async () => {
+    mkdirSync(file('links'), { recursive: true });
+    symlinkSync(file('nowhere.png'), file('links/a.png'));
+    expectSentence(
+      await score(['links']),
+      /^The folder .+links cannot be read \(ENOENT.+a\.png'\); check what is in it/,
+    );
+  });
+
   test('a model file that does not exist', async () => {
     expectSentence(await score([clip, '--model', 'none.onnx']), /There is no model .*none\.onnx; check the path\./);
   });

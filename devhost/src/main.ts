@@ -48,7 +48,7 @@ async function main({ app, port, host, storagePatience, verbose }: Options): Pro
     giveUp(error.message);
   }
   process.stdout.write(
-    `devhost: listening on http://localhost:${running.port} (${running.functions} functions, hub ${running.hub})\n`,
+    `devhost: listening on http://localhost:${running.port} (${running.functions} function${running.functions === 1 ? '' : 's'}, hub ${running.hub})\n`,
   );
   stopOnSignal(running, log);
 }

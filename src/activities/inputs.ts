@@ -83,6 +83,8 @@ export interface ObserveInput extends AttemptInput {
   /** Milliseconds since the epoch, on the durable clock. */
   launchedAt: number;
   timeouts: Timeouts;
+  /** Whether the look before this one failed. */
+  again?: boolean;
 }
 
 export type Verdict = 'running' | 'ended' | 'stalled' | 'batch-timeout' | 'provision-timeout' | 'stopped';

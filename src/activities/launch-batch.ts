@@ -16,7 +16,7 @@ import type { AttemptInput, LaunchResult } from './inputs.js';
 import { imagesOf, readItems } from './job-items.js';
 import type { Ports } from './ports.js';
 import { readResolvedJob, type ResolvedJob } from './resolved-job.js';
-import { launchOrTell } from './waiting.js';
+import { forgetWaiting, orTell } from './waiting.js';
 
 /**
  * Starts one container for the items of the batch that have no output yet. A second delivery starts nothing; one that comes
@@ -29,7 +29,8 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
     const job = await readResolvedJob(storage, jobId);
     const provider = compute[job.spec.compute.kind];
     // Nothing is there but where settling was given up: no two containers of a batch run at once, and none is left behind.
-    if (attempt > 1) await provider.remove(containerName(jobId, batch, attempt - 1));
+    const waiter = { jobId, batch, attempt: attempt - 1 };
+    if (attempt > 1) await orTell(storage, waiter, () => provider.remove(containerName(jobId, batch, waiter.attempt)));
     const state = await readBatchState(storage, job, input.first, input.count, batch, attempt - 1);
     if (state.missing.length === 0) return { remaining: 0, stopped: false };
     const items = await readItems(storage, job, input.first, input.count);
@@ -49,8 +50,9 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
       environment: await scorerEnvironment(storage, job, task.name, deadline),
     };
     await whileHolding(task, what, (confirm) =>
-      launchOrTell(storage, input, () => provider.launch({ ...request, confirm })),
+      orTell(storage, waiter, () => provider.launch({ ...request, confirm })),
     );
+    await forgetWaiting(storage, input);
     return { remaining: state.missing.length, stopped: false };
   };
 }

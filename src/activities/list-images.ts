@@ -1,7 +1,8 @@
 import type { BlobItem, ContainerClient } from '@azure/storage-blob';
 import { pMapIterable } from 'p-map';
 import { JobError } from '../job/failure.js';
-import { createOutputNames, formatList, type ListedItem, LIST_LENGTH, listsOf } from '../job/item-list.js';
+import { groupsOf } from '../job/groups.js';
+import { createOutputNames, formatList, type ListedItem, LIST_LENGTH } from '../job/item-list.js';
 import { isNamedAsPicture, KIND_BYTES, PICTURE_KINDS, pictureKind } from '../job/picture-kind.js';
 import { itemListBlob, ITEMS } from '../storage/layout.js';
 import { jobOf, readBytes, readJson, type Storage, writeJson } from '../storage/storage.js';
@@ -32,7 +33,7 @@ export function createListImages({ storage }: Pick<Ports, 'storage'>) {
     const others = { count: 0, examples: [] as string[] };
     let items = 0;
     let lists = 0;
-    for await (const list of listsOf(findPictures(storage, job, others))) {
+    for await (const list of groupsOf(findPictures(storage, job, others), LIST_LENGTH)) {
       items = lists * LIST_LENGTH + list.length;
       if (items > MOST_ITEMS)
         throw new JobError('user', `There are more than ${MOST_ITEMS} images below ${job.images}.`);

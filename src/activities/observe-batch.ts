@@ -5,6 +5,7 @@ import { jobOf, readJson } from '../storage/storage.js';
 import type { ObserveInput, ObserveResult } from './inputs.js';
 import type { Ports } from './ports.js';
 import { readResolvedJob } from './resolved-job.js';
+import { forgetWaiting, orTell } from './waiting.js';
 
 /** Looks once at a container and its progress, and says whether it still runs and when to look again. */
 export function createObserveBatch({ storage, compute }: Pick<Ports, 'storage' | 'compute'>) {
@@ -14,10 +15,11 @@ export function createObserveBatch({ storage, compute }: Pick<Ports, 'storage' |
     const job = await readResolvedJob(storage, jobId);
     const provider = compute[job.spec.compute.kind];
     const [observation, progress, stop] = await Promise.all([
-      provider.observe(containerName(jobId, batch, attempt)),
+      orTell(storage, input, () => provider.observe(containerName(jobId, batch, attempt))),
       readJson<AttemptProgress>(container, progressBlob(batch, attempt)),
       container.getBlobClient(STOP).exists(),
     ]);
+    if (input.again === true) await forgetWaiting(storage, input);
     const now = Date.now();
     const pollSeconds = secondsToNextPoll(provider.poll, launchedAt, now, progress);
     if (observation.state !== 'running' && observation.state !== 'provisioning')

@@ -10,7 +10,7 @@ import { type BatchState, readBatchState } from './batch-state.js';
 import type { SettleInput, SettleResult } from './inputs.js';
 import type { Ports } from './ports.js';
 import { readResolvedJob } from './resolved-job.js';
-import { noteWaiting } from './waiting.js';
+import { noteWaiting, orTell } from './waiting.js';
 
 /** The settled blob: the counts for the status, and what was seen of the container before it was removed. */
 export interface Settled extends SettledCounts {
@@ -22,7 +22,7 @@ export interface Settled extends SettledCounts {
 
 /** After a container ended: compares outputs with items, keeps its log, removes it. A second delivery says the same. */
 export function createSettleBatch({ storage, compute }: Pick<Ports, 'storage' | 'compute'>) {
-  return async (input: SettleInput): Promise<SettleResult> => {
+  const settle = async (input: SettleInput): Promise<SettleResult> => {
     const { jobId, batch, attempt, first, count } = input;
     const job = await readResolvedJob(storage, jobId);
     const provider = compute[job.spec.compute.kind];
@@ -67,6 +67,7 @@ export function createSettleBatch({ storage, compute }: Pick<Ports, 'storage' | 
       await writeJson(jobOf(storage, jobId), STOP, { reason: 'failed', message: doom } satisfies Stop);
     return result;
   };
+  return (input: SettleInput) => orTell(storage, input, () => settle(input));
 }
 
 /** Why the job cannot end well after this, if so. */

@@ -1,4 +1,5 @@
 import pMap from 'p-map';
+import { counted } from '../job/counted.js';
 import { JobError } from '../job/failure.js';
 import { pack, type RawTimes, type Timetable, wholeTimetable } from '../media/media.js';
 import { chunkTimesBlob, TIMING } from '../storage/layout.js';
@@ -39,7 +40,10 @@ async function keepTimes(storage: Storage, { jobId, spec }: VideoJob, timetable:
   const frames = timetable.times.length;
   if (!timetable.broken) return { frames };
   const { input } = spec;
-  return { frames, warning: `${input.video} is damaged; only the ${frames} frames before its break are painted.` };
+  return {
+    frames,
+    warning: `${input.video} is damaged; only what is before its break is painted: ${counted(frames, 'frame')}.`,
+  };
 }
 
 /** The times of all frames; undefined when a chunk was not as expected. */

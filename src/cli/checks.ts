@@ -41,6 +41,27 @@ export async function checkOutputFile(file: string, option: string): Promise<voi
   }
 }
 
+/**
+ * @param outputs by the option that named each.
+ * @throws JobError `user` when an output would replace a file that the job reads, or another output.
+ */
+export async function checkDistinct(outputs: [option: string, file: string][], inputs: string[]): Promise<void> {
+  const taken = new Map<string, string>();
+  for (const file of inputs) taken.set(await identityOf(file), 'is read by the job');
+  for (const [option, file] of outputs) {
+    const identity = await identityOf(file);
+    const why = taken.get(identity);
+    if (why !== undefined) throw new JobError('user', `${file} ${why}; name another file with ${option}.`);
+    taken.set(identity, 'is named twice');
+  }
+}
+
+/** The same for two names of one file: links, and other spellings where case does not matter. */
+async function identityOf(file: string): Promise<string> {
+  const facts = await stat(file).catch(() => undefined);
+  return facts ? `${facts.dev} ${facts.ino}` : path.resolve(file);
+}
+
 /** Whether `--model` names a file, not a model of the app. */
 export const isModelFile = (model: string) =>
   model.endsWith('.onnx') || model.includes('/') || model.includes(path.sep);

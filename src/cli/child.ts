@@ -8,6 +8,8 @@ export interface Child {
   process: ChildProcess;
   /** What the line that announced readiness matched. */
   ready: RegExpExecArray;
+  /** Settles when the child ends without having been told to: who ended, how, and where its log is. */
+  ended: Promise<string>;
   stop: () => Promise<void>;
 }
 
@@ -18,7 +20,7 @@ interface StartOptions {
   logFile: string;
   /** Matches the output once the child serves. */
   ready: RegExp;
-  /** Named when the child ends too soon. */
+  /** Named when the child ends too soon, or by itself. */
   title: string;
   /** Ends the child when aborted, also before it is ready. */
   signal?: AbortSignal;
@@ -54,11 +56,24 @@ export async function startChild({ script, args, env, logFile, ready, title, sig
       reject(new JobError('user', `${title} did not start: ${lastLine(text) || `see ${logFile}`}`)),
     );
   });
-  return { process: child, ready: matched, stop: () => stopChild(child) };
+  let told = false;
+  const ended = new Promise<string>((resolve) => {
+    child.once('close', (code, killedBy) => {
+      const how = killedBy === null ? `with exit code ${code}` : `killed by ${killedBy}`;
+      if (!told) resolve(`${title} ended by itself, ${how} (its log is ${logFile})`);
+    });
+  });
+  const stop = () => {
+    told = true;
+    return stopChild(child);
+  };
+  return { process: child, ready: matched, ended, stop };
 }
 
+/** What a program said last; of one that crashed, the line with the error, not what Node prints around it. */
 function lastLine(text: string): string {
-  return text.trim().split('\n').at(-1)?.trim() ?? '';
+  const lines = text.trim().split('\n');
+  return (lines.findLast((line) => /^\w*Error\b/.test(line)) ?? lines.at(-1) ?? '').trim();
 }
 
 async function stopChild(child: ChildProcess): Promise<void> {

@@ -1,12 +1,12 @@
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { BlockBlobClient } from '@azure/storage-blob';
 import pMap from 'p-map';
 import { JobError, messageOf } from '../job/failure.js';
+import { groupsOf } from '../job/groups.js';
 import { PREDICTIONS_JSONL } from '../storage/layout.js';
 import type { FileList } from '../triggers/list-files.js';
 import type { JobClient } from './client.js';
-import { findPictureFiles, groupsOf } from './picture-files.js';
+import { findPictureFiles } from './picture-files.js';
 
 const TRANSFERS = 8;
 /** Images that one request asks a place for. */
@@ -22,9 +22,7 @@ export async function uploadFolder(client: JobClient, folder: string, except: st
     const names = group.map(({ name }) => name);
     const placed = await client.placeImages(folder, names, stored);
     stored = placed.path;
-    await pMap(group, ({ file }, k) => new BlockBlobClient(placed.urls[k] ?? '').uploadFile(file), {
-      concurrency: TRANSFERS,
-    });
+    await pMap(group, ({ file }, k) => client.put(placed.urls[k] ?? '', file), { concurrency: TRANSFERS });
   }
   if (stored === undefined) throw new JobError('user', `There are no images in ${folder}; name a folder of images.`);
   return stored;
@@ -34,28 +32,22 @@ export async function uploadFolder(client: JobClient, folder: string, except: st
 export async function downloadFolder(client: JobClient, id: string, folder: string): Promise<boolean> {
   let predictions = false;
   for await (const files of client.files(id)) {
-    await pMap(files, (file) => download(file, folder), { concurrency: TRANSFERS });
+    await pMap(files, (file) => download(client, file, folder), { concurrency: TRANSFERS });
     predictions ||= files.some(({ name }) => name === PREDICTIONS_JSONL);
   }
   return predictions;
 }
 
-async function download({ name, url }: FileList['files'][number], folder: string): Promise<void> {
+async function download(client: JobClient, { name, url }: FileList['files'][number], folder: string): Promise<void> {
   const target = path.resolve(folder, name);
   if (!target.startsWith(folder + path.sep))
     throw new JobError('user', `The output "${name}" would leave ${folder}, so it is not saved.`);
-  const part = `${target}.part`;
-  try {
-    await mkdir(path.dirname(target), { recursive: true });
-    await new BlockBlobClient(url).downloadToFile(part);
-    await rename(part, target);
-  } catch (cause) {
+  await mkdir(path.dirname(target), { recursive: true }).catch((cause: unknown) => {
     throw new JobError(
       'user',
-      `${target} could not be saved (${messageOf(cause)}); free some space or name another folder with --out.`,
+      `${path.dirname(target)} cannot be made (${messageOf(cause)}); name another folder with --out.`,
       { cause },
     );
-  } finally {
-    await rm(part, { force: true });
-  }
+  });
+  await client.fetch(url, target);
 }

@@ -14,7 +14,15 @@ const EXIT_OTHER = 1;
 const EXIT_INTERRUPTED = 130;
 
 const interrupted = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
+/** npm and terminals often send the first one twice; one that comes later does not wait for anything. */
+const SAME_SIGNAL_MS = 1000;
+let since: number | undefined;
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    since ??= Date.now();
+    if (Date.now() - since > SAME_SIGNAL_MS) process.exit(EXIT_INTERRUPTED);
+    interrupted.abort();
+  });
 
 const resolve = (file: string) => path.resolve(cwd, file);
 

@@ -25,7 +25,11 @@ export async function* findPictureFiles(folder: string, except: string, below = 
     }
   } catch (cause) {
     if (cause instanceof JobError) throw cause;
-    throw new JobError('user', `The folder ${folder} cannot be read: ${messageOf(cause)}`, { cause });
+    throw new JobError(
+      'user',
+      `The folder ${folder} cannot be read (${messageOf(cause)}); check what is in it and its permissions.`,
+      { cause },
+    );
   }
 }
 
@@ -39,16 +43,4 @@ async function isPicture(file: string): Promise<boolean> {
   } finally {
     await opened.close();
   }
-}
-
-/** Cuts a sequence into arrays of `size`; the last one may be shorter. */
-export async function* groupsOf<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
-  let group: T[] = [];
-  for await (const item of items) {
-    group.push(item);
-    if (group.length < size) continue;
-    yield group;
-    group = [];
-  }
-  if (group.length > 0) yield group;
 }

@@ -14,6 +14,7 @@ export const FRAME_FORMATS = ['png', 'jpg'] as const;
 const POLL_MS = { least: 250, most: 1000 };
 /** A deployed app may be restarted, or be out of reach for a moment, while its job goes on. */
 const SILENCE_MS = 60_000;
+const NOTICED_MS = 500;
 
 /** What videos and image folders have in common. */
 export interface JobOptions {
@@ -54,24 +55,48 @@ interface Way {
 export async function runThrough(options: JobOptions, way: Way): Promise<{ status: JobStatus; seconds: OwnSeconds }> {
   const began = performance.now();
   const seconds = () => (performance.now() - began) / 1000;
-  const { client, stop } = await connect(options);
+  const { client, lost, stop } = await connect(options);
   const view = createProgressView(process.stderr, options.quiet, way.unit);
+  const { signal } = options;
   try {
     const started = seconds();
-    const spec = await uploadAll(client, options, way.upload);
+    const spec = await interruptible(uploadAll(client, options, way.upload), signal, 'before the job was started');
     const uploaded = seconds();
     const patience = options.url === undefined ? 0 : SILENCE_MS;
-    const status = await runJob(client, spec, view, { patience, signal: options.signal });
+    const status = await runJob(client, spec, view, { patience, signal, lost });
     view.end();
     const finished = seconds();
-    await way.save(client, status);
+    await interruptible(
+      way.save(client, status),
+      signal,
+      'while the result was saved; what is not there yet is missing',
+    );
     const total = seconds();
     return { status, seconds: { start: started, upload: uploaded - started, download: total - finished, total } };
+  } catch (error) {
+    // What broke may be noticed a moment before the part that ended.
+    if (!(error instanceof JobError && error.kind === 'user')) await pause(NOTICED_MS, [lost]);
+    lost.throwIfAborted();
+    throw error;
   } finally {
     view.end();
     await stop();
   }
 }
+
+/** @throws JobError `user` when the work failed because it was interrupted. */
+async function interruptible<T>(work: Promise<T>, signal: AbortSignal, when: string): Promise<T> {
+  try {
+    return await work;
+  } catch (cause) {
+    if (signal.aborted) throw new JobError('user', `Interrupted ${when}.`, { cause });
+    throw cause;
+  }
+}
+
+/** Waits until the time is over or one of the signals is aborted. */
+const pause = (milliseconds: number, signals: AbortSignal[]) =>
+  wait(milliseconds, undefined, { signal: AbortSignal.any(signals) }).catch(() => undefined);
 
 async function uploadAll(client: JobClient, options: JobOptions, upload: Way['upload']): Promise<object> {
   const beside = isModelFile(options.model) ? await modelFiles(options) : {};
@@ -100,13 +125,14 @@ interface Watching {
   /** Milliseconds without an answer after which the app is given up. */
   patience: number;
   signal: AbortSignal;
+  lost: AbortSignal;
 }
 
 async function runJob(
   client: JobClient,
   spec: object,
   view: ProgressView,
-  { patience, signal }: Watching,
+  { patience, signal, lost }: Watching,
 ): Promise<JobStatus> {
   const id = await client.start(spec);
   let answered = performance.now();
@@ -122,7 +148,7 @@ async function runJob(
       if (status.state === 'done') return status;
       if (status.state === 'failed' || status.state === 'cancelled') throw endOf(status);
     }
-    await wait(status ? pollPause(status) : POLL_MS.most, undefined, { signal }).catch(() => undefined);
+    await pause(status ? pollPause(status) : POLL_MS.most, [signal, lost]);
   }
 }
 

@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DEVICES } from '../job/device.js';
 import { JobError } from '../job/failure.js';
 import { QUALITIES, VIDEO_CODECS } from '../job/output.js';
+import { isModelFile } from './checks.js';
 import { COMPUTES, FRAME_FORMATS } from './run-job.js';
 import type { FolderOptions } from './score-folder.js';
 import { ON_DAMAGE, score, type ScoreOptions } from './score.js';
@@ -97,7 +98,7 @@ export function addScoreCommand(
     .option('--json', 'print the summary as JSON and nothing else')
     .option(...data)
     .action(async (video: string, flags: ScoreFlags) => {
-      const model = flags.model.endsWith('.onnx') ? resolve(flags.model) : flags.model;
+      const model = isModelFile(flags.model) ? resolve(flags.model) : flags.model;
       const optional = (file: string | undefined) => (file === undefined ? undefined : resolve(file));
       const { frameFormat, maxParallel, tolerate, compute, device, url, key } = flags;
       const { name } = path.parse(resolve(video));

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { access, mkdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { counted } from '../job/counted.js';
 import { JobError, messageOf } from '../job/failure.js';
 import type { FailedItem } from '../job/task.js';
 import { PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../storage/layout.js';
@@ -59,9 +60,9 @@ export async function scoreFolder(options: FolderOptions): Promise<FolderSummary
 
 /** @throws JobError `user` before anything is started when there is nothing to do or nowhere to put it. */
 async function checkFolders({ folder, out }: FolderOptions): Promise<void> {
-  if (path.resolve(out) === path.resolve(folder))
+  const [images, existing] = await Promise.all([stat(folder), stat(out).catch(() => undefined)]);
+  if (existing?.ino === images.ino && existing.dev === images.dev)
     throw new JobError('user', `${out} is the folder of the images itself; name another one with --out.`);
-  const existing = await stat(out).catch(() => undefined);
   if (existing && !existing.isDirectory()) throw new JobError('user', `${out} is a file; name a folder with --out.`);
   const first = await findPictureFiles(folder, out).next();
   if (first.done) throw new JobError('user', `There are no images in ${folder}; name a folder of images.`);
@@ -116,7 +117,7 @@ export function renderFolderSummary(summary: FolderSummary): string {
     ...warnings.map((warning) => `Warning: ${warning}`),
     ...failed.slice(0, SHOWN_FAILURES).map(({ name, reason }) => `Failed: ${name}: ${reason}`),
     ...(more > 0 ? [`Failed: ${more} more, see ${path.join(output, 'manifest.json')}`] : []),
-    `${images} images in ${batches} batches${rate}${failed.length > 0 ? `, ${failed.length} failed` : ''}`,
+    `${counted(images, 'image')} in ${counted(batches, 'batch')}${rate}${failed.length > 0 ? `, ${failed.length} failed` : ''}`,
     `Outputs:     ${output}`,
     ...(predictions === null ? [] : [`Predictions: ${predictions.jsonl} and ${path.basename(predictions.csv)}`]),
   ].join('\n');

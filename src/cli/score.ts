@@ -3,7 +3,7 @@ import { JobError } from '../job/failure.js';
 import { endingOf, ENDINGS, type Quality, type VideoCodec } from '../job/output.js';
 import { isNamedAsPicture } from '../job/picture-kind.js';
 import { INBOX, OUTBOX } from '../storage/layout.js';
-import { checkInputFile, checkModelFiles, checkOutputFile } from './checks.js';
+import { checkDistinct, checkInputFile, checkModelFiles, checkOutputFile, isModelFile } from './checks.js';
 import { type JobOptions, runThrough } from './run-job.js';
 import { type Summary, summarise } from './summary.js';
 
@@ -59,7 +59,15 @@ async function checkFiles(options: ScoreOptions): Promise<void> {
   const { out } = options;
   if (out !== undefined && !ENDINGS.includes(endingOf(out)))
     throw new JobError('user', `${out} must end in ${ENDINGS.join(', ')}; name another file with --out.`);
-  if (out === options.video) throw new JobError('user', `${out} is the video itself; name another file with --out.`);
+  const saved = out === undefined ? ENDINGS.map((ending) => options.base + ending) : [out];
+  const outputs = saved.map((file): [string, string] => ['--out', file]);
+  if (options.contactSheet !== undefined) outputs.push(['--contact-sheet', options.contactSheet]);
+  const model = isModelFile(options.model) ? options.model : undefined;
+  const inputs = [options.video, model, options.card, options.labels, options.style];
+  await checkDistinct(
+    outputs,
+    inputs.filter((file) => file !== undefined),
+  );
   await checkOutputFile(out ?? options.base, '--out');
   if (options.contactSheet !== undefined) await checkOutputFile(options.contactSheet, '--contact-sheet');
 }

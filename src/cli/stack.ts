@@ -1,10 +1,11 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { JobError, messageOf } from '../job/failure.js';
 import { chooseAzurite } from './azurite.js';
 import { startAzureEmulator } from './azure-emulator.js';
 import { type Child, startChild } from './child.js';
+import { makeFolder } from './make-folder.js';
 import { choosePort, startOnFreePort } from './ports.js';
 
 const APP_FOLDER = fileURLToPath(new URL('../..', import.meta.url));
@@ -28,7 +29,8 @@ export interface Stack {
   storage: string;
   /** Address of the Azure emulator, if it runs. */
   azure?: string;
-  children: Child[];
+  /** Settles when a part ends by itself: which, how, and where its log is. */
+  ended: Promise<string>;
   stop: () => Promise<void>;
 }
 
@@ -50,8 +52,9 @@ export async function startStack({ folder, port, azuritePort, emulateAzure, env 
     const url = host.ready[1] ?? '';
     const state = JSON.stringify({ url, pid: process.pid });
     await writeFile(path.join(folder, STATE_FILE), state).catch((cause: unknown) => refuseFolder(folder, cause));
+    const ended = Promise.race(children.map((child) => child.ended));
     const stop = () => stopStack(folder, children);
-    return { url, storage, azure: azure?.settings.ACI_ENDPOINT, children, stop };
+    return { url, storage, azure: azure?.settings.ACI_ENDPOINT, ended, stop };
   } catch (error) {
     for (const child of children) await child.stop();
     throw error;
@@ -110,7 +113,7 @@ async function startHost(
 async function prepareFolder(folder: string, temp: string): Promise<void> {
   try {
     await rm(temp, { recursive: true, force: true });
-    await mkdir(temp, { recursive: true });
+    await makeFolder(temp);
   } catch (cause) {
     refuseFolder(folder, cause);
   }

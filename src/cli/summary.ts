@@ -1,4 +1,5 @@
 import Table from 'cli-table3';
+import { counted } from '../job/counted.js';
 import type { JobStatus } from '../triggers/job-progress.js';
 
 /** What `score` tells at the end, and prints as JSON with `--json`. */
@@ -58,12 +59,12 @@ export function renderSeconds({ seconds: stages, totalSeconds }: Pick<Summary, '
 
 export function renderSummary(summary: Summary): string {
   const rate = summary.framesPerSecond === null ? '' : `, ${summary.framesPerSecond.toFixed(1)} frames/s`;
-  const again = summary.attempts > summary.batches ? `, ${summary.attempts} container runs` : '';
+  const again = summary.attempts > summary.batches ? `, ${counted(summary.attempts, 'container run')}` : '';
   const failed = summary.failedFrames > 0 ? `, ${summary.failedFrames} failed` : '';
   return [
     renderSeconds(summary),
     ...summary.warnings.map((warning) => `Warning: ${warning}`),
-    `${summary.frames} frames in ${summary.batches} batches${again}${rate}${failed}`,
+    `${counted(summary.frames, 'frame')} in ${counted(summary.batches, 'batch')}${again}${rate}${failed}`,
     `Video:         ${summary.output}`,
     ...(summary.contactSheet === null ? [] : [`Contact sheet: ${summary.contactSheet}`]),
   ].join('\n');

@@ -1,5 +1,6 @@
 import type { ContainerAppsAPIClient } from '@azure/arm-appcontainers';
 import type { TokenCredential } from '@azure/identity';
+import { readAzureFault } from '../job/azure-fault.js';
 import { createLogin } from '../login.js';
 
 /** Milliseconds: a request to Azure Resource Manager without an answer is given up, and what it did is looked up. */
@@ -37,4 +38,15 @@ export function prepareClient<T extends Pick<ContainerAppsAPIClient, 'pipeline'>
     },
   });
   return client;
+}
+
+/** What `get` finds; undefined when there is no such resource. That its whole group is missing is an error. */
+export async function orMissing<T>(get: Promise<T>): Promise<T | undefined> {
+  try {
+    return await get;
+  } catch (error) {
+    const { status, code } = readAzureFault(error);
+    if (status === 404 && code !== 'ResourceGroupNotFound' && code !== 'SubscriptionNotFound') return undefined;
+    throw error;
+  }
 }

@@ -1,3 +1,4 @@
+import { counted } from './counted.js';
 import { JobError } from './failure.js';
 import type { PartialSize, SizeRule } from './card-schema.js';
 import type { Layout, TensorSignature } from './model-signature.js';
@@ -73,7 +74,7 @@ function completeTiles(
   if (overlap > most)
     throw new JobError(
       'user',
-      `The model card lets tiles of ${size.join('x')} overlap by ${overlap} pixels: "size.tiles.overlap" can be ${most} at most.`,
+      `The model card lets tiles of ${size.join('x')} overlap by ${counted(overlap, 'pixel')}: "size.tiles.overlap" can be ${most} at most.`,
     );
   return { size, overlap };
 }

@@ -29,18 +29,6 @@ export function createOutputNames(): (name: string) => string {
   };
 }
 
-/** Cuts items into lists of `LIST_LENGTH`; only the last one may be shorter. */
-export async function* listsOf(items: AsyncIterable<ListedItem>): AsyncGenerator<ListedItem[]> {
-  let list: ListedItem[] = [];
-  for await (const item of items) {
-    list.push(item);
-    if (list.length < LIST_LENGTH) continue;
-    yield list;
-    list = [];
-  }
-  if (list.length > 0) yield list;
-}
-
 /** A list as it is stored: one JSON line for each item. */
 export const formatList = (items: ListedItem[]) => items.map((item) => `${JSON.stringify(item)}\n`).join('');
 

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { counted } from './counted.js';
 import { JobError } from './failure.js';
 import type { TensorSignature } from './model-signature.js';
 
@@ -67,7 +68,7 @@ export function checkLabels(labels: string[], classes: number | undefined): void
   if (labels.length === 0 || classes === undefined || labels.length === classes) return;
   throw new JobError(
     'user',
-    `The model gives ${classes} classes, but its card or label file names ${labels.length}: give one label for each class, in the model's order.`,
+    `The model gives ${counted(classes, 'class')}, but its card or label file names ${labels.length}: give one label for each class, in the model's order.`,
   );
 }
 

@@ -1,3 +1,4 @@
+import { counted } from './counted.js';
 import { withJitter } from './jitter.js';
 
 /** How often and how soon a batch with missing items gets a new container. */
@@ -56,7 +57,10 @@ export function nextStep(policy: RetryPolicy, history: BatchHistory, failure: At
   const { charged, platform, platformSince } = history;
   if (failure.kind === 'charged') {
     if (charged >= policy.maxAttempts)
-      return { step: 'give-up', why: `items are still missing after ${charged} of ${policy.maxAttempts} attempts` };
+      return {
+        step: 'give-up',
+        why: `items are still missing after ${charged} of ${counted(policy.maxAttempts, 'attempt')}`,
+      };
     return { step: 'retry', delaySeconds: backoffSeconds(policy.firstDelaySeconds, charged) };
   }
   const seconds = (failure.at - platformSince) / 1000;

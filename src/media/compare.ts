@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createInterface } from 'node:readline';
+import { counted } from '../job/counted.js';
 import { local, QUIET, UNTRUSTED } from './arguments.js';
 import { ffmpegFailure } from './failure.js';
 import type { VideoFacts } from './facts.js';
@@ -80,7 +81,9 @@ function compareSound(before: Sound, after: Sound | undefined, fileStart: number
 function problemsOf({ frames, seconds, largestTimeError, sound }: Comparison, { frameRate }: VideoFacts): string[] {
   const frame = frameRate.den / frameRate.num;
   return [
-    ...(frames.found === frames.expected ? [] : [`It has ${frames.found} frames instead of ${frames.expected}.`]),
+    ...(frames.found === frames.expected
+      ? []
+      : [`It has ${counted(frames.found, 'frame')} instead of ${frames.expected}.`]),
     ...(largestTimeError <= TIME_TOLERANCE ? [] : [`A frame is ${largestTimeError} s away from its time.`]),
     ...(Math.abs(seconds.found - seconds.expected) <= frame + TIME_TOLERANCE
       ? []

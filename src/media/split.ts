@@ -111,7 +111,7 @@ async function* decode(
 const brokenBehind = (name: string, frames: number, stderr: string) =>
   new JobError(
     'user',
-    `${name} is damaged behind its first ${frames} frames (${lastWord(stderr)}); export it again, or set "input.onDamage" to "keep" for these.`,
+    `${name} is damaged behind its first ${frames === 1 ? 'frame' : `${frames} frames`} (${lastWord(stderr)}); export it again, or set "input.onDamage" to "keep" for these.`,
   );
 
 /** A second output that holds next to nothing but the time of each frame, in the source's own ticks. */

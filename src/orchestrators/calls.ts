@@ -24,10 +24,18 @@ export function* sleep(context: OrchestrationContext, seconds: number): Step<voi
 const PLATFORM_TRIES = 6;
 const FIRST_DELAY_SECONDS = 2;
 
-/** Calls an activity again, after a growing pause, while the platform is what fails. */
-export function* callPatiently<T>(context: OrchestrationContext, name: string, input: object): Step<Outcome<T>> {
+/**
+ * Calls an activity again, after a growing pause, while the platform is what fails.
+ * @param again what the later calls get.
+ */
+export function* callPatiently<T>(
+  context: OrchestrationContext,
+  name: string,
+  input: object,
+  again = input,
+): Step<Outcome<T>> {
   for (let tries = 1; ; tries += 1) {
-    const outcome = yield* callActivity<T>(context, name, input);
+    const outcome = yield* callActivity<T>(context, name, tries === 1 ? input : again);
     if (outcome.ok || outcome.kind !== 'platform' || tries === PLATFORM_TRIES) return outcome;
     const least = Math.max(outcome.retryAfterSeconds ?? 0, backoffSeconds(FIRST_DELAY_SECONDS, tries));
     yield* sleep(context, withJitter(least, `${context.df.instanceId} ${name} ${tries}`));

@@ -81,9 +81,10 @@ function* runAttempt(
 }
 
 function* watch(context: OrchestrationContext, input: ObserveInput): Step<Outcome<SettleInput['verdict']>> {
+  const again: ObserveInput = { ...input, again: true };
   for (let pause = 0; ;) {
     if (pause > 0) yield* sleep(context, pause);
-    const seen = yield* callPatiently<ObserveResult>(context, 'observeBatch', input);
+    const seen = yield* callPatiently<ObserveResult>(context, 'observeBatch', input, again);
     if (!seen.ok) return seen;
     if (seen.value.verdict !== 'running') return { ok: true, value: seen.value.verdict };
     pause = seen.value.pollSeconds;

@@ -24,7 +24,7 @@ interface Counts {
   batches: BatchCounts;
   /** Container runs that were settled. */
   attempts: number;
-  /** Why batches wait for their next container. */
+  /** Which batches wait and why. */
   waiting: string[];
   phases: PhaseSummary;
 }
@@ -56,15 +56,24 @@ export async function readCounts(container: ContainerClient, published: Publishe
 }
 
 const MOST_REASONS = 3;
+const MOST_NAMED = 3;
 
-/** A batch that is over, or has a container that reports, does not wait any more. */
+/** Which batches wait and why. One that is over, or whose next attempt reports already, does not wait any more. */
 function reasons(waiting: Listed[], settled: Listed[], reports: Listed[]): string[] {
-  const attempts = new Map(settled.map(({ batch, attempt }) => [batch, attempt]));
-  const over = settled.filter(({ state }) => state !== 'retrying');
-  const running = reports.filter(({ batch, attempt }) => attempt > (attempts.get(batch) ?? 0));
-  const busy = new Set([...over, ...running].map(({ batch }) => batch));
-  const told = waiting.filter(({ batch }) => !busy.has(batch)).map(({ reason }) => reason);
-  return [...new Set(told)].slice(0, MOST_REASONS);
+  const over = new Set(settled.filter(({ state }) => state !== 'retrying').map(({ batch }) => batch));
+  const reported = new Set(reports.map(({ batch, attempt }) => `${batch} ${attempt}`));
+  const waiters = new Map<string, number[]>();
+  for (const { batch, attempt, reason } of waiting) {
+    if (over.has(batch) || reported.has(`${batch} ${attempt + 1}`)) continue;
+    waiters.set(reason, [...(waiters.get(reason) ?? []), batch]);
+  }
+  return [...waiters].slice(0, MOST_REASONS).map(([reason, batches]) => `${naming(batches)}: ${reason}`);
+}
+
+function naming(batches: number[]): string {
+  const named = batches.slice(0, MOST_NAMED).join(', ');
+  const more = batches.length > MOST_NAMED ? ` and ${batches.length - MOST_NAMED} more` : '';
+  return `${batches.length === 1 ? 'Batch' : 'Batches'} ${named}${more}`;
 }
 
 function isOwnStage(stage: Stage | undefined): stage is OwnStage {

@@ -14,7 +14,7 @@ export interface JobStatus {
   batches: BatchCounts;
   /** Container runs that were settled. */
   attempts: number;
-  /** Why batches wait for their next container: at most three reasons. */
+  /** Which batches wait, for their next container or for a look at the one they have, and why: at most three reasons. */
   waiting: string[];
   framesPerSecond: number | null;
   secondsLeft: number | null;

@@ -178,6 +178,6 @@ async function check<Struck>(setting: Setting<Struck>, cell: Cell<Struck>): Prom
   expect(result.stop !== undefined, story).toBe(cell.ends === 'stopped');
   expect(result.missing === 0, story).toBe(cell.ends === 'whole');
   if (cell.ends === 'whole') expect((await scoredFrames(jobId)).size).toBe(FRAMES);
-  if (cell.ends === 'charged') expect(result.message).toContain('items are still missing after 1 of 1 attempts');
+  if (cell.ends === 'charged') expect(result.message).toContain('items are still missing after 1 of 1 attempt;');
   expect(story).toMatch(cell.sentence);
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -64,6 +64,15 @@ describe('a file that the command line can judge by itself', () => {
     expectSentence(await score(['pictures', ...options]), sentence);
   });
 
+  test('a folder with a link to nowhere', async () => {
+    mkdirSync(file('links'), { recursive: true });
+    symlinkSync(file('nowhere.png'), file('links/a.png'));
+    expectSentence(
+      await score(['links']),
+      /^The folder .+links cannot be read \(ENOENT.+a\.png'\); check what is in it/,
+    );
+  });
+
   test('a model file that does not exist', async () => {
     expectSentence(await score([clip, '--model', 'none.onnx']), /There is no model .*none\.onnx; check the path\./);
   });
@@ -87,7 +96,14 @@ describe('a file that the command line can judge by itself', () => {
   });
 
   test('an output that is the video itself', async () => {
-    expectSentence(await score([clip, '--out', clip]), /is the video itself; name another file with --out\./);
+    expectSentence(await score([clip, '--out', clip]), /clip\.mp4 is read by the job; name another file with --out\./);
+    symlinkSync(clip, file('link.mp4'));
+    expectSentence(await score([clip, '--contact-sheet', 'link.mp4']), /is read by the job; .+ --contact-sheet\./);
+  });
+
+  test('a contact sheet where the video goes', async () => {
+    const both = ['--out', 'both.mp4', '--contact-sheet', 'both.mp4'];
+    expectSentence(await score([clip, ...both]), /both\.mp4 is named twice; name another file with --contact-sheet\./);
   });
 });
 
@@ -193,6 +209,17 @@ describe('the command line', () => {
       `Port ${port}, asked for with ${option}, is in use, so ${who} cannot start; end the program that uses it or name another port.`,
     );
     expect(result.code).toBe(2);
+  });
+
+  test.each([
+    [['start', '--data', '/proc/data']],
+    [['score', 'clip.mp4', '--data', '/proc/data']],
+    [['score', 'clip.mp4', '--data', 'clip.mp4']],
+  ])('%j is refused: the data folder cannot be made', async (args) => {
+    expectSentence(
+      await runCli(args, { cwd: stack.folder }),
+      /^The folder \S+ for the local stack's data cannot be written \(.+\); name another one with --data\.$/,
+    );
   });
 
   test('does not start a second stack on the same data', async () => {

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { runCli } from '../support/cli.js';
 import { createMedia } from '../../src/media/media.js';
 import { makeClip, tools } from '../support/clip.js';
-import { processesWith } from '../support/processes.js';
+import { commandOf, processesWith } from '../support/processes.js';
 import { until } from '../support/wait.js';
 import { findStack } from '../../src/cli/stack.js';
 
@@ -76,36 +76,56 @@ describe('npm start', () => {
 });
 
 describe('npm run score', () => {
-  test('interrupted half-way stops everything it started and leaves no file', async () => {
-    const data = path.join(folder, 'interrupted');
-    let interrupt: (signal: NodeJS.Signals) => void = () => undefined;
-    const ended = runCli(['score', clip, '--data', data, '--out', 'half.mp4'], {
+  /** Sends a signal to a job of its own stack while a scorer runs, and tells how it ended. */
+  async function strike(name: string, signal: NodeJS.Signals) {
+    let kill: (signal: NodeJS.Signals) => void = () => undefined;
+    const ended = runCli(['score', clip, '--data', path.join(folder, name), '--out', `${name}.mp4`], {
       cwd: folder,
-      env: mark('interrupted'),
-      onSpawn: (kill) => (interrupt = kill),
+      env: mark(name),
+      onSpawn: (send) => (kill = send),
     });
-    await until('a scorer', () => processesWith('TASK_BLOB=').find((pid) => left('interrupted').includes(pid)));
-    interrupt('SIGINT');
-    const { code, stderr } = await ended;
+    await until('a scorer', () => processesWith('TASK_BLOB=').find((pid) => left(name).includes(pid)));
+    kill(signal);
+    return ended;
+  }
+
+  test('interrupted half-way stops everything it started and leaves no file', async () => {
+    const { code, stderr } = await strike('interrupted', 'SIGINT');
     expect(stderr.trim().split('\n').at(-1)).toBe('The job was cancelled.');
     expect(code).toBe(130);
     expect(left('interrupted')).toEqual([]);
-    expect(readdirSync(data)).toEqual([]);
-    expect(readdirSync(folder).filter((name) => name.startsWith('half'))).toEqual([]);
+    expect(readdirSync(path.join(folder, 'interrupted'))).toEqual([]);
+    expect(readdirSync(folder).filter((name) => name.startsWith('interrupted.'))).toEqual([]);
   });
 
   test('killed outright takes everything it started with it', async () => {
-    const data = path.join(folder, 'killed');
-    let kill: (signal: NodeJS.Signals) => void = () => undefined;
-    const ended = runCli(['score', clip, '--data', data, '--out', 'killed.mp4'], {
-      cwd: folder,
-      env: mark('killed'),
-      onSpawn: (signal) => (kill = signal),
-    });
-    await until('a scorer', () => processesWith('TASK_BLOB=').find((pid) => left('killed').includes(pid)));
-    kill('SIGKILL');
-    await ended;
+    await strike('killed', 'SIGKILL');
     await until('the end of its children', () => (left('killed').length === 0 ? true : undefined), 20);
+  });
+
+  test.concurrent.each([
+    ['The Azure emulator', 'container-apps-emulated', 'azure-emulator/dist', 'SCORER_LAUNCH='],
+    ['The local Functions host', 'local', 'devhost/dist', 'TASK_BLOB='],
+  ])('gives the job up when %s ends, and leaves nothing running', async (title, compute, program, scorer) => {
+    const data = path.join(folder, title);
+    const ended = runCli(['score', clip, '--data', data, '--out', 'lost.mp4', '--compute', compute], {
+      cwd: folder,
+      env: mark(title),
+    });
+    await until('a scorer', () => processesWith(scorer).find((pid) => left(title).includes(pid)));
+    const [part = 0] = left(title).filter((pid) => commandOf(pid).includes(program));
+    process.kill(part, 'SIGKILL');
+    const { code, stderr } = await ended;
+    expect(stderr.trim().split('\n').at(-1)).toMatch(
+      new RegExp(
+        `^${title} ended by itself, killed by SIGKILL \\(its log is .+\\.log\\), so the job was given up and nothing of it is kept; run the command again\\.$`,
+      ),
+    );
+    expect(code).toBe(1);
+    await until('the end of its containers', () => (left(title).length === 0 ? true : undefined), 20);
+    const [kept = ''] = readdirSync(data);
+    expect(readdirSync(path.join(data, kept)).filter((name) => !name.endsWith('.log'))).toEqual([]);
+    expect(readdirSync(folder).filter((name) => name.startsWith('lost'))).toEqual([]);
   });
 
   test('says in one sentence that the disk for temporary files is full', async ({ skip }) => {

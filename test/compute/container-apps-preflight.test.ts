@@ -53,7 +53,7 @@ describe('a GPU', () => {
     } = await containerApps(azure, GPU_IMAGE).preflight({ gpu, maxParallel: 3 });
     expect({ maxParallel, onGpu }).toEqual({ maxParallel: 1, onGpu: true });
     expect(warnings).toEqual([
-      "Azure's quota leaves room for 1 containers (SubscriptionConsumptionT4Gpus of westus3: 0 of 1 in use), so 1 instead of 3 run at once.",
+      "Azure's quota leaves room for 1 container (SubscriptionConsumptionT4Gpus of westus3: 0 of 1 in use), so 1 instead of 3 run at once.",
     ]);
   });
 

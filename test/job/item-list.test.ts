@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { createOutputNames, formatList, LIST_LENGTH, listsOf, parseList, placeOf } from '../../src/job/item-list.js';
+import { groupsOf } from '../../src/job/groups.js';
+import { createOutputNames, formatList, LIST_LENGTH, parseList, placeOf } from '../../src/job/item-list.js';
 import { isNamedAsPicture, pictureKind } from '../../src/job/picture-kind.js';
 
 const nameAll = (names: string[]) => names.map(createOutputNames());
@@ -54,7 +55,7 @@ describe('item lists', () => {
 
   test('hold a thousand items each, in order, and an item is where its index says', async () => {
     const lists = [];
-    for await (const list of listsOf(items(2 * LIST_LENGTH + 1))) lists.push(parseList(formatList(list)));
+    for await (const list of groupsOf(items(2 * LIST_LENGTH + 1), LIST_LENGTH)) lists.push(parseList(formatList(list)));
     expect(lists.map((list) => list.length)).toEqual([LIST_LENGTH, LIST_LENGTH, 1]);
     for (const index of [0, 999, 1000, 2000]) {
       const { list, line } = placeOf(index);
@@ -69,7 +70,8 @@ describe('item lists', () => {
 
   test('a million names go through a heap that could not hold them', () => {
     const program = `
-      import { createOutputNames, formatList, listsOf } from '${path.resolve('dist/job/item-list.js')}';
+      import { groupsOf } from '${path.resolve('dist/job/groups.js')}';
+      import { createOutputNames, formatList, LIST_LENGTH } from '${path.resolve('dist/job/item-list.js')}';
       const nameOutput = createOutputNames();
       async function* items() {
         for (let index = 0; index < 1_000_000; index += 1) {
@@ -78,7 +80,7 @@ describe('item lists', () => {
         }
       }
       let [lists, bytes] = [0, 0];
-      for await (const list of listsOf(items())) { lists += 1; bytes += formatList(list).length; }
+      for await (const list of groupsOf(items(), LIST_LENGTH)) { lists += 1; bytes += formatList(list).length; }
       console.log(lists, bytes > 100_000_000);`;
     const options = ['--max-old-space-size=24', '--input-type=module', '--eval', program];
     const { stdout, stderr } = spawnSync(process.execPath, options, { encoding: 'utf8' });

@@ -186,6 +186,13 @@ describe('a batch', () => {
     ]);
   });
 
+  test('tells the looks after a failed one that they are looks again', () => {
+    const away = { ok: false, kind: 'platform', message: 'status 503' };
+    const looks = [away, away, ok({ verdict: 'running', pollSeconds: 1 }), ok({ verdict: 'ended', pollSeconds: 1 })];
+    const { calls } = run([settled('none', 0)], { observeBatch: () => looks.shift() });
+    expect(named(calls, 'observeBatch').map(({ again }) => again)).toEqual([undefined, true, true, undefined]);
+  });
+
   test('passes on small inputs only', () => {
     const { calls } = run([settled('charged', 20, 'm'.repeat(600)), settled('none', 0)]);
     for (const call of calls) expect(JSON.stringify(call).length).toBeLessThan(4096);

@@ -1,37 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, inject, it } from 'vitest';
-import { completeCard, type ModelCard } from '../../src/job/model-card.js';
 import type { FrameRequest, ScoredFrames } from '../../src/scorer/engine-protocol.js';
-import { loadModel } from '../../src/scorer/loaded-model.js';
 import { MicroBatches } from '../../src/scorer/micro-batches.js';
-import type { Picture } from '../../src/scorer/picture.js';
 import { createSharpCodec } from '../../src/scorer/sharp-codec.js';
 import { cardOf, ScorerJob, STARRY_NIGHT } from './harness.js';
+import { cardFor, request, scoreAll } from './one-model.js';
 import { paint } from './pictures.js';
 import { tinyModel } from './tiny-model.js';
 
 const codec = createSharpCodec();
-
-function cardFor(card: unknown, shape: (number | string)[]): ModelCard {
-  const tensor = (name: string) => ({ name, type: 'float32', shape });
-  return completeCard(card, { inputs: [tensor('x')], outputs: [tensor('y')] });
-}
-
-const request = (picture: Picture): FrameRequest => ({ frame: picture, original: picture });
-
-async function scoreAll(model: Uint8Array, card: ModelCard, pictures: Picture[]): Promise<ScoredFrames> {
-  const loaded = await loadModel({
-    kind: 'load',
-    model: new Uint8Array(model),
-    card,
-    style: undefined,
-    threads: 1,
-    device: 'cpu',
-  });
-  const scored = await loaded.score(pictures.map(request));
-  await loaded.release();
-  return scored;
-}
 
 describe('the number of frames at a time', () => {
   it('is the model’s, or the card’s where the model leaves it open', () => {

@@ -56,37 +56,16 @@ describe.skipIf(!hasSharedData)('models with other conventions (needs ../shared/
     ).toBeGreaterThan(70);
   });
 
-  it('microast_dyn: without a style picture it fails', async () => {
-    const card = await cardOf(
-      sharedData('models/arbitrary/microast_dyn.onnx'),
-      path.join(ROOT, 'test/cards/microast_dyn.json'),
-    );
-    const job = await ScorerJob.create(inject('storage'), {
-      model: sharedData('models/arbitrary/microast_dyn.onnx'),
-      card,
-    });
+  it.each([
+    ['without a style picture', undefined, /^The model wants a style picture for its input "style": name one\.$/],
+    ['with a style that is no picture', Buffer.from('text'), /^The style picture cannot be used, give a PNG or JPEG: /],
+  ])('microast_dyn: %s it fails', async (_, style, sentence) => {
+    const model = sharedData('models/arbitrary/microast_dyn.onnx');
+    const card = await cardOf(model, path.join(ROOT, 'test/cards/microast_dyn.json'));
+    const job = await ScorerJob.create(inject('storage'), { model, card, ...(style && { style }) });
     await job.addInputs({ 'a.png': await photo(32, 32) });
     const { result } = await job.score(['a.png']);
-    expect(result.failure).toEqual({
-      kind: 'user',
-      message: 'The model wants a style picture for its input "style": name one.',
-    });
-  });
-
-  it('microast_dyn: a style that is no picture fails', async () => {
-    const card = await cardOf(
-      sharedData('models/arbitrary/microast_dyn.onnx'),
-      path.join(ROOT, 'test/cards/microast_dyn.json'),
-    );
-    const job = await ScorerJob.create(inject('storage'), {
-      model: sharedData('models/arbitrary/microast_dyn.onnx'),
-      card,
-      style: Buffer.from('text'),
-    });
-    await job.addInputs({ 'a.png': await photo(32, 32) });
-    const { result } = await job.score(['a.png']);
-    expect(result.failure?.kind).toBe('user');
-    expect(result.failure?.message).toMatch(/^The style picture cannot be used, give a PNG or JPEG: /);
+    expect(result.failure).toEqual({ kind: 'user', message: expect.stringMatching(sentence) });
   });
 
   it('mosaic_nc8_dyn comes close to its author’s picture, with other channels it does not', async () => {

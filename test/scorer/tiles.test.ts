@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { completeCard, type ModelCard } from '../../src/job/model-card.js';
-import { loadModel } from '../../src/scorer/loaded-model.js';
+import type { ModelCard } from '../../src/job/model-card.js';
 import type { Picture } from '../../src/scorer/picture.js';
 import { Canvas, planTiles } from '../../src/scorer/tiles.js';
 import { cardOf, STARRY_NIGHT } from './harness.js';
+import { cardFor, scoreAll } from './one-model.js';
 import { paint } from './pictures.js';
 import { tinyModel } from './tiny-model.js';
 
@@ -17,22 +17,8 @@ const rule = (size: [number, number], overlap: number) => ({
 });
 const FREE = ['b', 3, 'h', 'w'];
 
-function cardFor(card: unknown, shape: (number | string)[]): ModelCard {
-  const tensor = (name: string) => ({ name, type: 'float32', shape });
-  return completeCard(card, { inputs: [tensor('x')], outputs: [tensor('y')] });
-}
-
 async function score(model: Uint8Array, card: ModelCard, frame: Picture): Promise<Picture> {
-  const loaded = await loadModel({
-    kind: 'load',
-    model: new Uint8Array(model),
-    card,
-    style: undefined,
-    threads: 1,
-    device: 'cpu',
-  });
-  const [outcome] = (await loaded.score([{ frame, original: frame }])).outcomes;
-  await loaded.release();
+  const [outcome] = (await scoreAll(model, card, [frame])).outcomes;
   if (outcome?.ok !== true || !('picture' in outcome.output)) throw new Error(JSON.stringify(outcome));
   return outcome.output.picture;
 }

@@ -14,3 +14,12 @@ export function processesWith(text: string): number[] {
       }
     });
 }
+
+/** The command line of a process (Linux); '' when it has ended. */
+export function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return '';
+  }
+}

@@ -1,3 +1,4 @@
+import { counted } from '../../job/counted.js';
 import {
   type Allowance,
   allowance,
@@ -38,7 +39,7 @@ export class CreateBudget {
       const now = this.now();
       const allowed = allowance(ledger, region, now);
       if ('waitSeconds' in allowed) {
-        const sentence = `${upperFirst(allowed.why)}; the batch waits ${allowed.waitSeconds} seconds.`;
+        const sentence = `${upperFirst(allowed.why)}; the batch waits ${counted(allowed.waitSeconds, 'second')}.`;
         throw new JobError('platform', sentence, { retryAfterSeconds: allowed.waitSeconds });
       }
       return withCreate(ledger, now);

@@ -4,6 +4,7 @@ import { azureJobError, classifyAzureFault } from '../../job/azure-errors.js';
 import { readAzureFault } from '../../job/azure-fault.js';
 import type { CreateLedger, CreateReport } from '../../job/create-budget.js';
 import { JobError } from '../../job/failure.js';
+import { orMissing } from '../arm.js';
 import type { LaunchRequest } from '../provider.js';
 import { type CreateBudget, readReport } from './create-budget.js';
 import { describeGroup } from './group.js';
@@ -16,15 +17,8 @@ export interface Groups {
 }
 
 /** The group with its instance view; undefined when there is none. */
-export async function findGroup({ client, settings }: Groups, name: string): Promise<ContainerGroup | undefined> {
-  try {
-    return await client.containerGroups.get(settings.resourceGroup, name);
-  } catch (error) {
-    const { status, code } = readAzureFault(error);
-    if (status === 404 && code !== 'ResourceGroupNotFound' && code !== 'SubscriptionNotFound') return undefined;
-    throw error;
-  }
-}
+export const findGroup = ({ client, settings }: Groups, name: string): Promise<ContainerGroup | undefined> =>
+  orMissing(client.containerGroups.get(settings.resourceGroup, name));
 
 /**
  * Creates the group unless there is one: a second PUT could start its work again. Regions are tried one after another,

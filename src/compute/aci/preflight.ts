@@ -1,5 +1,6 @@
 import type { Capabilities, ContainerInstanceManagementClient } from '@azure/arm-containerinstance';
 import { GPU_RETIRED } from '../../job/azure-errors.js';
+import { counted } from '../../job/counted.js';
 import type { Allowance } from '../../job/create-budget.js';
 import { JobError } from '../../job/failure.js';
 import type { Preflight, PreflightRequest } from '../provider.js';
@@ -42,7 +43,7 @@ export async function checkCapacity(
   if (rooms.every(({ ever }) => ever === 0)) {
     throw new JobError(
       'user',
-      `No region of ACI_REGIONS can hold a container of ${settings.cpu} cores and ${settings.memoryGb} GB: ${rooms.map(({ why }) => why).join('; ')}. Lower ACI_CPU or ACI_MEMORY_GB, name another region or ask Azure for a higher quota.`,
+      `No region of ACI_REGIONS can hold a container of ${counted(settings.cpu, 'core')} and ${settings.memoryGb} GB: ${rooms.map(({ why }) => why).join('; ')}. Lower ACI_CPU or ACI_MEMORY_GB, name another region or ask Azure for a higher quota.`,
     );
   }
   const now = rooms.reduce((sum, { free }) => sum + free, 0);
@@ -53,7 +54,7 @@ export async function checkCapacity(
     warnings.push(
       now === 0
         ? `Azure's quotas are used up at the moment (${numbers}), so batches wait and 1 container runs at once.`
-        : `Azure's quotas leave room for ${now} containers (${numbers}), so ${allowed} instead of ${wanted} run at once.`,
+        : `Azure's quotas leave room for ${counted(now, 'container')} (${numbers}), so ${allowed} instead of ${wanted} run at once.`,
     );
   }
   return { maxParallel: allowed, warnings };
@@ -95,7 +96,11 @@ function room(
   region: string,
 ): { ever: number; free: number; why: string } {
   if (cpu > largest.cpu || memoryGb > largest.memoryGb)
-    return { ever: 0, free: 0, why: `${region} takes ${largest.cpu} cores and ${largest.memoryGb} GB at most` };
+    return {
+      ever: 0,
+      free: 0,
+      why: `${region} takes ${counted(largest.cpu, 'core')} and ${largest.memoryGb} GB at most`,
+    };
   const units = (quota: Quota) => (quota.name.startsWith('ContainerGroups') ? 1 : cpu);
   const least = (values: number[]) => Math.max(0, Math.floor(Math.min(MOST_PARALLEL, ...values)));
   const places = least(quotas.map((quota) => (quota.limit - quota.used) / units(quota)));

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { JobError } from '../../job/failure.js';
+import { armEndpoint, groupName, image, parseSettings, resourceId, withoutEmpty } from '../settings.js';
 
 /** Where container groups are made, and how big. */
 export interface AciSettings {
@@ -46,19 +47,15 @@ const number = (fallback: number, least: number, most: number) => {
   const error = `must be a number from ${least} to ${most}`;
   return z.coerce.number({ error }).min(least, error).max(most, error).default(fallback);
 };
-const resourceId = z.string().startsWith('/subscriptions/', 'must be a resource id that starts with /subscriptions/');
-
 const mountPath = z.string().regex(/^\/[\w./-]+$/, 'must be an absolute path such as /mnt/share');
-
-const isLocal = (url: string) => ['127.0.0.1', '[::1]', 'localhost'].includes(new URL(url).hostname);
 
 const schema = z.object({
   AZURE_SUBSCRIPTION_ID: z.string().regex(/^[0-9a-f-]{36}$/i, 'must be the 36 characters of a subscription id'),
-  ACI_RESOURCE_GROUP: z.string().regex(/^[-\w.()]{1,90}$/, 'must be the name of a resource group'),
+  ACI_RESOURCE_GROUP: groupName,
   ACI_REGIONS: list.refine((names) => names.length > 0 && names.every((name) => /^[a-z0-9]+$/.test(name)), {
     message: 'must name regions as in westeurope,swedencentral',
   }),
-  ACI_IMAGE: z.string().regex(/^[^\s]+$/, 'must name an image as in example.azurecr.io/scorer:1.0'),
+  ACI_IMAGE: image,
   // Largest standard group; Azure's quota page of 2025-11-17.
   ACI_CPU: number(2, 0.1, 31),
   ACI_MEMORY_GB: number(4, 0.5, 240),
@@ -82,13 +79,7 @@ const schema = z.object({
   ACI_FILE_SHARE_KEY: z.string().optional(),
   ACI_FILE_SHARE_PATH: mountPath.default('/mnt/share'),
   ACI_POLL_SECONDS: number(5, 0.1, 60),
-  ACI_ENDPOINT: z
-    .url('must be a URL')
-    .refine(
-      (url) => url.startsWith('https://') || isLocal(url),
-      'must begin with https:// unless it is on this machine',
-    )
-    .default('https://management.azure.com'),
+  ACI_ENDPOINT: armEndpoint,
   ACI_HUB: z.string().max(256).optional(),
   WEBSITE_SITE_NAME: z.string().optional(),
 });
@@ -99,18 +90,10 @@ const schema = z.object({
  * @throws JobError `user` that names the setting which is missing or wrong.
  */
 export function readAciSettings(environment: NodeJS.ProcessEnv): AciSettings | undefined {
-  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const set = withoutEmpty(environment);
   if (!REQUIRED.some((name) => name.startsWith('ACI_') && set[name] !== undefined)) return undefined;
-  const result = schema.safeParse(set);
-  if (!result.success) {
-    const issue = result.error.issues[0];
-    const name = String(issue?.path[0]);
-    const missing = set[name] === undefined;
-    throw new JobError('user', `The setting ${name} ${missing ? 'is missing' : (issue?.message ?? 'is wrong')}.`, {
-      cause: result.error,
-    });
-  }
-  return rename(result.data, fileShareOf(result.data));
+  const data = parseSettings(schema, set);
+  return rename(data, fileShareOf(data));
 }
 
 type Data = z.output<typeof schema>;

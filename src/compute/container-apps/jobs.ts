@@ -1,6 +1,7 @@
 import type { ContainerAppsAPIClient, Job, ManagedEnvironment } from '@azure/arm-appcontainers';
 import { readAzureFault } from '../../job/azure-fault.js';
 import { JobError } from '../../job/failure.js';
+import { orMissing } from '../arm.js';
 import { type Configuration, describeJob, jobName, profileOf } from './job.js';
 import { lookFor } from './look.js';
 import type { ContainerAppsSettings } from './settings.js';
@@ -74,12 +75,5 @@ async function putJob(jobs: Jobs, name: string, body: Job): Promise<void> {
 }
 
 /** The job resource, without its secrets' values; undefined when there is none. */
-async function findJob({ client, settings }: Jobs, name: string): Promise<Job | undefined> {
-  try {
-    return await client.jobs.get(settings.resourceGroup, name);
-  } catch (error) {
-    const { status, code } = readAzureFault(error);
-    if (status === 404 && code !== 'ResourceGroupNotFound' && code !== 'SubscriptionNotFound') return undefined;
-    throw error;
-  }
-}
+const findJob = ({ client, settings }: Jobs, name: string): Promise<Job | undefined> =>
+  orMissing(client.jobs.get(settings.resourceGroup, name));

@@ -1,4 +1,5 @@
 import type { ManagedEnvironment } from '@azure/arm-appcontainers';
+import { counted } from '../../job/counted.js';
 import { JobError } from '../../job/failure.js';
 import type { Preflight, PreflightRequest } from '../provider.js';
 import { profileNamed, type Jobs } from './jobs.js';
@@ -36,7 +37,7 @@ export async function checkCapacity(jobs: Jobs, { maxParallel, gpu }: PreflightR
     warnings.push(
       room.free === 0
         ? `Azure's quota is used up at the moment (${room.why}), so batches wait and 1 container runs at once.`
-        : `Azure's quota leaves room for ${room.free} containers (${room.why}), so ${allowed} instead of ${wanted} run at once.`,
+        : `Azure's quota leaves room for ${counted(room.free, 'container')} (${room.why}), so ${allowed} instead of ${wanted} run at once.`,
     );
   return { maxParallel: allowed, warnings, gpu: onGpu };
 }
@@ -72,7 +73,7 @@ async function cpuRoom(
   if (room?.ever === 0)
     throw new JobError(
       'user',
-      `The environment ${name} can never hold a container of ${settings.cpu} cores (${room.why}); lower CONTAINER_APPS_CPU or ask Azure for a higher quota.`,
+      `The environment ${name} can never hold a container of ${counted(settings.cpu, 'core')} (${room.why}); lower CONTAINER_APPS_CPU or ask Azure for a higher quota.`,
     );
   return room;
 }

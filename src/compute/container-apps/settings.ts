@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { JobError } from '../../job/failure.js';
+import { armEndpoint, groupName, image, parseSettings, resourceId, withoutEmpty } from '../settings.js';
 
 /** The workload profile types with one GPU per container. Azure's pages on GPU types and workload profiles, 2025-11. */
 export const GPU_PROFILES = {
@@ -37,8 +37,6 @@ export const CONTAINER_APPS_IS_NOT_SET = `The compute "container-apps" is not se
 
 const ENVIRONMENT =
   /^\/subscriptions\/([0-9a-f-]{36})\/resourceGroups\/([-\w.()]{1,90})\/providers\/Microsoft\.App\/managedEnvironments\/([-\w]+)$/i;
-const image = z.string().regex(/^[^\s]+$/, 'must name an image as in example.azurecr.io/scorer:1.0');
-const isLocal = (url: string) => ['127.0.0.1', '[::1]', 'localhost'].includes(new URL(url).hostname);
 const CPU = 'must be 0.25 to 4 in steps of 0.25';
 const POLL = 'must be a number from 0.1 to 60';
 
@@ -49,27 +47,15 @@ const schema = z.object({
       ENVIRONMENT,
       'must be a resource id as in /subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.App/managedEnvironments/NAME',
     ),
-  CONTAINER_APPS_RESOURCE_GROUP: z
-    .string()
-    .regex(/^[-\w.()]{1,90}$/, 'must be the name of a resource group')
-    .optional(),
+  CONTAINER_APPS_RESOURCE_GROUP: groupName.optional(),
   CONTAINER_APPS_IMAGE: image,
   CONTAINER_APPS_GPU_IMAGE: image.optional(),
   CONTAINER_APPS_GPU: z.enum(['T4', 'A100'], 'must be T4 or A100').default('T4'),
   // Largest container of the Consumption profile; Azure's page on workload profiles of 2025-11-04.
   CONTAINER_APPS_CPU: z.coerce.number({ error: CPU }).min(0.25, CPU).max(4, CPU).multipleOf(0.25, CPU).default(2),
-  CONTAINER_APPS_IDENTITY_ID: z
-    .string()
-    .startsWith('/subscriptions/', 'must be a resource id that starts with /subscriptions/')
-    .optional(),
+  CONTAINER_APPS_IDENTITY_ID: resourceId.optional(),
   CONTAINER_APPS_POLL_SECONDS: z.coerce.number({ error: POLL }).min(0.1, POLL).max(60, POLL).default(5),
-  CONTAINER_APPS_ENDPOINT: z
-    .url('must be a URL')
-    .refine(
-      (url) => url.startsWith('https://') || isLocal(url),
-      'must begin with https:// unless it is on this machine',
-    )
-    .default('https://management.azure.com'),
+  CONTAINER_APPS_ENDPOINT: armEndpoint,
   CONTAINER_APPS_HUB: z.string().max(256).optional(),
   WEBSITE_SITE_NAME: z.string().optional(),
 });
@@ -80,16 +66,9 @@ const schema = z.object({
  * @throws JobError `user` that names the setting which is missing or wrong.
  */
 export function readContainerAppsSettings(environment: NodeJS.ProcessEnv): ContainerAppsSettings | undefined {
-  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const set = withoutEmpty(environment);
   if (!REQUIRED.some((name) => set[name] !== undefined)) return undefined;
-  const result = schema.safeParse(set);
-  if (!result.success) {
-    const issue = result.error.issues[0];
-    const name = String(issue?.path[0]);
-    const problem = set[name] === undefined ? 'is missing' : (issue?.message ?? 'is wrong');
-    throw new JobError('user', `The setting ${name} ${problem}.`, { cause: result.error });
-  }
-  return rename(result.data);
+  return rename(parseSettings(schema, set));
 }
 
 function rename(data: z.output<typeof schema>): ContainerAppsSettings {

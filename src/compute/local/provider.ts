@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { ATTACHED_NODE } from '../../attached-node.js';
+import { counted } from '../../job/counted.js';
 import { JobError } from '../../job/failure.js';
 import type { ComputeProvider, LaunchRequest, Observation } from '../provider.js';
 
@@ -34,7 +35,9 @@ export function createLocalCompute(inherited: NodeJS.ProcessEnv, scorer: string 
       const allowed = Math.min(maxParallel ?? cores, cores);
       const warnings =
         maxParallel !== undefined && allowed < maxParallel
-          ? [`This machine has ${cores} cores, so ${allowed} instead of ${maxParallel} containers run at once.`]
+          ? [
+              `This machine has ${counted(cores, 'core')}, so ${allowed} instead of ${maxParallel} containers run at once.`,
+            ]
           : [];
       return Promise.resolve({ maxParallel: allowed, warnings });
     },

@@ -64,8 +64,11 @@ async function checkFolders({ folder, out }: FolderOptions): Promise<void> {
   if (existing?.ino === images.ino && existing.dev === images.dev)
     throw new JobError('user', `${out} is the folder of the images itself; name another one with --out.`);
   if (existing && !existing.isDirectory()) throw new JobError('user', `${out} is a file; name a folder with --out.`);
-  const first = await findPictureFiles(folder, out).next();
-  if (first.done) throw new JobError('user', `There are no images in ${folder}; name a folder of images.`);
+  const pictures = findPictureFiles(folder, out);
+  const { done } = await pictures.next();
+  // Closes the folder.
+  await pictures.return(undefined);
+  if (done) throw new JobError('user', `There are no images in ${folder}; name a folder of images.`);
   try {
     if (!existing) await mkdir(out);
     await access(out, constants.W_OK);

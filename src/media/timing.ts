@@ -16,7 +16,10 @@ export interface StreamTiming {
   averageRate: Rational | null;
 }
 
-export type Timing = Pick<VideoFacts, 'frameRate' | 'variableRate' | 'framesEstimate' | 'durationSeconds'> & {
+export type Timing = Pick<
+  VideoFacts,
+  'frameRate' | 'variableRate' | 'framesEstimate' | 'durationSeconds' | 'lastSeconds'
+> & {
   firstSeconds: number;
 };
 
@@ -55,11 +58,13 @@ export function timingOf(packets: Packet[], { timeBase, baseRate, averageRate }:
   const span = (last.time - first.time) * tick;
   const constant = [baseRate, averageRate].find((rate) => rate && fits(packets, tick, rate));
   const frameRate = constant ?? averageRate ?? measured(packets.length, span);
+  const lastSeconds = last.duration ? last.duration * tick : frameRate.den / frameRate.num;
   return {
     frameRate,
     variableRate: !constant,
     framesEstimate: packets.length,
-    durationSeconds: span + (last.duration ? last.duration * tick : frameRate.den / frameRate.num),
+    durationSeconds: span + lastSeconds,
+    lastSeconds,
     firstSeconds: first.time * tick,
   };
 }

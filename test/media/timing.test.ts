@@ -36,6 +36,12 @@ const clips: [name: string, file: string, frames: number, options: string[]][] =
   ],
   ['a transport stream that starts at 1.4 s', 'stream.ts', 25, [...clip('25'), ...tone, ...x264, '-c:a', 'aac']],
   [
+    'a transport stream whose sound starts after the picture',
+    'late.ts',
+    25,
+    [...clip('25'), '-itsoffset', '0.7', ...tone, ...x264, '-c:a', 'aac'],
+  ],
+  [
     'a slide show with seconds between pictures',
     'slides.mkv',
     5,
@@ -59,8 +65,11 @@ describe.each(builds)('times through ffmpeg from $name', (build) => {
   it.each(clips)('are those of the source for %s', async (_, file, frames, options) => {
     const source = out(file);
     execFileSync(build.tools.ffmpeg, ['-loglevel', 'error', '-y', ...options, source]);
-    await expectSameTimes(source, out(`${file}.mp4`), frames);
-    await expectSameTimes(source, out(`${file}.mkv`), frames);
+    for (const ending of ['mp4', 'mkv']) {
+      const output = out(`${file}.${ending}`);
+      const { facts, timetable } = await expectSameTimes(source, output, frames);
+      expect(await build.media.compare({ source, facts, timetable, output })).toMatchObject({ problems: [] });
+    }
   });
 
   it.skipIf(!hasSharedData).each([
@@ -87,7 +96,16 @@ describe.each(builds)('times through ffmpeg from $name', (build) => {
     );
   });
 
-  async function expectSameTimes(source: string, output: string, frames: number): Promise<void> {
+  it('of AVI, which says them of packets only, end with the last packet', async () => {
+    const source = out('late.avi');
+    const late = [...tone, '-itsoffset', '0.7', ...clip('25'), ...x264, '-vsync', '0'];
+    execFileSync(build.tools.ffmpeg, ['-loglevel', 'error', '-y', ...late, source]);
+    const { facts, timetable } = await roundTrip(build, source, out('late.avi.mp4'));
+    const comparison = await build.media.compare({ source, facts, timetable, output: out('late.avi.mp4') });
+    expect(comparison).toMatchObject({ frames: { expected: 25, found: 25 }, seconds: { expected: 1 }, problems: [] });
+  });
+
+  async function expectSameTimes(source: string, output: string, frames: number) {
     const { facts, timetable, after } = await roundTrip(build, source, output);
     const [before, shown] = [shownTimes(build, source), shownTimes(build, output)];
     expect(timetable).toMatchObject({ repaired: 0, times: { length: frames } });
@@ -96,11 +114,12 @@ describe.each(builds)('times through ffmpeg from $name', (build) => {
       expect(Math.abs(time - (before[index] ?? 0)), `frame ${index}`).toBeLessThan(0.001);
     const frame = facts.frameRate.den / facts.frameRate.num;
     expect(Math.abs(after.durationSeconds - facts.durationSeconds)).toBeLessThanOrEqual(frame);
+    return { facts, timetable };
   }
 });
 
 describe('a timetable', () => {
-  const facts = { timeBase: { num: 1, den: 1000 }, frameRate: { num: 25, den: 1 }, durationSeconds: 0.2 };
+  const facts = { timeBase: { num: 1, den: 1000 }, frameRate: { num: 25, den: 1 }, lastSeconds: 0.04 };
 
   it.each([
     ['keeps good times', [5, 45, 90], [5, 45, 90], 0],

@@ -7,6 +7,8 @@ import { endOf, secondsOf, type Timetable } from './timetable.js';
 /** What the output has, beside what it should have. */
 export interface Comparison {
   frames: { expected: number; found: number; repairedTimes: number };
+  /** Whether the source breaks behind these frames. */
+  brokenSource: boolean;
   /** From the start of the first frame to the end of the last, or its start where the output does not say how long it is shown. */
   seconds: { expected: number; found: number };
   /** Seconds between the time of a frame and the time it should have, at most. */
@@ -43,6 +45,7 @@ export async function compare(tools: Tools, request: CompareRequest): Promise<Co
   const errors = expected.map((time, index) => Math.abs(time - (times.shown[index] ?? Infinity)));
   const comparison: Comparison = {
     frames: { expected: expected.length, found: times.shown.length, repairedTimes: timetable.repaired },
+    brokenSource: timetable.broken === true,
     seconds: {
       expected: rounded(
         (expected.at(-1) ?? 0) - (expected[0] ?? 0) + secondsOf(timetable.timeBase, timetable.lastTicks),

@@ -3,7 +3,7 @@ import { cannotStart, type Ended, type Program } from './process.js';
 
 /** Lines that say no more than that it went wrong. */
 const EMPTY_WORDS =
-  /^(Conversion failed!|aborting|Exiting|Task finished|Terminating|Nothing was written|Error (opening|writing|submitting|while processing|sending)|Last message repeated)/i;
+  /^(Conversion failed!|aborting|Exiting|Task finished|Terminating|Nothing was written|Error (initializing|opening|writing|submitting|while processing|sending)|Last message repeated)/i;
 
 /** The last line that ffmpeg printed which explains something, without the address of the object that says it or the path of the file. */
 export function lastWord(stderr: string): string {

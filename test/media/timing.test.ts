@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Timetable } from '../../src/media/media.js';
+import { parsePackets, timingOf } from '../../src/media/timing.js';
 import { pack, timetableOf, unpack } from '../../src/media/timetable.js';
 import { type Build, builds, collect, framesOf, shownTimes } from '../support/media.js';
 import { hasSharedData, sharedData } from '../support/shared-data.js';
@@ -40,6 +41,12 @@ const clips: [name: string, file: string, frames: number, options: string[]][] =
     'late.ts',
     25,
     [...clip('25'), '-itsoffset', '0.7', ...tone, ...x264, '-c:a', 'aac'],
+  ],
+  [
+    'a picture that starts 24 ms after the sound, both seconds after the start',
+    'offset.mp4',
+    25,
+    [...clip('25'), ...tone, ...x264, '-c:a', 'aac', '-output_ts_offset', '3.5'],
   ],
   [
     'a slide show with seconds between pictures',
@@ -116,6 +123,15 @@ describe.each(builds)('times through ffmpeg from $name', (build) => {
     expect(Math.abs(after.durationSeconds - facts.durationSeconds)).toBeLessThanOrEqual(frame);
     return { facts, timetable };
   }
+});
+
+describe('packets', () => {
+  it('without a time count as frames and change no time of the others', () => {
+    const packets = parsePackets(['N/A,N/A,40,K_', '80,80,40,__', 'N/A,0,40,__', '40,40,40,__', ''].join('\n'));
+    const rate = { num: 25, den: 1 };
+    const timing = timingOf(packets, { timeBase: { num: 1, den: 1000 }, baseRate: rate, averageRate: rate });
+    expect(timing).toMatchObject({ framesEstimate: 4, firstSeconds: 0, durationSeconds: 0.12, lastSeconds: 0.04 });
+  });
 });
 
 describe('a timetable', () => {

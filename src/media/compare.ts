@@ -38,7 +38,7 @@ export async function compare(tools: Tools, request: CompareRequest): Promise<Co
   const { source, output, facts, timetable, signal } = request;
   const { ffprobe } = tools;
   const end = timetable.broken ? endOf(timetable) + facts.fileStart : Infinity;
-  const silence = facts.audioStreams === 0 ? Promise.resolve(new Map<string, Sound>()) : undefined;
+  const silence = facts.audioStreams === 0 ? Promise.resolve([]) : undefined;
   const reading = [
     silence ?? readSound(ffprobe, source, signal, end),
     silence ?? readSound(ffprobe, output, signal),

@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { chunkAt } from '../job/chunks.js';
 import { JobError } from '../job/failure.js';
@@ -6,7 +6,7 @@ import { type PackedTimetable, partOf, unpack } from '../media/media.js';
 import { segmentBlob, TIMING } from '../storage/layout.js';
 import { jobOf, readJson, workOf } from '../storage/storage.js';
 import type { EncodeChunkInput, SplitResult } from './inputs.js';
-import { diskError, jobFolder } from './local-copy.js';
+import { diskError, jobFolder, ownFolder } from './local-copy.js';
 import type { Ports } from './ports.js';
 import { readVideoJob } from './resolved-job.js';
 import { scoredFrames } from './scored-frames.js';
@@ -22,9 +22,9 @@ export function createEncodeChunk({ storage, media, tempFolder }: Pick<Ports, 's
     if (!packed) throw new JobError('user', `The timetable of job ${jobId} is gone; start the job again.`);
     const timetable = partOf(unpack(packed), range);
     const folder = jobFolder(tempFolder, jobId);
-    const output = path.join(folder, `segment-${chunk}.mov`);
+    const own = await ownFolder(folder, 'segment-');
+    const output = path.join(own, `${chunk}.mov`);
     try {
-      await mkdir(folder, { recursive: true });
       const { frameFormat: format, codec, quality } = job.spec.output;
       const frames = scoredFrames(storage, job, range, chunk);
       await media.encodeSegment({ frames, format, facts: job.video, timetable, output, codec, quality });
@@ -33,7 +33,7 @@ export function createEncodeChunk({ storage, media, tempFolder }: Pick<Ports, 's
     } catch (error) {
       throw diskError(error, folder);
     } finally {
-      await rm(output, { force: true });
+      await rm(own, { recursive: true, force: true });
     }
   };
 }

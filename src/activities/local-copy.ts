@@ -1,4 +1,4 @@
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { BlobClient } from '@azure/storage-blob';
 import { JobError } from '../job/failure.js';
@@ -32,6 +32,20 @@ export async function localCopy(blob: BlobClient, folder: string, name: string):
         `There is no blob ${blob.containerName}/${blob.name}; upload it and start the job again.`,
         { cause },
       );
+    throw diskError(cause, folder);
+  }
+}
+
+/**
+ * Makes a folder below the job's for one run of an activity: the ffmpeg of a run that was killed, or another delivery of the same, may
+ * still be writing files of the same names.
+ * @throws JobError `user` when the disk is full or cannot be written.
+ */
+export async function ownFolder(folder: string, prefix: string): Promise<string> {
+  try {
+    await mkdir(folder, { recursive: true });
+    return await mkdtemp(path.join(folder, prefix));
+  } catch (cause) {
     throw diskError(cause, folder);
   }
 }

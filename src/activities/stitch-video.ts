@@ -7,7 +7,7 @@ import { COMPARISON, CONTACT_SHEET, splitPath, TIMING } from '../storage/layout.
 import { jobOf, mediaBlob, readJson, type Storage, workOf, writeJson } from '../storage/storage.js';
 import type { StitchInput, StitchResult } from './inputs.js';
 import { joinSegments } from './join-segments.js';
-import { diskError, jobFolder, localCopy } from './local-copy.js';
+import { diskError, jobFolder, localCopy, ownFolder } from './local-copy.js';
 import type { Ports } from './ports.js';
 import { readVideoJob, type VideoJob } from './resolved-job.js';
 import { frameOrSource, scoredFrames, sourceFrame } from './scored-frames.js';
@@ -25,14 +25,15 @@ export function createStitchVideo({ storage, media, tempFolder }: Pick<Ports, 's
     const job = await readVideoJob(storage, jobId);
     const folder = jobFolder(tempFolder, jobId);
     const source = await localCopy(mediaBlob(storage, job.spec.input.video), folder, 'source');
-    const output = path.join(folder, `stitched${path.extname(job.output) || '.mp4'}`);
     const packed = await readJson<PackedTimetable>(jobOf(storage, jobId), TIMING);
     const timetable = packed && unpack(packed);
-    const stitching = stitch({ storage, media, chunkFrames }, job, { frames, timetable, folder, source, output });
-    const sheet = path.join(folder, CONTACT_SHEET);
+    const own = await ownFolder(folder, 'stitch-');
+    const output = path.join(own, `stitched${path.extname(job.output) || '.mp4'}`);
+    const stitching = stitch({ storage, media, chunkFrames }, job, { frames, timetable, folder: own, source, output });
+    const sheet = path.join(own, CONTACT_SHEET);
     // Both are waited for whatever happens, so that no ffmpeg is left behind.
     const results = await Promise.allSettled([stitching, uploadContactSheet(storage, job, frames, media, sheet)]);
-    await rm(output, { force: true });
+    await rm(own, { recursive: true, force: true });
     for (const result of results) if (result.status === 'rejected') throw diskError(result.reason, folder);
     return { output: job.output, bytes: await stitching };
   };

@@ -18,6 +18,11 @@ const hasCode = (error: unknown, code: string) => error instanceof Error && 'cod
 /** Why ffprobe could not open a file. */
 export async function notAVideo(file: string, name: string, stderr: string): Promise<JobError> {
   if (/Format not on whitelist/.test(stderr)) {
+    if (await startsAsPicture(file))
+      return new JobError(
+        'user',
+        `${name} is a picture or an animation of pictures, not a video; convert it to MP4 first.`,
+      );
     return new JobError(
       'user',
       `${name} is not a video file but a playlist, script or other kind that is not read; give the video itself.`,
@@ -31,18 +36,23 @@ export async function notAVideo(file: string, name: string, stderr: string): Pro
   }
   return new JobError(
     'user',
-    `${name} is not a video that can be read (${lastWord(stderr).replace(/^file:.*: /, '')}); give an MP4, MOV, MKV, WebM or AVI file.`,
+    `${name} is not a video that can be read (${lastWord(stderr)}); give an MP4, MOV, MKV, WebM or AVI file.`,
   );
 }
 
 /** ffprobe takes the ending `.mp4` for an MP4 whatever is inside. */
-async function startsAsMp4(file: string): Promise<boolean> {
+const startsAsMp4 = async (file: string) => /^.{4}(ftyp|mdat|free|skip|wide|moov)/s.test(await beginning(file));
+
+/** GIF, PNG, JPEG or WebP. */
+const startsAsPicture = async (file: string) =>
+  /^(GIF8|\x89PNG|\xff\xd8\xff|RIFF.{4}WEBP)/s.test(await beginning(file));
+
+/** The first bytes of a file as Latin-1. */
+async function beginning(file: string): Promise<string> {
   const handle = await open(file);
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(12), 0, 12, 0);
-    return (
-      bytesRead === 12 && ['ftyp', 'mdat', 'free', 'skip', 'wide', 'moov'].includes(buffer.toString('latin1', 4, 8))
-    );
+    return buffer.toString('latin1', 0, bytesRead);
   } finally {
     await handle.close();
   }

@@ -1,5 +1,4 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
 import { JobError } from '../job/failure.js';
@@ -23,7 +22,7 @@ const GUTTER = 6;
  */
 export async function contactSheet(tools: Tools, pairs: Pair[], output: string): Promise<void> {
   if (pairs.length === 0) throw new JobError('user', 'A contact sheet needs at least one pair of pictures.');
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'contact-sheet-'));
+  const folder = await mkdtemp(`${output}-`);
   try {
     const files = await savePictures(folder, pairs);
     const inputs = files.flatMap((file) => ['-protocol_whitelist', 'file,pipe', '-i', local(file)]);

@@ -1,5 +1,5 @@
 import { JobError } from '../job/failure.js';
-import type { VideoFacts } from './facts.js';
+import { rounded, type VideoFacts } from './facts.js';
 import type { FileInfo, Stream } from './probe.js';
 import { parseRational, type Timing } from './timing.js';
 
@@ -21,8 +21,6 @@ export function describe(
   const aspect = parseRational(stream.sample_aspect_ratio) ?? { num: 1, den: 1 };
   const onItsSide = Math.abs(rotationOf(stream)) % 180 === 90;
   const fileStart = Number(info.format.start_time) || 0;
-  const sound = info.streams.filter(({ codec_type }) => codec_type === 'audio');
-  const soundStarts = sound.map(({ start_time }) => Number(start_time ?? fileStart)).filter(Number.isFinite);
   return {
     streamIndex: stream.index,
     container: info.format.format_name,
@@ -36,7 +34,6 @@ export function describe(
     startTime: Math.max(0, rounded(firstSeconds - fileStart)),
     fileStart,
     ...otherStreams(info),
-    soundStart: soundStarts.length > 0 ? rounded(Math.min(...soundStarts) - fileStart) : 0,
     ...pictureOf(stream),
     damaged,
     warnings: warningsOf(info, stream),
@@ -85,9 +82,6 @@ function otherStreams({
 }
 
 const said = (value: string | undefined) => (!value || value === 'unknown' || value === 'reserved' ? null : value);
-
-/** To the microsecond: differences of decimal fractions end in noise. */
-const rounded = (seconds: number) => Math.round(seconds * 1e6) / 1e6;
 
 function warningsOf({ streams }: FileInfo, stream: Stream): string[] {
   const videos = streams.filter(({ codec_type, disposition }) => codec_type === 'video' && !disposition?.attached_pic);

@@ -4,6 +4,9 @@ export interface Rational {
   den: number;
 }
 
+/** Seconds to the microsecond: differences of decimal fractions end in noise. */
+export const rounded = (seconds: number) => Math.round(seconds * 1e6) / 1e6;
+
 /** How a frame travels between ffmpeg and the rest of the app: PNG keeps every value, JPEG is small. */
 export type FrameFormat = 'png' | 'jpg';
 
@@ -37,6 +40,8 @@ export interface VideoFacts {
   framesEstimate: number;
   /** From the start of the first frame to the end of the last. */
   durationSeconds: number;
+  /** How long the last frame is shown. */
+  lastSeconds: number;
   /** When the first frame is shown, in seconds after the earliest stream of the file starts. */
   startTime: number;
   /** The time stamp at which the earliest stream of the file starts, in seconds; the other times count from it. */
@@ -48,8 +53,6 @@ export interface VideoFacts {
   attachments: number;
   /** Time codes and the like. */
   dataStreams: number;
-  /** When the first sound is heard, counted like `startTime`. */
-  soundStart: number;
   /** Tags of the frames and of the output: BT.709 where HDR is tone-mapped. */
   colour: ColourTags;
   interlaced: boolean;

@@ -3,11 +3,13 @@ import { cannotStart, type Ended, type Program } from './process.js';
 
 /** Lines that say no more than that it went wrong. */
 const EMPTY_WORDS =
-  /^(Conversion failed!|Exiting|Task finished|Terminating|Nothing was written|Error (opening|writing|submitting|while processing|sending)|Last message repeated)/i;
+  /^(Conversion failed!|aborting|Exiting|Task finished|Terminating|Nothing was written|Error (initializing|opening|writing|submitting|while processing|sending)|Last message repeated)/i;
 
-/** The last line that ffmpeg printed which explains something, without the address of the object that says it. */
+/** The last line that ffmpeg printed which explains something, without the address of the object that says it or the path of the file. */
 export function lastWord(stderr: string): string {
-  const lines = stderr.split(/[\r\n]+/).map((line) => line.replace(/^(\[[^\]]+@ 0x[0-9a-f]+\]\s*)+/i, '').trim());
+  const lines = stderr
+    .split(/[\r\n]+/)
+    .map((line) => line.replace(/^(\[[^\]]+@ 0x[0-9a-f]+\]\s*)+|^file:.*: /i, '').trim());
   const told = lines.filter((line) => line !== '');
   return (told.findLast((line) => !EMPTY_WORDS.test(line)) ?? told.at(-1) ?? 'no message').replace(/[.\s]+$/, '');
 }

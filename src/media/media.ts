@@ -87,7 +87,7 @@ export function createMedia(
     encodeSegment: (request) => encodeSegment(tools.ffmpeg, request),
     join: (request) => join(tools.ffmpeg, request),
     stitch: (request) => stitch(tools.ffmpeg, request),
-    compare: (request) => compare(tools.ffprobe, request),
+    compare: (request) => compare(tools, request),
     contactSheet: (pairs, output) => contactSheet(tools, pairs, output),
   };
 }

@@ -10,8 +10,9 @@ interface Box {
 const HEADER = 8;
 
 /**
- * Gives the last picture of an MP4 or MOV its length, in place. The muxer of FFmpeg before 4.4 writes it with none, and counts the
- * length of the track in the order of decoding: its edit list then ends before the last pictures, and players leave them out.
+ * Gives the last picture of an MP4 or MOV its length, and the first one its time, in place. The muxer of FFmpeg before 4.4 writes the last
+ * one with none, and counts the length of the track in the order of decoding: its edit list then ends before the last pictures, and
+ * players leave them out. Every muxer rounds the time of the first one down.
  * @param pictures when the first picture is shown and when the last one ends, and how long that is shown, in seconds
  * @throws Error when the file has no index or no picture track: ffmpeg did not write it.
  */
@@ -58,7 +59,10 @@ function patch(moov: Buffer, { first, last, end }: { first: number; last: number
     clock(moov, media).set(Math.round((end - first) * ticks));
   }
   const edits = find(moov, track, 'edts', 'elst');
-  if (edits) setLastEdit(moov, edits, Math.ceil((end - first) * scale.timescale - 1e-6));
+  if (edits) {
+    setDelay(moov, edits, Math.round(first * scale.timescale));
+    setLastEdit(moov, edits, Math.ceil((end - first) * scale.timescale - 1e-6));
+  }
   const total = Math.ceil(end * scale.timescale - 1e-6);
   const header = find(moov, track, 'tkhd');
   // Version, flags, two times, track number, four bytes reserved.
@@ -86,6 +90,13 @@ function setField(bytes: Buffer, { at }: Box, [narrow, wide]: [number, number], 
 function lengthenLast(bytes: Buffer, { at }: Box, ticks: number): void {
   const entry = at + HEADER + (bytes.readUInt32BE(at + 4) - 1) * 8;
   if (bytes.readUInt32BE(entry) === 1) bytes.writeUInt32BE(ticks, entry + 4);
+}
+
+/** The muxer rounds the time before the first picture, an edit of no media, down to the tick of the file: a millisecond. */
+function setDelay(bytes: Buffer, box: Box, ticks: number): void {
+  const { at } = box;
+  const mediaTime = bytes[at] === 1 ? Number(bytes.readBigInt64BE(at + 16)) : bytes.readInt32BE(at + 12);
+  if (mediaTime === -1) setField(bytes, box, [HEADER, HEADER], ticks);
 }
 
 function setLastEdit(bytes: Buffer, box: Box, ticks: number): void {

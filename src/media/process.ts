@@ -68,7 +68,7 @@ export function start(
   const ended = new Promise<Ended>((resolve) => {
     child.once('error', (notStarted) => resolve({ code: null, signal: null, stderr, notStarted, tooLong }));
     child.once('close', (code, killedBy) => {
-      const notStarted = stderr.startsWith('setpriv: failed to execute') ? new Error(stderr.trim()) : undefined;
+      const notStarted = /^(setpriv: failed to execute|unshare: )/.test(stderr) ? new Error(stderr.trim()) : undefined;
       resolve({ code, signal: killedBy, stderr, notStarted, tooLong });
     });
   }).finally(() => {

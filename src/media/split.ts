@@ -60,7 +60,7 @@ export async function* splitChunk(ffmpeg: Program, request: SplitChunkRequest): 
 export function wholeTimetable(times: RawTimes, facts: VideoFacts, broken = false): Timetable {
   const offset = restarts(facts.container) ? facts.startTime : 0;
   if (!broken) return timetableOf(times, facts, offset);
-  return { ...timetableOf(times, { ...facts, durationSeconds: 0 }, offset), broken };
+  return { ...timetableOf(times, { ...facts, lastSeconds: 0 }, offset), broken };
 }
 
 async function* decode(

@@ -70,7 +70,7 @@ function withSource(
 ): string[] {
   const { muxer } = container;
   return [
-    ...words(`-itsoffset ${soundOffset(facts, muxer)}`),
+    ...words(`-itsoffset ${soundOffset(facts, muxer).toFixed(6)}`),
     ...UNTRUSTED,
     '-i',
     local(source),
@@ -84,11 +84,12 @@ function withSource(
 }
 
 /**
- * Seconds by which ffmpeg puts the sound of the source too early. Matroska: its reader takes the delay of an Opus decoder off the
- * times, its writer does not put it back on.
+ * Seconds to move the sound of the source by. Containers that restart: ffmpeg takes the delay of the sound off only where it is told to
+ * move nothing, so a microsecond keeps it. Matroska: its reader takes the delay of an Opus decoder off the times, its writer does not
+ * put it back on.
  */
-function soundOffset({ container, soundStart, fileStart }: VideoFacts, muxer: string): number {
-  if (restarts(container)) return soundStart;
+function soundOffset({ container, fileStart }: VideoFacts, muxer: string): number {
+  if (restarts(container)) return 1e-6;
   return isMatroska(muxer) && container.startsWith('matroska') && fileStart < 0 ? -fileStart : 0;
 }
 

@@ -46,7 +46,7 @@ export const endOf = ({ timeBase, times, lastTicks }: Timetable) =>
  */
 export function timetableOf(
   raw: RawTimes,
-  facts: Pick<VideoFacts, 'timeBase' | 'frameRate' | 'durationSeconds'>,
+  facts: Pick<VideoFacts, 'timeBase' | 'frameRate' | 'lastSeconds'>,
   offset = 0,
 ): Timetable {
   const timeBase = tickOf(facts);
@@ -64,11 +64,10 @@ export function timetableOf(
     times.push(good ? own : last + stepTo(nextAfter(index, last), last, frameTicks));
     if (!good) repaired += 1;
   }
-  const shown = Math.round((facts.durationSeconds * timeBase.den) / timeBase.num);
-  const left = (times[0] ?? 0) + shown - (times.at(-1) ?? 0);
-  const ticks = Math.round((offset * timeBase.den) / timeBase.num);
+  const inTicks = (seconds: number) => Math.round((seconds * timeBase.den) / timeBase.num);
+  const ticks = inTicks(offset);
   const moved = times.map((time) => time + ticks);
-  return { timeBase, times: moved, frameTicks, lastTicks: left > 0 ? left : frameTicks, repaired };
+  return { timeBase, times: moved, frameTicks, lastTicks: inTicks(facts.lastSeconds) || frameTicks, repaired };
 }
 
 /** Finds the next frame behind `index` that is later than `last`, both of which only grow: each time is looked at once. */

@@ -2,6 +2,7 @@ import type { Rational, VideoFacts } from './facts.js';
 
 /** A packet of the video stream, in ticks of the stream's time base. */
 export interface Packet {
+  /** NaN where the file says none. */
   time: number;
   duration: number;
   /** Whether decoding can begin here. */
@@ -16,7 +17,10 @@ export interface StreamTiming {
   averageRate: Rational | null;
 }
 
-export type Timing = Pick<VideoFacts, 'frameRate' | 'variableRate' | 'framesEstimate' | 'durationSeconds'> & {
+export type Timing = Pick<
+  VideoFacts,
+  'frameRate' | 'variableRate' | 'framesEstimate' | 'durationSeconds' | 'lastSeconds'
+> & {
   firstSeconds: number;
 };
 
@@ -32,7 +36,8 @@ export function parseRational(text: string | undefined): Rational | null {
 
 /**
  * Packets from ffprobe's lines `pts,dts,duration,flags`. Those marked D are decoded but not shown (an edit list cuts them off).
- * A packet without a presentation time, as AVI has them, is taken by its decoding time.
+ * In the order of presentation; a packet without a presentation time, as AVI has them, is taken by its decoding time, and one without
+ * either comes last.
  */
 export function parsePackets(csv: string): Packet[] {
   const shown = csv.split('\n').filter((line) => line !== '' && !line.slice(line.lastIndexOf(',')).includes('D'));
@@ -44,23 +49,29 @@ export function parsePackets(csv: string): Packet[] {
       key: flags.startsWith('K'),
     };
   });
-  return packets.toSorted((a, b) => a.time - b.time);
+  const isTimed = ({ time }: Packet) => !Number.isNaN(time);
+  const timed = packets.filter((packet) => isTimed(packet)).toSorted((a, b) => a.time - b.time);
+  return [...timed, ...packets.filter((packet) => !isTimed(packet))];
 }
 
 /** Rate, length and frame count as the packets themselves show them. Null when there is no packet. */
 export function timingOf(packets: Packet[], { timeBase, baseRate, averageRate }: StreamTiming): Timing | null {
-  const [first, last] = [packets[0], packets.at(-1)];
-  if (!first || !last) return null;
+  if (packets.length === 0) return null;
+  const timed = packets.filter(({ time }) => !Number.isNaN(time));
+  const { time: first = 0 } = timed[0] ?? {};
+  const last = timed.at(-1) ?? { time: 0, duration: 0 };
   const tick = timeBase.num / timeBase.den;
-  const span = (last.time - first.time) * tick;
+  const span = (last.time - first) * tick;
   const constant = [baseRate, averageRate].find((rate) => rate && fits(packets, tick, rate));
   const frameRate = constant ?? averageRate ?? measured(packets.length, span);
+  const lastSeconds = last.duration ? last.duration * tick : frameRate.den / frameRate.num;
   return {
     frameRate,
     variableRate: !constant,
     framesEstimate: packets.length,
-    durationSeconds: span + (last.duration ? last.duration * tick : frameRate.den / frameRate.num),
-    firstSeconds: first.time * tick,
+    durationSeconds: span + lastSeconds,
+    lastSeconds,
+    firstSeconds: first * tick,
   };
 }
 

@@ -75,6 +75,7 @@ describe.each(builds)('probe with ffmpeg from $name', ({ media, tools }) => {
     ['text.mp4', 'this is not a video\n', /^the clip is not a video that can be read/],
     ['noise', Buffer.from(Array.from({ length: 100_000 }, (_, i) => (i * i * 31) % 251)), /^the clip is not a video/],
     ['cut.mp4', readFileSync(sample).subarray(0, 200_000), /^the clip is cut off: /],
+    ['dance.mp4', 'GIF89a\x01\0\x01\0\0\0\0;', /^the clip is a picture or an animation of pictures, not a video; /],
     ['list.mp4', "ffconcat version 1.0\nfile 'secret.mp4'\n", /^the clip is not a video file but a playlist/],
     [
       'hls.mp4',

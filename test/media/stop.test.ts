@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -23,19 +23,22 @@ describe.each(builds)('nothing is left running by ffmpeg from $name', ({ media, 
   });
 
   it.skipIf(confinement(searchPath).length === 0)(
-    'gives ffmpeg no right of root and no way to get one, and kills it as well',
+    'gives ffmpeg no right of root, no way to get one and, where that can be, no network, and kills it as well',
     async () => {
-      const confined = createMedia(tools, { confinement: confinement(searchPath) });
-      const frames = confined.split(sample, { format: 'png' });
+      const words = confinement(searchPath);
+      const frames = createMedia(tools, { confinement: words }).split(sample, { format: 'png' });
       await frames.next();
       const rights = runningTools().map((pid) => readFileSync(`/proc/${pid}/status`, 'utf8'));
+      const networks = runningTools().map((pid) => readlinkSync(`/proc/${pid}/ns/net`));
       await frames.return(undefined);
       expect(rights).toHaveLength(1);
       for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapAmb'])
         expect(rights[0]).toMatch(`${set}:\t0000000000000000\n`);
       expect(rights[0]).toMatch('NoNewPrivs:\t1\n');
+      if (words.some((word) => word.endsWith('unshare')))
+        expect(networks[0]).not.toBe(readlinkSync('/proc/self/ns/net'));
       expect(runningTools()).toEqual([]);
-      const gone = createMedia({ ...tools, ffprobe: '/nowhere/ffprobe' }, { confinement: confinement(searchPath) });
+      const gone = createMedia({ ...tools, ffprobe: '/nowhere/ffprobe' }, { confinement: words });
       await expect(gone.probe(sample)).rejects.toThrow('Cannot start /nowhere/ffprobe; install FFmpeg');
     },
   );

@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Timetable } from '../../src/media/media.js';
+import { parsePackets, timingOf } from '../../src/media/timing.js';
 import { pack, timetableOf, unpack } from '../../src/media/timetable.js';
 import { type Build, builds, collect, framesOf, shownTimes } from '../support/media.js';
 import { hasSharedData, sharedData } from '../support/shared-data.js';
@@ -36,6 +37,18 @@ const clips: [name: string, file: string, frames: number, options: string[]][] =
   ],
   ['a transport stream that starts at 1.4 s', 'stream.ts', 25, [...clip('25'), ...tone, ...x264, '-c:a', 'aac']],
   [
+    'a transport stream whose sound starts after the picture',
+    'late.ts',
+    25,
+    [...clip('25'), '-itsoffset', '0.7', ...tone, ...x264, '-c:a', 'aac'],
+  ],
+  [
+    'a picture that starts 24 ms after the sound, both seconds after the start',
+    'offset.mp4',
+    25,
+    [...clip('25'), ...tone, ...x264, '-c:a', 'aac', '-output_ts_offset', '3.5'],
+  ],
+  [
     'a slide show with seconds between pictures',
     'slides.mkv',
     5,
@@ -59,8 +72,11 @@ describe.each(builds)('times through ffmpeg from $name', (build) => {
   it.each(clips)('are those of the source for %s', async (_, file, frames, options) => {
     const source = out(file);
     execFileSync(build.tools.ffmpeg, ['-loglevel', 'error', '-y', ...options, source]);
-    await expectSameTimes(source, out(`${file}.mp4`), frames);
-    await expectSameTimes(source, out(`${file}.mkv`), frames);
+    for (const ending of ['mp4', 'mkv']) {
+      const output = out(`${file}.${ending}`);
+      const { facts, timetable } = await expectSameTimes(source, output, frames);
+      expect(await build.media.compare({ source, facts, timetable, output })).toMatchObject({ problems: [] });
+    }
   });
 
   it.skipIf(!hasSharedData).each([
@@ -87,7 +103,16 @@ describe.each(builds)('times through ffmpeg from $name', (build) => {
     );
   });
 
-  async function expectSameTimes(source: string, output: string, frames: number): Promise<void> {
+  it('of AVI, which says them of packets only, end with the last packet', async () => {
+    const source = out('late.avi');
+    const late = [...tone, '-itsoffset', '0.7', ...clip('25'), ...x264, '-vsync', '0'];
+    execFileSync(build.tools.ffmpeg, ['-loglevel', 'error', '-y', ...late, source]);
+    const { facts, timetable } = await roundTrip(build, source, out('late.avi.mp4'));
+    const comparison = await build.media.compare({ source, facts, timetable, output: out('late.avi.mp4') });
+    expect(comparison).toMatchObject({ frames: { expected: 25, found: 25 }, seconds: { expected: 1 }, problems: [] });
+  });
+
+  async function expectSameTimes(source: string, output: string, frames: number) {
     const { facts, timetable, after } = await roundTrip(build, source, output);
     const [before, shown] = [shownTimes(build, source), shownTimes(build, output)];
     expect(timetable).toMatchObject({ repaired: 0, times: { length: frames } });
@@ -96,11 +121,21 @@ describe.each(builds)('times through ffmpeg from $name', (build) => {
       expect(Math.abs(time - (before[index] ?? 0)), `frame ${index}`).toBeLessThan(0.001);
     const frame = facts.frameRate.den / facts.frameRate.num;
     expect(Math.abs(after.durationSeconds - facts.durationSeconds)).toBeLessThanOrEqual(frame);
+    return { facts, timetable };
   }
 });
 
+describe('packets', () => {
+  it('without a time count as frames and change no time of the others', () => {
+    const packets = parsePackets(['N/A,N/A,40,K_', '80,80,40,__', 'N/A,0,40,__', '40,40,40,__', ''].join('\n'));
+    const rate = { num: 25, den: 1 };
+    const timing = timingOf(packets, { timeBase: { num: 1, den: 1000 }, baseRate: rate, averageRate: rate });
+    expect(timing).toMatchObject({ framesEstimate: 4, firstSeconds: 0, durationSeconds: 0.12, lastSeconds: 0.04 });
+  });
+});
+
 describe('a timetable', () => {
-  const facts = { timeBase: { num: 1, den: 1000 }, frameRate: { num: 25, den: 1 }, durationSeconds: 0.2 };
+  const facts = { timeBase: { num: 1, den: 1000 }, frameRate: { num: 25, den: 1 }, lastSeconds: 0.04 };
 
   it.each([
     ['keeps good times', [5, 45, 90], [5, 45, 90], 0],

@@ -107,3 +107,15 @@ export function shownTimes({ tools }: Build, file: string): number[] {
   const shown = lines.filter((line) => line !== '' && !/^[^,]*,[^,]*D/.test(line));
   return shown.map((line) => Number(line.split(',')[0]) - start).toSorted((a, b) => a - b);
 }
+
+/** Whether a player can begin, or jump, before it has the whole file: MP4 and MOV by an index in front, Matroska by a list of places. */
+export function isIndexed(file: string): boolean {
+  const bytes = readFileSync(file);
+  const cues = Buffer.from('1c53bb6b', 'hex');
+  // At the beginning Matroska says where its list of places is.
+  if (/\.(mkv|webm)$/.test(file)) return bytes.indexOf(cues) < 4096 && bytes.lastIndexOf(cues) > bytes.indexOf(cues);
+  const boxes: string[] = [];
+  for (let at = 0; at < bytes.length; at += bytes.readUInt32BE(at))
+    boxes.push(bytes.toString('latin1', at + 4, at + 8));
+  return boxes.includes('moov') && boxes.indexOf('moov') < boxes.indexOf('mdat');
+}

@@ -1,13 +1,18 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** Process ids whose environment holds this text (Linux). Scorers are told apart by their TASK_BLOB. */
-export function processesWith(text: string): number[] {
+export const processesWith = (text: string) => processesWhose('environ', text);
+
+/** Process ids that were started with this text, such as a folder, among their arguments (Linux). */
+export const runningOn = (text: string) => processesWhose('cmdline', text);
+
+function processesWhose(file: 'environ' | 'cmdline', text: string): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .filter((pid) => {
       try {
-        return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(text);
+        return readFileSync(`/proc/${pid}/${file}`, 'utf8').includes(text);
       } catch {
         // Ended in between, or another user's.
         return false;

@@ -1,0 +1,38 @@
+import { planChunks } from '../../src/activities/plan-chunks.js';
+import { parseSpec } from '../../src/job/spec.js';
+import type { Media } from '../../src/media/media.js';
+import { FRAMES_PREFIX, RESOLVED_JOB } from '../../src/storage/layout.js';
+import { jobOf, type Storage, workOf, writeJson } from '../../src/storage/storage.js';
+
+export interface VideoJobFiles {
+  storage: Storage;
+  media: Media;
+  clip: string;
+  /** Frames that one activity handles at most. */
+  chunkFrames: number;
+}
+
+/** What `prepareJob` leaves behind of a video; gives the number of chunks that it is split in. */
+export async function prepareVideoJob(
+  { storage, media, clip, chunkFrames }: VideoJobFiles,
+  jobId: string,
+  { output, onDamage = 'fail' }: { output: { video: string; codec?: string }; onDamage?: 'fail' | 'keep' },
+): Promise<number> {
+  const inbox = storage.media.getContainerClient('inbox');
+  const [work, job] = [workOf(storage, jobId), jobOf(storage, jobId)];
+  await Promise.all([inbox, work, job].map((container) => container.createIfNotExists()));
+  await inbox.getBlockBlobClient(`${jobId}.mp4`).uploadFile(clip);
+  const input = { video: `inbox/${jobId}.mp4`, onDamage };
+  const spec = parseSpec(JSON.stringify({ input, model: 'none', output }));
+  const video = await media.probe(clip, { keep: onDamage === 'keep' });
+  await writeJson(job, RESOLVED_JOB, { jobId, spec, video, output: output.video });
+  return (await planChunks({ storage, media, chunkFrames }, jobId, clip, video)).splitChunks;
+}
+
+/** Name and version of each frame in storage. */
+export async function frameVersions(storage: Storage, jobId: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for await (const { name, properties } of workOf(storage, jobId).listBlobsFlat({ prefix: FRAMES_PREFIX }))
+    found.set(name, properties.etag);
+  return found;
+}

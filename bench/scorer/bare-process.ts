@@ -14,6 +14,7 @@ const session = await ort.InferenceSession.create(readFileSync(model), {
   interOpNumThreads: 1,
   graphOptimizationLevel: 'all',
   extra: { session: { intra_op: { allow_spinning: spinning } } },
+  logSeverityLevel: 3,
 });
 const tensor = new ort.Tensor('float32', waves(Number(width), Number(height)), [1, 3, Number(height), Number(width)]);
 const name = session.inputNames[0] ?? '';

@@ -6,6 +6,8 @@ import { findFfmpeg } from '../../src/media/find.js';
 
 export const ROOT = path.resolve(import.meta.dirname, '../..');
 
+export const MODEL = path.join(ROOT, 'models/starry-night.onnx');
+
 /** How many processes score at once, and the threads of one inference in each. */
 export interface Layout {
   processes: number;
@@ -33,7 +35,7 @@ export function loadWorkload(width: number, height: number, frames: number): Wor
     execFileSync(ffmpeg, [...args, ...output]);
     const names = readdirSync(folder).toSorted();
     const pictures = Object.fromEntries(names.map((name) => [name, readFileSync(path.join(folder, name))]));
-    return { model: path.join(ROOT, 'models/starry-night.onnx'), width, height, frames, pictures };
+    return { model: MODEL, width, height, frames, pictures };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

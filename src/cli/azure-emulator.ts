@@ -1,10 +1,10 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ATTACHED_NODE } from '../attached-node.js';
 import { type Child, startChild } from './child.js';
 import { choosePort, startOnFreePort } from './ports.js';
 
 const EMULATOR = fileURLToPath(new URL('../../azure-emulator/dist/main.js', import.meta.url));
-const ATTACHED = fileURLToPath(new URL('../attached.js', import.meta.url));
 const SCORER = fileURLToPath(new URL('../scorer/bundle/main.js', import.meta.url));
 const USUAL_PORT = 7171;
 const SUBSCRIPTION = '00000000-0000-0000-0000-000000000000';
@@ -41,7 +41,7 @@ async function launch(folder: string, env: NodeJS.ProcessEnv): Promise<Child> {
   const port = await choosePort(USUAL_PORT, undefined, 'the Azure emulator', '');
   return startChild({
     script: EMULATOR,
-    args: [String(port), process.execPath, ATTACHED, SCORER],
+    args: [String(port), process.execPath, ...ATTACHED_NODE, SCORER],
     env,
     logFile: path.join(folder, 'azure-emulator.log'),
     ready: /listening on (http:\/\/\S+)/,

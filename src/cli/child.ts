@@ -1,10 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { ATTACHED_NODE } from '../attached-node.js';
 import { JobError } from '../job/failure.js';
-
-const ATTACHED = fileURLToPath(new URL('../attached.js', import.meta.url));
 
 export interface Child {
   process: ChildProcess;
@@ -33,7 +31,7 @@ const STOP_GRACE_MS = 8000;
  * @throws JobError `user` with the child's last line when it ends before.
  */
 export async function startChild({ script, args, env, logFile, ready, title, signal }: StartOptions): Promise<Child> {
-  const child = spawn(process.execPath, [ATTACHED, script, ...args], {
+  const child = spawn(process.execPath, [...ATTACHED_NODE, script, ...args], {
     env,
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,

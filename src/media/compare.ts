@@ -38,9 +38,15 @@ export async function compare(tools: Tools, request: CompareRequest): Promise<Co
   const { source, output, facts, timetable, signal } = request;
   const { ffprobe } = tools;
   const end = timetable.broken ? endOf(timetable) + facts.fileStart : Infinity;
-  const before = await readSound(ffprobe, source, signal, end);
-  const after = await readSound(ffprobe, output, signal);
-  const times = await readTimes(ffprobe, output, signal);
+  const silence = facts.audioStreams === 0 ? Promise.resolve([]) : undefined;
+  const reading = [
+    silence ?? readSound(ffprobe, source, signal, end),
+    silence ?? readSound(ffprobe, output, signal),
+    readTimes(ffprobe, output, signal),
+  ] as const;
+  // All are waited for whatever happens, so that no ffprobe is left behind.
+  await Promise.allSettled(reading);
+  const [before, after, times] = await Promise.all(reading);
   const expected = timetable.times.map((ticks) => secondsOf(timetable.timeBase, ticks));
   const errors = expected.map((time, index) => Math.abs(time - (times.shown[index] ?? Infinity)));
   const comparison: Comparison = {

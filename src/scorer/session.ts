@@ -2,6 +2,7 @@ import os from 'node:os';
 import ort from 'onnxruntime-node';
 import type { ModelSignature, TensorSignature } from '../job/model-signature.js';
 import { loadFailure, refuseNonModel } from './model-file.js';
+import { widenConvolutions } from './wide-convolutions.js';
 
 export interface Place {
   /** Of one inference on the CPU; undefined: one for each core. */
@@ -24,7 +25,7 @@ export async function loadSession(
 ): Promise<ort.InferenceSession> {
   refuseNonModel(model, subject);
   try {
-    return await ort.InferenceSession.create(model, {
+    return await ort.InferenceSession.create(provider === 'cpu' ? widenConvolutions(model) : model, {
       executionProviders: [provider === 'cuda' ? { name: provider, deviceId: gpu } : provider],
       intraOpNumThreads: threads ?? os.availableParallelism(),
       interOpNumThreads: 1,

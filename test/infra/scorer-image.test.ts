@@ -63,7 +63,7 @@ describe('the image of the scorer', () => {
     };
     const pinned = read(/onnxruntime-node\/package\.json'\)\.version === '([^']+)'/, dockerfile('Dockerfile.cuda'));
     expect(pinned).toBe(manifest.dependencies['onnxruntime-node']);
-    expect(dockerfile('Dockerfile.cuda')).toContain(`ENTRYPOINT ${JSON.stringify(entryPoint).replace(',', ', ')}`);
+    expect(dockerfile('Dockerfile.cuda')).toContain(`ENTRYPOINT ${JSON.stringify(entryPoint).replaceAll(',', ', ')}`);
   });
 
   test('holds the packages that the scorer needs and not those of the app', () => {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { ATTACHED_NODE } from '../../attached-node.js';
 import { JobError } from '../../job/failure.js';
 import type { ComputeProvider, LaunchRequest, Observation } from '../provider.js';
 
@@ -16,7 +17,6 @@ interface LocalContainer {
   ended?: { code: number | null; signal: NodeJS.Signals | null };
 }
 
-const ATTACHED = fileURLToPath(new URL('../../attached.js', import.meta.url));
 const SCORER = fileURLToPath(new URL('../../scorer/bundle/main.js', import.meta.url));
 
 /**
@@ -71,7 +71,11 @@ async function start(
 ): Promise<LocalContainer> {
   const threads = String(Math.max(1, Math.floor(cores / request.parallel)));
   const env = { ...inherited, SCORER_THREADS: threads, ...request.environment };
-  const child = spawn(process.execPath, [ATTACHED, scorer], { env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+  const child = spawn(process.execPath, [...ATTACHED_NODE, scorer], {
+    env,
+    stdio: ['pipe', 'pipe', 'pipe'],
+    detached: true,
+  });
   const container: LocalContainer = { request, child, log: '', startedAt: new Date().toISOString() };
   const keep = (chunk: Buffer) => {
     container.log = (container.log + chunk.toString('utf8')).slice(-LOG_LIMIT);

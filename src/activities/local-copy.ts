@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { BlobClient } from '@azure/storage-blob';
@@ -17,7 +18,8 @@ export async function localCopy(blob: BlobClient, folder: string, name: string):
     const existing = await stat(file).catch(() => undefined);
     if (existing && existing.size === contentLength) return file;
     await mkdir(folder, { recursive: true });
-    const part = `${file}.${process.pid}.${Date.now()}.part`;
+    // The chunks of a video ask for it at the same moment.
+    const part = `${file}.${randomUUID()}.part`;
     try {
       await blob.downloadToFile(part);
       await rename(part, file);

@@ -1,15 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { createEncodeChunk } from '../../src/activities/encode-chunk.js';
+import { localCopy } from '../../src/activities/local-copy.js';
 import { createSplitChunk } from '../../src/activities/split-chunk.js';
 import { createSplitVideo } from '../../src/activities/split-video.js';
 import { createStitchVideo } from '../../src/activities/stitch-video.js';
 import { type Comparison, createMedia, type PackedTimetable } from '../../src/media/media.js';
 import { COMPARISON, frameBlob, segmentBlob, TIMING } from '../../src/storage/layout.js';
-import { jobOf, openStorage, readJson, workOf, writeJson } from '../../src/storage/storage.js';
+import { jobOf, mediaBlob, openStorage, readJson, workOf, writeJson } from '../../src/storage/storage.js';
 import { tools } from '../support/clip.js';
 import { decodeRgb } from '../support/media.js';
 import { frameVersions, prepareVideoJob } from '../support/video-job.js';
@@ -29,7 +30,7 @@ const prepare = (jobId: string) =>
 const versions = (jobId: string) => frameVersions(storage, jobId);
 
 async function splitInChunks(jobId: string, chunks: number) {
-  for (let chunk = 0; chunk < chunks; chunk += 1) await createSplitChunk(ports)({ jobId, chunk });
+  await Promise.all(Array.from({ length: chunks }, (_, chunk) => createSplitChunk(ports)({ jobId, chunk })));
   return createSplitVideo(ports)({ jobId, chunks });
 }
 
@@ -71,6 +72,15 @@ describe('a video in chunks', () => {
     await createSplitVideo(ports)({ jobId: 'whole', chunks: 1 });
     expect(await timing('chunked')).toEqual(await timing('whole'));
     expect([...(await versions('chunked')).keys()]).toEqual([...(await versions('whole')).keys()]);
+  });
+
+  test('is fetched whole, however many chunks ask for it at the same moment', async () => {
+    const shared = path.join(tempFolder, 'shared');
+    const fetch = () => localCopy(mediaBlob(storage, 'inbox/chunked.mp4'), shared, 'source');
+    const copies = await Promise.all(Array.from({ length: 40 }, fetch));
+    expect(new Set(copies)).toEqual(new Set([path.join(shared, 'source')]));
+    expect(readdirSync(shared)).toEqual(['source']);
+    expect(readFileSync(path.join(shared, 'source')).equals(readFileSync(clip))).toBe(true);
   });
 
   test('is not split again when it is there', async () => {

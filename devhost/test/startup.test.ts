@@ -55,7 +55,7 @@ describe('an app', () => {
     const settings = { Values: { GREETING: 'from settings', HUB: 'neverUsed' } };
     const host = await start({ app: temporaryApp({ 'main.js': HELLO, 'local.settings.json': settings }) });
     expect(await (await fetch(`${host.url}/api/hello`)).text()).toBe('from settings');
-    expect(host.output).toBe(`devhost: listening on ${host.url} (1 functions, hub ${host.hub})\n`);
+    expect(host.output).toBe(`devhost: listening on ${host.url} (1 function, hub ${host.hub})\n`);
   });
 
   it('waits for a storage that is only starting, as long as it is told to', async () => {

@@ -50,7 +50,9 @@ test('a job goes on at the next start after the host was killed, and no finished
     return stage === 'score' && items.done >= 6 ? items.done : undefined;
   });
   const { code, stderr } = await first.killHost();
-  expect(stderr).toMatch(/^A part of the local stack ended by itself; the logs in .+ say why\.$/m);
+  expect(stderr).toMatch(
+    /^The local Functions host ended by itself, killed by SIGKILL \(its log is .+\), so .+ start it again\.$/m,
+  );
   expect(code).toBe(1);
 
   const second = await startStack();

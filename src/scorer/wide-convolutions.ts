@@ -27,8 +27,8 @@ interface Convolution {
  * The model with its convolutions to few channels, such as the last one of a network that paints, made to compute the channels of
  * `block` x `block` pixels as so many channels of one: the same products, summed in another order. On CPUs ONNX Runtime
  * computes 8 or 16 channels at once and throws away what is too much, most of the work for the 3 of a picture.
- * The answers differ by rounding only (docs/benchmarks.md shows what is gained); a model without such a convolution is given back as it is, and so are
- * bytes that are no model.
+ * The answers differ by rounding only, while the values are finite (docs/benchmarks.md shows what is gained); a model without such a
+ * convolution is given back as it is, and so are bytes that are no model.
  */
 export function widenConvolutions(model: Uint8Array): Uint8Array {
   try {

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import ort from 'onnxruntime-node';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { operatorNode } from '../../src/scorer/onnx-nodes.js';
 import { bytesField, numberField, writeFields } from '../../src/scorer/protobuf.js';
+import { loadSession } from '../../src/scorer/session.js';
 import { widenConvolutions } from '../../src/scorer/wide-convolutions.js';
 import { STARRY_NIGHT } from './harness.js';
 
@@ -70,8 +71,10 @@ function convolution({ shape, attributes, autoPad, bias = true, version = 7, ops
   return writeFields([numberField(1, version), bytesField(7, writeFields(graph)), bytesField(8, operators)]);
 }
 
+const bareSession = (model: Uint8Array) => ort.InferenceSession.create(model, { logSeverityLevel: 4 });
+
 async function answer(model: Uint8Array, input: string, channels: number, [rows, columns]: [number, number]) {
-  const session = await ort.InferenceSession.create(model, { logSeverityLevel: 4 });
+  const session = await bareSession(model);
   const values = Float32Array.from({ length: channels * rows * columns }, (_, k) => 128 + 100 * Math.sin(k / 3));
   const outputs = await session.run({ [input]: new ort.Tensor('float32', values, [1, channels, rows, columns]) });
   const output = outputs[session.outputNames[0] ?? ''];
@@ -137,4 +140,17 @@ describe('what is not changed', () => {
     for (const bytes of [Buffer.from('no model at all'), Buffer.alloc(0), model.subarray(0, 5000)])
       expect(widenConvolutions(bytes)).toBe(bytes);
   });
+});
+
+test('a session on the CPU runs the changed model', async () => {
+  const model = convolution({ shape: [3, 1, 5, 5], bias: false });
+  const pixels = new Float32Array(16 * 16);
+  // The kernel that reaches over several pixels has noughts where one of them does not look, and nought times infinity is no number.
+  pixels[8 * 16 + 8] = Infinity;
+  const x = new ort.Tensor('float32', pixels, [1, 1, 16, 16]);
+  const wrong = async (session: ort.InferenceSession) => {
+    const { y } = await session.run({ x });
+    return Array.from((y?.data ?? []) as Float32Array).filter(Number.isNaN).length;
+  };
+  expect(await wrong(await loadSession(model, 'The model', {}))).toBeGreaterThan(await wrong(await bareSession(model)));
 });

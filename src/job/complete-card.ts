@@ -10,7 +10,7 @@ import { JobError } from './failure.js';
 import { find, list } from './find-tensor.js';
 import { checkLabels, chooseLabels, countClasses } from './labels.js';
 import type { ModelSignature, TensorSignature } from './model-signature.js';
-import { describeTensor, imageSize } from './model-signature.js';
+import { describeTensor, imageSize, isRead } from './model-signature.js';
 import { NPY_TYPES } from './npy-types.js';
 
 /** Longest side of a style picture whose card and model set no size: enough for brush strokes, cheap in every frame. */
@@ -89,7 +89,7 @@ function completeOutput(
       return completePicture(output, chooseOutput(partial, model, colours(input)), input);
     case 'classes': {
       const { top = BEST_CLASSES, softmax = false } = output;
-      const tensor = only(model, output.name);
+      const tensor = readable(anyOutput(model, output.name));
       const labels = chooseLabels(output.labels, labelFile);
       checkLabels(labels, countClasses(tensor));
       return { kind: 'classes', name: tensor.name, top, softmax, labels };
@@ -117,10 +117,6 @@ function completePicture(card: Partial<ImageOutput>, tensor: TensorSignature, in
   return { ...(kind && { kind }), ...image, fit, ...(scale && { scale }) };
 }
 
-function only(model: ModelSignature, name: string | undefined): TensorSignature {
-  return named(model, anyOutput(model, name).name);
-}
-
 /** The output that the card names, or the model's only one. */
 function anyOutput(model: ModelSignature, name: string | undefined): TensorSignature {
   const [first, ...others] = model.outputs;
@@ -129,17 +125,19 @@ function anyOutput(model: ModelSignature, name: string | undefined): TensorSigna
   throw new JobError('user', `The model gives ${list(model.outputs)}: name one as "output.name" in the model card.`);
 }
 
-function named(model: ModelSignature, name: string): TensorSignature {
-  const tensor = find(model.outputs, name, 'output');
-  if (tensor !== undefined && ['float32', 'float16', 'uint8'].includes(tensor.type)) return tensor;
-  throw unread(tensor ? describeTensor(tensor) : name);
+function readable(tensor: TensorSignature): TensorSignature {
+  if (isRead(tensor)) return tensor;
+  throw unread(tensor);
 }
 
 function storable(tensor: TensorSignature): TensorSignature {
   if (Object.hasOwn(NPY_TYPES, tensor.type)) return tensor;
-  throw unread(describeTensor(tensor));
+  throw unread(tensor);
 }
 
-function unread(what: string): JobError {
-  return new JobError('user', `The model's ${what} is of a type that is not read: export it as float32.`);
+function unread(tensor: TensorSignature): JobError {
+  return new JobError(
+    'user',
+    `The model's ${describeTensor(tensor)} is of a type that is not read: export it as float32.`,
+  );
 }

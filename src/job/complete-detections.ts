@@ -2,7 +2,7 @@ import type { DetectionsOutput } from './card-outputs.js';
 import { JobError } from './failure.js';
 import { find, list } from './find-tensor.js';
 import { checkLabels, chooseLabels } from './labels.js';
-import { describeTensor, type ModelSignature, type TensorSignature } from './model-signature.js';
+import { describeTensor, isRead, type ModelSignature, type TensorSignature } from './model-signature.js';
 
 const THRESHOLD = 0.5;
 const OVERLAP = 0.45;
@@ -62,7 +62,7 @@ function checkTensors(
   boxes: TensorSignature,
   transposed: boolean,
 ): void {
-  const unreadable = [scores, boxes].find(({ type }) => !['float32', 'float16', 'uint8'].includes(type));
+  const unreadable = [scores, boxes].find((tensor) => !isRead(tensor));
   if (unreadable) throw refusal(unreadable, 'is of a type that is not read: export it as float32');
   if (boxes !== scores) {
     if (classes === scores.name) throw refusal(scores, 'cannot hold both scores and classes beside other boxes');

@@ -23,6 +23,9 @@ export function imageLayout(tensor: TensorSignature, channels: 1 | 3 = 3): Layou
   return first ? 'NCHW' : 'NHWC';
 }
 
+/** Whether scores, boxes and pictures are read from tensors of its type. */
+export const isRead = ({ type }: TensorSignature) => ['float32', 'float16', 'uint8'].includes(type);
+
 /** In pixels; undefined where the dimension is free. */
 export interface ImageSize {
   width?: number;

@@ -20,7 +20,10 @@ if (changed(path.join(outdir, 'main.js')) <= Math.max(...inputs.map((file) => ch
   const { build } = await import('esbuild');
   rmSync(outdir, { recursive: true, force: true });
   await build({
-    entryPoints: ['main', 'engine-worker'].map((entry) => path.join(source, `scorer/${entry}.js`)),
+    entryPoints: {
+      main: path.join(source, 'scorer/main.js'),
+      'engine-worker': path.join(source, 'scorer/engine/engine-worker.js'),
+    },
     outdir,
     bundle: true,
     splitting: true,

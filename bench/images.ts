@@ -13,10 +13,11 @@ import pMap from 'p-map';
 import { createCollectItems } from '../src/activities/collect-items.js';
 import { createCollectPredictions } from '../src/activities/collect-predictions.js';
 import { createListImages } from '../src/activities/list-images.js';
-import { startAzurite } from '../dist/cli/azurite.js';
+import { startAzurite } from '../dist/stack/azurite.js';
 import { parseSpec } from '../src/job/spec.js';
-import { INBOX, OUTBOX, RESOLVED_JOB, scoredBlob } from '../src/storage/layout.js';
-import { jobOf, openStorage, type Storage, workOf, writeJson } from '../src/storage/storage.js';
+import { INBOX, jobOf, OUTBOX, RESOLVED_JOB, scoredBlob, workOf } from '../src/job-store/layout.js';
+import { type Storage, writeJson } from '../src/storage/storage.js';
+import { openAzurite } from '../test/support/storage.js';
 
 const counts = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [1000, 20_000];
 const MILLION = 1_000_000;
@@ -24,7 +25,7 @@ const PAGE = 5000;
 const folder = mkdtempSync(path.join(os.tmpdir(), 'bench-images-'));
 const azurite = await startAzurite(folder, undefined, process.env);
 const connection = azurite.connectionString;
-const storage = openStorage({ mediaConnection: connection, internalConnection: connection });
+const storage = openAzurite(connection);
 
 const name = (index: number) => `a folder/of some depth/picture ${String(index).padStart(7, '0')}.jpeg`;
 const indices = (count: number) => Array.from({ length: count }, (_, index) => index);
@@ -95,10 +96,7 @@ const server = createServer((request, response) => {
 await once(server, 'listening');
 const { port } = server.address() as AddressInfo;
 const endpoint = `BlobEndpoint=http://127.0.0.1:${port}/media;AccountName=media;AccountKey=${Buffer.alloc(64).toString('base64')};`;
-const invented = openStorage({
-  mediaConnection: `DefaultEndpointsProtocol=http;${endpoint}`,
-  internalConnection: connection,
-});
+const invented = openAzurite(`DefaultEndpointsProtocol=http;${endpoint}`);
 await prepare({ storage: invented }, 'million');
 show('list 1000000 names', await measured(() => createListImages({ storage: invented })({ jobId: 'million' })));
 

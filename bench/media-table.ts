@@ -11,11 +11,11 @@ import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import sharp from 'sharp';
-import { startStack } from '../dist/cli/stack.js';
-import { createJobClient } from '../src/cli/client.js';
+import { startStack } from '../dist/stack/stack.js';
+import { createJobClient } from '../src/cli/client/client.js';
 import { endingOf } from '../src/job/output.js';
 import type { VideoFacts } from '../src/media/media.js';
-import { tinyModel } from '../test/scorer/tiny-model.js';
+import { tinyModel } from '../test/support/scorer/tiny-model.js';
 import { type Build, builds, compareRgb, decodeRgb, EXACT, packetHashes, shownTimes } from '../test/support/media.js';
 import { sharedData } from '../test/support/shared-data.js';
 

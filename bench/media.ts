@@ -10,15 +10,16 @@ import path from 'node:path';
 import pMap from 'p-map';
 import { createSplitVideo } from '../src/activities/split-video.js';
 import { createStitchVideo } from '../src/activities/stitch-video.js';
-import { startAzurite } from '../dist/cli/azurite.js';
+import { startAzurite } from '../dist/stack/azurite.js';
 import { parseSpec } from '../src/job/spec.js';
-import { encoderOptions } from '../src/media/encoders.js';
+import { encoderOptions } from '../src/media/stitch/encoders.js';
 import { createMedia, findFfmpeg, type VideoFacts } from '../src/media/media.js';
-import { pngOptions } from '../src/media/split.js';
-import { toYuv } from '../src/media/stitch-arguments.js';
-import { toRgb } from '../src/media/to-rgb.js';
-import { frameBlob, INBOX, jobContainer, RESOLVED_JOB, scoredBlob, workContainer } from '../src/storage/layout.js';
-import { openStorage, readBytes, writeJson } from '../src/storage/storage.js';
+import { pngOptions } from '../src/media/split/split.js';
+import { toYuv } from '../src/media/stitch/stitch-arguments.js';
+import { toRgb } from '../src/media/split/to-rgb.js';
+import { frameBlob, INBOX, jobContainer, RESOLVED_JOB, scoredBlob, workContainer } from '../src/job-store/layout.js';
+import { readBytes, writeJson } from '../src/storage/storage.js';
+import { openAzurite } from '../test/support/storage.js';
 
 const DEFAULTS = ['640x360:100', '640x360:1000', '1920x1080:100', '64x48:100', '64x48:1000', '64x48:10000'];
 const clips = process.argv.length > 2 ? process.argv.slice(2) : DEFAULTS;
@@ -28,7 +29,7 @@ const media = createMedia(tools);
 const folder = mkdtempSync(path.join(os.tmpdir(), 'bench-media-'));
 const azurite = await startAzurite(folder, undefined, process.env);
 const connection = azurite.connectionString;
-const storage = openStorage({ mediaConnection: connection, internalConnection: connection });
+const storage = openAzurite(connection);
 
 const ffmpeg = (...args: string[]) => void execFileSync(tools.ffmpeg, ['-loglevel', 'error', '-y', ...args]);
 

@@ -6,10 +6,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { startAzurite } from '../dist/cli/azurite.js';
-import { createSharpCodec } from '../src/scorer/sharp-codec.js';
-import { cardOf, ScorerJob, STARRY_NIGHT, startProgram } from '../test/scorer/harness.js';
-import { paint } from '../test/scorer/pictures.js';
+import { startAzurite } from '../dist/stack/azurite.js';
+import { createSharpCodec } from '../src/scorer/pictures/sharp-codec.js';
+import { cardOf, ScorerJob, STARRY_NIGHT, startProgram } from '../test/support/scorer/harness.js';
+import { paint } from '../test/support/scorer/pictures.js';
 
 const REPORTS = 8;
 const SAMPLE_MS = 100;

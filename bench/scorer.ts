@@ -6,8 +6,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { startAzurite } from '../dist/cli/azurite.js';
-import { widenConvolutions } from '../src/scorer/wide-convolutions.js';
+import { startAzurite } from '../dist/stack/azurite.js';
+import { widenConvolutions } from '../src/scorer/onnx/wide-convolutions.js';
 import { measureBare } from './scorer/bare.js';
 import { measureScorer } from './scorer/end-to-end.js';
 import { measureNaive } from './scorer/naive.js';

@@ -3,20 +3,21 @@ import * as df from 'durable-functions';
 import { createActivities } from './activities/index.js';
 import { createAciCompute } from './compute/aci/provider.js';
 import { ACI_IS_NOT_SET } from './compute/aci/settings.js';
+import { createLogin } from './compute/azure/login.js';
 import { createContainerAppsCompute } from './compute/container-apps/provider.js';
 import { CONTAINER_APPS_IS_NOT_SET } from './compute/container-apps/settings.js';
 import { createLocalCompute } from './compute/local/provider.js';
 import { createUnconfigured } from './compute/unconfigured.js';
 import { readConfig } from './config.js';
 import { returnFailure } from './activities/return-failure.js';
-import { findFfmpeg } from './media/find.js';
+import { findFfmpeg } from './media/ffmpeg/find.js';
 import { confinement, createMedia } from './media/media.js';
 import { chunkLane } from './orchestrators/chunk-lane.js';
 import { scoreBatch } from './orchestrators/score-batch.js';
 import { scoreJob } from './orchestrators/score-job.js';
 import { scoreLane } from './orchestrators/score-lane.js';
-import { createModelInspector } from './scorer/inspect.js';
-import { createBlobLedgers } from './storage/ledgers.js';
+import { createModelInspector } from './scorer/engine/inspect.js';
+import { createBlobLedgers } from './compute/aci/blob-ledgers.js';
 import { readSealingKey } from './storage/sealing-key.js';
 import { isPlatformError, openStorage } from './storage/storage.js';
 import { createCancelJob } from './triggers/cancel-job.js';
@@ -30,7 +31,7 @@ import { createSweep } from './triggers/sweep.js';
 
 /** The Functions app: reads its settings, makes the ports, and registers every function under the name it has in Azure. */
 const config = readConfig(process.env);
-const storage = openStorage(config);
+const storage = openStorage(config, createLogin);
 const local = createLocalCompute(config.childEnvironment);
 const ports = {
   storage,

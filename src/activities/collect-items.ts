@@ -2,14 +2,14 @@ import { Readable } from 'node:stream';
 import type { BlobClient } from '@azure/storage-blob';
 import pMap, { pMapIterable } from 'p-map';
 import { type ListedItem, LIST_LENGTH, placeOf } from '../job/item-list.js';
-import { predictionsPart, scoredBlob, type ScoredFormat, splitPath } from '../storage/layout.js';
-import { blobSas, jobOf, readText, type Storage, workOf } from '../storage/storage.js';
-import { listScored } from './batch-state.js';
+import { jobOf, predictionsPart, scoredBlob, type ScoredFormat, splitPath, workOf } from '../job-store/layout.js';
+import { blobSas, readText, type Storage } from '../storage/storage.js';
+import { listScored } from '../job-store/batch-state.js';
 import type { CollectInput, CollectResult } from './inputs.js';
-import { readListed, scoredEnding } from './job-items.js';
+import { readListed, scoredEnding } from '../job-store/items.js';
 import type { Ports } from './ports.js';
-import { type ImagesJob, readImagesJob } from './resolved-job.js';
-import { createStageProgress } from './stage-progress.js';
+import { type ImagesJob, readImagesJob } from '../job-store/resolved-job.js';
+import { createStageProgress } from '../job-store/stage-progress.js';
 
 const TRANSFERS = 32;
 /** Blob storage copies more than this in the background only, which takes more requests. */

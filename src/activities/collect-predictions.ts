@@ -2,11 +2,11 @@ import { Readable } from 'node:stream';
 import { JobError } from '../job/failure.js';
 import { placeOf } from '../job/item-list.js';
 import { csvHeader, csvLines, type Prediction, type PredictionKind } from '../job/predictions.js';
-import { PREDICTIONS_CSV, PREDICTIONS_JSONL, predictionsPart, splitPath } from '../storage/layout.js';
-import { isNotFound, type Storage, workOf } from '../storage/storage.js';
+import { PREDICTIONS_CSV, PREDICTIONS_JSONL, predictionsPart, splitPath, workOf } from '../job-store/layout.js';
+import { isNotFound, type Storage } from '../storage/storage.js';
 import type { StitchResult } from './inputs.js';
 import type { Ports } from './ports.js';
-import { type ImagesJob, readImagesJob } from './resolved-job.js';
+import { type ImagesJob, readImagesJob } from '../job-store/resolved-job.js';
 
 const STREAM_BUFFER_BYTES = 4 * 1024 * 1024;
 

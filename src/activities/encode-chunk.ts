@@ -3,13 +3,13 @@ import path from 'node:path';
 import { chunkAt } from '../job/chunks.js';
 import { JobError } from '../job/failure.js';
 import { type PackedTimetable, partOf, unpack } from '../media/media.js';
-import { segmentBlob, TIMING } from '../storage/layout.js';
-import { jobOf, readJson, workOf } from '../storage/storage.js';
+import { jobOf, segmentBlob, TIMING, workOf } from '../job-store/layout.js';
+import { readJson } from '../storage/storage.js';
 import type { EncodeChunkInput, SplitResult } from './inputs.js';
-import { diskError, jobFolder, ownFolder } from './local-copy.js';
+import { diskError, jobFolder, ownFolder } from '../job-store/local-copy.js';
 import type { Ports } from './ports.js';
-import { readVideoJob } from './resolved-job.js';
-import { scoredFrames } from './scored-frames.js';
+import { readVideoJob } from '../job-store/resolved-job.js';
+import { scoredFrames } from '../job-store/scored-frames.js';
 
 /** Encodes a part of the scored frames of a long video; not again when that has been done. */
 export function createEncodeChunk({ storage, media, tempFolder }: Pick<Ports, 'storage' | 'media' | 'tempFolder'>) {

@@ -2,16 +2,16 @@ import { rm } from 'node:fs/promises';
 import pMap from 'p-map';
 import { type AttemptPhases, summarize, sumsOf } from '../job/phases.js';
 import { batchAt, type BatchPlan } from '../job/plan.js';
-import type { AttemptResult, FailedItem } from '../job/task.js';
+import type { AttemptResult, FailedItem } from '../container-contract/task.js';
 import type { Comparison } from '../media/media.js';
-import { COMPARISON, MANIFEST, RESOLVED_JOB, settledBlob } from '../storage/layout.js';
-import { jobOf, readJson, type Storage, workOf, writeJson } from '../storage/storage.js';
-import { readBatchState } from './batch-state.js';
+import { COMPARISON, jobOf, MANIFEST, RESOLVED_JOB, settledBlob, workOf } from '../job-store/layout.js';
+import { readJson, type Storage, writeJson } from '../storage/storage.js';
+import { readBatchState } from '../job-store/batch-state.js';
 import type { FinishInput, FinishResult } from './inputs.js';
-import { readItems } from './job-items.js';
-import { jobFolder } from './local-copy.js';
+import { readItems } from '../job-store/items.js';
+import { jobFolder } from '../job-store/local-copy.js';
 import type { Ports } from './ports.js';
-import type { ResolvedJob } from './resolved-job.js';
+import type { ResolvedJob } from '../job-store/resolved-job.js';
 import type { Settled } from './settle-batch.js';
 
 /** One batch in the manifest. */

@@ -3,11 +3,11 @@ import path from 'node:path';
 import pMap from 'p-map';
 import { chunkAt } from '../job/chunks.js';
 import { partOf, type Timetable } from '../media/media.js';
-import { segmentBlob } from '../storage/layout.js';
-import { type Storage, workOf } from '../storage/storage.js';
-import { localCopy } from './local-copy.js';
+import { segmentBlob, workOf } from '../job-store/layout.js';
+import { type Storage } from '../storage/storage.js';
+import { localCopy } from '../job-store/local-copy.js';
 import type { Ports } from './ports.js';
-import type { VideoJob } from './resolved-job.js';
+import type { VideoJob } from '../job-store/resolved-job.js';
 
 const DOWNLOADS = 4;
 

@@ -1,22 +1,25 @@
-import type { ScoreTask, TaskItem } from '../job/task.js';
-import { containerName, logBlob, modelBlob, progressBlob, resultBlob, STOP, taskBlob } from '../storage/layout.js';
-import { orHeld, whileHolding } from '../storage/lease.js';
+import type { ScoreTask, TaskItem } from '../container-contract/task.js';
 import {
-  blobSas,
-  containerSas,
+  containerName,
   jobOf,
+  logBlob,
   mediaBlob,
+  modelBlob,
   modelsOf,
-  type Storage,
+  progressBlob,
+  resultBlob,
+  STOP,
+  taskBlob,
   workOf,
-  writeJson,
-} from '../storage/storage.js';
-import { readBatchState } from './batch-state.js';
+} from '../job-store/layout.js';
+import { orHeld, whileHolding } from '../storage/lease.js';
+import { blobSas, containerSas, type Storage, writeJson } from '../storage/storage.js';
+import { readBatchState } from '../job-store/batch-state.js';
 import type { AttemptInput, LaunchResult } from './inputs.js';
-import { imagesOf, readItems } from './job-items.js';
+import { imagesOf, readItems } from '../job-store/items.js';
 import type { Ports } from './ports.js';
-import { readResolvedJob, type ResolvedJob } from './resolved-job.js';
-import { forgetWaiting, orTell } from './waiting.js';
+import { readResolvedJob, type ResolvedJob } from '../job-store/resolved-job.js';
+import { forgetWaiting, orTell } from '../job-store/waiting.js';
 
 /**
  * Starts one container for the items of the batch that have no output yet. A second delivery starts nothing; one that comes

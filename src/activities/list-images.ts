@@ -4,13 +4,13 @@ import { JobError } from '../job/failure.js';
 import { groupsOf } from '../job/groups.js';
 import { createOutputNames, formatList, type ListedItem, LIST_LENGTH } from '../job/item-list.js';
 import { isNamedAsPicture, KIND_BYTES, PICTURE_KINDS, pictureKind } from '../job/picture-kind.js';
-import { itemListBlob, ITEMS } from '../storage/layout.js';
-import { jobOf, readBytes, readJson, type Storage, writeJson } from '../storage/storage.js';
+import { itemListBlob, ITEMS, jobOf } from '../job-store/layout.js';
+import { readBytes, readJson, type Storage, writeJson } from '../storage/storage.js';
 import type { ListResult } from './inputs.js';
-import { imagesOf } from './job-items.js';
+import { imagesOf } from '../job-store/items.js';
 import type { Ports } from './ports.js';
-import { type ImagesJob, readImagesJob } from './resolved-job.js';
-import { createStageProgress } from './stage-progress.js';
+import { type ImagesJob, readImagesJob } from '../job-store/resolved-job.js';
+import { createStageProgress } from '../job-store/stage-progress.js';
 
 /** Files without a picture's name whose first bytes are read at the same time. */
 const LOOKS = 16;

@@ -1,11 +1,11 @@
-import type { AttemptProgress } from '../job/task.js';
+import type { AttemptProgress } from '../container-contract/task.js';
 import { overdue, secondsToNextPoll } from '../job/watch.js';
-import { containerName, progressBlob, STOP } from '../storage/layout.js';
-import { jobOf, readJson } from '../storage/storage.js';
+import { containerName, jobOf, progressBlob, STOP } from '../job-store/layout.js';
+import { readJson } from '../storage/storage.js';
 import type { ObserveInput, ObserveResult } from './inputs.js';
 import type { Ports } from './ports.js';
-import { readResolvedJob } from './resolved-job.js';
-import { forgetWaiting, orTell } from './waiting.js';
+import { readResolvedJob } from '../job-store/resolved-job.js';
+import { forgetWaiting, orTell } from '../job-store/waiting.js';
 
 /** Looks once at a container and its progress, and says whether it still runs and when to look again. */
 export function createObserveBatch({ storage, compute }: Pick<Ports, 'storage' | 'compute'>) {

@@ -1,7 +1,7 @@
 import { chunkFrames } from '../job/chunks.js';
 import type { VideoFacts } from '../media/media.js';
-import { SPLIT_CHUNKS } from '../storage/layout.js';
-import { jobOf, writeJson } from '../storage/storage.js';
+import { jobOf, SPLIT_CHUNKS } from '../job-store/layout.js';
+import { writeJson } from '../storage/storage.js';
 import type { Prepared } from './inputs.js';
 import type { Ports } from './ports.js';
 

@@ -1,7 +1,7 @@
 import type { ComputeProvider } from '../compute/provider.js';
 import type { JobSpec } from '../job/spec.js';
 import type { Media } from '../media/media.js';
-import type { ModelInspector } from '../scorer/inspect.js';
+import type { ModelInspector } from '../scorer/engine/inspect.js';
 import type { Storage } from '../storage/storage.js';
 
 export type ComputeKind = JobSpec['compute']['kind'];

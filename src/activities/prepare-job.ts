@@ -1,16 +1,26 @@
 import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { JobError } from '../job/failure.js';
-import { completeCard, type ModelCard, parseCard, parseLabels } from '../job/model-card.js';
+import { completeCard, type ModelCard, parseCard, parseLabels } from '../model-card/model-card.js';
 import type { JobSpec } from '../job/spec.js';
 import { containerOf, dropped, unheldSound, type VideoFacts } from '../media/media.js';
-import { cardBlob, labelsBlob, modelBlob, OUTBOX, RESOLVED_JOB } from '../storage/layout.js';
-import { jobOf, mediaBlob, modelsOf, readText, type Storage, workOf, writeJson } from '../storage/storage.js';
+import {
+  cardBlob,
+  jobOf,
+  labelsBlob,
+  mediaBlob,
+  modelBlob,
+  modelsOf,
+  OUTBOX,
+  RESOLVED_JOB,
+  workOf,
+} from '../job-store/layout.js';
+import { readText, type Storage, writeJson } from '../storage/storage.js';
 import type { Prepared, PrepareInput } from './inputs.js';
-import { jobFolder, localCopy } from './local-copy.js';
+import { jobFolder, localCopy } from '../job-store/local-copy.js';
 import { planChunks } from './plan-chunks.js';
 import type { Ports } from './ports.js';
-import type { ResolvedJob } from './resolved-job.js';
+import type { ResolvedJob } from '../job-store/resolved-job.js';
 
 /** Checks everything that can be checked before anything is spent: the video, the model, the style, the compute. */
 export function createPrepareJob(ports: Ports) {

@@ -1,16 +1,16 @@
 import type { Observation } from '../compute/provider.js';
 import { type AttemptPhases, sumsOf } from '../job/phases.js';
 import type { SettledCounts } from '../job/progress.js';
-import type { AttemptResult } from '../job/task.js';
+import type { AttemptResult } from '../container-contract/task.js';
 import { tooManyFailed } from '../job/tolerance.js';
-import { containerName, logBlob, settledBlob, STOP } from '../storage/layout.js';
-import { jobOf, readJson, type Storage, writeJson } from '../storage/storage.js';
-import { readPhases } from './attempt-phases.js';
-import { type BatchState, readBatchState } from './batch-state.js';
+import { containerName, jobOf, logBlob, settledBlob, STOP } from '../job-store/layout.js';
+import { readJson, type Storage, writeJson } from '../storage/storage.js';
+import { readPhases } from '../job-store/attempt-phases.js';
+import { type BatchState, readBatchState } from '../job-store/batch-state.js';
 import type { SettleInput, SettleResult } from './inputs.js';
 import type { Ports } from './ports.js';
-import { readResolvedJob } from './resolved-job.js';
-import { noteWaiting, orTell } from './waiting.js';
+import { readResolvedJob } from '../job-store/resolved-job.js';
+import { noteWaiting, orTell } from '../job-store/waiting.js';
 
 /** The settled blob: the counts for the status, and what was seen of the container before it was removed. */
 export interface Settled extends SettledCounts {

@@ -1,12 +1,12 @@
 import { JobError } from '../job/failure.js';
 import type { Chunk, RawTimes } from '../media/media.js';
-import { chunkTimesBlob, SPLIT_CHUNKS } from '../storage/layout.js';
-import { jobOf, mediaBlob, readJson, writeJson } from '../storage/storage.js';
+import { chunkTimesBlob, jobOf, mediaBlob, SPLIT_CHUNKS } from '../job-store/layout.js';
+import { readJson, writeJson } from '../storage/storage.js';
 import type { ChunkInput, SplitResult } from './inputs.js';
-import { jobFolder, localCopy } from './local-copy.js';
+import { jobFolder, localCopy } from '../job-store/local-copy.js';
 import type { Ports } from './ports.js';
-import { readVideoJob } from './resolved-job.js';
-import { storeFrames } from './store-frames.js';
+import { readVideoJob } from '../job-store/resolved-job.js';
+import { storeFrames } from '../job-store/store-frames.js';
 
 /**
  * Turns a part of a long video into one blob per frame and a blob of their times, which is empty when there are more or fewer frames than

@@ -2,13 +2,13 @@ import pMap from 'p-map';
 import { counted } from '../job/counted.js';
 import { JobError } from '../job/failure.js';
 import { pack, type RawTimes, type Timetable, wholeTimetable } from '../media/media.js';
-import { chunkTimesBlob, TIMING } from '../storage/layout.js';
-import { jobOf, mediaBlob, readJson, type Storage, writeJson } from '../storage/storage.js';
+import { chunkTimesBlob, jobOf, mediaBlob, TIMING } from '../job-store/layout.js';
+import { readJson, type Storage, writeJson } from '../storage/storage.js';
 import type { SplitInput, SplitResult } from './inputs.js';
-import { jobFolder, localCopy } from './local-copy.js';
+import { jobFolder, localCopy } from '../job-store/local-copy.js';
 import type { Ports } from './ports.js';
-import { readVideoJob, type VideoJob } from './resolved-job.js';
-import { storeFrames } from './store-frames.js';
+import { readVideoJob, type VideoJob } from '../job-store/resolved-job.js';
+import { storeFrames } from '../job-store/store-frames.js';
 
 /**
  * Turns the video into one blob per frame, and a timetable. A second run uploads only the frames that the first one did not. Of a video

@@ -3,14 +3,14 @@ import path from 'node:path';
 import { JobError } from '../job/failure.js';
 import { endingOf } from '../job/output.js';
 import { type PackedTimetable, type Timetable, unpack } from '../media/media.js';
-import { COMPARISON, CONTACT_SHEET, splitPath, TIMING } from '../storage/layout.js';
-import { jobOf, mediaBlob, readJson, type Storage, workOf, writeJson } from '../storage/storage.js';
+import { COMPARISON, CONTACT_SHEET, jobOf, mediaBlob, splitPath, TIMING, workOf } from '../job-store/layout.js';
+import { readJson, type Storage, writeJson } from '../storage/storage.js';
 import type { StitchInput, StitchResult } from './inputs.js';
 import { joinSegments } from './join-segments.js';
-import { diskError, jobFolder, localCopy, ownFolder } from './local-copy.js';
+import { diskError, jobFolder, localCopy, ownFolder } from '../job-store/local-copy.js';
 import type { Ports } from './ports.js';
-import { readVideoJob, type VideoJob } from './resolved-job.js';
-import { frameOrSource, scoredFrames, sourceFrame } from './scored-frames.js';
+import { readVideoJob, type VideoJob } from '../job-store/resolved-job.js';
+import { frameOrSource, scoredFrames, sourceFrame } from '../job-store/scored-frames.js';
 
 const CONTACT_SHEET_PAIRS = 4;
 const CONTENT_TYPES: Record<string, string> = {

@@ -3,8 +3,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { JobError, messageOf } from '../job/failure.js';
-import { addScoreCommand, runVideo, wholeNumber } from './score-command.js';
-import { start } from './start.js';
+import { addScoreCommand, runVideo, wholeNumber } from './commands/score-command.js';
+import { start } from './commands/start.js';
 
 const APP_FOLDER = fileURLToPath(new URL('../..', import.meta.url));
 /** npm runs scripts in the package's folder and says here where the user stood. */
@@ -74,7 +74,7 @@ program
   .argument('<file>', 'the .onnx file')
   .option('--out <file>', 'where the card goes; by default it is printed')
   .action(async (file: string, { out }: { out?: string }) => {
-    const { cardText, describeQuestions, inspect } = await import('./model.js');
+    const { cardText, describeQuestions, inspect } = await import('./commands/model.js');
     const draft = await inspect(resolve(file), out === undefined ? undefined : resolve(out));
     if (out === undefined) process.stdout.write(cardText(draft));
     for (const line of describeQuestions(draft)) console.error(line);

@@ -1,5 +1,3 @@
-import type { AttemptProgress } from './task.js';
-
 export interface Timeouts {
   /** From launch to the first sign of life. */
   provisionSeconds: number;
@@ -15,6 +13,18 @@ export interface PollBounds {
   maxSeconds: number;
 }
 
+/** What a container run says of itself; the times are ISO 8601. */
+export interface ReportedProgress {
+  /** Items that had an output before the run, of `total`. */
+  skipped: number;
+  total: number;
+  done: number;
+  failed: number;
+  startedAt: string;
+  lastItemAt: string;
+  updatedAt: string;
+}
+
 export type Overdue = 'provision-timeout' | 'batch-timeout' | 'stalled';
 
 /** Which limit a running container has exceeded, if any. Times in milliseconds since the epoch. */
@@ -22,7 +32,7 @@ export function overdue(
   timeouts: Timeouts,
   launchedAt: number,
   now: number,
-  progress: AttemptProgress | undefined,
+  progress: ReportedProgress | undefined,
 ): Overdue | undefined {
   if (now - launchedAt > timeouts.batchSeconds * 1000) return 'batch-timeout';
   if (!progress) return now - launchedAt > timeouts.provisionSeconds * 1000 ? 'provision-timeout' : undefined;
@@ -40,7 +50,7 @@ export function secondsToNextPoll(
   bounds: PollBounds,
   launchedAt: number,
   now: number,
-  progress: AttemptProgress | undefined,
+  progress: ReportedProgress | undefined,
 ): number {
   const clamp = (value: number) => Math.min(bounds.maxSeconds, Math.max(bounds.minSeconds, value));
   const handled = progress ? progress.done + progress.failed : 0;

@@ -1,26 +1,26 @@
 import path from 'node:path';
-import { contactSheet, type Pair } from './contact-sheet.js';
-import { compare, type CompareRequest, type Comparison } from './compare.js';
+import { contactSheet, type Pair } from './stitch/contact-sheet.js';
+import { compare, type CompareRequest, type Comparison } from './verify/compare.js';
 import type { FrameFormat, VideoFacts } from './facts.js';
-import type { FfmpegPaths } from './find.js';
+import type { FfmpegPaths } from './ffmpeg/find.js';
 import { type MediaLimits, readMediaLimits } from './limits.js';
-import { probe, type ProbeOptions } from './probe.js';
-import { type Chunk, findChunks } from './chunks.js';
-import { encodeSegment, join, type JoinRequest, type SegmentRequest } from './segments.js';
-import { split, splitChunk, type SplitChunkRequest } from './split.js';
-import { stitch, type StitchRequest } from './stitch.js';
+import { probe, type ProbeOptions } from './probe/probe.js';
+import { type Chunk, findChunks } from './split/chunks.js';
+import { encodeSegment, join, type JoinRequest, type SegmentRequest } from './stitch/segments.js';
+import { split, splitChunk, type SplitChunkRequest } from './split/split.js';
+import { stitch, type StitchRequest } from './stitch/stitch.js';
 import type { Timetable } from './timetable.js';
 
-export { containerOf, dropped, unheldSound } from './container.js';
-export type { Comparison } from './compare.js';
-export type { Pair } from './contact-sheet.js';
+export { containerOf, dropped, unheldSound } from './stitch/container.js';
+export type { Comparison } from './verify/compare.js';
+export type { Pair } from './stitch/contact-sheet.js';
 export type { FrameFormat, VideoFacts } from './facts.js';
-export { confinement } from './confinement.js';
-export { findFfmpeg, type FfmpegPaths } from './find.js';
+export { confinement } from './ffmpeg/confinement.js';
+export { findFfmpeg, type FfmpegPaths } from './ffmpeg/find.js';
 export { type MediaLimits, readMediaLimits } from './limits.js';
-export type { StitchRequest } from './stitch.js';
-export type { Chunk } from './chunks.js';
-export { wholeTimetable } from './split.js';
+export type { StitchRequest } from './stitch/stitch.js';
+export type { Chunk } from './split/chunks.js';
+export { wholeTimetable } from './split/split.js';
 export { pack, partOf, type RawTimes, unpack, type PackedTimetable, type Timetable } from './timetable.js';
 
 export interface SplitOptions {

@@ -1,4 +1,4 @@
-import { runScorer } from './run.js';
+import { runScorer } from './run/run.js';
 
 /** The program inside a container. `run.ts` says what it does; this only joins it to the process. */
 const stop = new AbortController();

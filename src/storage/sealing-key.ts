@@ -1,6 +1,6 @@
 import { RestError } from '@azure/storage-blob';
-import { makeSealingKey } from '../scorer/sealed.js';
-import { APP_SECRETS, SEALING_KEY_BLOB } from './layout.js';
+import { makeSealingKey } from '../container-contract/sealing.js';
+import { APP_SECRETS, SEALING_KEY_BLOB } from '../job-store/layout.js';
 import { readText, type Storage } from './storage.js';
 
 /** The app's sealing key in base64, made at the first use and the same from then on, whichever host asks. */

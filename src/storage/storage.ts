@@ -9,10 +9,8 @@ import {
 } from '@azure/storage-blob';
 import type { TokenCredential } from '@azure/identity';
 import { JobError } from '../job/failure.js';
-import { createLogin } from '../login.js';
 import type { Connection } from './connection.js';
 import { CLOCK_SKEW_MS, DelegationKeys } from './delegation-keys.js';
-import { jobContainer, MODELS, splitPath, workContainer } from './layout.js';
 
 /** The two storage accounts; one account may serve as both. */
 export interface Storage {
@@ -29,7 +27,7 @@ export interface Storage {
  */
 export function openStorage(
   { mediaConnection, internalConnection }: { mediaConnection: Connection; internalConnection: Connection },
-  login: (clientId?: string) => TokenCredential = createLogin,
+  login: (clientId?: string) => TokenCredential,
 ): Storage {
   const delegationKeys = new Map<string, DelegationKeys>();
   const open = (what: string, connection: Connection) => {
@@ -47,16 +45,6 @@ function openAzurite(what: string, connection: string): BlobServiceClient {
   } catch (cause) {
     throw new JobError('user', `The connection string of the ${what} storage is not valid; copy it again.`, { cause });
   }
-}
-
-export const workOf = (storage: Storage, jobId: string) => storage.media.getContainerClient(workContainer(jobId));
-export const jobOf = (storage: Storage, jobId: string) => storage.internal.getContainerClient(jobContainer(jobId));
-export const modelsOf = (storage: Storage) => storage.internal.getContainerClient(MODELS);
-
-/** A blob of the media account by its path in a job specification, e.g. `inbox/coast.mp4`. */
-export function mediaBlob(storage: Storage, path: string) {
-  const { container, blob } = splitPath(path);
-  return storage.media.getContainerClient(container).getBlockBlobClient(blob);
 }
 
 export function isNotFound(error: unknown): boolean {

@@ -1,7 +1,7 @@
 import type { HttpHandler } from '@azure/functions';
 import type { Stop } from '../activities/settle-batch.js';
-import { STOP } from '../storage/layout.js';
-import { jobOf, type Storage, writeJson } from '../storage/storage.js';
+import { jobOf, STOP } from '../job-store/layout.js';
+import { type Storage, writeJson } from '../storage/storage.js';
 import { answerError, refuse } from './answers.js';
 import { findJob } from './find-job.js';
 

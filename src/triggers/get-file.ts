@@ -1,8 +1,8 @@
 import type { HttpHandler } from '@azure/functions';
-import { readResolvedJob } from '../activities/resolved-job.js';
+import { readResolvedJob } from '../job-store/resolved-job.js';
 import { isJobId } from '../job/id.js';
-import { CONTACT_SHEET, MANIFEST } from '../storage/layout.js';
-import { blobSas, jobOf, mediaBlob, type Storage } from '../storage/storage.js';
+import { CONTACT_SHEET, jobOf, MANIFEST, mediaBlob } from '../job-store/layout.js';
+import { blobSas, type Storage } from '../storage/storage.js';
 import { answerError, refuse } from './answers.js';
 
 const READ_MS = 3_600_000;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { JobError } from '../job/failure.js';
-import { INBOX } from '../storage/layout.js';
+import { INBOX } from '../job-store/layout.js';
 import { blobSas, type Storage } from '../storage/storage.js';
 import { randomId } from './random-id.js';
 

@@ -2,8 +2,9 @@ import type { DurableOrchestrationStatus } from 'durable-functions';
 import type { PhaseSummary } from '../job/phases.js';
 import { type BatchCounts, estimate, type ItemCounts, type PublishedStatus, type Stage } from '../job/progress.js';
 import type { JobOutput } from '../orchestrators/score-job.js';
-import { jobOf, type Storage } from '../storage/storage.js';
-import { readCounts } from './job-counts.js';
+import { jobOf } from '../job-store/layout.js';
+import { type Storage } from '../storage/storage.js';
+import { readCounts } from '../job-store/job-counts.js';
 
 export interface JobStatus {
   id: string;

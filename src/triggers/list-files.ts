@@ -1,8 +1,8 @@
 import type { HttpHandler } from '@azure/functions';
-import { readResolvedJob } from '../activities/resolved-job.js';
+import { readResolvedJob } from '../job-store/resolved-job.js';
 import { isJobId } from '../job/id.js';
-import { splitPath } from '../storage/layout.js';
-import { blobSas, jobOf, type Storage } from '../storage/storage.js';
+import { jobOf, splitPath } from '../job-store/layout.js';
+import { blobSas, type Storage } from '../storage/storage.js';
 import { answerError, refuse } from './answers.js';
 
 /** Some of the outputs of an image folder. */

@@ -5,8 +5,8 @@ import { JobError } from '../job/failure.js';
 import { makeJobId } from '../job/id.js';
 import { checkSpecSize, type JobSpec, parseSpec } from '../job/spec.js';
 import type { JobInput } from '../orchestrators/inputs.js';
-import { modelBlob, splitPath } from '../storage/layout.js';
-import { isNotFound, mediaBlob, modelsOf, type Storage } from '../storage/storage.js';
+import { mediaBlob, modelBlob, modelsOf, splitPath } from '../job-store/layout.js';
+import { isNotFound, type Storage } from '../storage/storage.js';
 import { answerError } from './answers.js';
 import { randomId } from './random-id.js';
 

@@ -3,8 +3,8 @@ import type { Ports } from '../activities/ports.js';
 import type { Stop } from '../activities/settle-batch.js';
 import type { ComputeProvider, Launched } from '../compute/provider.js';
 import { messageOf } from '../job/failure.js';
-import { MANIFEST, STOP } from '../storage/layout.js';
-import { jobOf, writeJson } from '../storage/storage.js';
+import { jobOf, MANIFEST, STOP } from '../job-store/layout.js';
+import { writeJson } from '../storage/storage.js';
 
 interface SweepPorts extends Pick<Ports, 'storage' | 'compute'> {
   /** Runtime status of a job's orchestration; undefined when this app knows none. */

@@ -31,7 +31,7 @@ export interface TestAzure {
 }
 
 /** Opens its environment as the scorer does, and runs the JavaScript that is in it. */
-const SEALED = pathToFileURL(path.resolve(import.meta.dirname, '../../dist/scorer/sealed.js')).href;
+const SEALED = pathToFileURL(path.resolve(import.meta.dirname, '../../dist/container-contract/sealing.js')).href;
 const RUN = `import('${SEALED}').then(({ unseal }) => eval(unseal(process.env).PROGRAM))`;
 
 /** What an emulator runs in place of the image: the program that `launchOf` was given. */

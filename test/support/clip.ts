@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { findFfmpeg } from '../../src/media/find.js';
+import { findFfmpeg } from '../../src/media/ffmpeg/find.js';
 
 export const tools = findFfmpeg({}, process.env.PATH ?? '');
 

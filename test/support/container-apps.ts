@@ -1,7 +1,7 @@
 import { createContainerAppsCompute } from '../../src/compute/container-apps/provider.js';
 import { type ContainerAppsSettings, readContainerAppsSettings } from '../../src/compute/container-apps/settings.js';
 import type { ComputeProvider } from '../../src/compute/provider.js';
-import { makeSealingKey } from '../../src/scorer/sealed.js';
+import { makeSealingKey } from '../../src/container-contract/sealing.js';
 import type { TestAzure } from './aci.js';
 
 export const ENVIRONMENT =

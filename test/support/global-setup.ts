@@ -16,7 +16,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const root = path.resolve(import.meta.dirname, '../..');
   for (const step of [['node_modules/typescript/bin/tsc', '--build'], ['bundle.mjs']])
     execFileSync(process.execPath, step, { cwd: root, stdio: 'inherit' });
-  const { startAzurite } = await import('../../dist/cli/azurite.js');
+  const { startAzurite } = await import('../../dist/stack/azurite.js');
   const folder = mkdtempSync(path.join(os.tmpdir(), 'azurite-'));
   const azurite = await startAzurite(folder, undefined, process.env);
   project.provide('storage', azurite.connectionString);

@@ -46,7 +46,7 @@ export async function startIdentityStorage(folder: string): Promise<IdentityStor
   execFileSync('openssl', ['req', '-x509', ...curve, ...name, '-keyout', key, '-out', certificate], {
     stdio: 'ignore',
   });
-  const { startChild } = await import('../../dist/cli/child.js');
+  const { startChild } = await import('../../dist/stack/child.js');
   const [blob, queue, table] = [await getPort(), await getPort(), await getPort()];
   const ports = ['--blobPort', String(blob), '--queuePort', String(queue), '--tablePort', String(table)];
   const child = await startChild({

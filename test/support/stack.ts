@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { afterAll, beforeAll } from 'vitest';
-import { createJobClient, type JobClient } from '../../src/cli/client.js';
+import { createJobClient, type JobClient } from '../../src/cli/client/client.js';
 import type { JobStatus } from '../../src/triggers/job-progress.js';
 import { until } from './wait.js';
 
@@ -27,7 +27,7 @@ export function useStack({ emulateAzure = false } = {}): TestStack {
   const stack = { folder, data: path.join(folder, 'data') } as TestStack;
   let stop: () => Promise<void> = () => Promise.resolve();
   beforeAll(async () => {
-    const { startStack } = await import('../../dist/cli/stack.js');
+    const { startStack } = await import('../../dist/stack/stack.js');
     const started = await startStack({ folder: stack.data, emulateAzure, env: process.env });
     stop = started.stop;
     stack.url = started.url;

@@ -1,8 +1,8 @@
 import { planChunks } from '../../src/activities/plan-chunks.js';
 import { parseSpec } from '../../src/job/spec.js';
 import type { Media } from '../../src/media/media.js';
-import { FRAMES_PREFIX, RESOLVED_JOB } from '../../src/storage/layout.js';
-import { jobOf, type Storage, workOf, writeJson } from '../../src/storage/storage.js';
+import { FRAMES_PREFIX, jobOf, RESOLVED_JOB, workOf } from '../../src/job-store/layout.js';
+import { type Storage, writeJson } from '../../src/storage/storage.js';
 
 export interface VideoJobFiles {
   storage: Storage;

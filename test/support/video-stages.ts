@@ -9,7 +9,7 @@ import { createSplitChunk } from '../../src/activities/split-chunk.js';
 import { createSplitVideo } from '../../src/activities/split-video.js';
 import { createStitchVideo } from '../../src/activities/stitch-video.js';
 import { createMedia } from '../../src/media/media.js';
-import { openStorage } from '../../src/storage/storage.js';
+import { openAzurite } from './storage.js';
 import { tools } from './clip.js';
 
 export type VideoStage = 'splitChunk' | 'splitVideo' | 'encodeChunk' | 'stitchVideo';
@@ -28,7 +28,7 @@ export interface VideoStages {
 const job = JSON.parse(process.argv[2] ?? '') as VideoStages;
 const { connection, tempFolder, jobId, frames, chunkFrames, splitChunks, die } = job;
 const ports = {
-  storage: openStorage({ mediaConnection: connection, internalConnection: connection }),
+  storage: openAzurite(connection),
   media: createMedia(tools),
   tempFolder,
 };

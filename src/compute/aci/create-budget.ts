@@ -8,7 +8,7 @@ import {
   type LedgerStore,
   withCreate,
   withReport,
-} from '../../job/create-budget.js';
+} from './create-ledger.js';
 import { JobError } from '../../job/failure.js';
 
 /** Headers with which Azure says what is left of the creates and deletes, and the seconds of their windows. */

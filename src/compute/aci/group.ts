@@ -1,5 +1,5 @@
 import type { ContainerGroup, Volume, VolumeMount } from '@azure/arm-containerinstance';
-import { isPulledByIdentity, registryOf } from '../image.js';
+import { isPulledByIdentity, registryOf } from '../azure/image.js';
 import type { LaunchRequest } from '../provider.js';
 import type { AciSettings } from './settings.js';
 

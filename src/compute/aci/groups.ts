@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ContainerGroup, ContainerInstanceManagementClient } from '@azure/arm-containerinstance';
-import { azureJobError, classifyAzureFault } from '../../job/azure-errors.js';
-import { readAzureFault } from '../../job/azure-fault.js';
-import type { CreateLedger, CreateReport } from '../../job/create-budget.js';
+import { azureJobError, classifyAzureFault } from '../azure/errors.js';
+import { readAzureFault } from '../azure/fault.js';
+import type { CreateLedger, CreateReport } from './create-ledger.js';
 import { JobError } from '../../job/failure.js';
-import { orMissing } from '../arm.js';
+import { orMissing } from '../azure/arm.js';
 import type { LaunchRequest } from '../provider.js';
 import { type CreateBudget, readReport } from './create-budget.js';
 import { describeGroup } from './group.js';

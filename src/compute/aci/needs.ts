@@ -1,4 +1,4 @@
-import { type Need, toAssign } from '../rights.js';
+import { type Need, toAssign } from '../azure/rights.js';
 import type { AciSettings } from './settings.js';
 
 const GROUP = 'Microsoft.ContainerInstance/containerGroups';

@@ -1,5 +1,5 @@
 import type { ContainerGroup, ContainerState, Event as GroupEvent } from '@azure/arm-containerinstance';
-import { classifyAzureFault } from '../../job/azure-errors.js';
+import { classifyAzureFault } from '../azure/errors.js';
 import type { Observation } from '../provider.js';
 
 /** Exit codes with which the platform itself ends a container for maintenance; Azure's support article calls it expected. */

@@ -1,7 +1,7 @@
 import type { Capabilities, ContainerInstanceManagementClient } from '@azure/arm-containerinstance';
-import { GPU_RETIRED } from '../../job/azure-errors.js';
+import { GPU_RETIRED } from '../azure/errors.js';
 import { counted } from '../../job/counted.js';
-import type { Allowance } from '../../job/create-budget.js';
+import type { Allowance } from './create-ledger.js';
 import { JobError } from '../../job/failure.js';
 import type { Preflight, PreflightRequest } from '../provider.js';
 import type { Groups } from './groups.js';

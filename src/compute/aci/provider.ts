@@ -1,10 +1,10 @@
-import { azureJobError } from '../../job/azure-errors.js';
-import { readAzureFault } from '../../job/azure-fault.js';
-import type { LedgerStore } from '../../job/create-budget.js';
-import { loginTo } from '../arm.js';
-import { checkImageFor } from '../image.js';
+import { azureJobError } from '../azure/errors.js';
+import { readAzureFault } from '../azure/fault.js';
+import type { LedgerStore } from './create-ledger.js';
+import { loginTo } from '../azure/arm.js';
+import { checkImageFor } from '../azure/image.js';
 import type { ComputeProvider, Launched } from '../provider.js';
-import { checkRights } from '../rights.js';
+import { checkRights } from '../azure/rights.js';
 import { lazyClient } from './client.js';
 import { CreateBudget, createOwnLedgers } from './create-budget.js';
 import { APP, CONTAINER } from './group.js';

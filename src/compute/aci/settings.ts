@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { JobError } from '../../job/failure.js';
-import { armEndpoint, groupName, image, parseSettings, resourceId, withoutEmpty } from '../settings.js';
+import { armEndpoint, groupName, image, parseSettings, resourceId, withoutEmpty } from '../azure/settings.js';
 
 /** Where container groups are made, and how big. */
 export interface AciSettings {

@@ -1,6 +1,6 @@
 import type { ContainerAppsAPIClient } from '@azure/arm-appcontainers';
 import type { TokenCredential } from '@azure/identity';
-import { armOptions, prepareClient } from '../arm.js';
+import { armOptions, prepareClient } from '../azure/arm.js';
 import type { ContainerAppsSettings } from './settings.js';
 
 /** The SDK's client, made at the first use, since it takes a while to load. */

@@ -1,7 +1,7 @@
 import type { JobExecution } from '@azure/arm-appcontainers';
-import { azureJobError } from '../../job/azure-errors.js';
-import { readAzureFault } from '../../job/azure-fault.js';
-import { CONTAINER_APPS_CODES } from '../../job/container-apps-codes.js';
+import { azureJobError } from '../azure/errors.js';
+import { readAzureFault } from '../azure/fault.js';
+import { CONTAINER_APPS_CODES } from './codes.js';
 import { JobError } from '../../job/failure.js';
 import type { LaunchRequest } from '../provider.js';
 import { APP, configurationOf, DEADLINE, describeExecution, JOB, LAUNCH } from './job.js';

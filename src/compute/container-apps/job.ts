@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Job, JobExecutionContainer } from '@azure/arm-appcontainers';
-import { seal, SEALED, SEALING_KEY } from '../../scorer/sealed.js';
-import { isPulledByIdentity, registryOf } from '../image.js';
+import { seal, SEALED, SEALING_KEY } from '../../container-contract/sealing.js';
+import { isPulledByIdentity, registryOf } from '../azure/image.js';
 import type { LaunchRequest } from '../provider.js';
 import { type ContainerAppsSettings, GPU_PROFILES } from './settings.js';
 

@@ -1,7 +1,7 @@
 import type { ContainerAppsAPIClient, Job, ManagedEnvironment } from '@azure/arm-appcontainers';
-import { readAzureFault } from '../../job/azure-fault.js';
+import { readAzureFault } from '../azure/fault.js';
 import { JobError } from '../../job/failure.js';
-import { orMissing } from '../arm.js';
+import { orMissing } from '../azure/arm.js';
 import { type Configuration, describeJob, jobName, profileOf } from './job.js';
 import { lookFor } from './look.js';
 import type { ContainerAppsSettings } from './settings.js';

@@ -1,4 +1,4 @@
-import { type Need, toAssign } from '../rights.js';
+import { type Need, toAssign } from '../azure/rights.js';
 import type { ContainerAppsSettings } from './settings.js';
 
 const JOBS = 'Microsoft.App/jobs';

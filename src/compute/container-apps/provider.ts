@@ -1,9 +1,9 @@
-import { CONTAINER_APPS_CODES } from '../../job/container-apps-codes.js';
-import { azureJobError } from '../../job/azure-errors.js';
-import { loginTo } from '../arm.js';
-import { checkImageFor } from '../image.js';
+import { CONTAINER_APPS_CODES } from './codes.js';
+import { azureJobError } from '../azure/errors.js';
+import { loginTo } from '../azure/arm.js';
+import { checkImageFor } from '../azure/image.js';
 import type { ComputeProvider, Preflight } from '../provider.js';
-import { checkRights } from '../rights.js';
+import { checkRights } from '../azure/rights.js';
 import { lazyClient } from './client.js';
 import {
   type Execution,

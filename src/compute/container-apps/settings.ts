@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { armEndpoint, groupName, image, parseSettings, resourceId, withoutEmpty } from '../settings.js';
+import { armEndpoint, groupName, image, parseSettings, resourceId, withoutEmpty } from '../azure/settings.js';
 
 /** The workload profile types with one GPU per container. Azure's pages on GPU types and workload profiles, 2025-11. */
 export const GPU_PROFILES = {

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { ATTACHED_NODE } from '../../attached-node.js';
+import { ATTACHED_NODE } from '../../processes/attached-node.js';
 import { counted } from '../../job/counted.js';
 import { JobError } from '../../job/failure.js';
 import type { ComputeProvider, LaunchRequest, Observation } from '../provider.js';

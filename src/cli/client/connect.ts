@@ -1,0 +1,66 @@
+import { readdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { JobError } from '../../job/failure.js';
+import type { JobClient } from './client.js';
+import type { JobOptions } from '../commands/run-job.js';
+import { findStack, isAlive, startStack } from '../../stack/stack.js';
+
+/** Ends the name of a compute whose Azure is a stand-in on this machine. */
+export const EMULATED = '-emulated';
+
+export interface Connection {
+  client: JobClient;
+  /** Aborted with a JobError `platform` when a part of the job's own stack ends by itself: all that waits is given up. */
+  lost: AbortSignal;
+  stop: () => Promise<void>;
+}
+
+/** The deployed app, the local stack that runs already, or one of its own that lives as long as this job. */
+export async function connect({ url, key, data, env, compute, signal }: JobOptions): Promise<Connection> {
+  const emulateAzure = compute?.endsWith(EMULATED) ?? false;
+  if (url !== undefined && emulateAzure)
+    throw new JobError('user', `The compute ${compute} runs on this machine only; leave --url or --compute out.`);
+  const running = url !== undefined ? { url } : emulateAzure ? undefined : await findStack(data);
+  // The client brings the storage SDK, which loads while the stack starts.
+  const loading = import('./client.js');
+  const stack = running
+    ? { url: running.url, lost: new AbortController().signal, stop: () => Promise.resolve() }
+    : await startOwnStack(data, emulateAzure, env);
+  const { createJobClient } = await loading;
+  const client = createJobClient(stack.url, key, { lost: stack.lost, interrupted: signal });
+  return { client, lost: stack.lost, stop: stack.stop };
+}
+
+async function startOwnStack(
+  data: string,
+  emulateAzure: boolean,
+  env: NodeJS.ProcessEnv,
+): Promise<{ url: string; lost: AbortSignal; stop: () => Promise<void> }> {
+  await removeLeftovers(data);
+  const folder = path.join(data, `job-${process.pid}`);
+  const remove = (below = '') => rm(path.join(folder, below), { recursive: true, force: true });
+  try {
+    const stack = await startStack({ folder, emulateAzure, env });
+    const lost = new AbortController();
+    void stack.ended.then((ended) => lost.abort(givenUp(ended)));
+    // The logs of a stack that broke stay until the next job.
+    const stop = () => stack.stop().then(() => remove(lost.signal.aborted ? 'azurite' : ''));
+    return { url: stack.url, lost: lost.signal, stop };
+  } catch (error) {
+    // What could not be made cannot be removed.
+    await remove().catch(() => undefined);
+    throw error;
+  }
+}
+
+const givenUp = (ended: string) =>
+  new JobError('platform', `${ended}, so the job was given up and nothing of it is kept; run the command again.`);
+
+/** Removes the data of stacks whose process was killed before it could, and the logs of those that broke. */
+async function removeLeftovers(data: string): Promise<void> {
+  const names = await readdir(data).catch(() => []);
+  for (const name of names) {
+    const pid = /^job-(\d+)$/.exec(name)?.[1];
+    if (pid !== undefined && !isAlive(Number(pid))) await rm(path.join(data, name), { recursive: true, force: true });
+  }
+}

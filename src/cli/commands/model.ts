@@ -1,0 +1,40 @@
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { type CardDraft, draftCard } from '../../model-card/draft-card.js';
+import { JobError } from '../../job/failure.js';
+import { completeCard } from '../../model-card/model-card.js';
+import { createModelInspector, type ModelInspector } from '../../scorer/engine/inspect.js';
+import { readHints } from '../../scorer/onnx/model-hints.js';
+import { checkInputFile, checkOutputFile } from './checks.js';
+
+/**
+ * Drafts a card from a model file and writes it to `out`, if one is named.
+ * @throws JobError `user`: the file is no model that can be scored with, or `out` cannot be written.
+ */
+export async function inspect(
+  file: string,
+  out: string | undefined,
+  inspectModel: ModelInspector = createModelInspector(),
+): Promise<CardDraft> {
+  await checkInputFile(file, 'model');
+  if (out !== undefined) {
+    if (existsSync(out))
+      throw new JobError('user', `${out} exists already; remove it or name another file with --out.`);
+    await checkOutputFile(out, '--out');
+  }
+  const signature = await inspectModel(file, path.basename(file));
+  const draft = draftCard(signature, readHints(await readFile(file)));
+  completeCard(draft.card, signature);
+  if (out !== undefined) await writeFile(out, cardText(draft));
+  return draft;
+}
+
+export function cardText({ card }: CardDraft): string {
+  return `${JSON.stringify(card, null, 2)}\n`;
+}
+
+export function describeQuestions({ questions }: CardDraft): string[] {
+  if (questions.length === 0) return ['The model says everything that its card needs.'];
+  return ['The model does not say:', ...questions.map((question) => `- ${question}`)];
+}

@@ -1,0 +1,174 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Device } from '../../job/device.js';
+import { JobError } from '../../job/failure.js';
+import type { JobStatus } from '../../triggers/job-progress.js';
+import { isModelFile } from './checks.js';
+import type { JobClient } from '../client/client.js';
+import { connect, EMULATED } from '../client/connect.js';
+import { createProgressView, type ProgressView } from './progress-view.js';
+import type { OwnSeconds } from './summary.js';
+
+export const COMPUTES = ['local', 'aci', 'container-apps', 'aci-emulated', 'container-apps-emulated'] as const;
+export const FRAME_FORMATS = ['png', 'jpg'] as const;
+
+const POLL_MS = { least: 250, most: 1000 };
+/** A deployed app may be restarted, or be out of reach for a moment, while its job goes on. */
+const SILENCE_MS = 60_000;
+const NOTICED_MS = 500;
+
+/** What videos and image folders have in common. */
+export interface JobOptions {
+  /** Name of a model of the app, or an .onnx file. */
+  model: string;
+  card?: string;
+  /** Names of the model's classes. */
+  labels?: string;
+  style?: string;
+  /** What the pictures are stored as. */
+  frameFormat?: (typeof FRAME_FORMATS)[number];
+  maxParallel?: number;
+  /** Items that may fail. */
+  tolerate?: number;
+  /** `…-emulated` starts a stand-in for Azure beside a local stack of its own. */
+  compute?: (typeof COMPUTES)[number];
+  /** What the model runs on; by default the best device that the scorer finds. */
+  device?: Device;
+  url?: string;
+  key?: string;
+  /** Data folder of the local stack. */
+  data: string;
+  quiet: boolean;
+  env: NodeJS.ProcessEnv;
+  /** Aborted by Ctrl-C: the job is cancelled and all that was started is stopped. */
+  signal: AbortSignal;
+}
+
+interface Way {
+  /** What the progress counts. */
+  unit: string;
+  /** The job's `input` and `output`. */
+  upload: (client: JobClient) => Promise<{ input: object; output: object }>;
+  save: (client: JobClient, status: JobStatus) => Promise<void>;
+}
+
+/** From the start of a stack, if none runs, to the saved result; with the seconds that the client's own steps took. */
+export async function runThrough(options: JobOptions, way: Way): Promise<{ status: JobStatus; seconds: OwnSeconds }> {
+  const began = performance.now();
+  const seconds = () => (performance.now() - began) / 1000;
+  const { client, lost, stop } = await connect(options);
+  const view = createProgressView(process.stderr, options.quiet, way.unit);
+  const { signal } = options;
+  try {
+    const started = seconds();
+    const spec = await interruptible(uploadAll(client, options, way.upload), signal, 'before the job was started');
+    const uploaded = seconds();
+    const patience = options.url === undefined ? 0 : SILENCE_MS;
+    const status = await runJob(client, spec, view, { patience, signal, lost });
+    view.end();
+    const finished = seconds();
+    await interruptible(
+      way.save(client, status),
+      signal,
+      'while the result was saved; what is not there yet is missing',
+    );
+    const total = seconds();
+    return { status, seconds: { start: started, upload: uploaded - started, download: total - finished, total } };
+  } catch (error) {
+    // What broke may be noticed a moment before the part that ended.
+    if (!(error instanceof JobError && error.kind === 'user')) await pause(NOTICED_MS, [lost]);
+    lost.throwIfAborted();
+    throw error;
+  } finally {
+    view.end();
+    await stop();
+  }
+}
+
+/** @throws JobError `user` when the work failed because it was interrupted. */
+async function interruptible<T>(work: Promise<T>, signal: AbortSignal, when: string): Promise<T> {
+  try {
+    return await work;
+  } catch (cause) {
+    if (signal.aborted) throw new JobError('user', `Interrupted ${when}.`, { cause });
+    throw cause;
+  }
+}
+
+/** Waits until the time is over or one of the signals is aborted. */
+const pause = (milliseconds: number, signals: AbortSignal[]) =>
+  wait(milliseconds, undefined, { signal: AbortSignal.any(signals) }).catch(() => undefined);
+
+async function uploadAll(client: JobClient, options: JobOptions, upload: Way['upload']): Promise<object> {
+  const beside = isModelFile(options.model) ? await modelFiles(options) : {};
+  const [files, model, style] = await Promise.all([
+    upload(client),
+    isModelFile(options.model) ? client.upload('model', options.model, beside) : options.model,
+    options.style === undefined ? undefined : client.upload('style', options.style),
+  ]);
+  return {
+    ...files,
+    model,
+    style,
+    compute: { kind: options.compute?.replace(EMULATED, ''), device: options.device },
+    batch: options.maxParallel === undefined ? undefined : { maxParallel: options.maxParallel },
+    tolerate: options.tolerate === undefined ? undefined : { failedItems: options.tolerate },
+  };
+}
+
+/** The reader of cards brings the schema library, which most jobs need not load. */
+async function modelFiles(options: JobOptions): Promise<{ card?: string; labels?: string }> {
+  const { filesOf } = await import('./model-files.js');
+  return filesOf(options.model, options);
+}
+
+interface Watching {
+  /** Milliseconds without an answer after which the app is given up. */
+  patience: number;
+  signal: AbortSignal;
+  lost: AbortSignal;
+}
+
+async function runJob(
+  client: JobClient,
+  spec: object,
+  view: ProgressView,
+  { patience, signal, lost }: Watching,
+): Promise<JobStatus> {
+  const id = await client.start(spec);
+  let answered = performance.now();
+  for (;;) {
+    if (signal.aborted) await cancel(client, id);
+    const status = await client.status(id).catch((error: unknown) => {
+      const silent = performance.now() - answered;
+      if (!(error instanceof JobError && error.kind === 'platform') || silent >= patience) throw error;
+    });
+    if (status) {
+      answered = performance.now();
+      view.show(status);
+      if (status.state === 'done') return status;
+      if (status.state === 'failed' || status.state === 'cancelled') throw endOf(status);
+    }
+    await pause(status ? pollPause(status) : POLL_MS.most, [signal, lost]);
+  }
+}
+
+const endOf = ({ id, state, error }: JobStatus) =>
+  new JobError(error?.kind ?? 'platform', error?.message ?? `Job ${id} ended as ${state}.`);
+
+/** Each look costs the app a few requests to storage: fewer while much is left, more when the stage is about to end. */
+function pollPause({ secondsLeft }: JobStatus): number {
+  return Math.min(POLL_MS.most, Math.max(POLL_MS.least, ((secondsLeft ?? 0) * 1000) / 4));
+}
+
+const CANCEL_PATIENCE_MS = 10_000;
+
+/** Asks the job to stop and waits until its containers are gone; gives up waiting, not asking, after ten seconds. */
+async function cancel(client: JobClient, id: string): Promise<never> {
+  const deadline = Date.now() + CANCEL_PATIENCE_MS;
+  const isLive = async () => ['queued', 'running'].includes((await client.status(id)).state);
+  if (!(await isLive()))
+    throw new JobError('user', 'Interrupted when the job had just ended; its result was not saved.');
+  await client.cancel(id);
+  while (Date.now() < deadline && (await isLive())) await wait(200);
+  throw new JobError('user', 'The job was cancelled.');
+}

@@ -1,0 +1,127 @@
+import { constants } from 'node:fs';
+import { access, mkdir, readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { counted } from '../../job/counted.js';
+import { JobError, messageOf } from '../../job/failure.js';
+import type { FailedItem } from '../../container-contract/task.js';
+import { PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../../job-store/layout.js';
+import type { JobStatus } from '../../triggers/job-progress.js';
+import type { JobClient } from '../client/client.js';
+import { downloadFolder, uploadFolder } from '../client/folder-transfers.js';
+import { findPictureFiles } from './picture-files.js';
+import { checkModelFiles } from './checks.js';
+import { type JobOptions, runThrough } from './run-job.js';
+import { type OwnSeconds, renderSeconds } from './summary.js';
+
+export interface FolderOptions extends JobOptions {
+  folder: string;
+  out: string;
+}
+
+/** What `score` tells of an image folder at the end, and prints as JSON with `--json`. */
+export interface FolderSummary {
+  job: string;
+  /** Folder of the outputs. */
+  output: string;
+  /** Files in it, for models that give no pictures. */
+  predictions: { jsonl: string; csv: string } | null;
+  images: number;
+  failed: FailedItem[];
+  batches: number;
+  imagesPerSecond: number | null;
+  warnings: string[];
+  /** Seconds per stage as the client saw them. */
+  seconds: Record<string, number>;
+  totalSeconds: number;
+}
+
+/**
+ * Runs all images of a folder through the app and saves what became of them in another folder, under the same names.
+ * @throws JobError with the sentence of whatever went wrong.
+ */
+export async function scoreFolder(options: FolderOptions): Promise<FolderSummary> {
+  await checkFolders(options);
+  await checkModelFiles(options);
+  let failed: FailedItem[] = [];
+  let predictions = false;
+  const { status, seconds } = await runThrough(options, {
+    unit: 'images',
+    upload: async (client) => ({
+      input: { images: await uploadFolder(client, options.folder, options.out) },
+      output: { frameFormat: options.frameFormat },
+    }),
+    save: async (client, { id, items }) => {
+      predictions = await downloadFolder(client, id, options.out);
+      if (items.failed > 0) failed = await readFailed(client, id, options.out);
+    },
+  });
+  return summarise(status, seconds, { output: options.out, predictions, failed });
+}
+
+/** @throws JobError `user` before anything is started when there is nothing to do or nowhere to put it. */
+async function checkFolders({ folder, out }: FolderOptions): Promise<void> {
+  const [images, existing] = await Promise.all([stat(folder), stat(out).catch(() => undefined)]);
+  if (existing?.ino === images.ino && existing.dev === images.dev)
+    throw new JobError('user', `${out} is the folder of the images itself; name another one with --out.`);
+  if (existing && !existing.isDirectory()) throw new JobError('user', `${out} is a file; name a folder with --out.`);
+  const pictures = findPictureFiles(folder, out);
+  const { done } = await pictures.next();
+  // Closes the folder.
+  await pictures.return(undefined);
+  if (done) throw new JobError('user', `There are no images in ${folder}; name a folder of images.`);
+  try {
+    if (!existing) await mkdir(out);
+    await access(out, constants.W_OK);
+  } catch (cause) {
+    throw new JobError(
+      'user',
+      `The folder ${out} cannot be written (${messageOf(cause)}); name another one with --out.`,
+      { cause },
+    );
+  }
+}
+
+/** The failed images by name, from the manifest, which stays in the folder. */
+async function readFailed(client: JobClient, id: string, folder: string): Promise<FailedItem[]> {
+  const file = path.join(folder, 'manifest.json');
+  await client.download(id, 'manifest', file);
+  const { batches } = JSON.parse(await readFile(file, 'utf8')) as { batches: { failed: FailedItem[] }[] };
+  return batches.flatMap((batch) => batch.failed);
+}
+
+function summarise(
+  status: JobStatus,
+  own: OwnSeconds,
+  { output, predictions, failed }: { output: string; predictions: boolean; failed: FailedItem[] },
+): FolderSummary {
+  const [jsonl, csv] = [path.join(output, PREDICTIONS_JSONL), path.join(output, PREDICTIONS_CSV)];
+  return {
+    job: status.id,
+    output,
+    predictions: predictions ? { jsonl, csv } : null,
+    images: status.items.total,
+    failed,
+    batches: status.batches.total,
+    imagesPerSecond: status.framesPerSecond,
+    warnings: status.warnings,
+    seconds: { start: own.start, upload: own.upload, ...status.stages, download: own.download },
+    totalSeconds: own.total,
+  };
+}
+
+const SHOWN_FAILURES = 10;
+
+export function renderFolderSummary(summary: FolderSummary): string {
+  const { images, batches, failed, imagesPerSecond, output, predictions, warnings } = summary;
+  const rate = imagesPerSecond === null ? '' : `, ${imagesPerSecond.toFixed(1)} images/s`;
+  const more = failed.length - SHOWN_FAILURES;
+  return [
+    renderSeconds(summary),
+    ...warnings.map((warning) => `Warning: ${warning}`),
+    ...failed.slice(0, SHOWN_FAILURES).map(({ name, reason }) => `Failed: ${name}: ${reason}`),
+    ...(more > 0 ? [`Failed: ${more} more, see ${path.join(output, 'manifest.json')}`] : []),
+    `${counted(images, 'image')} in ${counted(batches, 'batch')}${rate}${failed.length > 0 ? `, ${failed.length} failed` : ''}`,
+    `Outputs:     ${output}`,
+    ...(predictions === null ? [] : [`Predictions: ${predictions.jsonl} and ${path.basename(predictions.csv)}`]),
+  ].join('\n');
+}

@@ -1,0 +1,116 @@
+import { JobError, messageOf } from '../../job/failure.js';
+import { isEmulated } from './arm.js';
+
+const TIMEOUT_MS = 10_000;
+const MANIFESTS = [
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+  'application/vnd.docker.distribution.manifest.v2+json',
+].join(', ');
+
+interface Reference {
+  /** Address of the registry's API. */
+  origin: string;
+  registry: string;
+  repository: string;
+  /** Tag or digest. */
+  reference: string;
+}
+
+/** Reads `[REGISTRY/]REPOSITORY[:TAG][@DIGEST]` as container tools do: without a registry it is Docker Hub's. */
+export function parseImage(image: string): Reference {
+  const slash = image.indexOf('/');
+  const first = slash < 0 ? '' : image.slice(0, slash);
+  const named = /[.:]/.test(first) || first === 'localhost';
+  const rest = named ? image.slice(slash + 1) : image;
+  const [path = '', digest] = rest.split('@');
+  const [, name = path, tag] = /^(.*?)(?::([^:/]+))?$/.exec(path) ?? [];
+  const reference = digest ?? tag ?? 'latest';
+  if (!named)
+    return {
+      origin: 'https://registry-1.docker.io',
+      registry: 'Docker Hub',
+      repository: name.includes('/') ? name : `library/${name}`,
+      reference,
+    };
+  const plain = /^(localhost|127\.0\.0\.1)(:|$)/.test(first);
+  return { origin: `${plain ? 'http' : 'https'}://${first}`, registry: first, repository: name, reference };
+}
+
+/** Host of the registry, as it stands in the image's name. */
+export const registryOf = (image: string) => image.split('/')[0] ?? '';
+
+/** Whether Azure pulls the image with the container's identity: it does so from an Azure container registry. */
+export const isPulledByIdentity = (image: string, identityId: string | undefined) =>
+  identityId !== undefined && registryOf(image).endsWith('.azurecr.io');
+
+/** As `checkImage`, for containers of a compute; an emulation of Azure has no registry but one on this machine. */
+export async function checkImageFor(
+  { endpoint, identityId }: { endpoint: string; identityId: string | undefined },
+  image: string,
+  setting: string,
+): Promise<string | undefined> {
+  if (isEmulated(endpoint) && !parseImage(image).origin.startsWith('http:')) return undefined;
+  return checkImage(image, setting, isPulledByIdentity(image, identityId));
+}
+
+/**
+ * Asks the registry for the image, as far as it tells without a login.
+ * @param setting that names the image.
+ * @param pulledByIdentity whether Azure pulls with an identity, whose rights the registry does not tell the app.
+ * @returns a sentence for the job's warnings when the registry could not be asked.
+ * @throws JobError `user` when there is no such image, or it is given to nobody without a login.
+ */
+export async function checkImage(
+  image: string,
+  setting: string,
+  pulledByIdentity: boolean,
+): Promise<string | undefined> {
+  const { origin, registry, repository, reference } = parseImage(image);
+  try {
+    const url = `${origin}/v2/${repository}/manifests/${reference}`;
+    const status = await askAnonymously(url);
+    if (status === 404)
+      throw new JobError(
+        'user',
+        `${registry} has no image ${repository} with ${reference}; push it or correct ${setting}.`,
+      );
+    if (status === 401 || status === 403) {
+      if (pulledByIdentity) return undefined;
+      throw new JobError(
+        'user',
+        `${registry} does not give the image ${repository} to everybody, or has none; correct ${setting}, or keep it in an Azure container registry and name an identity that may pull it.`,
+      );
+    }
+    return status < 300
+      ? undefined
+      : `Whether there is an image ${image} is not known: ${registry} answered ${status}.`;
+  } catch (error) {
+    if (error instanceof JobError) throw error;
+    return `Whether there is an image ${image} is not known: ${registry} was not reached (${messageOf(error)}).`;
+  }
+}
+
+/** HTTP status of the answer; registries that want a token give one to everybody for what is public. */
+async function askAnonymously(url: string): Promise<number> {
+  const first = await ask(url);
+  const challenge = first.headers.get('www-authenticate') ?? '';
+  const parameter = (name: string) => new RegExp(`${name}="([^"]*)"`).exec(challenge)?.[1] ?? '';
+  if (first.status !== 401 || !URL.canParse(parameter('realm'))) return first.status;
+  const realm = new URL(parameter('realm'));
+  for (const name of ['service', 'scope']) realm.searchParams.set(name, parameter(name));
+  const answer = await fetch(realm, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  if (!answer.ok) return 401;
+  const { token, access_token } = (await answer.json()) as { token?: string; access_token?: string };
+  return (await ask(url, token ?? access_token)).status;
+}
+
+function ask(url: string, token?: string): Promise<Response> {
+  const authorization: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  return fetch(url, {
+    method: 'HEAD',
+    headers: { accept: MANIFESTS, ...authorization },
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+}

@@ -1,0 +1,71 @@
+import * as z from 'zod';
+import { type Device, DEVICES } from '../job/device.js';
+import { JobError } from '../job/failure.js';
+import { unseal } from './sealing.js';
+
+/** Where the work is and how to do it. The URLs hold secrets (SAS): never log one. */
+export interface ScorerSettings {
+  taskBlob: string;
+  /** Container of the job in the internal account: task, progress, result, log. */
+  jobContainerUrl: string;
+  /** Container of the job in the media account: outputs of the items, and their inputs unless there is another for them. */
+  workContainerUrl: string;
+  /** Container of the items' inputs where it is not the work container. */
+  inputContainerUrl: string | undefined;
+  modelUrl: string;
+  styleUrl: string | undefined;
+  /** Threads of one inference; undefined: one for each core. */
+  threads: number | undefined;
+  /** Sessions that share the frames; undefined: one for each GPU, one on the CPU. */
+  sessions: number | undefined;
+  /** The GPUs that CUDA is to use, as CUDA reads it. */
+  visibleGpus: string | undefined;
+  codec: 'auto' | 'sharp' | 'jimp';
+  /** What the compute says this place is for; a job may ask for another one. */
+  device: Device;
+}
+
+const url = z.url({ protocol: /^https?$/, error: 'is no http(s) URL' });
+
+const schema = z.object({
+  TASK_BLOB: z.string('is not set').min(1, 'is empty'),
+  JOB_CONTAINER_URL: url,
+  WORK_CONTAINER_URL: url,
+  INPUT_CONTAINER_URL: url.optional(),
+  MODEL_URL: url,
+  STYLE_URL: url.optional(),
+  SCORER_THREADS: z.coerce.number('is no number').int('is no whole number').min(1).max(256).optional(),
+  SCORER_SESSIONS: z.coerce.number('is no number').int('is no whole number').min(1).max(64).optional(),
+  SCORER_DEVICE: z.enum(DEVICES, 'is none of auto, cpu, cuda, webgpu').default('auto'),
+  SCORER_CODEC: z.enum(['auto', 'sharp', 'jimp'], 'is none of auto, sharp, jimp').default('auto'),
+});
+
+/**
+ * The scorer's settings from its environment; variables that are set to nothing count as not set.
+ * @throws JobError `user`: names the variable that is missing or wrong, never its value; `platform` as `unseal`.
+ */
+export function readEnvironment(environment: Record<string, string | undefined>): ScorerSettings {
+  const set = Object.fromEntries(Object.entries(unseal(environment)).filter(([, value]) => value !== ''));
+  const parsed = schema.safeParse(set);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new JobError(
+      'user',
+      `The scorer's environment variable ${issue?.path.join('.') ?? ''} ${issue?.message ?? 'is wrong'}.`,
+    );
+  }
+  const { data } = parsed;
+  return {
+    taskBlob: data.TASK_BLOB,
+    jobContainerUrl: data.JOB_CONTAINER_URL,
+    workContainerUrl: data.WORK_CONTAINER_URL,
+    inputContainerUrl: data.INPUT_CONTAINER_URL,
+    modelUrl: data.MODEL_URL,
+    styleUrl: data.STYLE_URL,
+    threads: data.SCORER_THREADS,
+    sessions: data.SCORER_SESSIONS,
+    visibleGpus: environment['CUDA_VISIBLE_DEVICES'],
+    codec: data.SCORER_CODEC,
+    device: data.SCORER_DEVICE,
+  };
+}

@@ -1,0 +1,64 @@
+import type { ContainerClient } from '@azure/storage-blob';
+import { JobError } from '../job/failure.js';
+import { type ListedItem, parseList, placeOf } from '../job/item-list.js';
+import type { TaskItem } from '../container-contract/task.js';
+import { frameBlob, itemListBlob, itemName, jobOf, scoredBlob, type ScoredFormat, splitPath } from './layout.js';
+import { readText, type Storage } from '../storage/storage.js';
+import type { ImagesJob, ResolvedJob } from './resolved-job.js';
+
+/** The items `first` to `first + count - 1` of a job, as the scorer gets them. Reads no more lists than they are in. */
+export async function readItems(storage: Storage, job: ResolvedJob, first: number, count: number): Promise<TaskItem[]> {
+  const ending = scoredEnding(job);
+  if ('video' in job) {
+    const format = job.spec.output.frameFormat;
+    return Array.from({ length: count }, (_, k) => ({
+      name: itemName(first + k),
+      input: frameBlob(first + k, format),
+      output: scoredBlob(first + k, ending),
+    }));
+  }
+  const { prefix } = imagesOf(storage, job);
+  const listed = await readListed(storage, job, first, count);
+  return listed.map(({ name }, k) => ({ name, input: `${prefix}${name}`, output: scoredBlob(first + k, ending) }));
+}
+
+/** The same range of an image folder as `listImages` found it. */
+export async function readListed(
+  storage: Storage,
+  job: ImagesJob,
+  first: number,
+  count: number,
+): Promise<ListedItem[]> {
+  const [from, to] = [placeOf(first), placeOf(first + count - 1)];
+  const items: ListedItem[] = [];
+  for (let list = from.list; list <= to.list; list += 1) {
+    const text = await readText(jobOf(storage, job.jobId), itemListBlob(list));
+    if (text === undefined)
+      throw new JobError('user', `The item list ${list} of job ${job.jobId} is gone; start the job again.`);
+    items.push(...parseList(text));
+  }
+  return items.slice(from.line, from.line + count);
+}
+
+/** Where an image folder is: a container of the media account and the prefix in it, which ends in "/". */
+export function imagesOf(storage: Storage, { images }: ImagesJob): { container: ContainerClient; prefix: string } {
+  const { container, blob } = splitPath(images);
+  return { container: storage.media.getContainerClient(container), prefix: blob };
+}
+
+/** What the model makes of an item. */
+export function scoredEnding({ card: { output }, spec }: ResolvedJob): ScoredFormat {
+  switch (output.kind) {
+    case undefined:
+    case 'image':
+      return spec.output.frameFormat;
+    case 'mask':
+      return 'png';
+    case 'classes':
+    case 'detections':
+      return 'json';
+    case 'tensor':
+      break;
+  }
+  return 'npy';
+}

@@ -1,0 +1,143 @@
+import type { Storage } from '../storage/storage.js';
+
+/**
+ * The only place that spells a container or blob name.
+ *
+ * Media account: `inbox`, `styles`, `outbox` (what users bring and take) and one `work-<job>` container per job (frames and
+ * scored frames). Internal account: `models`, `limits`, `app-secrets` and one `job-<job>` container per job. A container per job lets a scorer's
+ * SAS reach its own job only, and lets one call remove all that the job left.
+ */
+export const INBOX = 'inbox';
+export const STYLES = 'styles';
+export const OUTBOX = 'outbox';
+export const MODELS = 'models';
+/** What all instances of the app count together. */
+export const LIMITS = 'limits';
+/** What the app keeps for itself, beyond any job. */
+export const APP_SECRETS = 'app-secrets';
+/** In `APP_SECRETS`: the key with which environments of Container Apps executions are sealed. */
+export const SEALING_KEY_BLOB = 'sealing-key';
+
+export type FrameFormat = 'png' | 'jpg';
+/** Ending of what a scorer makes of an item. */
+export type ScoredFormat = FrameFormat | 'json' | 'npy';
+
+export const workContainer = (jobId: string) => `work-${jobId}`;
+export const jobContainer = (jobId: string) => `job-${jobId}`;
+
+export const modelBlob = (model: string) => `${model}.onnx`;
+export const cardBlob = (model: string) => `${model}.json`;
+export const labelsBlob = (model: string) => `${model}.labels.txt`;
+
+/** Creates of container groups, by subscription and region. */
+export const createLedgerBlob = (name: string) => `creates/${name}.json`;
+
+const FRAME_DIGITS = 7;
+
+/** Name of the item for frame `index` (from 0); sorts as the frames follow each other. */
+export const itemName = (index: number) => String(index).padStart(FRAME_DIGITS, '0');
+export const frameBlob = (index: number, format: FrameFormat) => `frames/${itemName(index)}.${format}`;
+export const scoredBlob = (index: number, format: ScoredFormat) => `scored/${itemName(index)}.${format}`;
+
+/** Index of a frame's blob, or undefined for any other name. */
+export function frameIndex(blob: string): number | undefined {
+  const match = /^frames\/(\d+)\.(?:png|jpg)$/.exec(blob);
+  return match ? Number(match[1]) : undefined;
+}
+export const FRAMES_PREFIX = 'frames/';
+
+/** What to list for the outputs of items `first` to `last`, both included, and of at most 1998 others. */
+export function scoredPrefixes(first: number, last: number): string[] {
+  const thousand = (index: number) => Math.floor(index / 1000);
+  return Array.from(
+    { length: thousand(last) - thousand(first) + 1 },
+    (_, k) => `scored/${itemName((thousand(first) + k) * 1000).slice(0, -3)}`,
+  );
+}
+
+/** The longest prefix shared by the frames `first` to `last`, both included. */
+export function framesPrefix(first: number, last: number): string {
+  const from = itemName(first);
+  const to = itemName(last);
+  let length = 0;
+  while (length < from.length && from[length] === to[length]) length += 1;
+  return `frames/${from.slice(0, length)}`;
+}
+
+/** Index of an output's blob, or undefined for any other name. */
+export function scoredIndex(blob: string): number | undefined {
+  const match = /^scored\/(\d+)\.(?:png|jpg|json|npy)$/.exec(blob);
+  return match ? Number(match[1]) : undefined;
+}
+
+const batchName = (batch: number) => `b${String(batch).padStart(5, '0')}`;
+const attemptName = (batch: number, attempt: number) => `${batchName(batch)}-a${attempt}`;
+
+export const PROGRESS_PREFIX = 'progress/';
+export const SETTLED_PREFIX = 'settled/';
+export const WAITING_PREFIX = 'waiting/';
+export const taskBlob = (batch: number, attempt: number) => `tasks/${attemptName(batch, attempt)}.json`;
+export const progressBlob = (batch: number, attempt: number) => `${PROGRESS_PREFIX}${attemptName(batch, attempt)}.json`;
+export const resultBlob = (batch: number, attempt: number) => `results/${attemptName(batch, attempt)}.json`;
+export const logBlob = (batch: number, attempt: number) => `logs/${attemptName(batch, attempt)}.log`;
+export const settledBlob = (batch: number) => `${SETTLED_PREFIX}${batchName(batch)}.json`;
+
+/** Why a batch waits for its next container. */
+export const waitingBlob = (batch: number) => `${WAITING_PREFIX}${batchName(batch)}.json`;
+
+/** Batch and attempt that a progress or settled blob speaks of, or a waiting one; attempt 0 for these two. */
+export function parseBatchBlob(blob: string): { batch: number; attempt: number } | undefined {
+  const match = /\/b(\d+)(?:-a(\d+))?\.json$/.exec(blob);
+  return match ? { batch: Number(match[1]), attempt: Number(match[2] ?? 0) } : undefined;
+}
+
+const listName = (list: number) => String(list).padStart(5, '0');
+/** The names of an image folder's items, in the job container: so many lists, and what was found in all. */
+export const itemListBlob = (list: number) => `items/${listName(list)}.jsonl`;
+export const ITEMS = 'items.json';
+/** The predictions for the items of one list, in the work container. */
+export const predictionsPart = (list: number) => `predictions/${listName(list)}.jsonl`;
+/** All predictions, below the output prefix. */
+export const PREDICTIONS_JSONL = 'predictions.jsonl';
+export const PREDICTIONS_CSV = 'predictions.csv';
+
+/** Progress of an activity that handles many items itself: its items, or those of one chunk. */
+export type OwnStage = 'split' | 'stitch' | 'list' | 'collect';
+export const stageProgressBlob = (stage: OwnStage, chunk = 0) => `${stageProgressPrefix(stage)}${chunk}.json`;
+export const stageProgressPrefix = (stage: OwnStage) => `stages/${stage}-`;
+/** Where a long video is cut to be split by several activities. */
+export const SPLIT_CHUNKS = 'chunks.json';
+/** When each frame of a chunk is shown. */
+export const chunkTimesBlob = (chunk: number) => `times/${String(chunk).padStart(5, '0')}.json`;
+/** A part of the encoded picture, in the work container. */
+export const segmentBlob = (chunk: number) => `segments/${String(chunk).padStart(5, '0')}.mov`;
+/** The job as `prepareJob` resolved it. */
+export const RESOLVED_JOB = 'job.json';
+/** Present when no further container may be launched: the job was cancelled, or one of its batches failed for good. */
+export const STOP = 'stop.json';
+export const MANIFEST = 'manifest.json';
+/** When each frame is shown, as `splitVideo` found out. */
+export const TIMING = 'timing.json';
+/** What `stitchVideo` found when it read its output back. */
+export const COMPARISON = 'comparison.json';
+export const CONTACT_SHEET = 'contact-sheet.png';
+
+/** Name of the container that runs an attempt: the same for every delivery of the launch, different for every attempt. */
+export const containerName = (jobId: string, batch: number, attempt: number) =>
+  `${jobId}-${attemptName(batch, attempt)}`;
+
+/** Splits `container/name` of a job specification. */
+export function splitPath(path: string): { container: string; blob: string } {
+  const slash = path.indexOf('/');
+  return { container: path.slice(0, slash), blob: path.slice(slash + 1) };
+}
+
+export const workOf = (storage: Storage, jobId: string) => storage.media.getContainerClient(workContainer(jobId));
+export const jobOf = (storage: Storage, jobId: string) => storage.internal.getContainerClient(jobContainer(jobId));
+export const modelsOf = (storage: Storage) => storage.internal.getContainerClient(MODELS);
+
+/** A blob of the media account by its path in a job specification, e.g. `inbox/coast.mp4`. */
+export function mediaBlob(storage: Storage, path: string) {
+  const { container, blob } = splitPath(path);
+  return storage.media.getContainerClient(container).getBlockBlobClient(blob);
+}

@@ -1,0 +1,95 @@
+import { JobError } from '../../job/failure.js';
+import { rounded, type VideoFacts } from '../facts.js';
+import type { FileInfo, Stream } from './probe.js';
+import { parseRational, type Timing } from './timing.js';
+
+/**
+ * Puts what ffprobe printed into the words of the app.
+ * @throws JobError `user` for a video stream without a size or a frame.
+ */
+export function describe(
+  info: FileInfo,
+  stream: Stream,
+  timing: Timing | null,
+  damaged: boolean,
+  name: string,
+): VideoFacts {
+  if (!timing || !stream.width || !stream.height) {
+    throw new JobError('user', `${name} has a video stream without a single frame; export it again.`);
+  }
+  const { firstSeconds, ...shown } = timing;
+  const aspect = parseRational(stream.sample_aspect_ratio) ?? { num: 1, den: 1 };
+  const onItsSide = Math.abs(rotationOf(stream)) % 180 === 90;
+  const fileStart = Number(info.format.start_time) || 0;
+  return {
+    streamIndex: stream.index,
+    container: info.format.format_name,
+    codec: stream.codec_name ?? 'unknown',
+    pixelFormat: stream.pix_fmt ?? 'unknown',
+    width: onItsSide ? stream.height : stream.width,
+    height: onItsSide ? stream.width : stream.height,
+    sampleAspect: onItsSide ? { num: aspect.den, den: aspect.num } : aspect,
+    ...shown,
+    timeBase: parseRational(stream.time_base) ?? { num: 1, den: 1000 },
+    startTime: Math.max(0, rounded(firstSeconds - fileStart)),
+    fileStart,
+    ...otherStreams(info),
+    ...pictureOf(stream),
+    damaged,
+    warnings: warningsOf(info, stream),
+  };
+}
+
+/** Degrees; newer files say it in a display matrix, older ones in a tag. */
+function rotationOf({ side_data_list, tags }: Stream): number {
+  const matrix = side_data_list?.find(({ rotation }) => rotation !== undefined)?.rotation;
+  return matrix ?? (Number(tags?.rotate) || 0);
+}
+
+/** Pixel formats of ffmpeg with an alpha plane. */
+const ALPHA = /^(yuva|gbrap|ya\d|rgba|bgra|argb|abgr)/;
+
+function pictureOf(stream: Stream): Pick<VideoFacts, 'colour' | 'interlaced' | 'hdr' | 'alpha'> {
+  const transfer = stream.color_transfer;
+  const hdr = transfer === 'smpte2084' || transfer === 'arib-std-b67' ? transfer : null;
+  const own = {
+    range: said(stream.color_range),
+    matrix: said(stream.color_space),
+    primaries: said(stream.color_primaries),
+    transfer: said(transfer),
+  };
+  return {
+    colour: hdr ? { range: 'tv', matrix: 'bt709', primaries: 'bt709', transfer: 'bt709' } : own,
+    interlaced: stream.field_order !== undefined && !['progressive', 'unknown'].includes(stream.field_order),
+    hdr,
+    alpha: ALPHA.test(stream.pix_fmt ?? ''),
+  };
+}
+
+function otherStreams({
+  streams,
+}: FileInfo): Pick<VideoFacts, 'audioStreams' | 'soundCodecs' | 'subtitles' | 'attachments' | 'dataStreams'> {
+  const of = (type: string) => streams.filter(({ codec_type }) => codec_type === type);
+  const sound = of('audio');
+  return {
+    audioStreams: sound.length,
+    soundCodecs: sound.map(({ codec_name }) => codec_name ?? 'unknown'),
+    subtitles: of('subtitle').map(({ index, codec_name }) => ({ index, codec: codec_name ?? 'unknown' })),
+    attachments: of('attachment').length,
+    // MP4 keeps the names of chapters in a stream that ffprobe calls bin_data; those are kept.
+    dataStreams: of('data').filter(({ codec_name }) => codec_name !== 'bin_data').length,
+  };
+}
+
+const said = (value: string | undefined) => (!value || value === 'unknown' || value === 'reserved' ? null : value);
+
+function warningsOf({ streams }: FileInfo, stream: Stream): string[] {
+  const videos = streams.filter(({ codec_type, disposition }) => codec_type === 'video' && !disposition?.attached_pic);
+  const { interlaced, hdr, alpha } = pictureOf(stream);
+  return [
+    ...(videos.length > 1 ? [`Of ${videos.length} video streams only stream ${stream.index} is painted.`] : []),
+    ...(interlaced ? ['The video is interlaced; each frame is deinterlaced before it is painted.'] : []),
+    ...(alpha || stream.tags?.alpha_mode === '1' ? ['The video has transparency; it is flattened on black.'] : []),
+    ...(hdr ? ['The video is HDR; it is tone-mapped to standard range (BT.709) before it is painted.'] : []),
+  ];
+}

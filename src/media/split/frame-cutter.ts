@@ -1,0 +1,106 @@
+import { JobError } from '../../job/failure.js';
+import type { FrameFormat } from '../facts.js';
+
+/** Follows one picture through chunks of any size. */
+interface Boundary {
+  /** Reads on from `from`; gives the offset just behind the picture, or -1 when the chunk ends first. */
+  feed: (chunk: Buffer, from: number) => number;
+}
+
+/**
+ * Cuts a stream of pictures, one behind another as ffmpeg's image2pipe writes them, into single pictures.
+ * @param mayBreak whether a part of a picture at the end is left out instead of refused
+ */
+export async function* cutFrames(
+  stream: AsyncIterable<Buffer>,
+  format: FrameFormat,
+  mayBreak = false,
+): AsyncGenerator<Buffer> {
+  const begin = format === 'png' ? pngBoundary : jpegBoundary;
+  let boundary = begin();
+  let parts: Buffer[] = [];
+  for await (const chunk of stream) {
+    let from = 0;
+    while (from < chunk.length) {
+      const end = boundary.feed(chunk, from);
+      parts.push(chunk.subarray(from, end < 0 ? chunk.length : end));
+      if (end < 0) break;
+      yield Buffer.concat(parts);
+      [boundary, parts, from] = [begin(), [], end];
+    }
+  }
+  if (parts.length > 0 && !mayBreak) throw new JobError('user', 'ffmpeg ended in the middle of a frame.');
+}
+
+const PNG_SIGNATURE = 8;
+/** Length and type of a PNG chunk. */
+const PNG_HEADER = 8;
+const PNG_CHECKSUM = 4;
+
+/** Walks from chunk to chunk by their lengths, so bytes of the pixels are never mistaken for an end. */
+function pngBoundary(): Boundary {
+  const header = Buffer.alloc(PNG_HEADER);
+  let filled = 0;
+  let skip = PNG_SIGNATURE;
+  let last = false;
+  return {
+    feed(chunk, from) {
+      let at = from;
+      while (at < chunk.length) {
+        const skipped = Math.min(skip, chunk.length - at);
+        at += skipped;
+        skip -= skipped;
+        if (skip > 0) break;
+        if (last) return at;
+        const copied = chunk.copy(header, filled, at, at + PNG_HEADER - filled);
+        at += copied;
+        filled += copied;
+        if (filled < PNG_HEADER) break;
+        filled = 0;
+        skip = header.readUInt32BE(0) + PNG_CHECKSUM;
+        last = header.toString('latin1', 4) === 'IEND';
+      }
+      return -1;
+    },
+  };
+}
+
+const MARK = 0xff;
+const END_OF_IMAGE = 0xd9;
+/** Markers without a segment behind them: stuffing (00, TEM), restarts and start of image. */
+const isBare = (marker: number) => marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd8);
+
+/** Steps over the segments by their lengths (a thumbnail may hold an end marker) and through entropy-coded data byte by byte. */
+function jpegBoundary(): Boundary {
+  let state: 'mark' | 'marker' | 'high' | 'low' | 'skip' = 'mark';
+  let marker = 0;
+  let skip = 0;
+  /** Takes a byte that is not skipped over; true for the last one of the picture. */
+  const step = (byte: number): boolean => {
+    if (state === 'high') [skip, state] = [byte << 8, 'low'];
+    else if (state === 'low') [skip, state] = [skip + byte - 2, 'skip'];
+    else if (byte !== MARK) [marker, state] = [byte, isBare(byte) || byte === END_OF_IMAGE ? 'mark' : 'high'];
+    return state === 'mark' && marker === END_OF_IMAGE;
+  };
+  return {
+    feed(chunk, from) {
+      let at = from;
+      while (at < chunk.length) {
+        if (state === 'skip') {
+          const skipped = Math.min(skip, chunk.length - at);
+          at += skipped;
+          skip -= skipped;
+          if (skip === 0) state = 'mark';
+        } else if (state === 'mark') {
+          const next = chunk.indexOf(MARK, at);
+          at = next < 0 ? chunk.length : next + 1;
+          if (next >= 0) state = 'marker';
+        } else {
+          at += 1;
+          if (step(chunk.readUInt8(at - 1))) return at;
+        }
+      }
+      return -1;
+    },
+  };
+}

@@ -1,0 +1,66 @@
+import { endingOf } from '../../job/output.js';
+import { words } from '../ffmpeg/arguments.js';
+import type { VideoFacts } from '../facts.js';
+
+/** What a kind of file can hold beside its picture. */
+export interface Container {
+  muxer: 'mp4' | 'mov' | 'matroska' | 'webm';
+  sound: RegExp;
+  /** The codec that subtitles of text become; those that match `keeps` are copied. */
+  text: string;
+  keeps: RegExp;
+}
+
+const MP4: Container = {
+  muxer: 'mp4',
+  sound: /^(aac|mp2|mp3|ac3|eac3|alac|opus|flac|vorbis|dts)$/,
+  text: 'mov_text',
+  keeps: /^mov_text$/,
+};
+
+const CONTAINERS: Record<string, Container> = {
+  '.mp4': MP4,
+  '.m4v': MP4,
+  '.mov': { ...MP4, muxer: 'mov', sound: /^(aac|mp2|mp3|ac3|eac3|alac|pcm_[suf]\w+)$/ },
+  '.mkv': { muxer: 'matroska', sound: /./, text: 'srt', keeps: /^(subrip|ass|ssa|dvd_subtitle|hdmv_pgs_subtitle)$/ },
+  '.webm': { muxer: 'webm', sound: /^(opus|vorbis)$/, text: 'webvtt', keeps: /^webvtt$/ },
+};
+
+/** Subtitles that are text, so that one kind can become another. */
+const TEXT = /^(subrip|srt|ass|ssa|mov_text|webvtt|text)$/;
+
+/** The kind of file that a name asks for; undefined for an ending that is not written. */
+export const containerOf = (name: string): Container | undefined => CONTAINERS[endingOf(name)];
+
+/** Sound codecs of the source that the container cannot hold. */
+export const unheldSound = ({ soundCodecs }: VideoFacts, { sound }: Container) =>
+  soundCodecs.filter((codec) => !sound.test(codec));
+
+/** One sentence for each kind of stream that the container cannot hold. */
+export function dropped(facts: VideoFacts, container: Container): string[] {
+  const lost = facts.subtitles.filter(({ codec }) => !subtitleCodec(codec, container)).map(({ codec }) => codec);
+  const attachments = container.muxer === 'matroska' ? 0 : facts.attachments;
+  return [
+    ...(lost.length > 0 ? [`The output cannot hold ${lost.length} of the subtitles (${lost.join(', ')}).`] : []),
+    ...(attachments > 0 ? [`The output cannot hold the ${attachments} attached files.`] : []),
+    ...(facts.dataStreams > 0 ? [`The ${facts.dataStreams} data streams are not copied.`] : []),
+  ];
+}
+
+/** Options that take everything but the picture from the second input: copied where that can be, text subtitles converted. */
+export function otherStreams({ subtitles }: VideoFacts, container: Container): string[] {
+  const held = subtitles.flatMap(({ index, codec }) => {
+    const target = subtitleCodec(codec, container);
+    return target ? [{ index, target }] : [];
+  });
+  return [
+    ...words('-map 1:a? -c:a copy -map_metadata 1 -map_chapters 1'),
+    ...held.flatMap(({ index, target }, position) => ['-map', `1:${index}`, `-c:s:${position}`, target]),
+    ...(container.muxer === 'matroska' ? ['-map', '1:t?', '-c:t', 'copy'] : []),
+  ];
+}
+
+function subtitleCodec(codec: string, { keeps, text }: Container): string | undefined {
+  if (keeps.test(codec)) return 'copy';
+  return TEXT.test(codec) ? text : undefined;
+}

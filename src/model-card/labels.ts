@@ -1,0 +1,81 @@
+import * as z from 'zod';
+import { counted } from '../job/counted.js';
+import { JobError } from '../job/failure.js';
+import type { TensorSignature } from './model-signature.js';
+
+const listSchema = z.array(z.string());
+/** As image classifiers come with them: `{"0": "tench"}` or Keras' `{"0": ["n01440764", "tench"]}`. */
+const indexSchema = z.record(z.string().regex(/^\d+$/), z.union([z.string(), z.array(z.string()).min(1)]));
+
+/**
+ * The labels in a label file, in the model's order: one a line, or a JSON list of names, or a JSON object of names by index.
+ * @throws JobError `user`: the file holds none, or leaves an index out.
+ */
+export function parseLabels(text: string): string[] {
+  const plain = text.replace(/^\uFEFF/, '');
+  const labels = /^\s*[[{]/.test(plain) ? parseJson(plain) : plain.trimEnd().split(/\r?\n/);
+  if (labels.every((label) => label.trim() === '')) throw broken('holds no labels');
+  return labels.map((label) => label.trim());
+}
+
+function parseJson(text: string): string[] {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw broken('begins like JSON and is none', cause);
+  }
+  const list = listSchema.safeParse(json);
+  if (list.success) return list.data;
+  const byIndex = indexSchema.safeParse(json);
+  if (!byIndex.success) throw broken('is neither a JSON list of names nor an object of names by index');
+  const names = byIndex.data;
+  return Array.from({ length: Object.keys(names).length }, (_, index) => {
+    const name = names[String(index)];
+    if (name === undefined) throw broken(`has no label for class ${index}`);
+    return typeof name === 'string' ? name : (name.at(-1) ?? '');
+  });
+}
+
+function broken(what: string, cause?: unknown): JobError {
+  return new JobError('user', `The model's label file ${what}: write one label a line, in the order of the classes.`, {
+    cause,
+  });
+}
+
+/**
+ * The labels that a card means.
+ * @param labels the list in the card, or the name of its label file.
+ * @param file the labels in the file that is stored with the model.
+ * @throws JobError `user`: the file is missing, or both are there.
+ */
+export function chooseLabels(labels: string[] | string | undefined, file: string[] | undefined): string[] {
+  if (typeof labels === 'string' && file === undefined)
+    throw new JobError(
+      'user',
+      `The model card names the label file "${labels}", but none is stored with the model: upload it with the model and its card.`,
+    );
+  if (Array.isArray(labels) && labels.length > 0 && file !== undefined)
+    throw new JobError('user', 'The model card lists its labels and a label file is stored too: remove one of them.');
+  return file ?? (Array.isArray(labels) ? labels : []);
+}
+
+/**
+ * @param classes how many the model gives; undefined where only a run shows it.
+ * @throws JobError `user`: another number of labels than of classes.
+ */
+export function checkLabels(labels: string[], classes: number | undefined): void {
+  if (labels.length === 0 || classes === undefined || labels.length === classes) return;
+  throw new JobError(
+    'user',
+    `The model gives ${counted(classes, 'class')}, but its card or label file names ${labels.length}: give one label for each class, in the model's order.`,
+  );
+}
+
+/** How many scores a class output has for each picture; undefined where a dimension is free. */
+export function countClasses({ shape }: TensorSignature): number | undefined {
+  const own = shape.length > 1 ? shape.slice(1) : shape;
+  const sizes = own.filter((dimension) => typeof dimension === 'number');
+  if (sizes.length === 0 || sizes.length < own.length) return undefined;
+  return sizes.reduce((product, size) => product * size, 1);
+}

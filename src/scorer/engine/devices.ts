@@ -1,0 +1,95 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import ort from 'onnxruntime-node';
+import type { Device } from '../../job/device.js';
+import { JobError, messageOf } from '../../job/failure.js';
+import { loadSession, type Place } from './session.js';
+
+type Accelerator = Exclude<Device, 'auto' | 'cpu'>;
+
+export interface DeviceSession {
+  session: ort.InferenceSession;
+  /** What runs the model, e.g. `cpu`, `cuda`, or `webgpu and cpu` where the device does not have all operators. */
+  device: string;
+}
+
+/**
+ * Loads a model for the device that was asked for; `auto` is CUDA where it can be used, else the CPU. WebGPU runs when asked
+ * for only: nothing tells whether its driver is software that is slower than the CPU.
+ * @throws JobError `user`: the model cannot be loaded, or the device cannot be used, with the reason.
+ */
+export async function loadOnDevice(
+  model: Uint8Array,
+  subject: string,
+  device: Device,
+  place: Place = {},
+): Promise<DeviceSession> {
+  const cpu = async () => ({ session: await loadSession(model, subject, place), device: 'cpu' });
+  if (device === 'cpu') return cpu();
+  if (device === 'auto') return missingParts('cuda') === undefined ? tryCuda(model, subject, cpu, place) : cpu();
+  const missing = missingParts(device);
+  if (missing !== undefined) throw unavailable(device, missing);
+  try {
+    return await accelerate(model, subject, device, place);
+  } catch (cause) {
+    // A model that the CPU refuses too is to blame itself.
+    await (await cpu()).session.release();
+    throw unavailable(device, reasonOf(cause), cause);
+  }
+}
+
+async function tryCuda(
+  model: Uint8Array,
+  subject: string,
+  cpu: () => Promise<DeviceSession>,
+  place: Place,
+): Promise<DeviceSession> {
+  try {
+    return await accelerate(model, subject, 'cuda', place);
+  } catch (cause) {
+    const { session, device } = await cpu();
+    return { session, device: `${device} (no cuda: ${reasonOf(cause)})` };
+  }
+}
+
+/** All operators on the device if it has them all, else the others on the CPU. */
+async function accelerate(
+  model: Uint8Array,
+  subject: string,
+  device: Accelerator,
+  place: Place,
+): Promise<DeviceSession> {
+  try {
+    return { session: await loadSession(model, subject, place, device, true), device };
+  } catch (error) {
+    if (!/fallback to CPU|CPU EP/i.test(causeOf(error))) throw error;
+    return { session: await loadSession(model, subject, place, device), device: `${device} and cpu` };
+  }
+}
+
+/** Why a device can certainly not be used here; undefined when only trying tells. */
+function missingParts(device: Accelerator): string | undefined {
+  if (!ort.listSupportedBackends().some(({ name }) => name === device))
+    return 'this build of ONNX Runtime has no such execution provider';
+  if (device !== 'cuda') return undefined;
+  const library = 'libonnxruntime_providers_cuda.so';
+  const { platform, arch } = process;
+  const folder = path.dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'));
+  if (existsSync(path.join(folder, `bin/napi-v6/${platform}/${arch}`, library))) return undefined;
+  return `${library} is not installed beside ONNX Runtime; it comes with "npm rebuild onnxruntime-node --onnxruntime-node-install=cuda12"`;
+}
+
+function unavailable(device: Accelerator, reason: string, cause?: unknown): JobError {
+  return new JobError('user', `The device ${device} was asked for and cannot be used: ${reason}.`, { cause });
+}
+
+function causeOf(error: unknown): string {
+  return messageOf(error instanceof Error && error.cause !== undefined ? error.cause : error);
+}
+
+/** What ONNX Runtime said, without the place in its source code. */
+function reasonOf(error: unknown): string {
+  const text = causeOf(error).replace(/^.*\bwas false\. /, '');
+  return text.slice(0, 300).replace(/[\s.]+$/, '');
+}

@@ -1,0 +1,58 @@
+import type { Device } from '../../job/device.js';
+import type { FailureKind } from '../../job/failure.js';
+import type { ModelCard } from '../../model-card/model-card.js';
+import type { Picture, Size } from '../pictures/picture.js';
+
+/** Main thread to inference thread. Requests are answered one by one, in order. */
+export type EngineRequest = LoadRequest | ScoreRequest | { kind: 'close' };
+
+export interface FrameRequest {
+  /** Already scaled as the card asks; it is padded, or cut into tiles, by the engine. */
+  frame: Picture;
+  /** Before scaling. */
+  original: Size;
+}
+
+/** Frames to score at a time. */
+export interface ScoreRequest {
+  kind: 'score';
+  frames: FrameRequest[];
+}
+
+export interface LoadRequest {
+  kind: 'load';
+  model: Uint8Array<ArrayBuffer>;
+  card: ModelCard;
+  /** Already scaled as the card asks; needed exactly when the card has a style input. */
+  style: Picture | undefined;
+  /** Of one inference on the CPU; undefined: one for each core. */
+  threads: number | undefined;
+  device: Device;
+  /** Which of the GPUs, from 0; of no meaning elsewhere. Left out: the first. */
+  gpu?: number;
+}
+
+export type EngineReply =
+  | { kind: 'loaded'; device: string }
+  | { kind: 'scored'; scored: ScoredFrames }
+  | { kind: 'failed'; failure: FailureKind; message: string };
+
+/** What became of the frames, in their order, and the milliseconds they took together. */
+export interface ScoredFrames {
+  outcomes: FrameOutcome[];
+  prepare: number;
+  infer: number;
+  finish: number;
+}
+
+export type FrameOutcome = { ok: true; output: FrameOutput } | { ok: false; kind: FailureKind; message: string };
+
+export type FrameOutput =
+  /** As large as the model made it, without padding. */
+  | { kind: 'picture'; picture: Picture }
+  /** One byte a pixel, of the frame's size before scaling. */
+  | { kind: 'mask'; picture: Picture }
+  /** Properties of the item's JSON line. */
+  | { kind: 'record'; record: Record<string, unknown> }
+  /** A `.npy` file. */
+  | { kind: 'array'; bytes: Uint8Array<ArrayBuffer> };

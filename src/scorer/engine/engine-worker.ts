@@ -1,0 +1,52 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { JobError, messageOf } from '../../job/failure.js';
+import type { EngineReply, EngineRequest, FrameOutcome, LoadRequest, ScoreRequest } from './engine-protocol.js';
+import { loadModel, type LoadedModel } from './loaded-model.js';
+
+/**
+ * The inference thread: `session.run` holds its thread for the whole inference, so it runs here and nothing else does.
+ */
+if (parentPort === null) throw new Error('engine-worker.js runs as a worker thread only');
+const port = parentPort;
+/** 1 once the thread is to end: see `Engine.close`. */
+const closing: unknown = workerData;
+let model: LoadedModel | undefined;
+/** Requests wait for one another: they share the input tensors. */
+let queue = Promise.resolve();
+
+port.on('message', (request: EngineRequest) => {
+  queue = queue.then(() => answer(request));
+});
+
+async function answer(request: EngineRequest): Promise<void> {
+  if (request.kind === 'close') {
+    await model?.release();
+    port.close();
+    return;
+  }
+  if (closing instanceof Int32Array && Atomics.load(closing, 0) === 1) return;
+  try {
+    const reply = request.kind === 'load' ? await load(request) : await score(request);
+    port.postMessage(reply, reply.kind === 'scored' ? reply.scored.outcomes.flatMap(movable) : []);
+  } catch (error) {
+    const failure = error instanceof JobError ? error.kind : 'item';
+    port.postMessage({ kind: 'failed', failure, message: messageOf(error) } satisfies EngineReply);
+  }
+}
+
+async function load(request: LoadRequest): Promise<EngineReply> {
+  model = await loadModel(request);
+  return { kind: 'loaded', device: model.device };
+}
+
+async function score({ frames }: ScoreRequest): Promise<EngineReply> {
+  if (model === undefined) throw new JobError('user', 'The model is not loaded.');
+  return { kind: 'scored', scored: await model.score(frames) };
+}
+
+function movable(outcome: FrameOutcome): ArrayBuffer[] {
+  if (!outcome.ok) return [];
+  const { output } = outcome;
+  if (output.kind === 'array') return [output.bytes.buffer];
+  return 'picture' in output ? [output.picture.data.buffer] : [];
+}

@@ -1,0 +1,92 @@
+import { Worker } from 'node:worker_threads';
+import { JobError } from '../../job/failure.js';
+import type { EngineReply, EngineRequest, FrameRequest, LoadRequest, ScoredFrames } from './engine-protocol.js';
+
+interface Waiting {
+  resolve(reply: Exclude<EngineReply, { kind: 'failed' }>): void;
+  reject(error: Error): void;
+}
+
+/** The main thread's side of the inference thread. Starting it takes no model, so it can start before the model is there. */
+export class Engine {
+  readonly #worker: Worker;
+  readonly #waiting: Waiting[] = [];
+  /** Shared with the thread, which cannot take messages during an inference: 1 once it is to end. */
+  readonly #closing = new Int32Array(new SharedArrayBuffer(4));
+  #ended: JobError | undefined;
+  /** How often a frame came to an engine that had nothing to do. */
+  starved = 0;
+
+  /** Requests that are being answered or wait for it. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  constructor(entry: URL = new URL('./engine-worker.js', import.meta.url)) {
+    this.#worker = new Worker(entry, { workerData: this.#closing });
+    this.#worker.on('message', (reply: EngineReply) => this.#settle(reply));
+    this.#worker.on('error', (cause) =>
+      this.#end(new JobError('platform', `The inference thread died: ${cause.message}`, { cause })),
+    );
+    this.#worker.on('exit', () => this.#end(new JobError('platform', 'The inference thread ended early.')));
+  }
+
+  /**
+   * The model's bytes move to the engine: the caller's array is empty afterwards.
+   * @returns the execution provider in use.
+   * @throws JobError `user`: the model does not load or the card does not go with it.
+   */
+  async load(request: Omit<LoadRequest, 'kind'>): Promise<string> {
+    const reply = await this.#ask({ kind: 'load', ...request }, [request.model.buffer]);
+    if (reply.kind !== 'loaded') throw new TypeError(`unexpected ${reply.kind}`);
+    return reply.device;
+  }
+
+  /**
+   * The frames' pixels move to the engine: the caller's arrays are empty afterwards.
+   * @throws JobError `platform`: the engine is gone.
+   */
+  async score(frames: FrameRequest[]): Promise<ScoredFrames> {
+    if (this.#waiting.length === 0) this.starved += 1;
+    const reply = await this.#ask(
+      { kind: 'score', frames },
+      frames.map(({ frame }) => frame.data.buffer),
+    );
+    if (reply.kind !== 'scored') throw new TypeError(`unexpected ${reply.kind}`);
+    return reply.scored;
+  }
+
+  /**
+   * Ends the thread once the inference that runs now has ended: nothing can interrupt one, and a process that ends in the
+   * middle of one crashes. What waits behind it is dropped.
+   */
+  async close(): Promise<void> {
+    if (this.#ended) return;
+    const exited = new Promise<void>((resolve) => {
+      this.#worker.once('exit', () => resolve());
+    });
+    Atomics.store(this.#closing, 0, 1);
+    const request: EngineRequest = { kind: 'close' };
+    this.#worker.postMessage(request, []);
+    await exited;
+  }
+
+  #ask(request: EngineRequest, move: ArrayBuffer[]): Promise<Exclude<EngineReply, { kind: 'failed' }>> {
+    if (this.#ended) return Promise.reject(this.#ended);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.#worker.postMessage(request, move);
+    });
+  }
+
+  #settle(reply: EngineReply): void {
+    const waiting = this.#waiting.shift();
+    if (reply.kind === 'failed') waiting?.reject(new JobError(reply.failure, reply.message));
+    else waiting?.resolve(reply);
+  }
+
+  #end(error: JobError): void {
+    this.#ended ??= error;
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
+  }
+}

@@ -1,0 +1,84 @@
+import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import * as z from 'zod';
+import type { Device } from '../../job/device.js';
+import { JobError, messageOf } from '../../job/failure.js';
+import type { ModelSignature } from '../../model-card/model-signature.js';
+
+/**
+ * Reads a model's signature from a file. `name` is what sentences call the model; `device` is tried, by default the CPU.
+ * Throws JobError `user`.
+ */
+export type ModelInspector = (file: string, name: string, device?: Device) => Promise<ModelSignature>;
+
+const ENTRY = fileURLToPath(new URL('./inspect-main.js', import.meta.url));
+const TIMEOUT_MS = 120_000;
+
+const tensor = z.object({ name: z.string(), type: z.string(), shape: z.array(z.union([z.number(), z.string()])) });
+const answerSchema = z.union([
+  z.object({ inputs: z.array(tensor), outputs: z.array(tensor) }) satisfies z.ZodType<ModelSignature>,
+  z.object({ error: z.string() }),
+]);
+
+/**
+ * Loads the model into this very process; a malformed one may bring the process down.
+ * @throws JobError `user`: what is wrong with the file and what to do.
+ */
+export async function inspectModel(file: string, name: string, device: Device = 'cpu'): Promise<ModelSignature> {
+  const [{ loadOnDevice }, { signatureOf }] = await Promise.all([import('./devices.js'), import('./session.js')]);
+  const subject = `The model "${name}"`;
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(file);
+  } catch (cause) {
+    throw new JobError('user', `${subject} cannot be read: ${messageOf(cause)}`, { cause });
+  }
+  const { session } = await loadOnDevice(bytes, subject, device);
+  const signature = signatureOf(session);
+  await session.release();
+  return signature;
+}
+
+/**
+ * Loads the model in a process of its own, so that a file that crashes the runtime costs an error and no more.
+ * @param environment of that process; it needs none of the app's secrets.
+ */
+export function createModelInspector(environment: NodeJS.ProcessEnv = {}, entry: string = ENTRY): ModelInspector {
+  return async (file, name, device = 'cpu') => {
+    const { text, ended } = await runInspector(entry, [file, name, device], environment);
+    const answer = parseAnswer(text);
+    if (answer === undefined) {
+      throw new JobError('user', `The model "${name}" crashes ONNX Runtime (${ended}): export or download it again.`);
+    }
+    if ('error' in answer) throw new JobError('user', answer.error);
+    return answer;
+  };
+}
+
+function parseAnswer(text: string): z.infer<typeof answerSchema> | undefined {
+  try {
+    return answerSchema.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+function runInspector(entry: string, args: string[], env: NodeJS.ProcessEnv): Promise<{ text: string; ended: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [entry, ...args], {
+      env,
+      stdio: ['ignore', 'pipe', 'ignore'],
+      timeout: TIMEOUT_MS,
+      killSignal: 'SIGKILL',
+    });
+    let text = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+    });
+    child.once('error', (cause) =>
+      reject(new JobError('platform', `The model inspector could not be started: ${cause.message}`, { cause })),
+    );
+    child.once('close', (code, signal) => resolve({ text, ended: signal ?? `exit code ${code}` }));
+  });
+}

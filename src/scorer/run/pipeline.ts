@@ -1,0 +1,131 @@
+import { JobError, messageOf } from '../../job/failure.js';
+import type { ModelCard } from '../../model-card/model-card.js';
+import type { TaskItem } from '../../container-contract/task.js';
+import type { Codec } from '../pictures/codec.js';
+import { contentTypeOf, formatOf } from '../pictures/codec.js';
+import type { EnginePool } from '../engine/engine-pool.js';
+import type { FrameOutput, FrameRequest } from '../engine/engine-protocol.js';
+import { enlarge, planInput, sameSize } from '../pictures/geometry.js';
+import { firstLanes, runLanes } from './lanes.js';
+import { MicroBatches } from './micro-batches.js';
+import type { Picture, Size } from '../pictures/picture.js';
+import type { ScorerStorage } from './storage.js';
+import type { Tally } from './tally.js';
+
+/** Pixels in flight are kept below this many bytes, apart from the first three items. */
+const MEMORY_BYTES = 384 * 1024 * 1024;
+/** An item in flight: its file, its pixels, the scored pixels and their file, three bytes a pixel each. */
+const BYTES_PER_PIXEL = 12;
+
+export interface PipelineParts {
+  storage: ScorerStorage;
+  codec: Codec;
+  engine: EnginePool;
+  card: ModelCard;
+  tally: Tally;
+  /** Told about each failed item. */
+  warn: (sentence: string) => void;
+}
+
+/**
+ * Scores the items: fetch, decode, prepare, infer, finish, encode and store of different items overlap.
+ * @param stop no new item is begun once it is aborted.
+ * @param abandon ends the transfers of the items in flight.
+ * @throws JobError `platform`: storage or the engine failed; failures of items are tallied and not thrown.
+ */
+export async function scoreItems(
+  items: TaskItem[],
+  parts: PipelineParts,
+  stop: AbortSignal,
+  abandon: AbortSignal,
+): Promise<void> {
+  const { engine, tally, card } = parts;
+  const { batch = 1 } = card;
+  const batches = new MicroBatches(engine, batch, items.length, ({ prepare, infer, finish }) => {
+    tally.timings.prepare += prepare;
+    tally.timings.infer += infer;
+    tally.timings.finish += finish;
+  });
+  if (stop.aborted) batches.end();
+  else stop.addEventListener('abort', () => batches.end(), { once: true });
+  // The first frames always find their engines with nothing to do.
+  let starvedBefore = engine.size;
+  let largest = 0;
+  await runLanes({
+    items,
+    first: firstLanes(batch, engine.size),
+    work: async (item) => {
+      try {
+        const frame = await scoreItem(item, { ...parts, batches }, abandon);
+        largest = Math.max(largest, frame.width * frame.height);
+        tally.itemDone(item);
+      } catch (error) {
+        if (error instanceof JobError && error.kind !== 'item') {
+          batches.end();
+          throw error;
+        }
+        const reason = messageOf(error);
+        tally.itemFailed(item, reason);
+        parts.warn(`item ${item.name} failed: ${reason}`);
+      }
+    },
+    starved: () => {
+      const starved = engine.starved > starvedBefore;
+      starvedBefore = engine.starved;
+      return starved;
+    },
+    mayGrow: (lanes) => lanes * largest * BYTES_PER_PIXEL < MEMORY_BYTES,
+    signal: stop,
+  });
+}
+
+async function scoreItem(
+  item: TaskItem,
+  parts: PipelineParts & { batches: MicroBatches },
+  signal: AbortSignal,
+): Promise<Size> {
+  const { storage, batches, tally } = parts;
+  const request = await prepareItem(item, parts, signal).catch((error: unknown) => {
+    batches.without();
+    throw error;
+  });
+  const output = await batches.score(request);
+  const { bytes, contentType } = await toFile(output, item, request.original, parts);
+  await tally.timed('store', () => storage.storeOutput(item, bytes, contentType, signal));
+  return request.original;
+}
+
+async function prepareItem(item: TaskItem, parts: PipelineParts, signal: AbortSignal): Promise<FrameRequest> {
+  const { storage, codec, card, tally } = parts;
+  const file = await tally.timed('fetch', () => storage.readInput(item, signal));
+  const picture = await tally.timed('decode', () => codec.decode(file));
+  const original = { width: picture.width, height: picture.height };
+  const { scaled } = planInput(card.input.size, picture);
+  return { frame: await tally.timed('prepare', () => toSize(codec, picture, scaled)), original };
+}
+
+/** What is stored for an item: a picture, one JSON line or an array. */
+async function toFile(
+  output: FrameOutput,
+  item: TaskItem,
+  frame: Size,
+  { codec, card, tally }: PipelineParts,
+): Promise<{ bytes: Buffer; contentType: string }> {
+  if (output.kind === 'record') {
+    const line = `${JSON.stringify({ item: item.name, ...output.record })}\n`;
+    return { bytes: Buffer.from(line), contentType: 'application/json' };
+  }
+  if (output.kind === 'array')
+    return { bytes: Buffer.from(output.bytes.buffer), contentType: 'application/octet-stream' };
+  if (output.kind === 'mask')
+    return { bytes: await tally.timed('encode', () => codec.encodeMask(output.picture)), contentType: 'image/png' };
+  const size = enlarge(frame, ('scale' in card.output ? card.output.scale : undefined) ?? 1);
+  const restored = await tally.timed('finish', () => toSize(codec, output.picture, size));
+  const format = formatOf(item.output);
+  const bytes = await tally.timed('encode', () => codec.encode(restored, format));
+  return { bytes, contentType: contentTypeOf(format) };
+}
+
+async function toSize(codec: Codec, picture: Picture, size: Size): Promise<Picture> {
+  return sameSize(picture, size) ? picture : codec.resize(picture, size);
+}

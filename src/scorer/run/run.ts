@@ -1,0 +1,139 @@
+import { JobError, messageOf } from '../../job/failure.js';
+import type { AttemptResult, ScoreTask } from '../../container-contract/task.js';
+import { EnginePool } from '../engine/engine-pool.js';
+import { readEnvironment, type ScorerSettings } from '../../container-contract/environment.js';
+import { Log } from './log.js';
+import { ProgressWriter } from './progress-writer.js';
+import { scoreTask } from './score-task.js';
+import type { ScorerStorage } from './storage.js';
+import { Tally } from './tally.js';
+import { parseTask } from '../../container-contract/task-file.js';
+
+/** From SIGTERM on, items in flight may still be finished for this long; the result follows. */
+const GRACE_MS = 2500;
+/** An inference that runs when everything is recorded is waited for so long; when the platform wants the place back, not. */
+const CLOSE_MS = 20_000;
+const CLOSE_AFTER_STOP_MS = 1000;
+
+export interface Ended {
+  /** 0 when the result was recorded, whatever it says, else 1 with one line on `output.error`. */
+  exitCode: 0 | 1;
+  /** False when an inference runs still, which nothing can interrupt. */
+  idle: boolean;
+}
+
+export interface ScorerOutput {
+  log(line: string): void;
+  error(line: string): void;
+}
+
+/**
+ * Runs one attempt: reads its task, scores the items that have no output yet, records what happened.
+ * @param signal aborted when the platform wants the place back: the run then ends within five seconds.
+ */
+export async function runScorer(
+  environment: Record<string, string | undefined>,
+  signal: AbortSignal,
+  output: ScorerOutput = console,
+): Promise<Ended> {
+  let engine: EnginePool | undefined;
+  let exitCode: Ended['exitCode'] = 0;
+  try {
+    const settings = readEnvironment(environment);
+    // Loads the inference runtime while this thread loads what it needs itself.
+    engine = new EnginePool();
+    const { ScorerStorage } = await import('./storage.js');
+    const storage = new ScorerStorage(settings);
+    const task = parseTask(await storage.readTask(signal));
+    await runAttempt({ settings, storage, engine, task, signal, log: new Log((line) => output.log(line)) });
+  } catch (error) {
+    output.error(messageOf(error));
+    exitCode = 1;
+  }
+  const closing = signal.aborted ? CLOSE_AFTER_STOP_MS : CLOSE_MS;
+  const idle = engine === undefined || (await within(closing, engine.close()));
+  return { exitCode, idle };
+}
+
+interface Attempt {
+  settings: ScorerSettings;
+  storage: ScorerStorage;
+  engine: EnginePool;
+  task: ScoreTask;
+  signal: AbortSignal;
+  log: Log;
+}
+
+/** @throws JobError `platform`: the result could not be recorded. */
+async function runAttempt(attempt: Attempt): Promise<void> {
+  const { storage, task, signal, log } = attempt;
+  const tally = new Tally(task, new Date(performance.timeOrigin).toISOString());
+  const progress = new ProgressWriter(
+    () => tally.progress(),
+    (text, metadata) => storage.writeRecord(task.progressBlob, text, 'application/json', metadata),
+    (sentence) => log.add(sentence),
+  );
+  log.add(`batch ${task.batch}, attempt ${task.attempt}: ${task.items.length} items`);
+  progress.start();
+  const failure = await untilAbandoned(signal, (abandon) => scoreTask({ ...attempt, tally, abandon }));
+  const outcome = signal.aborted ? 'interrupted' : failure ? 'failed' : 'completed';
+  tally.enter('ended');
+  tally.timings.wall = performance.now();
+  const { done, skipped, failed } = tally;
+  log.add(
+    `${outcome}: ${done.length} scored, ${skipped.length} skipped, ${failed.length} failed${failure ? `; ${failure.message}` : ''}`,
+  );
+  const result = tally.result(outcome, outcome === 'failed' ? failure : undefined);
+  await Promise.all([
+    progress.end(),
+    storage
+      .writeRecord(task.logBlob, log.text, 'text/plain; charset=utf-8')
+      .catch((error: unknown) => log.add(messageOf(error))),
+    storage.writeRecord(task.resultBlob, JSON.stringify(result), 'application/json'),
+  ]);
+}
+
+/**
+ * Runs `work` until it ends, or until the grace after an abort is over: then its signal is aborted and it is left behind.
+ * @returns why it failed, if it did.
+ */
+async function untilAbandoned(
+  signal: AbortSignal,
+  work: (abandon: AbortSignal) => Promise<void>,
+): Promise<AttemptResult['failure']> {
+  const abandon = new AbortController();
+  const running = work(abandon.signal).then(
+    () => undefined,
+    (error: unknown) => failureOf(error),
+  );
+  let timer: NodeJS.Timeout | undefined;
+  const abandoned = new Promise<undefined>((resolve) => {
+    const arm = () => {
+      timer = setTimeout(() => {
+        abandon.abort();
+        resolve(undefined);
+      }, GRACE_MS);
+    };
+    if (signal.aborted) arm();
+    else signal.addEventListener('abort', arm, { once: true });
+  });
+  const failure = await Promise.race([running, abandoned]);
+  clearTimeout(timer);
+  return failure;
+}
+
+function failureOf(error: unknown): NonNullable<AttemptResult['failure']> {
+  const kind = error instanceof JobError && error.kind !== 'item' ? error.kind : 'platform';
+  return { kind, message: messageOf(error) };
+}
+
+/** Whether the work ended in time. */
+async function within(milliseconds: number, work: Promise<void>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), milliseconds);
+  });
+  const inTime = await Promise.race([work.then(() => true), late]);
+  clearTimeout(timer);
+  return inTime;
+}

@@ -1,0 +1,94 @@
+import { JobError, messageOf } from '../../job/failure.js';
+import type { ModelCard } from '../../model-card/model-card.js';
+import type { ScoreTask, TaskItem } from '../../container-contract/task.js';
+import { type Codec, loadCodec } from '../pictures/codec.js';
+import type { EnginePool } from '../engine/engine-pool.js';
+import type { ScorerSettings } from '../../container-contract/environment.js';
+import { countGpus } from '../engine/gpus.js';
+import { planInput, sameSize } from '../pictures/geometry.js';
+import type { Log } from './log.js';
+import type { Picture } from '../pictures/picture.js';
+import { scoreItems } from './pipeline.js';
+import type { ScorerStorage } from './storage.js';
+import type { Tally } from './tally.js';
+
+interface Parts {
+  settings: ScorerSettings;
+  storage: ScorerStorage;
+  engine: EnginePool;
+  task: ScoreTask;
+  tally: Tally;
+  log: Log;
+  /** No new item is begun once it is aborted. */
+  signal: AbortSignal;
+  /** Ends the transfers under way. */
+  abandon: AbortSignal;
+}
+
+/**
+ * Skips the items that have an output, loads the model if any are left, and scores those.
+ * @throws JobError `user`: the model, its card or the style picture cannot be used; `platform`: storage failed.
+ */
+export async function scoreTask(parts: Parts): Promise<void> {
+  const { settings, storage, engine, task, tally, log, signal, abandon } = parts;
+  const warn = (sentence: string) => log.add(sentence);
+  const modelFile = settle(storage.readModel(signal));
+  const styleFile = settle(storage.readStyle(signal));
+  const codecLoad = settle(loadCodec(settings.codec, warn));
+  const remaining = await skipExisting(parts);
+  if (remaining.length === 0 || signal.aborted) return;
+  const [model, codec] = [await open(modelFile), await open(codecLoad)];
+  const style = await decodeStyle(await open(styleFile), task.card, codec);
+  tally.codec = codec.name;
+  const { threads, sessions } = settings;
+  const crew = { sessions, gpus: countGpus(settings.visibleGpus) };
+  const { card } = task;
+  // What the job asks for, else what the compute says this place is for.
+  const device = task.device === undefined || task.device === 'auto' ? settings.device : task.device;
+  tally.device = await tally.timed('modelLoad', () => engine.load({ model, card, style, threads, device }, crew));
+  tally.timings.startup = performance.now();
+  log.add(
+    `model loaded on ${tally.device}, pictures by ${codec.name}, ready after ${(tally.timings.startup / 1000).toFixed(2)} s`,
+  );
+  tally.enter('scoring');
+  await scoreItems(remaining, { storage, codec, engine, card, tally, warn }, signal, abandon);
+}
+
+async function skipExisting({ storage, task, tally, signal }: Parts): Promise<TaskItem[]> {
+  const existing = await storage.existingOutputs(
+    task.items.map((item) => item.output),
+    signal,
+  );
+  for (const item of task.items) if (existing.has(item.output)) tally.itemSkipped(item);
+  return task.items.filter((item) => !existing.has(item.output));
+}
+
+/** The style picture, scaled as the card asks. */
+async function decodeStyle(file: Uint8Array | undefined, card: ModelCard, codec: Codec): Promise<Picture | undefined> {
+  if (card.style === null) return undefined;
+  if (file === undefined)
+    throw new JobError('user', `The model wants a style picture for its input "${card.style.name}": name one.`);
+  try {
+    const picture = await codec.decode(file);
+    const { scaled } = planInput(card.style.size, picture);
+    return sameSize(scaled, picture) ? picture : await codec.resize(picture, scaled);
+  } catch (cause) {
+    throw new JobError('user', `The style picture cannot be used, give a PNG or JPEG: ${messageOf(cause)}`, { cause });
+  }
+}
+
+type Settled<T> = Promise<{ value: T } | { error: unknown }>;
+
+/** Lets work run ahead: its failure counts only when it is opened. */
+function settle<T>(work: Promise<T>): Settled<T> {
+  return work.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  );
+}
+
+async function open<T>(settled: Settled<T>): Promise<T> {
+  const outcome = await settled;
+  if ('error' in outcome) throw outcome.error;
+  return outcome.value;
+}

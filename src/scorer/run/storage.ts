@@ -1,0 +1,146 @@
+import { BlobClient, ContainerClient, RestError, type StoragePipelineOptions } from '@azure/storage-blob';
+import { JobError } from '../../job/failure.js';
+import type { TaskItem } from '../../container-contract/task.js';
+import type { ScorerSettings } from '../../container-contract/environment.js';
+
+/** About five seconds of trying again before an error counts. */
+const OPTIONS: StoragePipelineOptions = { retryOptions: { maxTries: 4, retryDelayInMs: 400, maxRetryDelayInMs: 5000 } };
+
+/**
+ * All blobs the scorer touches. Every method throws JobError `platform` when storage fails for good; messages name blobs,
+ * never URLs. Writes are single requests, so a blob is there whole or not at all.
+ */
+export class ScorerStorage {
+  readonly #settings: ScorerSettings;
+  readonly #job: ContainerClient;
+  readonly #work: ContainerClient;
+  readonly #inputs: ContainerClient;
+
+  constructor(settings: ScorerSettings) {
+    this.#settings = settings;
+    this.#job = new ContainerClient(settings.jobContainerUrl, undefined, OPTIONS);
+    this.#work = new ContainerClient(settings.workContainerUrl, undefined, OPTIONS);
+    const { inputContainerUrl } = settings;
+    this.#inputs =
+      inputContainerUrl === undefined ? this.#work : new ContainerClient(inputContainerUrl, undefined, OPTIONS);
+  }
+
+  readTask(signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+    return read(
+      this.#job.getBlobClient(this.#settings.taskBlob),
+      `the task ${this.#settings.taskBlob}`,
+      signal,
+      'user',
+    );
+  }
+
+  readModel(signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+    return read(new BlobClient(this.#settings.modelUrl, undefined, OPTIONS), 'the model file', signal, 'user');
+  }
+
+  /** The style picture's file; undefined when the settings name none. */
+  async readStyle(signal: AbortSignal): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const { styleUrl } = this.#settings;
+    if (styleUrl === undefined) return undefined;
+    return read(new BlobClient(styleUrl, undefined, OPTIONS), 'the style picture', signal, 'user');
+  }
+
+  /** @throws JobError `item` when there is no such blob. */
+  readInput(item: TaskItem, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+    return read(this.#inputs.getBlobClient(item.input), `the input ${item.input}`, signal, 'item');
+  }
+
+  storeOutput(item: TaskItem, bytes: Buffer, contentType: string, signal: AbortSignal): Promise<void> {
+    return write(this.#work, item.output, bytes, { contentType, signal });
+  }
+
+  /** Names among `outputs` that exist already. */
+  async existingOutputs(outputs: string[], signal: AbortSignal): Promise<Set<string>> {
+    const wanted = new Set(outputs);
+    const last = outputs.reduce((one, other) => (one > other ? one : other), '');
+    const found = new Set<string>();
+    try {
+      for await (const { name } of this.#work.listBlobsFlat({ prefix: commonPrefix(outputs), abortSignal: signal })) {
+        if (wanted.has(name)) found.add(name);
+        // Names come in the order of their bytes.
+        if (Buffer.compare(Buffer.from(name), Buffer.from(last)) > 0) break;
+      }
+    } catch (cause) {
+      throw storageFailure('list the outputs', cause);
+    }
+    return found;
+  }
+
+  /** Writes a blob beside the task. Metadata keys are lowercase. */
+  writeRecord(name: string, text: string, contentType: string, metadata?: Record<string, string>): Promise<void> {
+    return write(this.#job, name, Buffer.from(text), { contentType, metadata });
+  }
+}
+
+async function read(
+  blob: BlobClient,
+  what: string,
+  signal: AbortSignal,
+  missing: 'user' | 'item',
+): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    const { readableStreamBody, contentLength = 0 } = await blob.download(0, undefined, {
+      abortSignal: signal,
+      maxRetryRequests: 3,
+    });
+    const bytes = new Uint8Array(contentLength);
+    let length = 0;
+    for await (const chunk of readableStreamBody ?? []) {
+      const part = Buffer.from(chunk);
+      bytes.set(part, length);
+      length += part.length;
+    }
+    return bytes;
+  } catch (cause) {
+    if (cause instanceof RestError && cause.statusCode === 404 && cause.code !== 'ContainerNotFound') {
+      throw new JobError(missing, missing === 'item' ? `${what} does not exist` : `There is no blob for ${what}.`, {
+        cause,
+      });
+    }
+    throw storageFailure(`read ${what}`, cause);
+  }
+}
+
+interface WriteOptions {
+  contentType: string;
+  metadata?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+async function write(container: ContainerClient, name: string, bytes: Buffer, options: WriteOptions): Promise<void> {
+  const { contentType, metadata, signal } = options;
+  try {
+    await container.getBlockBlobClient(name).upload(bytes, bytes.length, {
+      blobHTTPHeaders: { blobContentType: contentType },
+      metadata,
+      abortSignal: signal,
+    });
+  } catch (cause) {
+    throw storageFailure(`write ${name}`, cause);
+  }
+}
+
+function storageFailure(action: string, cause: unknown): JobError {
+  const { code, statusCode } = cause instanceof RestError ? cause : { code: undefined, statusCode: undefined };
+  // The SDK's own message may hold the URL with its signature.
+  const reason = [statusCode === undefined ? undefined : `HTTP ${statusCode}`, code]
+    .filter((part) => part !== undefined)
+    .join(' ');
+  return new JobError(
+    'platform',
+    `Storage did not let the scorer ${action} (${reason || (cause instanceof Error ? cause.name : 'no answer')}).`,
+    { cause },
+  );
+}
+
+function commonPrefix(names: string[]): string {
+  const [first = ''] = names;
+  let length = first.length;
+  for (const name of names) while (!name.startsWith(first.slice(0, length))) length -= 1;
+  return first.slice(0, length);
+}

@@ -1,0 +1,123 @@
+import type {
+  AttemptProgress,
+  AttemptResult,
+  FailedItem,
+  PhaseTimings,
+  ScorerTimes,
+  ScoreTask,
+  TaskItem,
+} from '../../container-contract/task.js';
+
+type Phase = AttemptProgress['phase'];
+
+/** What a run has done so far: the one source of its progress and its result. */
+export class Tally {
+  readonly done: string[] = [];
+  readonly skipped: string[] = [];
+  readonly failed: FailedItem[] = [];
+  readonly timings: PhaseTimings = {
+    startup: 0,
+    modelLoad: 0,
+    fetch: 0,
+    decode: 0,
+    prepare: 0,
+    infer: 0,
+    finish: 0,
+    encode: 0,
+    store: 0,
+    wall: 0,
+  };
+  readonly startedAt: string;
+  readonly times: ScorerTimes = {};
+  device = 'none';
+  codec: AttemptResult['codec'] = 'sharp';
+  phase: Phase = 'starting';
+  #lastItemAt: string;
+
+  /** @param startedAt when the process started, ISO 8601. */
+  constructor(
+    private readonly task: ScoreTask,
+    startedAt: string,
+  ) {
+    this.startedAt = startedAt;
+    this.#lastItemAt = startedAt;
+  }
+
+  enter(phase: Phase): void {
+    this.phase = phase;
+    if (phase === 'scoring') this.times.modelLoaded = this.#touch();
+  }
+
+  itemDone(item: TaskItem): void {
+    this.done.push(item.name);
+    this.#handled();
+  }
+
+  itemSkipped(item: TaskItem): void {
+    this.skipped.push(item.name);
+    this.#touch();
+  }
+
+  itemFailed(item: TaskItem, reason: string): void {
+    this.failed.push({ name: item.name, reason });
+    this.#handled();
+  }
+
+  /** Adds the time that `work` takes to a phase. */
+  async timed<T>(phase: keyof PhaseTimings, work: () => Promise<T>): Promise<T> {
+    const started = performance.now();
+    try {
+      return await work();
+    } finally {
+      this.timings[phase] += performance.now() - started;
+    }
+  }
+
+  progress(): AttemptProgress {
+    return {
+      batch: this.task.batch,
+      attempt: this.task.attempt,
+      total: this.task.items.length,
+      done: this.done.length,
+      skipped: this.skipped.length,
+      failed: this.failed.length,
+      phase: this.phase,
+      startedAt: this.startedAt,
+      lastItemAt: this.#lastItemAt,
+      times: this.times,
+      updatedAt: new Date().toISOString(),
+    };
+  }
+
+  result(outcome: AttemptResult['outcome'], failure: AttemptResult['failure']): AttemptResult {
+    const { jobId, batch, attempt } = this.task;
+    const { done, skipped, failed, timings, times, device, codec, startedAt } = this;
+    const endedAt = new Date().toISOString();
+    return {
+      jobId,
+      batch,
+      attempt,
+      outcome,
+      failure,
+      done,
+      skipped,
+      failed,
+      timings,
+      times,
+      device,
+      codec,
+      startedAt,
+      endedAt,
+    };
+  }
+
+  #handled(): void {
+    this.times.lastItem = this.#touch();
+    this.times.firstItem ??= this.times.lastItem;
+  }
+
+  #touch(): string {
+    this.#lastItemAt = new Date().toISOString();
+    return this.#lastItemAt;
+  }
+}

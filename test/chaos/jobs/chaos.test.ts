@@ -1,0 +1,132 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Fault } from '../../../azure-emulator/src/faults.js';
+import { parseSpec } from '../../../src/job/spec.js';
+import { jobOf, MANIFEST, STOP } from '../../../src/job-store/layout.js';
+import { readJson, writeJson } from '../../../src/storage/storage.js';
+import { crashAfter, CRASHED } from '../../support/crash.js';
+import { type Deliver, runJob } from '../../support/in-process.js';
+import { FATAL, faultOf, type Kind, pick, randomOf } from '../../support/chaos/faults.js';
+import { containersOf, FRAMES, MODEL, scoredFrames, useWorld, VIDEO } from '../../support/chaos/world.js';
+
+/** `CHAOS_SEEDS=17,23` runs those only, `CHAOS_FIRST=1000` another hundred. */
+const RUNS = 100;
+const first = Number(process.env.CHAOS_FIRST ?? 1);
+const seeds = process.env.CHAOS_SEEDS?.split(',').map(Number) ?? Array.from({ length: RUNS }, (_, k) => first + k);
+
+/** A busy machine takes its time. */
+const LONG = { timeout: 240_000 };
+const world = useWorld();
+
+/** All that befalls a run, as its seed decides. */
+interface Run {
+  kind: Kind;
+  faults: Fault[];
+  /** What the job then ends with; a part of its sentence. */
+  fatal: string | undefined;
+  /** Milliseconds after which it is cancelled. */
+  cancelAfter: number | undefined;
+  batchSize: number;
+  maxParallel: number;
+}
+
+function planOf(seed: number): Run {
+  const random = randomOf(`run ${seed}`);
+  const kind = pick(random, ['aci', 'container-apps'] as const);
+  const faults = Array.from({ length: 1 + Math.floor(random() * 3) }, () => faultOf(random, kind));
+  const doom = random() < 0.08 ? pick(random, FATAL[kind]) : undefined;
+  return {
+    kind,
+    faults: doom ? [doom.fault, ...faults] : faults,
+    fatal: doom?.sentence,
+    cancelAfter: random() < 0.06 ? random() * 3000 : undefined,
+    batchSize: pick(random, [FRAMES / 2, FRAMES, FRAMES]),
+    maxParallel: pick(random, [1, 2]),
+  };
+}
+
+const has = ({ faults }: Run, part: string) => JSON.stringify(faults).includes(part);
+
+/** Limits are short only where something has to run into them: other programs may keep this machine busy. */
+const specOf = (run: Run) =>
+  parseSpec(
+    JSON.stringify({
+      input: { video: VIDEO },
+      model: MODEL,
+      output: { keepFrames: true },
+      compute: { kind: run.kind },
+      batch: { size: run.batchSize, maxParallel: run.maxParallel },
+      retry: { maxAttempts: 5, firstDelaySeconds: 0 },
+      timeouts: {
+        provisionSeconds: has(run, 'never-starts') || has(run, 'hang') ? 12 : 50,
+        stallSeconds: has(run, 'hang') ? 12 : 50,
+      },
+    }),
+  );
+
+/** How often a host dies during an activity; less often with a launch, whose lease then has to run out for 30 seconds. */
+const DEATH = 0.25;
+let deaths = 0;
+
+/** Delivers each activity on a host that may die in the middle of it; then the next host gets the same input. */
+function unreliably(seed: number): Deliver {
+  const newHost = () => world.newHost(`region${seed}`);
+  let host = newHost();
+  let deathsLeft = 3;
+  return async (name, input) => {
+    const random = randomOf(`crash ${seed} ${name} ${JSON.stringify({ ...input, launchedAt: 0 })}`);
+    while (deathsLeft > 0 && random() < (name === 'launchBatch' ? DEATH / 2 : DEATH)) {
+      deathsLeft -= 1;
+      const dying = newHost();
+      const outcome = await crashAfter(1 + Math.floor(random() * 4), () => dying(name, input));
+      host = newHost();
+      if (outcome === CRASHED) deaths += 1;
+      // A host that outlived its work may still die before it has told the result.
+      if (outcome !== CRASHED && random() < 0.5) return outcome;
+    }
+    return host(name, input);
+  };
+}
+
+async function runSeed(seed: number): Promise<{ run: Run; jobId: string; outcome: string; message: string }> {
+  const run = planOf(seed);
+  const jobId = `chaos-${seed}-${Date.now().toString(36)}`;
+  for (const fault of run.faults) world.emulator.faults.add({ ...fault, of: jobId });
+  const job = runJob({ jobId, spec: specOf(run) }, unreliably(seed)).catch(() => undefined);
+  if (run.cancelAfter !== undefined) {
+    await pause(run.cancelAfter);
+    await jobOf(world.storage, jobId).createIfNotExists();
+    await writeJson(jobOf(world.storage, jobId), STOP, { reason: 'cancelled', message: 'The job was cancelled.' });
+  }
+  await job;
+  const manifest = await readJson<{ outcome: string; message: string }>(jobOf(world.storage, jobId), MANIFEST);
+  return { run, jobId, outcome: manifest?.outcome ?? 'none', message: manifest?.message ?? '' };
+}
+
+let reference: Map<number, string>;
+beforeAll(async () => {
+  const run: Run = { ...planOf(0), kind: 'aci', faults: [] };
+  const jobId = `chaos-reference-${Date.now().toString(36)}`;
+  await runJob({ jobId, spec: specOf(run) }, world.newHost('reference'));
+  reference = await scoredFrames(jobId);
+  expect(reference.size).toBe(FRAMES);
+});
+
+afterAll(() => console.log(`${seeds.length} jobs, during which ${deaths} hosts died in the middle of an activity.`));
+
+describe.concurrent('whatever befalls Azure and the hosts, a job ends right and leaves nothing behind', LONG, () => {
+  test.each(seeds)('seed %i', async (seed) => {
+    const { run, jobId, outcome, message } = await runSeed(seed);
+    const { left, created, replaced } = containersOf(world.emulator, jobId);
+    const told = `seed ${seed}: ${JSON.stringify(run)} ended as ${outcome}: ${message}`;
+    const expected = run.fatal === undefined ? ['done'] : ['failed'];
+    if (run.cancelAfter !== undefined) expected.push('cancelled');
+    expect(expected, told).toContain(outcome);
+    if (outcome === 'failed') expect(message, told).toContain(run.fatal);
+    if (outcome === 'done') expect(await scoredFrames(jobId), told).toEqual(reference);
+    expect(left, told).toEqual([]);
+    expect(replaced, told).toEqual([]);
+    // Only the service itself starts one twice; one that it lost is made again.
+    if (!has(run, 'twice') && !has(run, 'lose')) expect(new Set(created).size, told).toBe(created.length);
+  });
+});

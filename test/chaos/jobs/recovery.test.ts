@@ -1,0 +1,73 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import type { BatchReport } from '../../../src/activities/finish-job.js';
+import { createJobClient } from '../../../src/cli/client/client.js';
+import { findStack } from '../../../src/stack/stack.js';
+import { runCli } from '../../support/cli.js';
+import { makeClip } from '../../support/clip.js';
+import { processesWith } from '../../support/processes.js';
+import { until } from '../../support/wait.js';
+
+const folder = mkdtempSync(path.join(os.tmpdir(), 'scoring-recovery-'));
+const data = path.join(folder, 'data');
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A stack of its own on the test's data, marked by its HOME. */
+async function startStack() {
+  let kill: (signal: NodeJS.Signals) => void = () => undefined;
+  const ended = runCli(['start', '--data', data], { env: { HOME: folder }, onSpawn: (signal) => (kill = signal) });
+  const { url } = await until('the stack', () => findStack(data));
+  const end = async (how: () => void) => {
+    how();
+    const { code, stderr } = await ended;
+    await until('the end of its processes', () => (processesWith(`HOME=${folder}`).length === 0 ? true : undefined));
+    return { code, stderr };
+  };
+  const killHost = () => {
+    for (const pid of processesWith(`HOME=${folder}`)) {
+      if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('devhost')) process.kill(pid, 'SIGKILL');
+    }
+  };
+  return {
+    client: createJobClient(url, undefined),
+    killHost: () => end(killHost),
+    stop: () => end(() => kill('SIGINT')),
+  };
+}
+
+test('a job goes on at the next start after the host was killed, and no finished frame is scored again', async () => {
+  const first = await startStack();
+  const video = await first.client.upload(
+    'video',
+    makeClip(path.join(folder, 'clip.mp4'), { size: '320x180', seconds: 6 }),
+  );
+  const id = await first.client.start({ input: { video }, model: 'starry-night', retry: { firstDelaySeconds: 0 } });
+  const before = await until('some scored frames', async () => {
+    const { stage, items } = await first.client.status(id);
+    return stage === 'score' && items.done >= 6 ? items.done : undefined;
+  });
+  const { code, stderr } = await first.killHost();
+  expect(stderr).toMatch(
+    /^The local Functions host ended by itself, killed by SIGKILL \(its log is .+\), so .+ start it again\.$/m,
+  );
+  expect(code).toBe(1);
+
+  const second = await startStack();
+  const status = await until('the end of the job', async () => {
+    const seen = await second.client.status(id);
+    return seen.state === 'running' ? undefined : seen;
+  });
+  expect(status).toMatchObject({ state: 'done', items: { total: 72, done: 72, failed: 0 } });
+  const file = path.join(folder, 'manifest.json');
+  await second.client.download(id, 'manifest', file);
+  await second.stop();
+  const { batches } = JSON.parse(await readFile(file, 'utf8')) as { batches: BatchReport[] };
+  const again = batches
+    .flatMap((batch) => batch.results.filter(({ attempt }) => attempt > 1))
+    .reduce((sum, { scored }) => sum + scored, 0);
+  expect(again).toBeGreaterThan(0);
+  expect(again).toBeLessThanOrEqual(72 - before);
+});

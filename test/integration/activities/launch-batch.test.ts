@@ -1,0 +1,94 @@
+import { randomBytes } from 'node:crypto';
+import { beforeEach, describe, expect, inject, test } from 'vitest';
+import { createLaunchBatch } from '../../../src/activities/launch-batch.js';
+import { createAciCompute } from '../../../src/compute/aci/provider.js';
+import { createUnconfigured } from '../../../src/compute/unconfigured.js';
+import { parseSpec } from '../../../src/job/spec.js';
+import { containerName, jobOf, RESOLVED_JOB, taskBlob, workOf } from '../../../src/job-store/layout.js';
+import { whileHolding } from '../../../src/storage/lease.js';
+import { writeJson } from '../../../src/storage/storage.js';
+import { openAzurite } from '../../support/storage.js';
+import { aciSettings, useEmulator } from '../../support/aci.js';
+
+const connection = inject('storage');
+const open = () => openAzurite(connection);
+const storage = open();
+const azure = useEmulator({ command: [process.execPath, '-e', 'setInterval(() => undefined, 1000)'] });
+
+let jobId = '';
+const attempt = () => ({ jobId, batch: 0, first: 0, count: 4, attempt: 1 });
+const task = () => jobOf(storage, jobId).getBlockBlobClient(taskBlob(0, 1));
+
+beforeEach(async () => {
+  jobId = `coast-${randomBytes(4).toString('hex')}`;
+  await Promise.all([jobOf(storage, jobId).create(), workOf(storage, jobId).create()]);
+  const spec = parseSpec('{"input":{"video":"inbox/a.mp4"},"model":"starry-night","compute":{"kind":"aci"}}');
+  await writeJson(jobOf(storage, jobId), RESOLVED_JOB, { jobId, spec, card: { output: {} }, video: {}, parallel: 1 });
+  azure.exchanges.length = 0;
+  azure.emulator.azure.created.length = 0;
+});
+
+/** The activity as one more instance of the app would run it. */
+function launchBatch() {
+  const aci = createAciCompute(aciSettings(azure.emulator.url));
+  const compute = { local: createUnconfigured('not here'), aci } as Parameters<typeof createLaunchBatch>[0]['compute'];
+  return createLaunchBatch({ storage: open(), compute });
+}
+const creates = () => azure.exchanges.filter(({ request }) => request.method === 'PUT').length;
+
+describe('a launch that is delivered', () => {
+  test('to many instances at once creates one container group, and the others are to ask again', async () => {
+    const deliveries = await Promise.allSettled(Array.from({ length: 8 }, () => launchBatch()(attempt())));
+    const refusals = deliveries.flatMap((each) => (each.status === 'rejected' ? [each.reason as unknown] : []));
+    expect(refusals.length).toBeLessThan(8);
+    for (const refusal of refusals) expect(refusal).toMatchObject({ kind: 'platform', retryAfterSeconds: 5 });
+    expect(await launchBatch()(attempt())).toEqual({ remaining: 4, stopped: false });
+    expect(azure.emulator.azure.created).toEqual([containerName(jobId, 0, 1)]);
+    expect(creates()).toBe(1);
+  });
+
+  test('again after a delivery died before its create is created then, and not before its hold has ended', async () => {
+    await writeJson(jobOf(storage, jobId), taskBlob(0, 1), {});
+    const dead = task().getBlobLeaseClient();
+    await dead.acquireLease(15);
+    await expect(launchBatch()(attempt())).rejects.toThrow('Somebody else is at the launch of batch 0, attempt 1');
+    expect(creates()).toBe(0);
+    // As if its time were over.
+    await dead.breakLease(0);
+    await launchBatch()(attempt());
+    expect(azure.emulator.azure.created).toEqual([containerName(jobId, 0, 1)]);
+  });
+
+  test('again after a delivery died behind its create finds the group', async () => {
+    azure.emulator.faults.add({ on: 'PUT', cut: true });
+    azure.emulator.faults.add({ on: 'GET', times: 1, status: 404, code: 'ResourceNotFound' });
+    azure.emulator.faults.add({ on: 'GET', times: 1, status: 503, code: 'ServerBusy' });
+    await expect(launchBatch()(attempt())).rejects.toMatchObject({ kind: 'platform' });
+    await launchBatch()(attempt());
+    expect(azure.emulator.azure.created).toEqual([containerName(jobId, 0, 1)]);
+  });
+});
+
+describe('who holds a blob', () => {
+  test('and stood still until somebody else took it is told so before the create', async () => {
+    await writeJson(jobOf(storage, jobId), taskBlob(0, 1), {});
+    const work = whileHolding(task(), 'the launch', async (confirm) => {
+      await confirm();
+      const other = task().getBlobLeaseClient();
+      await other.breakLease(0);
+      await other.acquireLease(15);
+      await confirm();
+    });
+    await expect(work).rejects.toMatchObject({
+      kind: 'platform',
+      message: expect.stringContaining('Somebody else') as string,
+    });
+  });
+
+  test('gives it back when the work has failed', async () => {
+    await writeJson(jobOf(storage, jobId), taskBlob(0, 1), {});
+    const failing = () => whileHolding(task(), 'it', () => Promise.reject(new Error('no')));
+    await expect(failing()).rejects.toThrow('no');
+    await expect(failing()).rejects.toThrow('no');
+  });
+});

@@ -1,0 +1,134 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { createEncodeChunk } from '../../../src/activities/encode-chunk.js';
+import { localCopy } from '../../../src/job-store/local-copy.js';
+import { createSplitChunk } from '../../../src/activities/split-chunk.js';
+import { createSplitVideo } from '../../../src/activities/split-video.js';
+import { createStitchVideo } from '../../../src/activities/stitch-video.js';
+import { type Comparison, createMedia, type PackedTimetable } from '../../../src/media/media.js';
+import { COMPARISON, frameBlob, jobOf, mediaBlob, segmentBlob, TIMING, workOf } from '../../../src/job-store/layout.js';
+import { readJson, writeJson } from '../../../src/storage/storage.js';
+import { openAzurite } from '../../support/storage.js';
+import { tools } from '../../support/clip.js';
+import { decodeRgb } from '../../support/media.js';
+import { frameVersions, prepareVideoJob } from '../../support/video-job.js';
+
+const connection = inject('storage');
+const storage = openAzurite(connection);
+const media = createMedia(tools);
+const tempFolder = mkdtempSync(path.join(os.tmpdir(), 'long-video-'));
+const ports = { storage, media, tempFolder, chunkFrames: 20 };
+const clip = path.join(tempFolder, 'clip.mp4');
+const FRAMES = 75;
+
+afterAll(() => rmSync(tempFolder, { recursive: true, force: true }));
+
+const prepare = (jobId: string) =>
+  prepareVideoJob({ ...ports, clip }, jobId, { output: { video: `outbox/${jobId}.mkv`, codec: 'ffv1' } });
+const versions = (jobId: string) => frameVersions(storage, jobId);
+
+async function splitInChunks(jobId: string, chunks: number) {
+  await Promise.all(Array.from({ length: chunks }, (_, chunk) => createSplitChunk(ports)({ jobId, chunk })));
+  return createSplitVideo(ports)({ jobId, chunks });
+}
+
+const timing = (jobId: string) => readJson<PackedTimetable>(jobOf(storage, jobId), TIMING);
+
+beforeAll(() => {
+  const pictures = `testsrc2=size=64x48:rate=25:duration=${FRAMES / 25}`;
+  const sound = ['-f', 'lavfi', '-i', 'sine=duration=3', '-c:a', 'aac'];
+  const keys = ['-c:v', 'libx264', '-g', '10', '-bf', '2', '-pix_fmt', 'yuv420p'];
+  execFileSync(tools.ffmpeg, ['-loglevel', 'error', '-f', 'lavfi', '-i', pictures, ...sound, ...keys, clip]);
+});
+
+describe('a split that was killed half-way', () => {
+  test('goes on without uploading again what is there', async () => {
+    await prepare('killed-whole');
+    await createSplitVideo(ports)({ jobId: 'killed-whole', chunks: 1 });
+    const before = await versions('killed-whole');
+    for (const index of [3, 60, 74]) await workOf(storage, 'killed-whole').deleteBlob(frameBlob(index, 'png'));
+    expect(await createSplitVideo(ports)({ jobId: 'killed-whole', chunks: 1 })).toEqual({ frames: FRAMES });
+    const after = await versions('killed-whole');
+    const again = [...after].filter(([name, version]) => before.get(name) !== version).map(([name]) => name);
+    expect(again).toEqual([3, 60, 74].map((index) => frameBlob(index, 'png')));
+    expect(after.size).toBe(FRAMES);
+  });
+});
+
+describe('a video in chunks', () => {
+  let chunks = 0;
+  let output = '';
+
+  beforeAll(async () => {
+    chunks = await prepare('chunked');
+    await splitInChunks('chunked', chunks);
+  });
+
+  test('has the frames and the times that it has as a whole', async () => {
+    expect(chunks).toBe(4);
+    await prepare('whole');
+    await createSplitVideo(ports)({ jobId: 'whole', chunks: 1 });
+    expect(await timing('chunked')).toEqual(await timing('whole'));
+    expect([...(await versions('chunked')).keys()]).toEqual([...(await versions('whole')).keys()]);
+  });
+
+  test('is fetched whole, however many chunks ask for it at the same moment', async () => {
+    const shared = path.join(tempFolder, 'shared');
+    const fetch = () => localCopy(mediaBlob(storage, 'inbox/chunked.mp4'), shared, 'source');
+    const copies = await Promise.all(Array.from({ length: 40 }, fetch));
+    expect(new Set(copies)).toEqual(new Set([path.join(shared, 'source')]));
+    expect(readdirSync(shared)).toEqual(['source']);
+    expect(readFileSync(path.join(shared, 'source')).equals(readFileSync(clip))).toBe(true);
+  });
+
+  test('is not split again when it is there', async () => {
+    const before = await versions('chunked');
+    expect(await splitInChunks('chunked', chunks)).toEqual({ frames: FRAMES });
+    expect(await versions('chunked')).toEqual(before);
+  });
+
+  test('is stitched from segments into every frame of the source, with its sound, and says so', async () => {
+    const input = { jobId: 'chunked', frames: FRAMES, chunkFrames: 20 };
+    // Each delivered twice at once, as can happen when a host is slow to answer.
+    for (const chunk of [3, 1, 0, 2]) {
+      const encode = () => createEncodeChunk(ports)({ ...input, chunk });
+      await Promise.all([encode(), encode()]);
+    }
+    const results = await Promise.all([createStitchVideo(ports)(input), createStitchVideo(ports)(input)]);
+    for (const result of results) expect(result).toMatchObject({ output: 'outbox/chunked.mkv' });
+    expect(await readJson<Comparison>(jobOf(storage, 'chunked'), COMPARISON)).toMatchObject({
+      frames: { expected: FRAMES, found: FRAMES },
+      sound: [{ sameData: true }],
+      problems: [],
+    });
+    output = path.join(tempFolder, 'output.mkv');
+    await storage.media.getContainerClient('outbox').getBlobClient('chunked.mkv').downloadToFile(output);
+    const build = { name: 'found', tools, media };
+    const filter = 'scale=flags=neighbor,format=yuv444p,zscale=min=470bg:rin=limited:m=gbr:r=full,format=gbrp';
+    expect(decodeRgb(build, output).equals(decodeRgb(build, clip, filter))).toBe(true);
+  });
+
+  test('does not encode a segment again that is there', async () => {
+    const segment = workOf(storage, 'chunked').getBlobClient(segmentBlob(1));
+    const before = (await segment.getProperties()).etag;
+    await createEncodeChunk(ports)({ jobId: 'chunked', chunk: 1, frames: FRAMES, chunkFrames: 20 });
+    expect((await segment.getProperties()).etag).toBe(before);
+  });
+
+  test('is split as a whole when a chunk has other frames than its packets promise', async () => {
+    const many = await prepare('odd');
+    await createSplitChunk(ports)({ jobId: 'odd', chunk: 0 });
+    const job = jobOf(storage, 'odd');
+    const plan = (await readJson<{ count: number }[]>(job, 'chunks.json')) ?? [];
+    await writeJson(
+      job,
+      'chunks.json',
+      plan.map((chunk) => ({ ...chunk, count: chunk.count + 1 })),
+    );
+    expect(await splitInChunks('odd', many)).toEqual({ frames: FRAMES });
+    expect(await timing('odd')).toEqual(await timing('chunked'));
+  });
+});

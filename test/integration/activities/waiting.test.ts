@@ -1,0 +1,80 @@
+import { randomBytes } from 'node:crypto';
+import { beforeEach, describe, expect, inject, test } from 'vitest';
+import type { Fault } from '../../../azure-emulator/src/faults.js';
+import { createLaunchBatch } from '../../../src/activities/launch-batch.js';
+import { createObserveBatch } from '../../../src/activities/observe-batch.js';
+import type { Ports } from '../../../src/activities/ports.js';
+import { createSettleBatch } from '../../../src/activities/settle-batch.js';
+import { createAciCompute } from '../../../src/compute/aci/provider.js';
+import { createUnconfigured } from '../../../src/compute/unconfigured.js';
+import type { PublishedStatus } from '../../../src/job/progress.js';
+import { parseSpec } from '../../../src/job/spec.js';
+import { jobOf, progressBlob, RESOLVED_JOB, workOf } from '../../../src/job-store/layout.js';
+import { writeJson } from '../../../src/storage/storage.js';
+import { openAzurite } from '../../support/storage.js';
+import { readCounts } from '../../../src/job-store/job-counts.js';
+import { aciSettings, FOREVER, useEmulator } from '../../support/aci.js';
+
+const connection = inject('storage');
+const storage = openAzurite(connection);
+const azure = useEmulator({ command: [process.execPath, '-e', FOREVER] });
+const BUSY: Fault = { on: 'GET', status: 503, code: 'ServerBusy', message: 'try later' };
+const WHY = 'Azure could not do it now (ServerBusy, status 503): try later';
+
+let jobId = '';
+let ports: Pick<Ports, 'storage' | 'compute'>;
+const timeouts = { provisionSeconds: 900, batchSeconds: 3600, stallSeconds: 120 };
+const attemptOf = (batch: number, attempt = 1) => ({ jobId, batch, first: batch * 4, count: 4, attempt });
+const look = (batch: number) => ({ ...attemptOf(batch), launchedAt: Date.now(), timeouts });
+
+/** What the job's status says of those that wait. */
+async function waiting(): Promise<string[]> {
+  const plan = { items: 20, size: 4, batches: 5, lanes: 5 };
+  const published: PublishedStatus = { stages: [{ stage: 'score', startedAt: Date.now() }], plan };
+  return (await readCounts(jobOf(storage, jobId), published)).waiting;
+}
+
+beforeEach(async () => {
+  jobId = `coast-${randomBytes(4).toString('hex')}`;
+  await Promise.all([jobOf(storage, jobId).create(), workOf(storage, jobId).create()]);
+  const spec = parseSpec('{"input":{"video":"inbox/a.mp4"},"model":"starry-night","compute":{"kind":"aci"}}');
+  await writeJson(jobOf(storage, jobId), RESOLVED_JOB, { jobId, spec, card: { output: {} }, video: {}, parallel: 1 });
+  const other = createUnconfigured('not here');
+  ports = {
+    storage,
+    compute: { local: other, aci: createAciCompute(aciSettings(azure.emulator.url)), 'container-apps': other },
+  };
+});
+
+describe('a batch whose platform does not answer waits, and the status says so,', () => {
+  test('while its container cannot be looked at, until it can', async () => {
+    const observe = createObserveBatch(ports);
+    await createLaunchBatch(ports)(attemptOf(0));
+    const report = { done: 1, failed: 0, skipped: 0, total: 4, lastItemAt: new Date().toISOString() };
+    await writeJson(jobOf(storage, jobId), progressBlob(0, 1), report, { done: '1', skipped: '0', failed: '0' });
+    azure.emulator.faults.add(BUSY);
+    await expect(observe(look(0))).rejects.toMatchObject({ kind: 'platform' });
+    expect(await waiting()).toEqual([`Batch 0: ${WHY}`]);
+    expect(await observe({ ...look(0), again: true })).toMatchObject({ verdict: 'running' });
+    expect(await waiting()).toEqual([]);
+  });
+
+  test('while its container cannot be settled or removed', async () => {
+    const settle = createSettleBatch(ports);
+    azure.emulator.faults.add({ ...BUSY, times: 2 });
+    await expect(settle({ ...look(0), verdict: 'unseen', attemptsLeft: 2 })).rejects.toMatchObject({
+      kind: 'platform',
+    });
+    await expect(createLaunchBatch(ports)(attemptOf(1, 2))).rejects.toMatchObject({ kind: 'platform' });
+    expect(await waiting()).toEqual([`Batches 0, 1: ${WHY}`]);
+    await createLaunchBatch(ports)(attemptOf(1, 2));
+    expect(await waiting()).toEqual([`Batch 0: ${WHY}`]);
+  });
+
+  test('with the numbers of the first three batches only', async () => {
+    const observe = createObserveBatch(ports);
+    azure.emulator.faults.add({ ...BUSY, times: 5 });
+    await Promise.allSettled([0, 1, 2, 3, 4].map((batch) => observe(look(batch))));
+    expect(await waiting()).toEqual([`Batches 0, 1, 2 and 2 more: ${WHY}`]);
+  });
+});

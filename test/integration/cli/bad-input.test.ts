@@ -1,0 +1,230 @@
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import path from 'node:path';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { type CliResult, runCli } from '../../support/cli.js';
+import { makeClip } from '../../support/clip.js';
+import { hasSharedData, sharedData } from '../../support/shared-data.js';
+import { useStack } from '../../support/stack.js';
+
+const stack = useStack();
+let clip = '';
+
+beforeAll(() => {
+  clip = makeClip(path.join(stack.folder, 'clip.mp4'), { seconds: 1 });
+});
+
+const file = (name: string) => path.join(stack.folder, name);
+const score = (args: string[]) => runCli(['score', ...args, '--data', stack.data], { cwd: stack.folder });
+
+/** One line, the exit code of a user's mistake, and nothing of the inside. */
+function expectSentence({ code, stdout, stderr }: CliResult, sentence: string | RegExp): void {
+  const said = stderr
+    .trim()
+    .split('\n')
+    .filter((line) => !/^(queued|prepare|split|score|stitch|finish): /.test(line));
+  expect(said.join('\n')).toMatch(sentence);
+  expect(said).toHaveLength(1);
+  expect(said[0]).toMatch(/\.$/);
+  expect(said[0]).not.toMatch(/\s+at .+:\d+:\d+|Error:|sig=|AccountKey/);
+  expect(stdout).toBe('');
+  expect(code).toBe(2);
+}
+
+describe('a file that the command line can judge by itself', () => {
+  test('missing', async () => {
+    expectSentence(await score(['nowhere.mp4']), /^There is no video .*nowhere\.mp4; check the path\.$/);
+  });
+
+  test('empty', async () => {
+    writeFileSync(file('empty.mp4'), '');
+    expectSentence(await score(['empty.mp4']), /^The video .*empty\.mp4 is empty; copy or download it again\.$/);
+  });
+
+  test('a picture', async () => {
+    writeFileSync(file('cat.jpg'), 'whatever');
+    expectSentence(await score(['cat.jpg']), /cat\.jpg is a picture; put it into a folder and name the folder\.$/);
+  });
+
+  test('a folder without images', async () => {
+    mkdirSync(file('folder/nested'), { recursive: true });
+    writeFileSync(file('folder/nested/notes.txt'), 'no picture');
+    expectSentence(await score(['folder']), /^There are no images in .*folder; name a folder of images\.$/);
+  });
+
+  test.each<[string[], RegExp]>([
+    [['--out', 'pictures'], /pictures is the folder of the images itself; name another one with --out\.$/],
+    [['--out', 'pictures/a.png'], /a\.png is a file; name a folder with --out\.$/],
+    [['--out', '/proc/out'], /^The folder \/proc\/out cannot be written \(.+\); name another one with --out\.$/],
+    [['--contact-sheet', 'sheet.png'], /^--contact-sheet is for a video; leave it out for a folder of images\.$/],
+    [['--codec', 'vp9'], /^--codec is for a video; leave it out for a folder of images\.$/],
+  ])('a folder of images with %j', async (options, sentence) => {
+    mkdirSync(file('pictures'), { recursive: true });
+    writeFileSync(file('pictures/a.png'), 'whatever');
+    expectSentence(await score(['pictures', ...options]), sentence);
+  });
+
+  test('a folder with a link to nowhere', async () => {
+    mkdirSync(file('links'), { recursive: true });
+    symlinkSync(file('nowhere.png'), file('links/a.png'));
+    expectSentence(
+      await score(['links']),
+      /^The folder .+links cannot be read \(ENOENT.+a\.png'\); check what is in it/,
+    );
+  });
+
+  test('a model file that does not exist', async () => {
+    expectSentence(await score([clip, '--model', 'none.onnx']), /There is no model .*none\.onnx; check the path\./);
+  });
+
+  test('a card for a model that has one', async () => {
+    expectSentence(
+      await score([clip, '--card', 'card.json']),
+      /^--card goes with a model file; "starry-night" has its own card\.$/,
+    );
+  });
+
+  test('an output in a folder that does not exist', async () => {
+    expectSentence(
+      await score([clip, '--out', 'no/such/out.mp4']),
+      /no\/such does not exist; create it or name another file with --out\./,
+    );
+  });
+
+  test('an output that cannot be written', async () => {
+    expectSentence(await score([clip, '--out', '/proc/out.mp4']), /\/proc\/out\.mp4 cannot be written .*--out\./);
+  });
+
+  test('an output that is the video itself', async () => {
+    expectSentence(await score([clip, '--out', clip]), /clip\.mp4 is read by the job; name another file with --out\./);
+    symlinkSync(clip, file('link.mp4'));
+    expectSentence(await score([clip, '--contact-sheet', 'link.mp4']), /is read by the job; .+ --contact-sheet\./);
+  });
+
+  test('a contact sheet where the video goes', async () => {
+    const both = ['--out', 'both.mp4', '--contact-sheet', 'both.mp4'];
+    expectSentence(await score([clip, ...both]), /both\.mp4 is named twice; name another file with --contact-sheet\./);
+  });
+});
+
+describe('a file that the job refuses', () => {
+  test('text named .mp4', async () => {
+    writeFileSync(file('text.mp4'), 'this is no video at all\n');
+    expectSentence(await score(['text.mp4']), /text\.mp4/);
+  });
+
+  test('an unknown model name', async () => {
+    expectSentence(
+      await score([clip, '--model', 'rain-princess']),
+      /^There is no model "rain-princess"; upload its \.onnx file first, or use "starry-night"/,
+    );
+  });
+
+  test('a model that is no model', async () => {
+    writeFileSync(file('web-page.onnx'), '<!doctype html><html><body>Not found</body></html>');
+    expectSentence(await score([clip, '--model', 'web-page.onnx']), /web-page/);
+  });
+
+  test('a style picture for a model without a style input', async () => {
+    writeFileSync(file('style.jpg'), 'whatever');
+    expectSentence(
+      await score([clip, '--style', 'style.jpg']),
+      /"starry-night" has no style input; leave the property "style" out\./,
+    );
+  });
+
+  test('a model card with an unknown property', async () => {
+    writeFileSync(file('card.json'), '{"inptu":{}}');
+    expectSentence(
+      await score([clip, '--model', path.resolve('models/starry-night.onnx'), '--card', 'card.json']),
+      /unknown property "inptu"/,
+    );
+  });
+});
+
+describe.skipIf(!hasSharedData)('a real broken file', () => {
+  test.each(['random-bytes.mp4', 'text.mp4', 'audio-only.mp4', 'truncated-moov-missing.mp4'])('%s', async (name) => {
+    expectSentence(await score([sharedData(`bad/${name}`)]), new RegExp(name.replace('.', '\\.')));
+  });
+
+  test.each(['html-page-saved-as.onnx', 'truncated-candy.onnx', 'unknown-op-Debug-squeezenet_fp16.onnx'])(
+    '%s',
+    async (name) => {
+      expectSentence(await score([clip, '--model', sharedData(`bad/${name}`)]), /model/);
+    },
+  );
+
+  test('an empty model', async () => {
+    expectSentence(await score([clip, '--model', sharedData('bad/empty.onnx')]), /empty\.onnx is empty/);
+  });
+
+  test('a model that gives no pictures', async () => {
+    const model = sharedData('models/classify/SqueezeNet_fp16.onnx');
+    const card = path.resolve('test/cards/SqueezeNet_fp16.json');
+    expectSentence(
+      await score([clip, '--model', model, '--card', card]),
+      /gives classes and no pictures, so it cannot paint a video/,
+    );
+  });
+
+  test('no style picture for a model with a style input', async () => {
+    expectSentence(
+      await score([clip, '--model', sharedData('models/arbitrary/microast_dyn.onnx')]),
+      /has a style input \("style"\); name a picture in the property "style"\./,
+    );
+  });
+});
+
+describe('the command line', () => {
+  test.each([
+    [['score', 'a.mp4', '--max-parallel', 'many'], /whole number from 1 to 100/],
+    [['score', 'a.mp4', '--max-paralel', '2'], /unknown option '--max-paralel'/],
+    [['score'], /missing required argument 'video'/],
+  ])('%j is refused with exit code 2', async (args, sentence) => {
+    const { code, stderr, stdout } = await runCli(args);
+    expect(stderr).toMatch(sentence);
+    expect(stdout).toBe('');
+    expect(code).toBe(2);
+  });
+
+  test.each([[[]], [['--model', 'models/starry-night.onnx']]])(
+    'names an app that does not answer and exits with 1: %j',
+    async (more) => {
+      const { code, stderr } = await runCli(['score', clip, '--url', 'http://127.0.0.1:9', ...more]);
+      expect(stderr.trim()).toBe('No answer from http://127.0.0.1:9; check the address and that the app runs.');
+      expect(code).toBe(1);
+    },
+  );
+
+  test.each([
+    ['--azurite-port', 'Azurite (blob storage)'],
+    ['--port', 'the local Functions host'],
+  ])('names the port of %s when it is taken', async (option, who) => {
+    const server = createServer().listen(0, '127.0.0.1');
+    onTestFinished(() => void server.close());
+    await new Promise((resolve) => server.once('listening', resolve));
+    const { port } = server.address() as { port: number };
+    const result = await runCli(['start', option, String(port), '--data', file('other')]);
+    expect(result.stderr.trim()).toBe(
+      `Port ${port}, asked for with ${option}, is in use, so ${who} cannot start; end the program that uses it or name another port.`,
+    );
+    expect(result.code).toBe(2);
+  });
+
+  test.each([
+    [['start', '--data', '/proc/data']],
+    [['score', 'clip.mp4', '--data', '/proc/data']],
+    [['score', 'clip.mp4', '--data', 'clip.mp4']],
+  ])('%j is refused: the data folder cannot be made', async (args) => {
+    expectSentence(
+      await runCli(args, { cwd: stack.folder }),
+      /^The folder \S+ for the local stack's data cannot be written \(.+\); name another one with --data\.$/,
+    );
+  });
+
+  test('does not start a second stack on the same data', async () => {
+    const { code, stderr } = await runCli(['start', '--data', stack.data]);
+    expect(stderr).toContain(`The local stack runs already at ${stack.url}`);
+    expect(code).toBe(2);
+  });
+});

@@ -1,0 +1,134 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { completeCard, type PartialCard } from '../../../src/model-card/model-card.js';
+import { filesOf } from '../../../src/cli/commands/model-files.js';
+import { inspect } from '../../../src/cli/commands/model.js';
+import { createModelInspector } from '../../../src/scorer/engine/inspect.js';
+import { runCli } from '../../support/cli.js';
+import { hasSharedData, sharedData } from '../../support/shared-data.js';
+
+const ROOT = path.resolve(import.meta.dirname, '../../..');
+const inspectModel = createModelInspector({}, path.join(ROOT, 'dist/scorer/engine/inspect-main.js'));
+const folder = mkdtempSync(path.join(os.tmpdir(), 'model-test-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('model inspect', () => {
+  test('writes a card that scores, and names what the model does not say', async () => {
+    const out = path.join(folder, 'starry.json');
+    const args = ['model', 'inspect', path.join(ROOT, 'models/starry-night.onnx'), '--out', out];
+    const { code, stdout, stderr } = await runCli(args);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+    expect(stderr).toMatch(/^The model does not say:\n(- .*\n){3}$/);
+    expect(JSON.parse(readFileSync(out, 'utf8'))).toMatchObject({ input: { name: 'image', range: [0, 255] } });
+    expect(await runCli(args)).toMatchObject({ code: 2, stderr: expect.stringContaining('exists already') });
+  });
+
+  test.each(['nowhere.onnx', 'package.json'])('%s: one sentence', async (file) => {
+    const { code, stdout, stderr } = await runCli(['model', 'inspect', path.join(ROOT, file)]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/^(There is no|The) model .*\.\n$/);
+  });
+});
+
+/** What a person who knows the model answers: only what the draft asked for. */
+const ANSWERS: [model: string, card: string, answers: PartialCard][] = [
+  [
+    'arbitrary/microast_dyn',
+    'microast_dyn',
+    {
+      input: { range: [0, 1], size: { multipleOf: 4 } },
+      style: { name: 'style', size: { longestSide: 256, multipleOf: 4 } },
+    },
+  ],
+  [
+    'classify/SqueezeNet_fp16',
+    'SqueezeNet_fp16',
+    { input: { channels: 'BGR', mean: [104, 117, 123] }, output: { kind: 'classes', top: 3 } },
+  ],
+  [
+    'classify/mnist',
+    'mnist',
+    {
+      output: {
+        kind: 'classes',
+        top: 2,
+        labels: ['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine'],
+      },
+    },
+  ],
+  ['derived/mosaic_nc8_u8_nhwc', 'mosaic_nc8_u8_nhwc', { input: { size: { minimum: 8 } } }],
+  ['derived/udnie_fp16w_fp32io', 'udnie_fp16w_fp32io', { input: { size: { multipleOf: 4, minimum: 16 } } }],
+  [
+    'detect/ultraface_version-RFB-320',
+    'ultraface',
+    {
+      input: { mean: [127], std: [128] },
+      output: { kind: 'detections', background: [0], threshold: 0.7, overlap: 0.3, labels: ['background', 'face'] },
+    },
+  ],
+  ['gnsmrky/mosaic_nc8_256x256', 'mosaic_nc8_256x256', {}],
+  ['gnsmrky_dynamic/mosaic_nc8_dyn', 'mosaic_nc8_dyn', { input: { size: { minimum: 8 } } }],
+  ['gnsmrky_dynamic/udnie_nc8_dyn', 'udnie_nc8_dyn', { input: { size: { minimum: 8 } } }],
+  ['lengstrom_converted/wave_nhwc', 'wave_nhwc', { input: { size: { multipleOf: 4, minimum: 16 } } }],
+  ['misc/Add_ImageNet224', 'Add_ImageNet224', { constants: { input_12_0: [20] } }],
+  ['superres/super_resolution', 'super_resolution', { input: { channels: 'Y', range: [0, 1] } }],
+  ['winml/candy', 'candy', {}],
+  ['winml/mosaic', 'winml_mosaic', {}],
+];
+
+describe.skipIf(!hasSharedData)('the draft of a real model (needs ../shared/data)', () => {
+  test.each(ANSWERS)(
+    '%s, completed with what it asked for, is the card that is known to be right',
+    async (model, card, answers) => {
+      const file = sharedData(`models/${model}.onnx`);
+      const { card: draft } = await inspect(file, undefined, inspectModel);
+      const { input, output, ...rest } = answers;
+      const completed = {
+        ...draft,
+        ...rest,
+        input: { ...draft.input, ...input, size: { ...draft.input?.size, ...input?.size } },
+        output: { ...draft.output, ...output },
+      };
+      const right: unknown = JSON.parse(readFileSync(path.join(ROOT, `test/cards/${card}.json`), 'utf8'));
+      const signature = await inspectModel(file, model);
+      expect(normal(completeCard(completed, signature))).toEqual(normal(completeCard(right, signature)));
+    },
+  );
+
+  test.each(['truncated-candy', 'html-page-saved-as', 'empty', 'unknown-op-Debug-squeezenet_fp16'])(
+    'is refused in one sentence for %s',
+    async (name) => {
+      await expect(inspect(sharedData(`bad/${name}.onnx`), undefined, inspectModel)).rejects.toMatchObject({
+        kind: 'user',
+        message: expect.stringMatching(/^The model .*(empty|web page|cut off|operator Debug).*\.$/),
+      });
+    },
+  );
+});
+
+/** Without what changes no pixel: the description, and that pictures come out where that is the default. */
+function normal(card: ReturnType<typeof completeCard>): object {
+  const { kind = 'image', ...output } = card.output;
+  return { ...card, description: '', output: { kind, ...output } };
+}
+
+describe('the files of a model', () => {
+  const write = (name: string, text: string) => {
+    const file = path.join(folder, name);
+    writeFileSync(file, text);
+    return file;
+  };
+
+  test('are the card next to it and the label file that the card names', async () => {
+    const model = write('digits.onnx', 'x');
+    expect(await filesOf(model, {})).toEqual({ card: undefined, labels: undefined });
+    const card = write('digits.json', '{"output": {"kind": "classes", "labels": "digits.txt"}}');
+    await expect(filesOf(model, {})).rejects.toThrow(/There is no label file .*digits\.txt; check the path\./);
+    const labels = write('digits.txt', 'zero\none\n');
+    expect(await filesOf(model, {})).toEqual({ card, labels });
+    const other = write('other.txt', 'null\neins\n');
+    expect(await filesOf(model, { labels: other })).toEqual({ card, labels: other });
+  });
+});

@@ -1,0 +1,180 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { createUnconfigured } from '../../../src/compute/unconfigured.js';
+import { CONTAINER_APPS_IS_NOT_SET, readContainerAppsSettings } from '../../../src/compute/container-apps/settings.js';
+import { FOREVER, launchOf, useEmulator } from '../../support/aci.js';
+import { containerApps, containerAppsSettings, ENVIRONMENT } from '../../support/container-apps.js';
+import { useRegistry } from '../../support/registry.js';
+
+const quotas = { ManagedEnvironmentConsumptionCores: 5, SubscriptionConsumptionT4Gpus: 1 };
+const profiles = { Consumption: 'Consumption', 'gpu-t4': 'Consumption-GPU-NC8as-T4' };
+const azure = useEmulator({ apps: { location: 'westus3', profiles, quotas } });
+const GPU_IMAGE = { CONTAINER_APPS_GPU_IMAGE: 'example.azurecr.io/scorer:1-cuda' };
+
+describe('before a job starts', () => {
+  test('the quota decides how many containers run at once, and the warning has the numbers', async () => {
+    expect(await containerApps(azure).preflight({ maxParallel: 8 })).toEqual({
+      maxParallel: 2,
+      gpu: false,
+      warnings: [
+        "Azure's quota leaves room for 2 containers (ManagedEnvironmentConsumptionCores of apps: 0 of 5 in use), so 2 instead of 8 run at once.",
+      ],
+    });
+  });
+
+  test('a job that does not say gets what fits, without a warning', async () => {
+    expect(await containerApps(azure).preflight({})).toEqual({ maxParallel: 2, gpu: false, warnings: [] });
+  });
+
+  test('a quota that others use at the moment makes the job wait, not fail', async () => {
+    const apps = containerApps(azure, { CONTAINER_APPS_CPU: '4' });
+    const other = launchOf(FOREVER);
+    await apps.launch(other);
+    const { maxParallel, warnings } = await apps.preflight({ maxParallel: 1 });
+    await apps.remove(other.name);
+    expect(maxParallel).toBe(1);
+    expect(warnings[0]).toContain('used up at the moment (ManagedEnvironmentConsumptionCores of apps: 4 of 5 in use)');
+  });
+
+  test('an environment that does not exist is the user’s to correct', async () => {
+    azure.emulator.faults.add({ on: 'USAGE', status: 404, code: 'ResourceNotFound', message: 'not found' });
+    await expect(containerApps(azure).preflight({})).rejects.toMatchObject({
+      kind: 'user',
+      message: expect.stringContaining('CONTAINER_APPS_ENVIRONMENT_ID') as string,
+    });
+  });
+});
+
+describe('a GPU', () => {
+  test.each(['prefer', 'require'] as const)('that a job %ss is had, one for each container', async (gpu) => {
+    const {
+      maxParallel,
+      warnings,
+      gpu: onGpu,
+    } = await containerApps(azure, GPU_IMAGE).preflight({ gpu, maxParallel: 3 });
+    expect({ maxParallel, onGpu }).toEqual({ maxParallel: 1, onGpu: true });
+    expect(warnings).toEqual([
+      "Azure's quota leaves room for 1 container (SubscriptionConsumptionT4Gpus of westus3: 0 of 1 in use), so 1 instead of 3 run at once.",
+    ]);
+  });
+
+  test('is not used unless the job asks', async () => {
+    expect(await containerApps(azure, GPU_IMAGE).preflight({ gpu: 'none' })).toMatchObject({ gpu: false });
+  });
+
+  test.each([
+    ['without an image for it', {}, 'set CONTAINER_APPS_GPU_IMAGE'],
+    [
+      'without its workload profile',
+      { ...GPU_IMAGE, CONTAINER_APPS_GPU: 'A100' },
+      'apps has no workload profile of the type Consumption-GPU-NC24-A100',
+    ],
+  ])('%s is refused where it is required, and missed with a warning where it is preferred', async (_, more, part) => {
+    const apps = containerApps(azure, more);
+    await expect(apps.preflight({ gpu: 'require' })).rejects.toMatchObject({
+      kind: 'user',
+      message: expect.stringContaining(part) as string,
+    });
+    const { gpu, warnings } = await apps.preflight({ gpu: 'prefer' });
+    expect(gpu).toBe(false);
+    expect(warnings[0]).toMatch(/so it runs on CPU: /);
+    expect(warnings[0]).toContain(part);
+  });
+
+  test('of which the quota allows none is refused with the numbers', async () => {
+    quotas.SubscriptionConsumptionT4Gpus = 0;
+    await expect(containerApps(azure, GPU_IMAGE).preflight({ gpu: 'require' })).rejects.toThrow(
+      'SubscriptionConsumptionT4Gpus of westus3: 0 of 0 in use',
+    );
+    quotas.SubscriptionConsumptionT4Gpus = 1;
+  });
+});
+
+describe('the rights of the app’s identity', () => {
+  const grant = (...actions: string[]) => {
+    azure.emulator.azure.permissions = [{ actions, notActions: [] }];
+  };
+  afterEach(() => grant('*'));
+
+  test.each([
+    [
+      ['*/read'],
+      "The app's identity lacks the right Microsoft.App/jobs/write on /subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/jobs; grant it Contributor there.",
+    ],
+    [['*/read', 'Microsoft.App/jobs/write'], 'lacks the right Microsoft.App/jobs/start/action'],
+    [['Microsoft.App/jobs/*'], `managedEnvironments/read on ${ENVIRONMENT}`],
+    [['*/read', 'Microsoft.App/jobs/*'], 'managedEnvironments/join/action'],
+    [['Microsoft.App/*'], 'correct CONTAINER_APPS_IDENTITY_ID'],
+  ])('%j do not suffice, which is refused by name before anything is spent', async (actions, part) => {
+    grant(...actions);
+    const apps = containerApps(azure, {
+      CONTAINER_APPS_RESOURCE_GROUP: 'jobs',
+      CONTAINER_APPS_IDENTITY_ID: ENVIRONMENT.replace(/Microsoft.App.*/, 'Microsoft.ManagedIdentity/x'),
+    });
+    await expect(apps.preflight({})).rejects.toMatchObject({
+      kind: 'user',
+      message: expect.stringContaining(part) as string,
+    });
+  });
+
+  test('that Azure does not tell are taken as given', async () => {
+    grant();
+    azure.emulator.faults.add({ on: 'RIGHTS', times: 2, status: 403, code: 'AuthorizationFailed' });
+    expect((await containerApps(azure).preflight({})).warnings).toEqual([]);
+  });
+});
+
+describe('the image', () => {
+  const registry = useRegistry();
+
+  test('that the registry does not have is refused by the setting that names it', async () => {
+    const images = { CONTAINER_APPS_IMAGE: registry.image('scorer:9'), ...GPU_IMAGE };
+    await expect(containerApps(azure, images).preflight({})).rejects.toThrow('correct CONTAINER_APPS_IMAGE.');
+    const gpu = { CONTAINER_APPS_GPU_IMAGE: registry.image('scorer:9') };
+    await expect(containerApps(azure, gpu).preflight({ gpu: 'require' })).rejects.toThrow(
+      'correct CONTAINER_APPS_GPU_IMAGE.',
+    );
+    expect((await containerApps(azure, gpu).preflight({})).warnings).toEqual([]);
+  });
+
+  test('that the registry has passes, and a registry that is away is warned of', async () => {
+    const there = { CONTAINER_APPS_IMAGE: registry.image('scorer:1') };
+    expect((await containerApps(azure, there).preflight({})).warnings).toEqual([]);
+    const away = { CONTAINER_APPS_IMAGE: '127.0.0.1:9/scorer:1' };
+    expect((await containerApps(azure, away).preflight({})).warnings).toEqual([
+      expect.stringMatching(/^Whether there is an image 127\.0\.0\.1:9\/scorer:1 is not known/),
+    ]);
+  });
+});
+
+describe('the settings', () => {
+  test('that are all missing leave the compute out, and a job that asks for it is told which to set', async () => {
+    expect(readContainerAppsSettings({ WEBSITE_SITE_NAME: 'app' })).toBeUndefined();
+    const refused = createUnconfigured(CONTAINER_APPS_IS_NOT_SET).preflight({});
+    await expect(refused).rejects.toThrow('set CONTAINER_APPS_ENVIRONMENT_ID, CONTAINER_APPS_IMAGE');
+  });
+
+  test('name the environment, whose resource group the jobs share unless it is said otherwise', () => {
+    const { environment, resourceGroup } = containerAppsSettings('http://127.0.0.1:1');
+    expect(environment).toMatchObject({ resourceGroup: 'rg', name: 'apps' });
+    expect(resourceGroup).toBe('rg');
+    const other = containerAppsSettings('http://127.0.0.1:1', { CONTAINER_APPS_RESOURCE_GROUP: 'jobs' });
+    expect(other.resourceGroup).toBe('jobs');
+  });
+
+  test.each([
+    [{ CONTAINER_APPS_IMAGE: '' }, 'The setting CONTAINER_APPS_IMAGE is missing.'],
+    [
+      { CONTAINER_APPS_ENVIRONMENT_ID: 'apps' },
+      'The setting CONTAINER_APPS_ENVIRONMENT_ID must be a resource id as in',
+    ],
+    [{ CONTAINER_APPS_CPU: '5' }, 'The setting CONTAINER_APPS_CPU must be 0.25 to 4 in steps of 0.25.'],
+    [{ CONTAINER_APPS_CPU: '0.3' }, 'The setting CONTAINER_APPS_CPU must be 0.25 to 4 in steps of 0.25.'],
+    [{ CONTAINER_APPS_CPU: 'many' }, 'The setting CONTAINER_APPS_CPU must be 0.25 to 4 in steps of 0.25.'],
+    [{ CONTAINER_APPS_GPU: 'V100' }, 'The setting CONTAINER_APPS_GPU must be T4 or A100.'],
+    [{ CONTAINER_APPS_IDENTITY_ID: 'me' }, 'The setting CONTAINER_APPS_IDENTITY_ID must be a resource id'],
+    [{ CONTAINER_APPS_POLL_SECONDS: '0' }, 'The setting CONTAINER_APPS_POLL_SECONDS must be a number from 0.1 to 60.'],
+    [{ CONTAINER_APPS_ENDPOINT: 'http://example.com' }, 'The setting CONTAINER_APPS_ENDPOINT must begin with https://'],
+  ])('%j is refused by name', (wrong, sentence) => {
+    expect(() => containerAppsSettings('http://127.0.0.1:1', wrong)).toThrow(sentence);
+  });
+});

@@ -1,0 +1,88 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, inject, test } from 'vitest';
+import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
+import { cardOf, ROOT, ScorerJob, STARRY_NIGHT } from '../../support/scorer/harness.js';
+import { paint } from '../../support/scorer/pictures.js';
+import { makeDebian, whyNoDebian } from '../../support/debian-root.js';
+
+const INFRA = path.join(ROOT, 'infra/scorer');
+const dockerfile = (name: string) => readFileSync(path.join(INFRA, name), 'utf8');
+const read = (pattern: RegExp, text: string) => pattern.exec(text)?.[1] ?? '';
+
+const CPU = dockerfile('Dockerfile');
+const release = read(/^FROM debian:(\w+)-slim$/m, CPU);
+const user = read(/^USER (\S+)$/m, CPU);
+const entryPoint = JSON.parse(read(/^ENTRYPOINT (.*)$/m, CPU)) as string[];
+const packages = readFileSync(path.join(INFRA, 'packages.txt'), 'utf8').trim().split('\n');
+
+const why = whyNoDebian();
+if (why !== undefined) console.warn(`The scorer's image is not tried in a fresh Debian: ${why}.`);
+
+describe('the image of the scorer', () => {
+  test.skipIf(why !== undefined)(
+    'scores a batch in a fresh Debian with the packages, user and entry point of its Dockerfile, and nothing else',
+    async (context) => {
+      const root = await makeDebian(release, packages);
+      if (root === undefined) {
+        context.skip('Debian’s mirror is out of reach.');
+        return;
+      }
+      try {
+        chmodSync(root, 0o755);
+        execFileSync(process.execPath, [path.join(INFRA, 'collect.mjs'), path.join(root, 'app')]);
+        const job = await ScorerJob.create(inject('storage'), {
+          model: STARRY_NIGHT,
+          card: await cardOf(STARRY_NIGHT),
+        });
+        const frame = await createSharpCodec().encode(paint(64, 48, 0), 'png');
+        await job.addInputs({ 'a.png': frame, 'b.png': frame });
+        const environment = await job.nextAttempt(['a.png', 'b.png']);
+        const { stdout } = await inRoot(root, environment);
+        const { outcome, done, codec } = await job.result();
+        expect({ outcome, done: done.toSorted(), codec }).toEqual({
+          outcome: 'completed',
+          done: ['a', 'b'],
+          codec: 'sharp',
+        });
+        expect(stdout).toContain('completed: 2 scored');
+        expect((await job.output('a.png')).length).toBeGreaterThan(0);
+      } finally {
+        rmSync(root, { recursive: true, force: true });
+      }
+    },
+    600_000,
+  );
+
+  test('with CUDA pins the version of ONNX Runtime that the project has', () => {
+    const manifest = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as {
+      dependencies: Record<string, string>;
+    };
+    const pinned = read(/onnxruntime-node\/package\.json'\)\.version === '([^']+)'/, dockerfile('Dockerfile.cuda'));
+    expect(pinned).toBe(manifest.dependencies['onnxruntime-node']);
+    expect(dockerfile('Dockerfile.cuda')).toContain(`ENTRYPOINT ${JSON.stringify(entryPoint).replaceAll(',', ', ')}`);
+  });
+
+  test('holds the packages that the scorer needs and not those of the app', () => {
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'scorer-'));
+    try {
+      execFileSync(process.execPath, [path.join(INFRA, 'collect.mjs'), folder]);
+      const names = execFileSync('ls', [path.join(folder, 'node_modules')], { encoding: 'utf8' }).split('\n');
+      expect(names).toEqual(expect.arrayContaining(['onnxruntime-node', 'sharp']));
+      expect(names).not.toContain('azurite');
+      expect(names).not.toContain('jimp');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
+
+/** Runs the entry point as a container would: its own root and user, this environment and no other. */
+function inRoot(root: string, environment: Record<string, string>): Promise<{ stdout: string }> {
+  const mounted = 'mount -t proc proc "$0/proc" && exec chroot --userspec="$1" "$0" "${@:2}"';
+  const command = ['--mount', '--', 'bash', '-c', mounted, root, user, ...entryPoint];
+  return promisify(execFile)('unshare', command, { env: { PATH: process.env.PATH, ...environment } });
+}

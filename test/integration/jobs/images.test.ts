@@ -1,0 +1,213 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import sharp from 'sharp';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { BatchReport } from '../../../src/activities/finish-job.js';
+import { downloadFolder, uploadFolder } from '../../../src/cli/client/folder-transfers.js';
+import type { FolderSummary } from '../../../src/cli/commands/score-folder.js';
+import type { AttemptResult } from '../../../src/container-contract/task.js';
+import { jobContainer, resultBlob, taskBlob, workContainer } from '../../../src/job-store/layout.js';
+import { paint } from '../../support/scorer/pictures.js';
+import { tinyModel } from '../../support/scorer/tiny-model.js';
+import { runCli } from '../../support/cli.js';
+import { tools } from '../../support/clip.js';
+import { processesWith } from '../../support/processes.js';
+import { useStack } from '../../support/stack.js';
+import { until } from '../../support/wait.js';
+
+const stack = useStack();
+const file = (...parts: string[]) => path.join(stack.folder, ...parts);
+
+/** Encodes 24 by 16 pixels, different for each seed. */
+const picture = (seed: number) => sharp(paint(24, 16, seed).data, { raw: { width: 24, height: 16, channels: 3 } });
+const pixels = (bytes: Buffer) => sharp(bytes).flatten().raw().toBuffer();
+
+function bmp(seed: number): Buffer {
+  const raw = ['-f', 'rawvideo', '-pix_fmt', 'rgb24', '-s', '24x16', '-i', 'pipe:0'];
+  const output = ['-pix_fmt', 'bgr24', '-c:v', 'bmp', '-f', 'image2pipe', 'pipe:1'];
+  return execFileSync(tools.ffmpeg, ['-loglevel', 'error', ...raw, ...output], { input: paint(24, 16, seed).data });
+}
+
+/** A folder with every kind of picture, wrong endings, two names of one stem, a text that claims to be a picture. */
+async function makeFolder(folder: string): Promise<Record<string, Buffer>> {
+  const files: Record<string, Buffer> = {
+    'a.jpg': await picture(1).jpeg().toBuffer(),
+    'a.png': await picture(2).png().toBuffer(),
+    'nested/b.webp': await picture(3).webp().toBuffer(),
+    'nested/deep/c.AVIF': await picture(4).avif().toBuffer(),
+    'nested/d.tif': await picture(5).tiff().toBuffer(),
+    'e #1 100%.gif': await picture(6).gif().toBuffer(),
+    'f.bmp': bmp(7),
+    'g.jpg': await picture(8).png().toBuffer(),
+    'no-ending': await picture(9).jpeg().toBuffer(),
+  };
+  mkdirSync(path.join(folder, 'nested/deep'), { recursive: true });
+  for (const [name, bytes] of Object.entries({ ...files, 'broken.jpg': Buffer.from('no picture'), 'notes.txt': '' }))
+    writeFileSync(path.join(folder, name), bytes);
+  return files;
+}
+
+/** A network that gives back what it gets. */
+function identity(name: string, shape: (number | string)[], card: object): string {
+  writeFileSync(file(`${name}.onnx`), tinyModel({ operator: 'Identity', shape }));
+  writeFileSync(file(`${name}.json`), JSON.stringify(card));
+  return file(`${name}.onnx`);
+}
+
+const readManifest = async (id: string) => {
+  await stack.client.download(id, 'manifest', file(`${id}.json`));
+  return JSON.parse(await readFile(file(`${id}.json`), 'utf8')) as { totals: object; batches: BatchReport[] };
+};
+
+describe('a folder of all kinds of pictures', () => {
+  const folder = file('all-kinds');
+  let sources: Record<string, Buffer> = {};
+  let images = '';
+  let pass = '';
+
+  beforeAll(async () => {
+    sources = await makeFolder(folder);
+    images = await uploadFolder(stack.client, folder, '');
+    pass = await stack.client.upload('model', identity('pass', [1, 3, 'h', 'w'], {}), { card: file('pass.json') });
+  });
+
+  test('comes back under the same names, each picture as the model makes it of its source', async () => {
+    const id = await stack.client.start({
+      input: { images },
+      model: pass,
+      tolerate: { failedItems: 1 },
+      batch: { size: 5 },
+    });
+    expect(id).toMatch(/^all-kinds-/);
+    const status = await stack.ended(id);
+    expect(status).toMatchObject({
+      state: 'done',
+      items: { total: 10, done: 9, failed: 1 },
+      batches: { total: 2, done: 2 },
+      output: `outbox/${id}/`,
+    });
+    expect(Object.keys(status.stages)).toEqual(['prepare', 'list', 'score', 'collect', 'finish']);
+
+    await downloadFolder(stack.client, id, file('painted'));
+    const renamed: Record<string, string> = { 'a.png': 'a.png.png' };
+    for (const [name, bytes] of Object.entries(sources)) {
+      const output = renamed[name] ?? `${name.replace(/\.[^.]*$/, '')}.png`;
+      const expected = name === 'f.bmp' ? Buffer.from(paint(24, 16, 7).data) : await pixels(bytes);
+      const found = await pixels(readFileSync(file('painted', output)));
+      expect(found.equals(expected), name).toBe(true);
+    }
+    const { totals, batches } = await readManifest(id);
+    expect(totals).toMatchObject({ done: 9, failed: 1 });
+    expect(batches.flatMap(({ failed }) => failed)).toEqual([
+      { name: 'broken.jpg', reason: 'the picture cannot be read: it is no JPEG, PNG, WebP, AVIF, TIFF, BMP or GIF' },
+    ]);
+  });
+
+  test('fails with the name and the reason of a broken picture that is not tolerated', async () => {
+    const status = await stack.ended(await stack.client.start({ input: { images }, model: pass }));
+    expect(status.state).toBe('failed');
+    expect(status.error?.message).toMatch(
+      /^1 item could not be scored and tolerate\.failedItems is 0 \(broken\.jpg: the picture cannot be read: .+\)\.$/,
+    );
+  });
+
+  test.each([
+    ['tensor', 'npy', 'NUMPY'],
+    ['mask', 'png', 'PNG'],
+  ])(
+    'becomes files named where the job says and lines that name them, for a model that gives a %s',
+    async (kind, ending, magic) => {
+      const output = kind === 'mask' ? { kind, method: 'argmax' } : { kind };
+      const network = identity(kind, [1, 3, 4, 4], { output });
+      const model = await stack.client.upload('model', network, { card: file(`${kind}.json`) });
+      const place = `outbox/${kind}s`;
+      const spec = { input: { images }, model, output: { images: place }, tolerate: { failedItems: 1 } };
+      const id = await stack.client.start(spec);
+      expect(await stack.ended(id)).toMatchObject({ state: 'done', output: `${place}/` });
+      expect(await downloadFolder(stack.client, id, file(kind))).toBe(true);
+      const lines = readFileSync(file(kind, 'predictions.jsonl'), 'utf8').trim().split('\n');
+      expect(lines).toHaveLength(9);
+      for (const line of lines) {
+        const prediction = JSON.parse(line) as { item: string; file: string };
+        expect(Object.keys(sources)).toContain(prediction.item);
+        expect(prediction.file.endsWith(`.${ending}`)).toBe(true);
+        expect(readFileSync(file(kind, prediction.file)).toString('latin1', 1, 1 + magic.length)).toBe(magic);
+      }
+      const csv = readFileSync(file(kind, 'predictions.csv'), 'utf8').trim().split('\r\n');
+      expect([csv[0], csv.length]).toEqual(['item,file', 10]);
+    },
+  );
+});
+
+test('the command line takes a folder to predictions, tells how it went and names what failed', async () => {
+  const folder = file('photos');
+  const sources = await makeFolder(folder);
+  const labels = Array.from({ length: 48 }, (_, index) => `class, number ${index}`);
+  const model = identity('values', [1, 3, 4, 4], { output: { kind: 'classes', top: 2, labels } });
+  const { code, stdout, stderr } = await runCli(
+    ['score', 'photos', '--model', model, '--tolerate', '1', '--json', '--data', stack.data],
+    { cwd: stack.folder },
+  );
+  expect(stderr).toBe('');
+  expect(code).toBe(0);
+  const out = file('photos-values');
+  const summary = JSON.parse(stdout) as FolderSummary;
+  expect(summary).toMatchObject({
+    output: out,
+    predictions: { jsonl: path.join(out, 'predictions.jsonl'), csv: path.join(out, 'predictions.csv') },
+    images: 10,
+    failed: [{ name: 'broken.jpg' }],
+    batches: 1,
+  });
+  const predictions = readFileSync(path.join(out, 'predictions.jsonl'), 'utf8').trim().split('\n');
+  const items = predictions.map((line) => (JSON.parse(line) as { item: string }).item);
+  expect(items).toEqual(Object.keys(sources).toSorted());
+  const csv = readFileSync(path.join(out, 'predictions.csv'), 'utf8').trim().split('\r\n');
+  expect(csv).toHaveLength(1 + 2 * items.length);
+  expect(csv[0]).toBe('item,rank,index,label,score');
+});
+
+test('a killed scorer of an image folder is followed by one that scores the missing images only', async () => {
+  const COUNT = 20;
+  const folder = file('slow');
+  mkdirSync(folder);
+  const frame = await sharp(paint(320, 180).data, { raw: { width: 320, height: 180, channels: 3 } })
+    .jpeg()
+    .toBuffer();
+  for (let index = 0; index < COUNT; index += 1) writeFileSync(path.join(folder, `${index}.jpg`), frame);
+  const id = await stack.client.start({
+    input: { images: await uploadFolder(stack.client, folder, '') },
+    model: 'starry-night',
+    output: { keepFrames: true },
+    batch: { size: COUNT, maxParallel: 1 },
+    retry: { maxAttempts: 2, firstDelaySeconds: 0 },
+  });
+  const etags = async () => {
+    const found = new Map<string, string>();
+    const work = stack.storage.getContainerClient(workContainer(id));
+    for await (const { name, properties } of work.listBlobsFlat({ prefix: 'scored/' }))
+      found.set(name, properties.etag);
+    return found;
+  };
+  const stored = await until('a few scored images', async () => {
+    const found = await etags().catch(() => new Map<string, string>());
+    return found.size >= 5 ? found : undefined;
+  });
+  const job = new Set(processesWith(`${jobContainer(id)}?`));
+  const [scorer] = processesWith(`TASK_BLOB=${taskBlob(0, 1)}`).filter((pid) => job.has(pid));
+  if (scorer === undefined) throw new Error('No scorer was found to kill.');
+  process.kill(scorer, 'SIGKILL');
+
+  expect(await stack.ended(id)).toMatchObject({ state: 'done', items: { total: COUNT, done: COUNT, failed: 0 } });
+  const final = await etags();
+  expect(final.size).toBe(COUNT);
+  for (const [name, etag] of stored) expect(final.get(name)).toBe(etag);
+  const blob = stack.storage.getContainerClient(jobContainer(id)).getBlobClient(resultBlob(0, 2));
+  const second = JSON.parse((await blob.downloadToBuffer()).toString()) as AttemptResult;
+  expect(second.done.length).toBeGreaterThan(0);
+  expect(second.done.length).toBeLessThanOrEqual(COUNT - stored.size);
+  await downloadFolder(stack.client, id, file('slow-painted'));
+  expect(readFileSync(file('slow-painted/19.png')).equals(readFileSync(file('slow-painted/0.png')))).toBe(true);
+});

@@ -1,0 +1,189 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import ort from 'onnxruntime-node';
+import sharp from 'sharp';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { BatchReport } from '../../../src/activities/finish-job.js';
+import { type Comparison, createMedia, type VideoFacts } from '../../../src/media/media.js';
+import { frameBlob, scoredBlob, workContainer } from '../../../src/job-store/layout.js';
+import { makeClip, tools } from '../../support/clip.js';
+import { compareRgb, decodeRgb, packetHashes, psnrPerFrame, sample } from '../../support/media.js';
+import { useStack } from '../../support/stack.js';
+import { until } from '../../support/wait.js';
+
+interface Manifest {
+  totals: object;
+  comparison: Comparison;
+  batches: BatchReport[];
+}
+
+const stack = useStack();
+const media = createMedia(tools);
+const build = { name: 'found', tools, media };
+const model = path.resolve('models/starry-night.onnx');
+
+async function paint(video: string, output: string): Promise<string> {
+  const spec = { input: { video: await stack.client.upload('video', video) }, model: 'starry-night' };
+  const id = await stack.client.start({ ...spec, output: { keepFrames: true }, batch: { size: 7 } });
+  expect(await stack.ended(id)).toMatchObject({ state: 'done' });
+  await stack.client.download(id, 'output', output);
+  return id;
+}
+
+function expectSameTiming(before: VideoFacts, after: VideoFacts): void {
+  expect(after.framesEstimate).toBe(before.framesEstimate);
+  expect(after.frameRate).toEqual(before.frameRate);
+  expect(Math.abs(after.durationSeconds - before.durationSeconds)).toBeLessThan(
+    before.frameRate.den / before.frameRate.num,
+  );
+}
+
+describe('the first second of the sample, painted', () => {
+  let source = '';
+  let output = '';
+  let id = '';
+
+  beforeAll(async () => {
+    source = path.join(stack.folder, 'source.mp4');
+    output = path.join(stack.folder, 'output.mp4');
+    execFileSync(tools.ffmpeg, [
+      '-loglevel',
+      'error',
+      '-i',
+      sample,
+      '-t',
+      '1',
+      '-c:v',
+      'libx264',
+      '-c:a',
+      'copy',
+      source,
+    ]);
+    id = await paint(source, output);
+  });
+
+  const blob = async (name: string) =>
+    stack.storage.getContainerClient(workContainer(id)).getBlobClient(name).downloadToBuffer();
+
+  test('has the same frames at the same rate for the same time', async () => {
+    expectSameTiming(await media.probe(source), await media.probe(output));
+  });
+
+  test('says in the manifest how the output compares with its source', async () => {
+    const { framesEstimate } = await media.probe(source);
+    expect((await readManifest(id)).comparison).toMatchObject({
+      frames: { expected: framesEstimate, found: framesEstimate, repairedTimes: 0 },
+      sound: [{ sameData: true }],
+      problems: [],
+    });
+  });
+
+  test('has the very same sound packets', () => {
+    const before = packetHashes(build, source);
+    expect(before.flat().length).toBeGreaterThan(20);
+    expect(packetHashes(build, output)).toEqual(before);
+  });
+
+  test('has every scored frame exactly as the network makes it of its source frame', async () => {
+    const session = await ort.InferenceSession.create(model, { intraOpNumThreads: 1 });
+    const { framesEstimate } = await media.probe(source);
+    for (let index = 0; index < framesEstimate; index += 1) {
+      const { data, info } = await sharp(await blob(frameBlob(index, 'png')))
+        .raw()
+        .toBuffer({ resolveWithObject: true });
+      const expected = await run(session, data, info.width, info.height);
+      const scored = await sharp(await blob(scoredBlob(index, 'png')))
+        .raw()
+        .toBuffer();
+      expect(scored.equals(expected), `frame ${index}`).toBe(true);
+    }
+  });
+
+  test('shows every scored frame at 35 dB or better', async () => {
+    const folder = path.join(stack.folder, 'scored');
+    mkdirSync(folder);
+    const { framesEstimate } = await media.probe(source);
+    for (let index = 0; index < framesEstimate; index += 1)
+      await writeFile(path.join(folder, `${index}.png`), await blob(scoredBlob(index, 'png')));
+    const psnr = psnrPerFrame(build, output, folder, 'format=yuv420p');
+    expect(psnr).toHaveLength(framesEstimate);
+    expect(Math.min(...psnr)).toBeGreaterThanOrEqual(35);
+  });
+});
+
+/** The network's answer for 8-bit RGB pixels, as 8-bit RGB pixels. */
+async function run(session: ort.InferenceSession, rgb: Buffer, width: number, height: number): Promise<Buffer> {
+  const plane = width * height;
+  const values = Float32Array.from({ length: 3 * plane }, (_, k) => rgb[(k % plane) * 3 + Math.floor(k / plane)] ?? 0);
+  const { stylized } = await session.run({ image: new ort.Tensor('float32', values, [1, 3, height, width]) });
+  const bytes = Uint8ClampedArray.from(stylized?.data as Float32Array);
+  return Buffer.from(rgb.map((_, k) => bytes[(k % 3) * plane + Math.floor(k / 3)] ?? 0));
+}
+
+test('a silent video at 29.97 frames per second keeps its rate and stays silent', async () => {
+  const source = makeClip(path.join(stack.folder, 'silent.mp4'), { rate: '30000/1001', seconds: 1, sound: false });
+  const output = path.join(stack.folder, 'silent-painted.mp4');
+  await paint(source, output);
+  const [before, after] = [await media.probe(source), await media.probe(output)];
+  expectSameTiming(before, after);
+  expect(after.frameRate).toEqual({ num: 30000, den: 1001 });
+  expect(after.audioStreams).toBe(0);
+});
+
+describe('a job with a frame that cannot be decoded', () => {
+  /** Starts a job and spoils a frame of its first batch once it is there, before a scorer has loaded its model. */
+  async function startSpoiled(
+    tolerate: object,
+  ): Promise<{ id: string; source: string; restore: () => Promise<unknown> }> {
+    const source = makeClip(path.join(stack.folder, 'short.mp4'), { size: '320x180', seconds: 1.5 });
+    const spec = { input: { video: await stack.client.upload('video', source) }, model: 'starry-night' };
+    const id = await stack.client.start({
+      ...spec,
+      tolerate,
+      output: { keepFrames: true },
+      batch: { size: 9, maxParallel: 1 },
+    });
+    await until('the scoring stage', async () =>
+      (await stack.client.status(id)).stage === 'score' ? true : undefined,
+    );
+    const frame = stack.storage.getContainerClient(workContainer(id)).getBlockBlobClient(frameBlob(8, 'png'));
+    const original = await frame.downloadToBuffer();
+    await frame.upload('no picture', 10);
+    return { id, source, restore: () => frame.uploadData(original) };
+  }
+
+  test('fails with its name and reason, after one attempt, and keeps what was scored', async () => {
+    const { id } = await startSpoiled({ failedItems: 0 });
+    const status = await stack.ended(id);
+    expect(status).toMatchObject({ state: 'failed', items: { total: 18, done: 8, failed: 1 } });
+    expect(status.error?.message).toMatch(
+      /^1 item could not be scored and tolerate\.failedItems is 0 \(0000008: .+\)\.$/,
+    );
+    const { batches } = await readManifest(id);
+    expect(batches[0]).toMatchObject({ attempts: 1, done: 8, failed: [{ name: '0000008' }] });
+  });
+
+  test('shows it unpainted when that is tolerated, and names it in the manifest', async () => {
+    const { id, source, restore } = await startSpoiled({ failedItems: 1 });
+    await until('the failure', async () => ((await stack.client.status(id)).items.failed === 1 ? true : undefined));
+    await restore();
+    expect(await stack.ended(id)).toMatchObject({ state: 'done', items: { total: 18, done: 17, failed: 1 } });
+    const output = path.join(stack.folder, 'tolerated.mp4');
+    await stack.client.download(id, 'output', output);
+    const { totals, batches } = await readManifest(id);
+    expect(totals).toMatchObject({ done: 17, failed: 1 });
+    expect(batches[0]?.failed.map(({ name }) => name)).toEqual(['0000008']);
+    const [before, after] = [decodeRgb(build, source), decodeRgb(build, output)];
+    const frame = (video: Buffer, index: number) => video.subarray(index * 320 * 180 * 3, (index + 1) * 320 * 180 * 3);
+    expect(compareRgb(frame(before, 8), frame(after, 8)).psnr).toBeGreaterThan(30);
+    expect(compareRgb(frame(before, 7), frame(after, 7)).psnr).toBeLessThan(20);
+  });
+});
+
+async function readManifest(id: string): Promise<Manifest> {
+  const file = path.join(stack.folder, `${id}.json`);
+  await stack.client.download(id, 'manifest', file);
+  return JSON.parse(await readFile(file, 'utf8')) as Manifest;
+}

@@ -1,0 +1,69 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createMedia, type MediaLimits, readMediaLimits } from '../../../src/media/media.js';
+import { makeClip } from '../../support/clip.js';
+import { builds, collect, framesOf, runningTools } from '../../support/media.js';
+
+const folder = mkdtempSync(path.join(os.tmpdir(), 'limits-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const clip = path.join(folder, 'clip.mp4');
+
+beforeAll(() => void makeClip(clip, { seconds: 2, rate: '25' }));
+
+describe.each(builds)('with ffmpeg from $name', ({ media, tools }) => {
+  const limited = (limits: Partial<MediaLimits>) =>
+    createMedia(tools, { limits: { ...readMediaLimits({}), ...limits } });
+
+  it.each([
+    ['pictures', { pixels: 1000 }, 'clip.mp4 has pictures of 160 × 120 pixels; at most 1000 are taken'],
+    ['streams', { streams: 1 }, 'clip.mp4 has 2 streams; at most 1 are taken'],
+    ['frames', { frames: 49 }, 'clip.mp4 has 50 frames; at most 49 are taken'],
+  ])('refuses more %s than the settings allow', async (_, limits, sentence) => {
+    await expect(limited(limits).probe(clip)).rejects.toMatchObject({
+      kind: 'user',
+      message: expect.stringContaining(sentence),
+    });
+  });
+
+  it('stops a split that gives more frames, or larger ones, than were promised', async () => {
+    const facts = await media.probe(clip);
+    const split = (limits: Partial<MediaLimits>) => collect(limited(limits).split(clip, { format: 'png', facts }));
+    await expect(split({ frames: 20 })).rejects.toThrow(
+      'clip.mp4 has more than 20 frames; cut it or raise MOST_FRAMES',
+    );
+    await expect(split({ pixels: 1000 })).rejects.toMatchObject({ kind: 'user' });
+  });
+
+  it('stops what takes too long, and what grows too large', async () => {
+    const facts = await media.probe(clip);
+    const frames = await collect(media.split(clip, { format: 'png', facts }));
+    const takeSlowly = async () => {
+      for await (const _ of limited({ seconds: 0.4 }).split(clip, { format: 'png', facts }))
+        await expect.poll(runningTools).toEqual([]);
+    };
+    await expect(takeSlowly()).rejects.toThrow('ffmpeg did not split clip.mp4 into frames within 0.4 s');
+    const output = path.join(folder, 'large.mp4');
+    const request = { frames: framesOf(frames), format: 'png', source: clip, facts, output } as const;
+    await expect(limited({ outputBytes: 5000 }).stitch(request)).rejects.toThrow(
+      'large.mp4 is larger than 5000 bytes; lower its quality or raise MOST_OUTPUT_BYTES',
+    );
+    expect(existsSync(output)).toBe(false);
+  });
+});
+
+describe('the settings of the limits', () => {
+  it('have defaults and are whole numbers within bounds', () => {
+    expect(readMediaLimits({})).toEqual({
+      seconds: 14_400,
+      frames: 1_000_000,
+      streams: 64,
+      pixels: 67_108_864,
+      outputBytes: 100e9,
+    });
+    expect(readMediaLimits({ MOST_FRAMES: '7' }).frames).toBe(7);
+    expect(() => readMediaLimits({ MOST_FRAMES: 'many' })).toThrow('The setting MOST_FRAMES must be a whole number.');
+    expect(() => readMediaLimits({ FFMPEG_SECONDS: '0' })).toThrow('The setting FFMPEG_SECONDS must be at least 1.');
+  });
+});

@@ -1,0 +1,123 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import sharp from 'sharp';
+import { afterAll, describe, expect, it } from 'vitest';
+import { type Build, builds, collect, compareRgb, decodeRgb, framesOf } from '../../support/media.js';
+
+const folder = mkdtempSync(path.join(os.tmpdir(), 'picture-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const moving = ['-f', 'lavfi', '-i', 'testsrc2=size=320x240:rate=25:duration=0.4'];
+const smooth = ['-f', 'lavfi', '-i', 'testsrc=size=320x240:rate=25:duration=0.4', '-vf', 'gblur=sigma=4'];
+const tagged = (matrix: string, range: string) =>
+  `scale=out_color_matrix=${matrix}:out_range=${range}:flags=bicubic+accurate_rnd+full_chroma_int`;
+
+function make({ tools }: Build, file: string, ...options: string[]): string {
+  execFileSync(tools.ffmpeg, ['-loglevel', 'error', '-y', ...options, file]);
+  return file;
+}
+
+async function roundTrip({ media }: Build, source: string, output: string) {
+  const facts = await media.probe(source);
+  const frames = await collect(media.split(source, { format: 'png', facts }));
+  await media.stitch({ frames: framesOf(frames), format: 'png', source, facts, output, quality: 'best' });
+  return { facts, frames, after: await media.probe(output) };
+}
+
+const rgb = (frame: Buffer) => sharp(frame).raw().toBuffer();
+
+describe.each(builds)('pictures through ffmpeg from $name', (build) => {
+  const out = (file: string) => path.join(folder, `${path.basename(build.name)}-${file}`);
+
+  it.each([
+    ['BT.601 in 8 bits', 'bt601', 'tv', 'yuv420p', ['-colorspace', 'smpte170m']],
+    [
+      'BT.709 in 8 bits',
+      'bt709',
+      'tv',
+      'yuv420p',
+      ['-colorspace', 'bt709', '-color_primaries', 'bt709', '-color_trc', 'bt709'],
+    ],
+    ['BT.709 in full range', 'bt709', 'pc', 'yuv420p', ['-colorspace', 'bt709', '-color_range', 'pc']],
+    ['BT.2020 in 10 bits', 'bt2020', 'tv', 'yuv420p10le', ['-colorspace', 'bt2020nc', '-color_primaries', 'bt2020']],
+    ['BT.709 in 4:4:4', 'bt709', 'tv', 'yuv444p', ['-colorspace', 'bt709']],
+  ])('keep their colours in %s', async (name, matrix, range, pixels, tags) => {
+    const file = `${name.replaceAll(/\W/g, '')}.mkv`;
+    const [, , , input = '', ...filter] = smooth;
+    const graph = `${filter[1] ?? ''},${tagged(matrix, range)},format=${pixels}`;
+    const source = make(build, out(file), '-f', 'lavfi', '-i', input, '-vf', graph, '-c:v', 'ffv1', ...tags);
+    const { facts } = await roundTrip(build, source, out(`${file}.mp4`));
+    expect(facts.colour.matrix).toBe(tags[1]);
+    // As players show them: colour between the pixels that have one is interpolated.
+    const player = `scale=in_color_matrix=${matrix}:in_range=${range}:flags=bicubic+accurate_rnd+full_chroma_int`;
+    const { psnr, shift } = compareRgb(decodeRgb(build, source, player), decodeRgb(build, out(`${file}.mp4`), player));
+    expect(psnr).toBeGreaterThan(40);
+    for (const channel of shift) expect(Math.abs(channel)).toBeLessThan(1);
+  });
+
+  it('come back as they were where 4:2:0 has hard edges between strong colours', async () => {
+    const source = make(build, out('edges.mp4'), ...moving, '-c:v', 'libx264', '-crf', '12', '-pix_fmt', 'yuv420p');
+    await roundTrip(build, source, out('edges-again.mp4'));
+    const { psnr, shift } = compareRgb(decodeRgb(build, source), decodeRgb(build, out('edges-again.mp4')));
+    expect(psnr).toBeGreaterThan(40);
+    for (const channel of shift) expect(Math.abs(channel)).toBeLessThan(0.5);
+  });
+
+  it.each([90, 180, 270])('stand upright, once, when the file asks to turn them by %i°', async (degrees) => {
+    const flat = make(build, out('flat.mp4'), ...moving, '-c:v', 'libx264', '-crf', '10', '-pix_fmt', 'yuv420p');
+    const turn = ['-i', flat, '-c', 'copy', '-metadata:s:v:0', `rotate=${degrees}`];
+    const source = make(build, out(`turned-${degrees}.mp4`), ...turn);
+    const { facts, after } = await roundTrip(build, source, out(`upright-${degrees}.mp4`));
+    const size = degrees === 180 ? { width: 320, height: 240 } : { width: 240, height: 320 };
+    expect([facts, after]).toMatchObject([size, size]);
+    const [before, shown] = [decodeRgb(build, source), decodeRgb(build, out(`upright-${degrees}.mp4`))];
+    expect(before.equals(decodeRgb(build, flat))).toBe(false);
+    expect(compareRgb(before, shown).psnr).toBeGreaterThan(40);
+  });
+
+  it('of interlaced video are deinterlaced, frame by frame, and a warning says so', async () => {
+    const interlace = ['-vf', 'tinterlace=interleave_top,fieldorder=tff,format=yuv420p', '-flags', '+ilme+ildct'];
+    const source = make(build, out('interlaced.mp4'), ...moving, ...interlace, '-c:v', 'libx264');
+    const { facts, frames, after } = await roundTrip(build, source, out('progressive.mp4'));
+    expect(facts).toMatchObject({ interlaced: true, framesEstimate: frames.length });
+    expect(facts.warnings).toEqual(['The video is interlaced; each frame is deinterlaced before it is painted.']);
+    expect(after).toMatchObject({ interlaced: false, framesEstimate: frames.length });
+    const combed = decodeRgb(build, source).subarray(0, 320 * 240 * 3);
+    expect(combing(await rgb(frames[2] ?? Buffer.alloc(0)))).toBeLessThan(combing(combed) + 1);
+  });
+
+  it.each(['smpte2084', 'arib-std-b67'])(
+    'in HDR (%s) are tone-mapped to BT.709, and a warning says so',
+    async (transfer) => {
+      const hdr = `log-level=none:colorprim=bt2020:transfer=${transfer}:colormatrix=bt2020nc`;
+      const encode = ['-c:v', 'libx265', '-pix_fmt', 'yuv420p10le', '-x265-params', hdr];
+      const source = make(build, out(`${transfer}.mp4`), ...moving, ...encode);
+      const { facts, frames, after } = await roundTrip(build, source, out(`${transfer}-sdr.mp4`));
+      expect(facts.warnings).toEqual([
+        'The video is HDR; it is tone-mapped to standard range (BT.709) before it is painted.',
+      ]);
+      expect(after).toMatchObject({ hdr: null, colour: { matrix: 'bt709', primaries: 'bt709', transfer: 'bt709' } });
+      const plain = decodeRgb(build, source).subarray(0, 320 * 240 * 3);
+      expect(compareRgb(plain, await rgb(frames[0] ?? Buffer.alloc(0))).psnr).toBeLessThan(30);
+    },
+  );
+
+  it('with transparency are flattened on black, and a warning says so', async () => {
+    const clear = ['-f', 'lavfi', '-i', 'color=c=red@0.5:size=64x48:duration=0.2,format=rgba'];
+    const source = make(build, out('clear.mov'), ...clear, '-c:v', 'qtrle');
+    const { facts, frames } = await roundTrip(build, source, out('flat.mp4'));
+    expect(facts.warnings).toEqual(['The video has transparency; it is flattened on black.']);
+    const pixels = await rgb(frames[0] ?? Buffer.alloc(0));
+    expect([...pixels.subarray(0, 3)].map((value) => Math.round(value / 4))).toEqual([32, 0, 0]);
+  });
+});
+
+/** Mean difference between neighbouring lines: high where fields of two moments are interleaved. */
+function combing(pixels: Buffer): number {
+  const line = 320 * 3;
+  let sum = 0;
+  for (let at = line; at < pixels.length; at += 1) sum += Math.abs((pixels[at] ?? 0) - (pixels[at - line] ?? 0));
+  return sum / pixels.length;
+}

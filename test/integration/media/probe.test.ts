@@ -1,0 +1,147 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { findFfmpeg } from '../../../src/media/media.js';
+import { builds, runningTools, sample } from '../../support/media.js';
+import { hasSharedData, sharedData } from '../../support/shared-data.js';
+
+const folder = mkdtempSync(path.join(os.tmpdir(), 'probe-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const write = (name: string, content: string | Buffer) => {
+  const file = path.join(folder, name);
+  writeFileSync(file, content);
+  return file;
+};
+
+describe.each(builds)('probe with ffmpeg from $name', ({ media, tools }) => {
+  it('gives the facts of the sample in under 1 KB', async () => {
+    const facts = await media.probe(sample);
+    expect(facts).toMatchObject({
+      width: 480,
+      height: 270,
+      frameRate: { num: 24, den: 1 },
+      variableRate: false,
+      framesEstimate: 168,
+    });
+    expect(facts).toMatchObject({
+      durationSeconds: 7,
+      startTime: 0,
+      audioStreams: 1,
+      codec: 'h264',
+      pixelFormat: 'yuv420p',
+      warnings: [],
+    });
+    expect(JSON.stringify(facts).length).toBeLessThan(1024);
+  });
+
+  it.skipIf(!hasSharedData).each([
+    [
+      'realshort.mp4',
+      { width: 320, height: 240, frameRate: { num: 45000, den: 1499 }, framesEstimate: 36, variableRate: false },
+    ],
+    [
+      'derived/bbb_ntsc2997_h264_aac.mp4',
+      { frameRate: { num: 30000, den: 1001 }, framesEstimate: 62, variableRate: false },
+    ],
+    ['tc_var_fps_video.mp4', { frameRate: { num: 1125, den: 56 }, framesEstimate: 300, variableRate: true }],
+    ['tc_nasa_13013.mp4', { streamIndex: 0, width: 320, height: 180, framesEstimate: 325, audioStreams: 2 }],
+    ['mb_rotate-buck-bunny.mp4', { width: 1080, height: 1920, framesEstimate: 45, startTime: 0.083333 }],
+    ['mb_edts.mp4', { framesEstimate: 225, durationSeconds: 9, sampleAspect: { num: 1280, den: 1281 } }],
+    ['derived/bbb_odd_321x181_vp9_opus.webm', { width: 321, height: 181, framesEstimate: 61, startTime: 0.014 }],
+    ['derived/single_frame.mp4', { framesEstimate: 1, variableRate: false }],
+  ])('tells the facts of %s', async (name, expected) => {
+    expect(await media.probe(sharedData('videos', name))).toMatchObject(expected);
+  });
+
+  it.skipIf(!hasSharedData).each([
+    ['audio-only.mp4', /^audio-only.mp4 holds only sound; /],
+    ['empty.mp4', /^empty.mp4 is empty \(0 bytes\); /],
+    ['random-bytes.mp4', /^random-bytes.mp4 is not a video that can be read/],
+    ['text.mp4', /^text.mp4 is not a video that can be read/],
+    ['truncated-moov-missing.mp4', /lacks its index \(the moov box\): it was cut off/],
+    ['truncated.webm', /is cut off: it ends before its last frame; /],
+  ])('says what is wrong with %s', { timeout: 5000 }, async (name, sentence) => {
+    await expect(media.probe(sharedData('bad', name))).rejects.toMatchObject({
+      kind: 'user',
+      message: expect.stringMatching(sentence),
+    });
+  });
+
+  it.each([
+    ['empty.mp4', '', /^the clip is empty \(0 bytes\); /],
+    ['text.mp4', 'this is not a video\n', /^the clip is not a video that can be read/],
+    ['noise', Buffer.from(Array.from({ length: 100_000 }, (_, i) => (i * i * 31) % 251)), /^the clip is not a video/],
+    ['cut.mp4', readFileSync(sample).subarray(0, 200_000), /^the clip is cut off: /],
+    ['dance.mp4', 'GIF89a\x01\0\x01\0\0\0\0;', /^the clip is a picture or an animation of pictures, not a video; /],
+    ['list.mp4', "ffconcat version 1.0\nfile 'secret.mp4'\n", /^the clip is not a video file but a playlist/],
+    [
+      'hls.mp4',
+      '#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsecret.mp4\n#EXT-X-ENDLIST\n',
+      /^the clip is not a video/,
+    ],
+  ])('says what is wrong with %s', { timeout: 5000 }, async (file, content, sentence) => {
+    writeFileSync(path.join(folder, 'secret.mp4'), readFileSync(sample));
+    await expect(media.probe(write(file, content), { name: 'the clip' })).rejects.toMatchObject({
+      kind: 'user',
+      message: expect.stringMatching(sentence),
+    });
+  });
+
+  it('refuses pictures and streams beyond what is meant', async () => {
+    const make = (file: string, ...options: string[]) => {
+      execFileSync(tools.ffmpeg, [
+        '-loglevel',
+        'error',
+        '-y',
+        '-f',
+        'lavfi',
+        '-i',
+        ...options,
+        path.join(folder, file),
+      ]);
+      return path.join(folder, file);
+    };
+    const huge = make('huge.mkv', 'color=size=8208x8192:duration=0.04', '-c:v', 'png', '-pix_fmt', 'gray');
+    await expect(media.probe(huge)).rejects.toThrow('huge.mkv has pictures of 8208 × 8192 pixels; at most 67108864');
+    const maps = Array.from({ length: 65 }, () => ['-map', '0']).flat();
+    const many = make('many.mkv', 'color=size=16x16:duration=0.04', ...maps, '-c:v', 'png');
+    await expect(media.probe(many)).rejects.toThrow('many.mkv has 65 streams; at most 64 are taken');
+  });
+
+  it('says so when there is no file, and takes a name like a protocol for a name', async () => {
+    await expect(media.probe(path.join(folder, 'none.mp4'))).rejects.toThrow(
+      'none.mp4 cannot be read: there is no such file',
+    );
+    const odd = write('http:%d -i.mp4', readFileSync(sample));
+    expect((await media.probe(odd)).framesEstimate).toBe(168);
+  });
+
+  it('stops on an abort', async () => {
+    await expect(media.probe(sample, { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough');
+    expect(runningTools()).toEqual([]);
+  });
+});
+
+const program = (name: string) => {
+  writeFileSync(path.join(folder, name), '', { mode: 0o755 });
+  return path.join(folder, name);
+};
+
+describe('findFfmpeg', () => {
+  it('prefers the setting, then the search path, then the npm package', () => {
+    const [ffmpeg, mine] = [program('ffmpeg'), program('mine')];
+    const searchPath = ['/nowhere', folder].join(path.delimiter);
+    expect(findFfmpeg({ ffmpegPath: mine }, searchPath).ffmpeg).toBe(mine);
+    expect(findFfmpeg({}, searchPath)).toEqual({ ffmpeg, ffprobe: expect.stringContaining('node_modules') });
+    expect(findFfmpeg({}, '').ffmpeg).toContain('node_modules');
+  });
+
+  it('names a setting that leads nowhere', () => {
+    expect(() => findFfmpeg({ ffprobePath: '/nowhere/ffprobe' }, '')).toThrow(
+      /ffprobe names \/nowhere\/ffprobe, which is not a program/,
+    );
+  });
+});

@@ -1,0 +1,76 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import type { VideoFacts } from '../../../src/media/media.js';
+import { builds, compareRgb, decodeRgb, EXACT, packetHashes, sample, startOf } from '../../support/media.js';
+import { hasSharedData, sharedData } from '../../support/shared-data.js';
+
+const folder = mkdtempSync(path.join(os.tmpdir(), 'media-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const video = (name: string) => sharedData('videos', name);
+
+describe.each(builds)('split and stitch with ffmpeg from $name', (build) => {
+  const { media, name: buildName } = build;
+  const out = (name: string) => path.join(folder, `${path.basename(buildName)}-${name}`);
+
+  async function roundTrip(source: string, name: string, format: 'png' | 'jpg' = 'png') {
+    const facts = await media.probe(source);
+    const output = out(name);
+    await media.stitch({ frames: media.split(source, { format, facts }), format, source, facts, output });
+    return { facts, output, after: await media.probe(output) };
+  }
+
+  it.each(['png', 'jpg'] as const)(
+    'keeps count, rate, duration, sound, picture and colours of the sample through %s',
+    async (format) => {
+      const { facts, output, after } = await roundTrip(sample, `sample-${format}.mp4`, format);
+      expectSame(facts, after);
+      expect(after.colour).toEqual(facts.colour);
+      expect(packetHashes(build, output)).toEqual(packetHashes(build, sample));
+      expect(startOf(build, output, 'a:0')).toBe(startOf(build, sample, 'a:0'));
+      const { psnr, shift } = compareRgb(decodeRgb(build, sample, EXACT), decodeRgb(build, output, EXACT));
+      expect(psnr).toBeGreaterThan(format === 'png' ? 40 : 35);
+      for (const channel of shift) expect(Math.abs(channel)).toBeLessThan(1);
+    },
+  );
+
+  it.skipIf(!hasSharedData).each([
+    ['realshort.mp4', 36],
+    ['derived/bbb_ntsc2997_h264_aac.mp4', 62],
+    ['tc_nasa_13013.mp4', 325],
+    ['derived/single_frame.mp4', 1],
+  ])('gives back %s with its %i frames', async (name, frames) => {
+    const { facts, output, after } = await roundTrip(video(name), path.basename(name));
+    expect(facts.framesEstimate).toBe(frames);
+    expectSame(facts, after);
+    expect(packetHashes(build, output)).toEqual(packetHashes(build, video(name)));
+    const { psnr, shift } = compareRgb(decodeRgb(build, video(name), EXACT), decodeRgb(build, output, EXACT));
+    expect(psnr).toBeGreaterThan(40);
+    for (const channel of shift) expect(Math.abs(channel)).toBeLessThan(1);
+  });
+
+  it.skipIf(!hasSharedData)(
+    'adds a column and a row to an odd size and keeps the offset between picture and sound',
+    async () => {
+      const source = video('derived/bbb_odd_321x181_vp9_opus.webm');
+      const { facts, output, after } = await roundTrip(source, 'odd.mp4');
+      expectSame(facts, after);
+      expect(after).toMatchObject({ width: 322, height: 182, sampleAspect: { num: 322, den: 321 } });
+      expect(packetHashes(build, output)).toEqual(packetHashes(build, source));
+      const shown = decodeRgb(build, output, `${EXACT},crop=321:181:0:0`);
+      const { psnr, shift } = compareRgb(decodeRgb(build, source, EXACT), shown);
+      expect(psnr).toBeGreaterThan(40);
+      for (const channel of shift) expect(Math.abs(channel)).toBeLessThan(1);
+    },
+  );
+});
+
+function expectSame(before: VideoFacts, after: VideoFacts): void {
+  const { framesEstimate, audioStreams, frameRate } = before;
+  expect(after).toMatchObject({ framesEstimate, audioStreams, pixelFormat: 'yuv420p', codec: 'h264' });
+  expect(after.frameRate.num / after.frameRate.den).toBeCloseTo(frameRate.num / frameRate.den, 1);
+  expect(Math.abs(after.durationSeconds - before.durationSeconds)).toBeLessThanOrEqual(frameRate.den / frameRate.num);
+  expect(Math.abs(after.startTime - before.startTime)).toBeLessThan(0.001);
+}

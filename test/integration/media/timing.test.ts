@@ -1,0 +1,167 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import type { Timetable } from '../../../src/media/media.js';
+import { parsePackets, timingOf } from '../../../src/media/probe/timing.js';
+import { pack, timetableOf, unpack } from '../../../src/media/timetable.js';
+import { type Build, builds, collect, framesOf, shownTimes } from '../../support/media.js';
+import { hasSharedData, sharedData } from '../../support/shared-data.js';
+
+const folder = mkdtempSync(path.join(os.tmpdir(), 'timing-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const clip = (rate: string, seconds = 1) => [
+  '-f',
+  'lavfi',
+  '-i',
+  `testsrc2=size=64x48:rate=${rate}:duration=${seconds}`,
+];
+const tone = ['-f', 'lavfi', '-i', 'sine=frequency=440:duration=1'];
+const VARIABLE = "setpts='(N+floor(N/3)*2)/30/TB+0.0037*mod(N,2)/TB'";
+const LATE = "setpts='PTS+0.37/TB'";
+const x264 = ['-c:v', 'libx264', '-bf', '3'];
+
+/** Clips with awkward times, as ffmpeg options. */
+const clips: [name: string, file: string, frames: number, options: string[]][] = [
+  ['23.976 frames a second', 'film.mp4', 24, [...clip('24000/1001'), ...x264]],
+  ['29.97 frames a second', 'ntsc.mov', 30, [...clip('30000/1001'), ...x264]],
+  ['59.94 frames a second', 'fast.mp4', 60, [...clip('60000/1001'), ...x264]],
+  ['a rate that varies and B-frames', 'variable.mp4', 30, [...clip('30'), '-vsync', '0', '-vf', VARIABLE, ...x264]],
+  [
+    'a picture that starts after the sound',
+    'late.mkv',
+    25,
+    [...clip('25'), ...tone, '-vsync', '0', '-vf', LATE, ...x264],
+  ],
+  ['a transport stream that starts at 1.4 s', 'stream.ts', 25, [...clip('25'), ...tone, ...x264, '-c:a', 'aac']],
+  [
+    'a transport stream whose sound starts after the picture',
+    'late.ts',
+    25,
+    [...clip('25'), '-itsoffset', '0.7', ...tone, ...x264, '-c:a', 'aac'],
+  ],
+  [
+    'a picture that starts 24 ms after the sound, both seconds after the start',
+    'offset.mp4',
+    25,
+    [...clip('25'), ...tone, ...x264, '-c:a', 'aac', '-output_ts_offset', '3.5'],
+  ],
+  [
+    'a slide show with seconds between pictures',
+    'slides.mkv',
+    5,
+    [...clip('1', 5), '-vsync', '0', '-vf', "settb=1/1000,setpts='N*N*0.9/TB'", '-enc_time_base', '1:1000', ...x264],
+  ],
+];
+
+async function roundTrip({ media }: Build, source: string, output: string) {
+  const facts = await media.probe(source);
+  const seen: Timetable[] = [];
+  const frames = await collect(media.split(source, { format: 'jpg', facts, onTimetable: (table) => seen.push(table) }));
+  const [timetable] = seen;
+  if (!timetable) throw new Error('there is no timetable');
+  await media.stitch({ frames: framesOf(frames), format: 'jpg', source, facts, timetable, output });
+  return { facts, timetable, after: await media.probe(output) };
+}
+
+describe.each(builds)('times through ffmpeg from $name', (build) => {
+  const out = (file: string) => path.join(folder, `${path.basename(build.name)}-${file}`);
+
+  it.each(clips)('are those of the source for %s', async (_, file, frames, options) => {
+    const source = out(file);
+    execFileSync(build.tools.ffmpeg, ['-loglevel', 'error', '-y', ...options, source]);
+    for (const ending of ['mp4', 'mkv']) {
+      const output = out(`${file}.${ending}`);
+      const { facts, timetable } = await expectSameTimes(source, output, frames);
+      expect(await build.media.compare({ source, facts, timetable, output })).toMatchObject({ problems: [] });
+    }
+  });
+
+  it.skipIf(!hasSharedData).each([
+    ['tc_var_fps_video.mp4', 300],
+    ['mb_edts.mp4', 225],
+    ['mb_trim-buck-bunny.webm', 120],
+    ['derived/single_frame.mp4', 1],
+  ])('are those of %s', async (name, frames) => {
+    await expectSameTimes(sharedData('videos', name), out(`${path.basename(name)}-again.mp4`), frames);
+  });
+
+  it('are spread evenly where frames share one, and the check says how many were', async () => {
+    const source = out('shared.mkv');
+    const pairs = ['-vsync', '0', '-vf', "settb=1/1000,setpts='floor(N/2)*80'", '-enc_time_base', '1:1000'];
+    execFileSync(build.tools.ffmpeg, ['-loglevel', 'error', '-y', ...clip('25'), ...pairs, '-c:v', 'ffv1', source]);
+    const { facts, timetable } = await roundTrip(build, source, out('spread.mp4'));
+    expect(shownTimes(build, source).slice(0, 4)).toEqual([0, 0, 0.08, 0.08]);
+    expect(timetable.repaired).toBe(12);
+    const comparison = await build.media.compare({ source, facts, timetable, output: out('spread.mp4') });
+    expect(comparison).toMatchObject({ frames: { expected: 25, found: 25, repairedTimes: 12 }, problems: [] });
+    const even = timetable.times.map((_, index) => index * 0.04);
+    expect(shownTimes(build, out('spread.mp4')).map((time) => Math.round(time * 1000) / 1000)).toEqual(
+      even.map((time) => Math.round(time * 1000) / 1000),
+    );
+  });
+
+  it('of AVI, which says them of packets only, end with the last packet', async () => {
+    const source = out('late.avi');
+    const late = [...tone, '-itsoffset', '0.7', ...clip('25'), ...x264, '-vsync', '0'];
+    execFileSync(build.tools.ffmpeg, ['-loglevel', 'error', '-y', ...late, source]);
+    const { facts, timetable } = await roundTrip(build, source, out('late.avi.mp4'));
+    const comparison = await build.media.compare({ source, facts, timetable, output: out('late.avi.mp4') });
+    expect(comparison).toMatchObject({ frames: { expected: 25, found: 25 }, seconds: { expected: 1 }, problems: [] });
+  });
+
+  async function expectSameTimes(source: string, output: string, frames: number) {
+    const { facts, timetable, after } = await roundTrip(build, source, output);
+    const [before, shown] = [shownTimes(build, source), shownTimes(build, output)];
+    expect(timetable).toMatchObject({ repaired: 0, times: { length: frames } });
+    expect(shown).toHaveLength(frames);
+    for (const [index, time] of shown.entries())
+      expect(Math.abs(time - (before[index] ?? 0)), `frame ${index}`).toBeLessThan(0.001);
+    const frame = facts.frameRate.den / facts.frameRate.num;
+    expect(Math.abs(after.durationSeconds - facts.durationSeconds)).toBeLessThanOrEqual(frame);
+    return { facts, timetable };
+  }
+});
+
+describe('packets', () => {
+  it('without a time count as frames and change no time of the others', () => {
+    const packets = parsePackets(['N/A,N/A,40,K_', '80,80,40,__', 'N/A,0,40,__', '40,40,40,__', ''].join('\n'));
+    const rate = { num: 25, den: 1 };
+    const timing = timingOf(packets, { timeBase: { num: 1, den: 1000 }, baseRate: rate, averageRate: rate });
+    expect(timing).toMatchObject({ framesEstimate: 4, firstSeconds: 0, durationSeconds: 0.12, lastSeconds: 0.04 });
+  });
+});
+
+describe('a timetable', () => {
+  const facts = { timeBase: { num: 1, den: 1000 }, frameRate: { num: 25, den: 1 }, lastSeconds: 0.04 };
+
+  it.each([
+    ['keeps good times', [5, 45, 90], [5, 45, 90], 0],
+    ['spreads frames without a time up to the next one', [0, null, null, 90], [0, 30, 60, 90], 2],
+    ['spreads frames that stand still', [0, 40, 40, 120], [0, 40, 80, 120], 1],
+    ['goes on at the ordinary distance after a step back', [0, 40, 80, 10, 20], [0, 40, 80, 120, 160], 2],
+    ['starts at zero when the first has none', [null, 40], [0, 40], 1],
+    ['never stands still, however little room there is', [0, null, null, 2, 3], [0, 1, 2, 3, 43], 4],
+  ])('%s', (_, raw, times, repaired) => {
+    expect(timetableOf(raw, facts)).toMatchObject({ times, repaired });
+  });
+
+  it('of a million frames without a time is made at once', () => {
+    const raw = Array.from({ length: 1_000_000 }, () => null);
+    const began = performance.now();
+    expect(timetableOf(raw, facts)).toMatchObject({ repaired: 1_000_000 });
+    expect(performance.now() - began).toBeLessThan(5000);
+  });
+
+  it('is one step long at a constant rate and comes back whole', () => {
+    const even = timetableOf(
+      Array.from({ length: 86_400 }, (_, index) => index * 40),
+      facts,
+    );
+    expect(pack(even).steps).toEqual([[86_399, 40]]);
+    const odd = timetableOf([3, 7, 11, 90, 91, 92], facts);
+    expect([unpack(pack(even)), unpack(pack(odd))]).toEqual([even, odd]);
+  });
+});

@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, inject, it } from 'vitest';
+import type { Device } from '../../../src/job/device.js';
+import { createModelInspector } from '../../../src/scorer/engine/inspect.js';
+import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
+import { cardOf, ROOT, ScorerJob, STARRY_NIGHT } from '../../support/scorer/harness.js';
+import { paint, psnr } from '../../support/scorer/pictures.js';
+
+const codec = createSharpCodec();
+const frame = paint(16, 16);
+const inspect = createModelInspector({}, path.join(ROOT, 'dist/scorer/engine/inspect-main.js'));
+
+async function score(device: Device) {
+  const job = await ScorerJob.create(inject('storage'), { model: STARRY_NIGHT, card: await cardOf(STARRY_NIGHT) });
+  await job.addInputs({ 'a.png': await codec.encode(frame, 'png') });
+  const environment = await job.nextAttempt(['a.png'], {}, device);
+  return { job, ...(await job.finish(environment)) };
+}
+
+describe('the device', () => {
+  it.each([
+    ['auto', /^(cpu|cuda)/],
+    ['cpu', /^cpu$/],
+  ] as const)('%s is named in the result', async (device, ran) => {
+    const { result } = await score(device);
+    expect(result).toMatchObject({ outcome: 'completed', done: ['a'], device: expect.stringMatching(ran) });
+  });
+
+  it.each(['cuda', 'webgpu'] as const)(
+    '%s runs, or fails at once with the reason: never the CPU instead',
+    async (device) => {
+      const usable = await inspect(STARRY_NIGHT, 'mine', device).then(
+        () => true,
+        () => false,
+      );
+      const { result, job } = await score(device);
+      if (usable) {
+        expect(result.device).toMatch(device);
+        const expected = await score('cpu');
+        const [one, other] = [await job.output('a.png'), await expected.job.output('a.png')];
+        expect(psnr((await codec.decode(one)).data, (await codec.decode(other)).data)).toBeGreaterThan(40);
+        return;
+      }
+      expect(result).toMatchObject({ outcome: 'failed', device: 'none', done: [], failed: [] });
+      expect(result.failure).toMatchObject({
+        kind: 'user',
+        message: expect.stringMatching(
+          new RegExp(`^The device ${device} was asked for and cannot be used: .*[^.]\\.$`),
+        ),
+      });
+    },
+  );
+
+  it('is not blamed for a broken model', async () => {
+    const broken = path.join(ROOT, 'package.json');
+    expect(readFileSync(broken).length).toBeGreaterThan(0);
+    await expect(inspect(broken, 'mine', 'webgpu')).rejects.toThrow('The model "mine" is cut off or no ONNX model');
+  });
+});

@@ -1,0 +1,82 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { beforeAll, describe, expect, inject, it } from 'vitest';
+import type { ModelCard } from '../../../src/model-card/model-card.js';
+import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
+import { cardOf, ScorerJob, STARRY_NIGHT, startScorer } from '../../support/scorer/harness.js';
+import { paint } from '../../support/scorer/pictures.js';
+
+const NAMES = Array.from({ length: 24 }, (_, index) => `${String(index).padStart(3, '0')}.png`);
+let card: ModelCard;
+let frame: Buffer;
+beforeAll(async () => {
+  card = await cardOf(STARRY_NIGHT);
+  frame = await createSharpCodec().encode(paint(240, 160), 'png');
+});
+
+async function newJob(): Promise<ScorerJob> {
+  const job = await ScorerJob.create(inject('storage'), { model: STARRY_NIGHT, card });
+  await job.addInputs(Object.fromEntries(NAMES.map((name) => [name, frame])));
+  return job;
+}
+
+async function untilOutputs(job: ScorerJob, count: number): Promise<void> {
+  while ((await job.outputs()).size < count) await delay(20);
+}
+
+describe('a scorer that ends half-way', () => {
+  it('killed: the next one scores what is missing and nothing else', async () => {
+    const job = await newJob();
+    const { child, finished } = startScorer(await job.nextAttempt(NAMES));
+    await untilOutputs(job, 6);
+    child.kill('SIGKILL');
+    expect((await finished).signal).toBe('SIGKILL');
+    const before = await job.outputs();
+    expect(before.size).toBeLessThan(NAMES.length);
+    const { result } = await job.score(NAMES);
+    expect(result).toMatchObject({ outcome: 'completed', attempt: 2, failed: [] });
+    // Storage may still have finished an upload that was under way when the process died.
+    const skipped = result.skipped.map((name) => `${name}.png`);
+    expect(skipped).toEqual(expect.arrayContaining([...before.keys()]));
+    expect([...result.skipped, ...result.done].map((name) => `${name}.png`).toSorted()).toEqual(NAMES);
+    const after = await job.outputs();
+    expect([...after.keys()]).toEqual(NAMES);
+    for (const [name, etag] of before) expect(after.get(name)).toBe(etag);
+  });
+
+  it('told to stop: records what it did within five seconds and ends well', async () => {
+    const job = await newJob();
+    const { child, finished } = startScorer(await job.nextAttempt(NAMES));
+    await untilOutputs(job, 4);
+    const told = performance.now();
+    child.kill('SIGTERM');
+    expect(await finished).toMatchObject({ code: 0, signal: null, stderr: '' });
+    expect(performance.now() - told).toBeLessThan(5000);
+    const result = await job.result();
+    expect(result).toMatchObject({ outcome: 'interrupted', failed: [], skipped: [] });
+    expect(result.done.map((name) => `${name}.png`).toSorted()).toEqual([...(await job.outputs()).keys()]);
+    expect(result.done.length).toBeLessThan(NAMES.length);
+    expect((await job.progress()).progress).toMatchObject({ phase: 'ended', done: result.done.length });
+    expect(await job.log()).toContain('interrupted');
+  });
+
+  it('told to stop before it began: ends at once', async () => {
+    const job = await newJob();
+    const { child, finished } = startScorer(await job.nextAttempt(NAMES));
+    child.stdout?.once('data', () => child.kill('SIGTERM'));
+    expect((await finished).code).toBe(0);
+    expect(await job.result()).toMatchObject({ outcome: 'interrupted' });
+  });
+
+  it('writes progress while it runs', async () => {
+    const job = await newJob();
+    const { child } = startScorer(await job.nextAttempt(NAMES));
+    const phases = new Set<string>();
+    const look = async () => void phases.add((await job.progress()).progress.phase);
+    while (child.exitCode === null) {
+      await look().catch(() => undefined);
+      await delay(100);
+    }
+    await look();
+    expect([...phases]).toEqual(['starting', 'scoring', 'ended']);
+  });
+});

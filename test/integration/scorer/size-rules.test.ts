@@ -1,0 +1,68 @@
+import { describe, expect, inject, it } from 'vitest';
+import { completeCard, type ModelCard } from '../../../src/model-card/model-card.js';
+import type { AttemptResult } from '../../../src/container-contract/task.js';
+import { loadModel } from '../../../src/scorer/engine/loaded-model.js';
+import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
+import { ScorerJob } from '../../support/scorer/harness.js';
+import { paint, psnr } from '../../support/scorer/pictures.js';
+import { tinyModel } from '../../support/scorer/tiny-model.js';
+
+const codec = createSharpCodec();
+const frame = paint(61, 43);
+const FREE = ['b', 3, 'h', 'w'];
+
+/** The card for a model from `x` to `y` of one shape. */
+function cardFor(card: unknown, shape: (number | string)[], type = 'float32'): ModelCard {
+  return completeCard(card, { inputs: [{ name: 'x', type, shape }], outputs: [{ name: 'y', type, shape }] });
+}
+
+/** One frame through a scorer with a one-operator model. */
+async function score(model: Buffer, card: ModelCard): Promise<{ result: AttemptResult; job: ScorerJob }> {
+  const job = await ScorerJob.create(inject('storage'), { model, card });
+  await job.addInputs({ 'a.png': await codec.encode(frame, 'png') });
+  return { result: (await job.score(['a.png'])).result, job };
+}
+
+describe('a model that changes nothing gives the frame back', () => {
+  it.each([
+    ['padded to blocks', { input: { size: { multipleOf: 16, minimum: 64 } } }, FREE, 'float32'],
+    ['with values from -1 to 1, BGR', { input: { range: [-1, 1], channels: 'BGR' } }, FREE, 'float32'],
+    ['channels last', {}, ['b', 'h', 'w', 3], 'float32'],
+    ['as bytes', {}, ['b', 'h', 'w', 3], 'uint8'],
+    ['as halves, less a mean', { input: { mean: [127.5], std: [64, 32, 16] } }, FREE, 'float16'],
+    ['two at a time', {}, [2, 3, 43, 61], 'float32'],
+  ] as const)('%s', async (_what, partial, shape, type) => {
+    const card = cardFor(partial, [...shape], type);
+    const bytes = new Uint8Array(tinyModel({ operator: 'Identity', shape: [...shape], type }));
+    const model = await loadModel({ kind: 'load', model: bytes, card, style: undefined, threads: 1, device: 'cpu' });
+    for (const time of ['first', 'second'])
+      expect((await model.score([{ frame, original: frame }])).outcomes, time).toEqual([
+        { ok: true, output: { kind: 'picture', picture: frame } },
+      ]);
+    await model.release();
+  });
+
+  it.each([
+    ['of one size', {}, [1, 3, 96, 128]],
+    ['of one size, in its proportions', { input: { size: { keepProportions: true } } }, [1, 3, 96, 96]],
+    ['up to a longest side', { input: { size: { longestSide: 50, multipleOf: 8 } } }, FREE],
+  ])('nearly, %s', async (_what, card, shape) => {
+    const { job } = await score(tinyModel({ operator: 'Identity', shape }), cardFor(card, shape));
+    const scored = await codec.decode(await job.output('a.png'));
+    expect([scored.width, scored.height]).toEqual([61, 43]);
+    expect(psnr(scored.data, frame.data)).toBeGreaterThan(28);
+  });
+});
+
+describe('a model that gives no numbers', () => {
+  it('fails the item and says how many', async () => {
+    const { result } = await score(
+      tinyModel({ operator: 'Log', shape: FREE }),
+      cardFor({ input: { range: [-1, 1] } }, FREE),
+    );
+    expect(result).toMatchObject({ outcome: 'completed', done: [] });
+    expect(result.failed).toEqual([
+      { name: 'a', reason: expect.stringMatching(/^the model gave \d+ of 7869 values that are not finite numbers$/) },
+    ]);
+  });
+});

@@ -1,0 +1,236 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { BlockBlobClient } from '@azure/storage-blob';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { makeClip } from '../../support/clip.js';
+import { tinyModel } from '../../support/scorer/tiny-model.js';
+import { useStack } from '../../support/stack.js';
+
+const stack = useStack();
+let video = '';
+
+beforeAll(async () => {
+  video = await stack.client.upload('video', makeClip(path.join(stack.folder, 'clip.mp4'), { seconds: 1 }));
+});
+
+const post = (body: string | object) =>
+  fetch(`${stack.url}/api/jobs`, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body) });
+const refusal = async (answer: Response) => ({
+  status: answer.status,
+  ...((await answer.json()) as { error: string }),
+});
+
+describe('POST /api/jobs', () => {
+  test("answers 202 with the standard URLs and the job's own", async () => {
+    const answer = await post({ input: { video }, model: 'starry-night' });
+    expect(answer.status).toBe(202);
+    const body = (await answer.json()) as Record<string, string>;
+    expect(body.id).toMatch(/^clip-[a-z2-7]{8}$/);
+    for (const name of [
+      'statusQueryGetUri',
+      'sendEventPostUri',
+      'terminatePostUri',
+      'purgeHistoryDeleteUri',
+      'restartPostUri',
+      'suspendPostUri',
+      'resumePostUri',
+      'rewindPostUri',
+    ]) {
+      expect(body[name], name).toContain(body.id);
+    }
+    expect(answer.headers.get('location')).toBe(body.statusQueryGetUri);
+    expect(body.jobUrl).toBe(`${stack.url}/api/jobs/${body.id}`);
+    const standard = (await (await fetch(body.statusQueryGetUri ?? '')).json()) as Record<string, unknown>;
+    expect(standard).toMatchObject({ name: 'scoreJob', instanceId: body.id });
+    await stack.ended(body.id ?? '');
+  });
+
+  test.each([
+    ['malformed JSON', '{"input":', /not valid JSON/],
+    [
+      'an unknown property',
+      { input: { video: 'inbox/x.mp4' }, model: 'm', sytle: 1 },
+      /"sytle" is not a known property; remove or correct it/,
+    ],
+    ['a body over the limit', ' '.repeat(5000), /5000 bytes long; at most 4096 are accepted/],
+    [
+      'a video that is not there',
+      { input: { video: 'inbox/none.mp4' }, model: 'starry-night' },
+      /There is no video inbox\/none\.mp4/,
+    ],
+    [
+      'images that are not there',
+      { input: { images: 'inbox/none/' }, model: 'starry-night' },
+      /There is nothing below inbox\/none\/ in the media storage account; upload the images first\./,
+    ],
+    [
+      'a video and images',
+      { input: { video: 'inbox/x.mp4', images: 'inbox/x/' }, model: 'm' },
+      /"input" must name either a "video" or "images"/,
+    ],
+  ])('answers 400 and one sentence to %s', async (_, body, sentence) => {
+    const { status, error } = await refusal(await post(body));
+    expect(status).toBe(400);
+    expect(error).toMatch(sentence);
+  });
+
+  test('answers 400 to an unknown model', async () => {
+    const { status, error } = await refusal(await post({ input: { video }, model: 'rain-princess' }));
+    expect(status).toBe(400);
+    expect(error).toMatch(/There is no model "rain-princess"/);
+  });
+
+  test('answers 400 to a style picture that is not there', async () => {
+    const { status, error } = await refusal(
+      await post({ input: { video }, model: 'starry-night', style: 'styles/none.jpg' }),
+    );
+    expect(status).toBe(400);
+    expect(error).toMatch(/There is no style picture styles\/none\.jpg/);
+  });
+});
+
+describe('GET /api/jobs/{id}/files', () => {
+  const files = (id: string, query = '') => fetch(`${stack.url}/api/jobs/${id}/files${query}`);
+
+  test('answers 404 to a job that is not there and to a job with a video', async () => {
+    expect((await files('none-abcd2345')).status).toBe(404);
+    const id = await stack.client.start({ input: { video }, model: 'starry-night' });
+    await stack.ended(id);
+    expect(await refusal(await files(id))).toEqual({
+      status: 404,
+      error: `Job "${id}" is a video's: its one file is at /files/output.`,
+    });
+  });
+});
+
+describe('an image folder', () => {
+  const upload = async (names: string[]) => {
+    const { path: images, urls } = await stack.client.placeImages('folder', names, undefined);
+    await Promise.all(urls.map((url) => new BlockBlobClient(url).uploadData(Buffer.from('text'))));
+    return images;
+  };
+
+  test('without pictures fails the job with one sentence', async () => {
+    const id = await stack.client.start({ input: { images: await upload(['a.txt']) }, model: 'starry-night' });
+    const { state, error, stage } = await stack.ended(id);
+    expect({ state, stage, kind: error?.kind }).toEqual({ state: 'failed', stage: 'finish', kind: 'user' });
+    expect(error?.message).toMatch(/^There is no JPEG, .+ below inbox\/.+\/folder\/, but one file of another kind; /);
+    expect(await (await fetch(`${stack.url}/api/jobs/${id}/files`)).json()).toEqual({ files: [], next: null });
+  });
+
+  test('with a style picture for a model without a style input fails the job with one sentence', async () => {
+    const style = await stack.client.upload('style', path.join(stack.folder, 'clip.mp4'));
+    const id = await stack.client.start({ input: { images: await upload(['a.jpg']) }, model: 'starry-night', style });
+    const { error } = await stack.ended(id);
+    expect(error?.message).toMatch(/"starry-night" has no style input; leave the property "style" out\./);
+  });
+});
+
+describe('GET /api/jobs/{id}', () => {
+  test('shows the counts, the rate and the seconds per stage of a finished job', async () => {
+    const id = await stack.client.start({
+      input: { video },
+      model: 'starry-night',
+      batch: { size: 4, maxParallel: 2 },
+    });
+    const status = await stack.ended(id);
+    expect(status).toMatchObject({
+      id,
+      state: 'done',
+      stage: 'finish',
+      items: { total: 12, done: 12, failed: 0 },
+      batches: { total: 3, pending: 0, running: 0, done: 3, failed: 0 },
+      secondsLeft: null,
+      error: null,
+      output: `outbox/${id}.mp4`,
+      warnings: [],
+    });
+    expect(Object.keys(status.stages)).toEqual(['prepare', 'split', 'score', 'stitch', 'finish']);
+    for (const seconds of Object.values(status.stages)) expect(seconds).toBeGreaterThan(0);
+    expect(Object.keys(status.phases)).toEqual(['queued', 'started', 'modelLoaded', 'firstItem', 'lastItem']);
+    expect(status.phases.modelLoaded?.mean).toBeGreaterThan(0);
+    expect(status.phases.modelLoaded?.longest).toBeGreaterThanOrEqual(status.phases.modelLoaded?.mean ?? 0);
+    expect(status.framesPerSecond).toBeCloseTo(12 / (status.stages.score ?? 0), 1);
+  });
+
+  test.each(['none-abcd2345', '..%2Fsecret', 'UPPER'])('answers 404 to %s', async (id) => {
+    expect((await fetch(`${stack.url}/api/jobs/${id}`)).status).toBe(404);
+  });
+});
+
+describe('DELETE /api/jobs/{id}', () => {
+  const cancel = (id: string) => fetch(`${stack.url}/api/jobs/${id}`, { method: 'DELETE' });
+
+  test('cancels a job at once after its start', async () => {
+    const id = await stack.client.start({ input: { video }, model: 'starry-night' });
+    expect((await cancel(id)).status).toBe(202);
+    expect(await stack.ended(id)).toMatchObject({ state: 'cancelled', error: { message: 'The job was cancelled.' } });
+    expect((await cancel(id)).status).toBe(410);
+  });
+
+  test('answers 404 to a job that is not there', async () => {
+    expect((await cancel('none-abcd2345')).status).toBe(404);
+  });
+});
+
+describe('POST /api/uploads', () => {
+  test.each([
+    '{',
+    '{}',
+    '{"kind":"secret","name":"a"}',
+    '{"kind":"video","name":"../a"}',
+    '{"kind":"video","name":"a","more":1}',
+    '{"kind":"images","name":"a"}',
+    '{"kind":"images","name":"a","names":[]}',
+    '{"kind":"images","name":"a","names":["b.jpg"],"path":"outbox/abcd2345/a/"}',
+    '{"kind":"images","name":"a","names":["b.jpg"],"path":"inbox/abcd2345/a/../b/"}',
+  ])('answers 400 to %s', async (body) => {
+    const { status, error } = await refusal(await fetch(`${stack.url}/api/uploads`, { method: 'POST', body }));
+    expect(status).toBe(400);
+    expect(error).toMatch(/^An upload is asked for with/);
+  });
+
+  test.each(['../a.jpg', 'a//b.jpg', '/a.jpg', 'a.', 'a\\b.jpg', 'a\n.jpg', ''])(
+    'gives no place to an image called %j',
+    async (name) => {
+      const body = JSON.stringify({ kind: 'images', name: 'holiday', names: ['a.jpg', name] });
+      const { status, error } = await refusal(await fetch(`${stack.url}/api/uploads`, { method: 'POST', body }));
+      expect(status).toBe(400);
+      expect(error).toMatch(/^An image cannot be called /);
+    },
+  );
+
+  test('gives the images of one folder one place, in several requests', async () => {
+    const first = await stack.client.placeImages('my holiday', ['a.jpg', 'b/ä #1.png'], undefined);
+    expect(first.path).toMatch(/^inbox\/[a-z2-7]{8}\/my-holiday\/$/);
+    expect(first.urls.map((url) => decodeURIComponent(new URL(url).pathname))).toEqual([
+      expect.stringMatching(/\/my-holiday\/a\.jpg$/),
+      expect.stringMatching(/\/my-holiday\/b\/ä #1\.png$/),
+    ]);
+    expect((await stack.client.placeImages('my holiday', ['c.jpg'], first.path)).path).toBe(first.path);
+  });
+
+  test('stores a label file with a model, and its labels are checked against the model', async () => {
+    const files = { 'm.onnx': tinyModel({ operator: 'Identity', shape: [1, 3, 2, 2] }), 'm.txt': 'cat\ndog\n' };
+    const card = { 'm.json': '{"output": {"kind": "classes", "labels": "m.txt"}}' };
+    for (const [name, bytes] of Object.entries({ ...files, ...card }))
+      writeFileSync(path.join(stack.folder, name), bytes);
+    const file = (name: string) => path.join(stack.folder, name);
+    const model = await stack.client.upload('model', file('m.onnx'), { card: file('m.json'), labels: file('m.txt') });
+    const { error } = await stack.ended(await stack.client.start({ input: { video }, model }));
+    expect(error?.kind).toBe('user');
+    expect(error?.message).toMatch(/^The model gives 12 classes, but its card or label file names 2/);
+  });
+
+  test('gives each file a place of its own', async () => {
+    const ask = async () =>
+      (
+        (await (
+          await fetch(`${stack.url}/api/uploads`, { method: 'POST', body: '{"kind":"video","name":"a.mp4"}' })
+        ).json()) as { path: string }
+      ).path;
+    const [first, second] = [await ask(), await ask()];
+    expect(first).toMatch(/^inbox\/[a-z2-7]{8}\/a\.mp4$/);
+    expect(first).not.toBe(second);
+  });
+});

@@ -1,0 +1,107 @@
+import { randomBytes } from 'node:crypto';
+import { InvocationContext } from '@azure/functions';
+import { expect, inject, test } from 'vitest';
+import { createAciCompute } from '../../../src/compute/aci/provider.js';
+import { createUnconfigured } from '../../../src/compute/unconfigured.js';
+import { jobOf, MANIFEST, STOP } from '../../../src/job-store/layout.js';
+import { readJson, writeJson } from '../../../src/storage/storage.js';
+import { openAzurite } from '../../support/storage.js';
+import { createSweep } from '../../../src/triggers/sweep.js';
+import { aciSettings, FOREVER, launchOf, useEmulator } from '../../support/aci.js';
+import { containerApps, liveExecutions } from '../../support/container-apps.js';
+
+const azure = useEmulator();
+const connection = inject('storage');
+const storage = openAzurite(connection);
+const TIMER = {
+  isPastDue: false,
+  schedule: { adjustForDST: true },
+  scheduleStatus: { last: '', next: '', lastUpdated: '' },
+};
+
+/** `states`: runtime status by job; of others the app knows nothing. */
+async function sweep(endpoint = azure.emulator.url, states: Record<string, string> = {}): Promise<string[]> {
+  const logged: string[] = [];
+  const context = new InvocationContext({ logHandler: (_, ...words: unknown[]) => logged.push(words.join(' ')) });
+  const compute = {
+    local: createUnconfigured('not here'),
+    aci: createAciCompute(aciSettings(endpoint)),
+    'container-apps': containerApps(azure, {}, endpoint),
+  };
+  await createSweep({ storage, compute, stateOf: (_, id) => Promise.resolve(states[id]) })(TIMER, context);
+  return logged;
+}
+
+async function launch(more: { jobId?: string; deadline?: number } = {}): Promise<string> {
+  const jobId = more.jobId ?? `job-${randomBytes(4).toString('hex')}`;
+  await jobOf(storage, jobId).createIfNotExists();
+  const request = launchOf(FOREVER, { deadline: Date.now() + 3_600_000, ...more, jobId });
+  await createAciCompute(aciSettings(azure.emulator.url)).launch(request);
+  return request.name;
+}
+
+test('the sweeper removes what no living job owns, says so, and leaves the rest alone', async () => {
+  const living = await launch();
+  const late = await launch({ deadline: Date.now() - 1000 });
+  const ended = await launch({ jobId: 'ended-k3v9q2xa' });
+  await writeJson(jobOf(storage, 'ended-k3v9q2xa'), MANIFEST, {});
+  const logged = await sweep();
+  expect([...azure.emulator.azure.groups.keys()]).toEqual([living]);
+  expect(logged.toSorted()).toEqual(
+    [
+      expect.stringMatching(`removed the aci container ${late}: its deadline .* has passed`) as string,
+      `sweep: removed the aci container ${ended}: job ended-k3v9q2xa has ended`,
+    ].toSorted(),
+  );
+  expect(await sweep()).toEqual([]);
+});
+
+test('a job that was terminated keeps no container and gets no other one, and one that runs keeps its own', async () => {
+  const terminated = await launch({ jobId: 'terminated-k3v9q2xa' });
+  const running = await launch({ jobId: 'running-k3v9q2xa' });
+  const states = { 'terminated-k3v9q2xa': 'Terminated', 'running-k3v9q2xa': 'Running' };
+  expect(await sweep(undefined, states)).toEqual([
+    `sweep: removed the aci container ${terminated}: job terminated-k3v9q2xa was ended as Terminated and has removed nothing itself`,
+  ]);
+  expect(azure.emulator.azure.groups.has(running)).toBe(true);
+  expect(await readJson(jobOf(storage, 'terminated-k3v9q2xa'), STOP)).toMatchObject({ reason: 'cancelled' });
+});
+
+test('a container that cannot be removed is reported and does not keep the next one', async () => {
+  const stuck = await launch({ deadline: Date.now() - 1000 });
+  const late = await launch({ deadline: Date.now() - 1000 });
+  azure.emulator.faults.add({ on: 'DELETE', of: stuck, status: 409, code: 'ContainerGroupTransitioning' });
+  const logged = await sweep();
+  expect(logged).toHaveLength(2);
+  expect(logged[0]).toMatch(`sweep: the aci container ${stuck} is still there: The container group is still changing`);
+  expect(logged[1]).toMatch(`sweep: removed the aci container ${late}`);
+  expect(await sweep()).toEqual([expect.stringMatching(`removed the aci container ${stuck}`)]);
+});
+
+test('the groups of another app in the same resource group are not touched', async () => {
+  const foreign = launchOf(FOREVER, { deadline: Date.now() - 1000 });
+  await createAciCompute(aciSettings(azure.emulator.url, { ACI_HUB: 'other' })).launch(foreign);
+  await sweep();
+  expect(azure.emulator.azure.groups.has(foreign.name)).toBe(true);
+});
+
+test('the executions of Container Apps are swept alike, and an ended one is not mistaken for one that runs', async () => {
+  const apps = containerApps(azure);
+  const [living, late, ended] = [launchOf(FOREVER), launchOf(FOREVER), launchOf(FOREVER)];
+  await apps.launch({ ...living, deadline: Date.now() + 3_600_000 });
+  await apps.launch({ ...late, deadline: Date.now() - 1000 });
+  await apps.launch({ ...ended, deadline: Date.now() - 1000 });
+  await apps.remove(ended.name);
+  await jobOf(storage, living.jobId).createIfNotExists();
+  expect((await sweep()).filter((line) => line.includes('container-apps'))).toEqual([
+    expect.stringMatching(`removed the container-apps container ${late.name}: its deadline .* has passed`),
+  ]);
+  expect(liveExecutions(azure)).toEqual([living.name]);
+});
+
+test('a compute that is away is reported and does not end the sweep', async () => {
+  expect(await sweep('http://127.0.0.1:9')).toEqual([
+    expect.stringMatching(/^sweep: aci: Azure was not reached/),
+    expect.stringMatching(/^sweep: container-apps: Azure was not reached/),
+  ]);
+});

@@ -1,0 +1,143 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, inject } from 'vitest';
+import { type Emulator, startEmulator } from '../../../azure-emulator/src/emulator.js';
+import { createActivities } from '../../../src/activities/index.js';
+import type { Ports } from '../../../src/activities/ports.js';
+import { createAciCompute } from '../../../src/compute/aci/provider.js';
+import { createContainerAppsCompute } from '../../../src/compute/container-apps/provider.js';
+import { createUnconfigured } from '../../../src/compute/unconfigured.js';
+import { failureOf } from '../../../src/job/outcome.js';
+import { createMedia } from '../../../src/media/media.js';
+import { createModelInspector, type ModelInspector } from '../../../src/scorer/engine/inspect.js';
+import { mediaBlob, modelBlob, modelsOf, scoredIndex, workOf } from '../../../src/job-store/layout.js';
+import { readSealingKey } from '../../../src/storage/sealing-key.js';
+import { isPlatformError } from '../../../src/storage/storage.js';
+import { openAzurite } from '../storage.js';
+import { tinyModel } from '../scorer/tiny-model.js';
+import { aciSettings } from '../aci.js';
+import { makeClip, tools } from '../clip.js';
+import { containerAppsSettings } from '../container-apps.js';
+
+export const FRAMES = 8;
+export const VIDEO = 'inbox/chaos.mp4';
+export const MODEL = 'chaos-identity';
+/** With these a batch takes long enough to be struck in its middle. */
+export const SLOW_MODEL = 'starry-night';
+export const LARGE_VIDEO = 'inbox/chaos-large.mp4';
+
+const ROOT = path.resolve(import.meta.dirname, '../../..');
+const SCORER = [path.join(ROOT, 'dist/processes/attached.js'), path.join(ROOT, 'dist/scorer/bundle/main.js')];
+const connection = inject('storage');
+const storage = openAzurite(connection);
+/** A request to Azure without an answer is given up soon. */
+const TIMEOUT_MS = 6000;
+const POLL = '0.25';
+
+export interface World {
+  emulator: Emulator;
+  storage: typeof storage;
+  /** The activities on a host that has just started: nothing is remembered, and the disk is empty. */
+  newHost(region: string): (name: string, input: object) => Promise<unknown>;
+}
+
+/** Emulated Azure whose containers are real scorers, real storage, a tiny clip and a tiny model, for all tests of a file. */
+export function useWorld(): World {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'scoring-chaos-'));
+  const world = { storage, newHost: (region) => newHost(world, folder, region) } as World;
+  beforeAll(async () => {
+    world.emulator = await startEmulator({
+      port: 0,
+      command: [process.execPath, ...SCORER],
+      inherited: { PATH: process.env.PATH, HOME: process.env.HOME },
+      delays: { waitMs: 20, pullMs: 20 },
+      quotas: { ContainerGroups: 1000, StandardCores: 1000 },
+    });
+    const clip = (name: string, size: string) =>
+      makeClip(path.join(folder, name), { size, rate: String(FRAMES), seconds: 1, sound: false });
+    await storage.media.getContainerClient('inbox').createIfNotExists();
+    await storage.media.getContainerClient('outbox').createIfNotExists();
+    await mediaBlob(storage, VIDEO).uploadFile(clip('small.mp4', '64x36'));
+    await mediaBlob(storage, LARGE_VIDEO).uploadFile(clip('large.mp4', '384x216'));
+    await modelsOf(storage).createIfNotExists();
+    const model = tinyModel({ operator: 'Relu', shape: [1, 3, 'height', 'width'] });
+    await modelsOf(storage).getBlockBlobClient(modelBlob(MODEL)).uploadData(model);
+    const slow = path.join(ROOT, 'models', modelBlob(SLOW_MODEL));
+    await modelsOf(storage).getBlockBlobClient(modelBlob(SLOW_MODEL)).uploadFile(slow);
+  });
+  afterAll(async () => {
+    await world.emulator.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return world;
+}
+
+const inspect = createModelInspector({ PATH: process.env.PATH }, path.join(ROOT, 'dist/scorer/engine/inspect-main.js'));
+const signatures = new Map<string, ReturnType<ModelInspector>>();
+/** All runs have the same models: each is inspected once. */
+const inspectOnce: ModelInspector = (file, name) => {
+  const signature = signatures.get(name) ?? inspect(file, name);
+  signatures.set(name, signature);
+  return signature;
+};
+
+function newHost({ emulator }: World, folder: string, region: string): ReturnType<World['newHost']> {
+  mkdirSync(path.join(folder, 'hosts'), { recursive: true });
+  const ports: Ports = {
+    storage,
+    media: createMedia(tools),
+    compute: {
+      local: createUnconfigured('The runs are on Azure.'),
+      aci: createAciCompute(aciSettings(emulator.url, { ACI_REGIONS: region, ACI_CPU: '1', ACI_POLL_SECONDS: POLL }), {
+        timeout: TIMEOUT_MS,
+      }),
+      'container-apps': createContainerAppsCompute(
+        containerAppsSettings(emulator.url, { CONTAINER_APPS_CPU: '1', CONTAINER_APPS_POLL_SECONDS: POLL }),
+        () => readSealingKey(storage),
+        TIMEOUT_MS,
+      ),
+    },
+    inspectModel: inspectOnce,
+    tempFolder: mkdtempSync(path.join(folder, 'hosts', 'host-')),
+    bundledModels: folder,
+  };
+  const activities: Record<string, (input: never) => Promise<object>> = createActivities(ports);
+  return async (name, input) => {
+    try {
+      return { ok: true, value: await activities[name]?.(input as never) };
+    } catch (error) {
+      return failureOf(error, isPlatformError);
+    }
+  };
+}
+
+/** MD5 of every scored frame of a job, by index. */
+export async function scoredFrames(jobId: string): Promise<Map<number, string>> {
+  const found = new Map<number, string>();
+  for await (const { name, properties } of workOf(storage, jobId).listBlobsFlat({ prefix: 'scored/' })) {
+    const index = scoredIndex(name);
+    if (index !== undefined) found.set(index, Buffer.from(properties.contentMD5 ?? []).toString('hex'));
+  }
+  return found;
+}
+
+/** Names of a job's groups and executions: that stand or run, that were ever created, and that were while they stood. */
+export function containersOf(
+  { azure, apps }: Emulator,
+  jobId: string,
+): {
+  left: string[];
+  created: string[];
+  replaced: string[];
+} {
+  const own = (names: string[]) => names.filter((name) => name.startsWith(`${jobId}-`));
+  const launch = (template: { containers: { env?: { name: string; value?: string }[] }[] }) =>
+    template.containers[0]?.env?.find(({ name }) => name === 'SCORER_LAUNCH')?.value ?? '';
+  const live = apps.executions.filter(({ isLive }) => isLive).map(({ template }) => launch(template));
+  return {
+    left: [...own([...azure.groups.keys()]), ...own(live)],
+    created: [...own(azure.created), ...own(apps.started.map(launch))],
+    replaced: own(azure.replaced),
+  };
+}

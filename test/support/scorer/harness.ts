@@ -1,0 +1,167 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { BlobServiceClient, ContainerSASPermissions, type ContainerClient } from '@azure/storage-blob';
+import type { Device } from '../../../src/job/device.js';
+import type { ModelCard } from '../../../src/model-card/model-card.js';
+import { completeCard } from '../../../src/model-card/model-card.js';
+import type { AttemptProgress, AttemptResult, ScoreTask } from '../../../src/container-contract/task.js';
+import { inspectModel } from '../../../src/scorer/engine/inspect.js';
+
+export const ROOT = path.resolve(import.meta.dirname, '../../..');
+export const STARRY_NIGHT = path.join(ROOT, 'models/starry-night.onnx');
+export async function cardOf(modelFile: string, cardFile?: string): Promise<ModelCard> {
+  const card: unknown = cardFile === undefined ? {} : JSON.parse(readFileSync(cardFile, 'utf8'));
+  return completeCard(card, await inspectModel(modelFile, path.basename(modelFile)));
+}
+
+export interface Finished {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+  /** Milliseconds from start to exit. */
+  took: number;
+}
+
+/** A job of its own in the shared storage: a job container, a work container, a model and a task. */
+export class ScorerJob {
+  attempt = 0;
+
+  private constructor(
+    readonly job: ContainerClient,
+    readonly work: ContainerClient,
+    private readonly card: ModelCard,
+    private readonly style: boolean,
+  ) {}
+
+  static async create(
+    storage: string,
+    options: { model: string | Buffer; card: ModelCard; style?: Buffer },
+  ): Promise<ScorerJob> {
+    const service = BlobServiceClient.fromConnectionString(storage);
+    const id = randomUUID();
+    const job = service.getContainerClient(`job-${id}`);
+    const work = service.getContainerClient(`work-${id}`);
+    await Promise.all([job.create(), work.create()]);
+    const model = typeof options.model === 'string' ? readFileSync(options.model) : options.model;
+    await job.getBlockBlobClient('model.onnx').uploadData(model);
+    if (options.style) await work.getBlockBlobClient('style').uploadData(options.style);
+    return new ScorerJob(job, work, options.card, options.style !== undefined);
+  }
+
+  async addInputs(files: Record<string, Buffer>): Promise<void> {
+    for (const [name, bytes] of Object.entries(files))
+      await this.work.getBlockBlobClient(`frames/${name}`).uploadData(bytes);
+  }
+
+  /** Writes the task of the next attempt and gives the environment of its scorer. `names` are files in `frames/`. */
+  async nextAttempt(
+    names: string[],
+    extra: Record<string, string> = {},
+    device?: Device,
+  ): Promise<Record<string, string>> {
+    this.attempt += 1;
+    const task: ScoreTask = {
+      jobId: 'test',
+      batch: 3,
+      attempt: this.attempt,
+      items: names.map((name) => ({ name: path.parse(name).name, input: `frames/${name}`, output: `scored/${name}` })),
+      card: this.card,
+      device,
+      progressBlob: `progress-${this.attempt}.json`,
+      resultBlob: `result-${this.attempt}.json`,
+      logBlob: `log-${this.attempt}.txt`,
+    };
+    await this.write(`task-${this.attempt}.json`, JSON.stringify(task));
+    return { ...(await this.environment()), ...extra };
+  }
+
+  async environment(): Promise<Record<string, string>> {
+    const sas = (container: ContainerClient) =>
+      container.generateSasUrl({
+        permissions: ContainerSASPermissions.parse('rcwl'),
+        expiresOn: new Date(Date.now() + 3_600_000),
+      });
+    const [jobUrl, workUrl] = await Promise.all([sas(this.job), sas(this.work)]);
+    const blob = (url: string, name: string) => url.replace('?', `/${name}?`);
+    return {
+      TASK_BLOB: `task-${this.attempt}.json`,
+      JOB_CONTAINER_URL: jobUrl,
+      WORK_CONTAINER_URL: workUrl,
+      MODEL_URL: blob(jobUrl, 'model.onnx'),
+      ...(this.style ? { STYLE_URL: blob(workUrl, 'style') } : {}),
+    };
+  }
+
+  /** Scores these frames with a scorer of its own and gives what it recorded. */
+  async score(names: string[], extra?: Record<string, string>): Promise<{ finished: Finished; result: AttemptResult }> {
+    return this.finish(await this.nextAttempt(names, extra));
+  }
+
+  /** Runs a scorer to its end and gives what it recorded. */
+  async finish(environment: Record<string, string>): Promise<{ finished: Finished; result: AttemptResult }> {
+    const finished = await startScorer(environment).finished;
+    return { finished, result: await this.result() };
+  }
+
+  async result(): Promise<AttemptResult> {
+    return JSON.parse(
+      (await this.job.getBlobClient(`result-${this.attempt}.json`).downloadToBuffer()).toString(),
+    ) as AttemptResult;
+  }
+
+  async progress(): Promise<{ progress: AttemptProgress; metadata: Record<string, string> }> {
+    const blob = this.job.getBlobClient(`progress-${this.attempt}.json`);
+    const progress = JSON.parse((await blob.downloadToBuffer()).toString()) as AttemptProgress;
+    return { progress, metadata: (await blob.getProperties()).metadata ?? {} };
+  }
+
+  async log(): Promise<string> {
+    return (await this.job.getBlobClient(`log-${this.attempt}.txt`).downloadToBuffer()).toString();
+  }
+
+  output(name: string): Promise<Buffer> {
+    return this.work.getBlobClient(`scored/${name}`).downloadToBuffer();
+  }
+
+  /** Output names with their ETags. */
+  async outputs(): Promise<Map<string, string>> {
+    const found = new Map<string, string>();
+    for await (const blob of this.work.listBlobsFlat({ prefix: 'scored/' }))
+      found.set(path.basename(blob.name), blob.properties.etag);
+    return found;
+  }
+
+  async write(name: string, text: string): Promise<void> {
+    await this.job.getBlockBlobClient(name).uploadData(Buffer.from(text));
+  }
+}
+
+export function startScorer(env: Record<string, string>): { child: ChildProcess; finished: Promise<Finished> } {
+  return startProgram('scorer/bundle/main.js', [], env);
+}
+
+export function startProgram(
+  name: string,
+  args: string[],
+  env: Record<string, string> = {},
+): { child: ChildProcess; finished: Promise<Finished> } {
+  const started = performance.now();
+  const child = spawn(process.execPath, [path.join(ROOT, 'dist', name), ...args], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const text = { stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text.stdout += chunk));
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (text.stderr += chunk));
+  const finished = once(child, 'close').then(([code, signal]: (number | NodeJS.Signals | null)[]) => ({
+    code: code as number | null,
+    signal: signal as NodeJS.Signals | null,
+    ...text,
+    took: performance.now() - started,
+  }));
+  return { child, finished };
+}

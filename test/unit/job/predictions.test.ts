@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest';
+import { csvHeader, csvLines } from '../../../src/job/predictions.js';
+
+test('each class has its line, the best first', () => {
+  expect(csvHeader('classes')).toBe('item,rank,index,label,score\r\n');
+  const classes = [
+    { index: 285, label: 'Egyptian cat', score: 0.5 },
+    { index: 3, score: 0.25 },
+  ];
+  expect(csvLines('classes', { item: 'cat.jpg', classes })).toBe(
+    'cat.jpg,1,285,Egyptian cat,0.5\r\ncat.jpg,2,3,,0.25\r\n',
+  );
+});
+
+test('each box has its line, and an item without boxes one with its name only', () => {
+  expect(csvHeader('detections')).toBe('item,index,label,score,left,top,right,bottom\r\n');
+  const detections = [{ index: 1, label: 'face', score: 0.9, box: [1, 2.5, 30, 40] }];
+  expect(csvLines('detections', { item: 'a.jpg', detections })).toBe('a.jpg,1,face,0.9,1,2.5,30,40\r\n');
+  expect(csvLines('detections', { item: 'b.jpg', detections: [] })).toBe('b.jpg,,,,,,,\r\n');
+});
+
+test('names and labels may hold commas, quotes and line breaks', () => {
+  const classes = [{ index: 0, label: 'tench, "Tinca"', score: 1 }];
+  expect(csvLines('classes', { item: 'a,\nb.jpg', classes })).toBe('"a,\nb.jpg",1,0,"tench, ""Tinca""",1\r\n');
+});
+
+test('no name or label runs as a formula in a spreadsheet, and numbers stay numbers', () => {
+  const classes = [{ index: 0, label: '=HYPERLINK("http://x","y")', score: -1.5 }];
+  expect(csvLines('classes', { item: '@a.jpg', classes })).toBe(
+    `'@a.jpg,1,0,"'=HYPERLINK(""http://x"",""y"")",-1.5\r\n`,
+  );
+  expect(csvLines('file', { item: '+a.jpg', file: '-a.npy' })).toBe("'+a.jpg,'-a.npy\r\n");
+});
+
+test('files are named', () => {
+  expect(csvHeader('file') + csvLines('file', { item: 'x/a.jpg', file: 'x/a.npy' })).toBe(
+    'item,file\r\nx/a.jpg,x/a.npy\r\n',
+  );
+});

@@ -1,0 +1,64 @@
+import { describe, expect, test } from 'vitest';
+import { planBatches } from '../../../src/job/plan.js';
+import { countProgress, estimate, type RunningCounts, type SettledCounts } from '../../../src/job/progress.js';
+
+const plan = planBatches(100, 25, 2);
+const settled = (
+  batch: number,
+  state: SettledCounts['state'],
+  done: number,
+  failed = 0,
+  attempt = 1,
+): SettledCounts => ({ batch, attempt, done, failed, state });
+const report = (batch: number, attempt: number, done: number, failed = 0, skipped = 0): RunningCounts => ({
+  batch,
+  attempt,
+  done,
+  failed,
+  skipped,
+});
+
+describe('the progress of a job', () => {
+  test('begins with every batch pending', () => {
+    expect(countProgress(plan, [], [])).toEqual({
+      items: { total: 100, done: 0, failed: 0 },
+      batches: { total: 4, pending: 4, running: 0, done: 0, failed: 0 },
+    });
+  });
+
+  test('adds settled batches and running containers', () => {
+    const counts = countProgress(plan, [settled(0, 'done', 24, 1)], [report(0, 1, 24, 1), report(1, 1, 10)]);
+    expect(counts.items).toEqual({ total: 100, done: 34, failed: 1 });
+    expect(counts.batches).toEqual({ total: 4, pending: 2, running: 1, done: 1, failed: 0 });
+  });
+
+  test('does not count an item twice when a batch is retried', () => {
+    const counts = countProgress(plan, [settled(0, 'retrying', 12)], [report(0, 1, 11), report(0, 2, 5)]);
+    expect(counts.items.done).toBe(17);
+    expect(counts.batches).toEqual({ total: 4, pending: 3, running: 1, done: 0, failed: 0 });
+  });
+
+  test('counts a batch that was given up as failed', () => {
+    expect(countProgress(plan, [settled(3, 'failed', 20, 5)], []).batches).toEqual({
+      total: 4,
+      pending: 3,
+      running: 0,
+      done: 0,
+      failed: 1,
+    });
+  });
+
+  test('never shows more done than there is', () => {
+    expect(countProgress(planBatches(10, 10, 1), [], [report(0, 1, 10, 0, 3)]).items.done).toBe(10);
+  });
+});
+
+describe('an estimate', () => {
+  test('is unknown until something has been done', () => {
+    expect(estimate(0, 10, 5, 0)).toEqual({ rate: null, secondsLeft: null });
+  });
+
+  test('goes on at the rate so far and adds what follows', () => {
+    expect(estimate(20, 100, 10, 3)).toEqual({ rate: 2, secondsLeft: 43 });
+  });
+});

@@ -1,0 +1,124 @@
+import { describe, expect, test } from 'vitest';
+import {
+  type AttemptFailure,
+  backoffSeconds,
+  type BatchHistory,
+  NEW_BATCH,
+  nextStep,
+  PLATFORM_PATIENCE_SECONDS,
+  withFailure,
+} from '../../../src/job/retry.js';
+
+const policy = { maxAttempts: 3, firstDelaySeconds: 5 };
+const HOUR = 3600;
+
+/** `at` in seconds. */
+const failure = (kind: AttemptFailure['kind'], at = 0, progressed = false): AttemptFailure => ({
+  kind,
+  progressed,
+  at: at * 1000,
+});
+const after = (failures: AttemptFailure[]): BatchHistory => failures.reduce(withFailure, NEW_BATCH);
+
+/** What is decided after the last of these. */
+function decide(failures: AttemptFailure[], name = 'b') {
+  const last = failures.at(-1);
+  if (!last) throw new Error('There is at least one failure.');
+  return nextStep(policy, after(failures), last, name);
+}
+
+function platformDelay(name: string, failures: number, retryAfterSeconds?: number): number {
+  const history: BatchHistory = { charged: 0, platform: failures, platformSince: 0 };
+  const next = nextStep(policy, history, { ...failure('platform', 60), retryAfterSeconds }, name);
+  return next.step === 'retry' ? next.delaySeconds : Number.NaN;
+}
+
+describe('after an attempt that left items missing', () => {
+  test('the batch waits the first delay, then twice as long', () => {
+    expect(decide([failure('charged')])).toEqual({ step: 'retry', delaySeconds: 5 });
+    expect(decide([failure('charged'), failure('charged')])).toEqual({ step: 'retry', delaySeconds: 10 });
+  });
+
+  test('the batch is given up when its attempts are spent, and the sentence says how many', () => {
+    expect(decide([failure('charged'), failure('charged'), failure('charged')])).toEqual({
+      step: 'give-up',
+      why: 'items are still missing after 3 of 3 attempts',
+    });
+  });
+
+  test('a failure of the platform is waited out, however many there were', () => {
+    const delay = platformDelay('b', 50);
+    expect(delay).toBeGreaterThanOrEqual(300);
+    expect(delay).toBeLessThan(375);
+  });
+
+  test('batches that fail together come back one by one, each time the same way in a replay', () => {
+    const delays = Array.from({ length: 100 }, (_, batch) => platformDelay(`coast ${batch}`, 1));
+    expect(new Set(delays.map((delay) => delay.toFixed(2))).size).toBeGreaterThan(50);
+    expect(Math.min(...delays)).toBeGreaterThanOrEqual(5);
+    expect(Math.max(...delays)).toBeLessThan(6.25);
+    expect(platformDelay('coast 7', 1)).toBe(delays[7]);
+    expect(platformDelay('coast 7', 2)).not.toBe(2 * (delays[7] ?? 0));
+  });
+
+  test('a platform that says how long to wait is not asked before that', () => {
+    expect(platformDelay('b', 1, 90)).toBeGreaterThanOrEqual(90);
+    expect(platformDelay('b', 50, 1)).toBeGreaterThanOrEqual(300);
+  });
+});
+
+describe('the patience with the platform', () => {
+  const GIVE_UP = { step: 'give-up', why: 'the platform failed 2 times in a row within 7200 seconds' };
+
+  test('begins with the first failure, however long the batch has been scored before', () => {
+    expect(decide([failure('platform', 50 * HOUR)]).step).toBe('retry');
+    expect(decide([failure('platform', 50 * HOUR), failure('platform', 52 * HOUR - 1)]).step).toBe('retry');
+  });
+
+  test('ends after two hours of failures in a row', () => {
+    expect(decide([failure('platform', 50 * HOUR), failure('platform', 52 * HOUR)])).toEqual(GIVE_UP);
+  });
+
+  test('begins anew after an attempt that scored something before the platform ended it', () => {
+    const failures = [failure('platform', 0), failure('platform', 3 * HOUR, true)];
+    expect(decide(failures).step).toBe('retry');
+    expect(decide([...failures, failure('platform', 5 * HOUR - 1)]).step).toBe('retry');
+    expect(decide([...failures, failure('platform', 5 * HOUR)])).toEqual(GIVE_UP);
+  });
+
+  test('begins anew after an attempt that was charged: the platform let it run', () => {
+    expect(decide([failure('platform', 0), failure('charged', 1), failure('platform', 3 * HOUR)]).step).toBe('retry');
+  });
+
+  test('and its pauses begin anew together', () => {
+    const many = Array.from({ length: 9 }, (_, k) => failure('platform', k));
+    const next = decide([...many, failure('platform', 10, true)]);
+    expect(next.step === 'retry' && next.delaySeconds).toBeLessThan(6.25);
+  });
+
+  test('holds for every order of five failures: two hours since the last progress or charged end, and no attempt twice', () => {
+    const kinds = (['charged', 'platform'] as const).flatMap((kind) => [false, true].map((made) => ({ kind, made })));
+    const orders = Array.from({ length: kinds.length ** 5 }, (_, order) =>
+      Array.from({ length: 5 }, (__, place) => kinds[Math.floor(order / kinds.length ** place) % kinds.length]),
+    );
+    for (const order of orders) {
+      const failures = order.map((each, k) => failure(each?.kind ?? 'charged', k * HOUR, each?.made));
+      const { charged, platform } = after(failures);
+      expect(charged).toBe(failures.filter(({ kind }) => kind === 'charged').length);
+      const last = failures.at(-1);
+      if (last?.kind !== 'platform') continue;
+      const begun = failures.findLastIndex(({ kind, progressed }) => kind === 'charged' || progressed);
+      const first = failures[begun]?.kind === 'platform' ? begun : begun + 1;
+      expect(platform).toBe(5 - first);
+      const expected = (4 - first) * HOUR >= PLATFORM_PATIENCE_SECONDS ? 'give-up' : 'retry';
+      expect(decide(failures).step, JSON.stringify(failures)).toBe(expected);
+    }
+  });
+});
+
+test('a delay doubles with each failure and stays below five minutes', () => {
+  expect([1, 2, 3, 4, 7, 8, 100].map((failures) => backoffSeconds(5, failures))).toEqual([
+    5, 10, 20, 40, 300, 300, 300,
+  ]);
+  expect(backoffSeconds(0, 5)).toBe(0);
+});

@@ -1,0 +1,149 @@
+import { describe, expect, test } from 'vitest';
+import { JobError } from '../../../src/job/failure.js';
+import { MAX_SPEC_BYTES, parseSpec } from '../../../src/job/spec.js';
+
+const minimal = { input: { video: 'inbox/coast.mp4' }, model: 'starry-night' };
+
+function refusal(spec: unknown): string {
+  try {
+    parseSpec(typeof spec === 'string' ? spec : JSON.stringify(spec));
+  } catch (error) {
+    expect(error).toBeInstanceOf(JobError);
+    expect((error as JobError).kind).toBe('user');
+    return (error as JobError).message;
+  }
+  throw new Error('the specification was accepted');
+}
+
+describe('a job specification', () => {
+  test('needs only the input and the model; everything else has a default', () => {
+    expect(parseSpec(JSON.stringify(minimal))).toEqual({
+      ...minimal,
+      input: { ...minimal.input, onDamage: 'fail' },
+      output: { codec: 'h264', frameFormat: 'png', keepFrames: false },
+      batch: { size: 'auto' },
+      compute: { kind: 'local' },
+      retry: { maxAttempts: 3, firstDelaySeconds: 5 },
+      tolerate: { failedItems: 0 },
+      timeouts: { provisionSeconds: 900, batchSeconds: 3600, stallSeconds: 120 },
+    });
+  });
+
+  test('names a folder of images with or without its last slash', () => {
+    const spec = { ...minimal, input: { images: 'inbox/batch7' }, output: { images: 'outbox/batch7/painted/' } };
+    expect(parseSpec(JSON.stringify(spec))).toMatchObject({
+      input: { images: 'inbox/batch7/' },
+      output: { images: 'outbox/batch7/painted/' },
+    });
+  });
+
+  test('keeps what it says', () => {
+    const full = {
+      ...minimal,
+      input: { ...minimal.input, onDamage: 'keep' },
+      style: 'styles/a/wave.jpg',
+      output: { video: 'outbox/painted.webm', codec: 'vp9', quality: 'best', frameFormat: 'jpg', keepFrames: true },
+      batch: { size: 7, maxParallel: 2 },
+      compute: { kind: 'local' },
+      retry: { maxAttempts: 1, firstDelaySeconds: 0 },
+      tolerate: { failedItems: 3 },
+      timeouts: { provisionSeconds: 10, batchSeconds: 20, stallSeconds: 30 },
+    };
+    expect(parseSpec(JSON.stringify(full))).toEqual(full);
+  });
+
+  test.each([
+    ['an unknown property at the top', { ...minimal, stlye: 'x' }, '"stlye" is not a known property'],
+    [
+      'an unknown property inside another',
+      { ...minimal, retry: { maxAttemps: 2 } },
+      '"retry.maxAttemps" is not a known property',
+    ],
+    ['two unknown properties', { ...minimal, a: 1, b: 2 }, '"a", "b" are not known properties'],
+    ['no input', { ...minimal, input: {} }, '"input" must name either a "video" or "images"'],
+    [
+      'two inputs',
+      { ...minimal, input: { video: 'inbox/a.mp4', images: 'inbox/a/' } },
+      '"input" must name either a "video" or "images"',
+    ],
+    [
+      'images outside the inbox',
+      { ...minimal, input: { images: 'styles/a/' } },
+      '"input.images" must look like "inbox/FOLDER/"',
+    ],
+    ['the whole inbox', { ...minimal, input: { images: 'inbox/' } }, '"input.images" must look like "inbox/FOLDER/"'],
+    [
+      'a video of images',
+      { ...minimal, input: { images: 'inbox/a/' }, output: { video: 'outbox/a.mp4' } },
+      '"output.video" does not go with "input.images"; leave it out',
+    ],
+    [
+      'a codec for images',
+      { ...minimal, input: { images: 'inbox/a/' }, output: { codec: 'h264' } },
+      '"output.codec" does not go with "input.images"; leave it out',
+    ],
+    [
+      'a quality for images',
+      { ...minimal, input: { images: 'inbox/a/' }, output: { quality: 'best' } },
+      '"output.quality" does not go with "input.images"; leave it out',
+    ],
+    [
+      'images of a video',
+      { ...minimal, output: { images: 'outbox/a/' } },
+      '"output.images" does not go with "input.video"; leave it out',
+    ],
+    ['a missing input', { model: 'starry-night' }, '"input" is missing'],
+    ['a missing model', { input: minimal.input }, '"model" is missing'],
+    [
+      'a video outside the inbox',
+      { ...minimal, input: { video: 'outbox/x.mp4' } },
+      '"input.video" must look like "inbox/NAME"',
+    ],
+    [
+      'a video path that climbs',
+      { ...minimal, input: { video: 'inbox/../secrets' } },
+      '"input.video" must not contain ".."',
+    ],
+    [
+      'an output outside the outbox',
+      { ...minimal, output: { video: 'inbox/x.mp4' } },
+      '"output.video" must look like "outbox/NAME"',
+    ],
+    ['a codec that is not there', { ...minimal, output: { codec: 'gif' } }, '"output.codec" is not valid'],
+    [
+      'a codec that the file cannot hold',
+      { ...minimal, output: { video: 'outbox/x.webm' } },
+      '"output" asks for h264, which .webm cannot hold; name it .mp4 or .m4v or .mov or .mkv, or set "codec" to vp9',
+    ],
+    [
+      'an ending that is not written',
+      { ...minimal, output: { video: 'outbox/x.avi' } },
+      '"output" has a "video" that must end in .mp4, .m4v, .mov, .mkv, .webm',
+    ],
+    ['a quality for a lossless codec', { ...minimal, output: { codec: 'ffv1', quality: 'best' } }, 'ffv1 is lossless'],
+    ['a style path with a query', { ...minimal, style: 'styles/a.jpg?sv=1' }, '"style" must look like'],
+    ['a model name that is a path', { ...minimal, model: '../x' }, '"model" must be a model name'],
+    [
+      'a batch size of zero',
+      { ...minimal, batch: { size: 0 } },
+      '"batch.size" is not valid: expected number to be >=1',
+    ],
+    ['too many attempts', { ...minimal, retry: { maxAttempts: 11 } }, '"retry.maxAttempts" is not valid'],
+    ['a compute that is not there', { ...minimal, compute: { kind: 'mainframe' } }, '"compute.kind" is not valid'],
+    [
+      'a fraction of a failed item',
+      { ...minimal, tolerate: { failedItems: 0.5 } },
+      '"tolerate.failedItems" is not valid',
+    ],
+    ['a list', [], 'the body is not valid'],
+    ['text that is no JSON', '{"input":', 'not valid JSON'],
+  ])('with %s is refused by a sentence that names it', (_, spec, sentence) => {
+    expect(refusal(spec)).toContain(sentence);
+  });
+
+  test('over the size limit is refused with both sizes', () => {
+    expect(refusal(JSON.stringify({ ...minimal, model: 'm'.repeat(5000) }))).toMatch(
+      new RegExp(`\\d{4} bytes long; at most ${MAX_SPEC_BYTES}`),
+    );
+  });
+});

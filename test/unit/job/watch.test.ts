@@ -1,0 +1,65 @@
+import { describe, expect, test } from 'vitest';
+import type { AttemptProgress } from '../../../src/container-contract/task.js';
+import { overdue, secondsToNextPoll } from '../../../src/job/watch.js';
+
+const timeouts = { provisionSeconds: 100, batchSeconds: 1000, stallSeconds: 50 };
+const at = (seconds: number) => seconds * 1000;
+const iso = (seconds: number) => new Date(at(seconds)).toISOString();
+
+function progress(facts: Partial<AttemptProgress> & { lastItem?: number; updated?: number }): AttemptProgress {
+  const { lastItem = 0, updated = 0, ...rest } = facts;
+  return {
+    batch: 0,
+    attempt: 1,
+    total: 100,
+    done: 0,
+    skipped: 0,
+    failed: 0,
+    phase: 'scoring',
+    startedAt: iso(0),
+    times: {},
+    lastItemAt: iso(lastItem),
+    updatedAt: iso(updated),
+    ...rest,
+  };
+}
+
+describe('a container', () => {
+  test('may take its time to be provisioned, and no longer', () => {
+    expect(overdue(timeouts, 0, at(100), undefined)).toBeUndefined();
+    expect(overdue(timeouts, 0, at(101), undefined)).toBe('provision-timeout');
+  });
+
+  test('is stalled when no item was handled for the limit, however busy it looks', () => {
+    expect(overdue(timeouts, 0, at(200), progress({ lastItem: 150, updated: 200 }))).toBeUndefined();
+    expect(overdue(timeouts, 0, at(201), progress({ lastItem: 150, updated: 201 }))).toBe('stalled');
+  });
+
+  test('is stopped at the end of its batch time even while it works', () => {
+    expect(overdue(timeouts, 0, at(1001), progress({ lastItem: 1000 }))).toBe('batch-timeout');
+  });
+});
+
+describe('the pause before the next look', () => {
+  const bounds = { minSeconds: 1, maxSeconds: 30 };
+
+  test('grows with the time the container needs to start', () => {
+    expect(secondsToNextPoll(bounds, 0, at(0), undefined)).toBe(1);
+    expect(secondsToNextPoll(bounds, 0, at(40), undefined)).toBe(20);
+  });
+
+  test('is most of the time that the remaining items will take', () => {
+    expect(secondsToNextPoll(bounds, 0, at(20), progress({ done: 80, updated: 16 }))).toBeCloseTo(2.8);
+  });
+
+  test('counts failed items as handled and skipped ones as no work', () => {
+    expect(
+      secondsToNextPoll(bounds, 0, at(20), progress({ done: 40, failed: 10, skipped: 30, updated: 50 })),
+    ).toBeCloseTo(14);
+  });
+
+  test('stays within the bounds of the compute', () => {
+    expect(secondsToNextPoll(bounds, 0, at(9), progress({ done: 1, updated: 9 }))).toBe(30);
+    expect(secondsToNextPoll(bounds, 0, at(9), progress({ done: 100, updated: 9 }))).toBe(1);
+  });
+});

@@ -1,0 +1,45 @@
+import sharp from 'sharp';
+import { describe, expect, it } from 'vitest';
+import { cutFrames } from '../../../src/media/split/frame-cutter.js';
+import { collect } from '../../support/media.js';
+
+const noise = (size: number, seed: number) =>
+  sharp(Buffer.from(Array.from({ length: size * size * 3 }, (_, i) => (i * i * seed + i) % 256)), {
+    raw: { width: size, height: size, channels: 3 },
+  });
+
+async function* chunks(bytes: Buffer, size: number) {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+
+describe('cutFrames', () => {
+  it.each([1, 2, 3, 7, 64, 1000, 1 << 20])(
+    'cuts PNG and JPEG streams that arrive in chunks of %i bytes',
+    async (size) => {
+      const pngs = await Promise.all([5, 17, 40].map((side) => noise(side, 7).png().toBuffer()));
+      expect(await collect(cutFrames(chunks(Buffer.concat(pngs), size), 'png'))).toEqual(pngs);
+      const thumbnail = await noise(8, 3).jpeg().toBuffer();
+      // A thumbnail inside an application segment brings an end marker of its own.
+      const segment = Buffer.concat([Buffer.from([0xff, 0xe1, 0, 0]), thumbnail]);
+      const jpegs = await Promise.all(
+        [noise(33, 5).jpeg({ quality: 100 }), noise(64, 11).jpeg({ progressive: true })].map((image) =>
+          image.toBuffer(),
+        ),
+      );
+      const tagged = jpegs.map((jpeg) => Buffer.concat([jpeg.subarray(0, 2), withLength(segment), jpeg.subarray(2)]));
+      expect(await collect(cutFrames(chunks(Buffer.concat(tagged), size), 'jpg'))).toEqual(tagged);
+    },
+  );
+
+  it('refuses a stream that ends within a picture', async () => {
+    const png = await noise(20, 3).png().toBuffer();
+    await expect(collect(cutFrames(chunks(png.subarray(0, -1), 50), 'png'))).rejects.toThrow(
+      'in the middle of a frame',
+    );
+  });
+});
+
+function withLength(segment: Buffer): Buffer {
+  segment.writeUInt16BE(segment.length - 2, 2);
+  return segment;
+}

@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { completeCard, parseLabels, type TensorSignature } from '../../../src/model-card/model-card.js';
+
+describe('a label file', () => {
+  it.each([
+    ['one label a line', 'tench\nshark\n'],
+    ['Windows line ends and a byte order mark', '\uFEFFtench\r\nshark\r\n'],
+    ['a JSON list', '["tench", "shark"]'],
+    ['a JSON object by index', '{"1": "shark", "0": "tench"}'],
+    ['a JSON object with WordNet names', '{"0": ["n01440764", "tench"], "1": ["n01484850", "shark"]}'],
+  ])('may be %s', (_what, text) => {
+    expect(parseLabels(text)).toEqual(['tench', 'shark']);
+  });
+
+  it.each([
+    ['empty', ' \n', 'holds no labels'],
+    ['an object with a gap', '{"0": "a", "2": "b"}', 'has no label for class 1'],
+    ['other JSON', '{"labels": ["a"]}', 'is neither a JSON list'],
+    ['broken JSON', '["a"', 'begins like JSON and is none'],
+  ])('is refused when it is %s', (_what, text, says) => {
+    expect(() => parseLabels(text)).toThrow(says);
+  });
+});
+
+describe('the labels of a card', () => {
+  const tensor = (name: string, shape: TensorSignature['shape']) => ({ name, type: 'float32', shape });
+  const inputs = [tensor('x', [1, 3, 8, 8])];
+  const classifier = { inputs, outputs: [tensor('p', ['N', 2, 1, 1])] };
+  const detector = { inputs, outputs: [tensor('scores', [1, 9, 2]), tensor('boxes', [1, 9, 4])] };
+  const labelsOf = (card: object, model: typeof classifier, file?: string[]) => {
+    const { output } = completeCard({ output: card }, model, file);
+    return 'labels' in output ? output.labels : undefined;
+  };
+
+  it.each([
+    ['classes', classifier],
+    ['detections', detector],
+  ])('of %s are those of the file or of the list, as many as the model has classes', (kind, model) => {
+    expect(labelsOf({ kind, labels: 'names.txt' }, model, ['a', 'b'])).toEqual(['a', 'b']);
+    expect(labelsOf({ kind }, model, ['a', 'b'])).toEqual(['a', 'b']);
+    expect(labelsOf({ kind, labels: ['a', 'b'] }, model)).toEqual(['a', 'b']);
+    expect(labelsOf({ kind }, model)).toEqual([]);
+    const sentence = 'The model gives 2 classes, but its card or label file names 3: give one label for each class';
+    expect(() => labelsOf({ kind, labels: ['a', 'b', 'c'] }, model)).toThrow(sentence);
+    expect(() => labelsOf({ kind, labels: 'names.txt' }, model, ['a', 'b', 'c'])).toThrow(sentence);
+  });
+
+  it('must not be in a file that is not there, nor in two places', () => {
+    const card = { kind: 'classes', labels: 'names.txt' };
+    expect(() => labelsOf(card, classifier)).toThrow('names the label file "names.txt", but none is stored');
+    expect(() => labelsOf({ ...card, labels: ['a', 'b'] }, classifier, ['a', 'b'])).toThrow('remove one of them');
+  });
+});

@@ -1,0 +1,316 @@
+import { describe, expect, it } from 'vitest';
+import { JobError } from '../../../src/job/failure.js';
+import { completeCard, modelCardSchema, parseCard } from '../../../src/model-card/model-card.js';
+import type { ModelSignature, TensorSignature } from '../../../src/model-card/model-signature.js';
+
+const tensor = (name: string, shape: TensorSignature['shape'], type = 'float32'): TensorSignature => ({
+  name,
+  type,
+  shape,
+});
+const model = (inputs: TensorSignature[], outputs: TensorSignature[]): ModelSignature => ({ inputs, outputs });
+
+const free = tensor('image', ['batch', 3, 'height', 'width']);
+const freeOut = tensor('stylized', ['batch', 3, 'h_out', 'w_out']);
+const anySize = { fixed: null, longestSide: null, multipleOf: 1, minimum: 1 };
+
+function refusal(card: unknown, signature: ModelSignature): string {
+  try {
+    completeCard(card, signature);
+  } catch (error) {
+    if (error instanceof JobError && error.kind === 'user') return error.message;
+    throw error;
+  }
+  throw new Error('not refused');
+}
+
+describe('completeCard fills in what the card leaves out', () => {
+  it('from a model with free sizes', () => {
+    expect(completeCard({}, model([free], [freeOut]))).toEqual({
+      description: '',
+      input: { name: 'image', layout: 'NCHW', type: 'float32', channels: 'RGB', range: [0, 255], size: anySize },
+      style: null,
+      output: { name: 'stylized', layout: 'NCHW', type: 'float32', channels: 'RGB', range: [0, 255], fit: 'crop' },
+    });
+  });
+
+  it('from a model with a fixed size', () => {
+    const card = completeCard({}, model([tensor('in', ['None', 3, 720, 640])], [tensor('out', ['None', 3, 720, 640])]));
+    expect(card.input.size).toEqual({ ...anySize, fixed: [640, 720] });
+    expect(card.output).toMatchObject({ fit: 'crop' });
+  });
+
+  it('from a model that scales its fixed size', () => {
+    const card = completeCard({}, model([tensor('in', [1, 3, 32, 32])], [tensor('out', [1, 3, 96, 96])]));
+    expect(card.output).toMatchObject({ fit: 'resize' });
+  });
+
+  it('from a model with bytes and channels last', () => {
+    const card = completeCard(
+      {},
+      model([tensor('in', ['b', 'h', 'w', 3], 'uint8')], [tensor('out', ['b', 'h', 'w', 3], 'uint8')]),
+    );
+    expect(card.input).toMatchObject({ layout: 'NHWC', type: 'uint8', range: [0, 255] });
+    expect(card.output).toMatchObject({ layout: 'NHWC', type: 'uint8', range: [0, 255] });
+  });
+
+  it('takes the input called style as the style', () => {
+    const style = tensor('the_Style', ['b', 3, 'sh', 'sw']);
+    const card = completeCard({ input: { range: [0, 1] } }, model([style, free], [freeOut]));
+    expect(card.input.name).toBe('image');
+    expect(card.style).toMatchObject({ name: 'the_Style', range: [0, 1], size: { ...anySize, longestSide: 512 } });
+    expect(card.output).toMatchObject({ range: [0, 1] });
+  });
+
+  it('lets a lone input be called style', () => {
+    expect(completeCard({}, model([tensor('style_me', ['b', 3, 'h', 'w'])], [freeOut])).style).toBeNull();
+  });
+
+  it('lets the card name the inputs', () => {
+    const [one, two] = [tensor('one', [1, 224, 224, 3]), tensor('two', [1, 224, 224, 3])];
+    const card = completeCard(
+      { input: { name: 'two' }, style: { name: 'one' } },
+      model([one, two], [tensor('sum', [1, 224, 224, 3])]),
+    );
+    expect([card.input.name, card.style?.name]).toEqual(['two', 'one']);
+    expect(card.style?.size).toEqual({ ...anySize, fixed: [224, 224] });
+  });
+
+  it('takes the output of unknown shape when there is no better one', () => {
+    const card = completeCard({}, model([free], [tensor('loss', [1]), tensor('out', [])]));
+    expect(card.output).toMatchObject({ name: 'out', layout: 'NCHW' });
+  });
+
+  it('takes the one picture among several outputs', () => {
+    expect(completeCard({}, model([free], [tensor('scores', [1, 10]), freeOut])).output.name).toBe('stylized');
+  });
+
+  it('hands the channel order and the range on to style and output', () => {
+    const card = completeCard(
+      { input: { channels: 'BGR', range: [-1, 1] } },
+      model([free, tensor('style', ['b', 3, 'h', 'w'])], [freeOut]),
+    );
+    expect(card.style).toMatchObject({ channels: 'BGR', range: [-1, 1] });
+    expect(card.output).toMatchObject({ channels: 'BGR', range: [-1, 1] });
+  });
+
+  it('stores a tensor of any numbers as it is', () => {
+    const card = completeCard({ output: { kind: 'tensor' } }, model([free], [tensor('ids', [1, 5], 'int64')]));
+    expect(card.output).toEqual({ kind: 'tensor', name: 'ids' });
+  });
+
+  it('leaves a complete card as it is', () => {
+    const signature = model([free, tensor('style', ['b', 3, 'h', 'w'])], [freeOut]);
+    const card = completeCard({ input: { size: { multipleOf: 4, minimum: 8, longestSide: 640 } } }, signature);
+    expect(modelCardSchema.parse(card)).toEqual(card);
+    expect(completeCard(card, signature)).toEqual(card);
+  });
+});
+
+describe('completeCard refuses in one sentence', () => {
+  const ok = model([free], [freeOut]);
+  const cases: [what: string, card: unknown, signature: ModelSignature, says: string][] = [
+    ['an unknown property', { inputs: {} }, ok, 'unknown property "inputs"'],
+    ['an unknown property inside', { input: { colour: 'RGB' } }, ok, 'unknown property "colour" in "input"'],
+    ['an unknown size rule', { input: { size: { max: 3 } } }, ok, 'unknown property "max" in "input.size"'],
+    ['a wrong value', { input: { channels: 'GRB' } }, ok, 'wrong "input.channels"'],
+    ['a falling range', { output: { range: [255, 0] } }, ok, 'wrong "output.range" (the range must rise)'],
+    ['no object', [], ok, 'must be a JSON object'],
+    [
+      'an input that is not there',
+      { input: { name: 'x' } },
+      ok,
+      'names the input "x", but the model has only "image" float32 [batch,3,height,width]',
+    ],
+    ['an output that is not there', { output: { name: 'x' } }, ok, 'names the output "x"'],
+    ['one input for two', { input: { name: 'image' }, style: { name: 'image' } }, ok, 'for both frame and style'],
+    ['a style the model has not', { style: { range: [0, 1] } }, ok, 'leave "style" out'],
+    ['another element type', { input: { type: 'uint8' } }, ok, `correct the card's "type"`],
+    [
+      'another layout',
+      { input: { layout: 'NHWC' } },
+      model([tensor('in', ['b', 3, 'h', 4])], [freeOut]),
+      'with the layout NHWC',
+    ],
+    [
+      'double-precision inputs',
+      { input: { name: 'data_0' } },
+      model([tensor('data_0', [1, 3, 224, 224], 'float64')], [freeOut]),
+      'export it with float32, float16 or uint8',
+    ],
+    [
+      'a range that bytes cannot hold',
+      { input: { range: [-1, 1] } },
+      model([tensor('in', ['b', 'h', 'w', 3], 'uint8')], [freeOut]),
+      'uint8 holds 0..255 only',
+    ],
+    [
+      'a vector',
+      {},
+      model([tensor('Input3', [1, 784])], [tensor('logits', [1, 10])]),
+      'no input for a picture of three colours but "Input3" float32 [1,784]',
+    ],
+    [
+      'a grey model that is called RGB',
+      { input: { name: 'y', channels: 'RGB', layout: 'NCHW' } },
+      model([tensor('y', [1, 1, 28, 28])], [freeOut]),
+      'not a picture of three colours',
+    ],
+    [
+      'scores instead of a picture',
+      {},
+      model([free], [tensor('scores', [1, 4420, 2])]),
+      'gives no picture of three colours but "scores"',
+    ],
+    [
+      'two pictures in',
+      {},
+      model([tensor('a', [1, 3, 8, 8]), tensor('b', [1, 3, 8, 8])], [freeOut]),
+      'several picture inputs',
+    ],
+    ['two pictures out', {}, model([free], [freeOut, tensor('mask', ['b', 3, 'h', 'w'])]), 'several pictures'],
+    [
+      'another input',
+      {},
+      model([free, tensor('alpha', [1])], [freeOut]),
+      'also needs a value for its input "alpha" float32 [1]',
+    ],
+    ['no input at all', {}, model([], [freeOut]), 'but none'],
+    [
+      'a constant for the picture',
+      { input: { name: 'image' }, constants: { image: [1] } },
+      model([free], [freeOut]),
+      'a constant and a picture',
+    ],
+    ['a constant for nothing', { constants: { beta: [1] } }, model([free], [freeOut]), 'names the input "beta"'],
+    [
+      'more constants than the input holds',
+      { constants: { alpha: [1, 2, 3] } },
+      model([free, tensor('alpha', ['b', 2])], [freeOut]),
+      'gives the input "alpha" float32 [b,2] 3 constants, but it holds 2',
+    ],
+    [
+      'a constant of a type that is not written',
+      { constants: { alpha: [1] } },
+      model([free, tensor('alpha', [1], 'string')], [freeOut]),
+      '"alpha" string [1] can have no constant: export it with one of float32',
+    ],
+    [
+      'a part of a whole number',
+      { constants: { alpha: [1, 0.5] } },
+      model([free, tensor('alpha', [2], 'int64')], [freeOut]),
+      'the constant 0.5, but it holds whole numbers from',
+    ],
+    [
+      'a constant too large for a byte',
+      { constants: { alpha: [256] } },
+      model([free, tensor('alpha', [1], 'uint8')], [freeOut]),
+      'the constant 256, but it holds whole numbers from 0 to 255',
+    ],
+    [
+      'two numbers for three channels',
+      { input: { mean: [1, 2] } },
+      ok,
+      '2 numbers as "mean": give one for all channels, or three',
+    ],
+    [
+      'three numbers for one channel',
+      { input: { std: [1, 2, 3] } },
+      model([tensor('y', [1, 1, 28, 28])], [tensor('p', [1, 1, 28, 28])]),
+      '3 numbers as "std": give one for all channels.',
+    ],
+    ['a coloured model that is called grey', { input: { channels: 'grey' } }, ok, 'is not a picture of one channel'],
+    ['a layout that the model shows to be wrong', { input: { layout: 'NHWC' } }, ok, 'with the layout NHWC'],
+    [
+      'a scale that the model has not',
+      { output: { scale: 3 } },
+      model([tensor('in', [1, 3, 64, 64])], [tensor('out', [1, 3, 128, 128])]),
+      'of 64x64 pixels, which does not go with an "output.scale" of 3',
+    ],
+    [
+      'a crop of a smaller picture',
+      { output: { fit: 'crop' } },
+      model([tensor('in', [1, 3, 64, 64])], [tensor('out', [1, 3, 32, 64])]),
+      'of 64x64 pixels, which does not go with an "output.scale" of 1: correct it, or set "output.fit" to "resize"',
+    ],
+    ['labels that are none', { output: { kind: 'classes', labels: 5 } }, ok, 'expected a list of names or the name of'],
+    [
+      'a tensor that no file holds',
+      { output: { kind: 'tensor' } },
+      model([free], [tensor('s', [1], 'string')]),
+      'is of a type that is not read',
+    ],
+    [
+      'proportions of pictures that are not stretched',
+      { input: { size: { keepProportions: true } } },
+      ok,
+      'whose pictures are stretched nowhere: leave it out',
+    ],
+    [
+      'several outputs of which none is named',
+      { output: { kind: 'classes' } },
+      model([free], [tensor('a', [1, 10]), tensor('b', [1, 10])]),
+      'name one as "output.name"',
+    ],
+    [
+      'an output of whole numbers',
+      { output: { kind: 'classes' } },
+      model([free], [tensor('a', [1, 10], 'int64')]),
+      'is of a type that is not read',
+    ],
+    ['a kind that does not exist', { output: { kind: 'sound' } }, model([free], [freeOut]), 'wrong "output'],
+    [
+      'a property of another kind',
+      { output: { kind: 'classes', threshold: 1 } },
+      model([free], [freeOut]),
+      'unknown property "threshold" in "output"',
+    ],
+    ['a deviation of nothing', { input: { std: [0] } }, model([free], [freeOut]), 'must be above 0'],
+    [
+      'another fixed size',
+      { input: { size: { fixed: [8, 9] } } },
+      model([tensor('in', [1, 3, 8, 8])], [freeOut]),
+      'says 8x9, but the model says',
+    ],
+    ['half a fixed size', {}, model([tensor('in', [1, 3, 256, 'w'])], [freeOut]), 'give both as "size.fixed"'],
+    [
+      'two size rules',
+      { input: { size: { multipleOf: 4 } } },
+      model([tensor('in', [1, 3, 8, 8])], [freeOut]),
+      'have no meaning',
+    ],
+    [
+      'a layout nobody says',
+      { input: { name: 'in' } },
+      model([tensor('in', ['a', 'b', 'c', 'd'])], [freeOut]),
+      'set "layout" to NCHW or NHWC',
+    ],
+  ];
+  it.each(cases)('%s', (_what, card, signature, says) => {
+    const message = refusal(card, signature);
+    expect(message).toContain(says);
+    expect(message).toMatch(/^[A-Z].*\.$/);
+  });
+
+  it('fixes half a fixed size where the card says the rest', () => {
+    const card = completeCard(
+      { input: { size: { fixed: [320, 256] } } },
+      model([tensor('in', [1, 3, 256, 'w'])], [freeOut]),
+    );
+    expect(card.input.size.fixed).toEqual([320, 256]);
+  });
+});
+
+describe('parseCard', () => {
+  it('reads JSON with or without a byte order mark', () => {
+    expect(parseCard('\uFEFF{"input":{"channels":"BGR"}}')).toEqual({ input: { channels: 'BGR' } });
+  });
+
+  it.each([
+    ['{', 'not valid JSON'],
+    ['null', 'must be a JSON object'],
+    ['{"note":1}', 'unknown property "note"'],
+  ])('refuses %s', (text, says) => {
+    expect(() => parseCard(text)).toThrow(says);
+  });
+});

@@ -1,0 +1,72 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { AttemptProgress } from '../../../src/container-contract/task.js';
+import { ProgressWriter } from '../../../src/scorer/run/progress-writer.js';
+
+const at = '2026-01-02T03:04:05.678Z';
+const progress: AttemptProgress = {
+  batch: 1,
+  attempt: 2,
+  total: 9,
+  done: 3,
+  skipped: 4,
+  failed: 1,
+  phase: 'scoring',
+  startedAt: at,
+  times: {},
+  lastItemAt: at,
+  updatedAt: at,
+};
+
+describe('ProgressWriter', () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('writes at once, then at least once a second, and a last time', async () => {
+    const write = vi.fn(() => Promise.resolve());
+    const writer = new ProgressWriter(() => progress, write, vi.fn());
+    writer.start();
+    expect(write).toHaveBeenCalledTimes(1);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(write.mock.calls.length).toBeGreaterThanOrEqual(11);
+    const before = write.mock.calls.length;
+    await writer.end();
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(write).toHaveBeenCalledTimes(before + 1);
+  });
+
+  it('gives the counts as lowercase metadata', async () => {
+    const write = vi.fn<(text: string, metadata: Record<string, string>) => Promise<void>>(() => Promise.resolve());
+    await new ProgressWriter(() => progress, write, vi.fn()).end();
+    const counts = { done: '3', skipped: '4', failed: '1', total: '9', phase: 'scoring', attempt: '2', lastitemat: at };
+    expect(write).toHaveBeenCalledWith(JSON.stringify(progress), counts);
+  });
+
+  it('never writes twice at once', async () => {
+    let finish = () => {};
+    const write = vi.fn(() => new Promise<void>((resolve) => (finish = resolve)));
+    const writer = new ProgressWriter(() => progress, write, vi.fn());
+    writer.start();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(write).toHaveBeenCalledTimes(1);
+    const ended = writer.end();
+    finish();
+    await vi.advanceTimersByTimeAsync(1);
+    finish();
+    await ended;
+    expect(write).toHaveBeenCalledTimes(2);
+  });
+
+  it('goes on after a failed write', async () => {
+    const warn = vi.fn();
+    await new ProgressWriter(
+      () => progress,
+      () => Promise.reject(new Error('HTTP 503')),
+      warn,
+    ).end();
+    expect(warn).toHaveBeenCalledWith('progress not written: HTTP 503');
+  });
+});

@@ -8,7 +8,7 @@ import type { Ports } from '../../../src/activities/ports.js';
 import { createAciCompute } from '../../../src/compute/aci/provider.js';
 import { createContainerAppsCompute } from '../../../src/compute/container-apps/provider.js';
 import { createUnconfigured } from '../../../src/compute/unconfigured.js';
-import { failureOf } from '../../../src/job/outcome.js';
+import { failureOf } from '../../../src/activities/return-failure.js';
 import { createMedia } from '../../../src/media/media.js';
 import { createModelInspector, type ModelInspector } from '../../../src/scorer/engine/inspect.js';
 import { mediaBlob, modelBlob, modelsOf, scoredIndex, workOf } from '../../../src/job-store/layout.js';

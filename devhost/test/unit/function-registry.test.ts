@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FunctionRegistry } from '../src/app/function-registry.js';
+import { FunctionRegistry } from '../../src/app/function-registry.js';
 
 const registered = (name: string, ...types: string[]) => {
   const registry = new FunctionRegistry();

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { until } from './support/host-process.js';
-import { MarkedHost } from './support/marked-host.js';
+import { until } from '../support/host-process.js';
+import { MarkedHost } from '../support/marked-host.js';
 
 async function newHost(): Promise<MarkedHost> {
   const host = await new MarkedHost().start();

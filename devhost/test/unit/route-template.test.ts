@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { translateRoute } from '../src/http/route-template.js';
+import { translateRoute } from '../../src/http/route-template.js';
 
 const paths = (template: string) => translateRoute('f', 'api', template).paths;
 

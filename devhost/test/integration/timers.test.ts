@@ -1,6 +1,6 @@
 import { afterEach, expect, it } from 'vitest';
-import { HostProcess, startHost, until } from './support/host-process.js';
-import { temporaryApp } from './support/temporary-app.js';
+import { HostProcess, startHost, until } from '../support/host-process.js';
+import { temporaryApp } from '../support/temporary-app.js';
 
 const running: HostProcess[] = [];
 afterEach(async () => {

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, inject, it } from 'vitest';
-import type { HistoryEvent } from '../src/engine/history-events.js';
-import { HistoryConflict } from '../src/store/history-table.js';
-import { openTaskHub, type TaskHub } from '../src/store/task-hub.js';
-import { newHub } from './support/host-process.js';
+import type { HistoryEvent } from '../../src/engine/history-events.js';
+import { HistoryConflict } from '../../src/store/history-table.js';
+import { openTaskHub, type TaskHub } from '../../src/store/task-hub.js';
+import { newHub } from '../support/host-process.js';
 
 let hub: TaskHub;
 beforeAll(async () => {

@@ -1,9 +1,9 @@
 import { createServer } from 'node:net';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { afterEach, describe, expect, inject, it, onTestFinished } from 'vitest';
-import { HostProcess, type HostOptions, newHub, startHost } from './support/host-process.js';
-import { lateStorage } from './support/late-storage.js';
-import { temporaryApp } from './support/temporary-app.js';
+import { HostProcess, type HostOptions, newHub, startHost } from '../support/host-process.js';
+import { lateStorage } from '../support/late-storage.js';
+import { temporaryApp } from '../support/temporary-app.js';
 
 const running: HostProcess[] = [];
 afterEach(async () => {

@@ -1,8 +1,8 @@
 import * as df from 'durable-functions';
 import { describe, expect, it } from 'vitest';
-import type { HistoryEvent } from '../src/engine/history-events.js';
-import { Mailbox } from '../src/engine/mailbox.js';
-import { simulate } from './support/simulation.js';
+import type { HistoryEvent } from '../../src/engine/history-events.js';
+import { Mailbox } from '../../src/engine/mailbox.js';
+import { simulate } from '../support/simulation.js';
 
 const DAY = 24 * 60 * 60 * 1000;
 

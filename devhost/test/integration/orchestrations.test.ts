@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DurableClient } from './support/durable-client.js';
-import { type HostProcess, startHost, until } from './support/host-process.js';
+import { DurableClient } from '../support/durable-client.js';
+import { type HostProcess, startHost, until } from '../support/host-process.js';
 
 let host: HostProcess;
 let client: DurableClient;

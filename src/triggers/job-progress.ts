@@ -17,6 +17,9 @@ export interface JobStatus {
   attempts: number;
   /** Which batches wait, for their next container or for a look at the one they have, and why: at most three reasons. */
   waiting: string[];
+  /** Items of the current stage per second; of an ended job the scored ones. Null until something is done. */
+  itemsPerSecond: number | null;
+  /** @deprecated The same number under its old name, for one release. */
   framesPerSecond: number | null;
   secondsLeft: number | null;
   /** Seconds that the phases of the settled container runs took. */
@@ -60,6 +63,7 @@ export async function readJobProgress(
     batches,
     attempts,
     waiting: running ? waiting : [],
+    itemsPerSecond: rate,
     framesPerSecond: rate,
     secondsLeft: running && current.stage !== 'split' && current.stage !== 'list' ? secondsLeft : null,
     phases,

@@ -64,7 +64,7 @@ function lineView(stream: NodeJS.WriteStream, unit: string): ProgressView {
 
 function words(status: JobStatus, unit: string): { rate: string; left: string } {
   return {
-    rate: status.framesPerSecond === null ? '' : `${status.framesPerSecond.toFixed(1)} ${unit}/s`,
+    rate: status.itemsPerSecond === null ? '' : `${status.itemsPerSecond.toFixed(1)} ${unit}/s`,
     left: status.secondsLeft === null ? '' : `${status.secondsLeft} s left`,
   };
 }

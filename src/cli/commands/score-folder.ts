@@ -102,7 +102,7 @@ function summarise(
     images: status.items.total,
     failed,
     batches: status.batches.total,
-    imagesPerSecond: status.framesPerSecond,
+    imagesPerSecond: status.itemsPerSecond,
     warnings: status.warnings,
     seconds: { start: own.start, upload: own.upload, ...status.stages, download: own.download },
     totalSeconds: own.total,

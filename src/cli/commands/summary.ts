@@ -39,7 +39,7 @@ export function summarise(
     failedFrames: status.items.failed,
     batches: status.batches.total,
     attempts: status.attempts,
-    framesPerSecond: status.framesPerSecond,
+    framesPerSecond: status.itemsPerSecond,
     warnings: status.warnings,
     seconds: { start: own.start, upload: own.upload, ...status.stages, download: own.download },
     totalSeconds: own.total,

@@ -150,7 +150,8 @@ describe('GET /api/jobs/{id}', () => {
     expect(Object.keys(status.phases)).toEqual(['queued', 'started', 'modelLoaded', 'firstItem', 'lastItem']);
     expect(status.phases.modelLoaded?.mean).toBeGreaterThan(0);
     expect(status.phases.modelLoaded?.longest).toBeGreaterThanOrEqual(status.phases.modelLoaded?.mean ?? 0);
-    expect(status.framesPerSecond).toBeCloseTo(12 / (status.stages.score ?? 0), 1);
+    expect(status.itemsPerSecond).toBeCloseTo(12 / (status.stages.score ?? 0), 1);
+    expect(status.framesPerSecond).toBe(status.itemsPerSecond);
   });
 
   test.each(['none-abcd2345', '..%2Fsecret', 'UPPER'])('answers 404 to %s', async (id) => {

@@ -1,12 +1,12 @@
 import { text as textOf } from 'node:stream/consumers';
-import { setTimeout as pause } from 'node:timers/promises';
 import { RestError } from '@azure/storage-blob';
 import { type CreateLedger, EMPTY_LEDGER, type LedgerStore } from './create-ledger.js';
 import { JobError } from '../../job/failure.js';
+import { poll } from '../../poll.js';
 import { createLedgerBlob, LIMITS } from '../../job-store/layout.js';
 import { isNotFound, type Storage } from '../../storage/storage.js';
 
-const TRIES = 40;
+const PATIENCE_MS = 10_000;
 const LONGEST_PAUSE_MS = 100;
 
 /** Keeps each ledger in a blob that is replaced only by who read its latest version. */
@@ -30,7 +30,7 @@ async function compareAndSwap(
 ): Promise<CreateLedger> {
   const container = storage.internal.getContainerClient(LIMITS);
   const blob = container.getBlockBlobClient(createLedgerBlob(name));
-  for (let tries = 1; tries <= TRIES; tries += 1) {
+  const tryOnce = async () => {
     const { etag, ledger } = await read(storage, name);
     const changed = change(ledger);
     if (changed === ledger) return ledger;
@@ -43,9 +43,11 @@ async function compareAndSwap(
       const status = error instanceof RestError ? error.statusCode : undefined;
       if (status === 404) await container.createIfNotExists();
       else if (status !== 409 && status !== 412) throw error;
+      return undefined;
     }
-    await pause(Math.random() * LONGEST_PAUSE_MS);
-  }
+  };
+  const changed = await poll(tryOnce, { pauseMs: () => Math.random() * LONGEST_PAUSE_MS, withinMs: PATIENCE_MS });
+  if (changed) return changed;
   const sentence = 'Too many instances of the app count their creates at once; the batch waits.';
   throw new JobError('platform', sentence, { retryAfterSeconds: 5 });
 }

@@ -1,9 +1,9 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { ContainerGroup, ContainerInstanceManagementClient } from '@azure/arm-containerinstance';
 import { azureJobError, classifyAzureFault } from '../azure/errors.js';
 import { readAzureFault } from '../azure/fault.js';
 import type { CreateLedger, CreateReport } from './create-ledger.js';
 import { JobError } from '../../job/failure.js';
+import { poll } from '../../poll.js';
 import { orMissing } from '../azure/arm.js';
 import type { LaunchRequest } from '../provider.js';
 import { type CreateBudget, readReport } from './create-budget.js';
@@ -93,23 +93,20 @@ async function putGroup(groups: Groups, request: LaunchRequest, region: string, 
   }
 }
 
-const CHECKS = 20;
-const CHECK_MS = 1000;
+const DELETE_PATIENCE_SECONDS = 20;
 
 /**
- * Deletes the group and looks until it is gone: groups are known that go on, billed, after a delete was accepted.
- * @throws JobError `platform` when it still stands after 20 seconds; to be called again.
+ * Deletes the group and asks until it is gone: some groups are known to go on, billed, after Azure accepted the delete.
+ * @throws JobError `platform` when it still stands after 20 seconds; call it again.
  */
 export async function deleteGroup(groups: Groups, name: string): Promise<void> {
   const { client, settings } = groups;
   if (!(await findGroup(groups, name))) return;
   await client.containerGroups.beginDelete(settings.resourceGroup, name);
-  for (let check = 1; check <= CHECKS; check += 1) {
-    if (!(await findGroup(groups, name))) return;
-    await pause(CHECK_MS);
-  }
+  const isGone = async () => ((await findGroup(groups, name)) ? undefined : true);
+  if (await poll(isGone, { pauseMs: 1000, withinMs: DELETE_PATIENCE_SECONDS * 1000 })) return;
   throw new JobError(
     'platform',
-    `The container group ${name} still stands ${CHECKS} seconds after its deletion; it is deleted again.`,
+    `The container group ${name} still stands ${DELETE_PATIENCE_SECONDS} seconds after its deletion; it is deleted again.`,
   );
 }

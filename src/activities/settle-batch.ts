@@ -125,9 +125,9 @@ function judge(input: SettleInput, state: BatchState, observation: Observation, 
   if (own?.failure) return { ...counts, failure: own.failure.kind, message: own.failure.message };
   if (input.verdict === 'provision-timeout')
     return { ...counts, failure: 'platform', message: 'the container showed no sign of life in time' };
-  if (observation.user === true)
+  if (observation.blame === 'user')
     return { ...counts, failure: 'user', message: observation.reason ?? 'the container cannot run' };
-  if (observation.platform === true || own?.outcome === 'interrupted') {
+  if (observation.blame === 'platform' || own?.outcome === 'interrupted') {
     return {
       ...counts,
       failure: 'platform',

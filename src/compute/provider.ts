@@ -1,3 +1,4 @@
+import type { Blame } from '../job/failure.js';
 import type { PhaseTimes } from '../job/phases.js';
 import type { PollBounds } from '../job/watch.js';
 
@@ -48,10 +49,11 @@ export interface Observation {
   exitCode?: number;
   /** Why it ended, in words a user understands. */
   reason?: string;
-  /** True when the platform and not the program ended it. */
-  platform?: boolean;
-  /** True when it can only run after the user changed something, such as the image. */
-  user?: boolean;
+  /**
+   * `platform`: the platform ended it, not the program; `user`: it can only run after the user changes something, such as
+   * the image. Without it the program ended by itself.
+   */
+  blame?: Extract<Blame, 'user' | 'platform'>;
   /** What the platform reported of it, oldest first, at most ten lines. */
   events?: string[];
   /** When the container had its place, its image, and ran; as far as the platform tells. */

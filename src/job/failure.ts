@@ -1,3 +1,14 @@
+/** Whose failure it is. What nobody else is to blame for is charged to the attempt. */
+export type Blame =
+  /** The user's or ours: fails the job at once and says what to change. */
+  | 'user'
+  /** One broken image's or frame's: counted against the job's tolerance. */
+  | 'item'
+  /** The platform's, such as capacity, throttling or eviction: waited out and not charged to the batch's attempts. */
+  | 'platform'
+  /** The container run's own: the batch has one attempt less. */
+  | 'attempt';
+
 /**
  * Whose failure it is decides what happens next:
  * `user`: ours or the user's; fails the job at once with what to change.

@@ -48,7 +48,7 @@ function judge(group: ContainerGroup, events: GroupEvent[]): Observation {
   if (group.provisioningState === 'Failed') return notProvisioned(events);
   const pulls = events.filter(({ name, message }) => name === 'Failed' && /pull/i.test(message ?? ''));
   if (pulls.reduce((sum, { count }) => sum + (count ?? 1), 0) >= PULL_FAILURES)
-    return { state: 'failed', user: true, reason: explain(pulls.at(-1)) };
+    return { state: 'failed', blame: 'user', reason: explain(pulls.at(-1)) };
   if ((view?.restartCount ?? 0) >= RESTARTS)
     return {
       state: 'failed',
@@ -57,18 +57,18 @@ function judge(group: ContainerGroup, events: GroupEvent[]): Observation {
   if (current?.state === 'Running') return { state: 'running' };
   if (state === 'Succeeded') return { state: 'succeeded' };
   if (state === 'Stopped')
-    return { state: 'failed', platform: true, reason: 'the container group was stopped from outside' };
-  if (state === 'Failed') return { state: 'failed', platform: true, reason: explain(events.at(-1)) };
+    return { state: 'failed', blame: 'platform', reason: 'the container group was stopped from outside' };
+  if (state === 'Failed') return { state: 'failed', blame: 'platform', reason: explain(events.at(-1)) };
   return { state: 'provisioning' };
 }
 
 function describeEnd({ exitCode, detailStatus }: ContainerState): Observation {
   if (exitCode === 0) return { state: 'succeeded', exitCode };
   if (exitCode === undefined)
-    return { state: 'failed', platform: true, reason: 'the container ended without an exit code' };
+    return { state: 'failed', blame: 'platform', reason: 'the container ended without an exit code' };
   if (MAINTENANCE.has(exitCode)) {
     const reason = `Azure ended the container for maintenance (exit code ${exitCode})`;
-    return { state: 'failed', exitCode, platform: true, reason };
+    return { state: 'failed', exitCode, blame: 'platform', reason };
   }
   if (exitCode === KILLED) {
     const reason =
@@ -83,9 +83,7 @@ function describeEnd({ exitCode, detailStatus }: ContainerState): Observation {
 function notProvisioned(events: GroupEvent[]): Observation {
   const telling = events.findLast(({ type, name }) => type === 'Warning' || /Failed|Capacity/.test(name ?? ''));
   const verdict = verdictOf(telling);
-  return verdict.kind === 'user'
-    ? { state: 'failed', user: true, reason: verdict.sentence }
-    : { state: 'failed', platform: true, reason: verdict.sentence };
+  return { state: 'failed', blame: verdict.kind, reason: verdict.sentence };
 }
 
 const verdictOf = (event: GroupEvent | undefined) =>

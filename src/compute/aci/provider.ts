@@ -57,7 +57,7 @@ export function createAciCompute(settings: AciSettings, options: AciOptions = {}
         const group = await findGroup(groups, name);
         return group
           ? observeGroup(group)
-          : { state: 'lost', platform: true, reason: `Azure no longer knows the container group ${name}` };
+          : { state: 'lost', blame: 'platform', reason: `Azure no longer knows the container group ${name}` };
       }),
     logs: (name) => ask((groups) => readLog(groups, name)),
     remove: (name) => ask((groups) => deleteGroup(groups, name)),

@@ -20,7 +20,7 @@ export function observeExecution(execution: Execution): Observation {
 }
 
 function why({ name, status }: Execution): Partial<Observation> {
-  if (status === 'Stopped') return { platform: true, reason: `the execution ${name} was stopped from outside` };
+  if (status === 'Stopped') return { blame: 'platform', reason: `the execution ${name} was stopped from outside` };
   if (status !== 'Failed') return {};
   const reason = `Azure Container Apps ended the execution ${name} as failed, without an exit code in this version of its API; the log of its environment says more`;
   return { reason };

@@ -72,7 +72,7 @@ export function createContainerAppsCompute(
         const execution = await find(jobs, name);
         return execution
           ? observeExecution(execution)
-          : { state: 'lost', platform: true, reason: `Azure no longer knows the execution of ${name}` };
+          : { state: 'lost', blame: 'platform', reason: `Azure no longer knows the execution of ${name}` };
       }),
     logs: (name) =>
       ask(async (jobs) => {

@@ -98,7 +98,7 @@ async function start(
 }
 
 function describe(container: LocalContainer | undefined): Observation {
-  if (!container) return { state: 'lost', platform: true, reason: 'the app was restarted while the scorer ran' };
+  if (!container) return { state: 'lost', blame: 'platform', reason: 'the app was restarted while the scorer ran' };
   if (!container.ended) return { state: 'running' };
   const { code, signal } = container.ended;
   if (code === 0) return { state: 'succeeded', exitCode: 0 };

@@ -132,7 +132,7 @@ describe('a container group', () => {
     expect(await aci().logs(name)).toContain('done');
     await aci().remove(name);
     await aci().remove(name);
-    expect(await aci().observe(name)).toMatchObject({ state: 'lost', platform: true });
+    expect(await aci().observe(name)).toMatchObject({ state: 'lost', blame: 'platform' });
     expect(await aci().logs(name)).toBe('');
   });
 
@@ -148,16 +148,16 @@ describe('a container group', () => {
   test.each([
     [1, undefined, 'exit code 1'],
     [137, undefined, 'out of memory'],
-    [7147, true, 'maintenance'],
-    [7148, true, 'maintenance'],
-  ])('that ends with exit code %i is told as such', async (exitCode, platform, part) => {
+    [7147, 'platform', 'maintenance'],
+    [7148, 'platform', 'maintenance'],
+  ])('that ends with exit code %i is told as such', async (exitCode, blame, part) => {
     const request = launchOf(FOREVER);
     await aci().launch(request);
     await reaches(request.name, 'running');
     await azure.emulator.azure.groups.get(request.name)?.container?.kill(exitCode);
     const seen = await reaches(request.name, 'failed');
     expect(seen).toMatchObject({ exitCode });
-    expect(seen.platform).toBe(platform);
+    expect(seen.blame).toBe(blame);
     expect(seen.reason).toContain(part);
   });
 
@@ -180,7 +180,7 @@ describe('a container that cannot run', () => {
     const request = launchOf(FOREVER);
     await aci().launch(request);
     const seen = await reaches(request.name, 'failed');
-    expect(seen).toMatchObject({ platform: true });
+    expect(seen).toMatchObject({ blame: 'platform' });
     expect(seen.reason).toContain('no room');
   });
 
@@ -189,7 +189,7 @@ describe('a container that cannot run', () => {
     const request = launchOf(FOREVER);
     await aci().launch(request);
     const seen = await reaches(request.name, 'failed');
-    expect(seen).toMatchObject({ user: true });
+    expect(seen).toMatchObject({ blame: 'user' });
     expect(seen.reason).toContain('ACI_IMAGE');
   });
 

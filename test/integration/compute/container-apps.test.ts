@@ -99,7 +99,7 @@ describe('an execution', () => {
     const request = aLaunch('process.exit(3)');
     await apps.launch(request);
     const seen = await reaches(request.name, 'failed');
-    expect(seen.platform).toBeUndefined();
+    expect(seen.blame).toBeUndefined();
     expect(seen.reason).toMatch(/ended the execution .* as failed, without an exit code/);
   });
 
@@ -108,7 +108,7 @@ describe('an execution', () => {
     await apps.launch(request);
     await reaches(request.name, 'running');
     for (const execution of azure.emulator.apps.executions) await execution.stop();
-    expect(await apps.observe(request.name)).toMatchObject({ state: 'failed', platform: true });
+    expect(await apps.observe(request.name)).toMatchObject({ state: 'failed', blame: 'platform' });
   });
 
   test('that no place is found for stays in provisioning, for the job’s own limit to end', async () => {
@@ -122,7 +122,7 @@ describe('an execution', () => {
     const request = aLaunch();
     await apps.launch(request);
     for (const job of azure.emulator.apps.jobs.values()) job.executions = [];
-    expect(await apps.observe(request.name)).toMatchObject({ state: 'lost', platform: true });
+    expect(await apps.observe(request.name)).toMatchObject({ state: 'lost', blame: 'platform' });
     expect(await apps.logs(request.name)).toBe('');
   });
 

@@ -101,5 +101,5 @@ await prepare({ storage: invented }, 'million');
 show('list 1000000 names', await measured(() => createListImages({ storage: invented })({ jobId: 'million' })));
 
 server.close();
-await azurite.child.stop();
+await azurite.stop();
 rmSync(folder, { recursive: true, force: true });

@@ -45,7 +45,7 @@ interface Cost {
 function cpuSeconds(): Omit<Cost, 'wall'> {
   const fields = (pid: number | string) =>
     (readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1] ?? '').split(' ').map(Number);
-  const [own, other] = [fields('self'), fields(azurite.child.process.pid ?? 'self')];
+  const [own, other] = [fields('self'), fields(azurite.pid ?? 'self')];
   const seconds = (ticks: number[]) => ticks.reduce((sum, each) => sum + each, 0) / 100;
   return {
     ffmpeg: seconds(own.slice(13, 15)),
@@ -139,6 +139,6 @@ try {
     console.log(`| ${cells.join(' | ')} |`);
   }
 } finally {
-  await azurite.child.stop();
+  await azurite.stop();
   rmSync(folder, { recursive: true, force: true });
 }

@@ -61,5 +61,5 @@ for (let index = 0; index + 1 < runs.length; index += 2) {
   const [width = 0, height = 0] = (runs[index] ?? '').split('x').map(Number);
   await measure(width, height, Number(runs[index + 1]));
 }
-await azurite.child.stop();
+await azurite.stop();
 rmSync(folder, { recursive: true, force: true });

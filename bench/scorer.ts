@@ -78,9 +78,9 @@ try {
   console.log(`${os.cpus()[0]?.model}, ${cores} cores, load ${os.loadavg()[0]?.toFixed(1)}`);
   for (const [each, count] of sizes) {
     const [width = 0, height = 0] = each.split('x').map(Number);
-    await bench(loadWorkload(width, height, count), azurite.connectionString, azurite.child.process.pid ?? 0);
+    await bench(loadWorkload(width, height, count), azurite.connectionString, azurite.pid ?? 0);
   }
 } finally {
-  await azurite.child.stop();
+  await azurite.stop();
   rmSync(folder, { recursive: true, force: true });
 }

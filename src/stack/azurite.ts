@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Child, startChild } from './child.js';
+import { type Part, startPart } from './part.js';
 import { choosePort, startOnFreePort } from './ports.js';
 
 const USUAL_BLOB_PORT = 10_000;
@@ -9,8 +9,7 @@ const USUAL_BLOB_PORT = 10_000;
 const ACCOUNT = 'devstoreaccount1';
 const KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
 
-export interface Azurite {
-  child: Child;
+export interface Azurite extends Part {
   connectionString: string;
 }
 
@@ -18,14 +17,14 @@ export interface Azurite {
 export function startAzurite(folder: string, blobPort: number | undefined, env: NodeJS.ProcessEnv): Promise<Azurite> {
   return startOnFreePort(async () => {
     const { connectionString, start } = await chooseAzurite(blobPort);
-    return { child: await start(folder, env), connectionString };
+    return { ...(await start(folder, env)), connectionString };
   });
 }
 
 /** An Azurite that has its ports and is not started yet: what connects to it may start at the same time. */
 export interface ChosenAzurite {
   connectionString: string;
-  start: (folder: string, env: NodeJS.ProcessEnv, signal?: AbortSignal) => Promise<Child>;
+  start: (folder: string, env: NodeJS.ProcessEnv, signal?: AbortSignal) => Promise<Part>;
 }
 
 /** @throws JobError `user` when the port asked for is in use. */
@@ -46,10 +45,10 @@ function launch(
   [blob, queue, table]: [number, number, number],
   env: NodeJS.ProcessEnv,
   signal: AbortSignal | undefined,
-): Promise<Child> {
+): Promise<Part> {
   const ports = ['--blobPort', String(blob), '--queuePort', String(queue), '--tablePort', String(table)];
   const data = ['--location', path.join(folder, 'azurite')];
-  return startChild({
+  return startPart({
     script: fileURLToPath(new URL('./azurite-main.js', import.meta.url)),
     args: [...ports, ...data, '--skipApiVersionCheck', '--disableTelemetry', '--silent'],
     env,

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { JobError, messageOf } from '../job/failure.js';
 import { chooseAzurite } from './azurite.js';
 import { startAzureEmulator } from './azure-emulator.js';
-import { type Child, startChild } from './child.js';
+import { type Part, startPart } from './part.js';
 import { makeFolder } from './make-folder.js';
 import { choosePort, startOnFreePort } from './ports.js';
 
@@ -23,7 +23,7 @@ export interface StackOptions {
   env: NodeJS.ProcessEnv;
 }
 
-/** Azurite and the local Functions host, and the Azure emulator if asked for, all children of this process. */
+/** Azurite and the local Functions host, and the Azure emulator if asked for, all child processes of this one. */
 export interface Stack {
   url: string;
   storage: string;
@@ -41,29 +41,29 @@ export interface Stack {
 export async function startStack({ folder, port, azuritePort, emulateAzure, env }: StackOptions): Promise<Stack> {
   const temp = path.join(folder, 'temp');
   await prepareFolder(folder, temp);
-  const children: Child[] = [];
+  const parts: Part[] = [];
   try {
     const azure = emulateAzure === true ? await startAzureEmulator(folder, env) : undefined;
-    if (azure) children.push(azure.child);
+    if (azure) parts.push(azure);
     const settings = { TEMP_FOLDER: temp, ...env, ...azure?.settings };
     const { host, azurite, storage } = await startOnFreePort(() => startPair(folder, { port, azuritePort, settings }));
-    children.unshift(host);
-    children.push(azurite);
+    parts.unshift(host);
+    parts.push(azurite);
     const url = host.ready[1] ?? '';
     const state = JSON.stringify({ url, pid: process.pid });
     await writeFile(path.join(folder, STATE_FILE), state).catch((cause: unknown) => refuseFolder(folder, cause));
-    const ended = Promise.race(children.map((child) => child.ended));
-    const stop = () => stopStack(folder, children);
+    const ended = Promise.race(parts.map((part) => part.ended));
+    const stop = () => stopStack(folder, parts);
     return { url, storage, azure: azure?.settings.ACI_ENDPOINT, ended, stop };
   } catch (error) {
-    for (const child of children) await child.stop();
+    for (const part of parts) await part.stop();
     throw error;
   }
 }
 
 interface Pair {
-  host: Child;
-  azurite: Child;
+  host: Part;
+  azurite: Part;
   storage: string;
 }
 
@@ -97,9 +97,9 @@ async function startHost(
   askedPort: number | undefined,
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
-): Promise<Child> {
+): Promise<Part> {
   const port = await choosePort(USUAL_PORT, askedPort, 'the local Functions host', '--port');
-  return startChild({
+  return startPart({
     script: DEVHOST,
     args: ['--app', APP_FOLDER, '--port', String(port), '--storage-patience', String(STORAGE_PATIENCE_SECONDS)],
     env,
@@ -127,8 +127,8 @@ function refuseFolder(folder: string, cause: unknown): never {
   );
 }
 
-async function stopStack(folder: string, children: Child[]): Promise<void> {
-  for (const child of children) await child.stop();
+async function stopStack(folder: string, parts: Part[]): Promise<void> {
+  for (const part of parts) await part.stop();
   await rm(path.join(folder, STATE_FILE), { force: true });
   await rm(path.join(folder, 'temp'), { recursive: true, force: true });
 }

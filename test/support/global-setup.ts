@@ -21,7 +21,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const azurite = await startAzurite(folder, undefined, process.env);
   project.provide('storage', azurite.connectionString);
   return async () => {
-    await azurite.child.stop();
+    await azurite.stop();
     rmSync(folder, { recursive: true, force: true });
   };
 }

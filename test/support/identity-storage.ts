@@ -46,10 +46,10 @@ export async function startIdentityStorage(folder: string): Promise<IdentityStor
   execFileSync('openssl', ['req', '-x509', ...curve, ...name, '-keyout', key, '-out', certificate], {
     stdio: 'ignore',
   });
-  const { startChild } = await import('../../dist/stack/child.js');
+  const { startPart } = await import('../../dist/stack/part.js');
   const [blob, queue, table] = [await getPort(), await getPort(), await getPort()];
   const ports = ['--blobPort', String(blob), '--queuePort', String(queue), '--tablePort', String(table)];
-  const child = await startChild({
+  const azurite = await startPart({
     script: createRequire(import.meta.url).resolve('azurite/dist/src/azurite.js'),
     args: [
       ...ports,
@@ -70,7 +70,7 @@ export async function startIdentityStorage(folder: string): Promise<IdentityStor
     ready: /Table service is successfully listening/,
     title: 'Azurite',
   });
-  return { uri: `https://127.0.0.1:${blob}/devstoreaccount1`, certificate, stop: child.stop };
+  return { uri: `https://127.0.0.1:${blob}/devstoreaccount1`, certificate, stop: azurite.stop };
 }
 
 export interface IdentityEndpoint {

@@ -1,8 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { ATTACHED_NODE } from '../../processes/attached-node.js';
+import { type Child, type Ended, startAttached } from '../../processes/child-process.js';
 import { counted } from '../../job/counted.js';
 import { JobError } from '../../job/failure.js';
 import type { ComputeProvider, LaunchRequest, Observation } from '../provider.js';
@@ -12,10 +10,10 @@ const LOG_LIMIT = 64 * 1024;
 
 interface LocalContainer {
   request: LaunchRequest;
-  child: ChildProcess;
+  child: Child;
   log: string;
   startedAt: string;
-  ended?: { code: number | null; signal: NodeJS.Signals | null };
+  ended?: Ended;
 }
 
 const SCORER = fileURLToPath(new URL('../../scorer/bundle/main.js', import.meta.url));
@@ -54,8 +52,8 @@ export function createLocalCompute(inherited: NodeJS.ProcessEnv, scorer: string 
     remove: async (name) => {
       const container = containers.get(name);
       if (container && !container.ended) {
-        container.child.kill('SIGKILL');
-        await once(container.child, 'close');
+        container.child.kill();
+        await container.child.ended;
       }
       containers.delete(name);
     },
@@ -74,26 +72,17 @@ async function start(
 ): Promise<LocalContainer> {
   const threads = String(Math.max(1, Math.floor(cores / request.parallel)));
   const env = { ...inherited, SCORER_THREADS: threads, ...request.environment };
-  const child = spawn(process.execPath, [...ATTACHED_NODE, scorer], {
-    env,
-    stdio: ['pipe', 'pipe', 'pipe'],
-    detached: true,
+  const startedAt = new Date().toISOString();
+  const child = await startAttached(scorer, [], { env }).catch((cause: unknown) => {
+    throw new JobError('platform', `The scorer process could not be started: ${String(cause)}.`, { cause });
   });
-  const container: LocalContainer = { request, child, log: '', startedAt: new Date().toISOString() };
+  const container: LocalContainer = { request, child, log: '', startedAt };
   const keep = (chunk: Buffer) => {
     container.log = (container.log + chunk.toString('utf8')).slice(-LOG_LIMIT);
   };
   child.stdout.on('data', keep);
   child.stderr.on('data', keep);
-  child.stdin.on('error', () => undefined);
-  child.once('close', (code, signal) => {
-    container.ended = { code, signal };
-  });
-  try {
-    await once(child, 'spawn');
-  } catch (cause) {
-    throw new JobError('platform', `The scorer process could not be started: ${String(cause)}.`, { cause });
-  }
+  void child.ended.then((ended) => Object.assign(container, { ended }));
   return container;
 }
 

@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 import type { Device } from '../../job/device.js';
 import { JobError, messageOf } from '../../job/failure.js';
 import type { ModelSignature } from '../../model-card/model-signature.js';
+import { describeEnd, runChild } from '../../processes/child-process.js';
 
 /**
  * Reads a model's signature from a file. `name` is what sentences call the model; `device` is tried, by default the CPU.
@@ -13,7 +13,7 @@ import type { ModelSignature } from '../../model-card/model-signature.js';
 export type ModelInspector = (file: string, name: string, device?: Device) => Promise<ModelSignature>;
 
 const ENTRY = fileURLToPath(new URL('./inspect-main.js', import.meta.url));
-const TIMEOUT_MS = 120_000;
+const TIME_LIMIT_SECONDS = 120;
 
 const tensor = z.object({ name: z.string(), type: z.string(), shape: z.array(z.union([z.number(), z.string()])) });
 const answerSchema = z.union([
@@ -46,10 +46,20 @@ export async function inspectModel(file: string, name: string, device: Device = 
  */
 export function createModelInspector(environment: NodeJS.ProcessEnv = {}, entry: string = ENTRY): ModelInspector {
   return async (file, name, device = 'cpu') => {
-    const { text, ended } = await runInspector(entry, [file, name, device], environment);
-    const answer = parseAnswer(text);
+    const args = [entry, file, name, device];
+    const ended = await runChild(process.execPath, args, { env: environment, timeLimit: TIME_LIMIT_SECONDS });
+    if (ended.notStarted) {
+      const { message } = ended.notStarted;
+      throw new JobError('platform', `The model inspector could not be started: ${message}`, {
+        cause: ended.notStarted,
+      });
+    }
+    const answer = parseAnswer(ended.stdout.toString());
     if (answer === undefined) {
-      throw new JobError('user', `The model "${name}" crashes ONNX Runtime (${ended}): export or download it again.`);
+      throw new JobError(
+        'user',
+        `The model "${name}" crashes ONNX Runtime (${describeEnd(ended)}): export or download it again.`,
+      );
     }
     if ('error' in answer) throw new JobError('user', answer.error);
     return answer;
@@ -62,23 +72,4 @@ function parseAnswer(text: string): z.infer<typeof answerSchema> | undefined {
   } catch {
     return undefined;
   }
-}
-
-function runInspector(entry: string, args: string[], env: NodeJS.ProcessEnv): Promise<{ text: string; ended: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [entry, ...args], {
-      env,
-      stdio: ['ignore', 'pipe', 'ignore'],
-      timeout: TIMEOUT_MS,
-      killSignal: 'SIGKILL',
-    });
-    let text = '';
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-      text += chunk;
-    });
-    child.once('error', (cause) =>
-      reject(new JobError('platform', `The model inspector could not be started: ${cause.message}`, { cause })),
-    );
-    child.once('close', (code, signal) => resolve({ text, ended: signal ?? `exit code ${code}` }));
-  });
 }

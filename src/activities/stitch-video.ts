@@ -26,7 +26,8 @@ export function createStitchVideo({ storage, media, tempFolder }: Pick<Ports, 's
     const folder = jobFolder(tempFolder, jobId);
     const source = await localCopy(mediaBlob(storage, job.spec.input.video), folder, 'source');
     const packed = await readJson<PackedTimetable>(jobOf(storage, jobId), TIMING);
-    const timetable = packed && unpack(packed);
+    if (!packed) throw new JobError('user', `The timetable of job ${jobId} is gone; start the job again.`);
+    const timetable = unpack(packed);
     const own = await ownFolder(folder, 'stitch-');
     const output = path.join(own, `stitched${path.extname(job.output) || '.mp4'}`);
     const stitching = stitch({ storage, media, chunkFrames }, job, { frames, timetable, folder: own, source, output });
@@ -41,7 +42,7 @@ export function createStitchVideo({ storage, media, tempFolder }: Pick<Ports, 's
 
 interface StitchFiles {
   frames: number;
-  timetable: Timetable | undefined;
+  timetable: Timetable;
   folder: string;
   source: string;
   output: string;
@@ -53,14 +54,14 @@ async function stitch(
   job: VideoJob,
   { frames, timetable, folder, source, output }: StitchFiles,
 ): Promise<number> {
-  if (timetable && frames > chunkFrames) {
+  if (frames > chunkFrames) {
     await joinSegments({ storage, media }, job, timetable, chunkFrames, { folder, source, output });
   } else {
     const { frameFormat: format, codec, quality } = job.spec.output;
     const scored = scoredFrames(storage, job, { first: 0, count: frames });
     await media.stitch({ frames: scored, format, source, facts: job.video, timetable, output, codec, quality });
   }
-  if (timetable) await check(storage, job, media, { source, timetable, output });
+  await check(storage, job, media, { source, timetable, output });
   return upload(storage, job.output, output);
 }
 

@@ -11,7 +11,8 @@ export default defineConfig({
     reporters: ['default', './test/support/count-reporter.ts'],
     maxWorkers: 2,
     projects: [
-      { extends: true, test: { name: 'unit', include: tests('unit') } },
+      // No file changes what another one sees: the modules are loaded once for all.
+      { extends: true, test: { name: 'unit', include: tests('unit'), isolate: false } },
       ...['integration', 'chaos'].map((name) => ({
         extends: true as const,
         test: {

@@ -1,11 +1,7 @@
-import type { OrchestrationContext } from 'durable-functions';
 import { expect } from 'vitest';
+import { type Asked, type Call, fakeContext, type Orchestrator } from './fake-context.js';
 
-/** A durable call as an orchestrator asked for it. */
-export type Call =
-  | { type: 'activity'; name: string; input: Record<string, unknown> }
-  | { type: 'sub-orchestrator'; name: string; input: Record<string, unknown>; id: string | undefined }
-  | { type: 'timer'; seconds: number };
+export type { Call };
 
 export interface Driven<T> {
   result: T;
@@ -16,52 +12,26 @@ export interface Driven<T> {
 const START = Date.UTC(2026, 0, 1);
 
 /**
- * Runs an orchestrator generator to its end without a host: `answer` says what each call returns. The clock stands still but
- * for timers. A list of tasks under Task.all is answered one by one, in order.
+ * Runs an orchestrator to its end at once: `answer` says what each call returns. The clock stands still but for timers. The calls of
+ * a `Task.all` are answered one by one, in order.
  */
-export function drive<T>(
-  orchestrator: (context: OrchestrationContext) => Generator<unknown, T, unknown>,
-  input: unknown,
-  answer: (call: Call) => unknown,
-): Driven<T> {
+export function drive<T>(orchestrator: Orchestrator<T>, input: unknown, answer: (call: Call) => unknown): Driven<T> {
   let now = START;
-  let customStatus: unknown;
   const calls: Call[] = [];
-  const df = {
-    instanceId: 'coast-k3v9q2xa',
-    getInput: () => structuredClone(input),
-    get currentUtcDateTime() {
-      return new Date(now);
-    },
-    setCustomStatus: (status: unknown) => {
-      customStatus = structuredClone(status);
-    },
-    callActivity: (name: string, value: Record<string, unknown>): Call => ({
-      type: 'activity',
-      name,
-      input: structuredClone(value),
-    }),
-    callSubOrchestrator: (name: string, value: Record<string, unknown>, id?: string): Call => ({
-      type: 'sub-orchestrator',
-      name,
-      input: structuredClone(value),
-      id,
-    }),
-    createTimer: (fireAt: Date): Call => ({ type: 'timer', seconds: (fireAt.getTime() - now) / 1000 }),
-    Task: { all: (tasks: Call[]) => tasks },
-  };
+  const { context, customStatus } = fakeContext(input, () => now);
   const perform = (call: Call): unknown => {
     calls.push(call);
-    if (call.type === 'timer') now += call.seconds * 1000;
-    return call.type === 'timer' ? undefined : answer(call);
+    if (call.type !== 'timer') return answer(call);
+    now += call.seconds * 1000;
+    return undefined;
   };
-  const generator = orchestrator({ df } as unknown as OrchestrationContext);
+  const generator = orchestrator(context);
   let next = generator.next();
   while (!next.done) {
-    const yielded = next.value as Call | Call[];
-    next = generator.next(Array.isArray(yielded) ? yielded.map(perform) : perform(yielded));
+    const asked = next.value as Asked;
+    next = generator.next(asked.type === 'all' ? asked.calls.map(perform) : perform(asked));
   }
-  return { result: next.value, calls, customStatus };
+  return { result: next.value, calls, customStatus: customStatus() };
 }
 
 /** The wrapped value that an activity returns when it succeeds. */

@@ -4,17 +4,23 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { type AciSettings, readAciSettings } from './compute/aci/settings.js';
 import { type ContainerAppsSettings, readContainerAppsSettings } from './compute/container-apps/settings.js';
-import { type MediaLimits, readMediaLimits } from './media/limits.js';
 import { JobError } from './job/failure.js';
+import { type MediaLimits, readMediaLimits } from './media/limits.js';
+import { type Environment, isSet, readSettings } from './settings.js';
 import { type Connection, readConnection } from './storage/connection.js';
 
-const setting = z.string().min(1).optional();
+const CHUNK_FRAMES = 'must be a whole number from 1 to 1000000';
 
 const schema = z.object({
-  FFMPEG_PATH: setting,
-  FFPROBE_PATH: setting,
-  TEMP_FOLDER: setting,
-  CHUNK_FRAMES: z.coerce.number('must be a whole number').int().min(1).max(1_000_000).optional(),
+  FFMPEG_PATH: z.string().optional(),
+  FFPROBE_PATH: z.string().optional(),
+  TEMP_FOLDER: z.string().default(os.tmpdir()),
+  CHUNK_FRAMES: z.coerce
+    .number(CHUNK_FRAMES)
+    .int(CHUNK_FRAMES)
+    .min(1, CHUNK_FRAMES)
+    .max(1_000_000, CHUNK_FRAMES)
+    .optional(),
   PATH: z.string().default(''),
 });
 
@@ -50,13 +56,8 @@ export interface Config {
  * `MEDIA_STORAGE` and `INTERNAL_STORAGE` default to the account that the Functions host itself uses.
  * @throws JobError `user` that names the setting.
  */
-export function readConfig(environment: NodeJS.ProcessEnv): Config {
-  const result = schema.safeParse(environment);
-  if (!result.success) {
-    const issue = result.error.issues[0];
-    throw new JobError('user', `The setting ${issue?.path.join('.')} ${issue?.message}.`, { cause: result.error });
-  }
-  const settings = result.data;
+export function readConfig(environment: Environment): Config {
+  const settings = readSettings(schema, environment);
   return {
     mediaConnection: connectionOf(environment, 'MEDIA_STORAGE'),
     internalConnection: connectionOf(environment, 'INTERNAL_STORAGE'),
@@ -65,17 +66,17 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     searchPath: settings.PATH,
     chunkFrames: settings.CHUNK_FRAMES,
     mediaLimits: readMediaLimits(environment),
-    tempFolder: settings.TEMP_FOLDER ?? os.tmpdir(),
+    tempFolder: settings.TEMP_FOLDER,
     bundledModels: path.resolve(fileURLToPath(new URL('../models', import.meta.url))),
     aci: readAciSettings(environment),
     containerApps: readContainerAppsSettings(environment),
     childEnvironment: Object.fromEntries(
-      FOR_CHILDREN.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
+      FOR_CHILDREN.flatMap((name) => (isSet(environment, name) ? [[name, environment[name]]] : [])),
     ),
   };
 }
 
-function connectionOf(environment: NodeJS.ProcessEnv, name: string): Connection {
+function connectionOf(environment: Environment, name: string): Connection {
   const connection = readConnection(environment, name) ?? readConnection(environment, HOST_STORAGE);
   if (connection === undefined)
     throw new JobError(

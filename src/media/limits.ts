@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { JobError } from '../job/failure.js';
+import { type Environment, readSettings } from '../settings.js';
 
 const most = (highest: number, usual: number) =>
   z.coerce
@@ -30,17 +30,13 @@ export interface MediaLimits {
 }
 
 /** @throws JobError `user` that names the setting. */
-export function readMediaLimits(environment: NodeJS.ProcessEnv): MediaLimits {
-  const { success, data, error } = schema.safeParse(environment);
-  if (!success) {
-    const issue = error.issues[0];
-    throw new JobError('user', `The setting ${issue?.path.join('.')} ${issue?.message}.`, { cause: error });
-  }
+export function readMediaLimits(environment: Environment): MediaLimits {
+  const settings = readSettings(schema, environment);
   return {
-    seconds: data.FFMPEG_SECONDS,
-    frames: data.MOST_FRAMES,
-    streams: data.MOST_STREAMS,
-    pixels: data.MOST_PIXELS,
-    outputBytes: data.MOST_OUTPUT_BYTES,
+    seconds: settings.FFMPEG_SECONDS,
+    frames: settings.MOST_FRAMES,
+    streams: settings.MOST_STREAMS,
+    pixels: settings.MOST_PIXELS,
+    outputBytes: settings.MOST_OUTPUT_BYTES,
   };
 }

@@ -1,38 +1,42 @@
+import { z } from 'zod';
 import { JobError } from '../job/failure.js';
+import { type Environment, isSet, readSettings } from '../settings.js';
 
 /** How a storage account is reached: the connection string of an Azurite, or an account on Azure with the app's login. */
 export type Connection = string | { blobServiceUri: string; clientId: string | undefined };
 
-/** The settings that `readConnection` looks at, for a name such as MEDIA_STORAGE. */
-const PARTS = ['', '__blobServiceUri', '__accountName'] as const;
-
 /**
  * Reads the settings that the Functions host knows for a connection: `NAME`, or `NAME__blobServiceUri` or
  * `NAME__accountName`, each with or without `NAME__clientId`.
+ * @param name such as MEDIA_STORAGE.
  * @returns undefined when none is set.
  * @throws JobError `user` that names the setting which is wrong, never its value.
  */
-export function readConnection(environment: NodeJS.ProcessEnv, name: string): Connection | undefined {
-  const [text, uri, account] = PARTS.map((part) => environment[name + part] || undefined);
-  if (text !== undefined && (uri ?? account) !== undefined)
+export function readConnection(environment: Environment, name: string): Connection | undefined {
+  const [uri, account, client] = [`${name}__blobServiceUri`, `${name}__accountName`, `${name}__clientId`] as const;
+  if (isSet(environment, name) && (isSet(environment, uri) || isSet(environment, account)))
     throw new JobError('user', `${name} is set, and so is ${name}__…: remove one of the two.`);
-  if (text !== undefined) {
-    if (!isAzurite(text)) throw new JobError('user', holdsKey(name));
-    return text;
-  }
-  const blobServiceUri = uri ?? (account === undefined ? undefined : `https://${account}.blob.core.windows.net`);
-  if (blobServiceUri === undefined) return undefined;
-  if (!URL.canParse(blobServiceUri) || new URL(blobServiceUri).protocol !== 'https:')
-    throw new JobError(
-      'user',
-      `The setting ${name}${uri === undefined ? '__accountName' : '__blobServiceUri'} is wrong: it must be as in ${uri === undefined ? 'myaccount' : 'https://myaccount.blob.core.windows.net'}.`,
-    );
-  return { blobServiceUri, clientId: environment[`${name}__clientId`] || undefined };
+  const schema = z.object({
+    [name]: z.string().refine(isAzurite, holdsKey(name)).optional(),
+    [uri]: z.url({ protocol: /^https$/, error: `must be as in https://myaccount${BLOB_HOST}` }).optional(),
+    [account]: z
+      .string()
+      .regex(/^[a-z0-9]{3,24}$/, 'must be the name of a storage account, as in myaccount')
+      .optional(),
+    [client]: z.string().optional(),
+  });
+  const set: Environment = readSettings(schema, environment);
+  if (set[name] !== undefined) return set[name];
+  const blobServiceUri = set[uri] ?? (set[account] === undefined ? undefined : `https://${set[account]}${BLOB_HOST}`);
+  return blobServiceUri === undefined ? undefined : { blobServiceUri, clientId: set[client] };
 }
 
+/** Where public Azure serves an account's blobs; other clouds are named by `__blobServiceUri`. */
+const BLOB_HOST = '.blob.core.windows.net';
+
 const holdsKey = (name: string) =>
-  `The setting ${name} is a connection string, which is accepted for Azurite only: an account's key must not be kept; set ` +
-  `${name}__blobServiceUri to https://ACCOUNT.blob.core.windows.net and give the app's identity the role Storage Blob Data Contributor.`;
+  `is a connection string, which is accepted for Azurite only: an account's key must not be kept; set ${name}__blobServiceUri ` +
+  `to https://ACCOUNT${BLOB_HOST} and give the app's identity the role Storage Blob Data Contributor`;
 
 /** Whether a connection string leads to an Azurite: its key is published and no secret, or it serves this machine only. */
 function isAzurite(connection: string): boolean {

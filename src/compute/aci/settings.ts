@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { JobError } from '../../job/failure.js';
-import { armEndpoint, groupName, image, parseSettings, resourceId, withoutEmpty } from '../azure/settings.js';
+import { type Environment, isSet, readSettings } from '../../settings.js';
+import { armEndpoint, groupName, image, number, resourceId } from '../azure/settings.js';
 
 /** Where container groups are made, and how big. */
 export interface AciSettings {
@@ -31,7 +31,7 @@ export interface AciSettings {
 }
 
 /** Without these there is no such compute. */
-export const REQUIRED = ['AZURE_SUBSCRIPTION_ID', 'ACI_RESOURCE_GROUP', 'ACI_REGIONS', 'ACI_IMAGE'] as const;
+const REQUIRED = ['AZURE_SUBSCRIPTION_ID', 'ACI_RESOURCE_GROUP', 'ACI_REGIONS', 'ACI_IMAGE'] as const;
 
 /** Why a job with this compute is refused when they are missing. */
 export const ACI_IS_NOT_SET = `The compute "aci" is not set up; set ${REQUIRED.join(', ')}, or use "local".`;
@@ -42,77 +42,71 @@ const list = z.string().transform((text) =>
     .map((part) => part.trim())
     .filter((part) => part !== ''),
 );
-/** `error` speaks for a missing value and a wrong one. */
-const number = (fallback: number, least: number, most: number) => {
-  const error = `must be a number from ${least} to ${most}`;
-  return z.coerce.number({ error }).min(least, error).max(most, error).default(fallback);
-};
 const mountPath = z.string().regex(/^\/[\w./-]+$/, 'must be an absolute path such as /mnt/share');
 
-const schema = z.object({
-  AZURE_SUBSCRIPTION_ID: z.string().regex(/^[0-9a-f-]{36}$/i, 'must be the 36 characters of a subscription id'),
-  ACI_RESOURCE_GROUP: groupName,
-  ACI_REGIONS: list.refine((names) => names.length > 0 && names.every((name) => /^[a-z0-9]+$/.test(name)), {
-    message: 'must name regions as in westeurope,swedencentral',
-  }),
-  ACI_IMAGE: image,
-  // Largest standard group; Azure's quota page of 2025-11-17.
-  ACI_CPU: number(2, 0.1, 31),
-  ACI_MEMORY_GB: number(4, 0.5, 240),
-  ACI_IDENTITY_ID: resourceId.optional(),
-  ACI_SUBNET_ID: resourceId.optional(),
-  ACI_DNS_SERVERS: list.default([]),
-  ACI_ZONE: z
-    .string()
-    .regex(/^[1-3]$/, 'must be 1, 2 or 3')
-    .optional(),
-  ACI_SPOT: z.enum(['true', 'false'], 'must be true or false').default('false'),
-  ACI_SCRATCH_PATH: mountPath.optional(),
-  ACI_FILE_SHARE: z
-    .string()
-    .regex(/^[a-z0-9](?:[a-z0-9-]{1,61})[a-z0-9]$/, 'must be the name of a file share')
-    .optional(),
-  ACI_FILE_SHARE_ACCOUNT: z
-    .string()
-    .regex(/^[a-z0-9]{3,24}$/, 'must be the name of a storage account')
-    .optional(),
-  ACI_FILE_SHARE_KEY: z.string().optional(),
-  ACI_FILE_SHARE_PATH: mountPath.default('/mnt/share'),
-  ACI_POLL_SECONDS: number(5, 0.1, 60),
-  ACI_ENDPOINT: armEndpoint,
-  ACI_HUB: z.string().max(256).optional(),
-  WEBSITE_SITE_NAME: z.string().optional(),
-});
+/** Container groups of this API version mount a share with the key of its account only. */
+const FILE_SHARE = ['ACI_FILE_SHARE', 'ACI_FILE_SHARE_ACCOUNT', 'ACI_FILE_SHARE_KEY'] as const;
+
+const schema = z
+  .object({
+    AZURE_SUBSCRIPTION_ID: z.string().regex(/^[0-9a-f-]{36}$/i, 'must be the 36 characters of a subscription id'),
+    ACI_RESOURCE_GROUP: groupName,
+    ACI_REGIONS: list.refine((names) => names.length > 0 && names.every((name) => /^[a-z0-9]+$/.test(name)), {
+      message: 'must name regions as in westeurope,swedencentral',
+    }),
+    ACI_IMAGE: image,
+    // Largest standard group; Azure's quota page of 2025-11-17.
+    ACI_CPU: number(2, 0.1, 31),
+    ACI_MEMORY_GB: number(4, 0.5, 240),
+    ACI_IDENTITY_ID: resourceId.optional(),
+    ACI_SUBNET_ID: resourceId.optional(),
+    ACI_DNS_SERVERS: list.default([]),
+    ACI_ZONE: z
+      .string()
+      .regex(/^[1-3]$/, 'must be 1, 2 or 3')
+      .optional(),
+    ACI_SPOT: z.enum(['true', 'false'], 'must be true or false').default('false'),
+    ACI_SCRATCH_PATH: mountPath.optional(),
+    ACI_FILE_SHARE: z
+      .string()
+      .regex(/^[a-z0-9](?:[a-z0-9-]{1,61})[a-z0-9]$/, 'must be the name of a file share')
+      .optional(),
+    ACI_FILE_SHARE_ACCOUNT: z
+      .string()
+      .regex(/^[a-z0-9]{3,24}$/, 'must be the name of a storage account')
+      .optional(),
+    ACI_FILE_SHARE_KEY: z.string().optional(),
+    ACI_FILE_SHARE_PATH: mountPath.default('/mnt/share'),
+    ACI_POLL_SECONDS: number(5, 0.1, 60),
+    ACI_ENDPOINT: armEndpoint,
+    ACI_HUB: z.string().max(256).optional(),
+    WEBSITE_SITE_NAME: z.string().optional(),
+  })
+  .superRefine((settings, context) => {
+    const missing = FILE_SHARE.filter((name) => settings[name] === undefined);
+    if (missing.length === FILE_SHARE.length) return;
+    const message = 'is missing: a file share needs name, account and key';
+    for (const name of missing) context.addIssue({ code: 'custom', path: [name], message });
+  });
 
 /**
- * Reads the settings of the `aci` compute; undefined when none of the required ones is set. A setting that is set to
- * nothing counts as not set.
+ * Reads the settings of the `aci` compute; undefined when none of its own required ones is set.
  * @throws JobError `user` that names the setting which is missing or wrong.
  */
-export function readAciSettings(environment: NodeJS.ProcessEnv): AciSettings | undefined {
-  const set = withoutEmpty(environment);
-  if (!REQUIRED.some((name) => name.startsWith('ACI_') && set[name] !== undefined)) return undefined;
-  const data = parseSettings(schema, set);
-  return rename(data, fileShareOf(data));
+export function readAciSettings(environment: Environment): AciSettings | undefined {
+  if (!REQUIRED.some((name) => name.startsWith('ACI_') && isSet(environment, name))) return undefined;
+  return rename(readSettings(schema, environment));
 }
 
 type Data = z.output<typeof schema>;
 
-/** Container groups of this API version mount a share with the key of its account only. */
 function fileShareOf(data: Data): AciSettings['fileShare'] {
   const { ACI_FILE_SHARE: name, ACI_FILE_SHARE_ACCOUNT: account, ACI_FILE_SHARE_KEY: key } = data;
-  if (name === undefined && account === undefined && key === undefined) return undefined;
-  for (const [setting, value] of Object.entries({
-    ACI_FILE_SHARE: name,
-    ACI_FILE_SHARE_ACCOUNT: account,
-    ACI_FILE_SHARE_KEY: key,
-  }))
-    if (value === undefined)
-      throw new JobError('user', `The setting ${setting} is missing: a file share needs name, account and key.`);
-  return { name: name ?? '', account: account ?? '', key: key ?? '', path: data.ACI_FILE_SHARE_PATH };
+  if (name === undefined || account === undefined || key === undefined) return undefined;
+  return { name, account, key, path: data.ACI_FILE_SHARE_PATH };
 }
 
-const rename = (data: Data, fileShare: AciSettings['fileShare']): AciSettings => ({
+const rename = (data: Data): AciSettings => ({
   subscriptionId: data.AZURE_SUBSCRIPTION_ID,
   resourceGroup: data.ACI_RESOURCE_GROUP,
   regions: data.ACI_REGIONS,
@@ -125,7 +119,7 @@ const rename = (data: Data, fileShare: AciSettings['fileShare']): AciSettings =>
   zone: data.ACI_ZONE,
   spot: data.ACI_SPOT === 'true',
   scratchPath: data.ACI_SCRATCH_PATH,
-  fileShare,
+  fileShare: fileShareOf(data),
   pollSeconds: data.ACI_POLL_SECONDS,
   endpoint: data.ACI_ENDPOINT,
   hub: data.ACI_HUB ?? data.WEBSITE_SITE_NAME ?? 'local',

@@ -1,5 +1,10 @@
 import { z } from 'zod';
-import { JobError } from '../../job/failure.js';
+
+/** A number of the settings; `error` speaks for what is no number, too small or too large. */
+export function number(fallback: number, least: number, most: number) {
+  const error = `must be a number from ${least} to ${most}`;
+  return z.coerce.number({ error }).min(least, error).max(most, error).default(fallback);
+}
 
 const isLocal = (url: string) => ['127.0.0.1', '[::1]', 'localhost'].includes(new URL(url).hostname);
 
@@ -14,17 +19,3 @@ export const groupName = z.string().regex(/^[-\w.()]{1,90}$/, 'must be the name 
 export const resourceId = z
   .string()
   .startsWith('/subscriptions/', 'must be a resource id that starts with /subscriptions/');
-
-/** Only the settings that are set to something. */
-export const withoutEmpty = (environment: NodeJS.ProcessEnv) =>
-  Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
-
-/** @throws JobError `user` that names the setting which is missing or wrong. */
-export function parseSettings<T>(schema: z.ZodType<T>, set: NodeJS.ProcessEnv): T {
-  const result = schema.safeParse(set);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  const name = String(issue?.path[0]);
-  const problem = set[name] === undefined ? 'is missing' : (issue?.message ?? 'is wrong');
-  throw new JobError('user', `The setting ${name} ${problem}.`, { cause: result.error });
-}

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { armEndpoint, groupName, image, parseSettings, resourceId, withoutEmpty } from '../azure/settings.js';
+import { type Environment, isSet, readSettings } from '../../settings.js';
+import { armEndpoint, groupName, image, number, resourceId } from '../azure/settings.js';
 
 /** The workload profile types with one GPU per container. Azure's pages on GPU types and workload profiles, 2025-11. */
 export const GPU_PROFILES = {
@@ -38,7 +39,6 @@ export const CONTAINER_APPS_IS_NOT_SET = `The compute "container-apps" is not se
 const ENVIRONMENT =
   /^\/subscriptions\/([0-9a-f-]{36})\/resourceGroups\/([-\w.()]{1,90})\/providers\/Microsoft\.App\/managedEnvironments\/([-\w]+)$/i;
 const CPU = 'must be 0.25 to 4 in steps of 0.25';
-const POLL = 'must be a number from 0.1 to 60';
 
 const schema = z.object({
   CONTAINER_APPS_ENVIRONMENT_ID: z
@@ -54,21 +54,19 @@ const schema = z.object({
   // Largest container of the Consumption profile; Azure's page on workload profiles of 2025-11-04.
   CONTAINER_APPS_CPU: z.coerce.number({ error: CPU }).min(0.25, CPU).max(4, CPU).multipleOf(0.25, CPU).default(2),
   CONTAINER_APPS_IDENTITY_ID: resourceId.optional(),
-  CONTAINER_APPS_POLL_SECONDS: z.coerce.number({ error: POLL }).min(0.1, POLL).max(60, POLL).default(5),
+  CONTAINER_APPS_POLL_SECONDS: number(5, 0.1, 60),
   CONTAINER_APPS_ENDPOINT: armEndpoint,
   CONTAINER_APPS_HUB: z.string().max(256).optional(),
   WEBSITE_SITE_NAME: z.string().optional(),
 });
 
 /**
- * Reads the settings of the `container-apps` compute; undefined when none of the required ones is set. A setting that is
- * set to nothing counts as not set.
+ * Reads the settings of the `container-apps` compute; undefined when none of the required ones is set.
  * @throws JobError `user` that names the setting which is missing or wrong.
  */
-export function readContainerAppsSettings(environment: NodeJS.ProcessEnv): ContainerAppsSettings | undefined {
-  const set = withoutEmpty(environment);
-  if (!REQUIRED.some((name) => set[name] !== undefined)) return undefined;
-  return rename(parseSettings(schema, set));
+export function readContainerAppsSettings(environment: Environment): ContainerAppsSettings | undefined {
+  if (!REQUIRED.some((name) => isSet(environment, name))) return undefined;
+  return rename(readSettings(schema, environment));
 }
 
 function rename(data: z.output<typeof schema>): ContainerAppsSettings {

@@ -33,9 +33,12 @@ describe('a connection to storage', () => {
 
   test.each<[NodeJS.ProcessEnv, string]>([
     [{ A: 'UseDevelopmentStorage=true', A__accountName: 'x' }, 'A is set, and so is A__…'],
-    [{ A__blobServiceUri: 'http://pictures.blob.core.windows.net' }, 'The setting A__blobServiceUri is wrong'],
-    [{ A__blobServiceUri: 'pictures' }, 'The setting A__blobServiceUri is wrong'],
-    [{ A__accountName: 'a b' }, 'The setting A__accountName is wrong'],
+    [
+      { A__blobServiceUri: 'http://pictures.blob.core.windows.net' },
+      'The setting A__blobServiceUri must be as in https://',
+    ],
+    [{ A__blobServiceUri: 'pictures' }, 'The setting A__blobServiceUri must be as in https://'],
+    [{ A__accountName: 'a b' }, 'The setting A__accountName must be the name of a storage account'],
   ])('%j is refused by name', (environment, sentence) => {
     expect(() => readConnection(environment, 'A')).toThrow(sentence);
   });
@@ -43,13 +46,16 @@ describe('a connection to storage', () => {
 
 describe('the two accounts', () => {
   test('are the host’s own unless others are named', () => {
-    const config = readConfig({ AzureWebJobsStorage: 'UseDevelopmentStorage=true', MEDIA_STORAGE__accountName: 'm' });
+    const config = readConfig({
+      AzureWebJobsStorage: 'UseDevelopmentStorage=true',
+      MEDIA_STORAGE__accountName: 'mine',
+    });
     expect(config.internalConnection).toBe('UseDevelopmentStorage=true');
-    expect(config.mediaConnection).toMatchObject({ blobServiceUri: 'https://m.blob.core.windows.net' });
+    expect(config.mediaConnection).toMatchObject({ blobServiceUri: 'https://mine.blob.core.windows.net' });
   });
 
   test('may be named while the host keeps a key of its own', () => {
-    const own = { MEDIA_STORAGE__accountName: 'm', INTERNAL_STORAGE__accountName: 'i' };
+    const own = { MEDIA_STORAGE__accountName: 'mine', INTERNAL_STORAGE__accountName: 'internal' };
     expect(() => readConfig({ AzureWebJobsStorage: ON_AZURE, ...own })).not.toThrow();
     expect(() => readConfig({ AzureWebJobsStorage: ON_AZURE })).toThrow('for Azurite only');
   });

@@ -1,0 +1,64 @@
+import os from 'node:os';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { readConfig } from '../../src/config.js';
+import { JobError } from '../../src/job/failure.js';
+import { readSettings } from '../../src/settings.js';
+
+const schema = z.object({
+  NAME: z.string(),
+  COUNT: z.coerce.number('must be a number').max(3, 'must be at most 3').default(2),
+});
+
+describe('reading settings', () => {
+  test('gives what is set, and the default for what is not', () => {
+    expect(readSettings(schema, { NAME: 'a', OTHER: 'x' })).toEqual({ NAME: 'a', COUNT: 2 });
+    expect(readSettings(schema, { NAME: 'a', COUNT: '3' })).toEqual({ NAME: 'a', COUNT: 3 });
+  });
+
+  test('a setting that is set to nothing counts as not set', () => {
+    expect(readSettings(schema, { NAME: 'a', COUNT: '' })).toEqual({ NAME: 'a', COUNT: 2 });
+    expect(() => readSettings(schema, { NAME: '' })).toThrow('The setting NAME is missing.');
+  });
+
+  test('a wrong setting is named by one sentence of the user’s to act on, without its value', () => {
+    const read = () => readSettings(schema, { NAME: 'a', COUNT: 's3cret' });
+    expect(read).toThrow(JobError);
+    expect(read).toThrow('The setting COUNT must be a number.');
+    expect(read).not.toThrow('s3cret');
+  });
+});
+
+describe('the app’s settings', () => {
+  const STORAGE = { AzureWebJobsStorage: 'UseDevelopmentStorage=true' };
+  // prettier-ignore
+  const NAMES = [
+    'FFMPEG_PATH', 'FFPROBE_PATH', 'TEMP_FOLDER', 'CHUNK_FRAMES', 'FFMPEG_SECONDS', 'MOST_FRAMES',
+    'MEDIA_STORAGE', 'MEDIA_STORAGE__accountName', 'INTERNAL_STORAGE__blobServiceUri', 'AZURE_SUBSCRIPTION_ID',
+    'ACI_RESOURCE_GROUP', 'ACI_IMAGE', 'ACI_CPU', 'CONTAINER_APPS_IMAGE', 'CONTAINER_APPS_CPU', 'HOME',
+  ];
+
+  test('are the same when every optional one is set to nothing as when none is set', () => {
+    const nothing = Object.fromEntries(NAMES.map((name) => [name, '']));
+    expect(readConfig({ ...STORAGE, ...nothing })).toEqual(readConfig(STORAGE));
+  });
+
+  test('leave computes out that nobody set up, and use the system’s temporary folder', () => {
+    expect(readConfig(STORAGE)).toMatchObject({
+      aci: undefined,
+      containerApps: undefined,
+      chunkFrames: undefined,
+      tempFolder: os.tmpdir(),
+    });
+  });
+
+  test.each([
+    [{ CHUNK_FRAMES: 'many' }, 'The setting CHUNK_FRAMES must be a whole number from 1 to 1000000.'],
+    [{ CHUNK_FRAMES: '0' }, 'The setting CHUNK_FRAMES must be a whole number from 1 to 1000000.'],
+    [{ MOST_FRAMES: '1.5' }, 'The setting MOST_FRAMES must be a whole number.'],
+    [{ ACI_IMAGE: 'scorer' }, /^The setting AZURE_SUBSCRIPTION_ID is missing\.$/],
+    [{ CONTAINER_APPS_IMAGE: 'scorer' }, /^The setting CONTAINER_APPS_ENVIRONMENT_ID is missing\.$/],
+  ])('%j are refused by name', (more, sentence) => {
+    expect(() => readConfig({ ...STORAGE, ...more })).toThrow(sentence);
+  });
+});

@@ -1,7 +1,9 @@
 import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { JobError } from '../job/failure.js';
-import { completeCard, type ModelCard, parseCard, parseLabels } from '../model-card/model-card.js';
+import { completeCard } from '../model-card/complete-card.js';
+import { parseLabels } from '../model-card/labels.js';
+import { type ModelCard, parseCard } from '../model-card/schema.js';
 import type { JobSpec } from '../job/spec.js';
 import { containerOf, dropped, unheldSound, type VideoFacts } from '../media/media.js';
 import {

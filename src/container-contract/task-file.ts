@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { DEVICES } from '../job/device.js';
 import { JobError } from '../job/failure.js';
-import { modelCardSchema } from '../model-card/model-card.js';
+import { modelCardSchema } from '../model-card/schema.js';
 import type { ScoreTask } from './task.js';
 
 const name = z.string().min(1);

@@ -1,5 +1,5 @@
 import type { Device } from '../job/device.js';
-import type { ModelCard } from '../model-card/model-card.js';
+import type { ModelCard } from '../model-card/schema.js';
 import type { PhaseTimes } from '../job/phases.js';
 
 /**

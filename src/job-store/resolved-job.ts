@@ -1,5 +1,5 @@
 import { JobError } from '../job/failure.js';
-import type { ModelCard } from '../model-card/model-card.js';
+import type { ModelCard } from '../model-card/schema.js';
 import type { JobSpec } from '../job/spec.js';
 import type { VideoFacts } from '../media/media.js';
 import { jobOf, RESOLVED_JOB } from './layout.js';

@@ -1,14 +1,16 @@
-import type { DetectionsOutput } from './card-outputs.js';
 import { JobError } from '../job/failure.js';
-import { find, list } from './find-tensor.js';
 import { checkLabels, chooseLabels } from './labels.js';
-import { describeTensor, isRead, type ModelSignature, type TensorSignature } from './model-signature.js';
+import { DEFAULTS, type DetectionsOutput, type PartialOutput } from './schema.js';
+import {
+  describeTensor,
+  describeTensors,
+  findTensor,
+  isReadable,
+  type ModelSignature,
+  type TensorSignature,
+} from './signature.js';
 
-const THRESHOLD = 0.5;
-const OVERLAP = 0.45;
-
-/** What a card says of detections. */
-type PartialDetections = Partial<Omit<DetectionsOutput, 'labels'>> & { labels?: string[] | string };
+type PartialDetections = Extract<PartialOutput, { kind: 'detections' }>;
 
 /** @throws JobError `user`: the model has no such outputs, or they cannot hold boxes and scores. */
 export function completeDetections(
@@ -37,20 +39,20 @@ export function completeDetections(
     ...(objectness && { objectness }),
     ...(activation && { activation }),
     background: card.background ?? [],
-    threshold: card.threshold ?? THRESHOLD,
-    overlap: card.overlap ?? OVERLAP,
+    threshold: card.threshold ?? DEFAULTS.threshold,
+    overlap: card.overlap ?? DEFAULTS.overlap,
     ...(top !== undefined && { top }),
     labels,
   };
 }
 
 function output(model: ModelSignature, name: string): TensorSignature {
-  const tensor = find(model.outputs, name, 'output');
+  const tensor = findTensor(model.outputs, name, 'output');
   if (tensor !== undefined) return tensor;
-  throw new JobError('user', `The model gives ${list(model.outputs)} and no "${name}".`);
+  throw new JobError('user', `The model gives ${describeTensors(model.outputs)}, but no "${name}".`);
 }
 
-/** There are more boxes than numbers for each. */
+/** There are more boxes than numbers in each box. */
 function isTransposed({ shape }: TensorSignature): boolean {
   const [numbers, boxes] = shape.slice(-2);
   return typeof numbers === 'number' && typeof boxes === 'number' && numbers < boxes;
@@ -62,28 +64,29 @@ function checkTensors(
   boxes: TensorSignature,
   transposed: boolean,
 ): void {
-  const unreadable = [scores, boxes].find((tensor) => !isRead(tensor));
-  if (unreadable) throw refusal(unreadable, 'is of a type that is not read: export it as float32');
+  const unreadable = [scores, boxes].find((tensor) => !isReadable(tensor));
+  if (unreadable) throw refusal(unreadable, 'has a type that cannot be read: export it as float32');
   if (boxes !== scores) {
-    if (classes === scores.name) throw refusal(scores, 'cannot hold both scores and classes beside other boxes');
+    if (classes === scores.name)
+      throw refusal(scores, 'cannot hold both scores and classes when another tensor holds the boxes');
     if (asked === true || objectness === true)
       throw refusal(
         boxes,
-        'holds boxes alone, and "output.transposed" and "output.objectness" are for one tensor of boxes and scores: leave them out',
+        'holds only boxes, but "output.transposed" and "output.objectness" are for one tensor with both boxes and scores: leave them out',
       );
   }
-  if (![0, 2, 3].includes(boxes.shape.length)) throw refusal(boxes, 'is no list of boxes: correct "output.boxes"');
+  if (![0, 2, 3].includes(boxes.shape.length)) throw refusal(boxes, 'is not a list of boxes: correct "output.boxes"');
   const numbers = boxes.shape.at(transposed ? -2 : -1);
   if (typeof numbers !== 'number') return;
   const least = boxes !== scores ? 4 : classes === scores.name || objectness === true ? 6 : 5;
   if (boxes !== scores ? numbers === least : numbers >= least) return;
   throw refusal(
     boxes,
-    `gives ${numbers} numbers for each box, which takes ${least}${boxes === scores ? ' or more' : ''}: correct "output.boxes"`,
+    `gives ${numbers} numbers for each box instead of ${least}${boxes === scores ? ' or more' : ''}: correct "output.boxes"`,
   );
 }
 
-/** Scores of each box; undefined where only a run shows it, or where a tensor gives the classes. */
+/** How many scores each box has; undefined when only a run shows it, or when a tensor gives the classes. */
 function countScores(
   { classes, objectness = false }: PartialDetections,
   scores: TensorSignature,

@@ -1,19 +1,19 @@
-import type { ElementType, ImageTensor } from './card-schema.js';
 import { JobError } from '../job/failure.js';
-import type { Layout, TensorSignature } from './model-signature.js';
-import { describeTensor, imageLayout } from './model-signature.js';
+import type { ElementType, ImageTensor } from './schema.js';
+import { describeTensor, imageLayout, type Layout, type TensorSignature } from './signature.js';
 
-/** What the picture tensors of a model have in common. */
+/** What the picture tensors of a model usually have in common. */
 export type ImageDefaults = Pick<ImageTensor, 'channels' | 'range' | 'mean' | 'std'>;
 
-/** Channels of a picture tensor. */
+/** How many channels a picture tensor has. */
 export function colours({ channels }: Pick<ImageTensor, 'channels'>): 1 | 3 {
   return channels === 'grey' || channels === 'Y' ? 1 : 3;
 }
 
 /**
- * @param defaults what the card leaves out, where it fits the tensor.
- * @param likely the layout where the tensor does not show it.
+ * How pictures become an input tensor, or an output tensor becomes pictures: what the card says, completed from the tensor.
+ * @param defaults used for what the card leaves out, where it fits the tensor.
+ * @param likely the layout to assume when the tensor does not show it.
  * @throws JobError `user`: the card contradicts the model or leaves too much open.
  */
 export function completeImage(
@@ -29,7 +29,7 @@ export function completeImage(
   if (type === 'uint8' && (range[0] < 0 || range[1] > 255)) {
     throw new JobError(
       'user',
-      `The model card gives ${describeTensor(tensor)} the range ${range.join('..')}, but uint8 holds 0..255 only.`,
+      `The model card gives ${describeTensor(tensor)} the range ${range.join('..')}, but uint8 holds only 0..255: correct "range".`,
     );
   }
   checkPerChannel(card, tensor, colours({ channels }));
@@ -38,7 +38,7 @@ export function completeImage(
   return { name: tensor.name, layout, type, channels, range, ...(mean && { mean }), ...(std && { std }) };
 }
 
-/** @throws JobError `user`: the card has neither one number for all channels nor one for each. */
+/** @throws JobError `user`: the card gives neither one number for all channels nor one for each. */
 function checkPerChannel(card: Partial<ImageTensor>, tensor: TensorSignature, channels: 1 | 3): void {
   for (const name of ['mean', 'std'] as const) {
     const count = card[name]?.length ?? 1;
@@ -50,7 +50,7 @@ function checkPerChannel(card: Partial<ImageTensor>, tensor: TensorSignature, ch
   }
 }
 
-/** One channel is grey unless others of the model say `Y`. */
+/** A single channel is grey unless the model's other pictures are `Y`. */
 function defaultChannels(tensor: TensorSignature, usual: ImageTensor['channels']): ImageTensor['channels'] {
   const single = imageLayout(tensor) === undefined && imageLayout(tensor, 1) !== undefined;
   if (single) return usual === 'Y' ? 'Y' : 'grey';

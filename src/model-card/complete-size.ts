@@ -1,8 +1,7 @@
 import { counted } from '../job/counted.js';
 import { JobError } from '../job/failure.js';
-import type { PartialSize, SizeRule } from './card-schema.js';
-import type { Layout, TensorSignature } from './model-signature.js';
-import { describeTensor, imageSize } from './model-signature.js';
+import { DEFAULTS, type ImageInput, type PartialSize, type SizeRule } from './schema.js';
+import { describeTensor, imageSize, type ImageSize, type Layout, type TensorSignature } from './signature.js';
 
 /**
  * The size rule of a picture input.
@@ -31,14 +30,14 @@ export function completeSize(
   if (fixed !== null && (multipleOf > 1 || minimum > 1 || scales)) {
     throw new JobError(
       'user',
-      `The model card gives ${describeTensor(tensor)} the fixed size ${fixed.join('x')}, so its other size rules have no meaning: leave them out.`,
+      `The model card gives ${describeTensor(tensor)} the fixed size ${fixed.join('x')}, so its other size rules have no effect: leave them out.`,
     );
   }
   const { keepProportions } = card;
   if (keepProportions === true && (fixed === null || tiles !== undefined))
     throw new JobError(
       'user',
-      `The model card says "size.keepProportions" of ${describeTensor(tensor)}, whose pictures are stretched nowhere: leave it out, or give "size.fixed" and no tiles.`,
+      `The model card sets "size.keepProportions" for ${describeTensor(tensor)}, whose pictures are never stretched: leave it out, or give "size.fixed" without tiles.`,
     );
   const longest = card.longestSide === undefined ? longestSide : card.longestSide;
   return {
@@ -51,10 +50,7 @@ export function completeSize(
   };
 }
 
-/** Enough for networks that look 16 pixels around, as most that paint do at their full size. */
-const TILE_OVERLAP = 64;
-
-/** @throws JobError `user`: their size is open or not the model's, or they overlap by more than a half. */
+/** @throws JobError `user`: the size of the tiles is missing or not the model's, or they overlap by more than half. */
 function completeTiles(
   card: PartialSize['tiles'],
   fixed: SizeRule['fixed'],
@@ -63,26 +59,54 @@ function completeTiles(
   if (!card) return undefined;
   const size = card.size ?? fixed;
   if (size === null)
-    throw new JobError('user', `The model takes any size, so its card must say how large "size.tiles.size" is.`);
+    throw new JobError(
+      'user',
+      `The model takes any size, so its card must say how large tiles are: give "size.tiles.size".`,
+    );
   if (fixed !== null && !agrees(size, ...fixed))
     throw new JobError(
       'user',
       `The model card says tiles of ${size.join('x')}, but ${describeTensor(tensor)} takes ${fixed.join('x')}: leave "size.tiles.size" out.`,
     );
   const most = Math.floor(Math.min(...size) / 2);
-  const { overlap = Math.min(TILE_OVERLAP, most) } = card;
+  const { overlap = Math.min(DEFAULTS.tileOverlap, most) } = card;
   if (overlap > most)
     throw new JobError(
       'user',
-      `The model card lets tiles of ${size.join('x')} overlap by ${counted(overlap, 'pixel')}: "size.tiles.overlap" can be ${most} at most.`,
+      `The model card lets tiles of ${size.join('x')} overlap by ${counted(overlap, 'pixel')}: "size.tiles.overlap" can be at most ${most}.`,
     );
   return { size, overlap };
 }
 
+/** Whether the model has this size, or leaves it open. */
 function agrees(
   [width, height]: [number, number],
   modelWidth: number | undefined,
   modelHeight: number | undefined,
 ): boolean {
   return (modelWidth ?? width) === width && (modelHeight ?? height) === height;
+}
+
+/** A model that rounds its output up adds fewer pixels than this to a side; one that adds more is taken to scale. */
+export const LARGEST_OVERHANG = 64;
+
+/**
+ * Checks an output that is cropped to the size of the frame.
+ * @throws JobError `user`: the model's fixed sizes show that it is smaller, or far larger, than the input times `scale`.
+ */
+export function checkCrop(tensor: TensorSignature, { width, height }: ImageSize, input: ImageInput, scale = 1): void {
+  const { fixed } = input.size;
+  if (fixed === null) return;
+  const sides = [
+    [width, fixed[0]],
+    [height, fixed[1]],
+  ] as const;
+  const fits = sides.every(
+    ([to, from]) => to === undefined || (to >= from * scale && to < (from + LARGEST_OVERHANG) * scale),
+  );
+  if (fits) return;
+  throw new JobError(
+    'user',
+    `The model makes ${describeTensor(tensor)} of ${fixed.join('x')} pixels, which does not go with an "output.scale" of ${scale}: correct it, or set "output.fit" to "resize".`,
+  );
 }

@@ -1,22 +1,18 @@
-import type { PartialCard, PartialInput } from './card-schema.js';
 import { draftOutput } from './draft-output.js';
-import type { ModelSignature, TensorSignature } from './model-signature.js';
-import { describeTensor, imageLayout, imageSize, type ImageSize } from './model-signature.js';
-
-/** What a model file tells beside its signature. */
-export interface ModelHints {
-  /** As the model's author wrote it, e.g. `Image.BitmapPixelFormat` (Windows ML). */
-  metadata: Record<string, string>;
-  /** What its author says of its tensors. */
-  texts: string[];
-  /** The operator that makes each tensor, e.g. `Softmax`. */
-  makers: Record<string, string>;
-  operators: string[];
-}
+import type { PartialCard, PartialInput } from './schema.js';
+import {
+  describeTensor,
+  imageLayout,
+  imageSize,
+  type ImageSize,
+  type ModelHints,
+  type ModelSignature,
+  type TensorSignature,
+} from './signature.js';
 
 export interface CardDraft {
   card: PartialCard;
-  /** One sentence for everything that the model does not say and the draft therefore guesses. */
+  /** One sentence for each thing that the model does not say and the draft guesses. */
   questions: string[];
 }
 
@@ -28,8 +24,8 @@ const RANGES: Record<string, [number, number]> = {
 };
 
 /**
- * A first card for a model, everything that the model shows written out, and what its user has to say.
- * The draft may still contradict `completeCard`, which says why when the model cannot be used.
+ * A first card for a model with everything that the model shows, and the questions that its user has to answer.
+ * `completeCard` may still refuse the draft, and then says why the model cannot be used.
  */
 export function draftCard(model: ModelSignature, hints: ModelHints): CardDraft {
   const questions: string[] = [];
@@ -56,7 +52,7 @@ function divideInputs({ inputs }: ModelSignature, questions: string[]) {
   if (frame !== undefined && others.length > 0) {
     const names = others.map(({ name }) => `"${name}"`).join(' and ');
     questions.push(
-      `What ${names} ${others.length > 1 ? 'take' : 'takes'} ("constants"; for a style picture name it as "style.name" instead): the draft gives zeros, and the frame to "${frame.name}".`,
+      `What ${names} ${others.length > 1 ? 'take' : 'takes'} ("constants"; name an input for the style picture as "style.name" instead): the draft gives zeros; the frame goes to "${frame.name}".`,
     );
   }
   return { frame, style, others };
@@ -80,13 +76,13 @@ function draftSize({ width, height }: ImageSize, questions: string[]): [number, 
   if (width !== undefined && height !== undefined) return [width, height];
   if (side === undefined) {
     questions.push(
-      'Which sizes the model takes ("input.size", of a style picture "style.size"): the draft says any; "multipleOf" and "minimum" pad frames for a model that is choosy.',
+      'Which sizes the model takes ("input.size", and "style.size" for a style picture): the draft says any; "multipleOf" and "minimum" pad frames for a model that does not take every size.',
     );
     return null;
   }
   const [known, open] = width === undefined ? ['high', 'wide'] : ['wide', 'high'];
   questions.push(
-    `How ${open} a frame becomes ("input.size.fixed": [width, height]), which has to be ${side} pixels ${known}: the draft says ${side}.`,
+    `How ${open} a frame is scaled ("input.size.fixed": [width, height]), when the model wants it ${side} pixels ${known}: the draft says ${side}.`,
   );
   return [side, side];
 }
@@ -104,7 +100,7 @@ function draftRange(tensor: TensorSignature, { metadata }: ModelHints, questions
   const known = RANGES[metadata['Image.NominalPixelRange'] ?? ''];
   if (known !== undefined || tensor.type === 'uint8') return known ?? [0, 255];
   questions.push(
-    `Which values black and white have in ${describeTensor(tensor)} ("input.range", and "output.range" where a picture comes out with others), and what is then taken off and divided by ("input.mean", "input.std"): the draft says 0 to 255 and nothing.`,
+    `Which values stand for black and white in ${describeTensor(tensor)} ("input.range"; "output.range" if a picture comes out with others), and which numbers are then subtracted and divided by ("input.mean", "input.std"): the draft says 0 to 255, without subtracting or dividing.`,
   );
   return [0, 255];
 }

@@ -1,14 +1,14 @@
 import * as z from 'zod';
 import { counted } from '../job/counted.js';
 import { JobError } from '../job/failure.js';
-import type { TensorSignature } from './model-signature.js';
+import type { TensorSignature } from './signature.js';
 
 const listSchema = z.array(z.string());
-/** As image classifiers come with them: `{"0": "tench"}` or Keras' `{"0": ["n01440764", "tench"]}`. */
+/** The two forms that image classifiers come with: `{"0": "tench"}` and Keras' `{"0": ["n01440764", "tench"]}`. */
 const indexSchema = z.record(z.string().regex(/^\d+$/), z.union([z.string(), z.array(z.string()).min(1)]));
 
 /**
- * The labels in a label file, in the model's order: one a line, or a JSON list of names, or a JSON object of names by index.
+ * The labels in a label file, in the model's order: one per line, or a JSON list of names, or a JSON object of names by index.
  * @throws JobError `user`: the file holds none, or leaves an index out.
  */
 export function parseLabels(text: string): string[] {
@@ -23,12 +23,12 @@ function parseJson(text: string): string[] {
   try {
     json = JSON.parse(text);
   } catch (cause) {
-    throw broken('begins like JSON and is none', cause);
+    throw broken('begins like JSON but is not valid JSON', cause);
   }
   const list = listSchema.safeParse(json);
   if (list.success) return list.data;
   const byIndex = indexSchema.safeParse(json);
-  if (!byIndex.success) throw broken('is neither a JSON list of names nor an object of names by index');
+  if (!byIndex.success) throw broken('is neither a JSON list of names nor a JSON object of names by index');
   const names = byIndex.data;
   return Array.from({ length: Object.keys(names).length }, (_, index) => {
     const name = names[String(index)];
@@ -38,31 +38,38 @@ function parseJson(text: string): string[] {
 }
 
 function broken(what: string, cause?: unknown): JobError {
-  return new JobError('user', `The model's label file ${what}: write one label a line, in the order of the classes.`, {
-    cause,
-  });
+  return new JobError(
+    'user',
+    `The model's label file ${what}: write one label per line, in the order of the classes.`,
+    {
+      cause,
+    },
+  );
 }
 
 /**
- * The labels that a card means.
+ * The labels of a model: the card's own list, or those in its label file; empty when it has none.
  * @param labels the list in the card, or the name of its label file.
  * @param file the labels in the file that is stored with the model.
- * @throws JobError `user`: the file is missing, or both are there.
+ * @throws JobError `user`: the file is missing, or there are labels in both places.
  */
 export function chooseLabels(labels: string[] | string | undefined, file: string[] | undefined): string[] {
   if (typeof labels === 'string' && file === undefined)
     throw new JobError(
       'user',
-      `The model card names the label file "${labels}", but none is stored with the model: upload it with the model and its card.`,
+      `The model card names the label file "${labels}", but it is not stored with the model: upload it with the model and its card.`,
     );
   if (Array.isArray(labels) && labels.length > 0 && file !== undefined)
-    throw new JobError('user', 'The model card lists its labels and a label file is stored too: remove one of them.');
+    throw new JobError(
+      'user',
+      'The model card lists labels, but a label file is stored with the model too: remove one of them.',
+    );
   return file ?? (Array.isArray(labels) ? labels : []);
 }
 
 /**
- * @param classes how many the model gives; undefined where only a run shows it.
- * @throws JobError `user`: another number of labels than of classes.
+ * @param classes how many the model gives; undefined when only a run shows it.
+ * @throws JobError `user`: there are not as many labels as classes.
  */
 export function checkLabels(labels: string[], classes: number | undefined): void {
   if (labels.length === 0 || classes === undefined || labels.length === classes) return;
@@ -72,7 +79,7 @@ export function checkLabels(labels: string[], classes: number | undefined): void
   );
 }
 
-/** How many scores a class output has for each picture; undefined where a dimension is free. */
+/** How many scores a class output has for each picture; undefined when a dimension is free. */
 export function countClasses({ shape }: TensorSignature): number | undefined {
   const own = shape.length > 1 ? shape.slice(1) : shape;
   const sizes = own.filter((dimension) => typeof dimension === 'number');

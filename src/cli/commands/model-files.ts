@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { parseCard } from '../../model-card/model-card.js';
+import { parseCard } from '../../model-card/schema.js';
 import { checkInputFile } from './checks.js';
 
 /** The files that are stored with a model. */

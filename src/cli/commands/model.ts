@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { completeCard } from '../../model-card/complete-card.js';
 import { type CardDraft, draftCard } from '../../model-card/draft-card.js';
 import { JobError } from '../../job/failure.js';
-import { completeCard } from '../../model-card/model-card.js';
 import { createModelInspector, type ModelInspector } from '../../scorer/engine/inspect.js';
 import { readHints } from '../../scorer/onnx/model-hints.js';
 import { checkInputFile, checkOutputFile } from './checks.js';

@@ -1,6 +1,6 @@
 import type { Device } from '../../job/device.js';
 import type { FailureKind } from '../../job/failure.js';
-import type { ModelCard } from '../../model-card/model-card.js';
+import type { ModelCard } from '../../model-card/schema.js';
 import type { Picture, Size } from '../pictures/picture.js';
 
 /** Main thread to inference thread. Requests are answered one by one, in order. */

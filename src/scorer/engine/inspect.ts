@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 import type { Device } from '../../job/device.js';
 import { JobError, messageOf } from '../../job/failure.js';
-import type { ModelSignature } from '../../model-card/model-signature.js';
+import type { ModelSignature } from '../../model-card/signature.js';
 import { describeEnd, runChild } from '../../processes/child-process.js';
 
 /**

@@ -1,7 +1,8 @@
 import type ort from 'onnxruntime-node';
 import { JobError, messageOf } from '../../job/failure.js';
-import { completeCard, type ModelCard } from '../../model-card/model-card.js';
-import type { ModelSignature } from '../../model-card/model-signature.js';
+import { completeCard } from '../../model-card/complete-card.js';
+import type { ModelCard } from '../../model-card/schema.js';
+import type { ModelSignature } from '../../model-card/signature.js';
 import { loadOnDevice } from './devices.js';
 import type { FrameOutput, FrameRequest, LoadRequest, ScoredFrames } from './engine-protocol.js';
 import { constantTensor, createFeeder } from '../tensors/feeder.js';

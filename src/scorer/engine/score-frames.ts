@@ -1,5 +1,5 @@
 import { JobError, messageOf } from '../../job/failure.js';
-import type { ModelCard } from '../../model-card/model-card.js';
+import type { ModelCard } from '../../model-card/schema.js';
 import type { FrameOutcome, FrameOutput, FrameRequest } from './engine-protocol.js';
 import { planInput, sameSize } from '../pictures/geometry.js';
 import { resizeMask } from '../outputs/mask.js';

@@ -1,6 +1,6 @@
 import os from 'node:os';
 import ort from 'onnxruntime-node';
-import type { ModelSignature, TensorSignature } from '../../model-card/model-signature.js';
+import type { ModelSignature, TensorSignature } from '../../model-card/signature.js';
 import { loadFailure, refuseNonModel } from './model-file.js';
 import { widenConvolutions } from '../onnx/wide-convolutions.js';
 

@@ -1,4 +1,4 @@
-import type { ModelHints } from '../../model-card/draft-card.js';
+import type { ModelHints } from '../../model-card/signature.js';
 import { type Field, messagesOf, partsOf, readFields, textOf } from './protobuf.js';
 
 /**

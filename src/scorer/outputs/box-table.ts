@@ -1,5 +1,5 @@
 import { JobError } from '../../job/failure.js';
-import type { DetectionsOutput } from '../../model-card/model-card.js';
+import type { DetectionsOutput } from '../../model-card/schema.js';
 import { toProbabilities } from './classes.js';
 import { type OutputTensor, type TensorValues, valuesOf } from '../tensors/tensor.js';
 import { refuseNotFinite } from '../tensors/unpack.js';

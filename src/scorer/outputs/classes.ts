@@ -1,5 +1,5 @@
-import type { ClassesOutput } from '../../model-card/model-card.js';
 import { checkLabels } from '../../model-card/labels.js';
+import type { ClassesOutput } from '../../model-card/schema.js';
 import type { TensorValues } from '../tensors/tensor.js';
 
 export interface FoundClass {

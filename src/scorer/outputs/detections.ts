@@ -1,5 +1,5 @@
 import { checkLabels } from '../../model-card/labels.js';
-import type { DetectionsOutput } from '../../model-card/model-card.js';
+import { DEFAULTS, type DetectionsOutput } from '../../model-card/schema.js';
 import type { BoxTable } from './box-table.js';
 import { type FoundClass, named } from './classes.js';
 import type { InputPlan } from '../pictures/geometry.js';
@@ -13,9 +13,6 @@ export interface Detection extends FoundClass {
   box: Box;
 }
 
-/** Boxes that a card gets when it does not say how many. */
-const MOST_BOXES = 300;
-
 /**
  * The boxes above the card's threshold, the best first, without those that overlap a better one of the same class.
  * @throws JobError `user`: the labels are not as many as the classes.
@@ -25,7 +22,7 @@ export function detect(
   card: DetectionsOutput,
   facts: { plan: InputPlan; original: Size },
 ): Detection[] {
-  const { background, labels, threshold, overlap: most, top = MOST_BOXES } = card;
+  const { background, labels, threshold, overlap: most, top = DEFAULTS.boxes } = card;
   const found: Detection[] = [];
   for (let index = 0; index < table.count; index += 1) {
     const scores = table.scores(index);

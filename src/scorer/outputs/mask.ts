@@ -1,5 +1,5 @@
 import { JobError } from '../../job/failure.js';
-import type { MaskOutput } from '../../model-card/model-card.js';
+import type { MaskOutput } from '../../model-card/schema.js';
 import { cropOf, type InputPlan } from '../pictures/geometry.js';
 import type { Picture, Size } from '../pictures/picture.js';
 import { type OutputTensor, valuesOf } from '../tensors/tensor.js';

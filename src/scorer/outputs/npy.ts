@@ -1,5 +1,5 @@
 import { JobError } from '../../job/failure.js';
-import { NPY_TYPES } from '../../model-card/npy-types.js';
+import { NPY_TYPES } from '../../model-card/signature.js';
 import { type OutputTensor, valuesOf } from '../tensors/tensor.js';
 import { refuseNotFinite } from '../tensors/unpack.js';
 

@@ -1,6 +1,6 @@
 import type ort from 'onnxruntime-node';
 import { JobError } from '../../job/failure.js';
-import type { ImageOutput, ModelCard } from '../../model-card/model-card.js';
+import type { ImageOutput, ModelCard } from '../../model-card/schema.js';
 import { readBoxTable } from './box-table.js';
 import { classify } from './classes.js';
 import { detect } from './detections.js';

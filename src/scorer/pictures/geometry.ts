@@ -1,6 +1,6 @@
-import { LARGEST_OVERHANG } from '../../model-card/check-crop.js';
+import { LARGEST_OVERHANG } from '../../model-card/complete-size.js';
+import type { ImageOutput, SizeRule } from '../../model-card/schema.js';
 import { JobError } from '../../job/failure.js';
-import type { ImageOutput, SizeRule } from '../../model-card/model-card.js';
 import type { Size } from './picture.js';
 
 /**

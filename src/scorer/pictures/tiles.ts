@@ -1,4 +1,4 @@
-import type { SizeRule } from '../../model-card/model-card.js';
+import type { SizeRule } from '../../model-card/schema.js';
 import type { Picture, Size } from './picture.js';
 
 /** Where a tile counts along one side, in pixels of the frame: from the middle of one overlap to that of the next. */

@@ -1,5 +1,5 @@
 import { JobError, messageOf } from '../../job/failure.js';
-import type { ModelCard } from '../../model-card/model-card.js';
+import type { ModelCard } from '../../model-card/schema.js';
 import type { TaskItem } from '../../container-contract/task.js';
 import type { Codec } from '../pictures/codec.js';
 import { contentTypeOf, formatOf } from '../pictures/codec.js';

@@ -1,5 +1,5 @@
 import { JobError, messageOf } from '../../job/failure.js';
-import type { ModelCard } from '../../model-card/model-card.js';
+import type { ModelCard } from '../../model-card/schema.js';
 import type { ScoreTask, TaskItem } from '../../container-contract/task.js';
 import { type Codec, loadCodec } from '../pictures/codec.js';
 import type { EnginePool } from '../engine/engine-pool.js';

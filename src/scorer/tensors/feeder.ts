@@ -1,7 +1,7 @@
 import ort from 'onnxruntime-node';
-import { constantShape, type ConstantType, isConstantType } from '../../model-card/constants.js';
-import type { ImageInput } from '../../model-card/model-card.js';
-import type { TensorSignature } from '../../model-card/model-signature.js';
+import { constantShape, type ConstantType, isConstantType } from '../../model-card/choose-inputs.js';
+import type { ImageInput } from '../../model-card/schema.js';
+import type { TensorSignature } from '../../model-card/signature.js';
 import { planInput, sameSize } from '../pictures/geometry.js';
 import { toHalf } from './half.js';
 import { packPicture } from './pack.js';

@@ -1,4 +1,4 @@
-import type { ImageTensor } from '../../model-card/model-card.js';
+import type { ImageTensor } from '../../model-card/schema.js';
 import { toHalf } from './half.js';
 import type { Picture, Size } from '../pictures/picture.js';
 import { allocate, channelsOf, type TensorData } from './tensor.js';

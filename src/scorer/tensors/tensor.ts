@@ -1,6 +1,6 @@
 import ort from 'onnxruntime-node';
 import { JobError } from '../../job/failure.js';
-import type { ElementType, ImageTensor } from '../../model-card/model-card.js';
+import type { ElementType, ImageTensor } from '../../model-card/schema.js';
 import { fromHalves } from './half.js';
 import type { Size } from '../pictures/picture.js';
 

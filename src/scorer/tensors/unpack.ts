@@ -1,5 +1,5 @@
 import { JobError } from '../../job/failure.js';
-import type { ImageTensor } from '../../model-card/model-card.js';
+import type { ImageTensor } from '../../model-card/schema.js';
 import { brightnessOf, ofChannel } from './pack.js';
 import type { Picture, Size } from '../pictures/picture.js';
 import { channelsOf, type TensorValues } from './tensor.js';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
-import { completeCard } from '../../../src/model-card/model-card.js';
+import { completeCard } from '../../../src/model-card/complete-card.js';
 import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
 import { until } from '../../support/wait.js';
 import { ScorerJob, startProgram } from '../../support/scorer/harness.js';

@@ -2,7 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { completeCard, type PartialCard } from '../../../src/model-card/model-card.js';
+import { completeCard } from '../../../src/model-card/complete-card.js';
+import { parseCard, type PartialCard } from '../../../src/model-card/schema.js';
 import { filesOf } from '../../../src/cli/commands/model-files.js';
 import { inspect } from '../../../src/cli/commands/model.js';
 import { createModelInspector } from '../../../src/scorer/engine/inspect.js';
@@ -91,7 +92,7 @@ describe.skipIf(!hasSharedData)('the draft of a real model (needs ../shared/data
         input: { ...draft.input, ...input, size: { ...draft.input?.size, ...input?.size } },
         output: { ...draft.output, ...output },
       };
-      const right: unknown = JSON.parse(readFileSync(path.join(ROOT, `test/cards/${card}.json`), 'utf8'));
+      const right = parseCard(readFileSync(path.join(ROOT, `test/cards/${card}.json`), 'utf8'));
       const signature = await inspectModel(file, model);
       expect(normal(completeCard(completed, signature))).toEqual(normal(completeCard(right, signature)));
     },

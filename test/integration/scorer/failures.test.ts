@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
-import type { ModelCard } from '../../../src/model-card/model-card.js';
+import type { ModelCard } from '../../../src/model-card/schema.js';
 import { createModelInspector } from '../../../src/scorer/engine/inspect.js';
 import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
 import { hasSharedData, sharedData } from '../../support/shared-data.js';

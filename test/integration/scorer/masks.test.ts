@@ -1,7 +1,8 @@
 import sharp from 'sharp';
 import { describe, expect, inject, it } from 'vitest';
-import type { MaskOutput, TensorSignature } from '../../../src/model-card/model-card.js';
-import { completeCard } from '../../../src/model-card/model-card.js';
+import { completeCard } from '../../../src/model-card/complete-card.js';
+import type { MaskOutput } from '../../../src/model-card/schema.js';
+import type { TensorSignature } from '../../../src/model-card/signature.js';
 import { readMask, resizeMask } from '../../../src/scorer/outputs/mask.js';
 import type { OutputTensor } from '../../../src/scorer/tensors/tensor.js';
 import { ScorerJob } from '../../support/scorer/harness.js';
@@ -86,8 +87,8 @@ describe('the card of a mask', () => {
     [[1, 21, 64, 64], 'float32', { method: 'threshold' }, 'has 21 channels: set "output.method" to "argmax"'],
     [[1, 1, 64, 64], 'float32', { method: 'argmax' }, 'has one channel'],
     [[1, 300, 64, 64], 'float32', {}, 'has 300 classes, and a mask holds 256'],
-    [[1, 10], 'float32', {}, 'is no mask: a mask has 3 or 4 dimensions'],
-    [[1, 64, 64], 'string', {}, 'is no mask'],
+    [[1, 10], 'float32', {}, 'is not a mask: a mask has 3 or 4 dimensions'],
+    [[1, 64, 64], 'string', {}, 'is not a mask'],
   ])('%j %s %j is refused', (shape, type, output, says) => {
     expect(() => complete(shape, type, output)).toThrow(says);
   });

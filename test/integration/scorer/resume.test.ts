@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
-import type { ModelCard } from '../../../src/model-card/model-card.js';
+import type { ModelCard } from '../../../src/model-card/schema.js';
 import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
 import { cardOf, ScorerJob, STARRY_NIGHT, startScorer } from '../../support/scorer/harness.js';
 import { paint } from '../../support/scorer/pictures.js';

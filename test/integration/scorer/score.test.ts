@@ -1,7 +1,7 @@
 import ort from 'onnxruntime-node';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
-import type { ModelCard } from '../../../src/model-card/model-card.js';
+import type { ModelCard } from '../../../src/model-card/schema.js';
 import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
 import { cardOf, ScorerJob, STARRY_NIGHT } from '../../support/scorer/harness.js';
 import { paint } from '../../support/scorer/pictures.js';

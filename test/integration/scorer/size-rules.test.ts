@@ -1,5 +1,6 @@
 import { describe, expect, inject, it } from 'vitest';
-import { completeCard, type ModelCard } from '../../../src/model-card/model-card.js';
+import { completeCard } from '../../../src/model-card/complete-card.js';
+import type { ModelCard, PartialCard } from '../../../src/model-card/schema.js';
 import type { AttemptResult } from '../../../src/container-contract/task.js';
 import { loadModel } from '../../../src/scorer/engine/loaded-model.js';
 import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
@@ -12,7 +13,7 @@ const frame = paint(61, 43);
 const FREE = ['b', 3, 'h', 'w'];
 
 /** The card for a model from `x` to `y` of one shape. */
-function cardFor(card: unknown, shape: (number | string)[], type = 'float32'): ModelCard {
+function cardFor(card: PartialCard, shape: (number | string)[], type = 'float32'): ModelCard {
   return completeCard(card, { inputs: [{ name: 'x', type, shape }], outputs: [{ name: 'y', type, shape }] });
 }
 
@@ -24,16 +25,16 @@ async function score(model: Buffer, card: ModelCard): Promise<{ result: AttemptR
 }
 
 describe('a model that changes nothing gives the frame back', () => {
-  it.each([
+  it.each<[string, PartialCard, (number | string)[], 'float32' | 'float16' | 'uint8']>([
     ['padded to blocks', { input: { size: { multipleOf: 16, minimum: 64 } } }, FREE, 'float32'],
     ['with values from -1 to 1, BGR', { input: { range: [-1, 1], channels: 'BGR' } }, FREE, 'float32'],
     ['channels last', {}, ['b', 'h', 'w', 3], 'float32'],
     ['as bytes', {}, ['b', 'h', 'w', 3], 'uint8'],
     ['as halves, less a mean', { input: { mean: [127.5], std: [64, 32, 16] } }, FREE, 'float16'],
     ['two at a time', {}, [2, 3, 43, 61], 'float32'],
-  ] as const)('%s', async (_what, partial, shape, type) => {
-    const card = cardFor(partial, [...shape], type);
-    const bytes = new Uint8Array(tinyModel({ operator: 'Identity', shape: [...shape], type }));
+  ])('%s', async (_what, partial, shape, type) => {
+    const card = cardFor(partial, shape, type);
+    const bytes = new Uint8Array(tinyModel({ operator: 'Identity', shape, type }));
     const model = await loadModel({ kind: 'load', model: bytes, card, style: undefined, threads: 1, device: 'cpu' });
     for (const time of ['first', 'second'])
       expect((await model.score([{ frame, original: frame }])).outcomes, time).toEqual([

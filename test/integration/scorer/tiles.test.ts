@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { ModelCard } from '../../../src/model-card/model-card.js';
+import type { ModelCard, PartialSize } from '../../../src/model-card/schema.js';
 import type { Picture } from '../../../src/scorer/pictures/picture.js';
 import { Canvas, planTiles } from '../../../src/scorer/pictures/tiles.js';
 import { cardOf, STARRY_NIGHT } from '../../support/scorer/harness.js';
@@ -49,16 +49,14 @@ describe('tiles', () => {
 
   const frame = paint(101, 75);
 
-  it.each([
-    ['of a model of one size', {}, [1, 3, 32, 48]],
-    ['of one size, four at a time', {}, [4, 3, 32, 48]],
-    ['of a model of any size, in blocks', { size: [40, 40], multiple: 16 }, FREE],
-    ['without overlap', { size: [40, 40], overlap: 0 }, FREE],
-  ] as const)('%s give back a frame that the model does not change', async (_what, { ...tiles }, shape) => {
-    const { multiple, ...size } = { multiple: undefined, ...tiles };
-    const rules = { tiles: size, ...(multiple && { multipleOf: multiple }) };
-    const card = cardFor({ input: { size: rules } }, [...shape]);
-    expect(await score(tinyModel({ operator: 'Identity', shape: [...shape] }), card, frame)).toEqual(frame);
+  it.each<[string, PartialSize, (number | string)[]]>([
+    ['of a model of one size', { tiles: {} }, [1, 3, 32, 48]],
+    ['of one size, four at a time', { tiles: {} }, [4, 3, 32, 48]],
+    ['of a model of any size, in blocks', { tiles: { size: [40, 40] }, multipleOf: 16 }, FREE],
+    ['without overlap', { tiles: { size: [40, 40], overlap: 0 } }, FREE],
+  ])('%s give back a frame that the model does not change', async (_what, size, shape) => {
+    const card = cardFor({ input: { size } }, shape);
+    expect(await score(tinyModel({ operator: 'Identity', shape }), card, frame)).toEqual(frame);
   });
 
   it('pad a frame that is smaller than a model of one size', async () => {

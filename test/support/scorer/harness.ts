@@ -5,15 +5,15 @@ import path from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { BlobServiceClient, ContainerSASPermissions, type ContainerClient } from '@azure/storage-blob';
 import type { Device } from '../../../src/job/device.js';
-import type { ModelCard } from '../../../src/model-card/model-card.js';
-import { completeCard } from '../../../src/model-card/model-card.js';
+import { completeCard } from '../../../src/model-card/complete-card.js';
+import { type ModelCard, parseCard } from '../../../src/model-card/schema.js';
 import type { AttemptProgress, AttemptResult, ScoreTask } from '../../../src/container-contract/task.js';
 import { inspectModel } from '../../../src/scorer/engine/inspect.js';
 
 export const ROOT = path.resolve(import.meta.dirname, '../../..');
 export const STARRY_NIGHT = path.join(ROOT, 'models/starry-night.onnx');
 export async function cardOf(modelFile: string, cardFile?: string): Promise<ModelCard> {
-  const card: unknown = cardFile === undefined ? {} : JSON.parse(readFileSync(cardFile, 'utf8'));
+  const card = cardFile === undefined ? {} : parseCard(readFileSync(cardFile, 'utf8'));
   return completeCard(card, await inspectModel(modelFile, path.basename(modelFile)));
 }
 

@@ -1,10 +1,11 @@
-import { completeCard, type ModelCard } from '../../../src/model-card/model-card.js';
+import { completeCard } from '../../../src/model-card/complete-card.js';
+import type { ModelCard, PartialCard } from '../../../src/model-card/schema.js';
 import type { FrameRequest, ScoredFrames } from '../../../src/scorer/engine/engine-protocol.js';
 import { loadModel } from '../../../src/scorer/engine/loaded-model.js';
 import type { Picture } from '../../../src/scorer/pictures/picture.js';
 
 /** The completed card of a tiny model: one input and one output of this shape. */
-export function cardFor(card: unknown, shape: (number | string)[]): ModelCard {
+export function cardFor(card: PartialCard, shape: (number | string)[]): ModelCard {
   const tensor = (name: string) => ({ name, type: 'float32', shape });
   return completeCard(card, { inputs: [tensor('x')], outputs: [tensor('y')] });
 }

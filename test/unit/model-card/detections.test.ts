@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { completeCard } from '../../../src/model-card/complete-card.js';
 import { draftCard } from '../../../src/model-card/draft-card.js';
-import { completeCard, type TensorSignature } from '../../../src/model-card/model-card.js';
+import type { TensorSignature } from '../../../src/model-card/signature.js';
 
 const tensor = (name: string, shape: TensorSignature['shape'], type = 'float32') => ({ name, type, shape });
 const inputs = [tensor('x', [1, 3, 64, 64])];
@@ -77,17 +78,17 @@ describe('the card of a detector', () => {
       'scores as boxes',
       several,
       { name: 'detection_boxes', boxes: 'detection_scores' },
-      'gives 100 numbers for each box, which takes 4',
+      'gives 100 numbers for each box instead of 4',
     ],
     [
       'too few numbers',
       [tensor('y', [1, 300, 5])],
       { classes: 'y' },
-      'gives 5 numbers for each box, which takes 6 or more',
+      'gives 5 numbers for each box instead of 6 or more',
     ],
-    ['a picture', [tensor('y', [1, 3, 64, 64])], {}, 'is no list of boxes'],
-    ['whole numbers as scores', [tensor('y', [1, 300, 6], 'int64')], {}, 'is of a type that is not read'],
-    ['rules for one tensor', several, { ...names, objectness: true }, 'are for one tensor of boxes and scores'],
+    ['a picture', [tensor('y', [1, 3, 64, 64])], {}, 'is not a list of boxes'],
+    ['whole numbers as scores', [tensor('y', [1, 300, 6], 'int64')], {}, 'has a type that cannot be read'],
+    ['rules for one tensor', several, { ...names, objectness: true }, 'are for one tensor with both boxes and scores'],
     [
       'labels for other classes',
       MODELS['a list of columns'],

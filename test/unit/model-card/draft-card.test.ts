@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { draftCard, type ModelHints } from '../../../src/model-card/draft-card.js';
-import { completeCard, type TensorSignature } from '../../../src/model-card/model-card.js';
+import { completeCard } from '../../../src/model-card/complete-card.js';
+import { draftCard } from '../../../src/model-card/draft-card.js';
+import type { ModelHints, TensorSignature } from '../../../src/model-card/signature.js';
 
 const NOTHING: ModelHints = { metadata: {}, texts: [], makers: {}, operators: [] };
 const tensor = (name: string, shape: TensorSignature['shape'], type = 'float32') => ({ name, type, shape });
@@ -58,9 +59,7 @@ describe('a drafted card', () => {
     expect(asked(any.questions)).toEqual(expect.arrayContaining(['input.size', 'style.size']));
     const line = draftOf(['n', 3, 48, 'w']);
     expect(line.size).toEqual([48, 48]);
-    expect(line.questions.join()).toContain(
-      'How wide a frame becomes ("input.size.fixed": [width, height]), which has to be 48 pixels high',
-    );
+    expect(line.questions.join()).toMatch(/How wide .*"input\.size\.fixed".* 48 pixels high/);
   });
 
   it('names the outputs that it leaves out', () => {

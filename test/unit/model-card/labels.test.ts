@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { completeCard, parseLabels, type TensorSignature } from '../../../src/model-card/model-card.js';
+import { completeCard } from '../../../src/model-card/complete-card.js';
+import { parseLabels } from '../../../src/model-card/labels.js';
+import type { PartialOutput } from '../../../src/model-card/schema.js';
+import type { TensorSignature } from '../../../src/model-card/signature.js';
 
 describe('a label file', () => {
   it.each([
-    ['one label a line', 'tench\nshark\n'],
+    ['one label per line', 'tench\nshark\n'],
     ['Windows line ends and a byte order mark', '\uFEFFtench\r\nshark\r\n'],
     ['a JSON list', '["tench", "shark"]'],
     ['a JSON object by index', '{"1": "shark", "0": "tench"}'],
@@ -16,7 +19,7 @@ describe('a label file', () => {
     ['empty', ' \n', 'holds no labels'],
     ['an object with a gap', '{"0": "a", "2": "b"}', 'has no label for class 1'],
     ['other JSON', '{"labels": ["a"]}', 'is neither a JSON list'],
-    ['broken JSON', '["a"', 'begins like JSON and is none'],
+    ['broken JSON', '["a"', 'begins like JSON but is not'],
   ])('is refused when it is %s', (_what, text, says) => {
     expect(() => parseLabels(text)).toThrow(says);
   });
@@ -27,12 +30,12 @@ describe('the labels of a card', () => {
   const inputs = [tensor('x', [1, 3, 8, 8])];
   const classifier = { inputs, outputs: [tensor('p', ['N', 2, 1, 1])] };
   const detector = { inputs, outputs: [tensor('scores', [1, 9, 2]), tensor('boxes', [1, 9, 4])] };
-  const labelsOf = (card: object, model: typeof classifier, file?: string[]) => {
+  const labelsOf = (card: PartialOutput, model: typeof classifier, file?: string[]) => {
     const { output } = completeCard({ output: card }, model, file);
     return 'labels' in output ? output.labels : undefined;
   };
 
-  it.each([
+  it.each<['classes' | 'detections', typeof classifier]>([
     ['classes', classifier],
     ['detections', detector],
   ])('of %s are those of the file or of the list, as many as the model has classes', (kind, model) => {
@@ -46,8 +49,8 @@ describe('the labels of a card', () => {
   });
 
   it('must not be in a file that is not there, nor in two places', () => {
-    const card = { kind: 'classes', labels: 'names.txt' };
-    expect(() => labelsOf(card, classifier)).toThrow('names the label file "names.txt", but none is stored');
+    const card: PartialOutput = { kind: 'classes', labels: 'names.txt' };
+    expect(() => labelsOf(card, classifier)).toThrow('names the label file "names.txt", but it is not stored');
     expect(() => labelsOf({ ...card, labels: ['a', 'b'] }, classifier, ['a', 'b'])).toThrow('remove one of them');
   });
 });

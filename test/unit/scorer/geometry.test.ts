@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { SizeRule } from '../../../src/model-card/model-card.js';
+import type { SizeRule } from '../../../src/model-card/schema.js';
 import { cropOf, planInput } from '../../../src/scorer/pictures/geometry.js';
 
 const rule = (given: Partial<SizeRule>): SizeRule => ({

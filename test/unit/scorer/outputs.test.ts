@@ -1,6 +1,6 @@
 import ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
-import type { ClassesOutput, DetectionsOutput } from '../../../src/model-card/model-card.js';
+import type { ClassesOutput, DetectionsOutput } from '../../../src/model-card/schema.js';
 import { readBoxTable } from '../../../src/scorer/outputs/box-table.js';
 import { classify } from '../../../src/scorer/outputs/classes.js';
 import { detect } from '../../../src/scorer/outputs/detections.js';

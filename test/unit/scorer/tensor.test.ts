@@ -1,6 +1,6 @@
 import ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
-import type { ImageTensor } from '../../../src/model-card/model-card.js';
+import type { ImageTensor } from '../../../src/model-card/schema.js';
 import type { Picture } from '../../../src/scorer/pictures/picture.js';
 import { constantTensor, createFeeder } from '../../../src/scorer/tensors/feeder.js';
 import { packPicture } from '../../../src/scorer/tensors/pack.js';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { JobError } from '../../../src/job/failure.js';
-import { completeCard, modelCardSchema, parseCard } from '../../../src/model-card/model-card.js';
-import type { ModelSignature, TensorSignature } from '../../../src/model-card/model-signature.js';
+import { completeCard } from '../../../src/model-card/complete-card.js';
+import { modelCardSchema, type PartialCard } from '../../../src/model-card/schema.js';
+import type { ModelSignature, TensorSignature } from '../../../src/model-card/signature.js';
 
 const tensor = (name: string, shape: TensorSignature['shape'], type = 'float32'): TensorSignature => ({
   name,
@@ -14,7 +15,7 @@ const free = tensor('image', ['batch', 3, 'height', 'width']);
 const freeOut = tensor('stylized', ['batch', 3, 'h_out', 'w_out']);
 const anySize = { fixed: null, longestSide: null, multipleOf: 1, minimum: 1 };
 
-function refusal(card: unknown, signature: ModelSignature): string {
+function refusal(card: PartialCard, signature: ModelSignature): string {
   try {
     completeCard(card, signature);
   } catch (error) {
@@ -109,13 +110,7 @@ describe('completeCard fills in what the card leaves out', () => {
 
 describe('completeCard refuses in one sentence', () => {
   const ok = model([free], [freeOut]);
-  const cases: [what: string, card: unknown, signature: ModelSignature, says: string][] = [
-    ['an unknown property', { inputs: {} }, ok, 'unknown property "inputs"'],
-    ['an unknown property inside', { input: { colour: 'RGB' } }, ok, 'unknown property "colour" in "input"'],
-    ['an unknown size rule', { input: { size: { max: 3 } } }, ok, 'unknown property "max" in "input.size"'],
-    ['a wrong value', { input: { channels: 'GRB' } }, ok, 'wrong "input.channels"'],
-    ['a falling range', { output: { range: [255, 0] } }, ok, 'wrong "output.range" (the range must rise)'],
-    ['no object', [], ok, 'must be a JSON object'],
+  const cases: [what: string, card: PartialCard, signature: ModelSignature, says: string][] = [
     [
       'an input that is not there',
       { input: { name: 'x' } },
@@ -142,7 +137,7 @@ describe('completeCard refuses in one sentence', () => {
       'a range that bytes cannot hold',
       { input: { range: [-1, 1] } },
       model([tensor('in', ['b', 'h', 'w', 3], 'uint8')], [freeOut]),
-      'uint8 holds 0..255 only',
+      'uint8 holds only 0..255',
     ],
     [
       'a vector',
@@ -180,7 +175,7 @@ describe('completeCard refuses in one sentence', () => {
       'a constant for the picture',
       { input: { name: 'image' }, constants: { image: [1] } },
       model([free], [freeOut]),
-      'a constant and a picture',
+      'both a constant and a picture',
     ],
     ['a constant for nothing', { constants: { beta: [1] } }, model([free], [freeOut]), 'names the input "beta"'],
     [
@@ -193,7 +188,7 @@ describe('completeCard refuses in one sentence', () => {
       'a constant of a type that is not written',
       { constants: { alpha: [1] } },
       model([free, tensor('alpha', [1], 'string')], [freeOut]),
-      '"alpha" string [1] can have no constant: export it with one of float32',
+      '"alpha" string [1] cannot have a constant: export it as one of float32',
     ],
     [
       'a part of a whole number',
@@ -233,18 +228,17 @@ describe('completeCard refuses in one sentence', () => {
       model([tensor('in', [1, 3, 64, 64])], [tensor('out', [1, 3, 32, 64])]),
       'of 64x64 pixels, which does not go with an "output.scale" of 1: correct it, or set "output.fit" to "resize"',
     ],
-    ['labels that are none', { output: { kind: 'classes', labels: 5 } }, ok, 'expected a list of names or the name of'],
     [
       'a tensor that no file holds',
       { output: { kind: 'tensor' } },
       model([free], [tensor('s', [1], 'string')]),
-      'is of a type that is not read',
+      'has a type that cannot be read',
     ],
     [
       'proportions of pictures that are not stretched',
       { input: { size: { keepProportions: true } } },
       ok,
-      'whose pictures are stretched nowhere: leave it out',
+      'whose pictures are never stretched: leave it out',
     ],
     [
       'several outputs of which none is named',
@@ -256,16 +250,8 @@ describe('completeCard refuses in one sentence', () => {
       'an output of whole numbers',
       { output: { kind: 'classes' } },
       model([free], [tensor('a', [1, 10], 'int64')]),
-      'is of a type that is not read',
+      'has a type that cannot be read',
     ],
-    ['a kind that does not exist', { output: { kind: 'sound' } }, model([free], [freeOut]), 'wrong "output'],
-    [
-      'a property of another kind',
-      { output: { kind: 'classes', threshold: 1 } },
-      model([free], [freeOut]),
-      'unknown property "threshold" in "output"',
-    ],
-    ['a deviation of nothing', { input: { std: [0] } }, model([free], [freeOut]), 'must be above 0'],
     [
       'another fixed size',
       { input: { size: { fixed: [8, 9] } } },
@@ -277,7 +263,7 @@ describe('completeCard refuses in one sentence', () => {
       'two size rules',
       { input: { size: { multipleOf: 4 } } },
       model([tensor('in', [1, 3, 8, 8])], [freeOut]),
-      'have no meaning',
+      'have no effect',
     ],
     [
       'a layout nobody says',
@@ -298,19 +284,5 @@ describe('completeCard refuses in one sentence', () => {
       model([tensor('in', [1, 3, 256, 'w'])], [freeOut]),
     );
     expect(card.input.size.fixed).toEqual([320, 256]);
-  });
-});
-
-describe('parseCard', () => {
-  it('reads JSON with or without a byte order mark', () => {
-    expect(parseCard('\uFEFF{"input":{"channels":"BGR"}}')).toEqual({ input: { channels: 'BGR' } });
-  });
-
-  it.each([
-    ['{', 'not valid JSON'],
-    ['null', 'must be a JSON object'],
-    ['{"note":1}', 'unknown property "note"'],
-  ])('refuses %s', (text, says) => {
-    expect(() => parseCard(text)).toThrow(says);
   });
 });

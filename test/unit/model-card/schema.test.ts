@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { partialCardSchema } from '../../../src/model-card/model-card.js';
+import { parseCard, partialCardSchema } from '../../../src/model-card/schema.js';
 
 const FILE = path.resolve(import.meta.dirname, '../../../docs/model-card.schema.json');
 const CARDS = path.resolve(import.meta.dirname, '../../cards');
@@ -81,4 +81,36 @@ it('the published schema and the validator take and refuse the same cards', () =
   }
   expect(verdicts.taken).toBeGreaterThan(100);
   expect(verdicts.refused).toBeGreaterThan(800);
+});
+
+describe('a card in a file', () => {
+  it('may begin with a byte order mark', () => {
+    expect(parseCard('\uFEFF{"input":{"channels":"BGR"}}')).toEqual({ input: { channels: 'BGR' } });
+  });
+
+  it.each<[what: string, text: string, says: string]>([
+    ['is not JSON', '{', 'not valid JSON'],
+    ['is null', 'null', 'must be a JSON object'],
+    ['is a list', '[]', 'must be a JSON object'],
+    ['has an unknown property', '{"inputs":{}}', 'unknown property "inputs"'],
+    ['has an unknown property inside another', '{"input":{"colour":"RGB"}}', 'unknown property "colour" in "input"'],
+    ['has an unknown size rule', '{"input":{"size":{"max":3}}}', 'unknown property "max" in "input.size"'],
+    ['has a wrong value', '{"input":{"channels":"GRB"}}', 'wrong "input.channels"'],
+    ['has a range that falls', '{"output":{"range":[255,0]}}', 'wrong "output.range" (the range must rise)'],
+    ['divides by zero', '{"input":{"std":[0]}}', 'must be above 0'],
+    [
+      'has labels that are no names',
+      '{"output":{"kind":"classes","labels":5}}',
+      'expected a list of names or the name',
+    ],
+    ['names a kind of output that does not exist', '{"output":{"kind":"sound"}}', 'wrong "output'],
+    [
+      'has a property of another kind of output',
+      '{"output":{"kind":"classes","threshold":1}}',
+      'unknown property "threshold" in "output"',
+    ],
+  ])('is refused in one sentence when it %s', (_what, text, says) => {
+    expect(() => parseCard(text)).toThrow(says);
+    expect(() => parseCard(text)).toThrow(/^The model card .*\.$/);
+  });
 });

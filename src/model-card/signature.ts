@@ -1,0 +1,100 @@
+import { JobError } from '../job/failure.js';
+
+/** What a model file says about its inputs and outputs: printed by `node dist/scorer/engine/inspect-main.js MODEL.onnx`. */
+export interface ModelSignature {
+  inputs: TensorSignature[];
+  outputs: TensorSignature[];
+}
+
+export interface TensorSignature {
+  name: string;
+  /** ONNX element type, e.g. `float32`. */
+  type: string;
+  /** A number where the dimension is fixed, its symbol (possibly empty) where it is free; empty when unknown. */
+  shape: (number | string)[];
+}
+
+/** What a model file says besides its signature. */
+export interface ModelHints {
+  /** As the model's author wrote it, e.g. `Image.BitmapPixelFormat` (Windows ML). */
+  metadata: Record<string, string>;
+  /** What its author says about its tensors. */
+  texts: string[];
+  /** The operator that makes each tensor, e.g. `Softmax`. */
+  makers: Record<string, string>;
+  operators: string[];
+}
+
+export type Layout = 'NCHW' | 'NHWC';
+
+/** Layout of a four-dimensional tensor in which exactly one of the two places for channels fits; undefined when it does not show. */
+export function imageLayout(tensor: TensorSignature, channels: 1 | 3 = 3): Layout | undefined {
+  if (tensor.shape.length !== 4) return undefined;
+  const first = tensor.shape[1] === channels;
+  const last = tensor.shape[3] === channels;
+  if (first === last) return undefined;
+  return first ? 'NCHW' : 'NHWC';
+}
+
+/** In pixels; undefined where the dimension is free. */
+export interface ImageSize {
+  width?: number;
+  height?: number;
+}
+
+/** Width and height of an image tensor. */
+export function imageSize(tensor: TensorSignature, layout: Layout): ImageSize {
+  const [height, width] = layout === 'NCHW' ? tensor.shape.slice(2) : tensor.shape.slice(1, 3);
+  return {
+    width: typeof width === 'number' ? width : undefined,
+    height: typeof height === 'number' ? height : undefined,
+  };
+}
+
+/** Whether the scorer reads scores and boxes from tensors of this type. */
+export const isReadable = ({ type }: TensorSignature) => ['float32', 'float16', 'uint8'].includes(type);
+
+/** NumPy's names for ONNX element types, little endian: what a `.npy` file can hold. */
+export const NPY_TYPES: Record<string, string> = {
+  float32: '<f4',
+  float16: '<f2',
+  float64: '<f8',
+  uint8: '|u1',
+  int8: '|i1',
+  uint16: '<u2',
+  int16: '<i2',
+  uint32: '<u4',
+  int32: '<i4',
+  uint64: '<u8',
+  int64: '<i8',
+  bool: '|b1',
+};
+
+/**
+ * The tensor that a card names; undefined when it names none.
+ * @param side `input` or `output`, for the error sentence.
+ * @throws JobError `user`: the model has no tensor with this name.
+ */
+export function findTensor(
+  tensors: TensorSignature[],
+  name: string | undefined,
+  side: string,
+): TensorSignature | undefined {
+  if (name === undefined) return undefined;
+  const found = tensors.find((tensor) => tensor.name === name);
+  if (found !== undefined) return found;
+  throw new JobError(
+    'user',
+    `The model card names the ${side} "${name}", but the model has only ${describeTensors(tensors)}.`,
+  );
+}
+
+/** `"data_0" float16 [1,3,224,224]`, for sentences. */
+export function describeTensor(tensor: TensorSignature): string {
+  const shape = tensor.shape.map((dimension) => (dimension === '' ? '?' : dimension)).join(',');
+  return `"${tensor.name}" ${tensor.type} [${shape}]`;
+}
+
+export function describeTensors(tensors: TensorSignature[]): string {
+  return tensors.length === 0 ? 'none' : tensors.map(describeTensor).join(' and ');
+}

@@ -23,7 +23,7 @@ const counts = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [10
 const MILLION = 1_000_000;
 const PAGE = 5000;
 const folder = mkdtempSync(path.join(os.tmpdir(), 'bench-images-'));
-const azurite = await startAzurite(folder, undefined, process.env);
+const azurite = await startAzurite(folder, process.env);
 const connection = azurite.connectionString;
 const storage = openAzurite(connection);
 

@@ -27,7 +27,7 @@ const SAMPLE = path.resolve(import.meta.dirname, '../samples/coast.mp4');
 const tools = findFfmpeg({}, process.env.PATH ?? '');
 const media = createMedia(tools);
 const folder = mkdtempSync(path.join(os.tmpdir(), 'bench-media-'));
-const azurite = await startAzurite(folder, undefined, process.env);
+const azurite = await startAzurite(folder, process.env);
 const connection = azurite.connectionString;
 const storage = openAzurite(connection);
 

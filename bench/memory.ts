@@ -16,7 +16,7 @@ const SAMPLE_MS = 100;
 const given = process.argv.slice(2);
 const runs = given.length > 0 ? given : ['3840x2160', '1', '96x64', '2000'];
 const folder = mkdtempSync(path.join(os.tmpdir(), 'bench-memory-'));
-const azurite = await startAzurite(folder, undefined, process.env);
+const azurite = await startAzurite(folder, process.env);
 
 /** MiB by the kernel's name, e.g. VmHWM; undefined once the process has ended. */
 function memory(pid: number | undefined, name: string): number | undefined {

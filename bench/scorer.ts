@@ -73,7 +73,7 @@ async function bench(work: Workload, storage: string, storagePid: number): Promi
 const folder = mkdtempSync(path.join(os.tmpdir(), 'bench-scorer-'));
 const widened = path.join(folder, 'changed.onnx');
 writeFileSync(widened, widenConvolutions(readFileSync(MODEL)));
-const azurite = await startAzurite(folder, undefined, process.env);
+const azurite = await startAzurite(folder, process.env);
 try {
   console.log(`${os.cpus()[0]?.model}, ${cores} cores, load ${os.loadavg()[0]?.toFixed(1)}`);
   for (const [each, count] of sizes) {

@@ -1,8 +1,9 @@
 import { createWriteStream } from 'node:fs';
-import { JobError } from '../job/failure.js';
+import getPort, { portNumbers } from 'get-port';
+import { JobError, messageOf } from '../job/failure.js';
 import { describeEnd, startAttached } from '../processes/child-process.js';
 
-/** A part of the local stack that runs. */
+/** A part of the local stack that runs: Azurite, the Functions host or the Azure emulator. */
 export interface Part {
   pid: number | undefined;
   /** What the line that announced readiness matched. */
@@ -13,7 +14,7 @@ export interface Part {
 }
 
 interface PartOptions {
-  /** Named when the part ends too soon, or by itself. */
+  /** Names the part in errors, such as `Azurite`. */
   title: string;
   script: string;
   args: string[];
@@ -29,7 +30,7 @@ const STOP_GRACE_SECONDS = 8;
 
 /**
  * Starts a Node script that ends with this process, and waits until its output matches `ready`.
- * @throws JobError `user` with the script's last line when it ends before.
+ * @throws JobError `user` with the script's last line when it ends before that.
  */
 export async function startPart({ title, script, args, env, logFile, ready, signal }: PartOptions): Promise<Part> {
   const child = await startAttached(script, args, { env, signal });
@@ -52,7 +53,7 @@ export async function startPart({ title, script, args, env, logFile, ready, sign
   const matched = await Promise.race([announced, notStarted]);
   let told = false;
   const ended = child.ended.then((end) =>
-    told ? new Promise<never>(() => {}) : `${title} ended by itself, ${describeEnd(end)} (its log is ${logFile})`,
+    told ? new Promise<never>(() => {}) : `${title} ended unexpectedly (${describeEnd(end)}; its log is ${logFile})`,
   );
   const stop = async () => {
     told = true;
@@ -61,8 +62,47 @@ export async function startPart({ title, script, args, env, logFile, ready, sign
   return { pid: child.pid, ready: matched, ended, stop };
 }
 
-/** What a program said last; of one that crashed, the line with the error, not what Node prints around it. */
+/** What a program said last; of one that crashed, the line with the error, not the lines that Node prints around it. */
 function lastLine(text: string): string {
   const lines = text.trim().split('\n');
   return (lines.findLast((line) => /^\w*Error\b/.test(line)) ?? lines.at(-1) ?? '').trim();
+}
+
+/** How many ports above the usual one are tried. */
+const RANGE = 100;
+
+/** A port that the user asked for, with the option that names it and the program that wants it. */
+export interface AskedPort {
+  port: number | undefined;
+  option: string;
+  program: string;
+}
+
+/**
+ * The port that the user asked for, or, when there is none, the usual port or the next free one.
+ * @throws JobError `user` when the port that was asked for is in use.
+ */
+export async function choosePort(usual: number, asked?: AskedPort): Promise<number> {
+  const host = '127.0.0.1';
+  if (asked?.port === undefined) return getPort({ host, port: portNumbers(usual, usual + RANGE) });
+  const { port, option, program } = asked;
+  if ((await getPort({ host, port })) === port) return port;
+  throw new JobError(
+    'user',
+    `Port ${port}, asked for with ${option}, is in use, so ${program} cannot start; end the program that uses it or name another port.`,
+  );
+}
+
+const TRIES = 5;
+
+/** Starts something that listens, and starts it again when another program takes its port before it can. */
+export async function startOnFreePort<T>(start: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await start();
+    } catch (error) {
+      if (tries === TRIES || !/EADDRINUSE|in use/.test(messageOf(error)) || /asked for with/.test(messageOf(error)))
+        throw error;
+    }
+  }
 }

@@ -1,12 +1,10 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { JobError, messageOf } from '../job/failure.js';
 import { chooseAzurite } from './azurite.js';
 import { startAzureEmulator } from './azure-emulator.js';
-import { type Part, startPart } from './part.js';
-import { makeFolder } from './make-folder.js';
-import { choosePort, startOnFreePort } from './ports.js';
+import { choosePort, type Part, startOnFreePort, startPart } from './part.js';
 
 const APP_FOLDER = fileURLToPath(new URL('../..', import.meta.url));
 const DEVHOST = path.join(APP_FOLDER, 'devhost/dist/main.js');
@@ -14,7 +12,7 @@ const USUAL_PORT = 7071;
 const STATE_FILE = 'stack.json';
 
 export interface StackOptions {
-  /** Where Azurite keeps its data, and logs and temporary files stand. */
+  /** Where Azurite keeps its data; logs and temporary files go there too. */
   folder: string;
   port?: number;
   azuritePort?: number;
@@ -23,25 +21,31 @@ export interface StackOptions {
   env: NodeJS.ProcessEnv;
 }
 
-/** Azurite and the local Functions host, and the Azure emulator if asked for, all child processes of this one. */
+/** Azurite, the local Functions host and, if asked for, the Azure emulator: all of them child processes of this one. */
 export interface Stack {
   url: string;
+  /** Connection string of Azurite. */
   storage: string;
   /** Address of the Azure emulator, if it runs. */
   azure?: string;
-  /** Settles when a part ends by itself: which, how, and where its log is. */
+  /** Settles when a part ends by itself: which part, how it ended, and where its log is. */
   ended: Promise<string>;
+  /** Stops the Functions host, does what is to be done meanwhile, and starts the host again on the same port. */
+  restartHost: (meanwhile: () => Promise<void>) => Promise<void>;
   stop: () => Promise<void>;
 }
 
 /**
- * Starts the local stack and says in `stack.json` where it is.
+ * Starts the local stack and writes its address to `stack.json`.
  * @throws JobError `user` when a port that was asked for is taken or the folder cannot be written.
  */
 export async function startStack({ folder, port, azuritePort, emulateAzure, env }: StackOptions): Promise<Stack> {
   const temp = path.join(folder, 'temp');
   await prepareFolder(folder, temp);
   const parts: Part[] = [];
+  const stopParts = async () => {
+    for (const part of parts) await part.stop();
+  };
   try {
     const azure = emulateAzure === true ? await startAzureEmulator(folder, env) : undefined;
     if (azure) parts.push(azure);
@@ -52,11 +56,31 @@ export async function startStack({ folder, port, azuritePort, emulateAzure, env 
     const url = host.ready[1] ?? '';
     const state = JSON.stringify({ url, pid: process.pid });
     await writeFile(path.join(folder, STATE_FILE), state).catch((cause: unknown) => refuseFolder(folder, cause));
-    const ended = Promise.race(parts.map((part) => part.ended));
-    const stop = () => stopStack(folder, parts);
-    return { url, storage, azure: azure?.settings.ACI_ENDPOINT, ended, stop };
+    let tell: (ended: string) => void = () => undefined;
+    const ended = new Promise<string>((resolve) => {
+      tell = resolve;
+    });
+    for (const part of parts) void part.ended.then(tell);
+    return {
+      url,
+      storage,
+      azure: azure?.url,
+      ended,
+      restartHost: async (meanwhile) => {
+        await parts[0]?.stop();
+        await meanwhile();
+        const again = await startHost(folder, Number(new URL(url).port), { ...settings, AzureWebJobsStorage: storage });
+        void again.ended.then(tell);
+        parts[0] = again;
+      },
+      stop: async () => {
+        await stopParts();
+        await rm(path.join(folder, STATE_FILE), { force: true });
+        await rm(temp, { recursive: true, force: true });
+      },
+    };
   } catch (error) {
-    for (const part of parts) await part.stop();
+    await stopParts();
     throw error;
   }
 }
@@ -67,7 +91,7 @@ interface Pair {
   storage: string;
 }
 
-/** Starts storage and the host at the same time; the host waits for storage. When one cannot start, neither runs. */
+/** Starts storage and the host at the same time; the host waits for storage. When one of them cannot start, neither runs. */
 async function startPair(
   folder: string,
   { port, azuritePort, settings }: { port?: number; azuritePort?: number; settings: NodeJS.ProcessEnv },
@@ -96,16 +120,17 @@ async function startHost(
   folder: string,
   askedPort: number | undefined,
   env: NodeJS.ProcessEnv,
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): Promise<Part> {
-  const port = await choosePort(USUAL_PORT, askedPort, 'the local Functions host', '--port');
+  const program = 'the local Functions host';
+  const port = await choosePort(USUAL_PORT, { port: askedPort, option: '--port', program });
   return startPart({
+    title: 'The local Functions host',
     script: DEVHOST,
     args: ['--app', APP_FOLDER, '--port', String(port), '--storage-patience', String(STORAGE_PATIENCE_SECONDS)],
     env,
     logFile: path.join(folder, 'devhost.log'),
     ready: /listening on (http:\/\/\S+)/,
-    title: 'The local Functions host',
     signal,
   });
 }
@@ -119,6 +144,22 @@ async function prepareFolder(folder: string, temp: string): Promise<void> {
   }
 }
 
+/**
+ * Makes a folder and those above it. `mkdir` with `recursive` does the same, but in Node 20 it never ends below /proc, where no folder can
+ * be made and the error is ENOENT.
+ */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || path.dirname(folder) === folder) throw error;
+    await makeFolder(path.dirname(folder));
+    await mkdir(folder);
+  }
+}
+
 function refuseFolder(folder: string, cause: unknown): never {
   throw new JobError(
     'user',
@@ -127,13 +168,7 @@ function refuseFolder(folder: string, cause: unknown): never {
   );
 }
 
-async function stopStack(folder: string, parts: Part[]): Promise<void> {
-  for (const part of parts) await part.stop();
-  await rm(path.join(folder, STATE_FILE), { force: true });
-  await rm(path.join(folder, 'temp'), { recursive: true, force: true });
-}
-
-/** URL of the stack that runs on this folder's data, or undefined. */
+/** The stack that runs on this folder's data, if one does. */
 export async function findStack(folder: string): Promise<{ url: string; pid: number } | undefined> {
   try {
     const state = JSON.parse(await readFile(path.join(folder, STATE_FILE), 'utf8')) as { url: string; pid: number };

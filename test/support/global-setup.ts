@@ -18,7 +18,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     execFileSync(process.execPath, step, { cwd: root, stdio: 'inherit' });
   const { startAzurite } = await import('../../dist/stack/azurite.js');
   const folder = mkdtempSync(path.join(os.tmpdir(), 'azurite-'));
-  const azurite = await startAzurite(folder, undefined, process.env);
+  const azurite = await startAzurite(folder, process.env);
   project.provide('storage', azurite.connectionString);
   return async () => {
     await azurite.stop();

@@ -51,7 +51,7 @@ test('a job goes on at the next start after the host was killed, and no finished
   });
   const { code, stderr } = await first.killHost();
   expect(stderr).toMatch(
-    /^The local Functions host ended by itself, killed by SIGKILL \(its log is .+\), so .+ start it again\.$/m,
+    /^The local Functions host ended unexpectedly \(killed by SIGKILL; its log is .+\), so .+ start it again\.$/m,
   );
   expect(code).toBe(1);
 

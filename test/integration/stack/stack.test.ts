@@ -118,7 +118,7 @@ describe('npm run score', () => {
     const { code, stderr } = await ended;
     expect(stderr.trim().split('\n').at(-1)).toMatch(
       new RegExp(
-        `^${title} ended by itself, killed by SIGKILL \\(its log is .+\\.log\\), so the job was given up and nothing of it is kept; run the command again\\.$`,
+        `^${title} ended unexpectedly \\(killed by SIGKILL; its log is .+\\.log\\), so the job was given up and nothing of it is kept; run the command again\\.$`,
       ),
     );
     expect(code).toBe(1);

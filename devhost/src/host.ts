@@ -1,20 +1,19 @@
 import path from 'node:path';
 import { loadApp } from './app/app-loader.js';
 import { CoreModule, installCoreModule } from './app/core-module.js';
+import type { TriggerType } from './app/function-registry.js';
 import { Invoker } from './app/invoker.js';
-import { TimerTriggers } from './app/timer-triggers.js';
+import type { Backend } from './backend/backend.js';
+import { openTablesBackend } from './backend/tables-backend.js';
+import { OrchestrationClient } from './engine/client.js';
 import { Engine } from './engine/engine.js';
-import { OrchestrationClient } from './engine/orchestration-client.js';
-import { UserFault } from './fault.js';
 import { functionRoutes } from './http/function-routes.js';
 import { type Handler, listen, type RunningServer } from './http/http-server.js';
-import type { Log } from './log.js';
+import { type Log, UserFault } from './log.js';
 import { ManagementApi } from './management/management-api.js';
 import { clientPayload, RPC_PATH, WEBHOOK_PATH } from './management/urls.js';
 import { applyLocalSettings, readHostSettings } from './settings.js';
-import type { TriggerType } from './app/function-registry.js';
-import { connectionString } from './store/connection-string.js';
-import { openTaskHub, type TaskHub } from './store/task-hub.js';
+import { TimerTriggers } from './triggers/timer-triggers.js';
 
 /** How long running activities may take to end when the host stops. */
 const PATIENCE_MS = 5000;
@@ -51,28 +50,28 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
 
   let serve: Handler = () => Promise.resolve({ status: 503 });
   const server = await listen(options.host, options.port, (request) => serve(request), log);
-  let hub: TaskHub | undefined;
+  let backend: Backend | undefined;
   try {
     // Loading the app takes about as long as Azurite takes to start.
     const loading = load(app, log, server.port);
-    const opening = openTaskHub(connectionString(storage), settings.hubName, {
+    const opening = openTablesBackend(storage, settings.hubName, {
       patienceSeconds: options.storagePatience,
       log: (text) => log.info(text),
     });
     const [core, opened] = await Promise.all([loading, opening]);
-    hub = opened;
-    await hub.lease.acquire((reason) => options.onLeaseLost(reason));
-    const parts = await assemble(core, hub, settings, options, server);
+    backend = opened;
+    await backend.hold((reason) => options.onLeaseLost(reason));
+    const parts = await assemble(core, backend, settings, options, server);
     serve = parts.handler;
     parts.timers.start();
     return {
       port: server.port,
-      hub: hub.name,
+      hub: backend.hub,
       functions: parts.core.functions.all().length,
-      stop: () => stop(server, parts, hub),
+      stop: () => stop(server, parts, backend),
     };
   } catch (error) {
-    await hub?.lease.release();
+    await backend?.release();
     await server.close();
     throw error;
   }
@@ -101,7 +100,7 @@ async function load(app: string, log: Log, port: number): Promise<CoreModule> {
 
 async function assemble(
   core: CoreModule,
-  hub: TaskHub,
+  backend: Backend,
   settings: Awaited<ReturnType<typeof readHostSettings>>,
   { host, log }: HostOptions,
   { port }: RunningServer,
@@ -109,16 +108,16 @@ async function assemble(
   const { functions } = core;
   const invoker = new Invoker(
     core,
-    clientPayload(hub.name, `http://localhost:${port}`, `http://${reachable(host)}:${port}`),
+    clientPayload(backend.hub, `http://localhost:${port}`, `http://${reachable(host)}:${port}`),
   );
   const { maxActivities, maxOrchestrators } = settings;
   const ofType = (type: TriggerType) => functions.all().filter((each) => each.triggerType === type);
   const timers = new TimerTriggers(ofType('timerTrigger'), invoker, log);
-  const engine = new Engine({ hub, functions, invoker, log, maxActivities, maxOrchestrators });
+  const engine = new Engine({ backend, functions, invoker, log, maxActivities, maxOrchestrators });
   const recovered = await engine.recover();
   if (recovered > 0) log.info(`${recovered} instance(s) of an earlier run go on.`);
 
-  const api = new ManagementApi(new OrchestrationClient(engine, functions), hub.name);
+  const api = new ManagementApi(new OrchestrationClient(engine, functions), backend.hub);
   const routes = functionRoutes(ofType('httpTrigger'), settings.routePrefix, invoker, log);
   return { core, engine, timers, handler: doors(api, routes) };
 }
@@ -147,11 +146,15 @@ function doors(api: ManagementApi, functions: Handler): Handler {
   };
 }
 
-async function stop(server: RunningServer, { core, engine, timers }: Parts, hub: TaskHub | undefined): Promise<void> {
+async function stop(
+  server: RunningServer,
+  { core, engine, timers }: Parts,
+  backend: Backend | undefined,
+): Promise<void> {
   timers.stop();
   await Promise.all([server.close(), engine.stop(PATIENCE_MS)]);
   await core.hooks.run('appTerminate', { hookData: {}, appHookData: core.hooks.appData });
-  await hub?.lease.release();
+  await backend?.release();
 }
 
 function reachable(host: string): string {

@@ -1,8 +1,7 @@
 #!/usr/bin/env node
 import { Command, InvalidArgumentError } from 'commander';
-import { messageOf, UserFault } from './fault.js';
 import { type RunningHost, startHost } from './host.js';
-import { Log } from './log.js';
+import { Log, messageOf, UserFault } from './log.js';
 
 const FAULT = 2;
 

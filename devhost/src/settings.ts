@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { messageOf, UserFault } from './fault.js';
+import { messageOf, UserFault } from './log.js';
 
 interface HostJson {
   extensions?: {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { glob } from 'tinyglobby';
-import { messageOf, UserFault } from '../fault.js';
+import { messageOf, UserFault } from '../log.js';
 import type { CoreModule } from './core-module.js';
 
 const CAPABILITIES = [

@@ -1,4 +1,4 @@
-import { UserFault } from '../fault.js';
+import { UserFault } from '../log.js';
 import type { Binding, FunctionCallback, FunctionMetadata } from './core-types.js';
 
 export type TriggerType = 'httpTrigger' | 'orchestrationTrigger' | 'activityTrigger' | 'timerTrigger';
@@ -46,6 +46,11 @@ export class FunctionRegistry {
       .filter((each) => each.triggerType === triggerType)
       .map((each) => each.name);
   }
+}
+
+/** The extension's words for a call of a function that is not there. */
+export function unknownFunction(kind: 'activity' | 'orchestrator', name: string): string {
+  return `The function '${name}' doesn't exist, is disabled, or is not an ${kind} function.`;
 }
 
 function describe(metadata: FunctionMetadata, handler: FunctionCallback): AppFunction {

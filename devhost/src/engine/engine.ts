@@ -1,65 +1,75 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { FunctionRegistry } from '../app/function-registry.js';
+import pMap from 'p-map';
+import PQueue from 'p-queue';
+import { type FunctionRegistry, unknownFunction } from '../app/function-registry.js';
 import type { Invoker } from '../app/invoker.js';
-import type { Log } from '../log.js';
-import type { InstanceRow } from '../store/instance-table.js';
-import type { TaskHub } from '../store/task-hub.js';
-import { ActivityRunner } from './activity-runner.js';
-import { createChild } from './children.js';
-import type { CompletionBody, ExecutionCompleted, ExecutionStarted, ScheduledEvent } from './history-events.js';
+import type { Backend, InstanceRow } from '../backend/backend.js';
+import { type Log, messageOf } from '../log.js';
+import type {
+  CompletionBody,
+  ExecutionCompleted,
+  ExecutionStarted,
+  ParentLink,
+  RuntimeStatus,
+  ScheduledEvent,
+} from '../protocol/history.js';
+import { Activities } from './activities.js';
+import { childFailed, childOutcome, type ChildStarted, childStart, isAnswerTo, newRow, startOf } from './execution.js';
 import { Instance, type InstanceSeed, type InstanceServices } from './instance.js';
-import { Limiter } from './limiter.js';
-import { childOutcome, childStart } from './lineage.js';
-import { recoverAll, recoverChild, reload } from './recovery.js';
-import { untilStored } from './until-stored.js';
+import { answeredTasks, endedRow, find, type Found, messagesFor, seedOf } from './recovery.js';
+
+const NOT_ENDED: RuntimeStatus[] = ['Pending', 'Running', 'Suspended', 'ContinuedAsNew'];
+const PARALLEL_LOADS = 8;
+/** Pause between two tries of work on storage, and before an instance is loaded again. */
+const RETRY_MS = 1000;
+/** How long turns under way may take to be stored when the engine stops. */
+const TURN_PATIENCE_MS = 2000;
 
 export interface EngineOptions {
-  hub: TaskHub;
+  backend: Backend;
   functions: FunctionRegistry;
   invoker: Invoker;
-  log: Log;
+  log: Pick<Log, 'debug' | 'warn'>;
+  /** How many activities run at the same time. */
   maxActivities: number;
+  /** How many turns run at the same time. */
   maxOrchestrators: number;
 }
 
 /** Drives all orchestrations of a hub: every instance that has not ended lives in memory, its state in storage. */
 export class Engine {
-  readonly hub: TaskHub;
-  readonly log: Log;
+  readonly backend: Backend;
+  /** Every instance that has not ended. */
   readonly live = new Map<string, Instance>();
+  readonly #log: Pick<Log, 'debug' | 'warn'>;
   readonly #services: InstanceServices;
-  readonly #activities: ActivityRunner;
+  readonly #activities: Activities;
   #stopping = false;
 
-  constructor(options: EngineOptions) {
-    const { hub, functions, invoker, log } = options;
-    this.hub = hub;
-    this.log = log;
-    this.#activities = new ActivityRunner({
-      limit: options.maxActivities,
+  constructor({ backend, functions, invoker, log, maxActivities, maxOrchestrators }: EngineOptions) {
+    this.backend = backend;
+    this.#log = log;
+    this.#activities = new Activities(maxActivities, {
       call: (name, data, triggerMetadata) => {
         const target = functions.find('activityTrigger', name);
-        if (!target)
-          throw new Error(`The function '${name}' doesn't exist, is disabled, or is not an activity function.`);
+        if (!target) throw new Error(unknownFunction('activity', name));
         return invoker.invoke(target, { data, triggerMetadata });
       },
-      deliver: ({ instanceId, executionId }, outcome) => this.deliver(instanceId, executionId, outcome),
+      deliver: ({ instanceId, executionId }, outcome) => this.#deliver(instanceId, executionId, outcome),
       warn: (message) => log.warn(message),
     });
     this.#services = {
-      history: hub.history,
-      instances: hub.instances,
-      turns: new Limiter(options.maxOrchestrators),
+      backend,
+      turns: new PQueue({ concurrency: maxOrchestrators }),
       log,
       call: (name, payload) => {
         const target = functions.find('orchestrationTrigger', name);
-        if (!target)
-          throw new Error(`The function '${name}' doesn't exist, is disabled, or is not an orchestrator function.`);
+        if (!target) throw new Error(unknownFunction('orchestrator', name));
         return invoker.invoke(target, { data: { string: payload } });
       },
       isKnown: (kind, name) =>
         functions.find(kind === 'activity' ? 'activityTrigger' : 'orchestrationTrigger', name) !== undefined,
-      dispatch: (instance, event) => this.dispatch(instance, event),
+      dispatch: (instance, event) => this.#dispatch(instance, event),
       ended: (instance, end) => this.#ended(instance, end),
       lost: (instance) => this.#reload(instance),
     };
@@ -67,7 +77,15 @@ export class Engine {
 
   /** Brings back every instance that has not ended: open activities run again, timers are armed, missing children made. */
   async recover(): Promise<number> {
-    return await recoverAll(this);
+    const revived = await pMap(
+      this.backend.instances.all({ statuses: NOT_ENDED }),
+      async (row) => await this.#revive(await find(this.backend, row.instanceId, row)),
+      { concurrency: PARALLEL_LOADS },
+    );
+    // Children must be known before their parents look for them.
+    const instances = revived.filter((resume) => resume !== undefined);
+    for (const resume of instances) resume();
+    return instances.length;
   }
 
   /** Running activities get `patience` milliseconds; their results and the turns under way are stored. */
@@ -77,23 +95,29 @@ export class Engine {
     const instances = [...this.live.values()];
     await Promise.race([
       Promise.all(instances.map((instance) => instance.settled())),
-      sleep(2000, undefined, { ref: false }),
+      sleep(TURN_PATIENCE_MS, undefined, { ref: false }),
     ]);
     await Promise.all(instances.map((instance) => instance.close()));
   }
 
-  adopt(seed: InstanceSeed): Instance {
+  /** Begins a top-level instance whose row is already stored as Pending. */
+  begin(row: InstanceRow): void {
+    const start = startOf(row);
+    this.#adopt({ row, start, history: [], etag: undefined, hasRow: true }).deliver({ body: start });
+  }
+
+  #adopt(seed: InstanceSeed): Instance {
     const instance = new Instance(seed, this.#services);
     this.live.set(instance.id, instance);
     return instance;
   }
 
-  deliver(instanceId: string, executionId: string, body: CompletionBody): void {
+  #deliver(instanceId: string, executionId: string, body: CompletionBody): void {
     this.live.get(instanceId)?.deliver({ body, executionId });
   }
 
-  /** Starts work that the history already shows. */
-  dispatch(instance: Instance, event: ScheduledEvent, recovering = false): void {
+  /** Starts work that the history already shows; after a restart a child may exist already. */
+  #dispatch(instance: Instance, event: ScheduledEvent, recovering = false): void {
     if (this.#stopping) return;
     const { executionId } = instance.row;
     if (event.EventType === 'TaskScheduled') {
@@ -101,45 +125,107 @@ export class Engine {
     } else if (event.EventType === 'TimerCreated') {
       instance.arm(event);
     } else {
-      const start = childStart(instance, event);
-      const work = recovering ? () => recoverChild(this, start) : () => createChild(this, start);
-      void untilStored(work, this.log, () => this.#stopping);
+      const start = childStart(instance.row, event);
+      void this.#untilStored(() => (recovering ? this.#recoverChild(start) : this.#createChild(start)));
     }
   }
 
-  /** Begins a top-level instance whose row is already stored as Pending; `etag` is that of a sentinel without history. */
-  begin(row: InstanceRow, etag?: string): Instance {
-    const start: ExecutionStarted = {
-      EventType: 'ExecutionStarted',
-      OrchestrationInstance: { InstanceId: row.instanceId, ExecutionId: row.executionId },
-      ParentInstance: null,
-      Name: row.name,
-      Version: row.version,
-      Input: row.input,
-      Generation: row.generation,
+  /**
+   * Makes a sub-orchestration. Its row is written with its first checkpoint; until then the parent's history is what a
+   * restart goes by. An ended instance of the same id is overwritten, a running one fails the call.
+   */
+  async #createChild(start: ChildStarted): Promise<void> {
+    const parent = start.ParentInstance;
+    const { InstanceId } = start.OrchestrationInstance;
+    const other = this.live.get(InstanceId);
+    if (other) {
+      if (!isAnswerTo(other.start, parent)) this.#refuseChild(parent, InstanceId);
+      return;
+    }
+    const child = this.#adopt({ row: newRow(start), start, history: [], etag: undefined, hasRow: false });
+    const isNamedByApp = !InstanceId.startsWith(`${parent.OrchestrationInstance.ExecutionId}:`);
+    try {
+      if (isNamedByApp) await this.backend.histories.clear(InstanceId);
+    } catch (error) {
+      this.live.delete(InstanceId);
+      throw error;
+    }
+    child.deliver({ body: start });
+  }
+
+  #refuseChild(parent: ParentLink, childId: string): void {
+    const reason = `An orchestration instance with the id '${childId}' is already running.`;
+    const { InstanceId, ExecutionId } = parent.OrchestrationInstance;
+    this.#deliver(InstanceId, ExecutionId, childFailed(parent, reason, reason));
+  }
+
+  /** A parent's history asks for a child: it may be alive, may have ended unnoticed, may never have been made. */
+  async #recoverChild(start: ChildStarted): Promise<void> {
+    const { InstanceId: childId } = start.OrchestrationInstance;
+    if (this.live.has(childId)) return;
+    const found = await find(this.backend, childId);
+    if (found.start && isAnswerTo(found.start, start.ParentInstance)) {
+      (await this.#revive(found))?.();
+      return;
+    }
+    // A first checkpoint that was cut short leaves an ETag without events.
+    if (found.stored.etag !== undefined) await this.backend.histories.clear(childId);
+    await this.#createChild(start);
+  }
+
+  /**
+   * Makes an instance live again and returns what sets it going. One that has ended meanwhile only gets the row that its
+   * history implies, and its parent is told.
+   */
+  async #revive(found: Found): Promise<(() => void) | undefined> {
+    const { start, end } = found;
+    if (start && end) {
+      await this.backend.instances.put(endedRow(found, start, end));
+      this.#tellParent(start, end);
+      return undefined;
+    }
+    const seed = seedOf(found);
+    if (!seed) return undefined;
+    const instance = this.#adopt(seed);
+    return () => {
+      const answered = answeredTasks(found);
+      for (const event of instance.openTasks) if (!answered.has(event.EventId)) this.#dispatch(instance, event, true);
+      for (const message of messagesFor(found)) instance.deliver(message);
     };
-    const instance = this.adopt({ row, start, history: [], etag, hasRow: true });
-    instance.deliver({ body: start });
-    return instance;
   }
 
   #ended(instance: Instance, end: ExecutionCompleted): void {
     this.live.delete(instance.id);
-    this.log.debug(`Instance ${instance.id} (${instance.row.name}) ended: ${end.OrchestrationStatus}.`);
-    const parent = instance.start.ParentInstance;
-    if (!parent) return;
-    const { InstanceId, ExecutionId } = parent.OrchestrationInstance;
-    this.deliver(InstanceId, ExecutionId, childOutcome(parent, instance.row.name, end));
+    this.#log.debug(`Instance ${instance.id} (${instance.row.name}) ended: ${end.OrchestrationStatus}.`);
+    this.#tellParent(instance.start, end);
   }
 
+  /** A parent that has heard it already drops the message. */
+  #tellParent(child: ExecutionStarted, end: ExecutionCompleted): void {
+    const parent = child.ParentInstance;
+    if (!parent) return;
+    const { InstanceId, ExecutionId } = parent.OrchestrationInstance;
+    this.#deliver(InstanceId, ExecutionId, childOutcome(parent, child.Name, end));
+  }
+
+  /** Storage and memory may disagree: what storage holds is what counts. */
   #reload(instance: Instance): void {
     if (this.live.get(instance.id) !== instance) return;
     this.live.delete(instance.id);
-    void untilStored(
-      () => reload(this, instance.id),
-      this.log,
-      () => this.#stopping,
-      1000,
-    );
+    void this.#untilStored(async () => (await this.#revive(await find(this.backend, instance.id)))?.(), RETRY_MS);
+  }
+
+  /** Repeats work on storage until it succeeds or the host stops. */
+  async #untilStored(work: () => Promise<void>, firstDelay = 0): Promise<void> {
+    if (firstDelay > 0) await sleep(firstDelay);
+    while (!this.#stopping) {
+      try {
+        await work();
+        return;
+      } catch (error) {
+        this.#log.warn(`Storage: ${messageOf(error)}. Trying again in a second.`);
+        await sleep(RETRY_MS);
+      }
+    }
   }
 }

@@ -1,8 +1,24 @@
-import type { ExecutionStarted, HistoryEvent, ScheduledEvent } from './history-events.js';
-import { isScheduled, settledTask } from './history-events.js';
-import { newId } from './lineage.js';
-import type { ReplayEnd } from './replay-types.js';
+import { randomUUID } from 'node:crypto';
+import type { InstanceRow } from '../backend/backend.js';
+import {
+  type CompletionBody,
+  type ExecutionCompleted,
+  type ExecutionStarted,
+  type HistoryEvent,
+  isScheduled,
+  type MessageBody,
+  type ParentLink,
+  type ScheduledEvent,
+  settledTask,
+  type SubOrchestrationCreated,
+} from '../protocol/history.js';
+import type { ContinuedAsNew } from './replay.js';
 import type { Turn } from './turn.js';
+
+/** 32 hex digits, as the extension makes instance and execution ids. */
+export function newId(): string {
+  return randomUUID().replaceAll('-', '');
+}
 
 /** One execution of an instance: ContinueAsNew replaces it by the next. */
 export class Execution {
@@ -33,13 +49,13 @@ export class Execution {
   }
 
   /** The execution that ContinueAsNew asks for: a new id and input, same parent. */
-  next(end: Extract<ReplayEnd, { kind: 'continuedAsNew' }>): Execution {
+  next({ input }: ContinuedAsNew): Execution {
     const { InstanceId } = this.start.OrchestrationInstance;
     return new Execution(
       {
         ...this.start,
         OrchestrationInstance: { InstanceId, ExecutionId: newId() },
-        Input: JSON.stringify(end.input ?? null),
+        Input: JSON.stringify(input ?? null),
         Generation: this.start.Generation + 1,
       },
       [],
@@ -55,4 +71,104 @@ function openTasks(history: readonly HistoryEvent[]): Map<number, ScheduledEvent
     if (isScheduled(event)) open.set(event.EventId, event);
   }
   return open;
+}
+
+/** How an instance that no other one asked for begins, by its row. */
+export function startOf(row: InstanceRow): ExecutionStarted {
+  return {
+    EventType: 'ExecutionStarted',
+    OrchestrationInstance: { InstanceId: row.instanceId, ExecutionId: row.executionId },
+    ParentInstance: null,
+    Name: row.name,
+    Version: row.version,
+    Input: row.input,
+    Generation: row.generation,
+  };
+}
+
+/** How a child begins, and which task of which execution it answers. */
+export type ChildStarted = ExecutionStarted & { ParentInstance: ParentLink };
+
+/** The start of the child that a parent's history asks for. */
+export function childStart(parent: InstanceRow, event: SubOrchestrationCreated & { EventId: number }): ChildStarted {
+  return {
+    EventType: 'ExecutionStarted',
+    OrchestrationInstance: { InstanceId: event.InstanceId, ExecutionId: newId() },
+    ParentInstance: {
+      Name: parent.name,
+      OrchestrationInstance: { InstanceId: parent.instanceId, ExecutionId: parent.executionId },
+      TaskScheduleId: event.EventId,
+    },
+    Name: event.Name,
+    Version: event.Version,
+    Input: event.Input,
+    Generation: 0,
+  };
+}
+
+/** True when the execution was started by exactly this task of this execution of the parent. */
+export function isAnswerTo(start: ExecutionStarted, parent: ParentLink): boolean {
+  const own = start.ParentInstance;
+  return (
+    own?.TaskScheduleId === parent.TaskScheduleId &&
+    own.OrchestrationInstance.InstanceId === parent.OrchestrationInstance.InstanceId &&
+    own.OrchestrationInstance.ExecutionId === parent.OrchestrationInstance.ExecutionId
+  );
+}
+
+/** What the parent is told about a child's end. */
+export function childOutcome(parent: ParentLink, name: string, end: ExecutionCompleted): CompletionBody {
+  if (end.OrchestrationStatus === 'Completed') {
+    const TaskScheduledId = parent.TaskScheduleId;
+    return { EventType: 'SubOrchestrationInstanceCompleted', TaskScheduledId, Result: end.Result };
+  }
+  const terminated = end.OrchestrationStatus === 'Terminated';
+  const reason = terminated ? `Sub-orchestration '${name}' was terminated: ${end.Result}` : end.Result;
+  return childFailed(parent, reason, `Message: ${reason}, StackTrace: `);
+}
+
+/** What the parent is told when a child failed, or could not even be made. */
+export function childFailed(parent: ParentLink, Reason: string, Details: string): CompletionBody {
+  const TaskScheduledId = parent.TaskScheduleId;
+  return { EventType: 'SubOrchestrationInstanceFailed', TaskScheduledId, Reason, Details, FailureDetails: null };
+}
+
+/** The row of an execution that begins now. */
+export function newRow(start: ExecutionStarted): InstanceRow {
+  const now = new Date();
+  return {
+    instanceId: start.OrchestrationInstance.InstanceId,
+    name: start.Name,
+    version: start.Version,
+    executionId: start.OrchestrationInstance.ExecutionId,
+    status: 'Pending',
+    input: start.Input,
+    output: null,
+    customStatus: null,
+    createdTime: now,
+    lastUpdatedTime: now,
+    completedTime: undefined,
+    generation: start.Generation,
+  };
+}
+
+/** What a turn changes in the row. As in Azure the reason of a suspend or resume stands in the output meanwhile. */
+export function rowAfterTurn(
+  row: InstanceRow,
+  turn: Turn,
+  messages: readonly MessageBody[],
+  end: ExecutionCompleted | undefined,
+  suspended: boolean,
+): Partial<InstanceRow> {
+  const lastUpdatedTime = new Date();
+  const reasons = messages.flatMap((body) => {
+    return body.EventType === 'ExecutionSuspended' || body.EventType === 'ExecutionResumed' ? [body.Reason] : [];
+  });
+  return {
+    lastUpdatedTime,
+    customStatus: turn.customStatus ?? row.customStatus,
+    status: end?.OrchestrationStatus ?? (suspended ? 'Suspended' : 'Running'),
+    output: end?.Result ?? reasons.at(-1) ?? row.output,
+    completedTime: end && lastUpdatedTime,
+  };
 }

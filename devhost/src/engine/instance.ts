@@ -1,8 +1,6 @@
-import { messageOf } from '../fault.js';
-import type { Log } from '../log.js';
-import type { HistoryTable } from '../store/history-table.js';
-import type { InstanceRow, InstanceTable } from '../store/instance-table.js';
-import { Execution } from './execution.js';
+import type PQueue from 'p-queue';
+import type { Backend, InstanceRow } from '../backend/backend.js';
+import { type Log, messageOf } from '../log.js';
 import type {
   CompletionBody,
   ExecutionCompleted,
@@ -10,27 +8,24 @@ import type {
   HistoryEvent,
   ScheduledEvent,
   TimerCreated,
-} from './history-events.js';
-import { rowAfterTurn } from './lineage.js';
-import type { Limiter } from './limiter.js';
+} from '../protocol/history.js';
+import { Execution, rowAfterTurn } from './execution.js';
 import { Mailbox, type Message } from './mailbox.js';
-import type { ReplayEnd } from './replay-types.js';
-import { RowWriter } from './row-writer.js';
-import { Timers } from './timers.js';
+import type { ContinuedAsNew } from './replay.js';
 import { runTurn, type Turn, type TurnRequest } from './turn.js';
 
 /** What an instance needs from the engine around it. */
 export interface InstanceServices {
-  history: HistoryTable;
-  instances: InstanceTable;
-  turns: Limiter;
-  log: Log;
+  backend: Pick<Backend, 'instances' | 'histories'>;
+  /** Bounds how many turns run at the same time. */
+  turns: PQueue;
+  log: Pick<Log, 'debug' | 'warn'>;
   call: TurnRequest['call'];
   isKnown: TurnRequest['isKnown'];
   /** New work is durable now: start it. */
   dispatch(instance: Instance, event: ScheduledEvent): void;
   ended(instance: Instance, end: ExecutionCompleted): void;
-  /** A turn could not be stored: this object is of no use any more, load the instance afresh. */
+  /** A turn may not have been stored: this object is of no use any more, load the instance again. */
   lost(instance: Instance): void;
 }
 
@@ -128,7 +123,7 @@ export class Instance {
     const { call, isKnown, turns } = this.#services;
     const { start, history: past } = this.#execution;
     const request = { start, past, messages: messages.map(({ body }) => body), call, isKnown };
-    const turn = await turns.run(() => runTurn({ ...request, warn: (text) => this.#warnOnce(text) }));
+    const turn = await turns.add(() => runTurn({ ...request, warn: (text) => this.#warnOnce(text) }));
     if (turn.end && 'kind' in turn.end) await this.#startOver(turn.end);
     else await this.#commit(turn, messages, turn.end);
   }
@@ -137,7 +132,7 @@ export class Instance {
    * ContinueAsNew: a new execution takes over at once. Nothing of the old turn is stored; until the first turn of the new
    * execution is, a restart repeats the old one.
    */
-  async #startOver(end: Extract<ReplayEnd, { kind: 'continuedAsNew' }>): Promise<void> {
+  async #startOver(end: ContinuedAsNew): Promise<void> {
     this.#execution = this.#execution.next(end);
     this.#timers.clear();
     const { Input: input, Generation: generation } = this.start;
@@ -149,7 +144,7 @@ export class Instance {
   }
 
   async #commit(turn: Turn, messages: Message[], end: ExecutionCompleted | undefined): Promise<void> {
-    this.#etag = await this.#services.history.append({
+    this.#etag = await this.#services.backend.histories.append({
       instanceId: this.id,
       executionId: this.#execution.id,
       etag: this.#etag,
@@ -160,7 +155,8 @@ export class Instance {
     this.#consumed = [];
     this.#execution.absorb(turn);
     this.#timers.keepOnly(turn.open);
-    Object.assign(this.row, rowAfterTurn(this.row, turn, messages, end, this.#mailbox.suspended));
+    const bodies = messages.map(({ body }) => body);
+    Object.assign(this.row, rowAfterTurn(this.row, turn, bodies, end, this.#mailbox.suspended));
     if (end) this.#shut();
     else for (const event of turn.scheduled) this.#services.dispatch(this, event);
     const saved = this.#rowWriter.save();
@@ -171,7 +167,7 @@ export class Instance {
   }
 
   async #writeRow(): Promise<void> {
-    const { instances } = this.#services;
+    const { instances } = this.#services.backend;
     const whole = !this.#hasRow;
     this.#hasRow = true;
     await (whole ? instances.put(this.row) : instances.update(this.row));
@@ -179,7 +175,7 @@ export class Instance {
 
   async #park(message: Message): Promise<void> {
     try {
-      message.key = await this.#services.history.park(this.id, message.body, message.executionId);
+      message.key = await this.#services.backend.histories.park(this.id, message.body, message.executionId);
     } catch (error) {
       this.#services.log.debug(
         `Instance ${this.id}: ${messageOf(error)}. After a restart the activity would run again.`,
@@ -202,5 +198,69 @@ export class Instance {
     if (this.#warned.has(text)) return;
     this.#warned.add(text);
     this.#services.log.warn(`Instance ${this.id} (${this.row.name}): ${text}`);
+  }
+}
+
+/** setTimeout takes no more than this. */
+const MAX_DELAY = 2 ** 31 - 1;
+
+/** The armed timers of one instance, by task number. */
+class Timers {
+  readonly #handles = new Map<number, NodeJS.Timeout>();
+
+  /** Calls back once, never before the time has come. */
+  set(id: number, at: Date, fire: () => void): void {
+    clearTimeout(this.#handles.get(id));
+    const delay = Math.min(Math.max(at.getTime() - Date.now(), 0), MAX_DELAY);
+    const handle = setTimeout(() => {
+      if (Date.now() < at.getTime()) {
+        this.set(id, at, fire);
+        return;
+      }
+      this.#handles.delete(id);
+      fire();
+    }, delay);
+    this.#handles.set(id, handle);
+  }
+
+  keepOnly(ids: ReadonlySet<number>): void {
+    for (const [id, handle] of this.#handles) {
+      if (ids.has(id)) continue;
+      clearTimeout(handle);
+      this.#handles.delete(id);
+    }
+  }
+
+  clear(): void {
+    this.keepOnly(new Set());
+  }
+}
+
+/** Writes a row never twice at once; changes made while a write is under way go out together in the next one. */
+class RowWriter {
+  readonly #write: () => Promise<void>;
+  #last: Promise<void> = Promise.resolve();
+  #queued: Promise<void> | undefined;
+
+  constructor(write: () => Promise<void>) {
+    this.#write = write;
+  }
+
+  /** Resolves when the row as it is now is stored. */
+  save(): Promise<void> {
+    if (!this.#queued) {
+      const before = this.#last.catch(() => undefined);
+      this.#queued = before.then(() => {
+        this.#queued = undefined;
+        return this.#write();
+      });
+      this.#last = this.#queued;
+    }
+    return this.#queued;
+  }
+
+  /** Resolves when no write is under way, whether it succeeded or not. */
+  async idle(): Promise<void> {
+    await this.#last.catch(() => undefined);
   }
 }

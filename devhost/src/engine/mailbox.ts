@@ -1,15 +1,16 @@
+import { type MessageBody, settledTask } from '../protocol/history.js';
 import type { Execution } from './execution.js';
-import { type MessageBody, settledTask } from './history-events.js';
 
+/** Something that an instance is told: a result, an event, a request. */
 export interface Message {
   body: MessageBody;
-  /** The row that keeps the message until a turn has taken it in. */
+  /** The key under which the message is parked in storage until a turn has taken it in. */
   key?: string | undefined;
   /** For results of tasks: the execution that scheduled the task. */
   executionId?: string | undefined;
 }
 
-/** A checkpoint removes the parked rows it consumes in one batch of at most 100 rows. */
+/** One checkpoint removes the parked messages it consumes in a single transaction, which storage limits to 100 rows. */
 const MAX_PARKED_PER_TURN = 50;
 
 /** An instance's waiting messages. While it is suspended all but resume and terminate wait (Durable extension behaviour). */
@@ -27,7 +28,8 @@ export class Mailbox {
 
   /**
    * Takes what the next turn works on. A result is dropped unless its task is open in this execution: it then is a
-   * duplicate, or belongs to an execution that ContinueAsNew ended.
+   * duplicate, or belongs to an execution that ContinueAsNew ended. `alreadyConsumed` counts the parked messages that
+   * the next checkpoint removes anyway.
    */
   take(execution: Pick<Execution, 'id' | 'open'>, alreadyConsumed: number): Message[] {
     const taken: Message[] = [];

@@ -1,119 +1,67 @@
-import type { StoredHistory } from '../store/history-table.js';
-import type { InstanceRow } from '../store/instance-table.js';
-import { createChild } from './children.js';
-import type { Engine } from './engine.js';
+import type { Backend, InstanceRow, StoredHistory } from '../backend/backend.js';
 import {
   type ExecutionCompleted,
   type ExecutionStarted,
   type HistoryEvent,
-  type RuntimeStatus,
+  isTerminal,
   settledTask,
-} from './history-events.js';
-import type { Instance, InstanceSeed } from './instance.js';
-import { childOutcome, isAnswerTo, newRow } from './lineage.js';
-import { Limiter } from './limiter.js';
+} from '../protocol/history.js';
+import { newRow, startOf } from './execution.js';
+import type { InstanceSeed } from './instance.js';
+import type { Message } from './mailbox.js';
 
-const PARALLEL_LOADS = 8;
-
-interface Loaded {
-  instance: Instance;
+/** Everything storage holds about an instance. A crash can leave a row without history, or a history without its row. */
+export interface Found {
+  row: InstanceRow | undefined;
   stored: StoredHistory;
+  /** Undefined when no turn was stored. */
+  start: ExecutionStarted | undefined;
+  end: ExecutionCompleted | undefined;
 }
 
-/** Loads every instance that has not ended, then resumes them: children must be known before their parents look. */
-export async function recoverAll(engine: Engine): Promise<number> {
-  const loads: Promise<Loaded | undefined>[] = [];
-  const limiter = new Limiter(PARALLEL_LOADS);
-  const statuses: RuntimeStatus[] = ['Pending', 'Running', 'Suspended', 'ContinuedAsNew'];
-  for await (const row of engine.hub.instances.all({ statuses })) loads.push(limiter.run(() => load(engine, row)));
-  const loaded = (await Promise.all(loads)).filter((each) => each !== undefined);
-  for (const each of loaded) resume(engine, each);
-  return loaded.length;
+/** Reads an instance for its one writer. Pass the row when it is known already. */
+export async function find(backend: Backend, instanceId: string, known?: InstanceRow): Promise<Found> {
+  const row = known ?? (await backend.instances.get(instanceId));
+  const stored = await backend.histories.load(instanceId);
+  const start = stored.events.find((event) => event.EventType === 'ExecutionStarted');
+  const end = stored.events.find((event) => event.EventType === 'ExecutionCompleted');
+  return { row, stored, start, end };
 }
 
-/** Brings one instance back after its state in memory was given up. */
-export async function reload(engine: Engine, instanceId: string): Promise<void> {
-  const row = await engine.hub.instances.get(instanceId);
-  const stored = await engine.hub.history.load(instanceId);
-  const start = startOf(stored.events);
-  const current = row ?? (start && newRow(start));
-  const loaded = current && (await revive(engine, current, stored, row !== undefined));
-  if (loaded) resume(engine, loaded);
+/** The row that the history of an ended instance implies. */
+export function endedRow(found: Found, start: ExecutionStarted, end: ExecutionCompleted): InstanceRow {
+  const completedTime = new Date(found.stored.events.at(-1)?.Timestamp ?? Date.now());
+  return { ...rowOf(found, start), status: end.OrchestrationStatus, output: end.Result, completedTime };
 }
 
-/** A parent's history asks for a child: it may be alive, may have ended unnoticed, may never have been made. */
-export async function recoverChild(engine: Engine, start: ExecutionStarted): Promise<void> {
-  const parent = start.ParentInstance;
-  const childId = start.OrchestrationInstance.InstanceId;
-  if (!parent || engine.live.has(childId)) return;
-  const stored = await engine.hub.history.load(childId);
-  const storedStart = startOf(stored.events);
-  if (!storedStart || !isAnswerTo(storedStart, parent)) {
-    // A first checkpoint that was cut short leaves a sentinel without history.
-    if (stored.etag !== undefined) await engine.hub.history.clear(childId);
-    await createChild(engine, start);
-    return;
-  }
-  const end = endOf(stored.events);
-  const row = (await engine.hub.instances.get(childId)) ?? newRow(storedStart);
-  const loaded = await revive(
-    engine,
-    { ...row, executionId: storedStart.OrchestrationInstance.ExecutionId },
-    stored,
-    false,
-  );
-  if (loaded) resume(engine, loaded);
-  const { InstanceId, ExecutionId } = parent.OrchestrationInstance;
-  if (end) engine.deliver(InstanceId, ExecutionId, childOutcome(parent, storedStart.Name, end));
+/** What brings an instance back that has not ended; undefined when storage knows nothing of it. */
+export function seedOf(found: Found): InstanceSeed | undefined {
+  const { row, stored } = found;
+  const { etag, events: history } = stored;
+  const start = found.start ?? (row && startOf(row));
+  if (!start) return undefined;
+  if (row && !found.start) return { row, start, history: [], etag, hasRow: true };
+  const status = isSuspended(history) ? 'Suspended' : 'Running';
+  // A row that belongs to an earlier execution, or to an ended instance of the same id, is written whole.
+  const hasRow = row?.executionId === start.OrchestrationInstance.ExecutionId && !isTerminal(row.status);
+  return { row: { ...rowOf(found, start), status }, start, history, etag, hasRow };
 }
 
-async function load(engine: Engine, row: InstanceRow): Promise<Loaded | undefined> {
-  return await revive(engine, row, await engine.hub.history.load(row.instanceId), true);
+/** What a revived instance has still to be told. */
+export function messagesFor({ row, stored, start }: Found): Message[] {
+  return row && !start ? [{ body: startOf(row) }, ...stored.parked] : stored.parked;
 }
 
-/** Makes the instance live again, or only corrects its row when the history shows that it has ended. */
-async function revive(
-  engine: Engine,
-  row: InstanceRow,
-  stored: StoredHistory,
-  hasRow: boolean,
-): Promise<Loaded | undefined> {
-  const start = startOf(stored.events);
-  const end = endOf(stored.events);
-  if (end) {
-    const completedTime = new Date(stored.events.at(-1)?.Timestamp ?? Date.now());
-    await engine.hub.instances.put({ ...row, status: end.OrchestrationStatus, output: end.Result, completedTime });
-    return undefined;
-  }
-  if (!start) return { instance: engine.begin(row, stored.etag), stored };
+/** The numbers of the tasks whose outcome is parked already: they must not run again. */
+export function answeredTasks({ stored }: Found): Set<number | undefined> {
+  const { executionId, parked } = stored;
+  return new Set(parked.filter((each) => each.executionId === executionId).map(({ body }) => settledTask(body)));
+}
+
+function rowOf({ row }: Found, start: ExecutionStarted): InstanceRow {
+  const { Input: input, Generation: generation } = start;
   const { ExecutionId: executionId } = start.OrchestrationInstance;
-  const status = isSuspended(stored.events) ? 'Suspended' : 'Running';
-  const seed: InstanceSeed = {
-    row: { ...row, executionId, status, input: start.Input, generation: start.Generation },
-    start,
-    history: stored.events,
-    etag: stored.etag,
-    // A row that belongs to an earlier execution is written whole.
-    hasRow: hasRow && row.executionId === executionId,
-  };
-  return { instance: engine.adopt(seed), stored };
-}
-
-function resume(engine: Engine, { instance, stored }: Loaded): void {
-  const { executionId } = instance.row;
-  const answered = new Set(
-    stored.parked.filter((each) => each.executionId === executionId).map(({ body }) => settledTask(body)),
-  );
-  for (const event of instance.openTasks) if (!answered.has(event.EventId)) engine.dispatch(instance, event, true);
-  for (const message of stored.parked) instance.deliver(message);
-}
-
-function startOf(events: readonly HistoryEvent[]): ExecutionStarted | undefined {
-  return events.find((event) => event.EventType === 'ExecutionStarted');
-}
-
-function endOf(events: readonly HistoryEvent[]): ExecutionCompleted | undefined {
-  return events.find((event) => event.EventType === 'ExecutionCompleted');
+  return { ...(row ?? newRow(start)), executionId, input, generation };
 }
 
 function isSuspended(events: readonly HistoryEvent[]): boolean {

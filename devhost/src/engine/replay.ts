@@ -1,49 +1,85 @@
-import { type Action, ActionType } from './actions.js';
-import { startAction } from './action-tasks.js';
-import { ExternalEvents } from './external-events.js';
-import { type EventRaised, type HistoryEvent, isScheduled, type ScheduledBody, settledTask } from './history-events.js';
-import { HostTask } from './host-task.js';
-import { checkMatch } from './non-determinism.js';
-import { OrchestrationFault } from './orchestration-fault.js';
-import type { ReplayEnd, ReplayRequest, ReplayResult } from './replay-types.js';
+import {
+  type EventRaised,
+  type HistoryEvent,
+  isScheduled,
+  type ScheduledBody,
+  settledTask,
+} from '../protocol/history.js';
+import { type Action, ActionType, type OrchestratorState } from '../protocol/orchestrator.js';
+import { ExternalEvents, HostTask, OrchestrationFault, startAction, type TaskScheduler } from './tasks.js';
 
+/** Durable extension behaviour. */
 const MAX_ACTIONS = 100_000;
+
+export interface ReplayRequest {
+  /** The whole history of the current execution, this turn's messages included. */
+  history: readonly HistoryEvent[];
+  state: OrchestratorState;
+  executionId: string;
+  isKnown(kind: 'activity' | 'orchestrator', name: string): boolean;
+  warn(message: string): void;
+}
+
+export interface ReplayResult {
+  /** New work in the order of its numbers; each becomes a history event. */
+  scheduled: { id: number; body: ScheduledBody }[];
+  /** The numbers of all tasks still open: an armed timer that is not among them was cancelled. */
+  open: Set<number>;
+  end: ReplayEnd | undefined;
+}
+
+export type ReplayEnd = { kind: 'completed'; output: unknown } | { kind: 'failed'; error: string } | ContinuedAsNew;
+
+export interface ContinuedAsNew {
+  kind: 'continuedAsNew';
+  input: unknown;
+  /** Events that the next execution takes over. */
+  carried: EventRaised[];
+}
 
 /**
  * Walks the SDK's action list against the history, giving tasks the same numbers as the SDK gives them. History refers
  * to tasks by number only, so both walks must agree: actions in order, each awaited before the next; events one at a
  * time; a completion runs the walk on at once. Durable extension behaviour (OutOfProcOrchestrationShim) on top of
  * DurableTask.Core's TaskOrchestrationContext.
+ *
+ * @throws OrchestrationFault when the orchestrator's code and its history contradict each other, or when it asks for
+ * something that this host cannot do.
  */
-export class Replay {
-  readonly events: ExternalEvents;
-  readonly request: ReplayRequest;
-  /** The orchestration's clock. */
+export function replay(request: ReplayRequest): ReplayResult {
+  return new Replay(request).run();
+}
+
+class Replay implements TaskScheduler {
   now = new Date(0);
+  readonly #request: ReplayRequest;
+  readonly #events: ExternalEvents;
   #nextId = 0;
   readonly #pending = new Map<number, ScheduledBody>();
   readonly #open = new Map<number, HostTask>();
   #cursor = 0;
   #current: { task: HostTask; action: Action } | undefined;
   #left: HostTask[] = [];
-  #continued: { input: unknown; carried: EventRaised[] } | undefined;
+  #continued: ContinuedAsNew | undefined;
 
   constructor(request: ReplayRequest) {
-    this.request = request;
-    this.events = new ExternalEvents((message) => request.warn(message));
+    this.#request = request;
+    this.#events = new ExternalEvents((message) => request.warn(message));
   }
 
-  /** Throws OrchestrationFault when the orchestrator's code and its history contradict each other. */
   run(): ReplayResult {
-    if (this.request.state.actions.length > MAX_ACTIONS) {
+    if (this.#request.state.actions.length > MAX_ACTIONS) {
       throw new OrchestrationFault(`The orchestrator scheduled more than ${MAX_ACTIONS} actions in one execution.`);
     }
-    for (const event of this.request.history) this.#feed(event);
+    for (const event of this.#request.history) this.#feed(event);
     const scheduled = [...this.#pending].map(([id, body]) => ({ id, body })).toSorted((a, b) => a.id - b.id);
     return { scheduled, open: new Set(this.#open.keys()), end: this.#end() };
   }
 
-  /** Gives the next number to new work; the task settles when history says so. */
+  isKnown(kind: 'activity' | 'orchestrator', name: string): boolean {
+    return this.#request.isKnown(kind, name);
+  }
+
   schedule(body: ScheduledBody): HostTask & { id: number } {
     const id = this.#nextId++;
     const task = Object.assign(new HostTask(), { id });
@@ -52,21 +88,22 @@ export class Replay {
     return task;
   }
 
-  /** Takes a cancelled timer out of the open tasks; its TimerCreated stays in history. */
   drop(id: number): void {
     this.#open.delete(id);
   }
 
-  /** The id of the sub-orchestration that would be scheduled next, when the app names none. */
   nextChildId(): string {
-    return `${this.request.executionId}:${this.#nextId}`;
+    return `${this.#request.executionId}:${this.#nextId}`;
+  }
+
+  waitFor(eventName: string): HostTask {
+    return this.#events.waitFor(eventName);
   }
 
   continueAsNew(input: unknown): void {
-    this.#continued = { input, carried: [] };
+    this.#continued = { kind: 'continuedAsNew', input, carried: [] };
   }
 
-  /** Notes the retried children that a Task.any leaves open when it is won. */
   leave(children: HostTask[]): void {
     this.#left.push(...children.filter((child) => child.takesNumbers && !child.settled));
   }
@@ -81,16 +118,18 @@ export class Replay {
       // Events raised after ContinueAsNew was reached go to the next execution; those buffered before it are lost.
       if (this.#continued)
         this.#continued.carried.push({ EventType: 'EventRaised', Name: event.Name, Input: event.Input });
-      else this.events.raise(event.Name);
+      else this.#events.raise(event.Name);
     } else if (isScheduled(event)) {
-      this.#match(event);
+      checkMatch(event, this.#pending.get(event.EventId));
+      this.#pending.delete(event.EventId);
     } else {
       this.#settle(event);
     }
   }
 
   #advance(): void {
-    let action = this.request.state.actions[this.#cursor];
+    const { actions } = this.#request.state;
+    let action = actions[this.#cursor];
     while (action) {
       this.#cursor += 1;
       if (this.#left.some((child) => !child.settled)) this.#warnDrift('Task.any');
@@ -100,13 +139,8 @@ export class Replay {
         task.whenSettled(() => this.#advance());
         return;
       }
-      action = this.request.state.actions[this.#cursor];
+      action = actions[this.#cursor];
     }
-  }
-
-  #match(event: ScheduledBody & { EventId: number }): void {
-    checkMatch(event, this.#pending.get(event.EventId));
-    this.#pending.delete(event.EventId);
   }
 
   #settle(event: HistoryEvent): void {
@@ -118,20 +152,19 @@ export class Replay {
   }
 
   #end(): ReplayEnd | undefined {
-    const { state } = this.request;
+    const { state } = this.#request;
     const returned = state.isDone || state.error !== undefined;
     const behind = this.#current !== undefined && !this.#current.task.settled;
     if (behind && (returned || this.#cursor < state.actions.length)) this.#warnBehind();
     if (!returned || behind || this.#cursor < state.actions.length) return undefined;
     if (this.#open.size > 0) {
-      this.request.warn(
+      this.#request.warn(
         `The orchestrator has returned but stays Running until ${this.#open.size} open task(s) finish, as in Azure: cancel timers that lose a Task.any.`,
       );
       return undefined;
     }
     if (state.error !== undefined) return { kind: 'failed', error: state.error };
-    if (this.#continued) return { kind: 'continuedAsNew', ...this.#continued };
-    return { kind: 'completed', output: state.output };
+    return this.#continued ?? { kind: 'completed', output: state.output };
   }
 
   /** The SDK leaves a Task.all at the first failure, the host waits for all children (durable-functions behaviour). */
@@ -141,8 +174,30 @@ export class Replay {
   }
 
   #warnDrift(compound: string): void {
-    this.request.warn(
+    this.#request.warn(
       `A ${compound} with retried children was left while children are open: task numbers drift apart and results can reach the wrong task. Use sub-orchestrators that never throw.`,
     );
   }
+}
+
+const KINDS = {
+  TaskScheduled: 'an activity',
+  SubOrchestrationInstanceCreated: 'a sub-orchestration',
+  TimerCreated: 'a timer',
+} as const;
+
+/** Compares what an earlier run scheduled under a number with what this replay has scheduled under it. */
+function checkMatch(event: ScheduledBody & { EventId: number }, expected: ScheduledBody | undefined): void {
+  const before = describe(event);
+  if (expected && describe(expected).toLowerCase() === before.toLowerCase()) return;
+  const contradiction = expected
+    ? `task ${event.EventId} was ${before} in an earlier run, and is ${describe(expected)} in this replay`
+    : `an earlier run scheduled ${before} as task ${event.EventId}, and this replay has not scheduled it`;
+  throw new OrchestrationFault(
+    `Non-deterministic orchestrator: ${contradiction}. Was the code changed while this instance was running?`,
+  );
+}
+
+function describe(body: ScheduledBody): string {
+  return 'Name' in body ? `${KINDS[body.EventType]} '${body.Name}'` : KINDS[body.EventType];
 }

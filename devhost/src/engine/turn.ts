@@ -1,4 +1,3 @@
-import type { OrchestratorState } from './actions.js';
 import {
   type EventBody,
   type ExecutionCompleted,
@@ -7,11 +6,15 @@ import {
   isScheduled,
   type MessageBody,
   type ScheduledEvent,
-} from './history-events.js';
-import { OrchestrationFault } from './orchestration-fault.js';
-import { type CallOrchestrator, callOrchestrator, OrchestratorCrash } from './orchestrator-call.js';
-import { Replay } from './replay.js';
-import type { ReplayEnd, ReplayRequest } from './replay-types.js';
+} from '../protocol/history.js';
+import {
+  type CallOrchestrator,
+  callOrchestrator,
+  OrchestratorCrash,
+  type OrchestratorState,
+} from '../protocol/orchestrator.js';
+import { type ContinuedAsNew, replay, type ReplayEnd, type ReplayRequest } from './replay.js';
+import { OrchestrationFault } from './tasks.js';
 
 /** Durable extension behaviour: a custom status has at most 16 KB as UTF-16. */
 const MAX_CUSTOM_STATUS = 8192;
@@ -33,7 +36,7 @@ export interface Turn {
   open: Set<number>;
   /** JSON text, when the orchestrator set one. */
   customStatus: string | undefined;
-  end: ExecutionCompleted | Extract<ReplayEnd, { kind: 'continuedAsNew' }> | undefined;
+  end: ExecutionCompleted | ContinuedAsNew | undefined;
 }
 
 /** Runs one turn of an execution: new messages in, new work or an end out. Touches no storage. */
@@ -64,7 +67,7 @@ async function replayInto(
     const { isKnown, warn, start } = request;
     const { ExecutionId: executionId } = start.OrchestrationInstance;
     const history = [...request.past, ...turn.events];
-    const { scheduled, open, end } = new Replay({ history, state, executionId, isKnown, warn }).run();
+    const { scheduled, open, end } = replay({ history, state, executionId, isKnown, warn });
     turn.open = open;
     turn.end = end && ended(end, start.Name);
     for (const { id, body } of scheduled) {

@@ -1,11 +1,9 @@
 import createRouter from 'find-my-way';
-import type { HttpData, TypedData } from '../app/core-types.js';
+import type { HttpCookie, HttpData, TypedData } from '../app/core-types.js';
 import type { AppFunction } from '../app/function-registry.js';
 import type { Invoker } from '../app/invoker.js';
-import { messageOf, UserFault } from '../fault.js';
-import type { Log } from '../log.js';
+import { type Log, messageOf, UserFault } from '../log.js';
 import type { Answer, Handler, Request } from './http-server.js';
-import { cookieText } from './cookie.js';
 import { translateRoute } from './route-template.js';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'] as const;
@@ -88,4 +86,20 @@ function toAnswer(returned: TypedData | null | undefined): Answer {
   if (http.cookies?.length) headers['set-cookie'] = http.cookies.map((each) => cookieText(each));
   const { body } = http;
   return { status: Number(http.statusCode ?? 200), headers, body: body?.bytes ?? body?.string ?? body?.json ?? '' };
+}
+
+const SAME_SITE = { none: undefined, lax: 'Lax', strict: 'Strict', explicitNone: 'None' } as const;
+
+/** The Set-Cookie text of a cookie in the worker protocol's form. */
+function cookieText(cookie: HttpCookie): string {
+  const parts = [`${cookie.name}=${encodeURIComponent(cookie.value)}`];
+  if (cookie.expires) parts.push(`Expires=${new Date(cookie.expires.value.seconds * 1000).toUTCString()}`);
+  if (cookie.maxAge) parts.push(`Max-Age=${cookie.maxAge.value}`);
+  if (cookie.domain) parts.push(`Domain=${cookie.domain.value}`);
+  if (cookie.path) parts.push(`Path=${cookie.path.value}`);
+  if (cookie.secure?.value) parts.push('Secure');
+  if (cookie.httpOnly?.value) parts.push('HttpOnly');
+  const sameSite = SAME_SITE[cookie.sameSite ?? 'none'];
+  if (sameSite) parts.push(`SameSite=${sameSite}`);
+  return parts.join('; ');
 }

@@ -6,8 +6,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { messageOf, UserFault } from '../fault.js';
-import type { Log } from '../log.js';
+import { type Log, messageOf, UserFault } from '../log.js';
 
 /** The Functions host's limit; FUNCTIONS_REQUEST_BODY_SIZE_LIMIT changes it there as here. */
 const DEFAULT_BODY_LIMIT = 104_857_600;

@@ -1,4 +1,4 @@
-import { UserFault } from '../fault.js';
+import { UserFault } from '../log.js';
 
 /** The ASP.NET constraints this host knows, as expressions find-my-way puts on a parameter. */
 const CONSTRAINTS: Record<string, string> = {

@@ -1,5 +1,5 @@
-import type { HistoryEvent } from '../engine/history-events.js';
-import type { InstanceRow } from '../store/instance-table.js';
+import type { HistoryEvent } from '../protocol/history.js';
+import type { InstanceRow } from '../backend/backend.js';
 
 /** An instance as the management API shows it: texts as JSON values, times without fractions of a second. */
 export function statusBody(row: InstanceRow, showInput: boolean, historyEvents: object[] | null = null): object {

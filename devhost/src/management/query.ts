@@ -1,5 +1,5 @@
-import type { RuntimeStatus } from '../engine/history-events.js';
-import type { InstanceQuery } from '../store/instance-table.js';
+import type { RuntimeStatus } from '../protocol/history.js';
+import type { InstanceQuery } from '../backend/backend.js';
 
 const STATUSES: RuntimeStatus[] = [
   'Pending',

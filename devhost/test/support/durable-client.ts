@@ -1,22 +1,11 @@
-import { until } from './host-process.js';
-
-export interface Status {
-  name: string;
-  instanceId: string;
-  runtimeStatus: string;
-  input: unknown;
-  customStatus: unknown;
-  output: unknown;
-  createdTime: string;
-  lastUpdatedTime: string;
-  historyEvents: Record<string, unknown>[] | null;
-}
+import { Orchestrations, type Status } from './orchestrations.js';
 
 /** Talks to a host's durable management API as curl would. */
-export class DurableClient {
+export class DurableClient extends Orchestrations {
   readonly base: string;
 
   constructor(url: string) {
+    super();
     this.base = `${url}/runtime/webhooks/durabletask`;
   }
 
@@ -26,7 +15,6 @@ export class DurableClient {
     return await fetch(`${this.base}/${path}`, { method, ...init });
   }
 
-  /** Starts an instance and returns its id. */
   async start(name: string, input?: unknown, id?: string): Promise<string> {
     const response = await this.call('POST', `orchestrators/${name}${id ? `/${id}` : ''}`, input);
     const text = await response.text();
@@ -40,24 +28,5 @@ export class DurableClient {
 
   async raise(id: string, name: string, data: unknown = null): Promise<number> {
     return (await this.call('POST', `instances/${id}/raiseEvent/${name}`, data)).status;
-  }
-
-  /** Waits until the instance has one of the statuses. */
-  async reaches(id: string, ...statuses: string[]): Promise<Status> {
-    let status = await this.status(id);
-    await until(async () => {
-      status = await this.status(id);
-      return statuses.includes(status.runtimeStatus);
-    });
-    return status;
-  }
-
-  async ends(id: string): Promise<Status> {
-    return await this.reaches(id, 'Completed', 'Failed', 'Terminated');
-  }
-
-  /** Runs an orchestration to its end. */
-  async run(name: string, input?: unknown): Promise<Status> {
-    return await this.ends(await this.start(name, input));
   }
 }

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import path from 'node:path';
 import { inject } from 'vitest';
+import { until } from './until.js';
 
 const MAIN = path.resolve(import.meta.dirname, '../../dist/main.js');
 const FIXTURES = path.resolve(import.meta.dirname, '../fixtures');
@@ -71,13 +72,4 @@ export class HostProcess {
 /** Starts a host and waits until it listens. */
 export async function startHost(options: HostOptions): Promise<HostProcess> {
   return await new HostProcess(options).ready();
-}
-
-/** Waits for a condition. */
-export async function until(condition: () => boolean | Promise<boolean>, patience = 20_000): Promise<void> {
-  const deadline = Date.now() + patience;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`Not within ${patience} ms: ${condition.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 15));
-  }
 }

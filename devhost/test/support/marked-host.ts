@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { onTestFinished } from 'vitest';
 import { DurableClient } from './durable-client.js';
 import { type HostProcess, newHub, startHost } from './host-process.js';
 import { HubTables } from './hub-tables.js';
@@ -42,4 +43,11 @@ export class MarkedHost {
     await this.stop();
     rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+/** A marked host that is up, and gone when the test ends. */
+export async function startMarkedHost(): Promise<MarkedHost> {
+  const host = await new MarkedHost().start();
+  onTestFinished(async () => await host.dispose());
+  return host;
 }

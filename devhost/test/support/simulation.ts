@@ -1,20 +1,16 @@
 import type { OrchestrationHandler } from 'durable-functions';
 import { onTestFinished, vi } from 'vitest';
-import { CoreModule, installCoreModule } from '../../src/app/core-module.js';
 import type { TypedData } from '../../src/app/core-types.js';
-import { Invoker } from '../../src/app/invoker.js';
 import type {
   ExecutionCompleted,
   ExecutionStarted,
   HistoryEvent,
   MessageBody,
   ScheduledEvent,
-} from '../../src/engine/history-events.js';
+} from '../../src/protocol/history.js';
 import { runTurn } from '../../src/engine/turn.js';
-import { Log } from '../../src/log.js';
+import { core, invoker } from './app-in-process.js';
 
-const core = new CoreModule(new Log(false));
-installCoreModule(core);
 const df = await import('durable-functions');
 let registered = 0;
 
@@ -38,7 +34,6 @@ export async function simulate(
 ): Promise<Simulation> {
   vi.useFakeTimers({ toFake: ['Date'], now: new Date('2026-01-01T00:00:00Z') });
   onTestFinished(() => void vi.useRealTimers());
-  const invoker = new Invoker(core, '{}');
   const names = [orchestrator, options.changed?.orchestrator].map((each) => each && register(each));
   const warnings: string[] = [];
   const history: HistoryEvent[] = [];

@@ -1,0 +1,145 @@
+import { odata, RestError, type TableClient, TableTransaction } from '@azure/data-tables';
+import type { MessageBody } from '../protocol/history.js';
+import { type Checkpoint, HistoryConflict, type Histories, type ParkedMessage, type StoredHistory } from './backend.js';
+import { type LargePayloads, toKey } from './cells.js';
+import { addSentinel, inBatches, isEventRow, rowKey, SENTINEL, toEntity, toEvent } from './history-rows.js';
+
+type Row = Record<string, unknown> & { rowKey: string; etag: string };
+
+/**
+ * `<Hub>History`. Rows and sentinel are laid out as DurableTask.AzureStorage does; the sentinel's ETag in every batch is
+ * the optimistic lock. Parked messages live in the same partition (readers go by ExecutionId, which they lack), so that
+ * one transaction takes a message in and removes it: it is neither lost nor seen twice.
+ */
+export class HistoryTable implements Histories {
+  readonly #table: TableClient;
+  readonly #payloads: LargePayloads;
+  #parked = 0;
+
+  constructor(table: TableClient, payloads: LargePayloads) {
+    this.#table = table;
+    this.#payloads = payloads;
+  }
+
+  /** Reads the current execution as it stands, a checkpoint under way included. */
+  async read(instanceId: string): Promise<StoredHistory> {
+    const { stored } = await this.#read(instanceId);
+    return stored;
+  }
+
+  /** Loads the current execution for its one writer. What an interrupted checkpoint left behind is removed. */
+  async load(instanceId: string): Promise<StoredHistory> {
+    const { stored, keys, complete } = await this.#read(instanceId);
+    if (complete) return stored;
+    const kept = stored.events.findLastIndex((event) => event.EventType === 'OrchestratorCompleted') + 1;
+    await this.#remove(instanceId, keys.slice(kept));
+    return { ...stored, events: stored.events.slice(0, kept) };
+  }
+
+  async #read(instanceId: string): Promise<{ stored: StoredHistory; keys: string[]; complete: boolean }> {
+    const rows = await this.#rows(instanceId);
+    const sentinel = rows.find((row) => row.rowKey === SENTINEL);
+    const executionId = sentinel?.['ExecutionId'] as string | undefined;
+    const eventRows = rows.filter((row) => isEventRow(row.rowKey) && row['ExecutionId'] === executionId);
+    const parkedRows = rows.filter((row) => row.rowKey.startsWith('parked-'));
+    const events = await Promise.all(eventRows.map((row) => toEvent(row, this.#payloads)));
+    const parked = await Promise.all(parkedRows.map((row) => this.#unpark(row)));
+    const complete = !sentinel || sentinel['IsCheckpointComplete'] === true;
+    return {
+      stored: { executionId, etag: sentinel?.etag, events, parked },
+      keys: eventRows.map((row) => row.rowKey),
+      complete,
+    };
+  }
+
+  /** Writes a turn, at most 99 rows per batch, and returns the sentinel's new ETag. */
+  async append(checkpoint: Checkpoint): Promise<string> {
+    const partitionKey = toKey(checkpoint.instanceId);
+    const { executionId, consumed } = checkpoint;
+    const rows = await Promise.all(
+      checkpoint.events.map((event, offset) =>
+        toEntity(event, { partitionKey, rowKey: rowKey(checkpoint.firstIndex + offset), executionId }, this.#payloads),
+      ),
+    );
+    let { etag } = checkpoint;
+    const batches = inBatches(rows, consumed.length);
+    for (const [index, batch] of batches.entries()) {
+      const last = index === batches.length - 1;
+      const transaction = new TableTransaction();
+      for (const row of batch) transaction.upsertEntity(row, 'Replace');
+      if (last) for (const key of consumed) transaction.deleteEntity(partitionKey, key);
+      addSentinel(transaction, partitionKey, executionId, last, etag);
+      etag = await this.#submit(transaction);
+    }
+    if (etag === undefined) throw new Error('Storage did not return the ETag of a checkpoint.');
+    return etag;
+  }
+
+  /** Makes a message durable; the key is what a checkpoint names to consume it. */
+  async park(instanceId: string, body: MessageBody, executionId?: string): Promise<string> {
+    const partitionKey = toKey(instanceId);
+    const key = `parked-${String(Date.now()).padStart(15, '0')}-${String(this.#parked++).padStart(8, '0')}`;
+    const text = JSON.stringify(body);
+    const event = this.#payloads.isLarge(text)
+      ? { Event: '', EventBlobName: await this.#payloads.put(partitionKey, key, body.EventType, 'Event', text) }
+      : { Event: text };
+    await this.#table.createEntity({
+      partitionKey,
+      rowKey: key,
+      ...event,
+      ...(executionId ? { ForExecution: executionId } : {}),
+    });
+    return key;
+  }
+
+  /** Removes everything about an instance: history, parked messages and long texts. */
+  async clear(instanceId: string): Promise<void> {
+    const rows = await this.#rows(instanceId, ['PartitionKey', 'RowKey']);
+    await this.#remove(
+      instanceId,
+      rows.map((row) => row.rowKey),
+    );
+    await this.#payloads.removeAll(toKey(instanceId));
+  }
+
+  async #rows(instanceId: string, select?: string[]): Promise<Row[]> {
+    const filter = odata`PartitionKey eq ${toKey(instanceId)}`;
+    const rows: Row[] = [];
+    const queryOptions = select ? { filter, select } : { filter };
+    for await (const row of this.#table.listEntities({ queryOptions })) {
+      rows.push({ ...row, rowKey: row.rowKey ?? '' });
+    }
+    return rows;
+  }
+
+  async #remove(instanceId: string, keys: string[]): Promise<void> {
+    for (let at = 0; at < keys.length; at += 100) {
+      const transaction = new TableTransaction();
+      for (const key of keys.slice(at, at + 100)) transaction.deleteEntity(toKey(instanceId), key);
+      await this.#table.submitTransaction(transaction.actions);
+    }
+  }
+
+  async #unpark(row: Row): Promise<ParkedMessage> {
+    const blob = row['EventBlobName'];
+    const text = typeof blob === 'string' ? await this.#payloads.get(blob) : String(row['Event']);
+    return {
+      key: row.rowKey,
+      body: JSON.parse(text) as MessageBody,
+      executionId: row['ForExecution'] as string | undefined,
+    };
+  }
+
+  async #submit(transaction: TableTransaction): Promise<string | undefined> {
+    try {
+      const response = await this.#table.submitTransaction(transaction.actions);
+      // By position: responses to updates do not name their row.
+      return response.subResponses.at(-1)?.etag;
+    } catch (error) {
+      if (error instanceof RestError && (error.statusCode === 412 || error.statusCode === 409)) {
+        throw new HistoryConflict('Another host has written to this instance.');
+      }
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,131 @@
+import { odata, RestError, type TableClient, type TableEntityResult } from '@azure/data-tables';
+import type { RuntimeStatus } from '../protocol/history.js';
+import type { InstancePage, InstanceQuery, InstanceRow, Instances } from './backend.js';
+import { fromKey, type LargePayloads, toKey } from './cells.js';
+
+type Row = TableEntityResult<Record<string, unknown>>;
+
+/** `<Hub>Instances`, laid out as DurableTask.AzureStorage does, so that Durable Functions Monitor can read it. */
+export class InstanceTable implements Instances {
+  readonly #table: TableClient;
+  readonly #payloads: LargePayloads;
+  readonly #hubName: string;
+
+  constructor(table: TableClient, payloads: LargePayloads, hubName: string) {
+    this.#table = table;
+    this.#payloads = payloads;
+    this.#hubName = hubName;
+  }
+
+  async get(instanceId: string): Promise<InstanceRow | undefined> {
+    try {
+      return await this.#read(await this.#table.getEntity(toKey(instanceId), ''));
+    } catch (error) {
+      if (error instanceof RestError && error.statusCode === 404) return undefined;
+      throw error;
+    }
+  }
+
+  async put(row: InstanceRow): Promise<void> {
+    await this.#table.upsertEntity(
+      { ...(await this.#columns(row)), ...(await this.#long(row, 'Input', row.input)) },
+      'Replace',
+    );
+  }
+
+  async update(row: InstanceRow): Promise<void> {
+    await this.#table.upsertEntity(await this.#columns(row), 'Merge');
+  }
+
+  async remove(instanceId: string): Promise<void> {
+    await this.#table.deleteEntity(toKey(instanceId), '');
+  }
+
+  async *all(query: InstanceQuery): AsyncGenerator<InstanceRow> {
+    for await (const row of this.#table.listEntities({
+      queryOptions: { filter: filterOf(query) },
+    })) {
+      yield await this.#read(row);
+    }
+  }
+
+  async page(query: InstanceQuery, top: number, token: string | undefined): Promise<InstancePage> {
+    const pages = this.#table
+      .listEntities({ queryOptions: { filter: filterOf(query) } })
+      .byPage({ maxPageSize: top, ...(token ? { continuationToken: token } : {}) });
+    for await (const page of pages) {
+      return { rows: await Promise.all(page.map((row) => this.#read(row))), next: page.continuationToken };
+    }
+    return { rows: [], next: undefined };
+  }
+
+  async #columns(row: InstanceRow) {
+    return {
+      partitionKey: toKey(row.instanceId),
+      rowKey: '',
+      Name: row.name,
+      Version: row.version,
+      ExecutionId: row.executionId,
+      RuntimeStatus: row.status,
+      CustomStatus: row.customStatus ?? 'null',
+      CreatedTime: row.createdTime,
+      LastUpdatedTime: row.lastUpdatedTime,
+      TaskHubName: this.#hubName,
+      Generation: row.generation,
+      ...(row.completedTime ? { CompletedTime: row.completedTime } : {}),
+      ...(await this.#long(row, 'Output', row.output)),
+    };
+  }
+
+  async #long(row: InstanceRow, property: 'Input' | 'Output', text: string | null): Promise<Record<string, string>> {
+    if (text === null) return {};
+    if (!this.#payloads.isLarge(text)) return { [property]: text };
+    const name = await this.#payloads.put(toKey(row.instanceId), '', property, property, text);
+    return { [property]: this.#payloads.urlOf(name) };
+  }
+
+  async #read(row: Row): Promise<InstanceRow> {
+    const text = (name: string): string | null => (typeof row[name] === 'string' ? row[name] : null);
+    const custom = text('CustomStatus');
+    return {
+      instanceId: fromKey(row.partitionKey ?? ''),
+      name: text('Name') ?? '',
+      version: text('Version') ?? '',
+      executionId: text('ExecutionId') ?? '',
+      status: (text('RuntimeStatus') ?? 'Pending') as RuntimeStatus,
+      input: await this.#full(text('Input')),
+      output: await this.#full(text('Output')),
+      customStatus: custom === 'null' ? null : custom,
+      createdTime: toDate(row['CreatedTime']) ?? new Date(0),
+      lastUpdatedTime: toDate(row['LastUpdatedTime']) ?? new Date(0),
+      completedTime: toDate(row['CompletedTime']),
+      generation: Number(row['Generation'] ?? 0),
+    };
+  }
+
+  async #full(text: string | null): Promise<string | null> {
+    const blob = text === null ? undefined : this.#payloads.nameOf(text);
+    return blob === undefined ? text : this.#payloads.get(blob);
+  }
+}
+
+function filterOf(query: InstanceQuery): string {
+  const parts: string[] = [];
+  if (query.idPrefix) {
+    const from = toKey(query.idPrefix);
+    const last = from.codePointAt(from.length - 1) ?? 0;
+    const to = from.slice(0, -1) + String.fromCodePoint(last + 1);
+    parts.push(odata`PartitionKey ge ${from} and PartitionKey lt ${to}`);
+  }
+  if (query.createdFrom) parts.push(odata`CreatedTime ge ${query.createdFrom}`);
+  if (query.createdTo) parts.push(odata`CreatedTime le ${query.createdTo}`);
+  if (query.statuses?.length) {
+    parts.push(`(${query.statuses.map((status) => odata`RuntimeStatus eq ${status}`).join(' or ')})`);
+  }
+  return parts.length > 0 ? parts.join(' and ') : odata`RowKey eq ${''}`;
+}
+
+function toDate(value: unknown): Date | undefined {
+  if (typeof value === 'string') return new Date(value);
+  return value instanceof Date ? value : undefined;
+}

@@ -1,0 +1,96 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TableClient, TableServiceClient } from '@azure/data-tables';
+import { BlobServiceClient } from '@azure/storage-blob';
+import { messageOf, UserFault } from '../log.js';
+import type { Backend } from './backend.js';
+import { LargePayloads } from './cells.js';
+import { HistoryTable } from './history-table.js';
+import { HubLease } from './hub-lease.js';
+import { InstanceTable } from './instance-table.js';
+
+const RETRY = { maxRetries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 2000 };
+
+const LOOK_AGAIN_MS = 40;
+
+interface OpenOptions {
+  /** How long to wait for a storage that does not listen yet, in seconds. */
+  patienceSeconds: number;
+  log: (text: string) => void;
+}
+
+/**
+ * A hub in an Azure storage account: the tables `<Hub>Instances` and `<Hub>History`, blobs for long texts and a lease.
+ * Creates what is missing. `setting` is a connection string, or `UseDevelopmentStorage=true`.
+ * @throws UserFault when the storage cannot be reached.
+ */
+export async function openTablesBackend(
+  setting: string,
+  hub: string,
+  { patienceSeconds, log }: OpenOptions,
+): Promise<Backend> {
+  const connectionString = expanded(setting);
+  try {
+    const options = { allowInsecureConnection: true, retryOptions: RETRY };
+    const tables = TableServiceClient.fromConnectionString(connectionString, options);
+    const blobs = BlobServiceClient.fromConnectionString(connectionString, {
+      retryOptions: { maxTries: 3, retryDelayInMs: 200 },
+    });
+    const large = blobs.getContainerClient(`${hub.toLowerCase()}-largemessages`);
+    const leases = blobs.getContainerClient(`${hub.toLowerCase()}-leases`);
+    await untilListening([tables.url, blobs.url], patienceSeconds);
+    const table = (suffix: string) => TableClient.fromConnectionString(connectionString, hub + suffix, options);
+    await Promise.all([
+      tables.createTable(`${hub}Instances`),
+      tables.createTable(`${hub}History`),
+      large.createIfNotExists(),
+      leases.createIfNotExists(),
+    ]);
+    const payloads = new LargePayloads(large);
+    const lease = new HubLease(leases.getBlockBlobClient('local-host'), hub, log);
+    return {
+      hub,
+      hold: (lost) => lease.acquire(lost),
+      release: () => lease.release(),
+      instances: new InstanceTable(table('Instances'), payloads, hub),
+      histories: new HistoryTable(table('History'), payloads),
+    };
+  } catch (error) {
+    throw new UserFault(
+      `Storage cannot be reached (${firstLine(error)}): start Azurite, or set AzureWebJobsStorage to the right connection string.`,
+    );
+  }
+}
+
+/** The table SDK does not know this abbreviation for Azurite on its default ports. */
+function expanded(setting: string): string {
+  if (!/^UseDevelopmentStorage=true;?$/i.test(setting.trim())) return setting;
+  const key = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
+  const at = (port: number) => `http://127.0.0.1:${port}/devstoreaccount1`;
+  return `DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=${key};BlobEndpoint=${at(10000)};QueueEndpoint=${at(10001)};TableEndpoint=${at(10002)};`;
+}
+
+/** Returns when something listens at every address, or when time is up: the first request then says what is wrong. */
+async function untilListening(addresses: string[], patienceSeconds: number): Promise<void> {
+  const deadline = Date.now() + patienceSeconds * 1000;
+  for (const address of addresses)
+    while (Date.now() < deadline && !(await listens(new URL(address)))) await sleep(LOOK_AGAIN_MS);
+}
+
+async function listens({ hostname, port, protocol }: URL): Promise<boolean> {
+  const socket = connect(Number(port || (protocol === 'https:' ? 443 : 80)), hostname);
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+function firstLine(error: unknown): string {
+  const inner = error instanceof AggregateError ? error.errors[0] : error;
+  return (messageOf(inner).split('\n')[0] ?? '').trim() || String((inner as { code?: unknown }).code);
+}

@@ -1,0 +1,154 @@
+import { type FunctionRegistry, unknownFunction } from '../app/function-registry.js';
+import type { InstancePage, InstanceQuery, InstanceRow } from '../backend/backend.js';
+import { type HistoryEvent, isTerminal, type MessageBody, type RuntimeStatus } from '../protocol/history.js';
+import type { Engine } from './engine.js';
+import { newId, newRow } from './execution.js';
+
+/** A request that cannot be carried out, with the HTTP status the extension answers. */
+export class ClientError extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export interface StartRequest {
+  name: string;
+  instanceId: string | undefined;
+  /** JSON text. */
+  input: string | null;
+  version: string;
+}
+
+/** What a client of the hub may ask for. Messages are durable when a call returns; they are not yet acted upon. */
+export class OrchestrationClient {
+  readonly #engine: Engine;
+  readonly #functions: FunctionRegistry;
+  readonly #starting = new Set<string>();
+
+  constructor(engine: Engine, functions: FunctionRegistry) {
+    this.#engine = engine;
+    this.#functions = functions;
+  }
+
+  /** Starts an instance and returns its id. An ended instance of that id is overwritten, any other is an error (500, not 409). */
+  async start(request: StartRequest): Promise<string> {
+    const target = this.#functions.find('orchestrationTrigger', request.name);
+    if (!target) throw new ClientError(400, this.#unknown(request.name));
+    const id = request.instanceId ?? newId();
+    checkId(id);
+    if (this.#engine.live.has(id) || this.#starting.has(id)) throw exists(this.status(id) ?? 'Pending');
+    this.#starting.add(id);
+    try {
+      if (request.instanceId !== undefined) await this.#makeRoom(id);
+      const row = newRow({
+        EventType: 'ExecutionStarted',
+        OrchestrationInstance: { InstanceId: id, ExecutionId: newId() },
+        ParentInstance: null,
+        Name: target.name,
+        Version: request.version,
+        Input: request.input,
+        Generation: 0,
+      });
+      await this.#engine.backend.instances.put(row);
+      this.#engine.begin(row);
+      return id;
+    } finally {
+      this.#starting.delete(id);
+    }
+  }
+
+  /** The status of an instance that has not ended; undefined for all others. */
+  status(instanceId: string): RuntimeStatus | undefined {
+    return this.#engine.live.get(instanceId)?.row.status;
+  }
+
+  async get(instanceId: string): Promise<InstanceRow | undefined> {
+    return await this.#engine.backend.instances.get(instanceId);
+  }
+
+  async page(query: InstanceQuery, top: number, token: string | undefined): Promise<InstancePage> {
+    return await this.#engine.backend.instances.page(query, top, token);
+  }
+
+  async history(instanceId: string): Promise<HistoryEvent[]> {
+    return (await this.#engine.backend.histories.read(instanceId)).events;
+  }
+
+  /** Sends a message: 404 for an unknown instance, 410 for one that has ended. */
+  async send(instanceId: string, body: MessageBody): Promise<void> {
+    await this.#mustLive(instanceId);
+    const key = await this.#engine.backend.histories.park(instanceId, body);
+    this.#engine.live.get(instanceId)?.deliver({ body, key });
+  }
+
+  async suspend(instanceId: string, reason: string): Promise<void> {
+    await this.#mustLive(instanceId);
+    if (this.status(instanceId) === 'Suspended')
+      throw new ClientError(500, `Cannot suspend orchestration instance ${instanceId}: it is Suspended.`);
+    await this.send(instanceId, { EventType: 'ExecutionSuspended', Reason: reason });
+  }
+
+  async resume(instanceId: string, reason: string): Promise<void> {
+    await this.#mustLive(instanceId);
+    const status = this.status(instanceId);
+    if (status !== 'Suspended')
+      throw new ClientError(500, `Cannot resume orchestration instance ${instanceId}: it is ${status}.`);
+    await this.send(instanceId, { EventType: 'ExecutionResumed', Reason: reason });
+  }
+
+  /** Removes an instance whatever its status; false when there is none. */
+  async purge(instanceId: string): Promise<boolean> {
+    const row = await this.get(instanceId);
+    const live = this.#engine.live.get(instanceId);
+    if (!row && !live) return false;
+    await live?.close();
+    this.#engine.live.delete(instanceId);
+    await this.#engine.backend.histories.clear(instanceId);
+    if (await this.get(instanceId)) await this.#engine.backend.instances.remove(instanceId);
+    return true;
+  }
+
+  async purgeAll(query: InstanceQuery): Promise<number> {
+    const ids: string[] = [];
+    for await (const row of this.#engine.backend.instances.all(query)) ids.push(row.instanceId);
+    let purged = 0;
+    for (const id of ids) if (await this.purge(id)) purged += 1;
+    return purged;
+  }
+
+  async #mustLive(instanceId: string): Promise<void> {
+    if (this.#engine.live.has(instanceId)) return;
+    const row = await this.get(instanceId);
+    if (!row) throw new ClientError(404, '');
+    if (isTerminal(row.status)) throw new ClientError(410, '');
+  }
+
+  async #makeRoom(id: string): Promise<void> {
+    const row = await this.get(id);
+    if (!row) return;
+    if (!isTerminal(row.status)) throw exists(row.status);
+    await this.#engine.backend.histories.clear(id);
+  }
+
+  #unknown(name: string): string {
+    const known = this.#functions.names('orchestrationTrigger').map((each) => `'${each}'`);
+    const list = known.length > 0 ? ` The following are the known orchestrator functions: ${known.join(', ')}.` : '';
+    return unknownFunction('orchestrator', name) + list;
+  }
+}
+
+function exists(status: RuntimeStatus): ClientError {
+  return new ClientError(500, `An Orchestration instance with the status ${status} already exists.`);
+}
+
+function checkId(id: string): void {
+  if (id.length > 100 || id.startsWith('@') || /[/\\#?\p{Cc}]/u.test(id)) {
+    throw new ClientError(
+      400,
+      `'${id}' is no valid instance id: at most 100 characters, no leading '@', none of / \\ # ?.`,
+    );
+  }
+}

@@ -1,0 +1,10 @@
+import { CoreModule, installCoreModule } from '../../src/app/core-module.js';
+import { Invoker } from '../../src/app/invoker.js';
+import { Log } from '../../src/log.js';
+
+/** The functions that tests register in this process, through the real SDK. */
+export const core = new CoreModule(new Log(false));
+installCoreModule(core);
+
+/** Calls them as the host does. */
+export const invoker = new Invoker(core, '{}');

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { FunctionRegistry } from '../../../src/app/function-registry.js';
+
+const registered = (name: string, ...types: string[]) => {
+  const registry = new FunctionRegistry();
+  const bindings = types.map((type) => [
+    type,
+    { type, name: type, direction: type.endsWith('Trigger') ? 'in' : 'out' } as const,
+  ]);
+  registry.add({ name, bindings: Object.fromEntries(bindings) }, () => undefined);
+  return registry;
+};
+
+describe('a function is refused by name', () => {
+  it.each(['blobTrigger', 'queueTrigger', 'entityTrigger'])('for its %s', (trigger) => {
+    expect(() => registered('f', trigger)).toThrow(
+      `Function 'f' uses the trigger '${trigger}', which this host does not support yet.`,
+    );
+  });
+
+  it('for a binding other than a durable client', () => {
+    expect(() => registered('f', 'httpTrigger', 'http', 'blob')).toThrow(
+      "Function 'f' uses the binding 'blob', which this host does not support yet.",
+    );
+  });
+
+  it('for having no trigger', () => {
+    expect(() => registered('f', 'http')).toThrow("Function 'f' has no trigger.");
+  });
+});
+
+it('a function is found by trigger type and by its name in any case', () => {
+  const registry = registered('Hello', 'activityTrigger');
+  expect(registry.find('activityTrigger', 'hELLO')?.name).toBe('Hello');
+  expect(registry.find('orchestrationTrigger', 'Hello')).toBeUndefined();
+});

@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest';
+import { translateRoute } from '../../../src/http/route-template.js';
+
+const paths = (template: string) => translateRoute('f', 'api', template).paths;
+
+describe('an ASP.NET route template', () => {
+  it.each([
+    ['jobs', ['/api/jobs']],
+    ['jobs/{id}', ['/api/jobs/:id']],
+    ['jobs/{id?}', ['/api/jobs', '/api/jobs/:id']],
+    ['files/{*path}', ['/api/files', '/api/files/*']],
+    ['{file}.{type}', ['/api/:file.:type']],
+    ['{n:int}', ['/api/:n(^-?\\d+$)']],
+    ['{n:int?}', ['/api', '/api/:n(^-?\\d+$)']],
+  ])('%s becomes %j', (template, expected) => {
+    expect(paths(template)).toEqual(expected);
+  });
+
+  it('with an unknown constraint is refused by name', () => {
+    expect(() => paths('{n:range(1,2)}')).toThrow(
+      "Function 'f' has the route '{n:range(1,2)}', which this host cannot read.",
+    );
+    expect(() => paths('{n:decimal}')).toThrow(
+      "Function 'f' uses the route constraint 'decimal'; this host knows int, long, alpha, bool, guid.",
+    );
+  });
+});

@@ -121,9 +121,9 @@ describe('a card with tiles', () => {
   });
 
   it.each([
-    ['no size', tiled({}), FREE, 'must say how large "size.tiles.size" is'],
+    ['no size', tiled({}), FREE, 'give "size.tiles.size"'],
     ['a size the model does not take', tiled({ size: [64, 64] }), [1, 3, 32, 32], 'leave "size.tiles.size" out'],
-    ['too much overlap', tiled({ size: [64, 32], overlap: 17 }), FREE, '"size.tiles.overlap" can be 16 at most'],
+    ['too much overlap', tiled({ size: [64, 32], overlap: 17 }), FREE, '"size.tiles.overlap" can be at most 16'],
     [
       'an output that is no picture',
       tiled({ size: [9, 9] }, { output: { kind: 'tensor' } }),

@@ -1,15 +1,12 @@
 import { app } from '@azure/functions';
 import * as df from 'durable-functions';
 import { createActivities } from './activities/index.js';
-import { createAciCompute } from './compute/aci/provider.js';
-import { ACI_IS_NOT_SET } from './compute/aci/settings.js';
+import { createBlobLedgers } from './compute/aci/create-budget.js';
 import { createLogin } from './compute/azure/login.js';
-import { createContainerAppsCompute } from './compute/container-apps/provider.js';
-import { CONTAINER_APPS_IS_NOT_SET } from './compute/container-apps/settings.js';
-import { createLocalCompute } from './compute/local/provider.js';
-import { createUnconfigured } from './compute/unconfigured.js';
+import { createComputes } from './compute/computes.js';
 import { readConfig } from './config.js';
 import { returnFailure } from './activities/return-failure.js';
+import { APP_SECRETS, createLedgerBlob, LIMITS, SEALING_KEY_BLOB } from './job-store/layout.js';
 import { findFfmpeg } from './media/ffmpeg/find.js';
 import { confinement, createMedia } from './media/media.js';
 import { chunkLane } from './orchestrators/chunk-lane.js';
@@ -17,7 +14,6 @@ import { scoreBatch } from './orchestrators/score-batch.js';
 import { scoreJob } from './orchestrators/score-job.js';
 import { scoreLane } from './orchestrators/score-lane.js';
 import { createModelInspector } from './scorer/engine/inspect.js';
-import { createBlobLedgers } from './compute/aci/blob-ledgers.js';
 import { readSealingKey } from './storage/sealing-key.js';
 import { isPlatformError, openStorage } from './storage/storage.js';
 import { createCancelJob } from './triggers/cancel-job.js';
@@ -32,7 +28,11 @@ import { createSweep } from './triggers/sweep.js';
 /** The Functions app: reads its settings, makes the ports, and registers every function under the name it has in Azure. */
 const config = readConfig(process.env);
 const storage = openStorage(config, createLogin);
-const local = createLocalCompute(config.childEnvironment);
+const compute = createComputes(config.computes, {
+  childEnvironment: config.childEnvironment,
+  ledgers: createBlobLedgers(storage.internal.getContainerClient(LIMITS), createLedgerBlob),
+  readSealingKey: () => readSealingKey(storage.internal.getContainerClient(APP_SECRETS), SEALING_KEY_BLOB),
+});
 const ports = {
   storage,
   media: createMedia(findFfmpeg(config, config.searchPath), {
@@ -40,15 +40,7 @@ const ports = {
     environment: config.childEnvironment,
     confinement: confinement(config.searchPath),
   }),
-  compute: {
-    local,
-    aci: config.aci
-      ? createAciCompute(config.aci, { ledgers: createBlobLedgers(storage) })
-      : createUnconfigured(ACI_IS_NOT_SET),
-    'container-apps': config.containerApps
-      ? createContainerAppsCompute(config.containerApps, () => readSealingKey(storage))
-      : createUnconfigured(CONTAINER_APPS_IS_NOT_SET),
-  },
+  compute,
   inspectModel: createModelInspector(config.childEnvironment),
   chunkFrames: config.chunkFrames,
   tempFolder: config.tempFolder,
@@ -97,5 +89,6 @@ app.timer('sweep', {
 });
 
 app.hook.appTerminate(async () => {
+  const { local } = compute;
   await Promise.all((await local.list()).map(({ name }) => local.remove(name)));
 });

@@ -2,8 +2,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { type AciSettings, readAciSettings } from './compute/aci/settings.js';
-import { type ContainerAppsSettings, readContainerAppsSettings } from './compute/container-apps/settings.js';
+import { type ComputeSettings, readComputeSettings } from './compute/computes.js';
 import { JobError } from './job/failure.js';
 import { type MediaLimits, readMediaLimits } from './media/limits.js';
 import { type Environment, isSet, readSettings } from './settings.js';
@@ -34,20 +33,17 @@ export interface Config {
   internalConnection: Connection;
   ffmpegPath: string | undefined;
   ffprobePath: string | undefined;
-  /** Where programs are looked for, as in the PATH variable. */
+  /** Folders to look for programs in, as in the PATH variable. */
   searchPath: string;
   /** Frames that one activity splits or stitches at most; by the size of a frame when left out. */
   chunkFrames: number | undefined;
   mediaLimits: MediaLimits;
-  /** Videos stand here while they are split and stitched. */
+  /** Where the app keeps videos while it splits and stitches them. */
   tempFolder: string;
   /** The models that come with the app. */
   bundledModels: string;
-  /** Undefined when the compute `aci` is not set up. */
-  aci: AciSettings | undefined;
-  /** Undefined when the compute `container-apps` is not set up. */
-  containerApps: ContainerAppsSettings | undefined;
-  /** All that child processes get of the app's environment: what a program needs to start, none of the secrets. */
+  computes: ComputeSettings;
+  /** All that child processes get of the app's environment: what a program needs to start, and no secret. */
   childEnvironment: NodeJS.ProcessEnv;
 }
 
@@ -68,8 +64,7 @@ export function readConfig(environment: Environment): Config {
     mediaLimits: readMediaLimits(environment),
     tempFolder: settings.TEMP_FOLDER,
     bundledModels: path.resolve(fileURLToPath(new URL('../models', import.meta.url))),
-    aci: readAciSettings(environment),
-    containerApps: readContainerAppsSettings(environment),
+    computes: readComputeSettings(environment),
     childEnvironment: Object.fromEntries(
       FOR_CHILDREN.flatMap((name) => (isSet(environment, name) ? [[name, environment[name]]] : [])),
     ),

@@ -1,10 +1,8 @@
 import type { ComputeProvider } from '../compute/provider.js';
-import type { JobSpec } from '../job/spec.js';
+import type { ComputeKind } from '../job/spec.js';
 import type { Media } from '../media/media.js';
 import type { ModelInspector } from '../scorer/engine/inspect.js';
 import type { Storage } from '../storage/storage.js';
-
-export type ComputeKind = JobSpec['compute']['kind'];
 
 /** Everything outside the process that activities touch. */
 export interface Ports {

@@ -6,6 +6,10 @@ import { DEFAULT_CODEC, outputProblem, QUALITIES, VIDEO_CODECS } from './output.
 /** Largest job specification in bytes; it travels as an orchestrator input, which must stay small. */
 export const MAX_SPEC_BYTES = 4096;
 
+/** Where containers can run; each has its folder in src/compute. */
+export const COMPUTE_KINDS = ['local', 'aci', 'container-apps'] as const;
+export type ComputeKind = (typeof COMPUTE_KINDS)[number];
+
 /** `container/name` in the media account, limited to one container so that a job reaches nothing else. */
 function blobPath(container: string, name = 'NAME'): z.ZodType<string> {
   const path = new RegExp(`^${container}/[^/\\\\\\p{Cc}?#%][^\\\\\\p{Cc}?#%]*$`, 'u');
@@ -61,7 +65,7 @@ const properties = z.strictObject({
     .prefault({}),
   compute: z
     .strictObject({
-      kind: z.enum(['local', 'aci', 'container-apps']).default('local'),
+      kind: z.enum(COMPUTE_KINDS).default('local'),
       gpu: z.enum(['none', 'prefer', 'require']).optional(),
       device: z.enum(DEVICES).optional(),
     })

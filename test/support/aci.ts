@@ -7,8 +7,12 @@ import {
   type Exchange,
   startEmulator,
 } from '../../azure-emulator/src/emulator.js';
+import type { LedgerStore } from '../../src/compute/aci/create-budget.js';
+import { type CreateLedger, EMPTY_LEDGER } from '../../src/compute/aci/create-ledger.js';
+import { createAciCompute } from '../../src/compute/aci/provider.js';
 import { readAciSettings, type AciSettings } from '../../src/compute/aci/settings.js';
-import type { LaunchRequest } from '../../src/compute/provider.js';
+import { createComputes } from '../../src/compute/computes.js';
+import type { ComputeProvider, LaunchRequest } from '../../src/compute/provider.js';
 
 /** Settings of an app whose Azure is at this address; `more` replaces or adds some. */
 export function aciSettings(endpoint: string, more: NodeJS.ProcessEnv = {}): AciSettings {
@@ -24,6 +28,32 @@ export function aciSettings(endpoint: string, more: NodeJS.ProcessEnv = {}): Aci
   if (!settings) throw new Error('The settings are complete.');
   return settings;
 }
+
+/** Ledgers of creates that only this process knows. */
+export function memoryLedgers(): LedgerStore {
+  const ledgers = new Map<string, CreateLedger>();
+  return {
+    update: async (name, change) => {
+      const changed = change(ledgers.get(name) ?? EMPTY_LEDGER);
+      ledgers.set(name, changed);
+      return changed;
+    },
+  };
+}
+
+/** The compute as an app that has just started makes it, against the Azure at this address. */
+export const aciCompute = (
+  endpoint: string,
+  more: NodeJS.ProcessEnv = {},
+  ledgers = memoryLedgers(),
+): ComputeProvider => createAciCompute(aciSettings(endpoint, more), ledgers);
+
+/** The computes of an app that has no settings for Azure: both refuse every job. */
+export const notSetUp = () =>
+  createComputes(
+    { aci: undefined, containerApps: undefined },
+    { childEnvironment: {}, ledgers: memoryLedgers(), readSealingKey: () => Promise.resolve('') },
+  );
 
 export interface TestAzure {
   emulator: Emulator;

@@ -7,12 +7,16 @@ import type { TestAzure } from './aci.js';
 export const ENVIRONMENT =
   '/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.App/managedEnvironments/apps';
 
+/** The app gives up a request without an answer soon. */
+const REQUEST_SECONDS = '3';
+
 /** Settings of an app whose Azure is at this address; `more` replaces or adds some. */
 export function containerAppsSettings(endpoint: string, more: NodeJS.ProcessEnv = {}): ContainerAppsSettings {
   const settings = readContainerAppsSettings({
     CONTAINER_APPS_ENVIRONMENT_ID: ENVIRONMENT,
     CONTAINER_APPS_IMAGE: 'example.azurecr.io/scorer:1',
     CONTAINER_APPS_POLL_SECONDS: '0.1',
+    CONTAINER_APPS_REQUEST_SECONDS: REQUEST_SECONDS,
     CONTAINER_APPS_ENDPOINT: endpoint,
     ...more,
   });
@@ -21,16 +25,10 @@ export function containerAppsSettings(endpoint: string, more: NodeJS.ProcessEnv 
 }
 
 const key = makeSealingKey();
-/** A request without an answer is given up soon. */
-const TIMEOUT_MS = 3000;
 
 /** The compute as a host that has just started makes it. */
 export const containerApps = (azure: TestAzure, more: NodeJS.ProcessEnv = {}, endpoint?: string): ComputeProvider =>
-  createContainerAppsCompute(
-    containerAppsSettings(endpoint ?? azure.emulator.url, more),
-    () => Promise.resolve(key),
-    TIMEOUT_MS,
-  );
+  createContainerAppsCompute(containerAppsSettings(endpoint ?? azure.emulator.url, more), () => Promise.resolve(key));
 
 /** Launch names of the executions that have not ended. */
 export const liveExecutions = (azure: TestAzure): string[] =>

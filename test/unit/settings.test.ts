@@ -45,8 +45,7 @@ describe('the app’s settings', () => {
 
   test('leave computes out that nobody set up, and use the system’s temporary folder', () => {
     expect(readConfig(STORAGE)).toMatchObject({
-      aci: undefined,
-      containerApps: undefined,
+      computes: { aci: undefined, containerApps: undefined },
       chunkFrames: undefined,
       tempFolder: os.tmpdir(),
     });

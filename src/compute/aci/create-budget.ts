@@ -1,15 +1,24 @@
+import { text as textOf } from 'node:stream/consumers';
+import { type ContainerClient, RestError } from '@azure/storage-blob';
 import { counted } from '../../job/counted.js';
+import { JobError } from '../../job/failure.js';
+import { poll } from '../../poll.js';
+import { isNotFound } from '../../storage/storage.js';
 import {
   type Allowance,
   allowance,
   type CreateLedger,
   type CreateReport,
   EMPTY_LEDGER,
-  type LedgerStore,
   withCreate,
   withReport,
 } from './create-ledger.js';
-import { JobError } from '../../job/failure.js';
+
+/** Where the ledgers are kept, for all instances of the app. */
+export interface LedgerStore {
+  /** Changes one ledger, as if nobody else did at that time; may call `change` several times. */
+  update(name: string, change: (ledger: CreateLedger) => CreateLedger): Promise<CreateLedger>;
+}
 
 /** Headers with which Azure says what is left of the creates and deletes, and the seconds of their windows. */
 const HEADERS = [
@@ -22,12 +31,11 @@ export class CreateBudget {
   constructor(
     private readonly store: LedgerStore,
     private readonly subscriptionId: string,
-    private readonly now: () => number = Date.now,
   ) {}
 
   /** What may be created in the region now. */
   async look(region: string): Promise<Allowance> {
-    return allowance(await this.#update(region, (ledger) => ledger), region, this.now());
+    return allowance(await this.#update(region, (ledger) => ledger), region, Date.now());
   }
 
   /**
@@ -36,7 +44,7 @@ export class CreateBudget {
    */
   async take(region: string): Promise<CreateLedger> {
     return this.#update(region, (ledger) => {
-      const now = this.now();
+      const now = Date.now();
       const allowed = allowance(ledger, region, now);
       if ('waitSeconds' in allowed) {
         const sentence = `${upperFirst(allowed.why)}; the batch waits ${counted(allowed.waitSeconds, 'second')}.`;
@@ -48,8 +56,8 @@ export class CreateBudget {
 
   /** Learns from the answer to a create; `taken` is what `take` gave. */
   async note(region: string, taken: CreateLedger, report: CreateReport): Promise<void> {
-    if (withReport(taken, report, this.now()) === taken) return;
-    await this.#update(region, (ledger) => withReport(ledger, report, this.now()));
+    if (withReport(taken, report, Date.now()) === taken) return;
+    await this.#update(region, (ledger) => withReport(ledger, report, Date.now()));
   }
 
   #update(region: string, change: (ledger: CreateLedger) => CreateLedger): Promise<CreateLedger> {
@@ -71,18 +79,63 @@ export function readReport(status: number, headers: { get(name: string): string 
   };
 }
 
-/** Ledgers of this process only, for an app that has but one. */
-export function createOwnLedgers(): LedgerStore {
-  const ledgers = new Map<string, CreateLedger>();
+const PATIENCE_MS = 10_000;
+const LONGEST_PAUSE_MS = 100;
+
+/**
+ * Keeps each ledger in a blob, which only whoever read its latest version may replace.
+ * @param blobOf name of a ledger's blob in the container.
+ */
+export function createBlobLedgers(container: ContainerClient, blobOf: (ledger: string) => string): LedgerStore {
+  // Updates of this process queue up, so that only instances of the app compete for a blob.
+  const queues = new Map<string, Promise<unknown>>();
   return {
     update: (name, change) => {
-      try {
-        const changed = change(ledgers.get(name) ?? EMPTY_LEDGER);
-        ledgers.set(name, changed);
-        return Promise.resolve(changed);
-      } catch (error) {
-        return Promise.reject(error);
-      }
+      const before = queues.get(name) ?? Promise.resolve();
+      const own = before.catch(() => undefined).then(() => compareAndSwap(container, blobOf(name), change));
+      queues.set(name, own);
+      return own;
     },
   };
+}
+
+async function compareAndSwap(
+  container: ContainerClient,
+  blob: string,
+  change: (ledger: CreateLedger) => CreateLedger,
+): Promise<CreateLedger> {
+  const tryOnce = async () => {
+    const { etag, ledger } = await readLedger(container, blob);
+    const changed = change(ledger);
+    if (changed === ledger) return ledger;
+    const body = JSON.stringify(changed);
+    try {
+      const conditions = etag === undefined ? { ifNoneMatch: '*' } : { ifMatch: etag };
+      await container.getBlockBlobClient(blob).upload(body, Buffer.byteLength(body), { conditions });
+      return changed;
+    } catch (error) {
+      const status = error instanceof RestError ? error.statusCode : undefined;
+      if (status === 404) await container.createIfNotExists();
+      else if (status !== 409 && status !== 412) throw error;
+      return undefined;
+    }
+  };
+  const changed = await poll(tryOnce, { pauseMs: () => Math.random() * LONGEST_PAUSE_MS, withinMs: PATIENCE_MS });
+  if (changed) return changed;
+  const sentence = 'Too many instances of the app count their creates at once; the batch waits.';
+  throw new JobError('platform', sentence, { retryAfterSeconds: 5 });
+}
+
+async function readLedger(
+  container: ContainerClient,
+  blob: string,
+): Promise<{ etag: string | undefined; ledger: CreateLedger }> {
+  try {
+    const { etag, readableStreamBody } = await container.getBlobClient(blob).download();
+    const text = readableStreamBody ? await textOf(readableStreamBody) : '';
+    return { etag, ledger: JSON.parse(text) as CreateLedger };
+  } catch (error) {
+    if (isNotFound(error)) return { etag: undefined, ledger: EMPTY_LEDGER };
+    throw error;
+  }
 }

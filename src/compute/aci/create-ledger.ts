@@ -27,12 +27,6 @@ export interface CreateReport {
   retryAfterSeconds: number | undefined;
 }
 
-/** Where the ledgers are kept, for all instances of the app. */
-export interface LedgerStore {
-  /** Changes one ledger, as if nobody else did at that time; `change` may be called several times. */
-  update(name: string, change: (ledger: CreateLedger) => CreateLedger): Promise<CreateLedger>;
-}
-
 /** Creates that may be sent now, or else the seconds until one may, and why. */
 export type Allowance = { left: number } | { left: 0; waitSeconds: number; why: string };
 

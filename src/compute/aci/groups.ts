@@ -1,17 +1,20 @@
 import type { ContainerGroup, ContainerInstanceManagementClient } from '@azure/arm-containerinstance';
-import { azureJobError, classifyAzureFault } from '../azure/errors.js';
-import { readAzureFault } from '../azure/fault.js';
-import type { CreateLedger, CreateReport } from './create-ledger.js';
+import type { TokenCredential } from '@azure/identity';
 import { JobError } from '../../job/failure.js';
 import { poll } from '../../poll.js';
 import { orMissing } from '../azure/arm.js';
-import type { LaunchRequest } from '../provider.js';
+import { readAzureFault, retryAfterOf } from '../azure/fault.js';
+import { classifyAzureFault } from '../azure/verdict.js';
+import type { Launched, LaunchRequest } from '../provider.js';
+import { ACI_ERRORS } from './codes.js';
 import { type CreateBudget, readReport } from './create-budget.js';
-import { describeGroup } from './group.js';
+import type { CreateLedger, CreateReport } from './create-ledger.js';
+import { APP, CONTAINER, describeGroup } from './group-body.js';
 import type { AciSettings } from './settings.js';
 
 export interface Groups {
   client: ContainerInstanceManagementClient;
+  login: TokenCredential;
   settings: AciSettings;
   budget: CreateBudget;
 }
@@ -21,9 +24,9 @@ export const findGroup = ({ client, settings }: Groups, name: string): Promise<C
   orMissing(client.containerGroups.get(settings.resourceGroup, name));
 
 /**
- * Creates the group unless there is one: a second PUT could start its work again. Regions are tried one after another,
- * each only when the one before holds nothing of this name, since Azure takes one name in two regions for fraud. Another
- * attempt begins with another region.
+ * Creates the group unless there is one: a second PUT could start its work again. Tries the regions one after another, each
+ * only when the one before holds nothing of this name, since Azure takes one name in two regions for fraud. Every attempt
+ * begins with another region.
  */
 export async function createGroup(groups: Groups, request: LaunchRequest): Promise<void> {
   if (await findGroup(groups, request.name)) return;
@@ -33,13 +36,13 @@ export async function createGroup(groups: Groups, request: LaunchRequest): Promi
   for (const region of [...regions.slice(start), ...regions.slice(0, start)]) {
     const taken = await takeCreate(groups, region, refusals);
     if (!taken) continue;
-    // Outside of what follows: who has lost the launch to another delivery must not delete what that one has created.
+    // Before the `try`: a delivery that has lost the launch to another one must not delete what that one has created.
     await request.confirm?.();
     try {
       await putGroup(groups, request, region, taken);
       return;
     } catch (error) {
-      if (!classifyAzureFault(readAzureFault(error)).elsewhere) throw error;
+      if (!classifyAzureFault(readAzureFault(error), ACI_ERRORS).elsewhere) throw error;
       refusals.push(error);
       await deleteGroup(groups, request.name);
     }
@@ -47,7 +50,7 @@ export async function createGroup(groups: Groups, request: LaunchRequest): Promi
   throw refusals.toSorted((one, other) => patienceFor(one) - patienceFor(other))[0];
 }
 
-/** Takes a create of the region out of the budget; undefined, and one refusal more, when none is left. */
+/** Takes a create of the region out of the budget; when none is left, notes the refusal and returns undefined. */
 async function takeCreate({ budget }: Groups, region: string, refusals: unknown[]): Promise<CreateLedger | undefined> {
   try {
     return await budget.take(region);
@@ -58,15 +61,13 @@ async function takeCreate({ budget }: Groups, region: string, refusals: unknown[
   }
 }
 
-/** Seconds that a refusal asks for: the region that is free first decides how long the batch waits. */
-const patienceFor = (refusal: unknown) => azureJobError(refusal).retryAfterSeconds ?? 0;
-
-/** Azure answers a PUT within seconds; an answer that is lost must not hold the launch for ever. */
-const PUT_TIMEOUT_MS = 60_000;
+/** Seconds that a refusal asks for: the batch waits for the region that is free first. */
+const patienceFor = (refusal: unknown) =>
+  (refusal instanceof JobError ? refusal.retryAfterSeconds : retryAfterOf(refusal)) ?? 0;
 
 /**
- * Sends the PUT and stops at its answer: how the operation goes on is read with GET, which unlike the SDK names codes. When
- * no clear answer came, GET says whether the group was made.
+ * Sends the PUT and stops at its answer: later looks use GET, which unlike the SDK's poller names error codes. When no clear
+ * answer comes, GET says whether Azure made the group.
  * @param taken what the budget gave for it.
  */
 async function putGroup(groups: Groups, request: LaunchRequest, region: string, taken: CreateLedger): Promise<void> {
@@ -76,7 +77,6 @@ async function putGroup(groups: Groups, request: LaunchRequest, region: string, 
   try {
     const body = describeGroup(settings, request, region);
     await client.containerGroups.beginCreateOrUpdate(settings.resourceGroup, request.name, body, {
-      abortSignal: AbortSignal.timeout(PUT_TIMEOUT_MS),
       onResponse: ({ request: { method }, status, headers }) => {
         if (method !== 'PUT') return;
         accepted ||= status < 300;
@@ -109,4 +109,37 @@ export async function deleteGroup(groups: Groups, name: string): Promise<void> {
     'platform',
     `The container group ${name} still stands ${DELETE_PATIENCE_SECONDS} seconds after its deletion; it is deleted again.`,
   );
+}
+
+/** Lines asked of a log: Azure keeps at most 1,000, and 16 KB, of a container that has ended. */
+const LOG_LINES = 1000;
+
+/** The log so far; '' while there is none: before the start, while the group changes its state, and after its removal. */
+export async function readLog({ client, settings }: Groups, name: string): Promise<string> {
+  try {
+    const { content = '' } = await client.containers.listLogs(settings.resourceGroup, name, CONTAINER, {
+      tail: LOG_LINES,
+    });
+    return mayBeCut(content) ? `${CUT}\n${content}` : content;
+  } catch (error) {
+    const { code, status } = readAzureFault(error);
+    if (status === 404 || code === 'ContainerGroupTransitioning' || code === 'ContainerLogNotAvailable') return '';
+    throw error;
+  }
+}
+
+const CUT =
+  '(This may be only the end of the log: Azure gives 1,000 lines at most, and 16 KB of a container that has ended.)';
+
+/** Azure does not say whether it cuts at whole lines, nor whether its KB has 1,000 or 1,024 bytes. */
+const mayBeCut = (log: string) => Buffer.byteLength(log) >= 15_000 || log.split('\n').length >= LOG_LINES;
+
+/** This app's groups: Azure's list takes no filter and gives tags but no states. */
+export async function listGroups({ client, settings }: Groups): Promise<Launched[]> {
+  const found: Launched[] = [];
+  for await (const { name, tags } of client.containerGroups.listByResourceGroup(settings.resourceGroup)) {
+    if (name === undefined || tags?.app !== APP || tags.hub !== settings.hub) continue;
+    found.push({ name, jobId: tags.job ?? '', deadline: Date.parse(tags.deadline ?? '') || 0 });
+  }
+  return found;
 }

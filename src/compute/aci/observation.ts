@@ -1,14 +1,15 @@
 import type { ContainerGroup, ContainerState, Event as GroupEvent } from '@azure/arm-containerinstance';
-import { classifyAzureFault } from '../azure/errors.js';
+import { classifyAzureFault } from '../azure/verdict.js';
 import type { Observation } from '../provider.js';
+import { ACI_ERRORS } from './codes.js';
 
 /** Exit codes with which the platform itself ends a container for maintenance; Azure's support article calls it expected. */
 const MAINTENANCE = new Set([7147, 7148]);
-/** 128 + SIGKILL: what a container gets that used more memory than it has. */
+/** 128 + SIGKILL: the exit code of a container that used more memory than it has. */
 const KILLED = 137;
-/** So many failed pulls of the image are no passing trouble. */
+/** After so many failed pulls the image will not come any more. */
 const PULL_FAILURES = 3;
-/** So many restarts by the platform, which it may do in spite of `restartPolicy: Never`, are a program that cannot run. */
+/** Azure may restart a container in spite of `restartPolicy: Never`; a program that it restarts so often cannot run. */
 const RESTARTS = 3;
 const EVENTS_KEPT = 10;
 
@@ -26,7 +27,7 @@ export function observeGroup(group: ContainerGroup): Observation {
   };
 }
 
-/** A container has its place when its image begins to be pulled. */
+/** A container has its place when the pull of its image begins. */
 function timesOf(group: ContainerGroup, events: GroupEvent[]): NonNullable<Observation['times']> {
   const first = (name: string) => events.find((event) => event.name === name)?.firstTimestamp;
   const pulled = first('Pulled');
@@ -79,18 +80,15 @@ function describeEnd({ exitCode, detailStatus }: ContainerState): Observation {
   return { state: 'failed', exitCode, reason: `the scorer ended with exit code ${exitCode}${detail}` };
 }
 
-/** A group that never ran: its events say why. A failure of provisioning neither stops nor removes the group. */
+/** Why a group never ran, by its events. Azure neither stops nor removes a group that it failed to provision. */
 function notProvisioned(events: GroupEvent[]): Observation {
   const telling = events.findLast(({ type, name }) => type === 'Warning' || /Failed|Capacity/.test(name ?? ''));
   const verdict = verdictOf(telling);
   return { state: 'failed', blame: verdict.kind, reason: verdict.sentence };
 }
 
-const verdictOf = (event: GroupEvent | undefined) =>
-  classifyAzureFault({
-    code: event?.name,
-    status: undefined,
-    message: event?.message ?? 'the container group could not be provisioned',
-    name: '',
-  });
+const verdictOf = (event: GroupEvent | undefined) => {
+  const message = event?.message ?? 'the container group could not be provisioned';
+  return classifyAzureFault({ code: event?.name, status: undefined, message, name: '' }, ACI_ERRORS);
+};
 const explain = (event: GroupEvent | undefined) => verdictOf(event).sentence;

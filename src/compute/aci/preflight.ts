@@ -1,15 +1,49 @@
 import type { Capabilities, ContainerInstanceManagementClient } from '@azure/arm-containerinstance';
-import { GPU_RETIRED } from '../azure/errors.js';
 import { counted } from '../../job/counted.js';
-import type { Allowance } from './create-ledger.js';
 import { JobError } from '../../job/failure.js';
+import { fitParallel, MOST_PARALLEL, type Room } from '../azure/capacity.js';
+import { checkImageFor } from '../azure/image.js';
+import { checkRights, type Need, toAssign } from '../azure/rights.js';
 import type { Preflight, PreflightRequest } from '../provider.js';
+import { GPU_RETIRED } from './codes.js';
+import type { Allowance } from './create-ledger.js';
 import type { Groups } from './groups.js';
 import type { AciSettings } from './settings.js';
 
-/** Containers at once when the job does not say, and the most that a job may have. */
-const USUAL_PARALLEL = 10;
-const MOST_PARALLEL = 100;
+/**
+ * Checks room, image and rights before a job starts.
+ * @throws JobError `user` when the job could not run: no room ever, no image, a right is missing, or it requires a GPU.
+ */
+export async function preflightAci(groups: Groups, request: PreflightRequest): Promise<Preflight> {
+  const { settings, login } = groups;
+  const [{ maxParallel, warnings }, warning] = await Promise.all([
+    checkCapacity(groups, request),
+    checkImageFor(settings, settings.image, 'ACI_IMAGE'),
+    checkRights(settings.endpoint, login, needsOf(settings)),
+  ]);
+  return { maxParallel, warnings: warning === undefined ? warnings : [...warnings, warning] };
+}
+
+const GROUP = 'Microsoft.ContainerInstance/containerGroups';
+
+/** What the app's own identity has to be allowed to do. */
+function needsOf({ subscriptionId, resourceGroup, subnetId, identityId }: AciSettings): Need[] {
+  const needs: Need[] = [
+    {
+      scope: `/subscriptions/${subscriptionId}/resourceGroups/${resourceGroup}`,
+      actions: [`${GROUP}/read`, `${GROUP}/write`, `${GROUP}/delete`, `${GROUP}/containers/logs/read`],
+      remedy: 'grant it Contributor there',
+    },
+  ];
+  if (subnetId !== undefined)
+    needs.push({
+      scope: subnetId,
+      actions: ['Microsoft.Network/virtualNetworks/subnets/join/action'],
+      remedy: 'grant it Network Contributor there, or correct ACI_SUBNET_ID',
+    });
+  if (identityId !== undefined) needs.push(toAssign(identityId, 'ACI_IDENTITY_ID'));
+  return needs;
+}
 
 /** What one region has of a quota. */
 interface Quota {
@@ -18,46 +52,38 @@ interface Quota {
   used: number;
 }
 
-/** The largest container that a region takes; nothing is known of one that lists none. */
+/** The largest container that a region takes; infinite for a region that does not say. */
 interface Largest {
   cpu: number;
   memoryGb: number;
 }
 
-/**
- * Asks every region for its quotas, sizes and creates: how many containers fit beside what runs already.
- * @throws JobError `user` when no region can ever hold one container, or a GPU is required.
- */
-export async function checkCapacity(
+/** Asks every region for its quotas, sizes and creates: how many containers fit beside what runs already. */
+async function checkCapacity(
   { client, settings, budget }: Groups,
   { maxParallel, gpu }: PreflightRequest,
 ): Promise<Preflight> {
   const skus = await Promise.all(settings.regions.map((region) => skusOf(client, region)));
-  const warnings = checkGpu(skus.flat(), settings, gpu);
+  const gpuWarnings = checkGpu(skus.flat(), settings, gpu);
   const rooms = await Promise.all(
     settings.regions.map(async (region, index) => {
       const [quotas, creates] = await Promise.all([quotasOf(client, settings, region), budget.look(region)]);
-      return room(quotas, largestOf(skus[index] ?? []), creates, settings, region);
+      return roomIn(quotas, largestOf(skus[index] ?? []), creates, settings, region);
     }),
   );
+  const why = rooms.map((room) => room.why).join('; ');
   if (rooms.every(({ ever }) => ever === 0)) {
     throw new JobError(
       'user',
-      `No region of ACI_REGIONS can hold a container of ${counted(settings.cpu, 'core')} and ${settings.memoryGb} GB: ${rooms.map(({ why }) => why).join('; ')}. Lower ACI_CPU or ACI_MEMORY_GB, name another region or ask Azure for a higher quota.`,
+      `No region of ACI_REGIONS can hold a container of ${counted(settings.cpu, 'core')} and ${settings.memoryGb} GB: ${why}. Lower ACI_CPU or ACI_MEMORY_GB, name another region or ask Azure for a higher quota.`,
     );
   }
-  const now = rooms.reduce((sum, { free }) => sum + free, 0);
-  const wanted = maxParallel ?? USUAL_PARALLEL;
-  const allowed = Math.max(1, Math.min(wanted, now));
-  if (allowed < (maxParallel ?? 1) || now === 0) {
-    const numbers = rooms.map(({ why }) => why).join('; ');
-    warnings.push(
-      now === 0
-        ? `Azure's quotas are used up at the moment (${numbers}), so batches wait and 1 container runs at once.`
-        : `Azure's quotas leave room for ${counted(now, 'container')} (${numbers}), so ${allowed} instead of ${wanted} run at once.`,
-    );
-  }
-  return { maxParallel: allowed, warnings };
+  const fit = fitParallel(
+    maxParallel,
+    rooms.reduce((sum, { free }) => sum + free, 0),
+    why,
+  );
+  return { ...fit, warnings: [...gpuWarnings, ...fit.warnings] };
 }
 
 async function quotasOf(client: ContainerInstanceManagementClient, { spot }: AciSettings, region: string) {
@@ -70,7 +96,7 @@ async function quotasOf(client: ContainerInstanceManagementClient, { spot }: Aci
   return quotas;
 }
 
-/** What the region says it takes, for containers with and without GPU. */
+/** The containers that the region says it takes, with and without GPU. */
 async function skusOf(client: ContainerInstanceManagementClient, region: string): Promise<Capabilities[]> {
   const skus: Capabilities[] = [];
   for await (const sku of client.location.listCapabilities(region)) skus.push({ ...sku, location: region });
@@ -88,13 +114,13 @@ function largestOf(skus: Capabilities[]): Largest {
 }
 
 /** How many containers of this size one region allows: ever, and beside what runs now. */
-function room(
+function roomIn(
   quotas: Quota[],
   largest: Largest,
   creates: Allowance,
   { cpu, memoryGb }: AciSettings,
   region: string,
-): { ever: number; free: number; why: string } {
+): Room {
   if (cpu > largest.cpu || memoryGb > largest.memoryGb)
     return {
       ever: 0,

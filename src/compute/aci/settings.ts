@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type Environment, isSet, readSettings } from '../../settings.js';
-import { armEndpoint, groupName, image, number, resourceId } from '../azure/settings.js';
+import { armEndpoint, groupName, image, number, pollSeconds, requestSeconds, resourceId } from '../azure/settings.js';
 
 /** Where container groups are made, and how big. */
 export interface AciSettings {
@@ -18,12 +18,14 @@ export interface AciSettings {
   dnsServers: string[];
   zone: string | undefined;
   spot: boolean;
-  /** Where an empty volume stands in the container, for its temporary files. */
+  /** Where the container has an empty volume for its temporary files. */
   scratchPath: string | undefined;
   /** A share of Azure Files that every container sees. */
   fileShare: { name: string; account: string; key: string; path: string } | undefined;
   /** Least seconds between two looks at a container group. */
   pollSeconds: number;
+  /** Seconds after which the app gives up a request to Azure without an answer. */
+  requestSeconds: number;
   /** Address of Azure Resource Manager; plain http only on this machine, and then without a login. */
   endpoint: string;
   /** Value of the tag that tells this app's groups from those of others in the resource group. */
@@ -31,10 +33,7 @@ export interface AciSettings {
 }
 
 /** Without these there is no such compute. */
-const REQUIRED = ['AZURE_SUBSCRIPTION_ID', 'ACI_RESOURCE_GROUP', 'ACI_REGIONS', 'ACI_IMAGE'] as const;
-
-/** Why a job with this compute is refused when they are missing. */
-export const ACI_IS_NOT_SET = `The compute "aci" is not set up; set ${REQUIRED.join(', ')}, or use "local".`;
+export const ACI_REQUIRED = ['AZURE_SUBSCRIPTION_ID', 'ACI_RESOURCE_GROUP', 'ACI_REGIONS', 'ACI_IMAGE'] as const;
 
 const list = z.string().transform((text) =>
   text
@@ -77,7 +76,8 @@ const schema = z
       .optional(),
     ACI_FILE_SHARE_KEY: z.string().optional(),
     ACI_FILE_SHARE_PATH: mountPath.default('/mnt/share'),
-    ACI_POLL_SECONDS: number(5, 0.1, 60),
+    ACI_POLL_SECONDS: pollSeconds,
+    ACI_REQUEST_SECONDS: requestSeconds,
     ACI_ENDPOINT: armEndpoint,
     ACI_HUB: z.string().max(256).optional(),
     WEBSITE_SITE_NAME: z.string().optional(),
@@ -94,7 +94,7 @@ const schema = z
  * @throws JobError `user` that names the setting which is missing or wrong.
  */
 export function readAciSettings(environment: Environment): AciSettings | undefined {
-  if (!REQUIRED.some((name) => name.startsWith('ACI_') && isSet(environment, name))) return undefined;
+  if (!ACI_REQUIRED.some((name) => name.startsWith('ACI_') && isSet(environment, name))) return undefined;
   return rename(readSettings(schema, environment));
 }
 
@@ -121,6 +121,7 @@ const rename = (data: Data): AciSettings => ({
   scratchPath: data.ACI_SCRATCH_PATH,
   fileShare: fileShareOf(data),
   pollSeconds: data.ACI_POLL_SECONDS,
+  requestSeconds: data.ACI_REQUEST_SECONDS,
   endpoint: data.ACI_ENDPOINT,
   hub: data.ACI_HUB ?? data.WEBSITE_SITE_NAME ?? 'local',
 });

@@ -1,46 +1,52 @@
 import type { ContainerAppsAPIClient } from '@azure/arm-appcontainers';
-import type { TokenCredential } from '@azure/identity';
 import { readAzureFault } from './fault.js';
-import { createLogin } from './login.js';
+import { isEmulated } from './login.js';
 
-/** Milliseconds: a request to Azure Resource Manager without an answer is given up, and what it did is looked up. */
-const TIMEOUT_MS = 60_000;
+/** What every client of Azure's management SDKs is made with. */
+export interface ClientOptions {
+  endpoint: string;
+  credentialScopes: string;
+  allowInsecureConnection: boolean;
+  retryOptions: { maxRetries: number };
+}
 
-const NO_LOGIN: TokenCredential = { getToken: () => Promise.resolve(null) };
+/**
+ * A client of a management SDK, made at the first use, since its library takes a while to load.
+ * @param settings.requestSeconds after which the client gives up a request without an answer; the app then looks up what the
+ * request did.
+ */
+export function lazyClient<T extends Pick<ContainerAppsAPIClient, 'pipeline'>>(
+  settings: { endpoint: string; requestSeconds: number },
+  make: (options: ClientOptions) => Promise<T>,
+): () => Promise<T> {
+  let client: Promise<T> | undefined;
+  return () => (client ??= open(settings, make));
+}
 
-/** An Azure on this machine, which is an emulation, speaks plain http and takes no token. */
-export const isEmulated = (endpoint: string) => !endpoint.startsWith('https://');
-
-/** How the app logs in to Azure Resource Manager. */
-export const loginTo = (endpoint: string): TokenCredential => (isEmulated(endpoint) ? NO_LOGIN : createLogin());
-
-/** What every client of Azure's management SDKs is made with here. */
-export const armOptions = (endpoint: string) => ({
-  endpoint,
-  credentialScopes: `${new URL(endpoint).origin}/.default`,
-  allowInsecureConnection: isEmulated(endpoint),
-  // None: the SDK would send a request again whose answer was lost, and so start a container's work twice.
-  retryOptions: { maxRetries: 0 },
-});
-
-/** Bounds every request of a client in time, and leaves the token out over plain http. */
-export function prepareClient<T extends Pick<ContainerAppsAPIClient, 'pipeline'>>(
-  client: T,
-  endpoint: string,
-  timeout = TIMEOUT_MS,
-): T {
+async function open<T extends Pick<ContainerAppsAPIClient, 'pipeline'>>(
+  { endpoint, requestSeconds }: { endpoint: string; requestSeconds: number },
+  make: (options: ClientOptions) => Promise<T>,
+): Promise<T> {
+  const client = await make({
+    endpoint,
+    credentialScopes: `${new URL(endpoint).origin}/.default`,
+    allowInsecureConnection: isEmulated(endpoint),
+    // None: the SDK would repeat a request whose answer was lost, and so start a container's work twice.
+    retryOptions: { maxRetries: 0 },
+  });
+  // The SDK refuses to send a token over plain http.
   if (isEmulated(endpoint)) client.pipeline.removePolicy({ name: 'bearerTokenAuthenticationPolicy' });
   client.pipeline.addPolicy({
     name: 'timeout',
     sendRequest: (request, next) => {
-      request.timeout = timeout;
+      request.timeout = requestSeconds * 1000;
       return next(request);
     },
   });
   return client;
 }
 
-/** What `get` finds; undefined when there is no such resource. That its whole group is missing is an error. */
+/** What `get` finds; undefined when there is no such resource. A missing group or subscription is an error. */
 export async function orMissing<T>(get: Promise<T>): Promise<T | undefined> {
   try {
     return await get;

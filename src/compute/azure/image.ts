@@ -1,5 +1,5 @@
 import { JobError, messageOf } from '../../job/failure.js';
-import { isEmulated } from './arm.js';
+import { isEmulated } from './login.js';
 
 const TIMEOUT_MS = 10_000;
 const MANIFESTS = [
@@ -45,7 +45,7 @@ export const registryOf = (image: string) => image.split('/')[0] ?? '';
 export const isPulledByIdentity = (image: string, identityId: string | undefined) =>
   identityId !== undefined && registryOf(image).endsWith('.azurecr.io');
 
-/** As `checkImage`, for containers of a compute; an emulation of Azure has no registry but one on this machine. */
+/** As `checkImage`, for the containers of a compute. An emulated Azure can only reach a registry on this machine. */
 export async function checkImageFor(
   { endpoint, identityId }: { endpoint: string; identityId: string | undefined },
   image: string,
@@ -56,11 +56,11 @@ export async function checkImageFor(
 }
 
 /**
- * Asks the registry for the image, as far as it tells without a login.
+ * Asks the registry for the image, as far as it answers without a login.
  * @param setting that names the image.
  * @param pulledByIdentity whether Azure pulls with an identity, whose rights the registry does not tell the app.
- * @returns a sentence for the job's warnings when the registry could not be asked.
- * @throws JobError `user` when there is no such image, or it is given to nobody without a login.
+ * @returns a warning for the job when the registry gave no clear answer.
+ * @throws JobError `user` when there is no such image, or the registry wants a login that nobody has.
  */
 export async function checkImage(
   image: string,
@@ -92,7 +92,7 @@ export async function checkImage(
   }
 }
 
-/** HTTP status of the answer; registries that want a token give one to everybody for what is public. */
+/** HTTP status of the answer. Registries that want a token hand one to everybody for public images. */
 async function askAnonymously(url: string): Promise<number> {
   const first = await ask(url);
   const challenge = first.headers.get('www-authenticate') ?? '';

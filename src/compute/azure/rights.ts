@@ -1,5 +1,4 @@
 import type { TokenCredential } from '@azure/identity';
-import { allows, type Permission } from './permissions.js';
 import { JobError } from '../../job/failure.js';
 
 const VERSION = '2022-04-01';
@@ -21,8 +20,15 @@ export const toAssign = (identityId: string, setting: string): Need => ({
   remedy: `grant it Managed Identity Operator there, or correct ${setting}`,
 });
 
+/** What a role assignment allows at a scope, as Azure's `Microsoft.Authorization/permissions` lists it. */
+interface Permission {
+  actions?: string[];
+  notActions?: string[];
+}
+
 /**
- * Asks Azure what the app's own identity may do where it has to act. Where Azure does not tell, nothing is refused.
+ * Asks Azure what the app's own identity may do where it has to act. Where Azure does not tell, the check passes: the launch
+ * itself finds out.
  * @throws JobError `user` that names the first right that is missing.
  */
 export async function checkRights(endpoint: string, login: TokenCredential, needs: Need[]): Promise<void> {
@@ -59,4 +65,16 @@ async function permissionsAt(
     return undefined;
   }
   return found;
+}
+
+/** Whether some permission covers an action such as `Microsoft.ContainerInstance/containerGroups/write`. */
+function allows(permissions: Permission[], action: string): boolean {
+  const covers = (patterns: string[] | undefined) => patterns?.some((pattern) => matches(pattern, action)) ?? false;
+  return permissions.some(({ actions, notActions }) => covers(actions) && !covers(notActions));
+}
+
+/** `*` stands for any text; case does not count. */
+function matches(pattern: string, action: string): boolean {
+  const parts = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
+  return new RegExp(`^${parts.join('.*')}$`, 'i').test(action);
 }

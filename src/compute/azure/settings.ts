@@ -19,3 +19,16 @@ export const groupName = z.string().regex(/^[-\w.()]{1,90}$/, 'must be the name 
 export const resourceId = z
   .string()
   .startsWith('/subscriptions/', 'must be a resource id that starts with /subscriptions/');
+
+/** Seconds after which the app gives up a request to Azure Resource Manager. */
+export const requestSeconds = number(60, 1, 600);
+
+/** Seconds between two looks at a container, at least. */
+export const pollSeconds = number(5, 0.1, 60);
+/** The longest pause between two looks at a container, in seconds. */
+const LONGEST_POLL = 60;
+
+export const pollBounds = (settings: { pollSeconds: number }) => ({
+  minSeconds: settings.pollSeconds,
+  maxSeconds: LONGEST_POLL,
+});

@@ -1,10 +1,14 @@
-import { change, full, type Rule, wait } from '../azure/codes.js';
+import { change, full, type Rule, type ServiceErrors, wait } from '../azure/verdict.js';
 
 const noRoom: Rule = ({ message }) =>
   full(`The cores that the Container Apps environment may have are used up; the batch waits: ${message}`);
 
-/** What `error.code` means for Container Apps, where it differs from container instances or only exists here. */
-export const CONTAINER_APPS_CODES: Record<string, Rule> = {
+const noSubscription: Rule = () => change('There is no such subscription; correct CONTAINER_APPS_ENVIRONMENT_ID.');
+
+const noEnvironment: Rule = ({ message }) =>
+  change(`There is no such Container Apps environment; correct CONTAINER_APPS_ENVIRONMENT_ID: ${message}`);
+
+const codes: Record<string, Rule> = {
   AuthorizationFailed: ({ message }) =>
     change(
       `The app's identity may not manage Container Apps jobs; grant it Contributor on the resource group of the jobs and Reader on CONTAINER_APPS_ENVIRONMENT_ID: ${message}`,
@@ -13,16 +17,14 @@ export const CONTAINER_APPS_CODES: Record<string, Rule> = {
     change(
       `The app's identity may not use the environment or the identity of the container; grant it the role on that resource: ${message}`,
     ),
-  SubscriptionNotFound: () => change('There is no such subscription; correct CONTAINER_APPS_ENVIRONMENT_ID.'),
-  InvalidSubscriptionId: () => change('There is no such subscription; correct CONTAINER_APPS_ENVIRONMENT_ID.'),
+  SubscriptionNotFound: noSubscription,
+  InvalidSubscriptionId: noSubscription,
   ResourceGroupNotFound: ({ message }) =>
     change(
       `There is no such resource group; correct CONTAINER_APPS_ENVIRONMENT_ID or CONTAINER_APPS_RESOURCE_GROUP: ${message}`,
     ),
-  ResourceNotFound: ({ message }) =>
-    change(`There is no such Container Apps environment; correct CONTAINER_APPS_ENVIRONMENT_ID: ${message}`),
-  ManagedEnvironmentNotFound: ({ message }) =>
-    change(`There is no such Container Apps environment; correct CONTAINER_APPS_ENVIRONMENT_ID: ${message}`),
+  ResourceNotFound: noEnvironment,
+  ManagedEnvironmentNotFound: noEnvironment,
   MissingSubscriptionRegistration: () =>
     change('The subscription has not registered Microsoft.App; run: az provider register --namespace Microsoft.App.'),
   ContainerAppOperationInProgress: ({ message }) => wait(`Another change of the job resource is under way: ${message}`),
@@ -32,3 +34,6 @@ export const CONTAINER_APPS_CODES: Record<string, Rule> = {
       `Azure cannot take the container; correct CONTAINER_APPS_IMAGE or CONTAINER_APPS_GPU_IMAGE, or give CONTAINER_APPS_IDENTITY_ID the role AcrPull on its registry: ${message}`,
     ),
 };
+
+/** What the errors of Azure Container Apps mean. */
+export const CONTAINER_APPS_ERRORS: ServiceErrors = { codes };

@@ -1,12 +1,11 @@
 import type { JobExecution } from '@azure/arm-appcontainers';
-import { azureJobError } from '../azure/errors.js';
-import { readAzureFault } from '../azure/fault.js';
-import { CONTAINER_APPS_CODES } from './codes.js';
 import { JobError } from '../../job/failure.js';
+import { readAzureFault } from '../azure/fault.js';
+import { azureJobError } from '../azure/verdict.js';
 import type { LaunchRequest } from '../provider.js';
-import { APP, configurationOf, DEADLINE, describeExecution, JOB, LAUNCH } from './job.js';
-import { ensureJob, type Jobs } from './jobs.js';
-import { lookFor, PATIENCE_SECONDS } from './look.js';
+import { CONTAINER_APPS_ERRORS } from './codes.js';
+import { APP, configurationOf, DEADLINE, describeExecution, JOB, LAUNCH } from './job-body.js';
+import { ensureJob, type Jobs, lookFor, PATIENCE_SECONDS } from './jobs.js';
 
 /** An execution of one of this app's job resources. */
 export interface Execution {
@@ -38,7 +37,7 @@ export async function listExecutions({ client, settings }: Jobs): Promise<Execut
   return found;
 }
 
-/** The executions launched under this name, oldest first: it is one, but where a start was delivered twice. */
+/** The executions launched under this name, oldest first: one, unless a start was delivered twice. */
 export async function findExecutions(jobs: Jobs, launch: string): Promise<Execution[]> {
   const own = (await listExecutions(jobs)).filter((execution) => execution.launch === launch);
   const began = ({ startTime }: Execution) => startTime?.getTime() ?? Infinity;
@@ -68,9 +67,9 @@ function readExecution(job: string, execution: JobExecution): Execution | undefi
 }
 
 /**
- * Starts an execution unless one was launched under this name. Azure starts another one for every request, so each start is
- * looked up afterwards: its answer may have been lost, and another delivery may have started one at the same moment. Then
- * the oldest stays and the others are stopped, which every delivery decides alike.
+ * Starts an execution unless one was launched under this name. Azure starts another one for every request, so this looks
+ * again after each start: the answer may have been lost, and another delivery may have started one at the same moment. Then
+ * the oldest stays and the others are stopped; every delivery decides alike.
  */
 export async function startExecution(jobs: Jobs, request: LaunchRequest): Promise<Execution> {
   const look = async (): Promise<Execution[] | undefined> => {
@@ -87,7 +86,7 @@ export async function startExecution(jobs: Jobs, request: LaunchRequest): Promis
   if (!first)
     throw new JobError(
       'platform',
-      `Azure accepted the start of ${request.name} and has not listed it for ${PATIENCE_SECONDS} seconds; it is looked for again.`,
+      `Azure accepted the start of ${request.name} and has not listed it for ${PATIENCE_SECONDS} seconds; the app looks again.`,
     );
   for (const other of others) await stopExecution(jobs, other);
   return first;
@@ -121,13 +120,13 @@ async function postStart(jobs: Jobs, request: LaunchRequest): Promise<JobError |
       throw new JobError('platform', `The job resource ${name} was removed; it is made again.`, { cause: error });
     }
     if (status < 500) throw error;
-    return azureJobError(error, CONTAINER_APPS_CODES);
+    return azureJobError(error, CONTAINER_APPS_ERRORS);
   }
 }
 
 /**
- * Stops the execution and looks until it has ended; its entry in the job's history stays, which Azure trims itself.
- * @throws JobError `platform` when it still runs after 20 seconds; to be called again.
+ * Stops the execution and waits until it has ended. Its entry in the job's history stays; Azure trims that itself.
+ * @throws JobError `platform` when it still runs after 20 seconds; call it again.
  */
 export async function stopExecution(jobs: Jobs, execution: Execution): Promise<void> {
   if (!isLive(execution)) return;

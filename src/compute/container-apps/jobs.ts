@@ -1,21 +1,30 @@
 import type { ContainerAppsAPIClient, Job, ManagedEnvironment } from '@azure/arm-appcontainers';
+import type { TokenCredential } from '@azure/identity';
+import { poll } from '../../poll.js';
 import { readAzureFault } from '../azure/fault.js';
 import { JobError } from '../../job/failure.js';
 import { orMissing } from '../azure/arm.js';
-import { type Configuration, describeJob, jobName, profileOf } from './job.js';
-import { lookFor } from './look.js';
+import { type Configuration, describeJob, jobName, profileOf } from './job-body.js';
 import type { ContainerAppsSettings } from './settings.js';
 
 export interface Jobs {
   client: ContainerAppsAPIClient;
+  login: TokenCredential;
   settings: ContainerAppsSettings;
   /** The key with which the environments of executions are sealed. */
   readKey: () => Promise<string>;
-  /** Job resources that were seen ready, or are being made, by name. */
+  /** Job resources that this app has seen ready or is making, by name. */
   ready: Map<string, Promise<void>>;
 }
 
-/** Makes the job resource of a configuration unless it stands, once for all launches of this app; returns its name. */
+/** How long to look for something that Azure has promised. */
+export const PATIENCE_SECONDS = 20;
+
+/** Looks again, after growing pauses, until there is an answer; undefined when there is none in 20 seconds. */
+export const lookFor = <T>(look: () => Promise<T | undefined>): Promise<T | undefined> =>
+  poll(look, { pauseMs: (looks) => Math.min(2000, 100 * 2 ** (looks - 1)), withinMs: PATIENCE_SECONDS * 1000 });
+
+/** Makes the job resource of a configuration unless there is one, once for all launches of this app; returns its name. */
 export async function ensureJob(jobs: Jobs, configuration: Configuration, key: string): Promise<string> {
   const { ready } = jobs;
   const name = jobName(jobs.settings, configuration, key);
@@ -29,7 +38,7 @@ export async function ensureJob(jobs: Jobs, configuration: Configuration, key: s
   return name;
 }
 
-/** A PUT by two hosts at once does no harm: the name stands for the content, so both send the same. */
+/** Two hosts that PUT at once do no harm: the name stands for the content, so both send the same. */
 async function makeJob(jobs: Jobs, configuration: Configuration, key: string, name: string): Promise<void> {
   const { client, settings } = jobs;
   const job = await findJob(jobs, name);
@@ -57,7 +66,7 @@ export function profileNamed(profiles: ManagedEnvironment['workloadProfiles'], t
   return profiles?.find(({ workloadProfileType }) => workloadProfileType.toLowerCase() === type.toLowerCase())?.name;
 }
 
-/** Stops at the answer: how the operation goes on is read with GET. When no clear answer came, GET tells as well. */
+/** Sends the PUT and stops at its answer: later looks use GET. When no clear answer comes, GET says whether there is a job. */
 async function putJob(jobs: Jobs, name: string, body: Job): Promise<void> {
   const { client, settings } = jobs;
   let accepted = false;

@@ -1,48 +1,77 @@
 import type { ManagedEnvironment } from '@azure/arm-appcontainers';
 import { counted } from '../../job/counted.js';
 import { JobError } from '../../job/failure.js';
+import { fitParallel, type Room } from '../azure/capacity.js';
+import { checkImageFor } from '../azure/image.js';
+import { checkRights, type Need, toAssign } from '../azure/rights.js';
 import type { Preflight, PreflightRequest } from '../provider.js';
-import { profileNamed, type Jobs } from './jobs.js';
-import { GPU_PROFILES } from './settings.js';
-
-/** Containers at once when the job does not say, and the most that a job may have. */
-const USUAL_PARALLEL = 10;
-const MOST_PARALLEL = 100;
-
-/** What a quota leaves for containers that need `unit` of it each. */
-interface Room {
-  /** Containers that fit beside what runs now, and if nothing else ran. */
-  free: number;
-  ever: number;
-  /** The numbers, for a sentence. */
-  why: string;
-}
+import { type Jobs, profileNamed } from './jobs.js';
+import { type ContainerAppsSettings, GPU_PROFILES } from './settings.js';
 
 /**
- * Asks the environment for its workload profiles and Azure for the quota that a container counts against.
- * @throws JobError `user` when a required GPU cannot be had, or no container ever fits.
+ * Checks GPU, room, rights and image before a job starts.
+ * @throws JobError `user` when the job could not run: no GPU although it requires one, no room ever, no image, or a right is
+ * missing.
  */
-export async function checkCapacity(jobs: Jobs, { maxParallel, gpu }: PreflightRequest): Promise<Preflight> {
+export async function preflightContainerApps(jobs: Jobs, request: PreflightRequest): Promise<Preflight> {
+  const { settings, login } = jobs;
+  const [preflight] = await Promise.all([
+    checkCapacity(jobs, request),
+    checkRights(settings.endpoint, login, needsOf(settings)),
+  ]);
+  const warning = await checkOwnImage(settings, preflight);
+  return warning === undefined ? preflight : { ...preflight, warnings: [...preflight.warnings, warning] };
+}
+
+/** Asks for the image that the job's containers will have. */
+const checkOwnImage = (settings: ContainerAppsSettings, { gpu }: Preflight) =>
+  gpu === true && settings.gpuImage !== undefined
+    ? checkImageFor(settings, settings.gpuImage, 'CONTAINER_APPS_GPU_IMAGE')
+    : checkImageFor(settings, settings.image, 'CONTAINER_APPS_IMAGE');
+
+const JOBS = 'Microsoft.App/jobs';
+const ENVIRONMENTS = 'Microsoft.App/managedEnvironments';
+
+/** What the app's own identity has to be allowed to do; the actions are those of Azure's list of permissions. */
+function needsOf({ environment, resourceGroup, identityId }: ContainerAppsSettings): Need[] {
+  const needs: Need[] = [
+    {
+      scope: `/subscriptions/${environment.subscriptionId}/resourceGroups/${resourceGroup}`,
+      actions: [
+        `${JOBS}/read`,
+        `${JOBS}/write`,
+        `${JOBS}/start/action`,
+        `${JOBS}/executions/read`,
+        `${JOBS}/execution/read`,
+        `${JOBS}/stop/execution/action`,
+      ],
+      remedy: 'grant it Contributor there',
+    },
+    {
+      scope: environment.id,
+      actions: [`${ENVIRONMENTS}/read`, `${ENVIRONMENTS}/join/action`],
+      remedy: 'grant it Contributor there, or correct CONTAINER_APPS_ENVIRONMENT_ID',
+    },
+  ];
+  if (identityId !== undefined) needs.push(toAssign(identityId, 'CONTAINER_APPS_IDENTITY_ID'));
+  return needs;
+}
+
+/** Asks the environment for its workload profiles, and Azure for the quota that a container counts against. */
+async function checkCapacity(jobs: Jobs, { maxParallel, gpu }: PreflightRequest): Promise<Preflight> {
   const { resourceGroup, name } = jobs.settings.environment;
   const environment = await jobs.client.managedEnvironments.get(resourceGroup, name);
   const lack = gpu === 'prefer' || gpu === 'require' ? await lackOfGpu(jobs, environment) : undefined;
   if (gpu === 'require' && lack !== undefined)
     throw new JobError('user', `There is no GPU for this job: ${lack}; or leave "compute.gpu" out to run on CPU.`);
   const onGpu = gpu !== undefined && gpu !== 'none' && lack === undefined;
-  const warnings = lack === undefined ? [] : [`There is no GPU for this job, so it runs on CPU: ${lack}.`];
+  const gpuWarnings = lack === undefined ? [] : [`There is no GPU for this job, so it runs on CPU: ${lack}.`];
   const room = onGpu ? await gpuRoom(jobs, environment) : await cpuRoom(jobs, environment);
-  const wanted = Math.min(maxParallel ?? USUAL_PARALLEL, MOST_PARALLEL);
-  const allowed = Math.max(1, Math.min(wanted, room?.free ?? wanted));
-  if (room && allowed < (maxParallel ?? 1) + (room.free === 0 ? 1 : 0))
-    warnings.push(
-      room.free === 0
-        ? `Azure's quota is used up at the moment (${room.why}), so batches wait and 1 container runs at once.`
-        : `Azure's quota leaves room for ${counted(room.free, 'container')} (${room.why}), so ${allowed} instead of ${wanted} run at once.`,
-    );
-  return { maxParallel: allowed, warnings, gpu: onGpu };
+  const fit = fitParallel(maxParallel, room?.free, room?.why ?? '');
+  return { maxParallel: fit.maxParallel, warnings: [...gpuWarnings, ...fit.warnings], gpu: onGpu };
 }
 
-/** What keeps this app from running on GPU, and what to do; undefined when nothing does. */
+/** Why this app cannot run on GPU, and what to do about it; undefined when it can. */
 async function lackOfGpu(jobs: Jobs, environment: ManagedEnvironment): Promise<string | undefined> {
   const { settings } = jobs;
   const { type } = GPU_PROFILES[settings.gpu];

@@ -1,10 +1,9 @@
-import { CONTAINER_APPS_CODES } from './codes.js';
-import { azureJobError } from '../azure/errors.js';
-import { loginTo } from '../azure/arm.js';
-import { checkImageFor } from '../azure/image.js';
-import type { ComputeProvider, Preflight } from '../provider.js';
-import { checkRights } from '../azure/rights.js';
-import { lazyClient } from './client.js';
+import { lazyClient } from '../azure/arm.js';
+import { loginTo } from '../azure/login.js';
+import { pollBounds } from '../azure/settings.js';
+import { azureJobError } from '../azure/verdict.js';
+import type { ComputeProvider } from '../provider.js';
+import { CONTAINER_APPS_ERRORS } from './codes.js';
 import {
   type Execution,
   findExecutions,
@@ -15,35 +14,32 @@ import {
   stopExecution,
 } from './executions.js';
 import type { Jobs } from './jobs.js';
-import { needsOf } from './needs.js';
 import { observeExecution, whereTheLogIs } from './observation.js';
-import { checkCapacity } from './preflight.js';
+import { preflightContainerApps } from './preflight.js';
 import type { ContainerAppsSettings } from './settings.js';
-
-/** Longest pause between two looks at an execution, in seconds. */
-const LONGEST_POLL = 60;
 
 /**
  * Runs each container as an execution of a job of Azure Container Apps. There is one job resource for each configuration;
- * an execution is known by the name of its launch, which stands in its environment.
- * @param readKey the key with which the executions' environments are sealed: always the same one.
- * @param timeout milliseconds after which a request without an answer is given up.
+ * the environment of an execution holds the name of its launch, by which the app finds it again.
+ * @param readKey the key that seals the executions' environments: always the same one.
  */
 export function createContainerAppsCompute(
   settings: ContainerAppsSettings,
   readKey: () => Promise<string>,
-  timeout?: number,
 ): ComputeProvider {
   const login = loginTo(settings.endpoint);
-  const client = lazyClient(settings, login, timeout);
+  const client = lazyClient(settings, async (options) => {
+    const { ContainerAppsAPIClient } = await import('@azure/arm-appcontainers');
+    return new ContainerAppsAPIClient(login, settings.environment.subscriptionId, options);
+  });
   const ready: Jobs['ready'] = new Map();
-  /** Which execution a launch led to: saves listing all of them at every look. Lost with the host, and found again. */
+  /** Which execution a launch led to: saves listing all of them at every look. A new host finds them again. */
   const known = new Map<string, Execution>();
   const ask = async <T>(work: (jobs: Jobs) => Promise<T>): Promise<T> => {
     try {
-      return await work({ client: await client(), settings, readKey, ready });
+      return await work({ client: await client(), login, settings, readKey, ready });
     } catch (error) {
-      throw azureJobError(error, CONTAINER_APPS_CODES);
+      throw azureJobError(error, CONTAINER_APPS_ERRORS);
     }
   };
   const find = async (jobs: Jobs, name: string): Promise<Execution | undefined> => {
@@ -53,16 +49,8 @@ export function createContainerAppsCompute(
     return found;
   };
   return {
-    poll: { minSeconds: settings.pollSeconds, maxSeconds: Math.max(settings.pollSeconds, LONGEST_POLL) },
-    preflight: (request) =>
-      ask(async (jobs) => {
-        const [preflight] = await Promise.all([
-          checkCapacity(jobs, request),
-          checkRights(settings.endpoint, login, needsOf(settings)),
-        ]);
-        const warning = await checkOwnImage(settings, preflight);
-        return warning === undefined ? preflight : { ...preflight, warnings: [...preflight.warnings, warning] };
-      }),
+    poll: pollBounds(settings),
+    preflight: (request) => ask((jobs) => preflightContainerApps(jobs, request)),
     launch: (request) =>
       ask(async (jobs) => {
         known.set(request.name, await startExecution(jobs, request));
@@ -92,9 +80,3 @@ export function createContainerAppsCompute(
       ),
   };
 }
-
-/** Asks for the image that the job's containers will have. */
-const checkOwnImage = (settings: ContainerAppsSettings, { gpu }: Preflight) =>
-  gpu === true && settings.gpuImage !== undefined
-    ? checkImageFor(settings, settings.gpuImage, 'CONTAINER_APPS_GPU_IMAGE')
-    : checkImageFor(settings, settings.image, 'CONTAINER_APPS_IMAGE');

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type Environment, isSet, readSettings } from '../../settings.js';
-import { armEndpoint, groupName, image, number, resourceId } from '../azure/settings.js';
+import { armEndpoint, groupName, image, pollSeconds, requestSeconds, resourceId } from '../azure/settings.js';
 
 /** The workload profile types with one GPU per container. Azure's pages on GPU types and workload profiles, 2025-11. */
 export const GPU_PROFILES = {
@@ -24,6 +24,8 @@ export interface ContainerAppsSettings {
   identityId: string | undefined;
   /** Least seconds between two looks at an execution. */
   pollSeconds: number;
+  /** Seconds after which the app gives up a request to Azure without an answer. */
+  requestSeconds: number;
   /** Address of Azure Resource Manager; plain http only on this machine, and then without a login. */
   endpoint: string;
   /** Value of the tag that tells this app's job resources from those of others in the resource group. */
@@ -31,10 +33,7 @@ export interface ContainerAppsSettings {
 }
 
 /** Without these there is no such compute. */
-const REQUIRED = ['CONTAINER_APPS_ENVIRONMENT_ID', 'CONTAINER_APPS_IMAGE'] as const;
-
-/** Why a job with this compute is refused when they are missing. */
-export const CONTAINER_APPS_IS_NOT_SET = `The compute "container-apps" is not set up; set ${REQUIRED.join(', ')}, or use "local".`;
+export const CONTAINER_APPS_REQUIRED = ['CONTAINER_APPS_ENVIRONMENT_ID', 'CONTAINER_APPS_IMAGE'] as const;
 
 const ENVIRONMENT =
   /^\/subscriptions\/([0-9a-f-]{36})\/resourceGroups\/([-\w.()]{1,90})\/providers\/Microsoft\.App\/managedEnvironments\/([-\w]+)$/i;
@@ -54,7 +53,8 @@ const schema = z.object({
   // Largest container of the Consumption profile; Azure's page on workload profiles of 2025-11-04.
   CONTAINER_APPS_CPU: z.coerce.number({ error: CPU }).min(0.25, CPU).max(4, CPU).multipleOf(0.25, CPU).default(2),
   CONTAINER_APPS_IDENTITY_ID: resourceId.optional(),
-  CONTAINER_APPS_POLL_SECONDS: number(5, 0.1, 60),
+  CONTAINER_APPS_POLL_SECONDS: pollSeconds,
+  CONTAINER_APPS_REQUEST_SECONDS: requestSeconds,
   CONTAINER_APPS_ENDPOINT: armEndpoint,
   CONTAINER_APPS_HUB: z.string().max(256).optional(),
   WEBSITE_SITE_NAME: z.string().optional(),
@@ -65,7 +65,7 @@ const schema = z.object({
  * @throws JobError `user` that names the setting which is missing or wrong.
  */
 export function readContainerAppsSettings(environment: Environment): ContainerAppsSettings | undefined {
-  if (!REQUIRED.some((name) => isSet(environment, name))) return undefined;
+  if (!CONTAINER_APPS_REQUIRED.some((name) => isSet(environment, name))) return undefined;
   return rename(readSettings(schema, environment));
 }
 
@@ -81,6 +81,7 @@ function rename(data: z.output<typeof schema>): ContainerAppsSettings {
     cpu: data.CONTAINER_APPS_CPU,
     identityId: data.CONTAINER_APPS_IDENTITY_ID,
     pollSeconds: data.CONTAINER_APPS_POLL_SECONDS,
+    requestSeconds: data.CONTAINER_APPS_REQUEST_SECONDS,
     endpoint: data.CONTAINER_APPS_ENDPOINT,
     hub: data.CONTAINER_APPS_HUB ?? data.WEBSITE_SITE_NAME ?? 'local',
   };

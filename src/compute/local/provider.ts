@@ -1,9 +1,9 @@
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { type Child, type Ended, startAttached } from '../../processes/child-process.js';
-import { counted } from '../../job/counted.js';
 import { JobError } from '../../job/failure.js';
 import type { ComputeProvider, LaunchRequest, Observation } from '../provider.js';
+import { preflightLocal } from './preflight.js';
 
 /** Bytes of output kept per container; the scorer uploads its full log itself. */
 const LOG_LIMIT = 64 * 1024;
@@ -21,27 +21,17 @@ const SCORER = fileURLToPath(new URL('../../scorer/bundle/main.js', import.meta.
 /**
  * Runs each container as a child process of the app. It knows its containers only while the app lives, and they live no
  * longer: after a restart of the app an attempt is `lost` and the next one scores what is missing.
- * @param inherited what any child process of the app gets; never the app's secrets.
- * @param scorer the program to run in place of the scorer.
+ * @param inherited what any child process of the app gets of its environment; never the app's secrets.
  */
-export function createLocalCompute(inherited: NodeJS.ProcessEnv, scorer: string = SCORER): ComputeProvider {
+export function createLocalCompute(inherited: NodeJS.ProcessEnv): ComputeProvider {
   const containers = new Map<string, LocalContainer>();
   const cores = os.availableParallelism();
   return {
     poll: { minSeconds: 0.3, maxSeconds: 5 },
-    preflight: ({ maxParallel }) => {
-      const allowed = Math.min(maxParallel ?? cores, cores);
-      const warnings =
-        maxParallel !== undefined && allowed < maxParallel
-          ? [
-              `This machine has ${counted(cores, 'core')}, so ${allowed} instead of ${maxParallel} containers run at once.`,
-            ]
-          : [];
-      return Promise.resolve({ maxParallel: allowed, warnings });
-    },
+    preflight: (request) => Promise.resolve(preflightLocal(request, cores)),
     launch: async (request) => {
       if (containers.has(request.name)) return;
-      containers.set(request.name, await start(scorer, request, inherited, cores));
+      containers.set(request.name, await start(request, inherited, cores));
     },
     observe: (name) => {
       const container = containers.get(name);
@@ -64,16 +54,11 @@ export function createLocalCompute(inherited: NodeJS.ProcessEnv, scorer: string 
   };
 }
 
-async function start(
-  scorer: string,
-  request: LaunchRequest,
-  inherited: NodeJS.ProcessEnv,
-  cores: number,
-): Promise<LocalContainer> {
+async function start(request: LaunchRequest, inherited: NodeJS.ProcessEnv, cores: number): Promise<LocalContainer> {
   const threads = String(Math.max(1, Math.floor(cores / request.parallel)));
   const env = { ...inherited, SCORER_THREADS: threads, ...request.environment };
   const startedAt = new Date().toISOString();
-  const child = await startAttached(scorer, [], { env }).catch((cause: unknown) => {
+  const child = await startAttached(SCORER, [], { env }).catch((cause: unknown) => {
     throw new JobError('platform', `The scorer process could not be started: ${String(cause)}.`, { cause });
   });
   const container: LocalContainer = { request, child, log: '', startedAt };

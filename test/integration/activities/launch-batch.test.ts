@@ -1,14 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, inject, test } from 'vitest';
 import { createLaunchBatch } from '../../../src/activities/launch-batch.js';
-import { createAciCompute } from '../../../src/compute/aci/provider.js';
-import { createUnconfigured } from '../../../src/compute/unconfigured.js';
 import { parseSpec } from '../../../src/job/spec.js';
 import { containerName, jobOf, RESOLVED_JOB, taskBlob, workOf } from '../../../src/job-store/layout.js';
 import { whileHolding } from '../../../src/storage/lease.js';
 import { writeJson } from '../../../src/storage/storage.js';
 import { openAzurite } from '../../support/storage.js';
-import { aciSettings, useEmulator } from '../../support/aci.js';
+import { aciCompute, notSetUp, useEmulator } from '../../support/aci.js';
 
 const connection = inject('storage');
 const open = () => openAzurite(connection);
@@ -30,9 +28,8 @@ beforeEach(async () => {
 
 /** The activity as one more instance of the app would run it. */
 function launchBatch() {
-  const aci = createAciCompute(aciSettings(azure.emulator.url));
-  const compute = { local: createUnconfigured('not here'), aci } as Parameters<typeof createLaunchBatch>[0]['compute'];
-  return createLaunchBatch({ storage: open(), compute });
+  const aci = aciCompute(azure.emulator.url);
+  return createLaunchBatch({ storage: open(), compute: { ...notSetUp(), aci } });
 }
 const creates = () => azure.exchanges.filter(({ request }) => request.method === 'PUT').length;
 

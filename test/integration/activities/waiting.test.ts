@@ -5,15 +5,13 @@ import { createLaunchBatch } from '../../../src/activities/launch-batch.js';
 import { createObserveBatch } from '../../../src/activities/observe-batch.js';
 import type { Ports } from '../../../src/activities/ports.js';
 import { createSettleBatch } from '../../../src/activities/settle-batch.js';
-import { createAciCompute } from '../../../src/compute/aci/provider.js';
-import { createUnconfigured } from '../../../src/compute/unconfigured.js';
 import type { PublishedStatus } from '../../../src/job/progress.js';
 import { parseSpec } from '../../../src/job/spec.js';
 import { jobOf, progressBlob, RESOLVED_JOB, workOf } from '../../../src/job-store/layout.js';
 import { writeJson } from '../../../src/storage/storage.js';
 import { openAzurite } from '../../support/storage.js';
 import { readCounts } from '../../../src/job-store/job-counts.js';
-import { aciSettings, FOREVER, useEmulator } from '../../support/aci.js';
+import { aciCompute, FOREVER, notSetUp, useEmulator } from '../../support/aci.js';
 
 const connection = inject('storage');
 const storage = openAzurite(connection);
@@ -39,10 +37,9 @@ beforeEach(async () => {
   await Promise.all([jobOf(storage, jobId).create(), workOf(storage, jobId).create()]);
   const spec = parseSpec('{"input":{"video":"inbox/a.mp4"},"model":"starry-night","compute":{"kind":"aci"}}');
   await writeJson(jobOf(storage, jobId), RESOLVED_JOB, { jobId, spec, card: { output: {} }, video: {}, parallel: 1 });
-  const other = createUnconfigured('not here');
   ports = {
     storage,
-    compute: { local: other, aci: createAciCompute(aciSettings(azure.emulator.url)), 'container-apps': other },
+    compute: { ...notSetUp(), aci: aciCompute(azure.emulator.url) },
   };
 });
 

@@ -1,14 +1,9 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { createOwnLedgers } from '../../../src/compute/aci/create-budget.js';
-import { createAciCompute } from '../../../src/compute/aci/provider.js';
-import { ACI_IS_NOT_SET, readAciSettings } from '../../../src/compute/aci/settings.js';
-import { createUnconfigured } from '../../../src/compute/unconfigured.js';
-import { aciSettings, FOREVER, launchOf, useEmulator } from '../../support/aci.js';
+import { aciCompute, FOREVER, launchOf, memoryLedgers, useEmulator } from '../../support/aci.js';
 import { useRegistry } from '../../support/registry.js';
 
 const azure = useEmulator({ quotas: { ContainerGroups: 3, StandardCores: 4 } });
-const aci = (more: NodeJS.ProcessEnv = {}) =>
-  createAciCompute(aciSettings(azure.emulator.url, { ACI_REGIONS: 'westeurope', ...more }));
+const aci = (more: NodeJS.ProcessEnv = {}) => aciCompute(azure.emulator.url, { ACI_REGIONS: 'westeurope', ...more });
 
 describe('before a job starts', () => {
   test('the quotas decide how many containers run at once, and the warning has the numbers', async () => {
@@ -64,9 +59,8 @@ describe('before a job starts', () => {
   });
 
   test('creates that are used up make the job wait, with the number in the warning', async () => {
-    const store = createOwnLedgers();
-    const region = { ACI_REGIONS: 'westus2' };
-    const few = createAciCompute(aciSettings(azure.emulator.url, region), { ledgers: store });
+    const store = memoryLedgers();
+    const few = aciCompute(azure.emulator.url, { ACI_REGIONS: 'westus2' }, store);
     const creates = Array.from({ length: 89 }, () => Date.now());
     await store.update('00000000-0000-0000-0000-000000000000-westus2', (ledger) => ({ ...ledger, creates }));
     const { maxParallel, warnings } = await few.preflight({ maxParallel: 2 });
@@ -140,34 +134,5 @@ describe('the image', () => {
   test('whose registry is away is warned of', async () => {
     const { warnings } = await aci({ ACI_IMAGE: '127.0.0.1:9/scorer:1' }).preflight({});
     expect(warnings).toEqual([expect.stringContaining('was not reached')]);
-  });
-});
-
-describe('the settings', () => {
-  test('that are all missing leave the compute out, and a job that asks for it is told which to set', async () => {
-    expect(readAciSettings({ AZURE_SUBSCRIPTION_ID: 'of something else' })).toBeUndefined();
-    const refused = createUnconfigured(ACI_IS_NOT_SET).preflight({});
-    await expect(refused).rejects.toThrow('set AZURE_SUBSCRIPTION_ID, ACI_RESOURCE_GROUP, ACI_REGIONS, ACI_IMAGE');
-  });
-
-  test.each([
-    [{ ACI_IMAGE: '' }, 'The setting ACI_IMAGE is missing.'],
-    [
-      { AZURE_SUBSCRIPTION_ID: 'x' },
-      'The setting AZURE_SUBSCRIPTION_ID must be the 36 characters of a subscription id.',
-    ],
-    [{ ACI_REGIONS: 'West Europe' }, 'The setting ACI_REGIONS must name regions as in westeurope,swedencentral.'],
-    [{ ACI_CPU: 'many' }, 'The setting ACI_CPU must be a number from 0.1 to 31.'],
-    [{ ACI_MEMORY_GB: '900' }, 'The setting ACI_MEMORY_GB must be a number from 0.5 to 240.'],
-    [{ ACI_SPOT: 'yes' }, 'The setting ACI_SPOT must be true or false.'],
-    [{ ACI_SCRATCH_PATH: 'scratch' }, 'The setting ACI_SCRATCH_PATH must be an absolute path such as /mnt/share.'],
-    [{ ACI_FILE_SHARE: 'pictures' }, 'The setting ACI_FILE_SHARE_ACCOUNT is missing'],
-    [{ ACI_IDENTITY_ID: 'me' }, 'The setting ACI_IDENTITY_ID must be a resource id that starts with /subscriptions/.'],
-    [
-      { ACI_ENDPOINT: 'http://example.com' },
-      'The setting ACI_ENDPOINT must begin with https:// unless it is on this machine.',
-    ],
-  ])('%j is refused by name', (wrong, sentence) => {
-    expect(() => aciSettings('http://127.0.0.1:1', wrong)).toThrow(sentence);
   });
 });

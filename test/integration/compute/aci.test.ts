@@ -1,12 +1,11 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { createAciCompute } from '../../../src/compute/aci/provider.js';
 import { JobError } from '../../../src/job/failure.js';
 import type { Observation } from '../../../src/compute/provider.js';
-import { aciSettings, FOREVER, launchOf, useEmulator } from '../../support/aci.js';
+import { aciCompute, FOREVER, launchOf, useEmulator } from '../../support/aci.js';
 import { until } from '../../support/wait.js';
 
 const azure = useEmulator();
-const aci = (more: NodeJS.ProcessEnv = {}) => createAciCompute(aciSettings(azure.emulator.url, more));
+const aci = (more: NodeJS.ProcessEnv = {}) => aciCompute(azure.emulator.url, more);
 
 const reaches = (name: string, state: Observation['state']) =>
   until(`${name} to be ${state}`, async () => {
@@ -272,7 +271,7 @@ describe('a create that Azure spoils', () => {
 
 describe('what cannot be asked', () => {
   test('an Azure that is away is waited for', async () => {
-    const away = createAciCompute(aciSettings('http://127.0.0.1:9'));
+    const away = aciCompute('http://127.0.0.1:9');
     await expect(away.observe('x')).rejects.toMatchObject({ kind: 'platform' });
   });
 

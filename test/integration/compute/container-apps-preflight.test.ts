@@ -1,8 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { createUnconfigured } from '../../../src/compute/unconfigured.js';
-import { CONTAINER_APPS_IS_NOT_SET, readContainerAppsSettings } from '../../../src/compute/container-apps/settings.js';
 import { FOREVER, launchOf, useEmulator } from '../../support/aci.js';
-import { containerApps, containerAppsSettings, ENVIRONMENT } from '../../support/container-apps.js';
+import { containerApps, ENVIRONMENT } from '../../support/container-apps.js';
 import { useRegistry } from '../../support/registry.js';
 
 const quotas = { ManagedEnvironmentConsumptionCores: 5, SubscriptionConsumptionT4Gpus: 1 };
@@ -16,7 +14,7 @@ describe('before a job starts', () => {
       maxParallel: 2,
       gpu: false,
       warnings: [
-        "Azure's quota leaves room for 2 containers (ManagedEnvironmentConsumptionCores of apps: 0 of 5 in use), so 2 instead of 8 run at once.",
+        "Azure's quotas leave room for 2 containers (ManagedEnvironmentConsumptionCores of apps: 0 of 5 in use), so 2 instead of 8 run at once.",
       ],
     });
   });
@@ -53,7 +51,7 @@ describe('a GPU', () => {
     } = await containerApps(azure, GPU_IMAGE).preflight({ gpu, maxParallel: 3 });
     expect({ maxParallel, onGpu }).toEqual({ maxParallel: 1, onGpu: true });
     expect(warnings).toEqual([
-      "Azure's quota leaves room for 1 container (SubscriptionConsumptionT4Gpus of westus3: 0 of 1 in use), so 1 instead of 3 run at once.",
+      "Azure's quotas leave room for 1 container (SubscriptionConsumptionT4Gpus of westus3: 0 of 1 in use), so 1 instead of 3 run at once.",
     ]);
   });
 
@@ -143,38 +141,5 @@ describe('the image', () => {
     expect((await containerApps(azure, away).preflight({})).warnings).toEqual([
       expect.stringMatching(/^Whether there is an image 127\.0\.0\.1:9\/scorer:1 is not known/),
     ]);
-  });
-});
-
-describe('the settings', () => {
-  test('that are all missing leave the compute out, and a job that asks for it is told which to set', async () => {
-    expect(readContainerAppsSettings({ WEBSITE_SITE_NAME: 'app' })).toBeUndefined();
-    const refused = createUnconfigured(CONTAINER_APPS_IS_NOT_SET).preflight({});
-    await expect(refused).rejects.toThrow('set CONTAINER_APPS_ENVIRONMENT_ID, CONTAINER_APPS_IMAGE');
-  });
-
-  test('name the environment, whose resource group the jobs share unless it is said otherwise', () => {
-    const { environment, resourceGroup } = containerAppsSettings('http://127.0.0.1:1');
-    expect(environment).toMatchObject({ resourceGroup: 'rg', name: 'apps' });
-    expect(resourceGroup).toBe('rg');
-    const other = containerAppsSettings('http://127.0.0.1:1', { CONTAINER_APPS_RESOURCE_GROUP: 'jobs' });
-    expect(other.resourceGroup).toBe('jobs');
-  });
-
-  test.each([
-    [{ CONTAINER_APPS_IMAGE: '' }, 'The setting CONTAINER_APPS_IMAGE is missing.'],
-    [
-      { CONTAINER_APPS_ENVIRONMENT_ID: 'apps' },
-      'The setting CONTAINER_APPS_ENVIRONMENT_ID must be a resource id as in',
-    ],
-    [{ CONTAINER_APPS_CPU: '5' }, 'The setting CONTAINER_APPS_CPU must be 0.25 to 4 in steps of 0.25.'],
-    [{ CONTAINER_APPS_CPU: '0.3' }, 'The setting CONTAINER_APPS_CPU must be 0.25 to 4 in steps of 0.25.'],
-    [{ CONTAINER_APPS_CPU: 'many' }, 'The setting CONTAINER_APPS_CPU must be 0.25 to 4 in steps of 0.25.'],
-    [{ CONTAINER_APPS_GPU: 'V100' }, 'The setting CONTAINER_APPS_GPU must be T4 or A100.'],
-    [{ CONTAINER_APPS_IDENTITY_ID: 'me' }, 'The setting CONTAINER_APPS_IDENTITY_ID must be a resource id'],
-    [{ CONTAINER_APPS_POLL_SECONDS: '0' }, 'The setting CONTAINER_APPS_POLL_SECONDS must be a number from 0.1 to 60.'],
-    [{ CONTAINER_APPS_ENDPOINT: 'http://example.com' }, 'The setting CONTAINER_APPS_ENDPOINT must begin with https://'],
-  ])('%j is refused by name', (wrong, sentence) => {
-    expect(() => containerAppsSettings('http://127.0.0.1:1', wrong)).toThrow(sentence);
   });
 });

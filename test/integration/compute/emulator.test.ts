@@ -3,8 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { startEmulator } from '../../../azure-emulator/src/emulator.js';
-import { createAciCompute } from '../../../src/compute/aci/provider.js';
-import { aciSettings, FOREVER, launchOf, standIn, useEmulator } from '../../support/aci.js';
+import { aciCompute, FOREVER, launchOf, standIn, useEmulator } from '../../support/aci.js';
 import { containerApps } from '../../support/container-apps.js';
 import { until } from '../../support/wait.js';
 
@@ -29,7 +28,7 @@ test('an emulator that stops ends also a container that nothing leads to any mor
 const azure = useEmulator();
 
 test('a container that uses more memory than its request asks for is killed', async () => {
-  const aci = createAciCompute(aciSettings(azure.emulator.url, { ACI_MEMORY_GB: '0.5' }));
+  const aci = aciCompute(azure.emulator.url, { ACI_MEMORY_GB: '0.5' });
   const request = launchOf('const all = []; setInterval(() => all.push(Buffer.alloc(25e6, 1)), 5)');
   await aci.launch(request);
   const seen = await until('its end', async () => {

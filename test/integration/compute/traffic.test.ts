@@ -3,8 +3,7 @@ import path from 'node:path';
 import * as oav from 'oav';
 import { describe, expect, test } from 'vitest';
 import type { Exchange } from '../../../azure-emulator/src/emulator.js';
-import { createAciCompute } from '../../../src/compute/aci/provider.js';
-import { aciSettings, FOREVER, launchOf, useEmulator } from '../../support/aci.js';
+import { aciCompute, FOREVER, launchOf, useEmulator } from '../../support/aci.js';
 import { until } from '../../support/wait.js';
 
 const SPEC = path.resolve(import.meta.dirname, '../../../../shared/spec');
@@ -28,7 +27,7 @@ const azure = useEmulator();
 async function haveTraffic(): Promise<void> {
   const { faults } = azure.emulator;
   for (const more of [{}, EVERYTHING, { ACI_SPOT: 'true' }]) {
-    const aci = createAciCompute(aciSettings(azure.emulator.url, more));
+    const aci = aciCompute(azure.emulator.url, more);
     const request = launchOf(FOREVER);
     await aci.preflight({ maxParallel: 2, gpu: 'prefer' });
     faults.add({ on: 'PUT', status: 409, code: 'ServiceUnavailable', message: 'not available in the location' });
@@ -44,7 +43,7 @@ async function haveTraffic(): Promise<void> {
     await aci.remove(request.name);
     await aci.observe(request.name);
   }
-  const aci = createAciCompute(aciSettings(azure.emulator.url));
+  const aci = aciCompute(azure.emulator.url);
   for (const fate of ['pull-error', 'no-capacity'] as const) {
     faults.add({ on: 'GROUP', fate });
     const request = launchOf(FOREVER);

@@ -1,13 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { InvocationContext } from '@azure/functions';
 import { expect, inject, test } from 'vitest';
-import { createAciCompute } from '../../../src/compute/aci/provider.js';
-import { createUnconfigured } from '../../../src/compute/unconfigured.js';
 import { jobOf, MANIFEST, STOP } from '../../../src/job-store/layout.js';
 import { readJson, writeJson } from '../../../src/storage/storage.js';
 import { openAzurite } from '../../support/storage.js';
 import { createSweep } from '../../../src/triggers/sweep.js';
-import { aciSettings, FOREVER, launchOf, useEmulator } from '../../support/aci.js';
+import { aciCompute, FOREVER, launchOf, notSetUp, useEmulator } from '../../support/aci.js';
 import { containerApps, liveExecutions } from '../../support/container-apps.js';
 
 const azure = useEmulator();
@@ -24,8 +22,8 @@ async function sweep(endpoint = azure.emulator.url, states: Record<string, strin
   const logged: string[] = [];
   const context = new InvocationContext({ logHandler: (_, ...words: unknown[]) => logged.push(words.join(' ')) });
   const compute = {
-    local: createUnconfigured('not here'),
-    aci: createAciCompute(aciSettings(endpoint)),
+    ...notSetUp(),
+    aci: aciCompute(endpoint),
     'container-apps': containerApps(azure, {}, endpoint),
   };
   await createSweep({ storage, compute, stateOf: (_, id) => Promise.resolve(states[id]) })(TIMER, context);
@@ -36,7 +34,7 @@ async function launch(more: { jobId?: string; deadline?: number } = {}): Promise
   const jobId = more.jobId ?? `job-${randomBytes(4).toString('hex')}`;
   await jobOf(storage, jobId).createIfNotExists();
   const request = launchOf(FOREVER, { deadline: Date.now() + 3_600_000, ...more, jobId });
-  await createAciCompute(aciSettings(azure.emulator.url)).launch(request);
+  await aciCompute(azure.emulator.url).launch(request);
   return request.name;
 }
 
@@ -80,7 +78,7 @@ test('a container that cannot be removed is reported and does not keep the next 
 
 test('the groups of another app in the same resource group are not touched', async () => {
   const foreign = launchOf(FOREVER, { deadline: Date.now() - 1000 });
-  await createAciCompute(aciSettings(azure.emulator.url, { ACI_HUB: 'other' })).launch(foreign);
+  await aciCompute(azure.emulator.url, { ACI_HUB: 'other' }).launch(foreign);
   await sweep();
   expect(azure.emulator.azure.groups.has(foreign.name)).toBe(true);
 });

@@ -5,18 +5,24 @@ import { afterAll, beforeAll, inject } from 'vitest';
 import { type Emulator, startEmulator } from '../../../azure-emulator/src/emulator.js';
 import { createActivities } from '../../../src/activities/index.js';
 import type { Ports } from '../../../src/activities/ports.js';
-import { createAciCompute } from '../../../src/compute/aci/provider.js';
 import { createContainerAppsCompute } from '../../../src/compute/container-apps/provider.js';
-import { createUnconfigured } from '../../../src/compute/unconfigured.js';
 import { failureOf } from '../../../src/activities/return-failure.js';
 import { createMedia } from '../../../src/media/media.js';
 import { createModelInspector, type ModelInspector } from '../../../src/scorer/engine/inspect.js';
-import { mediaBlob, modelBlob, modelsOf, scoredIndex, workOf } from '../../../src/job-store/layout.js';
+import {
+  APP_SECRETS,
+  mediaBlob,
+  modelBlob,
+  modelsOf,
+  scoredIndex,
+  SEALING_KEY_BLOB,
+  workOf,
+} from '../../../src/job-store/layout.js';
 import { readSealingKey } from '../../../src/storage/sealing-key.js';
 import { isPlatformError } from '../../../src/storage/storage.js';
 import { openAzurite } from '../storage.js';
 import { tinyModel } from '../scorer/tiny-model.js';
-import { aciSettings } from '../aci.js';
+import { aciCompute, notSetUp } from '../aci.js';
 import { makeClip, tools } from '../clip.js';
 import { containerAppsSettings } from '../container-apps.js';
 
@@ -31,8 +37,8 @@ const ROOT = path.resolve(import.meta.dirname, '../../..');
 const SCORER = [path.join(ROOT, 'dist/processes/attached.js'), path.join(ROOT, 'dist/scorer/bundle/main.js')];
 const connection = inject('storage');
 const storage = openAzurite(connection);
-/** A request to Azure without an answer is given up soon. */
-const TIMEOUT_MS = 6000;
+/** The app gives up a request to Azure without an answer soon. */
+const REQUEST_SECONDS = '6';
 const POLL = '0.25';
 
 export interface World {
@@ -88,14 +94,20 @@ function newHost({ emulator }: World, folder: string, region: string): ReturnTyp
     storage,
     media: createMedia(tools),
     compute: {
-      local: createUnconfigured('The runs are on Azure.'),
-      aci: createAciCompute(aciSettings(emulator.url, { ACI_REGIONS: region, ACI_CPU: '1', ACI_POLL_SECONDS: POLL }), {
-        timeout: TIMEOUT_MS,
+      ...notSetUp(),
+      aci: aciCompute(emulator.url, {
+        ACI_REGIONS: region,
+        ACI_CPU: '1',
+        ACI_POLL_SECONDS: POLL,
+        ACI_REQUEST_SECONDS: REQUEST_SECONDS,
       }),
       'container-apps': createContainerAppsCompute(
-        containerAppsSettings(emulator.url, { CONTAINER_APPS_CPU: '1', CONTAINER_APPS_POLL_SECONDS: POLL }),
-        () => readSealingKey(storage),
-        TIMEOUT_MS,
+        containerAppsSettings(emulator.url, {
+          CONTAINER_APPS_CPU: '1',
+          CONTAINER_APPS_POLL_SECONDS: POLL,
+          CONTAINER_APPS_REQUEST_SECONDS: REQUEST_SECONDS,
+        }),
+        () => readSealingKey(storage.internal.getContainerClient(APP_SECRETS), SEALING_KEY_BLOB),
       ),
     },
     inspectModel: inspectOnce,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { azureJobError, classifyAzureFault } from '../../../src/compute/azure/errors.js';
+import { ACI_ERRORS } from '../../../src/compute/aci/codes.js';
 import { readAzureFault } from '../../../src/compute/azure/fault.js';
+import { azureJobError, classifyAzureFault } from '../../../src/compute/azure/verdict.js';
 import { JobError } from '../../../src/job/failure.js';
 import { failureOf } from '../../../src/activities/return-failure.js';
 
@@ -12,7 +13,7 @@ const answer = (status: number, code: string, message: string, more: object = {}
     statusCode: status,
     details: { error: { code, message, ...more } },
   });
-const classify = (error: unknown) => classifyAzureFault(readAzureFault(error));
+const classify = (error: unknown) => classifyAzureFault(readAzureFault(error), ACI_ERRORS);
 
 const QUOTA = (what: string, limit: number, usage: number, requested: number) =>
   `Resource type 'Microsoft.ContainerInstance/containerGroups' container group quota '${what}' exceeded in region 'westus2'. ` +
@@ -133,7 +134,7 @@ describe('failures without a code', () => {
 
   test('the event InsufficientCapacity has a dot behind its name', () => {
     const fault = { code: 'InsufficientCapacity.', status: undefined, message: NO_ROOM, name: '' };
-    expect(classifyAzureFault(fault)).toMatchObject({ kind: 'platform', elsewhere: true });
+    expect(classifyAzureFault(fault, ACI_ERRORS)).toMatchObject({ kind: 'platform', elsewhere: true });
   });
 });
 
@@ -193,7 +194,7 @@ describe('no answer, or none of Azure', () => {
 describe('the error that an activity throws', () => {
   test('keeps its cause, and a JobError is passed on', () => {
     const cause = answer(400, 'InaccessibleImage', 'x');
-    expect(azureJobError(cause)).toMatchObject({ kind: 'user', cause });
+    expect(azureJobError(cause, ACI_ERRORS)).toMatchObject({ kind: 'user', cause });
     const own = new JobError('user', 'mine');
     expect(azureJobError(own)).toBe(own);
   });

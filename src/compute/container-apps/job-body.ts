@@ -17,7 +17,7 @@ export const LAUNCH = 'SCORER_LAUNCH';
 export const JOB = 'SCORER_JOB';
 export const DEADLINE = 'SCORER_DEADLINE';
 
-/** All in which one job resource differs from another. */
+/** Everything in which one job resource differs from another. */
 export interface Configuration {
   gpu: boolean;
   /** Seconds after which Azure ends a container whatever it does. */

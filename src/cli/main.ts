@@ -1,20 +1,20 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { JobError, messageOf } from '../job/failure.js';
-import { addScoreCommand, runVideo, wholeNumber } from './commands/score-command.js';
+import { addScoreCommand, runVideo, wholeNumber } from './commands/score.js';
 import { start } from './commands/start.js';
 
 const APP_FOLDER = fileURLToPath(new URL('../..', import.meta.url));
-/** npm runs scripts in the package's folder and says here where the user stood. */
+/** npm runs scripts in the package's folder and says in INIT_CWD where the user is. */
 const cwd = process.env.INIT_CWD ?? process.cwd();
 const EXIT_USER = 2;
 const EXIT_OTHER = 1;
 const EXIT_INTERRUPTED = 130;
 
 const interrupted = new AbortController();
-/** npm and terminals often send the first one twice; one that comes later does not wait for anything. */
+/** npm and terminals often send the first signal twice; one that comes later ends the command without waiting for anything. */
 const SAME_SIGNAL_MS = 1000;
 let since: number | undefined;
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
@@ -29,16 +29,19 @@ const resolve = (file: string) => path.resolve(cwd, file);
 // What only some commands need is loaded by them: the demo starts sooner.
 const program = new Command('durable-batch-scoring').exitOverride().showHelpAfterError('(add --help for all options)');
 const port = wholeNumber(1, 65_535);
-const data = ['--data <folder>', "folder for the local stack's data", path.join(APP_FOLDER, '.local')] as const;
+const data = new Option('--data <folder>', "folder for the local stack's data")
+  .default(path.join(APP_FOLDER, '.local'))
+  .argParser(resolve);
 
 program
   .command('start')
   .description('run the local stack (Azurite, the Functions host, local compute) until Ctrl-C')
   .option('--port <port>', 'port of the app; by default 7071 or the next free one', port)
   .option('--azurite-port <port>', 'port of blob storage; by default 10000 or the next free one', port)
-  .option(...data)
-  .action((options: { port?: number; azuritePort?: number; data: string }) =>
-    start({ ...options, folder: resolve(options.data), env: process.env, signal: interrupted.signal }),
+  .option('--watch', 'rebuild and restart the app when its source changes', false)
+  .addOption(data)
+  .action(({ data: folder, ...options }: { port?: number; azuritePort?: number; watch: boolean; data: string }) =>
+    start({ ...options, folder, env: process.env, signal: interrupted.signal }),
   );
 
 addScoreCommand(program, data, { resolve, env: process.env, signal: interrupted.signal });
@@ -46,7 +49,7 @@ addScoreCommand(program, data, { resolve, env: process.env, signal: interrupted.
 program
   .command('demo')
   .description('run the bundled sample through the bundled model')
-  .option(...data)
+  .addOption(data)
   .action(async (options: { data: string }) => {
     const folder = path.join(APP_FOLDER, 'out');
     await mkdir(folder, { recursive: true });
@@ -59,7 +62,7 @@ program
     };
     await runVideo({
       ...sample,
-      data: resolve(options.data),
+      data: options.data,
       quiet: false,
       env: process.env,
       signal: interrupted.signal,

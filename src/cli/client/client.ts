@@ -1,21 +1,19 @@
 import path from 'node:path';
-import { BlockBlobClient } from '@azure/storage-blob';
-import { JobError, messageOf } from '../../job/failure.js';
+import { JobError } from '../../job/failure.js';
 import type { Upload } from '../../triggers/create-upload.js';
 import type { ImageUpload } from '../../triggers/image-uploads.js';
 import type { JobStatus } from '../../triggers/job-progress.js';
 import type { FileList } from '../../triggers/list-files.js';
-import { addressOf, readAnswer, request } from './app-requests.js';
-import { isOfFileSystem, saveWhole } from './save.js';
+import { downloadFile, uploadFile } from './files.js';
 
 /** The app's HTTP interface, local or deployed. Every method throws a JobError with the app's own sentence. */
 export type JobClient = ReturnType<typeof createJobClient>;
 
 /** What ends the client's work early. */
 interface Ends {
-  /** The app is gone: nothing is asked any more. */
+  /** The app is gone: nothing more is asked. */
   lost: AbortSignal;
-  /** Files are no longer moved; the job can still be asked for and cancelled. */
+  /** No more files are moved; the job can still be asked for and cancelled. */
   interrupted: AbortSignal;
 }
 
@@ -23,7 +21,7 @@ const NEVER = new AbortController().signal;
 /** An app that starts cold takes its time. */
 const ANSWER_MS = 120_000;
 
-/** @throws JobError `user` when `baseUrl` is no address. */
+/** @throws JobError `user` when `baseUrl` is not an address. */
 export function createJobClient(
   baseUrl: string,
   key: string | undefined,
@@ -31,7 +29,7 @@ export function createJobClient(
 ) {
   const base = addressOf(baseUrl);
   const headers: Record<string, string> = key === undefined ? {} : { 'x-functions-key': key };
-  const abortSignal = AbortSignal.any([lost, interrupted]);
+  const stopped = AbortSignal.any([lost, interrupted]);
   const ask = (method: string, url: URL, body?: object) =>
     request(url, {
       method,
@@ -43,14 +41,13 @@ export function createJobClient(
     const url = new URL(route, base);
     return readAnswer<T>(await ask(method, url, body), url);
   };
-  const fetch = (url: string, target: string) =>
-    saveWhole(target, (part) => new BlockBlobClient(url).downloadToFile(part, 0, undefined, { abortSignal }));
-  const put = (url: string, file: string) => uploadFile(url, file, abortSignal);
+  const put = (url: string, file: string) => uploadFile(url, file, stopped);
+  const fetch = (url: string, target: string) => downloadFile(url, target, stopped);
   return {
-    /** Downloads what the app gave a URL of, whole or not at all. */
-    fetch,
-    /** Uploads a file to where the app gave a URL for it. */
+    /** Uploads a file to a URL that the app gave. */
     put,
+    /** Downloads a file from a URL that the app gave, whole or not at all. */
+    fetch,
     /** Uploads a file, a model with its card and label file, and returns the path that a job specification names. */
     async upload(
       kind: 'video' | 'style' | 'model',
@@ -64,7 +61,7 @@ export function createJobClient(
       if (labels !== undefined && labelsUrl !== undefined) await put(labelsUrl, labels);
       return stored;
     },
-    /** Places for so many images, of the folder of this name; `stored` is the path that an earlier answer gave. */
+    /** URLs to upload the named images of a folder to; `stored` is the path that an earlier answer gave for the same folder. */
     placeImages: (folder: string, names: string[], stored: string | undefined) =>
       call<ImageUpload>('POST', 'api/uploads', { kind: 'images', name: uploadName(folder), names, path: stored }),
     start: async (spec: object) => (await call<{ id: string }>('POST', 'api/jobs', spec)).id,
@@ -72,7 +69,7 @@ export function createJobClient(
     async cancel(id: string): Promise<void> {
       await ask('DELETE', new URL(`api/jobs/${id}`, base));
     },
-    /** All outputs of an image folder, asked for a thousand at a time. */
+    /** All outputs of an image folder, a thousand per request. */
     async *files(id: string): AsyncGenerator<FileList['files']> {
       let from = '';
       do {
@@ -91,15 +88,50 @@ export function createJobClient(
   };
 }
 
-/** @throws JobError `user` when the file cannot be read any more, `platform` when storage does not take it. */
-async function uploadFile(url: string, file: string, abortSignal: AbortSignal): Promise<void> {
+/**
+ * The address of an app, with the slash that routes are resolved against.
+ * @throws JobError `user` when it is not one.
+ */
+function addressOf(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:')
+    throw new JobError(
+      'user',
+      `"${text}" is not the address of an app; it looks like https://my-app.azurewebsites.net.`,
+    );
+  return url.pathname.endsWith('/') ? url : new URL(`${url.pathname}/`, url);
+}
+
+/** @throws JobError with the app's own sentence when it refuses, `platform` when there is no answer. */
+async function request(url: URL, init: RequestInit): Promise<Response> {
+  let answer: Response;
   try {
-    await new BlockBlobClient(url).uploadFile(file, { abortSignal });
+    answer = await fetch(url, { ...init, redirect: 'manual' });
   } catch (cause) {
-    const why = messageOf(cause).replace(/\.$/, '');
-    throw isOfFileSystem(cause)
-      ? new JobError('user', `${file} cannot be read (${why}); check the file and its permissions.`, { cause })
-      : new JobError('platform', `${file} could not be uploaded (${why}); run the command again.`, { cause });
+    throw new JobError('platform', `No answer from ${url.origin}; check the address and that the app runs.`, { cause });
+  }
+  if (answer.status < 400) return answer;
+  if (answer.status === 401 || answer.status === 403)
+    throw new JobError(
+      'user',
+      `${url.origin} refused the request (HTTP ${answer.status}); pass the app's function key with --key.`,
+    );
+  const said = await answer.json().then(
+    (body) => (body as { error?: unknown } | null)?.error,
+    () => undefined,
+  );
+  throw new JobError(
+    answer.status < 500 ? 'user' : 'platform',
+    typeof said === 'string' ? said : `${url.origin}${url.pathname} answered HTTP ${answer.status}; check the address.`,
+  );
+}
+
+/** The JSON of an answer. @throws JobError `user` when it is not JSON: something other than the app listens there. */
+async function readAnswer<T>(answer: Response, { origin }: URL): Promise<T> {
+  try {
+    return (await answer.json()) as T;
+  } catch (cause) {
+    throw new JobError('user', `${origin} does not answer as this app does; check the address.`, { cause });
   }
 }
 

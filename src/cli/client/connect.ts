@@ -1,22 +1,36 @@
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { JobError } from '../../job/failure.js';
-import type { JobClient } from './client.js';
-import type { JobOptions } from '../commands/run-job.js';
 import { findStack, isAlive, startStack } from '../../stack/stack.js';
+import type { JobClient } from './client.js';
+
+/** Where a command's jobs run. */
+export interface AppChoice {
+  /** Address of a deployed app; without it, the local stack. */
+  url?: string;
+  /** Function key of the deployed app. */
+  key?: string;
+  /** Data folder of the local stack. */
+  data: string;
+  /** What runs the containers; a name that ends in EMULATED needs a local stack of its own, with a stand-in for Azure. */
+  compute?: string;
+  env: NodeJS.ProcessEnv;
+  /** Aborted by Ctrl-C. */
+  signal: AbortSignal;
+}
 
 /** Ends the name of a compute whose Azure is a stand-in on this machine. */
 export const EMULATED = '-emulated';
 
 export interface Connection {
   client: JobClient;
-  /** Aborted with a JobError `platform` when a part of the job's own stack ends by itself: all that waits is given up. */
+  /** Aborted with a JobError `platform` when a part of the command's own stack ends by itself: there is nothing left to wait for. */
   lost: AbortSignal;
   stop: () => Promise<void>;
 }
 
-/** The deployed app, the local stack that runs already, or one of its own that lives as long as this job. */
-export async function connect({ url, key, data, env, compute, signal }: JobOptions): Promise<Connection> {
+/** Connects to the deployed app, to the local stack that runs already, or to a stack of its own that lives as long as the command. */
+export async function connect({ url, key, data, env, compute, signal }: AppChoice): Promise<Connection> {
   const emulateAzure = compute?.endsWith(EMULATED) ?? false;
   if (url !== undefined && emulateAzure)
     throw new JobError('user', `The compute ${compute} runs on this machine only; leave --url or --compute out.`);
@@ -56,7 +70,7 @@ async function startOwnStack(
 const givenUp = (ended: string) =>
   new JobError('platform', `${ended}, so the job was given up and nothing of it is kept; run the command again.`);
 
-/** Removes the data of stacks whose process was killed before it could, and the logs of those that broke. */
+/** Removes the data of stacks whose process was killed before it could do so itself, and the logs of those that broke. */
 async function removeLeftovers(data: string): Promise<void> {
   const names = await readdir(data).catch(() => []);
   for (const name of names) {

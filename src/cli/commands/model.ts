@@ -6,7 +6,7 @@ import { type CardDraft, draftCard } from '../../model-card/draft-card.js';
 import { JobError } from '../../job/failure.js';
 import { createModelInspector, type ModelInspector } from '../../scorer/engine/inspect.js';
 import { readHints } from '../../scorer/onnx/model-hints.js';
-import { checkInputFile, checkOutputFile } from './checks.js';
+import { checkInputFile, checkOutputFile } from './user-files.js';
 
 /**
  * Drafts a card from a model file and writes it to `out`, if one is named.

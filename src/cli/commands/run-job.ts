@@ -1,14 +1,15 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Device } from '../../job/device.js';
 import { JobError } from '../../job/failure.js';
+import { poll } from '../../poll.js';
 import type { JobStatus } from '../../triggers/job-progress.js';
-import { isModelFile } from './checks.js';
 import type { JobClient } from '../client/client.js';
-import { connect, EMULATED } from '../client/connect.js';
+import { type AppChoice, connect, EMULATED } from '../client/connect.js';
 import { createProgressView, type ProgressView } from './progress-view.js';
 import type { OwnSeconds } from './summary.js';
+import { filesOfModel, isModelFile, type ModelChoice } from './user-files.js';
 
-export const COMPUTES = ['local', 'aci', 'container-apps', 'aci-emulated', 'container-apps-emulated'] as const;
+export const COMPUTES = ['local', 'aci', 'container-apps', `aci${EMULATED}`, `container-apps${EMULATED}`] as const;
 export const FRAME_FORMATS = ['png', 'jpg'] as const;
 
 const POLL_MS = { least: 250, most: 1000 };
@@ -16,31 +17,19 @@ const POLL_MS = { least: 250, most: 1000 };
 const SILENCE_MS = 60_000;
 const NOTICED_MS = 500;
 
-/** What videos and image folders have in common. */
-export interface JobOptions {
-  /** Name of a model of the app, or an .onnx file. */
-  model: string;
-  card?: string;
-  /** Names of the model's classes. */
-  labels?: string;
-  style?: string;
+/** What videos and image folders have in common. When `signal` aborts, the job is cancelled and all that was started is stopped. */
+export interface JobOptions extends ModelChoice, AppChoice {
   /** What the pictures are stored as. */
   frameFormat?: (typeof FRAME_FORMATS)[number];
+  /** Containers that run at once. */
   maxParallel?: number;
   /** Items that may fail. */
   tolerate?: number;
-  /** `…-emulated` starts a stand-in for Azure beside a local stack of its own. */
   compute?: (typeof COMPUTES)[number];
   /** What the model runs on; by default the best device that the scorer finds. */
   device?: Device;
-  url?: string;
-  key?: string;
-  /** Data folder of the local stack. */
-  data: string;
+  /** Shows no progress. */
   quiet: boolean;
-  env: NodeJS.ProcessEnv;
-  /** Aborted by Ctrl-C: the job is cancelled and all that was started is stopped. */
-  signal: AbortSignal;
 }
 
 interface Way {
@@ -74,7 +63,7 @@ export async function runThrough(options: JobOptions, way: Way): Promise<{ statu
     const total = seconds();
     return { status, seconds: { start: started, upload: uploaded - started, download: total - finished, total } };
   } catch (error) {
-    // What broke may be noticed a moment before the part that ended.
+    // A request may fail a moment before the stack notices that one of its parts has ended.
     if (!(error instanceof JobError && error.kind === 'user')) await pause(NOTICED_MS, [lost]);
     lost.throwIfAborted();
     throw error;
@@ -99,10 +88,11 @@ const pause = (milliseconds: number, signals: AbortSignal[]) =>
   wait(milliseconds, undefined, { signal: AbortSignal.any(signals) }).catch(() => undefined);
 
 async function uploadAll(client: JobClient, options: JobOptions, upload: Way['upload']): Promise<object> {
-  const beside = isModelFile(options.model) ? await modelFiles(options) : {};
+  const { model: named } = options;
+  const beside = isModelFile(named) ? await filesOfModel(options) : {};
   const [files, model, style] = await Promise.all([
     upload(client),
-    isModelFile(options.model) ? client.upload('model', options.model, beside) : options.model,
+    isModelFile(named) ? client.upload('model', named, beside) : named,
     options.style === undefined ? undefined : client.upload('style', options.style),
   ]);
   return {
@@ -115,14 +105,8 @@ async function uploadAll(client: JobClient, options: JobOptions, upload: Way['up
   };
 }
 
-/** The reader of cards brings the schema library, which most jobs need not load. */
-async function modelFiles(options: JobOptions): Promise<{ card?: string; labels?: string }> {
-  const { filesOf } = await import('./model-files.js');
-  return filesOf(options.model, options);
-}
-
 interface Watching {
-  /** Milliseconds without an answer after which the app is given up. */
+  /** Milliseconds without an answer before the command gives up. */
   patience: number;
   signal: AbortSignal;
   lost: AbortSignal;
@@ -136,39 +120,40 @@ async function runJob(
 ): Promise<JobStatus> {
   const id = await client.start(spec);
   let answered = performance.now();
-  for (;;) {
+  let pauseMs = POLL_MS.most;
+  const look = async () => {
     if (signal.aborted) await cancel(client, id);
     const status = await client.status(id).catch((error: unknown) => {
       const silent = performance.now() - answered;
       if (!(error instanceof JobError && error.kind === 'platform') || silent >= patience) throw error;
     });
-    if (status) {
-      answered = performance.now();
-      view.show(status);
-      if (status.state === 'done') return status;
-      if (status.state === 'failed' || status.state === 'cancelled') throw endOf(status);
-    }
-    await pause(status ? pollPause(status) : POLL_MS.most, [signal, lost]);
-  }
+    pauseMs = status ? pollPause(status) : POLL_MS.most;
+    if (!status) return undefined;
+    answered = performance.now();
+    view.show(status);
+    if (status.state === 'failed' || status.state === 'cancelled') throw endOf(status);
+    return status.state === 'done' ? status : undefined;
+  };
+  return poll(look, { pauseMs: () => pauseMs, wake: AbortSignal.any([signal, lost]) });
 }
 
 const endOf = ({ id, state, error }: JobStatus) =>
   new JobError(error?.kind ?? 'platform', error?.message ?? `Job ${id} ended as ${state}.`);
 
-/** Each look costs the app a few requests to storage: fewer while much is left, more when the stage is about to end. */
+/** Each look costs the app a few requests to storage: few while much is left, more when the stage is about to end. */
 function pollPause({ secondsLeft }: JobStatus): number {
   return Math.min(POLL_MS.most, Math.max(POLL_MS.least, ((secondsLeft ?? 0) * 1000) / 4));
 }
 
 const CANCEL_PATIENCE_MS = 10_000;
 
-/** Asks the job to stop and waits until its containers are gone; gives up waiting, not asking, after ten seconds. */
+/** Asks the app to cancel the job and waits until its containers are gone, ten seconds at most: the app goes on with it alone. */
 async function cancel(client: JobClient, id: string): Promise<never> {
-  const deadline = Date.now() + CANCEL_PATIENCE_MS;
   const isLive = async () => ['queued', 'running'].includes((await client.status(id)).state);
   if (!(await isLive()))
     throw new JobError('user', 'Interrupted when the job had just ended; its result was not saved.');
   await client.cancel(id);
-  while (Date.now() < deadline && (await isLive())) await wait(200);
+  const hasEnded = async () => ((await isLive()) ? undefined : true);
+  await poll(hasEnded, { pauseMs: 200, withinMs: CANCEL_PATIENCE_MS });
   throw new JobError('user', 'The job was cancelled.');
 }

@@ -7,18 +7,18 @@ import type { FailedItem } from '../../container-contract/task.js';
 import { PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../../job-store/layout.js';
 import type { JobStatus } from '../../triggers/job-progress.js';
 import type { JobClient } from '../client/client.js';
-import { downloadFolder, uploadFolder } from '../client/folder-transfers.js';
-import { findPictureFiles } from './picture-files.js';
-import { checkModelFiles } from './checks.js';
+import { downloadFolder, findPictures, noPictures, uploadFolder } from '../client/folders.js';
 import { type JobOptions, runThrough } from './run-job.js';
 import { type OwnSeconds, renderSeconds } from './summary.js';
+import { checkModelFiles } from './user-files.js';
 
 export interface FolderOptions extends JobOptions {
   folder: string;
+  /** The folder that the outputs go to. */
   out: string;
 }
 
-/** What `score` tells of an image folder at the end, and prints as JSON with `--json`. */
+/** What `score` says about an image folder in the end, and prints as JSON with `--json`. */
 export interface FolderSummary {
   job: string;
   /** Folder of the outputs. */
@@ -36,7 +36,7 @@ export interface FolderSummary {
 }
 
 /**
- * Runs all images of a folder through the app and saves what became of them in another folder, under the same names.
+ * Runs all images of a folder through the app and saves the outputs in another folder, under the same names.
  * @throws JobError with the sentence of whatever went wrong.
  */
 export async function scoreFolder(options: FolderOptions): Promise<FolderSummary> {
@@ -64,11 +64,11 @@ async function checkFolders({ folder, out }: FolderOptions): Promise<void> {
   if (existing?.ino === images.ino && existing.dev === images.dev)
     throw new JobError('user', `${out} is the folder of the images itself; name another one with --out.`);
   if (existing && !existing.isDirectory()) throw new JobError('user', `${out} is a file; name a folder with --out.`);
-  const pictures = findPictureFiles(folder, out);
+  const pictures = findPictures(folder, out);
   const { done } = await pictures.next();
   // Closes the folder.
   await pictures.return(undefined);
-  if (done) throw new JobError('user', `There are no images in ${folder}; name a folder of images.`);
+  if (done) throw noPictures(folder);
   try {
     if (!existing) await mkdir(out);
     await access(out, constants.W_OK);

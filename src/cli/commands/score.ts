@@ -1,73 +1,114 @@
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { DEVICES } from '../../job/device.js';
 import { JobError } from '../../job/failure.js';
-import { endingOf, ENDINGS, type Quality, type VideoCodec } from '../../job/output.js';
-import { isNamedAsPicture } from '../../job/picture-kind.js';
-import { INBOX, OUTBOX } from '../../job-store/layout.js';
-import { checkDistinct, checkInputFile, checkModelFiles, checkOutputFile, isModelFile } from './checks.js';
-import { type JobOptions, runThrough } from './run-job.js';
-import { type Summary, summarise } from './summary.js';
+import { QUALITIES, VIDEO_CODECS } from '../../job/output.js';
+import { COMPUTES, FRAME_FORMATS } from './run-job.js';
+import type { FolderOptions } from './score-folder.js';
+import { ON_DAMAGE, scoreVideo, type VideoOptions } from './score-video.js';
+import { renderSummary } from './summary.js';
+import { isModelFile } from './user-files.js';
 
-export const ON_DAMAGE = ['fail', 'keep'] as const;
-
-/** One video. */
-export interface ScoreOptions extends JobOptions {
-  video: string;
-  /** Its ending chooses the container. */
-  out?: string;
-  /** Where the output goes when `out` is left out: the ending that the job chose is added. */
-  base: string;
-  codec?: VideoCodec;
-  quality?: Quality;
-  onDamage?: (typeof ON_DAMAGE)[number];
-  contactSheet?: string;
+/** What a command has of the process it runs in. */
+export interface Surroundings {
+  /** The absolute path of a file as the user named it. */
+  resolve: (file: string) => string;
+  env: NodeJS.ProcessEnv;
+  /** Aborted by Ctrl-C. */
+  signal: AbortSignal;
 }
 
-/**
- * Runs one video through the app: starts the local stack when none runs, uploads, starts the job, shows its progress and
- * downloads the result.
- * @throws JobError with the sentence of whatever went wrong.
- */
-export async function score(options: ScoreOptions): Promise<Summary> {
-  await checkFiles(options);
-  let saved = options.out ?? options.base;
-  const { status, seconds } = await runThrough(options, {
-    unit: 'frames',
-    upload: async (client) => {
-      const video = await client.upload('video', options.video);
-      return { input: { video, onDamage: options.onDamage }, output: outputOf(options, video) };
-    },
-    save: async (client, { id, output }) => {
-      if (options.out === undefined) saved += endingOf(output ?? '');
-      await client.download(id, 'output', saved);
-      if (options.contactSheet !== undefined) await client.download(id, 'contact-sheet', options.contactSheet);
-    },
-  });
-  return summarise(status, seconds, { output: saved, contactSheet: options.contactSheet ?? null });
+/** The options of `score` as the user gave them, with absolute paths. */
+interface ScoreFlags extends Omit<VideoOptions, 'video' | 'base' | 'quiet' | 'env' | 'signal'> {
+  json?: boolean;
 }
 
-/** @param video where the video was uploaded: nobody else writes beside it. */
-function outputOf({ out, codec, quality, frameFormat }: ScoreOptions, video: string) {
-  const place = path.posix.dirname(video).replace(new RegExp(`^${INBOX}`), OUTBOX);
-  return { video: out === undefined ? undefined : `${place}/output${endingOf(out)}`, codec, quality, frameFormat };
+/** Adds `score VIDEO|FOLDER`; `data` is the option for the local stack's folder. */
+export function addScoreCommand(program: Command, data: Option, { resolve, env, signal }: Surroundings): void {
+  const file = (text: string) => resolve(text);
+  const model = (text: string) => (isModelFile(text) ? resolve(text) : text);
+  program
+    .command('score')
+    .description('run a video or a folder of images through a model and save what comes out')
+    .argument('<video>', 'the video file, or a folder of images', file)
+    .option('--model <model>', 'a model of the app by name, or an .onnx file', model, 'starry-night')
+    .option('--card <file>', "the model's card, when it does not lie beside the .onnx file as .json", file)
+    .option('--labels <file>', "the names of the model's classes, when its card does not name a file", file)
+    .option('--style <image>', 'the style picture, for a model with a style input', file)
+    .option(
+      '--out <file>',
+      'where the painted video goes, its ending chooses the container, by default VIDEO-MODEL.mp4 here; for images a folder, FOLDER-MODEL',
+      file,
+    )
+    .addOption(new Option('--codec <codec>', 'codec of the painted video, by default h264').choices(VIDEO_CODECS))
+    .addOption(new Option('--quality <quality>', 'quality of the painted video, by default good').choices(QUALITIES))
+    .addOption(
+      new Option('--frame-format <format>', 'what pictures are stored as, by default png').choices(FRAME_FORMATS),
+    )
+    .addOption(
+      new Option(
+        '--on-damage <choice>',
+        'what to do with a video that breaks half-way: fail (the default), or keep the frames before the break',
+      ).choices(ON_DAMAGE),
+    )
+    .option('--contact-sheet <file>', 'also save before/after pairs as one PNG', file)
+    .option('--max-parallel <n>', 'containers that run at once', wholeNumber(1, 100))
+    .option('--tolerate <n>', 'frames or images that may fail; by default none', wholeNumber(0, 10_000_000))
+    .addOption(
+      new Option(
+        '--compute <kind>',
+        'what runs the containers; …-emulated: a stand-in for Azure on this machine',
+      ).choices(COMPUTES),
+    )
+    .addOption(new Option('--device <device>', 'what the model runs on; by default the best there is').choices(DEVICES))
+    .option('--url <url>', 'use a deployed app instead of the local stack')
+    .option('--key <key>', 'function key of the deployed app')
+    .option('--json', 'print the summary as JSON and nothing else')
+    .addOption(data)
+    .action(async (input: string, { json: quiet = false, out, ...flags }: ScoreFlags) => {
+      const base = resolve(`${path.parse(input).name}-${path.parse(flags.model).name}`);
+      const common = { ...flags, quiet, env, signal };
+      if (await isFolder(input)) {
+        refuseVideoFlags(flags);
+        await runFolder({ ...common, folder: input, out: out ?? base });
+      } else {
+        await runVideo({ ...common, video: input, out, base });
+      }
+    });
 }
 
-async function checkFiles(options: ScoreOptions): Promise<void> {
-  await checkInputFile(options.video, 'video');
-  if (isNamedAsPicture(options.video) && !/\.gif$/i.test(options.video))
-    throw new JobError('user', `${options.video} is a picture; put it into a folder and name the folder.`);
-  await checkModelFiles(options);
-  const { out } = options;
-  if (out !== undefined && !ENDINGS.includes(endingOf(out)))
-    throw new JobError('user', `${out} must end in ${ENDINGS.join(', ')}; name another file with --out.`);
-  const saved = out === undefined ? ENDINGS.map((ending) => options.base + ending) : [out];
-  const outputs = saved.map((file): [string, string] => ['--out', file]);
-  if (options.contactSheet !== undefined) outputs.push(['--contact-sheet', options.contactSheet]);
-  const model = isModelFile(options.model) ? options.model : undefined;
-  const inputs = [options.video, model, options.card, options.labels, options.style];
-  await checkDistinct(
-    outputs,
-    inputs.filter((file) => file !== undefined),
+/** Reads an option's value. @throws InvalidArgumentError when it is not such a number. */
+export function wholeNumber(least: number, most: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < least || value > most)
+      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+    return value;
+  };
+}
+
+const isFolder = (file: string) =>
+  stat(file).then(
+    (found) => found.isDirectory(),
+    () => false,
   );
-  await checkOutputFile(out ?? options.base, '--out');
-  if (options.contactSheet !== undefined) await checkOutputFile(options.contactSheet, '--contact-sheet');
+
+function refuseVideoFlags({ contactSheet, codec, quality, onDamage }: ScoreFlags): void {
+  const flags = { '--contact-sheet': contactSheet, '--codec': codec, '--quality': quality, '--on-damage': onDamage };
+  const [given] = Object.entries(flags).find(([, value]) => value !== undefined) ?? [];
+  if (given !== undefined) throw new JobError('user', `${given} is for a video; leave it out for a folder of images.`);
+}
+
+/** Scores a video and prints the summary. */
+export async function runVideo(options: VideoOptions): Promise<void> {
+  const summary = await scoreVideo(options);
+  console.log(options.quiet ? JSON.stringify(summary, null, 2) : renderSummary(summary));
+}
+
+/** Scores a folder of images and prints the summary. */
+async function runFolder(options: FolderOptions): Promise<void> {
+  const { renderFolderSummary, scoreFolder } = await import('./score-folder.js');
+  const summary = await scoreFolder(options);
+  console.log(options.quiet ? JSON.stringify(summary, null, 2) : renderFolderSummary(summary));
 }

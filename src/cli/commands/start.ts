@@ -1,12 +1,24 @@
 import { once } from 'node:events';
-import { JobError } from '../../job/failure.js';
-import { findStack, type StackOptions, startStack } from '../../stack/stack.js';
+import { watch } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { JobError, messageOf } from '../../job/failure.js';
+import { poll } from '../../poll.js';
+import { runChild } from '../../processes/child-process.js';
+import { findStack, type Stack, type StackOptions, startStack } from '../../stack/stack.js';
+
+interface StartOptions extends StackOptions {
+  /** Rebuilds and restarts the app when its source changes. */
+  watch: boolean;
+  /** Aborted by Ctrl-C. */
+  signal: AbortSignal;
+}
 
 /**
  * Runs the local stack until the signal, then stops everything it started.
  * @throws JobError `user` when one runs already; `platform` when a part of it ends by itself.
  */
-export async function start({ signal, ...options }: StackOptions & { signal: AbortSignal }): Promise<void> {
+export async function start({ signal, watch: watched, ...options }: StartOptions): Promise<void> {
   const running = await findStack(options.folder);
   if (running)
     throw new JobError(
@@ -16,8 +28,46 @@ export async function start({ signal, ...options }: StackOptions & { signal: Abo
   const stack = await startStack(options);
   console.log(`The app listens on ${stack.url}; start jobs with: npm run score -- VIDEO`);
   console.log(`Logs are in ${options.folder}. Ctrl-C stops everything.`);
+  const over = new AbortController();
+  const watching = watched ? restartOnEdits(stack, options.env, AbortSignal.any([signal, over.signal])) : undefined;
   const interrupted = signal.aborted ? undefined : once(signal, 'abort').then(() => undefined);
   const ended = await Promise.race([stack.ended, interrupted]);
+  over.abort();
+  await watching;
   await stack.stop();
   if (ended !== undefined) throw new JobError('platform', `${ended}, so the local stack was stopped; start it again.`);
+}
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const SOURCES = ['src', 'devhost/src'];
+/** An editor may write several files, or one file in several steps. */
+const SETTLED_MS = 200;
+
+/** Rebuilds the app and restarts its host after every edit. What does not compile leaves the host running as it is. */
+async function restartOnEdits(stack: Stack, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
+  let edited: number | undefined;
+  for (const folder of SOURCES)
+    watch(path.join(ROOT, folder), { recursive: true, signal }, () => {
+      edited = performance.now();
+    });
+  console.log(`The app restarts when a file in ${SOURCES.join(' or ')} changes.`);
+  const settled = () => edited !== undefined && performance.now() - edited >= SETTLED_MS;
+  for (;;) {
+    await poll(() => Promise.resolve(signal.aborted || settled() || undefined), { pauseMs: 50, wake: signal });
+    if (signal.aborted) return;
+    edited = undefined;
+    try {
+      await build('node_modules/typescript/bin/tsc', ['--build', ROOT], env);
+      await stack.restartHost(() => build('bundle.mjs', [], env));
+      console.log(`${new Date().toLocaleTimeString()}: the app runs with your changes.`);
+    } catch (error) {
+      if (!signal.aborted) console.error(messageOf(error));
+    }
+  }
+}
+
+/** @throws JobError `user` with what the build step printed when it fails. */
+async function build(script: string, args: string[], env: NodeJS.ProcessEnv): Promise<void> {
+  const { code, stdout, stderr } = await runChild(process.execPath, [path.join(ROOT, script), ...args], { env });
+  if (code !== 0) throw new JobError('user', `${stdout.toString()}${stderr}`.trim());
 }

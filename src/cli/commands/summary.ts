@@ -2,7 +2,7 @@ import Table from 'cli-table3';
 import { counted } from '../../job/counted.js';
 import type { JobStatus } from '../../triggers/job-progress.js';
 
-/** What `score` tells at the end, and prints as JSON with `--json`. */
+/** What `score` says about a video in the end, and prints as JSON with `--json`. */
 export interface Summary {
   job: string;
   output: string;

@@ -77,6 +77,6 @@ test('score says so when something else than the app answers', async () => {
     stderr: `${url} does not answer as this app does; check the address.\n`,
   });
   const { code, stderr } = await runCli(['score', clip, '--url', 'my-app'], { cwd: stack.folder });
-  expect(stderr).toBe('"my-app" is no address of an app; it looks like https://my-app.azurewebsites.net.\n');
+  expect(stderr).toBe('"my-app" is not the address of an app; it looks like https://my-app.azurewebsites.net.\n');
   expect(code).toBe(2);
 });

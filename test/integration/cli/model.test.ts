@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { completeCard } from '../../../src/model-card/complete-card.js';
 import { parseCard, type PartialCard } from '../../../src/model-card/schema.js';
-import { filesOf } from '../../../src/cli/commands/model-files.js';
+import { filesOfModel } from '../../../src/cli/commands/user-files.js';
 import { inspect } from '../../../src/cli/commands/model.js';
 import { createModelInspector } from '../../../src/scorer/engine/inspect.js';
 import { runCli } from '../../support/cli.js';
@@ -124,12 +124,12 @@ describe('the files of a model', () => {
 
   test('are the card next to it and the label file that the card names', async () => {
     const model = write('digits.onnx', 'x');
-    expect(await filesOf(model, {})).toEqual({ card: undefined, labels: undefined });
+    expect(await filesOfModel({ model })).toEqual({ card: undefined, labels: undefined });
     const card = write('digits.json', '{"output": {"kind": "classes", "labels": "digits.txt"}}');
-    await expect(filesOf(model, {})).rejects.toThrow(/There is no label file .*digits\.txt; check the path\./);
+    await expect(filesOfModel({ model })).rejects.toThrow(/There is no label file .*digits\.txt; check the path\./);
     const labels = write('digits.txt', 'zero\none\n');
-    expect(await filesOf(model, {})).toEqual({ card, labels });
+    expect(await filesOfModel({ model })).toEqual({ card, labels });
     const other = write('other.txt', 'null\neins\n');
-    expect(await filesOf(model, { labels: other })).toEqual({ card, labels: other });
+    expect(await filesOfModel({ model, labels: other })).toEqual({ card, labels: other });
   });
 });

@@ -5,7 +5,7 @@ import path from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { BatchReport } from '../../../src/activities/finish-job.js';
-import { downloadFolder, uploadFolder } from '../../../src/cli/client/folder-transfers.js';
+import { downloadFolder, uploadFolder } from '../../../src/cli/client/folders.js';
 import type { FolderSummary } from '../../../src/cli/commands/score-folder.js';
 import type { AttemptResult } from '../../../src/container-contract/task.js';
 import { jobContainer, resultBlob, taskBlob, workContainer } from '../../../src/job-store/layout.js';

@@ -1,0 +1,101 @@
+import { mkdir, open, opendir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import pMap from 'p-map';
+import { JobError, messageOf } from '../../job/failure.js';
+import { groupsOf } from '../../job/groups.js';
+import { isNamedAsPicture, KIND_BYTES, pictureKind } from '../../job/picture-kind.js';
+import { PREDICTIONS_JSONL } from '../../job-store/layout.js';
+import type { FileList } from '../../triggers/list-files.js';
+import type { JobClient } from './client.js';
+
+/** Files that are moved at once. */
+const TRANSFERS = 8;
+/** Images per request for upload URLs. */
+const PLACED_AT_ONCE = 1000;
+
+export interface PictureFile {
+  file: string;
+  /** Below the folder, with "/" on every system. */
+  name: string;
+}
+
+/**
+ * The pictures in a folder and its sub-folders, told by their names or, where the name does not tell, by their content. Names that begin
+ * with a dot, links to folders and the folder `except` are left out.
+ * @throws JobError `user` when a folder or a file cannot be read.
+ */
+export async function* findPictures(folder: string, except: string, below = ''): AsyncGenerator<PictureFile> {
+  try {
+    for await (const entry of await opendir(path.join(folder, below))) {
+      const name = below === '' ? entry.name : `${below}/${entry.name}`;
+      const file = path.join(folder, name);
+      if (entry.name.startsWith('.') || file === except) continue;
+      if (entry.isDirectory()) yield* findPictures(folder, except, name);
+      else if (await isPicture(file)) yield { file, name };
+    }
+  } catch (cause) {
+    if (cause instanceof JobError) throw cause;
+    throw new JobError(
+      'user',
+      `The folder ${folder} cannot be read (${messageOf(cause)}); check what is in it and its permissions.`,
+      { cause },
+    );
+  }
+}
+
+async function isPicture(file: string): Promise<boolean> {
+  if (!(await stat(file)).isFile()) return false;
+  if (isNamedAsPicture(file)) return true;
+  const opened = await open(file);
+  try {
+    const { buffer, bytesRead } = await opened.read(Buffer.alloc(KIND_BYTES), 0, KIND_BYTES, 0);
+    return pictureKind(buffer.subarray(0, bytesRead)) !== undefined;
+  } finally {
+    await opened.close();
+  }
+}
+
+/** The error for a folder without pictures. */
+export function noPictures(folder: string): JobError {
+  return new JobError('user', `There are no images in ${folder}; name a folder of images.`);
+}
+
+/**
+ * Uploads the pictures of a folder and returns the prefix that a job specification names.
+ * @throws JobError `user` when there are none.
+ */
+export async function uploadFolder(client: JobClient, folder: string, except: string): Promise<string> {
+  let stored: string | undefined;
+  for await (const group of groupsOf(findPictures(folder, except), PLACED_AT_ONCE)) {
+    const names = group.map(({ name }) => name);
+    const placed = await client.placeImages(folder, names, stored);
+    stored = placed.path;
+    await pMap(group, ({ file }, k) => client.put(placed.urls[k] ?? '', file), { concurrency: TRANSFERS });
+  }
+  if (stored === undefined) throw noPictures(folder);
+  return stored;
+}
+
+/** Downloads all outputs of an image folder, each file whole or not at all. @returns whether predictions are among them. */
+export async function downloadFolder(client: JobClient, id: string, folder: string): Promise<boolean> {
+  let predictions = false;
+  for await (const files of client.files(id)) {
+    await pMap(files, (file) => download(client, file, folder), { concurrency: TRANSFERS });
+    predictions ||= files.some(({ name }) => name === PREDICTIONS_JSONL);
+  }
+  return predictions;
+}
+
+async function download(client: JobClient, { name, url }: FileList['files'][number], folder: string): Promise<void> {
+  const target = path.resolve(folder, name);
+  if (!target.startsWith(folder + path.sep))
+    throw new JobError('user', `The output "${name}" would be written outside ${folder}, so it is not saved.`);
+  await mkdir(path.dirname(target), { recursive: true }).catch((cause: unknown) => {
+    throw new JobError(
+      'user',
+      `${path.dirname(target)} cannot be made (${messageOf(cause)}); name another folder with --out.`,
+      { cause },
+    );
+  });
+  await client.fetch(url, target);
+}

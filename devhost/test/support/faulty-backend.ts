@@ -1,0 +1,59 @@
+import { type Backend, HistoryConflict } from '../../src/backend/backend.js';
+
+const WRITES = new Set(['put', 'update', 'remove', 'append', 'park', 'clear']);
+
+type Call = () => Promise<unknown>;
+
+export interface FaultyBackend {
+  backend: Backend;
+  /** Resolves when the fault has happened. */
+  fault: Promise<void>;
+  /** How many calls so far could have been the faulty one. */
+  count: () => number;
+}
+
+/** The backend of a host that dies just before its nth write: from then on nothing is written and no call returns. */
+export function dyingBefore(nth: number, backend: Backend): FaultyBackend {
+  let writes = 0;
+  let die = (): void => undefined;
+  const fault = new Promise<void>((resolve) => (die = resolve));
+  const never = new Promise<never>(() => undefined);
+  const around = async (method: string, call: Call): Promise<unknown> => {
+    if (WRITES.has(method)) writes += 1;
+    if (writes < nth) return await call();
+    die();
+    return await never;
+  };
+  return { backend: withCalls(backend, around), fault, count: () => writes };
+}
+
+/**
+ * The backend of a storage that takes the nth checkpoint while its answer is lost: the client library sends it again and
+ * hears that the history has moved on.
+ */
+export function losingAnswer(nth: number, backend: Backend): FaultyBackend {
+  let checkpoints = 0;
+  let lose = (): void => undefined;
+  const fault = new Promise<void>((resolve) => (lose = resolve));
+  const around = async (method: string, call: Call): Promise<unknown> => {
+    const answer = await call();
+    if (method === 'append') checkpoints += 1;
+    if (method !== 'append' || checkpoints !== nth) return answer;
+    lose();
+    throw new HistoryConflict('The answer was lost.');
+  };
+  return { backend: withCalls(backend, around), fault, count: () => checkpoints };
+}
+
+/** A backend whose every call but `all` goes through `around`. */
+function withCalls(backend: Backend, around: (method: string, call: Call) => Promise<unknown>): Backend {
+  const wrap = <T extends object>(target: T): T =>
+    new Proxy(target, {
+      get: (_, name) => {
+        const member: unknown = Reflect.get(target, name, target);
+        if (typeof member !== 'function' || name === 'all') return member;
+        return (...args: unknown[]) => around(String(name), async () => await Reflect.apply(member, target, args));
+      },
+    });
+  return { ...backend, hub: backend.hub, instances: wrap(backend.instances), histories: wrap(backend.histories) };
+}

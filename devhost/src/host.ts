@@ -36,7 +36,10 @@ export interface RunningHost {
   stop(): Promise<void>;
 }
 
-/** Starts everything: port, settings, hub, app, what the last host left undone. Faults of the user's are UserFaults. */
+/**
+ * Starts everything: port, settings, hub, app, and what the last host left undone.
+ * @throws UserFault for what the user can change: settings, a port or hub in use, an app that cannot be loaded.
+ */
 export async function startHost(options: HostOptions): Promise<RunningHost> {
   const { log } = options;
   const app = path.resolve(options.app);
@@ -60,15 +63,15 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     });
     const [core, opened] = await Promise.all([loading, opening]);
     backend = opened;
-    await backend.hold((reason) => options.onLeaseLost(reason));
-    const parts = await assemble(core, backend, settings, options, server);
+    await opened.hold((reason) => options.onLeaseLost(reason));
+    const parts = await assemble(core, opened, settings, options, server);
     serve = parts.handler;
     parts.timers.start();
     return {
       port: server.port,
-      hub: backend.hub,
+      hub: opened.hub,
       functions: parts.core.functions.all().length,
-      stop: () => stop(server, parts, backend),
+      stop: () => stop(server, parts, opened),
     };
   } catch (error) {
     await backend?.release();
@@ -146,15 +149,11 @@ function doors(api: ManagementApi, functions: Handler): Handler {
   };
 }
 
-async function stop(
-  server: RunningServer,
-  { core, engine, timers }: Parts,
-  backend: Backend | undefined,
-): Promise<void> {
+async function stop(server: RunningServer, { core, engine, timers }: Parts, backend: Backend): Promise<void> {
   timers.stop();
   await Promise.all([server.close(), engine.stop(PATIENCE_MS)]);
   await core.hooks.run('appTerminate', { hookData: {}, appHookData: core.hooks.appData });
-  await backend?.release();
+  await backend.release();
 }
 
 function reachable(host: string): string {

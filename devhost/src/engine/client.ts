@@ -148,7 +148,7 @@ function checkId(id: string): void {
   if (id.length > 100 || id.startsWith('@') || /[/\\#?\p{Cc}]/u.test(id)) {
     throw new ClientError(
       400,
-      `'${id}' is no valid instance id: at most 100 characters, no leading '@', none of / \\ # ?.`,
+      `'${id}' is not a valid instance id: it may have at most 100 characters, must not begin with '@', and must not contain / \\ # or ?.`,
     );
   }
 }

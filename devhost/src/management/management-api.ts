@@ -9,7 +9,17 @@ import { historyBody, statusBody } from './bodies.js';
 import { Query } from './query.js';
 import { managementUrls } from './urls.js';
 
+/** A request to the API with the decoded parameters of its path. */
+interface Call {
+  request: Request;
+  params: Record<string, string | undefined>;
+  query: Query;
+}
+
 type Serve = (call: Call) => Promise<Answer>;
+
+/** "Queued", not "done". */
+const ACCEPTED: Answer = { status: 202 };
 
 /** The durable management API over HTTP, as the extension's HttpApiHandler answers it. */
 export class ManagementApi {
@@ -72,17 +82,7 @@ function errorAnswer({ status, message }: ClientError): Answer {
   return json(status, { Message: 'Something went wrong while processing your request', ExceptionMessage: message });
 }
 
-/** A request to the API with the decoded parameters of its path. */
-interface Call {
-  request: Request;
-  params: Record<string, string | undefined>;
-  query: Query;
-}
-
-/** "Queued", not "done". */
-const ACCEPTED: Answer = { status: 202 };
-
-/** What the management API does with instances; see its router for the paths. */
+/** What each request does. */
 class InstanceRequests {
   readonly #client: OrchestrationClient;
   readonly #hub: string;
@@ -178,7 +178,10 @@ class InstanceRequests {
       throw new ClientError(400, 'Only application/json request content is supported');
     }
     if (/^\d+$/.test(name))
-      throw new ClientError(400, `'${name}' is no usable event name: the SDK would take it for the number of a task.`);
+      throw new ClientError(
+        400,
+        `'${name}' cannot be the name of an event: the SDK would take it for the number of a task.`,
+      );
     const input = validJson(call.request.body.toString());
     await this.#client.send(instanceOf(call), { EventType: 'EventRaised', Name: name, Input: input });
     return ACCEPTED;

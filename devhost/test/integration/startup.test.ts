@@ -58,18 +58,7 @@ describe('an app', () => {
     expect(host.output).toBe(`devhost: listening on ${host.url} (1 function, hub ${host.hub})\n`);
   });
 
-  it('waits for a storage that is only starting, as long as it is told to', async () => {
-    const storage = await lateStorage(inject('storage'));
-    const env = { AzureWebJobsStorage: storage.connectionString };
-    const patient = new HostProcess({ app: 'durable', args: ['--storage-patience', '50'], env });
-    running.push(patient);
-    // The tries that storage clients make by themselves are over when a host without patience has given up.
-    expect((await refusal({ app: 'durable', env }))[0]).toBe(2);
-    await storage.listen();
-    expect((await fetch(`${(await patient.ready()).url}/admin/host/status`)).status).toBe(200);
-  });
-
-  it('may have a route prefix of its own, also an empty one', async () => {
+  it('may set its own route prefix, even an empty one', async () => {
     const extensions = { http: { routePrefix: '' } };
     const host = await start({ app: temporaryApp({ 'main.js': HELLO, 'host.json': { extensions } }) });
     expect((await fetch(`${host.url}/hello`)).status).toBe(200);
@@ -83,6 +72,17 @@ describe('an app', () => {
     await fetch(`${host.url}/api/talk`);
     expect(host.log).toContain('debug talk: quiet');
   });
+});
+
+it('the host waits for a storage that is still starting, as long as it is told to', async () => {
+  const storage = await lateStorage(inject('storage'));
+  const env = { AzureWebJobsStorage: storage.connectionString };
+  const patient = new HostProcess({ app: 'durable', args: ['--storage-patience', '50'], env });
+  running.push(patient);
+  // The tries that storage clients make by themselves are over when a host without patience has given up.
+  expect((await refusal({ app: 'durable', env }))[0]).toBe(2);
+  await storage.listen();
+  expect((await fetch(`${(await patient.ready()).url}/admin/host/status`)).status).toBe(200);
 });
 
 it('a host that loses its hub to another stops at once', async () => {
@@ -112,7 +112,7 @@ describe('the host refuses with one sentence', () => {
   it('a trigger it does not support, by name', async () => {
     expect(await refused("app.storageQueue('tick', { queueName: 'q', connection: 'C', handler: () => {} });")).toEqual([
       2,
-      "devhost: Function 'tick' uses the trigger 'queueTrigger', which this host does not support yet.",
+      expect.stringMatching(/^devhost: .*'tick'.*'queueTrigger'.*not support/),
     ]);
   });
 
@@ -128,7 +128,7 @@ describe('the host refuses with one sentence', () => {
   it('an app that cannot be loaded', async () => {
     expect(await refused("throw new Error('missing setting');")).toEqual([
       2,
-      'devhost: The app could not be loaded: main.js: missing setting',
+      expect.stringMatching(/^devhost: .*main\.js: missing setting/),
     ]);
   });
 
@@ -149,7 +149,7 @@ describe('the host refuses with one sentence', () => {
   it('a bad hub name', async () => {
     expect(await refusal({ app: 'durable', hub: '1-bad' })).toEqual([
       2,
-      expect.stringContaining("The hub name '1-bad' in host.json is not valid"),
+      expect.stringMatching(/'1-bad'.*host\.json.*not valid/),
     ]);
   });
 
@@ -161,7 +161,7 @@ describe('the host refuses with one sentence', () => {
     });
     expect(await refusal({ app: 'durable', args: ['--port', String(port)] })).toEqual([
       2,
-      `devhost: Port ${port} is in use: stop the other program, or choose another port with --port.`,
+      expect.stringMatching(new RegExp(`^devhost: Port ${port} is in use: .*--port`)),
     ]);
   });
 
@@ -171,10 +171,7 @@ describe('the host refuses with one sentence', () => {
         'DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;BlobEndpoint=http://127.0.0.1:9/a;TableEndpoint=http://127.0.0.1:9/a;',
     };
     const [code, log] = await refusal({ app: 'durable', env });
-    expect([code, log]).toEqual([
-      2,
-      expect.stringMatching(/^devhost: Storage cannot be reached \(.*ECONNREFUSED.*\): start Azurite/),
-    ]);
+    expect([code, log]).toEqual([2, expect.stringMatching(/^devhost: Storage .*ECONNREFUSED.*Azurite/)]);
     expect(log.split('\n')).toHaveLength(1);
   });
 
@@ -183,14 +180,12 @@ describe('the host refuses with one sentence', () => {
     expect([code, log]).toEqual([2, expect.stringContaining('AzureWebJobsStorage is not set')]);
   });
 
-  it('a hub that another host is using, which goes on', async () => {
+  it('a hub that another host is using, and that other host goes on', async () => {
     const hub = newHub();
     const first = await start({ app: 'durable', hub });
     expect(await refusal({ app: 'durable', hub })).toEqual([
       2,
-      expect.stringMatching(
-        new RegExp(`^devhost: The hub ${hub} is in use by another host \\(process \\d+\\): stop that one`),
-      ),
+      expect.stringMatching(new RegExp(`^devhost: .*${hub}.*in use.*process \\d+`)),
     ]);
     expect((await fetch(`${first.url}/admin/host/status`)).status).toBe(200);
   });

@@ -12,7 +12,7 @@ it('a stopped host lets a running activity end and keeps its result', async () =
   expect(host.marks()).toEqual(['a']);
 });
 
-describe('a host that died between two steps of a checkpoint', () => {
+describe('after a host died between two steps of a checkpoint, the next one', () => {
   const host = new MarkedHost();
   const family = async (id: string) => {
     await host.client.start('family', [{ mark: id, ms: 1 }], id);
@@ -48,25 +48,25 @@ describe('a host that died between two steps of a checkpoint', () => {
   });
   afterAll(async () => await host.dispose());
 
-  it('history and row: the row is put right', async () => {
+  it('corrects a row that says Running when the history has ended', async () => {
     expect(await host.client.status('stale-row')).toMatchObject({ runtimeStatus: 'Completed', output: [1] });
   });
 
-  it("a child's end and its parent learning of it: the parent is told, and nothing runs again", async () => {
+  it('tells a parent of a child that ended unnoticed, and runs nothing again', async () => {
     expect((await host.client.ends('untold-parent')).output).toEqual(['untold-parent']);
     expect(host.marks('untold-parent')).toHaveLength(1);
   });
 
-  it('a parent asking for a child and the child being made: the child is made', async () => {
+  it("makes the child that a parent's history asks for", async () => {
     expect((await host.client.ends('childless-parent')).output).toEqual(['childless-parent']);
     expect(host.marks('childless-parent')).toHaveLength(2);
   });
 
-  it("a child's history and its row: the child is found by its history", async () => {
+  it('finds a child by its history when its row is missing', async () => {
     expect((await host.client.ends('parent-of-rowless')).output).toEqual(['parent-of-rowless']);
   });
 
-  it('two batches of one turn: that turn is repeated', async () => {
+  it('repeats a turn of which only the first batch was stored', async () => {
     expect((await host.client.ends('half-turn')).output).toHaveLength(150);
   });
 });

@@ -51,11 +51,11 @@ it('a timer function that throws runs again', async () => {
 });
 
 it.each([
-  ['61 * * * * *', "The schedule '61 * * * * *' of function 'tick' cannot be used"],
-  ['*/5 * * * *', "The schedule '*/5 * * * *' of function 'tick' cannot be used"],
-  ['%NEVER_SET%', "Function 'tick' takes its schedule from the setting NEVER_SET, which is not set."],
+  ['61 * * * * *', /'61 \* \* \* \* \*'.*'tick'/],
+  ['*/5 * * * *', /'\*\/5 \* \* \* \*'.*'tick'/],
+  ['%NEVER_SET%', /'tick'.*NEVER_SET.*not set/],
 ])('the schedule %s stops the start with one sentence', async (schedule, sentence) => {
   const host = new HostProcess({ app: timer(`{ schedule: '${schedule}', handler: () => {} }`) });
   expect(await host.exitCode()).toBe(2);
-  expect(host.log).toContain(sentence);
+  expect(host.log).toMatch(sentence);
 });

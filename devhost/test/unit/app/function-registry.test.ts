@@ -13,19 +13,15 @@ const registered = (name: string, ...types: string[]) => {
 
 describe('a function is refused by name', () => {
   it.each(['blobTrigger', 'queueTrigger', 'entityTrigger'])('for its %s', (trigger) => {
-    expect(() => registered('f', trigger)).toThrow(
-      `Function 'f' uses the trigger '${trigger}', which this host does not support yet.`,
-    );
+    expect(() => registered('f', trigger)).toThrow(new RegExp(`'f'.*trigger '${trigger}'.*not support`));
   });
 
   it('for a binding other than a durable client', () => {
-    expect(() => registered('f', 'httpTrigger', 'http', 'blob')).toThrow(
-      "Function 'f' uses the binding 'blob', which this host does not support yet.",
-    );
+    expect(() => registered('f', 'httpTrigger', 'http', 'blob')).toThrow(/'f'.*binding 'blob'.*not support/);
   });
 
   it('for having no trigger', () => {
-    expect(() => registered('f', 'http')).toThrow("Function 'f' has no trigger.");
+    expect(() => registered('f', 'http')).toThrow(/'f'.*no trigger/);
   });
 });
 

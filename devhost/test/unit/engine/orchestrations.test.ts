@@ -165,7 +165,7 @@ describe('external events', () => {
   });
 
   it('leave an instance Running until a forgotten timer has fired', async () => {
-    const id = await engine.start('race', { ms: 500 });
+    const id = await engine.start('race', { ms: 1000 });
     await engine.raise(id, 'go');
     await until(() => said(`Instance ${id} (race): The orchestrator has returned but stays Running`));
     expect((await engine.status(id)).runtimeStatus).toBe('Running');

@@ -111,7 +111,7 @@ describe('retries', () => {
     expect(end?.Result).toContain('was ended by retryTimeoutInMilliseconds');
   });
 
-  it('left open by a Task.all whose failure is caught are warned of', async () => {
+  it('left open by a Task.all whose failure is caught make the host warn', async () => {
     const options = new df.RetryOptions(DAY, 3);
     const { warnings } = await simulate(
       function* (context) {
@@ -132,7 +132,7 @@ describe('retries', () => {
   });
 });
 
-it('retries left open by a Task.any are warned of when work follows', async () => {
+it('retries left open by a Task.any make the host warn when work follows', async () => {
   const { warnings } = await simulate(
     function* (context) {
       const retried = context.df.callActivityWithRetry('breaks', new df.RetryOptions(DAY, 3));

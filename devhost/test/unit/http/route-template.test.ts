@@ -17,11 +17,7 @@ describe('an ASP.NET route template', () => {
   });
 
   it('with an unknown constraint is refused by name', () => {
-    expect(() => paths('{n:range(1,2)}')).toThrow(
-      "Function 'f' has the route '{n:range(1,2)}', which this host cannot read.",
-    );
-    expect(() => paths('{n:decimal}')).toThrow(
-      "Function 'f' uses the route constraint 'decimal'; this host knows int, long, alpha, bool, guid.",
-    );
+    expect(() => paths('{n:range(1,2)}')).toThrow(/'f'.*'\{n:range\(1,2\)\}'/);
+    expect(() => paths('{n:decimal}')).toThrow(/'f'.*'decimal'.*int, long, alpha, bool, guid/);
   });
 });

@@ -21,6 +21,9 @@ export interface TestStack {
   ended(id: string): Promise<JobStatus>;
 }
 
+/** A look at a job is work for the stack, which is to score meanwhile. */
+const LOOK_MS = 250;
+
 /** One local stack, as `npm start` brings it up, for all tests of a file. */
 export function useStack({ emulateAzure = false } = {}): TestStack {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'scoring-test-'));
@@ -35,15 +38,16 @@ export function useStack({ emulateAzure = false } = {}): TestStack {
     stack.azure = started.azure ?? '';
     stack.storage = BlobServiceClient.fromConnectionString(started.storage);
     stack.client = createJobClient(started.url, undefined);
-    stack.ended = (id) =>
-      until(`the end of job ${id}`, async () => {
-        const status = await stack.client.status(id);
-        return status.state === 'running' || status.state === 'queued' ? undefined : status;
-      });
+    stack.ended = (id) => until(`the end of job ${id}`, () => endOf(stack, id), 60, LOOK_MS);
   });
   afterAll(async () => {
     await stop();
     rmSync(folder, { recursive: true, force: true });
   });
   return stack;
+}
+
+async function endOf(stack: TestStack, id: string): Promise<JobStatus | undefined> {
+  const status = await stack.client.status(id);
+  return status.state === 'running' || status.state === 'queued' ? undefined : status;
 }

@@ -9,10 +9,10 @@ import { type Deliver, runJob } from '../../support/in-process.js';
 import { FATAL, faultOf, type Kind, pick, randomOf } from '../../support/chaos/faults.js';
 import { containersOf, FRAMES, MODEL, scoredFrames, useWorld, VIDEO } from '../../support/chaos/world.js';
 
-/** `CHAOS_SEEDS=17,23` runs those only, `CHAOS_FIRST=1000` another hundred. */
-const RUNS = 100;
+/** `CHAOS_ROUNDS=1000` runs so many seeds, `CHAOS_FIRST=1001` others, and `CHAOS_SEEDS=17,23` those only. */
+const rounds = Number(process.env.CHAOS_ROUNDS ?? 100);
 const first = Number(process.env.CHAOS_FIRST ?? 1);
-const seeds = process.env.CHAOS_SEEDS?.split(',').map(Number) ?? Array.from({ length: RUNS }, (_, k) => first + k);
+const seeds = process.env.CHAOS_SEEDS?.split(',').map(Number) ?? Array.from({ length: rounds }, (_, k) => first + k);
 
 /** A busy machine takes its time. */
 const LONG = { timeout: 240_000 };

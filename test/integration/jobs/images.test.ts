@@ -7,15 +7,11 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { BatchReport } from '../../../src/activities/finish-job.js';
 import { downloadFolder, uploadFolder } from '../../../src/cli/client/folders.js';
 import type { FolderSummary } from '../../../src/cli/commands/score-folder.js';
-import type { AttemptResult } from '../../../src/container-contract/task.js';
-import { jobContainer, resultBlob, taskBlob, workContainer } from '../../../src/job-store/layout.js';
 import { paint } from '../../support/scorer/pictures.js';
 import { tinyModel } from '../../support/scorer/tiny-model.js';
 import { runCli } from '../../support/cli.js';
 import { tools } from '../../support/clip.js';
-import { processesWith } from '../../support/processes.js';
 import { useStack } from '../../support/stack.js';
-import { until } from '../../support/wait.js';
 
 const stack = useStack();
 const file = (...parts: string[]) => path.join(stack.folder, ...parts);
@@ -167,47 +163,4 @@ test('the command line takes a folder to predictions, tells how it went and name
   const csv = readFileSync(path.join(out, 'predictions.csv'), 'utf8').trim().split('\r\n');
   expect(csv).toHaveLength(1 + 2 * items.length);
   expect(csv[0]).toBe('item,rank,index,label,score');
-});
-
-test('a killed scorer of an image folder is followed by one that scores the missing images only', async () => {
-  const COUNT = 20;
-  const folder = file('slow');
-  mkdirSync(folder);
-  const frame = await sharp(paint(320, 180).data, { raw: { width: 320, height: 180, channels: 3 } })
-    .jpeg()
-    .toBuffer();
-  for (let index = 0; index < COUNT; index += 1) writeFileSync(path.join(folder, `${index}.jpg`), frame);
-  const id = await stack.client.start({
-    input: { images: await uploadFolder(stack.client, folder, '') },
-    model: 'starry-night',
-    output: { keepFrames: true },
-    batch: { size: COUNT, maxParallel: 1 },
-    retry: { maxAttempts: 2, firstDelaySeconds: 0 },
-  });
-  const etags = async () => {
-    const found = new Map<string, string>();
-    const work = stack.storage.getContainerClient(workContainer(id));
-    for await (const { name, properties } of work.listBlobsFlat({ prefix: 'scored/' }))
-      found.set(name, properties.etag);
-    return found;
-  };
-  const stored = await until('a few scored images', async () => {
-    const found = await etags().catch(() => new Map<string, string>());
-    return found.size >= 5 ? found : undefined;
-  });
-  const job = new Set(processesWith(`${jobContainer(id)}?`));
-  const [scorer] = processesWith(`TASK_BLOB=${taskBlob(0, 1)}`).filter((pid) => job.has(pid));
-  if (scorer === undefined) throw new Error('No scorer was found to kill.');
-  process.kill(scorer, 'SIGKILL');
-
-  expect(await stack.ended(id)).toMatchObject({ state: 'done', items: { total: COUNT, done: COUNT, failed: 0 } });
-  const final = await etags();
-  expect(final.size).toBe(COUNT);
-  for (const [name, etag] of stored) expect(final.get(name)).toBe(etag);
-  const blob = stack.storage.getContainerClient(jobContainer(id)).getBlobClient(resultBlob(0, 2));
-  const second = JSON.parse((await blob.downloadToBuffer()).toString()) as AttemptResult;
-  expect(second.done.length).toBeGreaterThan(0);
-  expect(second.done.length).toBeLessThanOrEqual(COUNT - stored.size);
-  await downloadFolder(stack.client, id, file('slow-painted'));
-  expect(readFileSync(file('slow-painted/19.png')).equals(readFileSync(file('slow-painted/0.png')))).toBe(true);
 });

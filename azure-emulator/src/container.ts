@@ -15,6 +15,22 @@ export interface ContainerSpec {
   memoryBytes: number;
 }
 
+/** Milliseconds that a container waits for its place and for its image before it starts. */
+export interface Delays {
+  waitMs: number;
+  pullMs: number;
+}
+
+/** A slow pull takes so many times as long. */
+export const SLOW = 10;
+
+/** Starts containers. */
+export interface Runtime {
+  delays: Delays;
+  /** Starts the image's entry point, or the spec's command; calls `ended` once, when the process is gone. */
+  start(spec: ContainerSpec, ended?: () => void): Container;
+}
+
 const MEMORY_CHECK_MS = 250;
 const PAGE_BYTES = 4096;
 
@@ -44,7 +60,7 @@ export class Container {
     this.#child.once('close', (code, signal) => {
       clearInterval(memoryCheck);
       this.finishedAt = new Date();
-      // As Docker reports it: a signal is told as 128 and its number; only SIGKILL matters here.
+      // As Docker reports a signal: 128 plus its number; only SIGKILL matters here.
       this.exitCode = this.#reported ?? code ?? (signal === 'SIGKILL' ? 137 : 143);
       ended();
     });
@@ -58,7 +74,7 @@ export class Container {
     return lines.slice(-most).join('\n');
   }
 
-  /** Lets the process live and do nothing any more. */
+  /** Stops the process without ending it. */
   hang(): void {
     this.#child.kill('SIGSTOP');
   }
@@ -71,7 +87,7 @@ export class Container {
     await this.#closed;
   }
 
-  /** Kills what uses more memory than it was given, as the kernel does it in Azure. Elsewhere than on Linux nobody looks. */
+  /** Kills a process that uses more memory than its request asks for, as the kernel does in Azure; on Linux only. */
   async #checkMemory(most: number): Promise<void> {
     const statm = await readFile(`/proc/${this.#child.pid}/statm`, 'utf8').catch(() => '');
     if (Number(statm.split(' ')[1] ?? 0) * PAGE_BYTES > most) await this.kill(137);

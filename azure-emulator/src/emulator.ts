@@ -1,15 +1,13 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { text } from 'node:stream/consumers';
-import { type Answer, refuse } from './answer.js';
-import { Apps, type AppsOptions } from './apps/apps.js';
-import { routeApps } from './apps/routes.js';
-import { Container } from './container.js';
-import { answerOf, type Fault, Faults } from './faults.js';
-import type { Delays, Runtime } from './group.js';
-import type { Quotas } from './limits.js';
-import { type Request, route } from './routes.js';
-import { Subscription } from './subscription.js';
+import { Apps, type AppsOptions } from './container-apps/apps.js';
+import { jobRoutes } from './container-apps/routes.js';
+import type { Quotas } from './container-instances/limits.js';
+import { groupRoutes } from './container-instances/routes.js';
+import { Subscription } from './container-instances/subscription.js';
+import { Container, type Delays, type Runtime } from './container.js';
+import { type Fault, Faults, type Refusal } from './faults.js';
+import { type Answer, readRequest, refuse, type Request, type Route, routerOf, send } from './http.js';
 
 /** A request and its answer, as they went over the wire. */
 export interface Exchange {
@@ -22,7 +20,7 @@ export interface EmulatorOptions {
   port: number;
   /** Program and arguments that stand for the image's entry point. */
   command: string[];
-  /** What any process of this machine needs, e.g. PATH. */
+  /** Environment that any process of this machine needs, e.g. PATH. */
   inherited: NodeJS.ProcessEnv;
   delays?: Delays;
   quotas?: Quotas;
@@ -55,8 +53,9 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   const runtime = createRuntime(options, containers);
   const azure = new Subscription(runtime, faults, options.quotas ?? QUOTAS);
   const apps = new Apps(runtime, faults, options.apps ?? APPS);
+  const route = routerOf({ ...groupRoutes(azure), ...jobRoutes(apps) });
   const server = createServer((incoming, outgoing) => {
-    serve({ azure, apps, faults }, incoming, outgoing, options.onExchange).catch((error: unknown) => {
+    serve({ azure, apps, faults, route }, incoming, outgoing, options.onExchange).catch((error: unknown) => {
       send(outgoing, refuse(500, 'InternalServerError', String(error)));
     });
   });
@@ -73,7 +72,7 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
       server.close();
       server.closeAllConnections();
       await Promise.all([...azure.groups.values(), ...apps.executions].map((each) => each.stop()));
-      // Also those that no group or execution leads to any more: lost ones, and ones that an eviction has just started again.
+      // Also those that no group or execution leads to any more: lost ones, and ones that just restarted after an eviction.
       while (containers.size > 0) await Promise.all([...containers].map((container) => container.kill()));
     },
   };
@@ -95,7 +94,9 @@ function createRuntime({ command, inherited, delays = DELAYS }: EmulatorOptions,
   };
 }
 
-type State = Pick<Emulator, 'azure' | 'apps' | 'faults'>;
+interface State extends Pick<Emulator, 'azure' | 'apps' | 'faults'> {
+  route: (request: Request) => Route | undefined;
+}
 
 async function serve(
   state: State,
@@ -103,12 +104,12 @@ async function serve(
   outgoing: ServerResponse,
   onExchange: EmulatorOptions['onExchange'],
 ): Promise<void> {
-  const request = await read(incoming);
+  const request = await readRequest(incoming);
   if (request.url.pathname.startsWith('/emulator/')) {
     send(outgoing, await control(state, request));
     return;
   }
-  const found = route(state.azure, request) ?? routeApps(state.apps, request);
+  const found = state.route(request);
   const fault = found ? state.faults.take(found.fault, found.subject ?? '') : undefined;
   const answer = await answerTo(found, fault);
   if (fault && 'cut' in fault) {
@@ -120,10 +121,15 @@ async function serve(
   onExchange?.({ request: { ...request, headers }, answer });
 }
 
-function answerTo(found: ReturnType<typeof route>, fault: Fault | undefined): Answer | Promise<Answer> {
+function answerTo(found: Route | undefined, fault: Fault | undefined): Answer | Promise<Answer> {
   if (!found) return refuse(404, 'InvalidResourceType', 'The emulator does not know this path.');
   if (fault && 'ignored' in fault) return { status: found.fault === 'STOP' ? 200 : 202 };
   return fault && 'code' in fault ? answerOf(fault) : found.run();
+}
+
+function answerOf(fault: Refusal): Answer {
+  const headers = fault.retryAfter === undefined ? undefined : { 'retry-after': String(fault.retryAfter) };
+  return refuse(fault.status, fault.code, fault.message ?? 'Asked for by the test.', headers);
 }
 
 /** What tests ask of the emulator itself: a fault to come, or the end of a container as if by itself. */
@@ -144,16 +150,4 @@ async function control({ azure, apps, faults }: State, { method, url, body }: Re
     await group?.stop();
   }
   return { status: 204 };
-}
-
-async function read(incoming: IncomingMessage): Promise<Request> {
-  const url = new URL(incoming.url ?? '/', `http://${incoming.headers.host ?? '127.0.0.1'}`);
-  const content = await text(incoming);
-  return { method: incoming.method ?? 'GET', url, body: content === '' ? undefined : (JSON.parse(content) as unknown) };
-}
-
-function send(outgoing: ServerResponse, { status, headers, body }: Answer): void {
-  const type = body === undefined ? {} : { 'content-type': 'application/json; charset=utf-8' };
-  outgoing.writeHead(status, { ...type, ...headers });
-  outgoing.end(body === undefined ? undefined : JSON.stringify(body));
 }

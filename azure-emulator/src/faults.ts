@@ -1,5 +1,4 @@
-import { type Answer, refuse } from './answer.js';
-import type { Mishap } from './mishap.js';
+import type { Container } from './container.js';
 
 /**
  * Requests that a fault can spoil. Container groups: PUT, GET, DELETE, LOGS. Container Apps: CREATE and JOB (the job resource made
@@ -9,9 +8,9 @@ export type FaultyRequest =
   'PUT' | 'GET' | 'DELETE' | 'LOGS' | 'USAGE' | 'RIGHTS' | 'JOB' | 'CREATE' | 'START' | 'LOOK' | 'STOP';
 
 interface Common {
-  /** Used up after so many requests; 1 unless it says otherwise. */
+  /** How many requests it spoils; 1 unless it says otherwise. */
   times?: number;
-  /** Only what this text occurs in: the name of a group, or the environment of an execution. */
+  /** Strikes only where this text occurs: in the name of a group, or in the environment of an execution. */
   of?: string;
 }
 
@@ -29,7 +28,7 @@ export type Fault =
   | Refusal
   /** The request does its work, but its answer never arrives: the connection is cut, or stays silent. */
   | (Common & { on: FaultyRequest; cut: true | 'silent' })
-  /** Accepted, and never done: groups are known that go on, billed, after their deletion. */
+  /** Azure accepts it and never does it: some groups are known to go on, billed, after their deletion. */
   | (Common & { on: 'DELETE' | 'STOP'; ignored: true })
   | GroupFault
   | ExecutionFault;
@@ -40,13 +39,24 @@ export type GroupFault = Common & { on: 'GROUP'; fate?: GroupFate; mishap?: Mish
 /** What happens to the next execution that is started. */
 export type ExecutionFault = Common & { on: 'EXECUTION'; fate?: ExecutionFate; mishap?: Mishap };
 
+/** What befalls a running container, so many milliseconds after its start. */
+export type Mishap = { afterMs: number } & (
+  | { kind: 'end'; exitCode: number }
+  /** It stops doing anything, and does not end. */
+  | { kind: 'hang' }
+  /** The platform forgets it. */
+  | { kind: 'lose' }
+  /** The platform evicts it and starts it again elsewhere. */
+  | { kind: 'restart' }
+);
+
 /** `no-capacity`: provisioning fails; `pull-error`: the image cannot be had; `never-starts`: stays Waiting for good. */
 export type GroupFate = 'never-starts' | 'pull-error' | 'no-capacity' | 'slow-pull';
 
 /** `never-starts`: no replica is ever assigned; `fails`: ends without having run; `twice`: one request starts two. */
 export type ExecutionFate = 'never-starts' | 'fails' | 'twice' | 'slow-pull';
 
-/** Faults in the order in which they were asked for. */
+/** Faults in the order in which the tests asked for them. */
 export class Faults {
   readonly #waiting: Fault[] = [];
 
@@ -54,7 +64,7 @@ export class Faults {
     this.#waiting.push({ ...fault });
   }
 
-  /** The next fault for such a request about `subject`, which is thereby spent. */
+  /** The next fault for such a request about `subject`; taking it uses it up. */
   take<On extends Fault['on']>(on: On, subject: string): Extract<Fault, { on: On }> | undefined {
     const index = this.#waiting.findIndex((fault) => fault.on === on && subject.includes(fault.of ?? ''));
     const fault = this.#waiting[index];
@@ -65,7 +75,13 @@ export class Faults {
   }
 }
 
-export function answerOf(fault: Refusal): Answer {
-  const headers = fault.retryAfter === undefined ? undefined : { 'retry-after': String(fault.retryAfter) };
-  return refuse(fault.status, fault.code, fault.message ?? 'Asked for by the test.', headers);
+/** Lets a mishap befall the container when its time comes; `lose` and `restart` are what the container's owner does then. */
+export function befall(container: Container, mishap: Mishap, lose: () => void, restart: () => void): NodeJS.Timeout {
+  const strike = () => {
+    if (container.finishedAt) return;
+    if (mishap.kind === 'hang') container.hang();
+    else if (mishap.kind === 'end') void container.kill(mishap.exitCode);
+    else void container.kill().then(mishap.kind === 'lose' ? lose : restart);
+  };
+  return setTimeout(strike, mishap.afterMs).unref();
 }

@@ -1,4 +1,4 @@
-import type { Group } from '../../../azure-emulator/src/group.js';
+import type { Group } from '../../../azure-emulator/src/container-instances/group.js';
 import { AGAIN, AWAY, type Cell, CHARGED, ONCE, playMatrix, THROTTLED } from '../../support/chaos/matrix.js';
 
 const CAPACITY = 'The requested resource is not available in the location at this moment.';

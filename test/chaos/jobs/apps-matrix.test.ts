@@ -1,4 +1,4 @@
-import type { Execution } from '../../../azure-emulator/src/apps/execution.js';
+import type { Execution } from '../../../azure-emulator/src/container-apps/execution.js';
 import { launchName } from '../../support/container-apps.js';
 import { AGAIN, AWAY, type Cell, CHARGED, ONCE, playMatrix, THROTTLED } from '../../support/chaos/matrix.js';
 

@@ -1,5 +1,4 @@
-import type { Fault } from '../../../azure-emulator/src/faults.js';
-import type { Mishap } from '../../../azure-emulator/src/mishap.js';
+import type { Fault, Mishap } from '../../../azure-emulator/src/faults.js';
 
 export type Kind = 'aci' | 'container-apps';
 

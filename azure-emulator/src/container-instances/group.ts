@@ -1,24 +1,8 @@
-import type { Container, ContainerSpec } from './container.js';
-import type { GroupFault } from './faults.js';
-import { befall } from './mishap.js';
+import { type Container, type Runtime, SLOW } from '../container.js';
+import { befall, type GroupFault } from '../faults.js';
 import type { ContainerState, GroupBody, GroupEvent } from './wire.js';
 
-/** Milliseconds that a group spends waiting and pulling its image before its container starts. */
-export interface Delays {
-  waitMs: number;
-  pullMs: number;
-}
-
-export interface Runtime {
-  delays: Delays;
-  /** Starts the image's entry point, or the spec's command; `ended` is called once, when the process is gone. */
-  start(spec: ContainerSpec, ended?: () => void): Container;
-}
-
-/** A slow pull takes so many times as long. */
-const SLOW = 10;
-
-/** One container group and its life, from PUT to DELETE; `lost` is called when the platform forgets it. */
+/** One container group and its life, from PUT to DELETE; it calls `lost` when the platform forgets it. */
 export class Group {
   provisioningState: 'Pending' | 'Creating' | 'Succeeded' | 'Failed' = 'Pending';
   readonly groupEvents: GroupEvent[] = [];

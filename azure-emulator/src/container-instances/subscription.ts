@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { type Answer, refuse } from './answer.js';
-import { type Faults } from './faults.js';
-import { Group, type Runtime } from './group.js';
+import type { Runtime } from '../container.js';
+import type { Faults } from '../faults.js';
+import { type Answer, refuse } from '../http.js';
+import { Group } from './group.js';
 import { Limits, type Quotas } from './limits.js';
 import { resourceId, viewGroup } from './view.js';
 import type { GroupBody } from './wire.js';

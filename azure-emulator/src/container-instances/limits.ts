@@ -1,7 +1,7 @@
-import { type Answer, refuse } from './answer.js';
+import { type Answer, refuse } from '../http.js';
 import type { Group } from './group.js';
 
-/** What a region holds, by the names of Azure's quotas. */
+/** How much a region holds, by the names of Azure's quotas. */
 export interface Quotas {
   ContainerGroups: number;
   StandardCores: number;

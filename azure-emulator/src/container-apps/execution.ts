@@ -1,10 +1,6 @@
-import type { Container } from '../container.js';
-import type { ExecutionFault } from '../faults.js';
-import type { Runtime } from '../group.js';
-import { befall } from '../mishap.js';
+import { type Container, type Runtime, SLOW } from '../container.js';
+import { befall, type ExecutionFault } from '../faults.js';
 import type { ExecutionTemplate, Status } from './wire.js';
-
-const SLOW = 10;
 
 /** One execution of a job and its life. */
 export class Execution {

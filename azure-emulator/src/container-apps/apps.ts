@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { type Answer, refuse } from '../answer.js';
+import type { Runtime } from '../container.js';
 import type { ExecutionFault, Faults } from '../faults.js';
-import type { Runtime } from '../group.js';
+import { type Answer, refuse } from '../http.js';
 import { Execution } from './execution.js';
 import { type JobPath, notFound, providers, viewExecution, viewJob } from './view.js';
 import type { ExecutionTemplate, JobBody } from './wire.js';

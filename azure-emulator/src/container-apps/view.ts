@@ -1,4 +1,4 @@
-import { type Answer, refuse } from '../answer.js';
+import { type Answer, refuse } from '../http.js';
 import type { Execution } from './execution.js';
 import type { JobBody } from './wire.js';
 

@@ -72,7 +72,8 @@ async function bench(work: Workload, storage: string, storagePid: number): Promi
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'bench-scorer-'));
 const widened = path.join(folder, 'changed.onnx');
-writeFileSync(widened, widenConvolutions(readFileSync(MODEL)));
+const model = readFileSync(MODEL);
+writeFileSync(widened, widenConvolutions(model) ?? model);
 const azurite = await startAzurite(folder, process.env);
 try {
   console.log(`${os.cpus()[0]?.model}, ${cores} cores, load ${os.loadavg()[0]?.toFixed(1)}`);

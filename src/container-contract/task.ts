@@ -87,6 +87,8 @@ export interface AttemptResult {
   times: ScorerTimes;
   /** ONNX Runtime execution provider that ran, e.g. `cpu`; of `auto` also why it is not a better one. */
   device: string;
+  /** Whether the model ran in its optimized form; when it should and did not, a clause that says why. Left out: no item was scored. */
+  optimized?: boolean | string;
   codec: 'sharp' | 'jimp';
   startedAt: string;
   endedAt: string;

@@ -17,7 +17,7 @@ export function completeCard(partial: PartialCard, model: ModelSignature, labelF
   const chosen = chooseInputs(partial, model);
   const input = completeInput(partial.input ?? {}, chosen.input, { channels: 'RGB', range: [0, 255] }, null);
   const style = chosen.style && completeInput(partial.style ?? {}, chosen.style, input, DEFAULTS.styleLongestSide);
-  const { description = '', constants } = partial;
+  const { description = '', constants, optimize } = partial;
   const batch = completeBatch(partial.batch, chosen.input);
   const output = completeOutput(partial.output ?? {}, model, input, labelFile);
   checkTiles(input, style, output);
@@ -27,6 +27,7 @@ export function completeCard(partial: PartialCard, model: ModelSignature, labelF
     style: style ?? null,
     ...(constants && { constants }),
     ...(batch !== undefined && { batch }),
+    ...(optimize && { optimize }),
     output,
   };
 }

@@ -58,6 +58,8 @@ const constants = z.record(z.string(), z.array(z.number()).min(1));
 
 /** Frames that are scored at a time. Default: 1. */
 const batch = z.int().min(1).max(64);
+/** `auto`: where a faster form of the network is known and gives the same results, it runs instead; `off`: never. Default: `auto`. */
+const optimize = z.enum(['auto', 'off']);
 
 // Outputs: a picture, or a file of another kind for each item
 
@@ -141,6 +143,7 @@ export const modelCardSchema = z.strictObject({
   style: imageInput.nullable(),
   constants: constants.optional(),
   batch: batch.optional(),
+  optimize: optimize.optional(),
   output: z.union([imageOutput, classesOutput, detectionsOutput, maskOutput, tensorOutput]),
 });
 
@@ -156,6 +159,7 @@ export const partialCardSchema = z.strictObject({
   style: partialInput.nullable().optional(),
   constants: constants.optional(),
   batch: batch.optional(),
+  optimize: optimize.optional(),
   output: z
     .discriminatedUnion('kind', [
       imageOutput.partial().extend({ kind: z.literal('image').optional() }),

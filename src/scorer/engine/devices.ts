@@ -17,6 +17,7 @@ export interface DeviceSession {
 /**
  * Loads a model for the device that was asked for; `auto` is CUDA where it can be used, else the CPU. WebGPU runs when asked
  * for only: nothing tells whether its driver is software that is slower than the CPU.
+ * @param loadOnCpu makes the session where no accelerator runs the model.
  * @throws JobError `user`: the model cannot be loaded, or the device cannot be used, with the reason.
  */
 export async function loadOnDevice(
@@ -24,8 +25,9 @@ export async function loadOnDevice(
   subject: string,
   device: Device,
   place: Place = {},
+  loadOnCpu = () => loadSession(model, subject, place),
 ): Promise<DeviceSession> {
-  const cpu = async () => ({ session: await loadSession(model, subject, place), device: 'cpu' });
+  const cpu = async () => ({ session: await loadOnCpu(), device: 'cpu' });
   if (device === 'cpu') return cpu();
   if (device === 'auto') return missingParts('cuda') === undefined ? tryCuda(model, subject, cpu, place) : cpu();
   const missing = missingParts(device);

@@ -40,6 +40,8 @@ export type EngineReply =
 /** What became of the frames, in their order, and the milliseconds they took together. */
 export interface ScoredFrames {
   outcomes: FrameOutcome[];
+  /** Whether the model ran in its optimized form; when it should and did not, a clause that says why. */
+  optimized: boolean | string;
   prepare: number;
   infer: number;
   finish: number;

@@ -1,7 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { JobError, messageOf } from '../../job/failure.js';
 import type { EngineReply, EngineRequest, FrameOutcome, LoadRequest, ScoreRequest } from './engine-protocol.js';
-import { loadModel, type LoadedModel } from './loaded-model.js';
+import { widenConvolutions } from '../onnx/wide-convolutions.js';
+import { createModelLoader, type LoadedModel } from './loaded-model.js';
 
 /**
  * The inference thread: `session.run` holds its thread for the whole inference, so it runs here and nothing else does.
@@ -10,6 +11,7 @@ if (parentPort === null) throw new Error('engine-worker.js runs as a worker thre
 const port = parentPort;
 /** 1 once the thread is to end: see `Engine.close`. */
 const closing: unknown = workerData;
+const loadModel = createModelLoader(widenConvolutions);
 let model: LoadedModel | undefined;
 /** Requests wait for one another: they share the input tensors. */
 let queue = Promise.resolve();

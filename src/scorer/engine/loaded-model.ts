@@ -1,5 +1,4 @@
 import type ort from 'onnxruntime-node';
-import { JobError, messageOf } from '../../job/failure.js';
 import { completeCard } from '../../model-card/complete-card.js';
 import type { ModelCard } from '../../model-card/schema.js';
 import type { ModelSignature } from '../../model-card/signature.js';
@@ -7,10 +6,20 @@ import { loadOnDevice } from './devices.js';
 import type { FrameOutput, FrameRequest, LoadRequest, ScoredFrames } from './engine-protocol.js';
 import { constantTensor, createFeeder } from '../tensors/feeder.js';
 import { planInput } from '../pictures/geometry.js';
-import { shorten } from './model-file.js';
 import { type Entry, outputNames, type Outputs, readOutput } from '../outputs/read-output.js';
 import { scoreFrames, type View } from './score-frames.js';
-import { signatureOf } from './session.js';
+import {
+  compareNetworks,
+  loadOptimized,
+  type Optimized,
+  type Optimizer,
+  pictureToCompare,
+} from './optimized-network.js';
+import { loadSession, runSession, signatureOf } from './session.js';
+import type { Picture } from '../pictures/picture.js';
+
+/** What error sentences call the model. */
+const SUBJECT = 'The model';
 
 /** One session and the tensors it is fed with. */
 export interface LoadedModel {
@@ -21,28 +30,52 @@ export interface LoadedModel {
   release(): Promise<void>;
 }
 
+/**
+ * Makes the function that loads models.
+ *
+ * On the CPU a model runs as `optimize` rewrites it, unless its card says `"optimize": "off"`. Before the first frame is scored, its outputs
+ * are compared with those of the model as its file says; when they differ, the file's own network takes over.
+ */
+export function createModelLoader(optimize: Optimizer): (request: LoadRequest) => Promise<LoadedModel> {
+  return (request) => loadModel(request, request.card.optimize === 'off' ? () => undefined : optimize);
+}
+
 /** @throws JobError `user`: the file is no model that can be run, the device cannot be used, or the card does not go with it. */
-export async function loadModel({
-  model,
-  card,
-  style,
-  threads,
-  gpu,
-  device: wanted,
-}: LoadRequest): Promise<LoadedModel> {
-  const { session, device } = await loadOnDevice(model, 'The model', wanted, { threads, gpu });
-  const signature = signatureOf(session);
+async function loadModel(request: LoadRequest, optimize: Optimizer): Promise<LoadedModel> {
+  const { card, style, threads, gpu } = request;
+  const network = await loadNetwork(request, optimize);
+  const signature = signatureOf(network.session);
   completeCard(card, signature);
   const constants = constantInputs(card, signature);
   if (style && card.style)
     constants[card.style.name] = createFeeder(card.style, batchOf(card.style.name, signature))([style]);
-  const feed = createFeeder(card.input, batchOf(card.input.name, signature));
-  const infer = createInference(session, card);
+  const createFeed = () => createFeeder(card.input, batchOf(card.input.name, signature));
+  const feed = createFeed();
+  let infer = createInference(network.session, card);
+  /** The model's file, until its optimized form has been compared with it. */
+  let uncompared = network.optimized === true ? request.model : undefined;
+
+  /** From now on runs the file's own network if the two differ on this picture. */
+  const compare = async (model: Uint8Array, picture: Picture) => {
+    const input = createFeed()([pictureToCompare(picture, card)]);
+    const own = await loadSession(model, SUBJECT, { threads, gpu });
+    const reason = await compareNetworks(own, network.session, { ...constants, [card.input.name]: input }, card);
+    const rejected = reason === undefined ? own : network.session;
+    if (reason !== undefined) {
+      network.session = own;
+      network.optimized = reason;
+      infer = createInference(own, card);
+    }
+    await rejected.release();
+  };
+
   return {
-    device,
+    device: network.device,
     score: async (frames) => {
       const spent = { prepare: 0, infer: 0, finish: 0 };
       const outcomes = await scoreFrames(frames, card, async (views) => {
+        if (uncompared && views[0]) await compare(uncompared, views[0].picture);
+        uncompared = undefined;
         const started = performance.now();
         const input = feed(views.map(({ picture }) => picture));
         const prepared = performance.now();
@@ -55,10 +88,27 @@ export async function loadModel({
         spent.finish += performance.now() - inferred;
         return read;
       });
-      return { outcomes, ...spent };
+      return { outcomes, optimized: network.optimized, ...spent };
     },
-    release: () => session.release(),
+    release: () => network.session.release(),
   };
+}
+
+interface Network {
+  session: ort.InferenceSession;
+  device: string;
+  optimized: Optimized;
+}
+
+async function loadNetwork({ model, device, threads, gpu }: LoadRequest, optimize: Optimizer): Promise<Network> {
+  const place = { threads, gpu };
+  let optimized: Optimized = false;
+  const loaded = await loadOnDevice(model, SUBJECT, device, place, async () => {
+    const network = await loadOptimized(model, SUBJECT, place, optimize);
+    ({ optimized } = network);
+    return network.session;
+  });
+  return { ...loaded, optimized };
 }
 
 function constantInputs(card: ModelCard, { inputs }: ModelSignature): Outputs {
@@ -94,26 +144,14 @@ function createInference(session: ort.InferenceSession, card: ModelCard): (feeds
     reusable = undefined;
     let outputs: Outputs;
     try {
-      outputs = await run(session, feeds, reuse?.outputs ?? names);
+      outputs = await runSession(session, feeds, reuse?.outputs ?? names);
     } catch (error) {
       if (reuse === undefined) throw error;
-      outputs = await run(session, feeds, names);
+      outputs = await runSession(session, feeds, names);
       // The same input size gave outputs of another size.
       shapesVary = true;
     }
     if (!shapesVary) reusable = { input, outputs };
     return outputs;
   };
-}
-
-async function run(session: ort.InferenceSession, feeds: Outputs, fetches: string[] | Outputs): Promise<Outputs> {
-  let given: ort.InferenceSession.OnnxValueMapType;
-  try {
-    given = Array.isArray(fetches) ? await session.run(feeds, fetches) : await session.run(feeds, fetches);
-  } catch (cause) {
-    throw new JobError('item', `the model failed: ${shorten(messageOf(cause))}`, { cause });
-  }
-  const outputs: Outputs = {};
-  for (const [name, value] of Object.entries(given)) if ('dims' in value) outputs[name] = value;
-  return outputs;
 }

@@ -1,8 +1,8 @@
 import os from 'node:os';
 import ort from 'onnxruntime-node';
 import type { ModelSignature, TensorSignature } from '../../model-card/signature.js';
-import { loadFailure, refuseNonModel } from './model-file.js';
-import { widenConvolutions } from '../onnx/wide-convolutions.js';
+import { JobError, messageOf } from '../../job/failure.js';
+import type { Outputs } from '../outputs/read-output.js';
 
 export interface Place {
   /** Of one inference on the CPU; undefined: one for each core. */
@@ -25,7 +25,7 @@ export async function loadSession(
 ): Promise<ort.InferenceSession> {
   refuseNonModel(model, subject);
   try {
-    return await ort.InferenceSession.create(provider === 'cpu' ? widenConvolutions(model) : model, {
+    return await ort.InferenceSession.create(model, {
       executionProviders: [provider === 'cuda' ? { name: provider, deviceId: gpu } : provider],
       intraOpNumThreads: threads ?? os.availableParallelism(),
       interOpNumThreads: 1,
@@ -43,6 +43,24 @@ export async function loadSession(
   }
 }
 
+/** @throws JobError `item`: the model cannot be run on these inputs. */
+export async function runSession(
+  session: ort.InferenceSession,
+  feeds: Outputs,
+  /** Names of the outputs wanted, or the tensors that take them. */
+  fetches: string[] | Outputs,
+): Promise<Outputs> {
+  let given: ort.InferenceSession.OnnxValueMapType;
+  try {
+    given = Array.isArray(fetches) ? await session.run(feeds, fetches) : await session.run(feeds, fetches);
+  } catch (cause) {
+    throw new JobError('item', `the model failed: ${shorten(messageOf(cause))}`, { cause });
+  }
+  const outputs: Outputs = {};
+  for (const [name, value] of Object.entries(given)) if ('dims' in value) outputs[name] = value;
+  return outputs;
+}
+
 export function signatureOf(session: ort.InferenceSession): ModelSignature {
   return { inputs: session.inputMetadata.map(tensorOf), outputs: session.outputMetadata.map(tensorOf) };
 }
@@ -50,4 +68,59 @@ export function signatureOf(session: ort.InferenceSession): ModelSignature {
 function tensorOf(metadata: ort.InferenceSession.ValueMetadata): TensorSignature {
   if (!metadata.isTensor) return { name: metadata.name, type: 'no tensor', shape: [] };
   return { name: metadata.name, type: metadata.type, shape: [...metadata.shape] };
+}
+
+/**
+ * Refuses, before the runtime sees them, files that are certainly no ONNX model.
+ * @param subject how the sentence calls the model, e.g. `The model "candy"`.
+ * @throws JobError `user`.
+ */
+function refuseNonModel(bytes: Uint8Array, subject: string): void {
+  if (bytes.byteLength === 0) throw new JobError('user', `${subject} is an empty file: export or download it again.`);
+  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 256))
+    .toString('latin1')
+    .trimStart();
+  if (/^(?:\xEF\xBB\xBF)?\s*<(?:!doctype|html|\?xml|head|!--)/i.test(start)) {
+    throw new JobError(
+      'user',
+      `${subject} is a web page and no ONNX model: download the file itself, not the page that shows it.`,
+    );
+  }
+  if (start.startsWith('version https://git-lfs')) {
+    throw new JobError(
+      'user',
+      `${subject} is a Git LFS pointer and not the model itself: fetch it with "git lfs pull".`,
+    );
+  }
+}
+
+/** The `user` failure for what ONNX Runtime said when it could not load a model. */
+function loadFailure(cause: unknown, subject: string): JobError {
+  return new JobError('user', `${subject} ${explain(messageOf(cause))}`, { cause });
+}
+
+function explain(message: string): string {
+  if (/protobuf parsing failed|does not have a graph/i.test(message)) {
+    return 'is cut off or no ONNX model: export or download it again.';
+  }
+  const unknown =
+    /No Op registered for (\S+)/.exec(message) ??
+    /Could not find an implementation for ([\w.]+)/.exec(message) ??
+    /(\S+)\(-?\d+\) is not a registered function\/op/.exec(message);
+  if (unknown?.[1] !== undefined) {
+    return `uses the operator ${unknown[1]}, which ONNX Runtime does not have: export it without that operator.`;
+  }
+  if (/external data|external initializer/i.test(message)) {
+    return 'keeps its weights in a second file: save it as a single .onnx file.';
+  }
+  if (/unsupported model IR version|opset \d+ is under development|official support for domain/i.test(message)) {
+    return 'is newer than this ONNX Runtime: export it with an older opset.';
+  }
+  return `cannot be loaded by ONNX Runtime: ${shorten(message)}`;
+}
+
+/** What ONNX Runtime said, without the path of the file and of its own source code, which tell a user nothing. */
+export function shorten(message: string): string {
+  const plain = message.replace(/^Load model from .*? failed:/, '').replace(/\/onnxruntime_src\/\S+ (?:.*?\) )?/g, '');
+  return plain.length > 300 ? `${plain.slice(0, 300)}…` : plain;
 }

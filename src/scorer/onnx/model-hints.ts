@@ -1,32 +1,27 @@
 import type { ModelHints } from '../../model-card/signature.js';
-import { type Field, messagesOf, partsOf, readFields, textOf } from './protobuf.js';
+import { parseModel } from './model-messages.js';
+import type { StringStringEntryProto } from './onnx_pb.js';
 
 /**
- * What a model file tells beside its signature: the image metadata that Windows ML defined, the texts that describe its
- * tensors, and the operators it is made of. Reads the fields it needs of `ModelProto` (onnx.proto3) and skips the rest.
+ * Reads what a model file says beside its signature: the image metadata that Windows ML defined, the texts that describe its
+ * tensors, and the operators it is made of.
  * @param bytes of a model that ONNX Runtime has loaded.
  */
 export function readHints(bytes: Uint8Array): ModelHints {
   const metadata: Record<string, string> = {};
-  const texts: string[] = [];
   const makers: Record<string, string> = {};
   const operators = new Set<string>();
-  const note = (entry: Field[]) => {
-    metadata[textOf(entry, 1)] = textOf(entry, 2);
+  const note = ({ key, value }: StringStringEntryProto) => {
+    metadata[key] = value;
   };
-  const describe = (value: Field[]) => {
-    texts.push(textOf(value, 3));
-    messagesOf(value, 4).forEach(note);
-  };
-  const model = readFields(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-  messagesOf(model, 14).forEach(note);
-  for (const graph of messagesOf(model, 7)) {
-    for (const node of messagesOf(graph, 1)) {
-      const operator = textOf(node, 4);
-      operators.add(operator);
-      for (const output of partsOf(node, 2)) makers[output.toString('utf8')] = operator;
-    }
-    for (const value of [...messagesOf(graph, 11), ...messagesOf(graph, 12)]) describe(value);
+  const model = parseModel(bytes);
+  model?.metadataProps.forEach(note);
+  for (const { opType, output } of model?.graph?.node ?? []) {
+    operators.add(opType);
+    for (const name of output) makers[name] = opType;
   }
-  return { metadata, texts: texts.filter((line) => line !== ''), makers, operators: [...operators] };
+  const tensors = [...(model?.graph?.input ?? []), ...(model?.graph?.output ?? [])];
+  for (const { metadataProps } of tensors) metadataProps.forEach(note);
+  const texts = tensors.map(({ docString }) => docString).filter((text) => text !== '');
+  return { metadata, texts, makers, operators: [...operators] };
 }

@@ -1,12 +1,13 @@
-import { constantNode, floatsOf, operatorNode } from './onnx-nodes.js';
-import { bytesField, type Field, messagesOf, numbersOf, partsOf, readFields, textOf, writeFields } from './protobuf.js';
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { constantNode, floatsOf, operatorNode, parseModel } from './model-messages.js';
+import { type GraphProto, ModelProtoSchema, type NodeProto, TensorHeadProtoSchema } from './onnx_pb.js';
 
 /** Channels that ONNX Runtime's convolutions compute together, with AVX-512 and with AVX2; it fills up what a model lacks. */
 const CHANNELS_AT_ONCE = [16, 8];
 /** `Slice` takes its bounds as inputs from this opset on; before, `DynamicSlice` does, which ONNX Runtime still has. */
-const SLICE_BY_INPUTS = 10;
+const SLICE_BY_INPUTS = 10n;
 /** From this version of the format on, a tensor that is listed as an input is only its default value. */
-const DEFAULTS_ARE_INPUTS = 4;
+const DEFAULTS_ARE_INPUTS = 4n;
 /** What another shape of a convolution must save to be worth its rearranging. */
 const WORTH = 0.75;
 
@@ -23,50 +24,49 @@ interface Convolution {
   bias: Float32Array;
 }
 
+/** A tensor that is part of the model: its shape, and its values as the bytes of a `TensorProto`. */
+interface Constant {
+  shape: number[];
+  bytes: Uint8Array;
+}
+
 /**
- * The model with its convolutions to few channels, such as the last one of a network that paints, made to compute the channels of
- * `block` x `block` pixels as so many channels of one: the same products, summed in another order. On CPUs ONNX Runtime
- * computes 8 or 16 channels at once and throws away what is too much, most of the work for the 3 of a picture.
- * The answers differ by rounding only, while the values are finite (docs/benchmarks.md shows what is gained); a model without such a
- * convolution is given back as it is, and so are bytes that are no model.
+ * Rewrites convolutions to few channels, such as the last one of a network that paints: they compute the channels of
+ * `block` x `block` pixels as so many channels of one pixel. The products are the same and are summed in another order. On CPUs ONNX Runtime
+ * computes 8 or 16 channels at once and throws away what the model does not have, which is most of the work for the 3 of a picture.
+ * The answers differ by rounding only, while the values are finite; docs/benchmarks.md shows what is gained.
+ * @param model the bytes of an ONNX file.
+ * @returns undefined when the model has no such convolution, and when the bytes are no model.
  */
-export function widenConvolutions(model: Uint8Array): Uint8Array {
-  try {
-    return widen(Buffer.from(model.buffer, model.byteOffset, model.byteLength)) ?? model;
-  } catch (error) {
-    // What is no model, ONNX Runtime says in its own words.
-    if (error instanceof RangeError) return model;
-    throw error;
-  }
-}
-
-function widen(bytes: Buffer): Buffer | undefined {
-  const model = readFields(bytes);
-  const operators = messagesOf(model, 8);
-  const opset = operators.find((set) => ['', 'ai.onnx'].includes(textOf(set, 1)));
-  const slice = (numbersOf(opset ?? [], 2)[0] ?? 1) < SLICE_BY_INPUTS ? 'DynamicSlice' : 'Slice';
-  const replaceable = (numbersOf(model, 1)[0] ?? 0) >= DEFAULTS_ARE_INPUTS;
+export function widenConvolutions(model: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
+  const message = parseModel(model);
+  if (message?.graph === undefined) return undefined;
+  const { graph } = message;
+  const opset = message.opsetImport.find(({ domain }) => domain === '' || domain === 'ai.onnx')?.version ?? 1n;
+  const slice = opset < SLICE_BY_INPUTS ? 'DynamicSlice' : 'Slice';
+  const constants = constantsOf(graph, message.irVersion >= DEFAULTS_ARE_INPUTS);
   let found = false;
-  const changed = model.map((field) => {
-    if (field.number !== 7) return field;
-    const graph = readFields(field.payload);
-    const constants = constantsOf(graph, replaceable);
-    const nodes = graph.flatMap((part) => {
-      const convolution = part.number === 1 ? readConvolution(readFields(part.payload), constants) : undefined;
-      if (convolution === undefined) return part;
-      found = true;
-      return inBlocks(convolution, slice).map((node) => bytesField(1, writeFields(node)));
-    });
-    return bytesField(7, writeFields(nodes));
+  graph.node = graph.node.flatMap((node) => {
+    const convolution = readConvolution(node, constants);
+    if (convolution === undefined) return node;
+    found = true;
+    return inBlocks(convolution, slice);
   });
-  return found ? writeFields(changed) : undefined;
+  return found ? toBinary(ModelProtoSchema, message) : undefined;
 }
 
-/** Tensors of the graph that no input can replace, by name. */
-function constantsOf(graph: Field[], replaceable: boolean): Map<string, Field[]> {
-  const inputs = new Set(replaceable ? messagesOf(graph, 11).map((input) => textOf(input, 1)) : []);
-  const tensors = messagesOf(graph, 5);
-  return new Map(tensors.map((tensor) => [textOf(tensor, 8), tensor] as const).filter(([name]) => !inputs.has(name)));
+/**
+ * The tensors of the graph, by name, without those that an input can replace.
+ * @param replaceable whether a tensor that is also an input is only its default value.
+ */
+function constantsOf({ initializer, input }: GraphProto, replaceable: boolean): Map<string, Constant> {
+  const constants = new Map<string, Constant>();
+  for (const bytes of initializer) {
+    const { name, dims } = fromBinary(TensorHeadProtoSchema, bytes);
+    constants.set(name, { shape: dims.map(Number), bytes });
+  }
+  if (replaceable) for (const { name } of input) constants.delete(name);
+  return constants;
 }
 
 /** How many rows and columns of pixels to compute at once; undefined where one at a time is as good. */
@@ -83,25 +83,30 @@ function effort([channels, , rows, columns]: Convolution['shape'], block: number
   return ((rows + block - 1) * (columns + block - 1) * filled) / block ** 2;
 }
 
-/** A two-dimensional convolution that is worth it, without strides, dilations and groups, its weights in the file; else undefined. */
-function readConvolution(node: Field[], constants: Map<string, Field[]>): Convolution | undefined {
-  if (textOf(node, 4) !== 'Conv' || textOf(node, 7) !== '') return undefined;
-  const attributes = new Map(messagesOf(node, 5).map((attribute) => [textOf(attribute, 1), attribute]));
-  const list = (name: string) => numbersOf(attributes.get(name) ?? [], 8);
-  const group = numbersOf(attributes.get('group') ?? [], 3)[0] ?? 1;
-  if (group !== 1 || [...list('strides'), ...list('dilations')].some((value) => value !== 1)) return undefined;
-  const [input = '', kernel = '', added = ''] = partsOf(node, 1).map(String);
-  const tensor = constants.get(kernel) ?? [];
-  const [channels, depth, rows, columns, more] = numbersOf(tensor, 1);
-  if (!channels || !depth || !rows || !columns || more !== undefined) return undefined;
+/**
+ * Reads a two-dimensional convolution that is worth rewriting.
+ * @returns undefined for all other nodes: with strides, dilations or groups, or with weights that are not constants in the file.
+ */
+function readConvolution(node: NodeProto, constants: Map<string, Constant>): Convolution | undefined {
+  if (node.opType !== 'Conv' || node.domain !== '') return undefined;
+  const attributes = new Map(node.attribute.map((attribute) => [attribute.name, attribute]));
+  const list = (name: string) => (attributes.get(name)?.ints ?? []).map(Number);
+  const group = attributes.get('group')?.i ?? 1n;
+  if (group !== 1n || [...list('strides'), ...list('dilations')].some((value) => value !== 1)) return undefined;
+  const [input = '', kernel = '', added = ''] = node.input;
+  const tensor = constants.get(kernel);
+  const [channels, depth, rows, columns, more] = tensor?.shape ?? [];
+  if (!tensor || !channels || !depth || !rows || !columns || more !== undefined) return undefined;
   const shape: Convolution['shape'] = [channels, depth, rows, columns];
   const block = bestBlock(shape);
   if (block === undefined) return undefined;
-  const weights = floatsOf(tensor);
-  const bias = added === '' ? new Float32Array(channels) : floatsOf(constants.get(added) ?? []);
+  const weights = floatsOf(tensor.bytes);
+  const biasTensor = constants.get(added);
+  const bias = added === '' ? new Float32Array(channels) : biasTensor && floatsOf(biasTensor.bytes);
   if (!weights || !bias) return undefined;
-  const pads = padsOf(textOf(attributes.get('auto_pad') ?? [], 4), list('pads'), rows, columns);
-  return { input, output: textOf(node, 2), shape, pads, block, weights, bias };
+  const autoPad = Buffer.from(attributes.get('auto_pad')?.s ?? []).toString();
+  const pads = padsOf(autoPad, list('pads'), rows, columns);
+  return { input, output: node.output[0] ?? '', shape, pads, block, weights, bias };
 }
 
 function padsOf(auto: string, given: number[], rows: number, columns: number): Convolution['pads'] {
@@ -116,7 +121,7 @@ function padsOf(auto: string, given: number[], rows: number, columns: number): C
  * The same convolution, `block` x `block` pixels at a time: one with that stride and a kernel that reaches over all of them, whose
  * channels are then laid out as pixels. The last row and column reach over the edge and are cut off again.
  */
-function inBlocks({ input, output, shape, pads, block, weights, bias }: Convolution, slice: string): Field[][] {
+function inBlocks({ input, output, shape, pads, block, weights, bias }: Convolution, slice: string): NodeProto[] {
   const [channels, depth, rows, columns] = shape;
   const [high, broad] = [rows + block - 1, columns + block - 1];
   const wide = new Float32Array(block ** 2 * channels * depth * high * broad);

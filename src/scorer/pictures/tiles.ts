@@ -38,7 +38,7 @@ function spans(length: number, tile: number, overlap: number): Span[] {
   }));
 }
 
-export function cutTile(frame: Picture, { left, top, width, height }: Tile): Picture {
+export function cutTile(frame: Picture, { left, top, width, height }: Omit<Tile, 'across' | 'down'>): Picture {
   if (width === frame.width && height === frame.height) return frame;
   const data = new Uint8Array(width * height * 3);
   for (let y = 0; y < height; y += 1) {

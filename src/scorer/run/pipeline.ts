@@ -23,7 +23,7 @@ export interface PipelineParts {
   engine: EnginePool;
   card: ModelCard;
   tally: Tally;
-  /** Told about each failed item. */
+  /** Told about each failed item, and about a model that does not run as it should. */
   warn: (sentence: string) => void;
 }
 
@@ -41,7 +41,10 @@ export async function scoreItems(
 ): Promise<void> {
   const { engine, tally, card } = parts;
   const { batch = 1 } = card;
-  const batches = new MicroBatches(engine, batch, items.length, ({ prepare, infer, finish }) => {
+  const batches = new MicroBatches(engine, batch, items.length, ({ prepare, infer, finish, optimized }) => {
+    if (typeof optimized === 'string' && tally.optimized !== optimized)
+      parts.warn(`the model runs without the optimization of its network: ${optimized}`);
+    if (typeof tally.optimized !== 'string') tally.optimized = optimized;
     tally.timings.prepare += prepare;
     tally.timings.infer += infer;
     tally.timings.finish += finish;

@@ -30,6 +30,8 @@ export class Tally {
   readonly startedAt: string;
   readonly times: ScorerTimes = {};
   device = 'none';
+  /** Of several sessions the one that is worst off. */
+  optimized: AttemptResult['optimized'];
   codec: AttemptResult['codec'] = 'sharp';
   phase: Phase = 'starting';
   #lastItemAt: string;
@@ -91,7 +93,7 @@ export class Tally {
 
   result(outcome: AttemptResult['outcome'], failure: AttemptResult['failure']): AttemptResult {
     const { jobId, batch, attempt } = this.task;
-    const { done, skipped, failed, timings, times, device, codec, startedAt } = this;
+    const { done, skipped, failed, timings, times, device, optimized, codec, startedAt } = this;
     const endedAt = new Date().toISOString();
     return {
       jobId,
@@ -105,6 +107,7 @@ export class Tally {
       timings,
       times,
       device,
+      optimized,
       codec,
       startedAt,
       endedAt,

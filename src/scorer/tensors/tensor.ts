@@ -50,6 +50,16 @@ export function valuesOf(tensor: OutputTensor): TensorValues {
 }
 
 /**
+ * The values of a tensor as plain numbers, whatever their type.
+ * @throws JobError `item`: the model gave texts.
+ */
+export function numbersOf({ type, dims, data }: OutputTensor): ArrayLike<number> {
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array) return Array.from(data, Number);
+  if (type === 'float16' || !ArrayBuffer.isView(data)) return valuesOf({ type, dims, data });
+  return data;
+}
+
+/**
  * The part of an output that belongs to one of the pictures that were scored together.
  * @param count how many they were, the ones that only fill up included.
  * @throws JobError `item`: the output is not divided by pictures; gives its shape.

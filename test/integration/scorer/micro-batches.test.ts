@@ -63,7 +63,7 @@ describe('MicroBatches', () => {
         const outcomes = frames.map(
           ({ frame }) => ({ ok: true, output: { kind: 'picture', picture: frame } }) as const,
         );
-        return Promise.resolve({ outcomes, prepare: 0, infer: 0, finish: 0 });
+        return Promise.resolve({ outcomes, optimized: false, prepare: 0, infer: 0, finish: 0 });
       },
     };
     return { sizes, batches: new MicroBatches(engine, size, expected, () => undefined) };

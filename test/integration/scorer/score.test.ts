@@ -70,6 +70,7 @@ describe.each(['sharp', 'jimp'] as const)('a batch, pictures by %s', (name) => {
       skipped: [],
       failed: [],
       device: 'cpu',
+      optimized: true,
       codec: name,
     });
     expect(result.done.toSorted()).toEqual(['0', '1', '2', '3', '4', '5']);

@@ -1,21 +1,15 @@
 import { describe, expect, inject, it } from 'vitest';
-import { completeCard } from '../../../src/model-card/complete-card.js';
 import type { ModelCard, PartialCard } from '../../../src/model-card/schema.js';
 import type { AttemptResult } from '../../../src/container-contract/task.js';
-import { loadModel } from '../../../src/scorer/engine/loaded-model.js';
 import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
 import { ScorerJob } from '../../support/scorer/harness.js';
+import { cardFor, load, request } from '../../support/scorer/one-model.js';
 import { paint, psnr } from '../../support/scorer/pictures.js';
 import { tinyModel } from '../../support/scorer/tiny-model.js';
 
 const codec = createSharpCodec();
 const frame = paint(61, 43);
 const FREE = ['b', 3, 'h', 'w'];
-
-/** The card for a model from `x` to `y` of one shape. */
-function cardFor(card: PartialCard, shape: (number | string)[], type = 'float32'): ModelCard {
-  return completeCard(card, { inputs: [{ name: 'x', type, shape }], outputs: [{ name: 'y', type, shape }] });
-}
 
 /** One frame through a scorer with a one-operator model. */
 async function score(model: Buffer, card: ModelCard): Promise<{ result: AttemptResult; job: ScorerJob }> {
@@ -34,10 +28,9 @@ describe('a model that changes nothing gives the frame back', () => {
     ['two at a time', {}, [2, 3, 43, 61], 'float32'],
   ])('%s', async (_what, partial, shape, type) => {
     const card = cardFor(partial, shape, type);
-    const bytes = new Uint8Array(tinyModel({ operator: 'Identity', shape, type }));
-    const model = await loadModel({ kind: 'load', model: bytes, card, style: undefined, threads: 1, device: 'cpu' });
+    const model = await load(tinyModel({ operator: 'Identity', shape, type }), card);
     for (const time of ['first', 'second'])
-      expect((await model.score([{ frame, original: frame }])).outcomes, time).toEqual([
+      expect((await model.score([request(frame)])).outcomes, time).toEqual([
         { ok: true, output: { kind: 'picture', picture: frame } },
       ]);
     await model.release();

@@ -1,5 +1,13 @@
-/** ONNX element types. */
-const TYPES = { float32: 1, uint8: 2, float16: 10 };
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import {
+  type GraphProtoSchema,
+  ModelProtoSchema,
+  TensorProto_DataType as DataType,
+  type ValueInfoProtoSchema,
+} from '../../../src/scorer/onnx/onnx_pb.js';
+import { operatorNode } from '../../../src/scorer/onnx/model-messages.js';
+
+const TYPES = { float32: DataType.FLOAT, uint8: DataType.UINT8, float16: DataType.FLOAT16 };
 
 interface TinyModel {
   /** The one operator, e.g. `Identity`. */
@@ -12,33 +20,34 @@ interface TinyModel {
 
 /** The bytes of an ONNX model with one operator, from the input `x` to the output `y` of the same shape. */
 export function tinyModel({ operator, shape, type = 'float32', attributes = {} }: TinyModel): Buffer {
-  const lists = Object.entries(attributes).map(([name, values]) =>
-    field(5, Buffer.concat([text(1, name), ...values.map((value) => varint(8, value)), varint(20, 7)])),
-  );
-  const node = Buffer.concat([text(1, 'x'), text(2, 'y'), text(4, operator), ...lists]);
-  const dimensions = shape.map((size) => field(1, typeof size === 'number' ? varint(1, size) : text(2, size)));
-  const tensor = Buffer.concat([varint(1, TYPES[type]), field(2, Buffer.concat(dimensions))]);
-  const value = (name: string) => Buffer.concat([text(1, name), field(2, field(1, tensor))]);
-  const graph = Buffer.concat([field(1, node), text(2, 'tiny'), field(11, value('x')), field(12, value('y'))]);
-  return Buffer.concat([varint(1, 7), field(7, graph), field(8, varint(2, 13))]);
+  return modelFile({
+    node: [operatorNode(operator, ['x'], 'y', attributes)],
+    input: [tensorInfo('x', shape, type)],
+    output: [tensorInfo('y', shape, type)],
+  });
 }
 
-function varint(tag: number, value: number): Buffer {
-  return Buffer.concat([number(tag << 3), number(value)]);
+/** The bytes of an ONNX model with this graph. `version` is that of the format, `opset` that of the operators. */
+export function modelFile(graph: MessageInitShape<typeof GraphProtoSchema>, { version = 7, opset = 13 } = {}): Buffer {
+  const model = create(ModelProtoSchema, {
+    irVersion: BigInt(version),
+    opsetImport: [{ version: BigInt(opset) }],
+    graph: { name: 'tiny', ...graph },
+  });
+  return Buffer.from(toBinary(ModelProtoSchema, model));
 }
 
-function text(tag: number, value: string): Buffer {
-  return field(tag, Buffer.from(value));
-}
-
-function field(tag: number, bytes: Buffer): Buffer {
-  return Buffer.concat([number((tag << 3) | 2), number(bytes.length), bytes]);
-}
-
-function number(value: number): Buffer {
-  const bytes: number[] = [];
-  for (let rest = value; ; rest >>>= 7) {
-    if (rest < 128) return Buffer.from([...bytes, rest]);
-    bytes.push((rest & 127) | 128);
-  }
+/** Name, type and shape of an input or output; texts are free dimensions. */
+export function tensorInfo(
+  name: string,
+  shape: (number | string)[],
+  type: keyof typeof TYPES = 'float32',
+): MessageInitShape<typeof ValueInfoProtoSchema> {
+  const dim = shape.map((size) => ({
+    value:
+      typeof size === 'number'
+        ? { case: 'dimValue' as const, value: BigInt(size) }
+        : { case: 'dimParam' as const, value: size },
+  }));
+  return { name, type: { value: { case: 'tensorType', value: { elemType: TYPES[type], shape: { dim } } } } };
 }

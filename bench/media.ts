@@ -88,13 +88,19 @@ async function through(clip: string, video: VideoFacts, jobId: string): Promise<
   await Promise.all([work, job, inbox].map((container) => container.createIfNotExists()));
   await inbox.getBlockBlobClient('clip.mp4').uploadFile(clip);
   const spec = parseSpec(JSON.stringify({ input: { video: `${INBOX}/clip.mp4` }, model: 'none' }));
-  await writeJson(job, RESOLVED_JOB, { jobId, spec, video, output: 'outbox/clip.mp4' });
+  await writeJson(job, RESOLVED_JOB, {
+    jobId,
+    spec,
+    video,
+    chunkFrames: video.framesEstimate,
+    output: 'outbox/clip.mp4',
+  });
   const ports = { storage, media, tempFolder: folder };
   const split = await timed(() => createSplitVideo(ports)({ jobId, chunks: 1 }));
   const frames = video.framesEstimate;
   const indices = Array.from({ length: frames }, (_, index) => index);
   await pMap(indices, (index) => score(work, index), { concurrency: 6 });
-  const stitch = await timed(() => createStitchVideo(ports)({ jobId, frames, chunkFrames: Infinity }));
+  const stitch = await timed(() => createStitchVideo(ports)({ jobId }));
   await work.delete();
   return [split, stitch];
 }

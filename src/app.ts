@@ -18,10 +18,9 @@ import { readSealingKey } from './storage/sealing-key.js';
 import { isPlatformError, openStorage } from './storage/storage.js';
 import { createCancelJob } from './triggers/cancel-job.js';
 import { createCreateUpload } from './triggers/create-upload.js';
-import { createGetFile } from './triggers/get-file.js';
-import { createListFiles } from './triggers/list-files.js';
 import { createGetJob } from './triggers/get-job.js';
-import { findJob } from './triggers/find-job.js';
+import { createGetFile, createListFiles } from './triggers/job-files.js';
+import { findJob } from './triggers/jobs.js';
 import { createStartJob } from './triggers/start-job.js';
 import { createSweep } from './triggers/sweep.js';
 
@@ -47,14 +46,10 @@ const ports = {
   bundledModels: config.bundledModels,
 };
 
-df.app.orchestration('scoreJob', scoreJob);
-df.app.orchestration('scoreLane', scoreLane);
-df.app.orchestration('scoreBatch', scoreBatch);
-df.app.orchestration('chunkLane', chunkLane);
+for (const { name, run } of [scoreJob, scoreLane, scoreBatch, chunkLane]) df.app.orchestration(name, run);
 
-for (const [name, activity] of Object.entries<(input: never) => Promise<object>>(createActivities(ports))) {
+for (const [name, activity] of Object.entries(createActivities(ports)))
   df.app.activity(name, { handler: returnFailure(name, activity, isPlatformError) });
-}
 
 const durableClient = [df.input.durableClient()];
 const http = { authLevel: 'function' } as const;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { cardOf, ScorerJob, startScorer } from '../../test/support/scorer/harness.js';
-import type { AttemptResult } from '../../src/container-contract/task.js';
+import type { AttemptResult } from '../../src/container-contract/result.js';
 import type { Layout, Workload } from './workload.js';
 
 export interface EndToEnd {

@@ -1,12 +1,11 @@
-import { Readable } from 'node:stream';
 import type { BlobClient } from '@azure/storage-blob';
 import pMap, { pMapIterable } from 'p-map';
-import { type ListedItem, LIST_LENGTH, placeOf } from '../job/item-list.js';
-import { jobOf, predictionsPart, scoredBlob, type ScoredFormat, splitPath, workOf } from '../job-store/layout.js';
+import { type ListedItem, LIST_LENGTH } from '../job/item-list.js';
+import { scoredBlob, type ScoredFormat, splitPath, workOf } from '../job-store/layout.js';
 import { blobSas, readText, type Storage } from '../storage/storage.js';
 import { listScored } from '../job-store/batch-state.js';
-import type { CollectInput, CollectResult } from './inputs.js';
 import { readListed, scoredEnding } from '../job-store/items.js';
+import { writePredictionsPart } from '../job-store/predictions.js';
 import type { Ports } from './ports.js';
 import { type ImagesJob, readImagesJob } from '../job-store/resolved-job.js';
 import { createStageProgress } from '../job-store/stage-progress.js';
@@ -15,7 +14,18 @@ const TRANSFERS = 32;
 /** Blob storage copies more than this in the background only, which takes more requests. */
 const COPIED_AT_ONCE_BYTES = 256 * 1024 * 1024;
 const COPY_MS = 3_600_000;
-const STREAM_BUFFER_BYTES = 4 * 1024 * 1024;
+
+export interface CollectInput {
+  jobId: string;
+  /** Index of the first item, which is the first of an item list, and how many there are. */
+  first: number;
+  count: number;
+}
+
+export interface CollectedItems {
+  /** Of what was stored below the output prefix. */
+  bytes: number;
+}
 
 /** An item with an output: where it was scored to and where it goes. */
 interface Found extends ListedItem {
@@ -28,9 +38,9 @@ interface Found extends ListedItem {
  * of each item goes into one part of the predictions for each item list. Items without an output are left out.
  */
 export function createCollectItems({ storage }: Pick<Ports, 'storage'>) {
-  return async ({ jobId, first, count }: CollectInput): Promise<CollectResult> => {
+  return async ({ jobId, first, count }: CollectInput): Promise<CollectedItems> => {
     const job = await readImagesJob(storage, jobId);
-    const progress = createStageProgress(jobOf(storage, jobId), 'collect');
+    const progress = createStageProgress(storage, jobId, 'collect');
     const { container } = splitPath(job.output);
     await storage.media.getContainerClient(container).createIfNotExists();
     let bytes = 0;
@@ -62,7 +72,7 @@ async function collectList(storage: Storage, job: ImagesJob, { first, count, rep
     return bytes === undefined ? [] : [{ ...item, index: first + k, bytes }];
   });
   if (ending === 'json') {
-    await writePart(storage, job, first, recordLines(storage, job, found, report));
+    await writePredictionsPart(storage, job.jobId, first, recordLines(storage, job, found, report));
     return 0;
   }
   const copyOne = async (item: Found) => {
@@ -71,7 +81,7 @@ async function collectList(storage: Storage, job: ImagesJob, { first, count, rep
   };
   await pMap(found, copyOne, { concurrency: TRANSFERS });
   const { kind = 'image' } = job.card.output;
-  if (kind !== 'image') await writePart(storage, job, first, fileLines(found, ending));
+  if (kind !== 'image') await writePredictionsPart(storage, job.jobId, first, fileLines(found, ending));
   return found.reduce((total, { bytes }) => total + bytes, 0);
 }
 
@@ -92,17 +102,6 @@ async function* recordLines(
 
 function* fileLines(found: Found[], ending: ScoredFormat): Generator<string> {
   for (const { name, output } of found) yield `${JSON.stringify({ item: name, file: `${output}.${ending}` })}\n`;
-}
-
-/** Whole or not at all: a stream becomes a blob once it has ended. */
-async function writePart(
-  storage: Storage,
-  { jobId }: ImagesJob,
-  first: number,
-  lines: Iterable<string> | AsyncIterable<string>,
-): Promise<void> {
-  const part = workOf(storage, jobId).getBlockBlobClient(predictionsPart(placeOf(first).list));
-  await part.uploadStream(Readable.from(lines, { objectMode: false }), STREAM_BUFFER_BYTES, 2);
 }
 
 /** Copies within the storage account: no byte comes by here. */

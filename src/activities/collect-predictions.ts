@@ -1,25 +1,28 @@
-import { Readable } from 'node:stream';
-import { JobError } from '../job/failure.js';
-import { placeOf } from '../job/item-list.js';
 import { csvHeader, csvLines, type Prediction, type PredictionKind } from '../job/predictions.js';
-import { PREDICTIONS_CSV, PREDICTIONS_JSONL, predictionsPart, splitPath, workOf } from '../job-store/layout.js';
-import { isNotFound, type Storage } from '../storage/storage.js';
-import type { StitchResult } from './inputs.js';
-import type { Ports } from './ports.js';
+import { PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../job-store/layout.js';
+import { deliverTable, readPredictions } from '../job-store/predictions.js';
 import { type ImagesJob, readImagesJob } from '../job-store/resolved-job.js';
+import type { Ports } from './ports.js';
 
-const STREAM_BUFFER_BYTES = 4 * 1024 * 1024;
+export interface CollectedPredictions {
+  /** Prefix of all outputs of the job in the media account. */
+  output: string;
+  /** Of the tables. */
+  bytes: number;
+}
 
-/** Joins the parts of the predictions, in the order of the items, into a JSONL and a CSV file. Pictures have none. */
+/** Joins the parts of the predictions, in the order of the items, into a JSONL and a CSV file. Images have none. */
 export function createCollectPredictions({ storage }: Pick<Ports, 'storage'>) {
-  return async ({ jobId, items }: { jobId: string; items: number }): Promise<StitchResult> => {
+  return async ({ jobId, items }: { jobId: string; items: number }): Promise<CollectedPredictions> => {
     const job = await readImagesJob(storage, jobId);
+    const { output } = job;
     const kind = kindOf(job);
-    if (kind === undefined) return { output: job.output, bytes: 0 };
-    const lists = placeOf(items - 1).list + 1;
-    const jsonl = await store(storage, job, PREDICTIONS_JSONL, 'application/jsonl', joined(storage, job, lists));
-    const csv = await store(storage, job, PREDICTIONS_CSV, 'text/csv; charset=utf-8', toCsv(storage, job, lists, kind));
-    return { output: job.output, bytes: jsonl + csv };
+    if (kind === undefined) return { output, bytes: 0 };
+    const parts = () => readPredictions(storage, jobId, items);
+    const jsonl = await deliverTable(storage, output, PREDICTIONS_JSONL, 'application/jsonl', parts());
+    const table = toCsv(parts(), kind);
+    const csv = await deliverTable(storage, output, PREDICTIONS_CSV, 'text/csv; charset=utf-8', table);
+    return { output, bytes: jsonl + csv };
   };
 }
 
@@ -28,14 +31,9 @@ function kindOf({ card: { output } }: ImagesJob): PredictionKind | undefined {
   return output.kind === 'classes' || output.kind === 'detections' ? output.kind : 'file';
 }
 
-async function* joined(storage: Storage, job: ImagesJob, lists: number): AsyncGenerator<Buffer> {
-  for (let list = 0; list < lists; list += 1)
-    for await (const chunk of await openPart(storage, job, list)) yield Buffer.from(chunk);
-}
-
-async function* toCsv(storage: Storage, job: ImagesJob, lists: number, kind: PredictionKind): AsyncGenerator<string> {
+async function* toCsv(chunks: AsyncIterable<Buffer>, kind: PredictionKind): AsyncGenerator<string> {
   yield csvHeader(kind);
-  for await (const line of linesOf(joined(storage, job, lists))) yield csvLines(kind, JSON.parse(line) as Prediction);
+  for await (const line of linesOf(chunks)) yield csvLines(kind, JSON.parse(line) as Prediction);
 }
 
 async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
@@ -46,33 +44,4 @@ async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
     rest = lines.pop() ?? '';
     yield* lines;
   }
-}
-
-/** @throws JobError `user` when somebody removed the part. */
-async function openPart(storage: Storage, { jobId }: ImagesJob, list: number): Promise<NodeJS.ReadableStream> {
-  const work = workOf(storage, jobId);
-  const name = predictionsPart(list);
-  try {
-    const { readableStreamBody } = await work.getBlobClient(name).download();
-    return readableStreamBody ?? Readable.from([]);
-  } catch (cause) {
-    if (!isNotFound(cause)) throw cause;
-    throw new JobError('user', `${work.containerName}/${name} is gone; start the job again.`, { cause });
-  }
-}
-
-/** Streams a blob into place, whole or not at all. @returns its bytes. */
-async function store(
-  storage: Storage,
-  { output }: ImagesJob,
-  name: string,
-  blobContentType: string,
-  content: AsyncIterable<string | Buffer>,
-): Promise<number> {
-  const { container, blob } = splitPath(output);
-  const target = storage.media.getContainerClient(container).getBlockBlobClient(`${blob}${name}`);
-  await target.uploadStream(Readable.from(content, { objectMode: false }), STREAM_BUFFER_BYTES, 2, {
-    blobHTTPHeaders: { blobContentType },
-  });
-  return (await target.getProperties()).contentLength ?? 0;
 }

@@ -1,47 +1,58 @@
-import type { ScoreTask, TaskItem } from '../container-contract/task.js';
-import {
-  containerName,
-  jobOf,
-  logBlob,
-  mediaBlob,
-  modelBlob,
-  modelsOf,
-  progressBlob,
-  resultBlob,
-  STOP,
-  taskBlob,
-  workOf,
-} from '../job-store/layout.js';
-import { orHeld, whileHolding } from '../storage/lease.js';
-import { blobSas, containerSas, type Storage, writeJson } from '../storage/storage.js';
-import { readBatchState } from '../job-store/batch-state.js';
-import type { AttemptInput, LaunchResult } from './inputs.js';
+import { writeEnvironment } from '../container-contract/environment.js';
+import { readBatchState, writeTask } from '../job-store/batch-state.js';
 import { imagesOf, readItems } from '../job-store/items.js';
-import type { Ports } from './ports.js';
+import { containerName, jobOf, mediaBlob, modelBlob, modelsOf, taskBlob, workOf } from '../job-store/layout.js';
 import { readResolvedJob, type ResolvedJob } from '../job-store/resolved-job.js';
-import { forgetWaiting, orTell } from '../job-store/waiting.js';
+import { isStopped } from '../job-store/stop.js';
+import { forgetWaiting, orNoteWaiting } from '../job-store/waiting.js';
+import { orHeld, whileHolding } from '../storage/lease.js';
+import { blobSas, containerSas, type Storage } from '../storage/storage.js';
+import type { Ports } from './ports.js';
+
+/** One attempt of one batch. */
+export interface AttemptInput {
+  jobId: string;
+  batch: number;
+  /** Index of the batch's first item, and how many it has. */
+  first: number;
+  count: number;
+  /** From 1. */
+  attempt: number;
+}
+
+export interface LaunchResult {
+  /** Items without an output; with 0 no container was started. */
+  remaining: number;
+  /** Whether the job has been stopped, so that no container was started. */
+  stopped: boolean;
+}
 
 /**
- * Starts one container for the items of the batch that have no output yet. A second delivery starts nothing; one that comes
- * while the first is at it is a failure of the platform, to be tried again. One that died at it is followed within 30 seconds.
+ * Starts one container for the items of the batch that have no output yet. A second delivery of the same launch starts nothing. One
+ * that comes while the first is under way fails with the platform to blame, so that it is tried again; when the first has died, the
+ * next one takes over within 30 seconds.
  */
 export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 'compute'>) {
   return async (input: AttemptInput): Promise<LaunchResult> => {
-    const { jobId, batch, attempt } = input;
-    if (await jobOf(storage, jobId).getBlobClient(STOP).exists()) return { remaining: input.count, stopped: true };
+    const { jobId, batch, attempt, first, count } = input;
+    if (await isStopped(storage, jobId)) return { remaining: count, stopped: true };
     const job = await readResolvedJob(storage, jobId);
     const provider = compute[job.spec.compute.kind];
-    // Nothing is there but where settling was given up: no two containers of a batch run at once, and none is left behind.
+    // Usually settling has removed the container before. Where settling was given up, this keeps two containers of a batch from
+    // running at once.
     const waiter = { jobId, batch, attempt: attempt - 1 };
-    if (attempt > 1) await orTell(storage, waiter, () => provider.remove(containerName(jobId, batch, waiter.attempt)));
-    const state = await readBatchState(storage, job, input.first, input.count, batch, attempt - 1);
+    if (attempt > 1)
+      await orNoteWaiting(storage, waiter, () => provider.remove(containerName(jobId, batch, waiter.attempt)));
+    const state = await readBatchState(storage, job, input, attempt - 1);
     if (state.missing.length === 0) return { remaining: 0, stopped: false };
-    const items = await readItems(storage, job, input.first, input.count);
-    const missing = state.missing.flatMap((index) => items[index - input.first] ?? []);
-    const task = jobOf(storage, jobId).getBlockBlobClient(taskBlob(batch, attempt));
-    const what = `the launch of batch ${batch}, attempt ${attempt}`;
-    await orHeld(what, () => writeJson(jobOf(storage, jobId), task.name, makeTask(job, input, missing)));
+    const items = await readItems(storage, job, first, count);
+    const missing = state.missing.flatMap((index) => items[index - first] ?? []);
+    const { card, spec } = job;
+    const task = { jobId, batch, attempt, items: missing, card, device: spec.compute.device };
+    const what = `batch ${batch}, attempt ${attempt}`;
+    await orHeld(what, () => writeTask(storage, task));
     const deadline = Date.now() + accessSeconds(job) * 1000;
+    const name = taskBlob(batch, attempt);
     const request = {
       name: containerName(jobId, batch, attempt),
       jobId,
@@ -50,55 +61,43 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
       deadline,
       parallel: job.parallel,
       gpu: job.gpu,
-      environment: await scorerEnvironment(storage, job, task.name, deadline),
+      environment: await environmentOf(storage, job, name, deadline),
     };
-    await whileHolding(task, what, (confirm) =>
-      orTell(storage, waiter, () => provider.launch({ ...request, confirm })),
+    await whileHolding(jobOf(storage, jobId).getBlockBlobClient(name), what, (confirm) =>
+      orNoteWaiting(storage, waiter, () => provider.launch({ ...request, confirm })),
     );
     await forgetWaiting(storage, input);
     return { remaining: state.missing.length, stopped: false };
   };
 }
 
-function makeTask(job: ResolvedJob, { batch, attempt }: AttemptInput, items: TaskItem[]): ScoreTask {
-  return {
-    jobId: job.jobId,
-    batch,
-    attempt,
-    items,
-    card: job.card,
-    device: job.spec.compute.device,
-    progressBlob: progressBlob(batch, attempt),
-    resultBlob: resultBlob(batch, attempt),
-    logBlob: logBlob(batch, attempt),
-  };
-}
-
 /** Time a container may need to be given its place and to end, on top of the batch's own limit. */
-const SAS_MARGIN_SECONDS = 3600;
+const ACCESS_MARGIN_SECONDS = 3600;
 
 /** How long a container can reach its blobs; afterwards it is of no use to anyone. */
-const accessSeconds = ({ spec: { timeouts } }: ResolvedJob) => timeouts.batchSeconds + SAS_MARGIN_SECONDS;
+const accessSeconds = ({ spec: { timeouts } }: ResolvedJob) => timeouts.batchSeconds + ACCESS_MARGIN_SECONDS;
 
 /** @param deadline when the container's access to storage ends, in milliseconds since the epoch. */
-async function scorerEnvironment(
+async function environmentOf(
   storage: Storage,
   job: ResolvedJob,
   task: string,
   deadline: number,
 ): Promise<Record<string, string>> {
   const { model, style } = job.spec;
-  const [jobUrl, workUrl, modelUrl, styleUrl, inputUrl] = await Promise.all([
+  const [jobContainerUrl, workContainerUrl, modelUrl, styleUrl, inputContainerUrl] = await Promise.all([
     containerSas(storage, jobOf(storage, job.jobId), 'rcwl', deadline),
     containerSas(storage, workOf(storage, job.jobId), 'rcwl', deadline),
     blobSas(storage, modelsOf(storage).getBlobClient(modelBlob(model)), 'r', deadline),
     style === undefined ? undefined : blobSas(storage, mediaBlob(storage, style), 'r', deadline),
     'images' in job ? containerSas(storage, imagesOf(storage, job).container, 'r', deadline) : undefined,
   ]);
-  const environment = { TASK_BLOB: task, JOB_CONTAINER_URL: jobUrl, WORK_CONTAINER_URL: workUrl, MODEL_URL: modelUrl };
-  return {
-    ...environment,
-    ...(styleUrl !== undefined && { STYLE_URL: styleUrl }),
-    ...(inputUrl !== undefined && { INPUT_CONTAINER_URL: inputUrl }),
-  };
+  return writeEnvironment({
+    taskBlob: task,
+    jobContainerUrl,
+    workContainerUrl,
+    inputContainerUrl,
+    modelUrl,
+    styleUrl,
+  });
 }

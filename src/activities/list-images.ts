@@ -2,12 +2,10 @@ import type { BlobItem, ContainerClient } from '@azure/storage-blob';
 import { pMapIterable } from 'p-map';
 import { JobError } from '../job/failure.js';
 import { groupsOf } from '../job/groups.js';
-import { createOutputNames, formatList, type ListedItem, LIST_LENGTH } from '../job/item-list.js';
+import { createOutputNames, type ListedItem, LIST_LENGTH } from '../job/item-list.js';
 import { isNamedAsPicture, KIND_BYTES, PICTURE_KINDS, pictureKind } from '../job/picture-kind.js';
-import { itemListBlob, ITEMS, jobOf } from '../job-store/layout.js';
-import { readBytes, readJson, type Storage, writeJson } from '../storage/storage.js';
-import type { ListResult } from './inputs.js';
-import { imagesOf } from '../job-store/items.js';
+import { readBytes, type Storage } from '../storage/storage.js';
+import { type FoundItems, imagesOf, readFoundItems, writeFoundItems, writeItemList } from '../job-store/items.js';
 import type { Ports } from './ports.js';
 import { type ImagesJob, readImagesJob } from '../job-store/resolved-job.js';
 import { createStageProgress } from '../job-store/stage-progress.js';
@@ -24,12 +22,11 @@ const LONGEST_EXAMPLE = 80;
  * returns what the first one found, even if files have come since.
  */
 export function createListImages({ storage }: Pick<Ports, 'storage'>) {
-  return async ({ jobId }: { jobId: string }): Promise<ListResult> => {
+  return async ({ jobId }: { jobId: string }): Promise<FoundItems> => {
     const job = await readImagesJob(storage, jobId);
-    const container = jobOf(storage, jobId);
-    const earlier = await readJson<ListResult>(container, ITEMS);
+    const earlier = await readFoundItems(storage, jobId);
     if (earlier) return earlier;
-    const progress = createStageProgress(container, 'list');
+    const progress = createStageProgress(storage, jobId, 'list');
     const others = { count: 0, examples: [] as string[] };
     let items = 0;
     let lists = 0;
@@ -37,16 +34,15 @@ export function createListImages({ storage }: Pick<Ports, 'storage'>) {
       items = lists * LIST_LENGTH + list.length;
       if (items > MOST_ITEMS)
         throw new JobError('user', `There are more than ${MOST_ITEMS} images below ${job.images}.`);
-      const text = formatList(list);
-      await container.getBlockBlobClient(itemListBlob(lists)).upload(text, Buffer.byteLength(text));
+      await writeItemList(storage, jobId, lists, list);
       lists += 1;
       progress.report(items);
     }
     await progress.settled();
     if (items === 0) throw noPictures(job, others.count);
-    const result: ListResult = { items, warnings: warningsOf(others) };
-    await writeJson(container, ITEMS, result);
-    return result;
+    const found = { items, warnings: warningsOf(others) };
+    await writeFoundItems(storage, jobId, found);
+    return found;
   };
 }
 
@@ -92,5 +88,7 @@ function noPictures({ images }: ImagesJob, others: number): JobError {
 function warningsOf({ count, examples }: { count: number; examples: string[] }): string[] {
   if (count === 0) return [];
   const named = `${examples.join(', ')}${count > examples.length ? ', …' : ''}`;
-  return [`${count === 1 ? '1 file is' : `${count} files are`} no picture and left out: ${named}.`];
+  return [
+    `${count === 1 ? '1 file is not an image and is' : `${count} files are not images and are`} left out: ${named}.`,
+  ];
 }

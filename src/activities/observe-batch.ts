@@ -1,30 +1,44 @@
-import type { AttemptProgress } from '../container-contract/task.js';
+import type { WatchEnd } from '../job/attempt-end.js';
 import { overdue, secondsToNextPoll } from '../job/watch.js';
-import { containerName, jobOf, progressBlob, STOP } from '../job-store/layout.js';
-import { readJson } from '../storage/storage.js';
-import type { ObserveInput, ObserveResult } from './inputs.js';
-import type { Ports } from './ports.js';
+import { readProgress } from '../job-store/batch-state.js';
+import { containerName } from '../job-store/layout.js';
 import { readResolvedJob } from '../job-store/resolved-job.js';
-import { forgetWaiting, orTell } from '../job-store/waiting.js';
+import { isStopped } from '../job-store/stop.js';
+import { forgetWaiting, orNoteWaiting } from '../job-store/waiting.js';
+import type { AttemptInput } from './launch-batch.js';
+import type { Ports } from './ports.js';
 
-/** Looks once at a container and its progress, and says whether it still runs and when to look again. */
+export interface ObserveInput extends AttemptInput {
+  /** Milliseconds since the epoch, on the durable clock. */
+  launchedAt: number;
+  /** Whether the look before this one failed. */
+  again?: boolean;
+}
+
+export interface ObserveResult {
+  /** Why the watch is over; absent while the container runs within its limits. */
+  watchEnd?: WatchEnd;
+  /** When to look again. */
+  pollSeconds: number;
+}
+
+/** Looks once at a container and its progress, and says whether the watch is over and, if not, when to look again. */
 export function createObserveBatch({ storage, compute }: Pick<Ports, 'storage' | 'compute'>) {
   return async (input: ObserveInput): Promise<ObserveResult> => {
-    const { jobId, batch, attempt, launchedAt, timeouts } = input;
-    const container = jobOf(storage, jobId);
-    const job = await readResolvedJob(storage, jobId);
-    const provider = compute[job.spec.compute.kind];
+    const { jobId, batch, attempt, launchedAt } = input;
+    const { spec } = await readResolvedJob(storage, jobId);
+    const provider = compute[spec.compute.kind];
     const [observation, progress, stop] = await Promise.all([
-      orTell(storage, input, () => provider.observe(containerName(jobId, batch, attempt))),
-      readJson<AttemptProgress>(container, progressBlob(batch, attempt)),
-      container.getBlobClient(STOP).exists(),
+      orNoteWaiting(storage, input, () => provider.observe(containerName(jobId, batch, attempt))),
+      readProgress(storage, input),
+      isStopped(storage, jobId),
     ]);
     if (input.again === true) await forgetWaiting(storage, input);
     const now = Date.now();
     const pollSeconds = secondsToNextPoll(provider.poll, launchedAt, now, progress);
-    if (observation.state !== 'running' && observation.state !== 'provisioning')
-      return { verdict: 'ended', pollSeconds };
-    if (stop) return { verdict: 'stopped', pollSeconds };
-    return { verdict: overdue(timeouts, launchedAt, now, progress) ?? 'running', pollSeconds };
+    const alive = observation.state === 'running' || observation.state === 'provisioning';
+    if (!alive) return { watchEnd: 'ended', pollSeconds };
+    if (stop) return { watchEnd: 'stopped', pollSeconds };
+    return { watchEnd: overdue(spec.timeouts, launchedAt, now, progress), pollSeconds };
   };
 }

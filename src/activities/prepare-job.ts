@@ -1,28 +1,31 @@
-import { access } from 'node:fs/promises';
-import path from 'node:path';
+import { chunkFrames } from '../job/chunks.js';
 import { JobError } from '../job/failure.js';
+import type { JobSpec } from '../job/spec.js';
+import { missingInput, publishBundledModel, readModelTexts } from '../job-store/inputs.js';
+import { jobOf, modelBlob, modelsOf, OUTBOX, workOf } from '../job-store/layout.js';
+import { jobFolder, localCopy, localVideo } from '../job-store/local-copy.js';
+import { type ResolvedJob, writeResolvedJob } from '../job-store/resolved-job.js';
+import { writeSplitChunks } from '../job-store/video-timing.js';
+import { containerOf, dropped, unheldSound, type VideoFacts } from '../media/media.js';
 import { completeCard } from '../model-card/complete-card.js';
 import { parseLabels } from '../model-card/labels.js';
 import { type ModelCard, parseCard } from '../model-card/schema.js';
-import type { JobSpec } from '../job/spec.js';
-import { containerOf, dropped, unheldSound, type VideoFacts } from '../media/media.js';
-import {
-  cardBlob,
-  jobOf,
-  labelsBlob,
-  mediaBlob,
-  modelBlob,
-  modelsOf,
-  OUTBOX,
-  RESOLVED_JOB,
-  workOf,
-} from '../job-store/layout.js';
-import { readText, type Storage, writeJson } from '../storage/storage.js';
-import type { Prepared, PrepareInput } from './inputs.js';
-import { jobFolder, localCopy } from '../job-store/local-copy.js';
-import { planChunks } from './plan-chunks.js';
 import type { Ports } from './ports.js';
-import type { ResolvedJob } from '../job-store/resolved-job.js';
+
+export interface PrepareInput {
+  jobId: string;
+  spec: JobSpec;
+}
+
+export interface Prepared {
+  /** Frames the video is expected to have, which `splitVideo` corrects; 0 for images. */
+  expectedItems: number;
+  /** Activities that split the video; 1 for a short one, 0 for images. */
+  splitChunks: number;
+  /** Containers that may run at once. */
+  parallel: number;
+  warnings: string[];
+}
 
 /** Checks everything that can be checked before anything is spent: the video, the model, the style, the compute. */
 export function createPrepareJob(ports: Ports) {
@@ -35,7 +38,7 @@ export function createPrepareJob(ports: Ports) {
       resolveModel(ports, spec, folder),
       ports.compute[spec.compute.kind].preflight({ maxParallel: spec.batch.maxParallel, gpu: spec.compute.gpu }),
     ]);
-    await checkStyle(storage, spec, card);
+    checkStyle(spec, card);
     const common = {
       jobId,
       card,
@@ -43,62 +46,92 @@ export function createPrepareJob(ports: Ports) {
       gpu: preflight.gpu,
       createdAt: new Date().toISOString(),
     };
-    const { job, warnings, expectedItems } = video ? resolveVideo(common, spec, video) : resolveImages(common, spec);
-    await writeJson(jobOf(storage, jobId), RESOLVED_JOB, job);
+    const { job, ...prepared } = video ? await resolveVideo(ports, common, spec, video) : resolveImages(common, spec);
+    await writeResolvedJob(storage, job);
     return {
-      expectedItems,
-      ...(video
-        ? await planChunks(ports, jobId, path.join(folder, 'source'), video.facts)
-        : { chunkFrames: 0, splitChunks: 0 }),
+      ...prepared,
       parallel: preflight.maxParallel,
-      warnings: [...warnings, ...preflight.warnings],
+      warnings: [...prepared.warnings, ...preflight.warnings],
     };
   };
 }
 
-interface Resolution {
+interface Resolution extends Omit<Prepared, 'parallel'> {
   job: ResolvedJob;
-  warnings: string[];
-  /** 0 when nobody knows yet. */
-  expectedItems: number;
 }
 
 type Common = Pick<ResolvedJob, 'jobId' | 'card' | 'parallel' | 'gpu' | 'createdAt'>;
 
-function resolveVideo(common: Common, spec: JobSpec, { name, facts }: { name: string; facts: VideoFacts }): Resolution {
+interface LocalVideo {
+  name: string;
+  file: string;
+  facts: VideoFacts;
+}
+
+async function resolveVideo(
+  ports: Ports,
+  common: Common,
+  spec: JobSpec,
+  { name, file, facts }: LocalVideo,
+): Promise<Resolution> {
   checkPaints(common.card, spec.model);
   const output = spec.output.video ?? `${OUTBOX}/${common.jobId}${defaultEnding(spec, facts)}`;
   const lost = checkOutput(output, facts);
-  const job = { ...common, spec: { ...spec, input: { ...spec.input, video: name } }, video: facts, output };
-  return { job, warnings: [...facts.warnings, ...lost], expectedItems: facts.framesEstimate };
+  const most = ports.chunkFrames ?? chunkFrames(facts);
+  return {
+    job: {
+      ...common,
+      spec: { ...spec, input: { ...spec.input, video: name } },
+      video: facts,
+      chunkFrames: most,
+      output,
+    },
+    expectedItems: facts.framesEstimate,
+    splitChunks: await planSplit(ports, common.jobId, file, facts, most),
+    warnings: [...facts.warnings, ...lost],
+  };
+}
+
+/** Cuts a video that is too long for one activity. A short one is not read for it. @returns the number of chunks. */
+async function planSplit(
+  { storage, media }: Ports,
+  jobId: string,
+  file: string,
+  facts: VideoFacts,
+  most: number,
+): Promise<number> {
+  if (facts.framesEstimate <= most || facts.damaged) return 1;
+  const chunks = await media.findChunks(file, facts, most);
+  await writeSplitChunks(storage, jobId, chunks);
+  return Math.max(1, chunks.length);
 }
 
 function resolveImages(common: Common, spec: JobSpec): Resolution {
   const output = spec.output.images ?? `${OUTBOX}/${common.jobId}/`;
   const job = { ...common, spec, images: spec.input.images ?? '', output };
-  return { job, warnings: [], expectedItems: 0 };
+  return { job, warnings: [], expectedItems: 0, splitChunks: 0 };
 }
 
-/** The facts of the video; undefined when the job has images. */
+/** The video of the job as a local file, and what it is; undefined when the job has images. */
 async function probeVideo(
   { storage, media }: Ports,
   { input }: JobSpec,
   folder: string,
-): Promise<{ name: string; facts: VideoFacts } | undefined> {
+): Promise<LocalVideo | undefined> {
   const { video: name } = input;
   if (name === undefined) return undefined;
-  const file = await localCopy(mediaBlob(storage, name), folder, 'source');
-  return { name, facts: await media.probe(file, { name, keep: input.onDamage === 'keep' }) };
+  const file = await localVideo(storage, folder, name);
+  return { name, file, facts: await media.probe(file, { name, keep: input.onDamage === 'keep' }) };
 }
 
 /** Loads the model once, in a process of its own, and completes its card from what the model says of itself. */
 async function resolveModel(ports: Ports, { model, compute }: JobSpec, folder: string): Promise<ModelCard> {
-  await publishBundledModel(ports, model);
-  const models = modelsOf(ports.storage);
-  const [file, card, labels] = await Promise.all([
-    localCopy(models.getBlobClient(modelBlob(model)), folder, 'model.onnx'),
-    readText(models, cardBlob(model)),
-    readText(models, labelsBlob(model)),
+  const { storage, bundledModels } = ports;
+  await publishBundledModel(storage, bundledModels, model);
+  const blob = modelsOf(storage).getBlobClient(modelBlob(model));
+  const [file, { card, labels }] = await Promise.all([
+    localCopy(blob, folder, 'model.onnx', missingInput('model', model)),
+    readModelTexts(storage, model),
   ]);
   return completeCard(
     parseCard(card ?? '{}'),
@@ -124,28 +157,6 @@ function checkPaints({ output }: ModelCard, model: string): void {
   }
 }
 
-/** Copies a model that comes with the app into the models container, where scorers find it. */
-async function publishBundledModel(ports: Ports, model: string): Promise<void> {
-  const models = modelsOf(ports.storage);
-  const blob = models.getBlockBlobClient(modelBlob(model));
-  if (await blob.exists()) return;
-  const file = path.join(ports.bundledModels, modelBlob(model));
-  if (!(await isBundled(ports.bundledModels, model))) {
-    throw new JobError('user', `There is no model "${model}"; upload it first, or use one that is there.`);
-  }
-  await models.createIfNotExists();
-  const card = path.join(ports.bundledModels, cardBlob(model));
-  await models.getBlockBlobClient(cardBlob(model)).uploadFile(card);
-  await blob.uploadFile(file);
-}
-
-export async function isBundled(bundledModels: string, model: string): Promise<boolean> {
-  return access(path.join(bundledModels, modelBlob(model))).then(
-    () => true,
-    () => false,
-  );
-}
-
 /** MP4, which everything plays, unless it cannot hold the picture or the sound. */
 function defaultEnding({ output }: JobSpec, video: VideoFacts): string {
   const mp4 = containerOf('.mp4');
@@ -168,17 +179,13 @@ function checkOutput(output: string, video: VideoFacts): string[] {
   return dropped(video, container);
 }
 
-async function checkStyle(storage: Storage, spec: JobSpec, card: ModelCard): Promise<void> {
-  if (card.style && !spec.style) {
+/** @throws JobError `user` when the job names a style picture and the model takes none, or the reverse. */
+function checkStyle({ model, style }: JobSpec, card: ModelCard): void {
+  if (card.style && style === undefined)
     throw new JobError(
       'user',
-      `The model "${spec.model}" has a style input ("${card.style.name}"); name a picture in the property "style".`,
+      `The model "${model}" has a style input ("${card.style.name}"); name a picture in the property "style".`,
     );
-  }
-  if (!card.style && spec.style) {
-    throw new JobError('user', `The model "${spec.model}" has no style input; leave the property "style" out.`);
-  }
-  if (spec.style && !(await mediaBlob(storage, spec.style).exists())) {
-    throw new JobError('user', `There is no style picture ${spec.style}; upload it and start the job again.`);
-  }
+  if (!card.style && style !== undefined)
+    throw new JobError('user', `The model "${model}" has no style input; leave the property "style" out.`);
 }

@@ -1,27 +1,39 @@
-import pMap from 'p-map';
 import { counted } from '../job/counted.js';
 import { JobError } from '../job/failure.js';
-import { pack, type RawTimes, type Timetable, wholeTimetable } from '../media/media.js';
-import { chunkTimesBlob, jobOf, mediaBlob, TIMING } from '../job-store/layout.js';
-import { readJson, type Storage, writeJson } from '../storage/storage.js';
-import type { SplitInput, SplitResult } from './inputs.js';
-import { jobFolder, localCopy } from '../job-store/local-copy.js';
-import type { Ports } from './ports.js';
+import { storeFrames } from '../job-store/frames.js';
+import { jobFolder, localVideo } from '../job-store/local-copy.js';
 import { readVideoJob, type VideoJob } from '../job-store/resolved-job.js';
-import { storeFrames } from '../job-store/store-frames.js';
+import { joinChunkTimes, writeTimetable } from '../job-store/video-timing.js';
+import { type Timetable, wholeTimetable } from '../media/media.js';
+import type { Storage } from '../storage/storage.js';
+import type { Ports } from './ports.js';
+
+export interface SplitInput {
+  jobId: string;
+  /** Chunks that `splitChunk` has been through; 1 when there was no need for any. */
+  chunks: number;
+}
+
+export interface SplitResult {
+  frames: number;
+  /** Chunks in which the scored frames are to be encoded; 1 for a short video. */
+  encodeChunks: number;
+  /** Set when the video broke half-way. */
+  warning?: string;
+}
 
 /**
- * Turns the video into one blob per frame, and a timetable. A second run uploads only the frames that the first one did not. Of a video
- * that was split in chunks it only puts the times together, unless a chunk did not have the frames that it should.
+ * Turns the video into one blob per frame, and a timetable. A second run uploads only the frames that the first one did not. Of a
+ * video that was split in chunks it only puts the times together, unless a chunk did not have the frames that it should.
  */
 export function createSplitVideo({ storage, media, tempFolder }: Pick<Ports, 'storage' | 'media' | 'tempFolder'>) {
   return async ({ jobId, chunks }: SplitInput): Promise<SplitResult> => {
     const job = await readVideoJob(storage, jobId);
-    const times = chunks > 1 ? await joinTimes(storage, jobId, chunks) : undefined;
-    if (times) return keepTimes(storage, job, wholeTimetable(times, job.video));
+    const times = chunks > 1 ? await joinChunkTimes(storage, jobId, chunks) : undefined;
+    if (times) return keepTimetable(storage, job, wholeTimetable(times, job.video));
     const { video: name, onDamage } = job.spec.input;
     const format = job.spec.output.frameFormat;
-    const file = await localCopy(mediaBlob(storage, name), jobFolder(tempFolder, jobId), 'source');
+    const file = await localVideo(storage, jobFolder(tempFolder, jobId), name);
     const timetables: Timetable[] = [];
     const onTimetable = (timetable: Timetable) => void timetables.push(timetable);
     const split = media.split(file, { format, facts: job.video, name, keep: onDamage === 'keep', onTimetable });
@@ -31,25 +43,22 @@ export function createSplitVideo({ storage, media, tempFolder }: Pick<Ports, 'st
     const [timetable] = timetables;
     if (!timetable || timetable.times.length === 0)
       throw new JobError('user', `${name} has no frame that can be decoded.`);
-    return keepTimes(storage, job, timetable);
+    return keepTimetable(storage, job, timetable);
   };
 }
 
-async function keepTimes(storage: Storage, { jobId, spec }: VideoJob, timetable: Timetable): Promise<SplitResult> {
-  await writeJson(jobOf(storage, jobId), TIMING, pack(timetable));
+async function keepTimetable(
+  storage: Storage,
+  { jobId, spec, chunkFrames }: VideoJob,
+  timetable: Timetable,
+): Promise<SplitResult> {
+  await writeTimetable(storage, jobId, timetable);
   const frames = timetable.times.length;
-  if (!timetable.broken) return { frames };
-  const { input } = spec;
+  const result = { frames, encodeChunks: Math.ceil(frames / chunkFrames) };
+  if (!timetable.broken) return result;
+  const { video } = spec.input;
   return {
-    frames,
-    warning: `${input.video} is damaged; only what is before its break is painted: ${counted(frames, 'frame')}.`,
+    ...result,
+    warning: `${video} is damaged; only what is before its break is painted: ${counted(frames, 'frame')}.`,
   };
-}
-
-/** The times of all frames; undefined when a chunk was not as expected. */
-async function joinTimes(storage: Storage, jobId: string, chunks: number): Promise<RawTimes | undefined> {
-  const indices = Array.from({ length: chunks }, (_, chunk) => chunk);
-  const read = (chunk: number) => readJson<RawTimes>(jobOf(storage, jobId), chunkTimesBlob(chunk));
-  const parts = await pMap(indices, read, { concurrency: 8 });
-  return parts.some((part) => !part || part.length === 0) ? undefined : parts.flatMap((part) => part ?? []);
 }

@@ -1,39 +1,47 @@
-import { rm, stat } from 'node:fs/promises';
+import { mkdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import pMap from 'p-map';
+import { chunkAt } from '../job/chunks.js';
 import { JobError } from '../job/failure.js';
 import { endingOf } from '../job/output.js';
-import { type PackedTimetable, type Timetable, unpack } from '../media/media.js';
-import { COMPARISON, CONTACT_SHEET, jobOf, mediaBlob, splitPath, TIMING, workOf } from '../job-store/layout.js';
-import { readJson, type Storage, writeJson } from '../storage/storage.js';
-import type { StitchInput, StitchResult } from './inputs.js';
-import { joinSegments } from './join-segments.js';
-import { diskError, jobFolder, localCopy, ownFolder } from '../job-store/local-copy.js';
-import type { Ports } from './ports.js';
+import { readFramesToShow, readFrameToShow, readSourceFrame } from '../job-store/frames.js';
+import { CONTACT_SHEET, jobOf, segmentBlob, splitPath, workOf } from '../job-store/layout.js';
+import { diskError, jobFolder, localCopy, localVideo, ownFolder } from '../job-store/local-copy.js';
 import { readVideoJob, type VideoJob } from '../job-store/resolved-job.js';
-import { frameOrSource, scoredFrames, sourceFrame } from '../job-store/scored-frames.js';
+import { readTimetable, writeComparison } from '../job-store/video-timing.js';
+import { partOf, type Timetable } from '../media/media.js';
+import type { Storage } from '../storage/storage.js';
+import type { Ports } from './ports.js';
 
 const CONTACT_SHEET_PAIRS = 4;
+const SEGMENT_DOWNLOADS = 4;
 const CONTENT_TYPES: Record<string, string> = {
   '.mov': 'video/quicktime',
   '.mkv': 'video/x-matroska',
   '.webm': 'video/webm',
 };
 
+export interface StitchedVideo {
+  /** Path of the video in the media account. */
+  output: string;
+  bytes: number;
+}
+
+type StitchPorts = Pick<Ports, 'storage' | 'media'>;
+
 /** Puts the scored frames, the original timing and the original audio together, and uploads the result whole. */
-export function createStitchVideo({ storage, media, tempFolder }: Pick<Ports, 'storage' | 'media' | 'tempFolder'>) {
-  return async ({ jobId, frames, chunkFrames }: StitchInput): Promise<StitchResult> => {
-    const job = await readVideoJob(storage, jobId);
-    const folder = jobFolder(tempFolder, jobId);
-    const source = await localCopy(mediaBlob(storage, job.spec.input.video), folder, 'source');
-    const packed = await readJson<PackedTimetable>(jobOf(storage, jobId), TIMING);
-    if (!packed) throw new JobError('user', `The timetable of job ${jobId} is gone; start the job again.`);
-    const timetable = unpack(packed);
+export function createStitchVideo(ports: StitchPorts & Pick<Ports, 'tempFolder'>) {
+  const { storage, media } = ports;
+  return async ({ jobId }: { jobId: string }): Promise<StitchedVideo> => {
+    const [job, timetable] = await Promise.all([readVideoJob(storage, jobId), readTimetable(storage, jobId)]);
+    const folder = jobFolder(ports.tempFolder, jobId);
+    const source = await localVideo(storage, folder, job.spec.input.video);
     const own = await ownFolder(folder, 'stitch-');
     const output = path.join(own, `stitched${path.extname(job.output) || '.mp4'}`);
-    const stitching = stitch({ storage, media, chunkFrames }, job, { frames, timetable, folder: own, source, output });
-    const sheet = path.join(own, CONTACT_SHEET);
+    const stitching = stitch(ports, job, timetable, { folder: own, source, output });
+    const sheet = uploadContactSheet(storage, media, job, timetable.times.length, path.join(own, CONTACT_SHEET));
     // Both are waited for whatever happens, so that no ffmpeg is left behind.
-    const results = await Promise.allSettled([stitching, uploadContactSheet(storage, job, frames, media, sheet)]);
+    const results = await Promise.allSettled([stitching, sheet]);
     await rm(own, { recursive: true, force: true });
     for (const result of results) if (result.status === 'rejected') throw diskError(result.reason, folder);
     return { output: job.output, bytes: await stitching };
@@ -41,8 +49,6 @@ export function createStitchVideo({ storage, media, tempFolder }: Pick<Ports, 's
 }
 
 interface StitchFiles {
-  frames: number;
-  timetable: Timetable;
   folder: string;
   source: string;
   output: string;
@@ -50,19 +56,47 @@ interface StitchFiles {
 
 /** @returns the size of the stored output in bytes. */
 async function stitch(
-  { storage, media, chunkFrames }: Pick<Ports, 'storage' | 'media'> & { chunkFrames: number },
+  { storage, media }: StitchPorts,
   job: VideoJob,
-  { frames, timetable, folder, source, output }: StitchFiles,
+  timetable: Timetable,
+  files: StitchFiles,
 ): Promise<number> {
-  if (frames > chunkFrames) {
-    await joinSegments({ storage, media }, job, timetable, chunkFrames, { folder, source, output });
+  const { source, output } = files;
+  const frames = timetable.times.length;
+  if (frames > job.chunkFrames) {
+    await joinSegments({ storage, media }, job, timetable, files);
   } else {
     const { frameFormat: format, codec, quality } = job.spec.output;
-    const scored = scoredFrames(storage, job, { first: 0, count: frames });
-    await media.stitch({ frames: scored, format, source, facts: job.video, timetable, output, codec, quality });
+    const toShow = readFramesToShow(storage, job, { first: 0, count: frames });
+    await media.stitch({ frames: toShow, format, source, facts: job.video, timetable, output, codec, quality });
   }
-  await check(storage, job, media, { source, timetable, output });
+  await check({ storage, media }, job, { source, timetable, output });
   return upload(storage, job.output, output);
+}
+
+/** Puts what `encodeChunk` made of the frames together, with the sound of the source. */
+async function joinSegments(
+  { storage, media }: StitchPorts,
+  { jobId, video: facts, spec, chunkFrames }: VideoJob,
+  timetable: Timetable,
+  { folder, source, output }: StitchFiles,
+): Promise<void> {
+  const parts = path.join(folder, 'segments');
+  const frames = timetable.times.length;
+  const indices = Array.from({ length: Math.ceil(frames / chunkFrames) }, (_, chunk) => chunk);
+  try {
+    await mkdir(parts, { recursive: true });
+    const fetch = async (chunk: number) => {
+      const blob = workOf(storage, jobId).getBlobClient(segmentBlob(chunk));
+      const [first = 0] = partOf(timetable, chunkAt(chunk, frames, chunkFrames)).times;
+      const gone = new JobError('user', `${blob.containerName}/${blob.name} is gone; start the job again.`);
+      return { file: await localCopy(blob, parts, `${chunk}.mov`, gone), first };
+    };
+    const segments = await pMap(indices, fetch, { concurrency: SEGMENT_DOWNLOADS });
+    await media.join({ segments, timetable, source, facts, output, codec: spec.output.codec });
+  } finally {
+    await rm(parts, { recursive: true, force: true });
+  }
 }
 
 /**
@@ -70,13 +104,12 @@ async function stitch(
  * @throws JobError `user` when a frame, a time or a sound packet is not as it should be.
  */
 async function check(
-  storage: Storage,
+  { storage, media }: StitchPorts,
   job: VideoJob,
-  media: Ports['media'],
   files: { source: string; timetable: Timetable; output: string },
 ): Promise<void> {
   const comparison = await media.compare({ ...files, facts: job.video });
-  await writeJson(jobOf(storage, job.jobId), COMPARISON, comparison);
+  await writeComparison(storage, job.jobId, comparison);
   const { problems } = comparison;
   if (problems.length > 0)
     throw new JobError(
@@ -97,17 +130,19 @@ async function upload(storage: Storage, target: string, file: string): Promise<n
 
 async function uploadContactSheet(
   storage: Storage,
+  media: Ports['media'],
   job: VideoJob,
   frames: number,
-  media: Ports['media'],
   file: string,
 ): Promise<void> {
-  const work = workOf(storage, job.jobId);
   const count = Math.min(CONTACT_SHEET_PAIRS, frames);
   const indices = Array.from({ length: count }, (_, k) => Math.floor(((2 * k + 1) * frames) / (2 * count)));
   const pairs = await Promise.all(
     indices.map(async (index) => {
-      const [before, after] = await Promise.all([sourceFrame(work, job, index), frameOrSource(work, job, index)]);
+      const [before, after] = await Promise.all([
+        readSourceFrame(storage, job, index),
+        readFrameToShow(storage, job, index),
+      ]);
       return { before, after };
     }),
   );

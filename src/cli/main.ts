@@ -93,7 +93,7 @@ try {
     console.error(messageOf(error));
     process.exitCode = interrupted.signal.aborted
       ? EXIT_INTERRUPTED
-      : error instanceof JobError && error.kind !== 'platform'
+      : error instanceof JobError && error.blame !== 'platform'
         ? EXIT_USER
         : EXIT_OTHER;
   }

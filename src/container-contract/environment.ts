@@ -41,6 +41,32 @@ const schema = z.object({
 });
 
 /**
+ * Where a container run finds its work: what `readEnvironment` reads back.
+ * Every value is a secret, since the URLs hold signatures.
+ */
+export function writeEnvironment(
+  places: Pick<
+    ScorerSettings,
+    'taskBlob' | 'jobContainerUrl' | 'workContainerUrl' | 'inputContainerUrl' | 'modelUrl' | 'styleUrl'
+  >,
+): Record<string, string> {
+  const { styleUrl, inputContainerUrl } = places;
+  return {
+    TASK_BLOB: places.taskBlob,
+    JOB_CONTAINER_URL: places.jobContainerUrl,
+    WORK_CONTAINER_URL: places.workContainerUrl,
+    MODEL_URL: places.modelUrl,
+    ...(styleUrl !== undefined && { STYLE_URL: styleUrl }),
+    ...(inputContainerUrl !== undefined && { INPUT_CONTAINER_URL: inputContainerUrl }),
+  };
+}
+
+/** What a compute tells the scorer of the place it runs in. */
+export function describePlace({ threads, gpu = false }: { threads: number; gpu?: boolean }): Record<string, string> {
+  return { SCORER_THREADS: String(Math.max(1, Math.floor(threads))), ...(gpu && { SCORER_DEVICE: 'cuda' }) };
+}
+
+/**
  * The scorer's settings from its environment; variables that are set to nothing count as not set.
  * @throws JobError `user`: names the variable that is missing or wrong, never its value; `platform` as `unseal`.
  */

@@ -1,8 +1,47 @@
-import type { AttemptResult, FailedItem } from '../container-contract/task.js';
-import { jobOf, resultBlob, scoredIndex, scoredPrefixes, workOf } from './layout.js';
-import { readJson, type Storage } from '../storage/storage.js';
+import type { AttemptProgress } from '../container-contract/progress.js';
+import type { AttemptResult, FailedItem } from '../container-contract/result.js';
+import type { ScoreTask } from '../container-contract/task.js';
+import { readJson, type Storage, writeJson } from '../storage/storage.js';
 import { readItems } from './items.js';
+import { jobOf, logBlob, progressBlob, resultBlob, scoredIndex, scoredPrefixes, taskBlob, workOf } from './layout.js';
 import type { ResolvedJob } from './resolved-job.js';
+
+interface Attempt {
+  jobId: string;
+  batch: number;
+  attempt: number;
+}
+
+/** Tells the scorer of an attempt what to do, and where to write its progress, result and log. */
+export async function writeTask(
+  storage: Storage,
+  task: Omit<ScoreTask, 'progressBlob' | 'resultBlob' | 'logBlob'>,
+): Promise<void> {
+  const { jobId, batch, attempt } = task;
+  const whole: ScoreTask = {
+    ...task,
+    progressBlob: progressBlob(batch, attempt),
+    resultBlob: resultBlob(batch, attempt),
+    logBlob: logBlob(batch, attempt),
+  };
+  await writeJson(jobOf(storage, jobId), taskBlob(batch, attempt), whole);
+}
+
+/** What the scorer of an attempt last said of itself; undefined before its first sign of life. */
+export const readProgress = (storage: Storage, { jobId, batch, attempt }: Attempt) =>
+  readJson<AttemptProgress>(jobOf(storage, jobId), progressBlob(batch, attempt));
+
+/** The scorer uploads its own log before it ends; of one that was killed, `read` gets what the platform kept. */
+export async function keepLog(
+  storage: Storage,
+  { jobId, batch, attempt }: Attempt,
+  read: () => Promise<string>,
+): Promise<void> {
+  const blob = jobOf(storage, jobId).getBlockBlobClient(logBlob(batch, attempt));
+  if (await blob.exists()) return;
+  const log = await read();
+  await blob.upload(log, Buffer.byteLength(log), { blobHTTPHeaders: { blobContentType: 'text/plain; charset=utf-8' } });
+}
 
 /** Where a batch stands, read from its outputs and the results of its attempts. */
 export interface BatchState {
@@ -16,13 +55,11 @@ export interface BatchState {
   results: AttemptResult[];
 }
 
-/** `attempts`: how many attempts the batch has had so far. */
+/** @param attempts how many attempts the batch has had so far. */
 export async function readBatchState(
   storage: Storage,
   job: ResolvedJob,
-  first: number,
-  count: number,
-  batch: number,
+  { batch, first, count }: { batch: number; first: number; count: number },
   attempts: number,
 ): Promise<BatchState> {
   const scored = await listScored(storage, job.jobId, first, count);

@@ -1,10 +1,29 @@
 import type { ContainerClient } from '@azure/storage-blob';
 import { JobError } from '../job/failure.js';
-import { type ListedItem, parseList, placeOf } from '../job/item-list.js';
+import { formatList, type ListedItem, parseList, placeOf } from '../job/item-list.js';
 import type { TaskItem } from '../container-contract/task.js';
-import { frameBlob, itemListBlob, itemName, jobOf, scoredBlob, type ScoredFormat, splitPath } from './layout.js';
-import { readText, type Storage } from '../storage/storage.js';
+import { frameBlob, itemListBlob, ITEMS, itemName, jobOf, scoredBlob, type ScoredFormat, splitPath } from './layout.js';
+import { readJson, readText, type Storage, writeJson } from '../storage/storage.js';
 import type { ImagesJob, ResolvedJob } from './resolved-job.js';
+
+/** What `listImages` found in an image folder. */
+export interface FoundItems {
+  items: number;
+  warnings: string[];
+}
+
+/** Keeps one list of at most `LIST_LENGTH` items. */
+export async function writeItemList(storage: Storage, jobId: string, list: number, items: ListedItem[]): Promise<void> {
+  const text = formatList(items);
+  await jobOf(storage, jobId).getBlockBlobClient(itemListBlob(list)).upload(text, Buffer.byteLength(text));
+}
+
+/** Keeps what was found, once all lists are written. */
+export const writeFoundItems = (storage: Storage, jobId: string, found: FoundItems) =>
+  writeJson(jobOf(storage, jobId), ITEMS, found);
+
+/** Undefined before the folder was listed. */
+export const readFoundItems = (storage: Storage, jobId: string) => readJson<FoundItems>(jobOf(storage, jobId), ITEMS);
 
 /** The items `first` to `first + count - 1` of a job, as the scorer gets them. Reads no more lists than they are in. */
 export async function readItems(storage: Storage, job: ResolvedJob, first: number, count: number): Promise<TaskItem[]> {

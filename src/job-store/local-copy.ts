@@ -3,15 +3,18 @@ import { mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { BlobClient } from '@azure/storage-blob';
 import { JobError } from '../job/failure.js';
-import { isNotFound } from '../storage/storage.js';
+import { isNotFound, type Storage } from '../storage/storage.js';
+import { missingInput } from './inputs.js';
+import { mediaBlob } from './layout.js';
 
 export const jobFolder = (tempFolder: string, jobId: string) => path.join(tempFolder, `scoring-${jobId}`);
 
 /**
  * Downloads a blob into the job's temporary folder, unless an earlier activity on this machine has done so.
- * @throws JobError `user` when there is no such blob or the disk is full.
+ * @param missing is thrown when there is no such blob.
+ * @throws JobError `user` when the disk is full or cannot be written.
  */
-export async function localCopy(blob: BlobClient, folder: string, name: string): Promise<string> {
+export async function localCopy(blob: BlobClient, folder: string, name: string, missing: JobError): Promise<string> {
   const file = path.join(folder, name);
   try {
     const { contentLength } = await blob.getProperties();
@@ -28,15 +31,14 @@ export async function localCopy(blob: BlobClient, folder: string, name: string):
     }
     return file;
   } catch (cause) {
-    if (isNotFound(cause))
-      throw new JobError(
-        'user',
-        `There is no blob ${blob.containerName}/${blob.name}; upload it and start the job again.`,
-        { cause },
-      );
+    if (isNotFound(cause)) throw missing;
     throw diskError(cause, folder);
   }
 }
+
+/** The video of a job as a file of this machine. */
+export const localVideo = (storage: Storage, folder: string, video: string) =>
+  localCopy(mediaBlob(storage, video), folder, 'source', missingInput('video', video));
 
 /**
  * Makes a folder below the job's for one run of an activity: the ffmpeg of a run that was killed, or another delivery of the same, may

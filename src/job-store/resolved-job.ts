@@ -1,9 +1,9 @@
 import { JobError } from '../job/failure.js';
-import type { ModelCard } from '../model-card/schema.js';
 import type { JobSpec } from '../job/spec.js';
 import type { VideoFacts } from '../media/media.js';
+import type { ModelCard } from '../model-card/schema.js';
+import { readJson, type Storage, writeJson } from '../storage/storage.js';
 import { jobOf, RESOLVED_JOB } from './layout.js';
-import { readJson, type Storage } from '../storage/storage.js';
 
 /** The job after `prepareJob`: all that later activities need, kept in a blob so that it does not burden the history. */
 export type ResolvedJob = VideoJob | ImagesJob;
@@ -22,6 +22,8 @@ interface Resolved {
 export interface VideoJob extends Resolved {
   spec: JobSpec & { input: { video: string } };
   video: VideoFacts;
+  /** Frames that one activity splits or encodes at most. */
+  chunkFrames: number;
 }
 
 export interface ImagesJob extends Resolved {
@@ -29,27 +31,34 @@ export interface ImagesJob extends Resolved {
   images: string;
 }
 
-/** @throws JobError `user` when the job's files are gone or it is an image folder's. */
-export async function readVideoJob(storage: Storage, jobId: string): Promise<VideoJob> {
-  const job = await readResolvedJob(storage, jobId);
-  if ('video' in job) return job;
-  throw new JobError('user', `Job ${jobId} scores images and has no video.`);
-}
+export const writeResolvedJob = (storage: Storage, job: ResolvedJob) =>
+  writeJson(jobOf(storage, job.jobId), RESOLVED_JOB, job);
 
-/** @throws JobError `user` when the job's files are gone or it is a video's. */
-export async function readImagesJob(storage: Storage, jobId: string): Promise<ImagesJob> {
-  const job = await readResolvedJob(storage, jobId);
-  if ('images' in job) return job;
-  throw new JobError('user', `Job ${jobId} scores a video and has no images.`);
-}
+/** Undefined when `prepareJob` has not succeeded, or somebody removed the record. */
+export const findResolvedJob = (storage: Storage, jobId: string) =>
+  readJson<ResolvedJob>(jobOf(storage, jobId), RESOLVED_JOB);
 
-/** @throws JobError `user` when the job has no such blob: it was removed while the job ran. */
+/** @throws JobError `user` when the job has no such record: it was removed while the job ran. */
 export async function readResolvedJob(storage: Storage, jobId: string): Promise<ResolvedJob> {
-  const job = await readJson<ResolvedJob>(jobOf(storage, jobId), RESOLVED_JOB);
+  const job = await findResolvedJob(storage, jobId);
   if (!job)
     throw new JobError(
       'user',
       `The files of job ${jobId} are gone from the internal storage account; start the job again.`,
     );
   return job;
+}
+
+/** @throws JobError `user` when the job's record is gone or it is an image folder's. */
+export async function readVideoJob(storage: Storage, jobId: string): Promise<VideoJob> {
+  const job = await readResolvedJob(storage, jobId);
+  if ('video' in job) return job;
+  throw new JobError('user', `Job ${jobId} scores images and has no video.`);
+}
+
+/** @throws JobError `user` when the job's record is gone or it is a video's. */
+export async function readImagesJob(storage: Storage, jobId: string): Promise<ImagesJob> {
+  const job = await readResolvedJob(storage, jobId);
+  if ('images' in job) return job;
+  throw new JobError('user', `Job ${jobId} scores a video and has no images.`);
 }

@@ -1,6 +1,6 @@
 import { JobError } from '../job/failure.js';
-import { jobOf, waitingBlob } from './layout.js';
-import { type Storage, writeJson } from '../storage/storage.js';
+import { listMetadata, type Storage, writeJson } from '../storage/storage.js';
+import { jobOf, parseBatchBlob, WAITING_PREFIX, waitingBlob } from './layout.js';
 
 /** A batch that waits; `attempt` is the last one that it was launched with, 0 before the first. */
 interface Waiter {
@@ -11,21 +11,36 @@ interface Waiter {
 
 /** Lets the job's status tell why this batch has to wait. */
 export async function noteWaiting(storage: Storage, { jobId, batch, attempt }: Waiter, reason: string): Promise<void> {
-  // Metadata, which a listing brings along, holds only what an HTTP header can.
+  // Metadata holds only what an HTTP header can.
   const metadata = { attempt: String(attempt), reason: encodeURIComponent(reason) };
   await writeJson(jobOf(storage, jobId), waitingBlob(batch), { attempt, reason }, metadata);
+}
+
+/** All batches of a job that wait or have waited and why, from one listing. */
+export async function listWaiting(
+  storage: Storage,
+  jobId: string,
+): Promise<{ batch: number; attempt: number; reason: string }[]> {
+  const found = [];
+  for await (const { name, metadata } of listMetadata(jobOf(storage, jobId), WAITING_PREFIX)) {
+    const key = parseBatchBlob(name);
+    if (!key) continue;
+    const { attempt = '0', reason = '' } = metadata;
+    found.push({ batch: key.batch, attempt: Number(attempt), reason: decodeURIComponent(reason) });
+  }
+  return found;
 }
 
 export async function forgetWaiting(storage: Storage, { jobId, batch }: Omit<Waiter, 'attempt'>): Promise<void> {
   await jobOf(storage, jobId).getBlobClient(waitingBlob(batch)).deleteIfExists();
 }
 
-/** Asks something of the platform; while it fails, the job's status tells why. */
-export async function orTell<T>(storage: Storage, waiter: Waiter, ask: () => Promise<T>): Promise<T> {
+/** Asks something of the platform; while the platform is to blame for a failure, the job's status tells why the batch waits. */
+export async function orNoteWaiting<T>(storage: Storage, waiter: Waiter, ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (error) {
-    if (error instanceof JobError && error.kind === 'platform') await noteWaiting(storage, waiter, error.message);
+    if (error instanceof JobError && error.blame === 'platform') await noteWaiting(storage, waiter, error.message);
     throw error;
   }
 }

@@ -4,9 +4,6 @@ const CHUNK_SECONDS = 120;
 const FRAME_SECONDS = 0.01;
 const PIXEL_SECONDS = 25e-9;
 
-/** Sub-orchestrations that each handle their chunks one after another. */
-export const CHUNK_LANES = 4;
-
 /** Frames that one activity splits or encodes, by the size of a frame. */
 export const chunkFrames = ({ width, height }: { width: number; height: number }): number =>
   Math.max(1, Math.floor(CHUNK_SECONDS / (FRAME_SECONDS + PIXEL_SECONDS * width * height)));

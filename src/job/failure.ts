@@ -1,32 +1,26 @@
-/** Whose failure it is. What nobody else is to blame for is charged to the attempt. */
-export type Blame =
-  /** The user's or ours: fails the job at once and says what to change. */
-  | 'user'
-  /** One broken image's or frame's: counted against the job's tolerance. */
-  | 'item'
-  /** The platform's, such as capacity, throttling or eviction: waited out and not charged to the batch's attempts. */
-  | 'platform'
-  /** The container run's own: the batch has one attempt less. */
-  | 'attempt';
+/**
+ * Whose failure it is. There is no other word for it between the scorer and the status, and it decides what happens next:
+ *
+ * - `user`: something the user or the operator must change; it ends the job at once, with a sentence that says what to change.
+ * - `item`: one image cannot be scored; it is listed by name and counts against the job's tolerance.
+ * - `platform`: capacity, quota, throttling, eviction, the network; waited out, and not charged to the batch's attempts.
+ * - `attempt`: none of these; the container run is to blame and is charged to the batch's attempts.
+ */
+export type Blame = 'user' | 'item' | 'platform' | 'attempt';
 
 /**
- * Whose failure it is decides what happens next:
- * `user`: ours or the user's; fails the job at once with what to change.
- * `item`: one broken image; counted against the job's tolerance.
- * `platform`: capacity, throttling, eviction; waited out and not charged to the batch's attempts.
+ * The only error class of the project.
+ * `message` is one sentence that a user can act on; it never holds a secret.
  */
-export type FailureKind = 'user' | 'item' | 'platform';
-
-/** The only error class of the project. `message` is one sentence a user can act on; it never holds a secret. */
 export class JobError extends Error {
-  readonly kind: FailureKind;
-  /** How long whoever failed asked to be left alone. */
+  readonly blame: Blame;
+  /** How many seconds the platform asked to be left alone for, if it did. */
   readonly retryAfterSeconds: number | undefined;
 
-  constructor(kind: FailureKind, message: string, options?: ErrorOptions & { retryAfterSeconds?: number }) {
+  constructor(blame: Blame, message: string, options?: ErrorOptions & { retryAfterSeconds?: number }) {
     super(message, options);
     this.name = 'JobError';
-    this.kind = kind;
+    this.blame = blame;
     this.retryAfterSeconds = options?.retryAfterSeconds;
   }
 }
@@ -36,3 +30,18 @@ export function messageOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return text.replace(/\s+/g, ' ').trim();
 }
+
+/** A failure as a value, as it travels through orchestrators and records. */
+export interface Failure {
+  blame: Blame;
+  /** One sentence. */
+  message: string;
+  /** The least time to wait before trying again, when the platform named one. */
+  retryAfterSeconds?: number;
+}
+
+/**
+ * What every activity returns. Failures travel as values: of a thrown error only the text would survive the host, and a
+ * throwing branch would end a Task.all while its siblings still run.
+ */
+export type Outcome<T> = { ok: true; value: T } | { ok: false; failure: Failure };

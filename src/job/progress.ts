@@ -1,3 +1,4 @@
+import type { BatchStanding } from './attempt-end.js';
 import type { BatchPlan } from './plan.js';
 
 /** A video is split and stitched; an image folder is listed and its outputs are collected. */
@@ -29,8 +30,7 @@ export interface SettledCounts {
   /** Items with an output, over all attempts. */
   done: number;
   failed: number;
-  /** `stopped`: unfinished because the job ended; it counts as pending. */
-  state: 'retrying' | 'done' | 'failed' | 'stopped';
+  state: BatchStanding;
 }
 
 /** One container run as it last reported. `done` counts this run's items only. */

@@ -1,4 +1,5 @@
 import { counted } from './counted.js';
+import type { Failure } from './failure.js';
 import { withJitter } from './jitter.js';
 
 /** How often and how soon a batch with missing items gets a new container. */
@@ -19,20 +20,18 @@ export interface BatchHistory {
 
 export const NEW_BATCH: BatchHistory = { charged: 0, platform: 0, platformSince: 0 };
 
-/** A container run that left items missing, or a launch that failed. */
-export interface AttemptFailure {
-  kind: 'charged' | 'platform';
+/** A container run that left items missing, or a launch that failed, and what may be done about it by trying again. */
+export interface FailedAttempt {
+  failure: Failure & { blame: 'attempt' | 'platform' };
   /** Whether the batch has fewer items missing than before. */
   progressed: boolean;
   /** When it was seen, in milliseconds since the epoch, on the durable clock. */
   at: number;
-  /** What the platform asked for, if anything. */
-  retryAfterSeconds?: number | undefined;
 }
 
 /** A container that ran to a charged end, or scored something, shows that the platform works again: patience begins anew. */
-export function withFailure(history: BatchHistory, { kind, progressed, at }: AttemptFailure): BatchHistory {
-  if (kind === 'charged') return { charged: history.charged + 1, platform: 0, platformSince: 0 };
+export function withFailure(history: BatchHistory, { failure, progressed, at }: FailedAttempt): BatchHistory {
+  if (failure.blame === 'attempt') return { charged: history.charged + 1, platform: 0, platformSince: 0 };
   if (progressed || history.platform === 0) return { ...history, platform: 1, platformSince: at };
   return { ...history, platform: history.platform + 1 };
 }
@@ -50,12 +49,13 @@ export function backoffSeconds(first: number, failures: number): number {
 }
 
 /**
- * Decides after a failure that `history` holds already.
+ * Decides what to do after a failure that `history` counts already.
  * @param name of the batch: batches that the platform failed together try again at different times.
  */
-export function nextStep(policy: RetryPolicy, history: BatchHistory, failure: AttemptFailure, name: string): NextStep {
+export function nextStep(policy: RetryPolicy, history: BatchHistory, failed: FailedAttempt, name: string): NextStep {
   const { charged, platform, platformSince } = history;
-  if (failure.kind === 'charged') {
+  const { failure, at } = failed;
+  if (failure.blame === 'attempt') {
     if (charged >= policy.maxAttempts)
       return {
         step: 'give-up',
@@ -63,7 +63,7 @@ export function nextStep(policy: RetryPolicy, history: BatchHistory, failure: At
       };
     return { step: 'retry', delaySeconds: backoffSeconds(policy.firstDelaySeconds, charged) };
   }
-  const seconds = (failure.at - platformSince) / 1000;
+  const seconds = (at - platformSince) / 1000;
   if (seconds >= PLATFORM_PATIENCE_SECONDS) {
     const why = `the platform failed ${platform} times in a row within ${Math.round(seconds)} seconds`;
     return { step: 'give-up', why };

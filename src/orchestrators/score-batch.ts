@@ -1,92 +1,108 @@
 import type { OrchestrationContext } from 'durable-functions';
-import type {
-  AttemptInput,
-  LaunchResult,
-  ObserveInput,
-  ObserveResult,
-  SettleInput,
-  SettleResult,
-} from '../activities/inputs.js';
-import type { Outcome } from '../job/outcome.js';
-import { type AttemptFailure, NEW_BATCH, nextStep, withFailure } from '../job/retry.js';
-import { callActivity, callPatiently, sleep, type Step } from './calls.js';
-import type { BatchInput, ScoreResult } from './inputs.js';
+import type { AttemptInput } from '../activities/launch-batch.js';
+import type { SettleResult } from '../activities/settle-batch.js';
+import type { Stop, WatchEnd } from '../job/attempt-end.js';
+import type { Failure, Outcome } from '../job/failure.js';
+import { type FailedAttempt, NEW_BATCH, nextStep, type RetryPolicy, withFailure } from '../job/retry.js';
+import { activitiesOf, defineOrchestrator, patientActivitiesOf, sleep, type Step } from './calls.js';
+
+export interface BatchInput {
+  jobId: string;
+  batch: number;
+  /** Index of the batch's first item, and how many it has. */
+  first: number;
+  count: number;
+  retry: RetryPolicy;
+}
+
+/** What became of the items of a batch, or of all batches of a lane. */
+export interface BatchResult {
+  failed: number;
+  /** Items neither scored nor refused: the batch was given up. */
+  missing: number;
+  /** Set when the job cannot go on. */
+  stop?: Stop;
+  /** Why items are missing or failed; '' when all were scored. */
+  message: string;
+}
 
 /**
- * Scores one batch: launch, watch, settle; and again with a new container for what is missing, until nothing is or the
- * budget is spent. Never throws.
+ * Scores one batch: launches a container, watches it, settles it; and again, with a new container for what is missing, until
+ * nothing is missing or the budget is spent. Never throws, so that its siblings under one Task.all are not abandoned.
  */
-export function* scoreBatch(context: OrchestrationContext): Step<ScoreResult> {
-  const input = context.df.getInput<BatchInput>();
+export const scoreBatch = defineOrchestrator('scoreBatch', function* (context, input: BatchInput): Step<BatchResult> {
   let history = NEW_BATCH;
-  let latest: ScoreResult = { done: 0, failed: 0, missing: input.count, message: '' };
+  let latest: BatchResult = { failed: 0, missing: input.count, message: '' };
   for (let attempt = 1; ;) {
-    const { launched, outcome } = yield* runAttempt(
-      context,
-      input,
-      attempt,
-      input.retry.maxAttempts - history.charged - 1,
-    );
+    const attemptsLeft = input.retry.maxAttempts - history.charged - 1;
+    const { launched, outcome } = yield* runAttempt(context, input, attempt, attemptsLeft);
     // A launch that failed may still have started the container: trying again under the same name finds it.
     if (launched) attempt += 1;
-    const before = latest.missing;
-    if (outcome.ok) latest = countsOf(outcome.value);
-    const kind = outcome.ok ? outcome.value.failure : outcome.kind;
-    if (kind === 'none') return latest;
-    const message = outcome.ok ? outcome.value.message : outcome.message;
-    if (kind === 'user' || kind === 'stopped' || kind === 'cancelled')
-      return { ...latest, message, stop: { message, cancelled: kind === 'cancelled' } };
-    const failure: AttemptFailure = {
-      kind,
-      progressed: latest.missing < before,
+    const missingBefore = latest.missing;
+    if (outcome.ok) {
+      const { failed, missing, ended } = outcome.value;
+      latest = { failed, missing, message: ended.end === 'failed' ? ended.failure.message : ended.message };
+      if (ended.end === 'complete') return latest;
+      if (ended.end !== 'failed') {
+        const reason = ended.end === 'cancelled' ? 'cancelled' : 'failed';
+        return { ...latest, stop: { reason, message: ended.message } };
+      }
+    }
+    const failure = failureIn(outcome);
+    const { blame, message } = failure;
+    if (blame !== 'attempt' && blame !== 'platform') return { ...latest, message, stop: { reason: 'failed', message } };
+    const failed: FailedAttempt = {
+      failure: { ...failure, blame },
+      progressed: latest.missing < missingBefore,
       at: context.df.currentUtcDateTime.getTime(),
-      retryAfterSeconds: outcome.ok ? undefined : outcome.retryAfterSeconds,
     };
-    history = withFailure(history, failure);
-    const next = nextStep(input.retry, history, failure, `${input.jobId} ${input.batch}`);
+    history = withFailure(history, failed);
+    const next = nextStep(input.retry, history, failed, `${input.jobId} ${input.batch}`);
     if (next.step === 'give-up')
       return { ...latest, message: `Batch ${input.batch}: ${next.why}; the last one ended because ${message}` };
     yield* sleep(context, next.delaySeconds);
   }
-}
-
-const countsOf = ({ done, failed, missing, message }: SettleResult): ScoreResult => ({
-  done,
-  failed,
-  missing,
-  message,
 });
 
 function* runAttempt(
   context: OrchestrationContext,
-  batch: BatchInput,
+  { jobId, batch, first, count }: BatchInput,
   attempt: number,
   attemptsLeft: number,
 ): Step<{ launched: boolean; outcome: Outcome<SettleResult> }> {
-  const { jobId, first, count, timeouts } = batch;
-  const input: AttemptInput = { jobId, batch: batch.batch, first, count, attempt };
+  const input: AttemptInput = { jobId, batch, first, count, attempt };
   const launchedAt = context.df.currentUtcDateTime.getTime();
-  const launch = yield* callActivity<LaunchResult>(context, 'launchBatch', input);
+  const launch = yield* activitiesOf(context).launchBatch(input);
   if (!launch.ok) return { launched: false, outcome: launch };
-  const started = launch.value.remaining > 0 && !launch.value.stopped;
-  const watched: Outcome<SettleInput['verdict']> = started
-    ? yield* watch(context, { ...input, launchedAt, timeouts })
-    : { ok: true, value: launch.value.stopped ? 'stopped' : 'ended' };
-  const settle: SettleInput = { ...input, launchedAt, verdict: watched.ok ? watched.value : 'unseen', attemptsLeft };
+  const { remaining, stopped } = launch.value;
+  const watched: Outcome<WatchEnd> =
+    remaining > 0 && !stopped
+      ? yield* watch(context, { ...input, launchedAt })
+      : { ok: true, value: stopped ? 'stopped' : 'ended' };
+  const watchEnd = watched.ok ? watched.value : 'unseen';
   // Whatever was seen of it, the container is settled: that is what removes it.
-  const settled = yield* callPatiently<SettleResult>(context, 'settleBatch', settle);
-  const settledAnyway =
-    settled.ok && (settled.value.failure === 'none' || (!watched.ok && watched.kind === 'platform'));
-  return { launched: true, outcome: watched.ok || settledAnyway ? settled : watched };
+  const settled = yield* patientActivitiesOf(context).settleBatch({ ...input, launchedAt, watchEnd, attemptsLeft });
+  if (watched.ok) return { launched: true, outcome: settled };
+  const complete = settled.ok && settled.value.ended.end === 'complete';
+  const platform = watched.failure.blame === 'platform';
+  return { launched: true, outcome: settled.ok && (complete || platform) ? settled : watched };
 }
 
-function* watch(context: OrchestrationContext, input: ObserveInput): Step<Outcome<SettleInput['verdict']>> {
-  const again: ObserveInput = { ...input, again: true };
+function* watch(context: OrchestrationContext, input: AttemptInput & { launchedAt: number }): Step<Outcome<WatchEnd>> {
+  const { observeBatch } = patientActivitiesOf(context);
   for (let pause = 0; ;) {
     if (pause > 0) yield* sleep(context, pause);
-    const seen = yield* callPatiently<ObserveResult>(context, 'observeBatch', input, again);
+    const seen = yield* observeBatch(input, { ...input, again: true });
     if (!seen.ok) return seen;
-    if (seen.value.verdict !== 'running') return { ok: true, value: seen.value.verdict };
-    pause = seen.value.pollSeconds;
+    const { watchEnd, pollSeconds } = seen.value;
+    if (watchEnd !== undefined) return { ok: true, value: watchEnd };
+    pause = pollSeconds;
   }
+}
+
+/** Why an attempt has not completed its batch. */
+function failureIn(outcome: Outcome<SettleResult>): Failure {
+  if (!outcome.ok) return outcome.failure;
+  const { ended } = outcome.value;
+  return ended.end === 'failed' ? ended.failure : { blame: 'attempt', message: ended.message };
 }

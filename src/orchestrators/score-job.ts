@@ -1,51 +1,50 @@
 import type { OrchestrationContext } from 'durable-functions';
-import type { FinishInput, FinishResult, Prepared, StitchResult } from '../activities/inputs.js';
-import type { Failure } from '../job/outcome.js';
+import { tooManyFailed } from '../job/attempt-end.js';
+import type { Failure, Outcome } from '../job/failure.js';
 import { planBatches } from '../job/plan.js';
 import type { PublishedStatus, Stage } from '../job/progress.js';
-import { tooManyFailed } from '../job/tolerance.js';
-import { callPatiently, type Step } from './calls.js';
-import { imagesSource } from './images-source.js';
-import type { JobInput, LaneInput, ScoreResult } from './inputs.js';
-import { videoSource } from './video-source.js';
+import type { JobSpec } from '../job/spec.js';
+import { defineOrchestrator, patientActivitiesOf, resultsOf, type Step } from './calls.js';
+import type { BatchResult } from './score-batch.js';
+import { scoreLane } from './score-lane.js';
+import { type Delivered, imagesSource, videoSource } from './sources.js';
 
-export interface JobOutput {
-  output: string;
-  bytes: number;
+/** No property is called `instanceId`: the host would take it for its own. */
+export interface JobInput {
+  jobId: string;
+  spec: JobSpec;
+}
+
+export interface JobOutput extends Delivered {
   items: number;
   failed: number;
   attempts: number;
 }
 
 /** The whole job. It fails with the sentence that its status shows; containers are settled before it ends either way. */
-export function* scoreJob(context: OrchestrationContext): Step<JobOutput> {
-  const input = context.df.getInput<JobInput>();
+export const scoreJob = defineOrchestrator('scoreJob', function* (context, input: JobInput): Step<JobOutput> {
+  const { jobId } = input;
   const status: PublishedStatus = { stages: [] };
   const result = yield* runStages(context, input, status);
   const outcome = result.ok ? 'done' : status.cancelled ? 'cancelled' : 'failed';
-  const message = result.ok ? '' : result.message;
-  if (!result.ok) status.error = { kind: result.kind, message };
+  const message = result.ok ? '' : result.failure.message;
+  if (!result.ok) status.error = { kind: result.failure.blame === 'platform' ? 'platform' : 'user', message };
   enter(context, status, 'finish');
-  const finish: FinishInput = { jobId: input.jobId, outcome, message, plan: status.plan };
-  const finished = yield* callPatiently<FinishResult>(context, 'finishJob', finish);
+  const finished = yield* patientActivitiesOf(context).finishJob({ jobId, outcome, message, plan: status.plan });
   leave(context, status);
-  if (!result.ok) throw new Error(result.message);
-  if (!finished.ok) throw new Error(finished.message);
-  return {
-    ...result.value,
-    items: status.plan?.items ?? 0,
-    failed: finished.value.failed,
-    attempts: finished.value.attempts,
-  };
-}
+  if (!result.ok) throw new Error(message);
+  if (!finished.ok) throw new Error(finished.failure.message);
+  const { failed, attempts } = finished.value;
+  return { ...result.value, items: status.plan?.items ?? 0, failed, attempts };
+});
 
 function* runStages(
   context: OrchestrationContext,
   { jobId, spec }: JobInput,
   status: PublishedStatus,
-): Step<{ ok: true; value: StitchResult } | Failure> {
+): Step<Outcome<Delivered>> {
   enter(context, status, 'prepare');
-  const prepared = yield* callPatiently<Prepared>(context, 'prepareJob', { jobId, spec });
+  const prepared = yield* patientActivitiesOf(context).prepareJob({ jobId, spec });
   if (!prepared.ok) return prepared;
   status.items = prepared.value.expectedItems;
   status.warnings = prepared.value.warnings;
@@ -61,30 +60,30 @@ function* runStages(
   status.plan = plan;
 
   enter(context, status, 'score');
-  const tasks = Array.from({ length: plan.lanes }, (_, lane) => {
-    const laneInput: LaneInput = { jobId, lane, plan, retry: spec.retry, timeouts: spec.timeouts };
-    return context.df.callSubOrchestrator('scoreLane', laneInput, `${jobId}-lane-${String(lane).padStart(2, '0')}`);
+  const lanes = Array.from({ length: plan.lanes }, (_, lane) => {
+    const instanceId = `${jobId}-lane-${String(lane).padStart(2, '0')}`;
+    return scoreLane.start(context, { jobId, lane, plan, retry: spec.retry }, instanceId);
   });
-  const scored = (yield context.df.Task.all(tasks)) as ScoreResult[];
+  const scored = yield* resultsOf(context, lanes);
   const failure = judge(scored, spec.tolerate.failedItems, status);
-  if (failure) return failure;
+  if (failure) return { ok: false, failure };
 
   enter(context, status, source.closing);
-  return yield* source.close(context, jobId, items, prepared.value);
+  return yield* source.close(context, jobId, opened.value);
 }
 
 /** The job goes on with up to `tolerated` items that have no output. */
-function judge(scored: ScoreResult[], tolerated: number, status: PublishedStatus): Failure | undefined {
-  const stops = scored.flatMap((lane) => lane.stop ?? []);
-  if (stops.some((stop) => stop.cancelled)) {
+function judge(lanes: BatchResult[], tolerated: number, status: PublishedStatus): Failure | undefined {
+  const stops = lanes.flatMap((lane) => lane.stop ?? []);
+  if (stops.some((stop) => stop.reason === 'cancelled')) {
     status.cancelled = true;
-    return { ok: false, kind: 'user', message: 'The job was cancelled.' };
+    return { blame: 'user', message: 'The job was cancelled.' };
   }
-  if (stops[0]) return { ok: false, kind: 'user', message: stops[0].message };
-  const unscored = scored.reduce((total, lane) => total + lane.failed + lane.missing, 0);
+  if (stops[0]) return { blame: 'user', message: stops[0].message };
+  const unscored = lanes.reduce((total, lane) => total + lane.failed + lane.missing, 0);
   if (unscored <= tolerated) return undefined;
-  const why = scored.find((lane) => lane.message)?.message ?? 'the manifest says why';
-  return { ok: false, kind: 'user', message: tooManyFailed(unscored, tolerated, why) };
+  const why = lanes.find((lane) => lane.message)?.message ?? 'the manifest says why';
+  return { blame: 'user', message: tooManyFailed(unscored, tolerated, why) };
 }
 
 function enter(context: OrchestrationContext, status: PublishedStatus, stage: Stage): void {

@@ -98,6 +98,19 @@ export async function readJson<T>(container: ContainerClient, blob: string): Pro
   return text === undefined ? undefined : (JSON.parse(text) as T);
 }
 
+/** The names of the blobs below a prefix with the metadata that they were written with; none when there is no such container. */
+export async function* listMetadata(
+  container: ContainerClient,
+  prefix: string,
+): AsyncGenerator<{ name: string; metadata: Record<string, string> }> {
+  try {
+    for await (const { name, metadata } of container.listBlobsFlat({ prefix, includeMetadata: true }))
+      yield { name, metadata: metadata ?? {} };
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+}
+
 /** The newest version of the rules for signatures that Azurite 3.35 knows; Azure accepts all earlier ones. */
 const SAS_VERSION = '2025-11-05';
 

@@ -1,50 +1,27 @@
-import type { HttpHandler } from '@azure/functions';
 import type { BlobClient } from '@azure/storage-blob';
-import { z } from 'zod';
+import {
+  type FileUploadRequest,
+  type ImagesUploadRequest,
+  type ImageUpload,
+  type Upload,
+  type UploadRequest,
+  uploadRequestSchema,
+} from '../api/uploads.js';
 import { JobError } from '../job/failure.js';
 import { cardBlob, INBOX, labelsBlob, modelBlob, modelsOf, STYLES } from '../job-store/layout.js';
 import { blobSas, type Storage } from '../storage/storage.js';
-import { answerError } from './answers.js';
-import { type ImageUpload, imagesSchema, NAME, placeImages, WRITE_MS } from './image-uploads.js';
-import { randomId } from './random-id.js';
+import { answerErrors } from './http.js';
+import { randomId } from './jobs.js';
 
-const schema = z.strictObject({
-  kind: z.enum(['video', 'style', 'model']),
-  name: z.string().regex(NAME),
-});
+const WRITABLE_MS = 3_600_000;
 
-/** The answer: `path` is what a job specification names; each URL takes one blob, for an hour. */
-export interface Upload {
-  path: string;
-  url: string;
-  /** Where the card of a model goes. */
-  cardUrl?: string;
-  /** Where the label file of a model goes. */
-  labelsUrl?: string;
-}
+/** `POST /api/uploads`: a place in storage for one file or many images, for clients that have no access of their own. */
+export const createCreateUpload = ({ storage }: { storage: Storage }) =>
+  answerErrors(async (request) => ({ status: 201, jsonBody: await place(storage, parse(await request.text())) }));
 
-/** `POST /api/uploads` with `{kind, name}`: a place in storage for one file or many images, for clients that have no access of their own. */
-export function createCreateUpload({ storage }: { storage: Storage }): HttpHandler {
-  return async (request, context) => {
-    try {
-      return { status: 201, jsonBody: await place(storage, parse(await request.text())) };
-    } catch (error) {
-      return answerError(error, (message) => context.error(message));
-    }
-  };
-}
-
-function place(storage: Storage, wanted: Wanted): Promise<Upload | ImageUpload> {
-  if (wanted.kind === 'images') return placeImages(storage, wanted);
-  const { kind, name } = wanted;
-  return kind === 'model' ? placeModel(storage, name) : placeMedia(storage, kind === 'video' ? INBOX : STYLES, name);
-}
-
-type Wanted = z.output<typeof schema> | z.output<typeof imagesSchema>;
-
-function parse(text: string): Wanted {
+function parse(text: string): UploadRequest {
   try {
-    return z.union([schema, imagesSchema]).parse(JSON.parse(text));
+    return uploadRequestSchema.parse(JSON.parse(text));
   } catch (cause) {
     const message =
       'An upload is asked for with {"kind":"video|style|model","name":"NAME"} or {"kind":"images","name":"NAME","names":["a.jpg",…]} for at most 1000 images, NAME in letters, digits, ".", "_" and "-".';
@@ -52,8 +29,14 @@ function parse(text: string): Wanted {
   }
 }
 
+function place(storage: Storage, request: UploadRequest): Promise<Upload | ImageUpload> {
+  if (request.kind === 'images') return placeImages(storage, request);
+  return request.kind === 'model' ? placeModel(storage, request.name) : placeMedia(storage, request);
+}
+
 /** A folder of its own for each upload, so that none overwrites another. */
-async function placeMedia(storage: Storage, container: string, name: string): Promise<Upload> {
+async function placeMedia(storage: Storage, { kind, name }: FileUploadRequest): Promise<Upload> {
+  const container = kind === 'video' ? INBOX : STYLES;
   const client = storage.media.getContainerClient(container);
   await client.createIfNotExists();
   const blob = `${randomId()}/${name}`;
@@ -73,4 +56,29 @@ async function placeModel(storage: Storage, name: string): Promise<Upload> {
   };
 }
 
-const writable = (storage: Storage, blob: BlobClient) => blobSas(storage, blob, 'cw', Date.now() + WRITE_MS);
+/** A folder of its own for each upload, whose later requests name the first one's path. */
+async function placeImages(
+  storage: Storage,
+  { name, names, path = `${INBOX}/${randomId()}/${name}/` }: ImagesUploadRequest,
+): Promise<ImageUpload> {
+  names.forEach(checkImageName);
+  const container = storage.media.getContainerClient(INBOX);
+  await container.createIfNotExists();
+  const prefix = path.slice(INBOX.length + 1);
+  const urls = names.map((image) => writable(storage, container.getBlobClient(`${prefix}${image}`)));
+  return { path, urls: await Promise.all(urls) };
+}
+
+const LONGEST_NAME = 800;
+
+/** @throws JobError `user` when blob storage could not hold an image of this name, or it would leave its folder. */
+function checkImageName(name: string): void {
+  const usable = name.length <= LONGEST_NAME && !/[\p{Cc}\\]/u.test(name);
+  if (usable && name.split('/').every((part) => part !== '' && !part.endsWith('.'))) return;
+  throw new JobError(
+    'user',
+    `An image cannot be called "${name.slice(0, 100)}"; use at most ${LONGEST_NAME} characters, no backslashes and no parts that are empty or end in a dot.`,
+  );
+}
+
+const writable = (storage: Storage, blob: BlobClient) => blobSas(storage, blob, 'cw', Date.now() + WRITABLE_MS);

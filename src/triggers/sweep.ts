@@ -1,10 +1,10 @@
 import type { InvocationContext, TimerHandler } from '@azure/functions';
 import type { Ports } from '../activities/ports.js';
-import type { Stop } from '../activities/settle-batch.js';
 import type { ComputeProvider, Launched } from '../compute/provider.js';
 import { messageOf } from '../job/failure.js';
-import { jobOf, MANIFEST, STOP } from '../job-store/layout.js';
-import { writeJson } from '../storage/storage.js';
+import { hasManifest } from '../job-store/manifest.js';
+import { writeStop } from '../job-store/stop.js';
+import { hasEnded } from './jobs.js';
 
 interface SweepPorts extends Pick<Ports, 'storage' | 'compute'> {
   /** Runtime status of a job's orchestration; undefined when this app knows none. */
@@ -56,12 +56,11 @@ async function whyRemove(
 ): Promise<string | undefined> {
   if (deadline > 0 && deadline < now) return `its deadline ${new Date(deadline).toISOString()} has passed`;
   if (jobId === '') return undefined;
-  const container = jobOf(storage, jobId);
-  if (await container.getBlobClient(MANIFEST).exists()) return `job ${jobId} has ended`;
+  if (await hasManifest(storage, jobId)) return `job ${jobId} has ended`;
   const state = await stateOf(context, jobId);
-  if (state === undefined || !['Completed', 'Failed', 'Terminated', 'Canceled'].includes(state)) return undefined;
+  if (state === undefined || !hasEnded(state)) return undefined;
   // The batches of a terminated job may live on: this keeps them from launching the next container.
   const message = `The job was ${state === 'Terminated' ? 'terminated' : 'ended'} from outside.`;
-  await writeJson(container, STOP, { reason: 'cancelled', message } satisfies Stop);
+  await writeStop(storage, jobId, { reason: 'cancelled', message });
   return `job ${jobId} was ended as ${state} and has removed nothing itself`;
 }

@@ -7,15 +7,15 @@ import { type Asked, type Call, fakeContext, type Orchestrator } from './fake-co
 /** Runs an activity and returns what its handler would. */
 export type Deliver = (name: string, input: object) => Promise<unknown>;
 
-const ORCHESTRATORS: Record<string, Orchestrator<unknown>> = { scoreLane, scoreBatch };
+const ORCHESTRATORS: Record<string, Orchestrator<unknown>> = { scoreLane: scoreLane.run, scoreBatch: scoreBatch.run };
 /** Durable timers are cut short: what is waited for here takes seconds, not minutes. */
 const LONGEST_TIMER_MS = 1000;
 
 /** Runs a whole job with the real orchestrators and without a host. @throws Error with the sentence of its failure. */
-export const runJob = (input: object, deliver: Deliver): Promise<JobOutput> => run(scoreJob, input, deliver);
+export const runJob = (input: object, deliver: Deliver): Promise<JobOutput> => run(scoreJob.run, input, deliver);
 
 /** Runs one batch, as a lane of a job would. */
-export const runBatch = (input: object, deliver: Deliver): Promise<unknown> => run(scoreBatch, input, deliver);
+export const runBatch = (input: object, deliver: Deliver): Promise<unknown> => run(scoreBatch.run, input, deliver);
 
 async function run<T>(orchestrator: Orchestrator<T>, input: unknown, deliver: Deliver): Promise<T> {
   const generator = orchestrator(fakeContext(input, Date.now).context);

@@ -1,8 +1,10 @@
-import { planChunks } from '../../src/activities/plan-chunks.js';
 import { parseSpec } from '../../src/job/spec.js';
 import type { Media } from '../../src/media/media.js';
-import { FRAMES_PREFIX, jobOf, RESOLVED_JOB, workOf } from '../../src/job-store/layout.js';
-import { type Storage, writeJson } from '../../src/storage/storage.js';
+import { FRAMES_PREFIX, jobOf, workOf } from '../../src/job-store/layout.js';
+import { writeResolvedJob } from '../../src/job-store/resolved-job.js';
+import { writeSplitChunks } from '../../src/job-store/video-timing.js';
+import type { ModelCard } from '../../src/model-card/schema.js';
+import type { Storage } from '../../src/storage/storage.js';
 
 export interface VideoJobFiles {
   storage: Storage;
@@ -25,8 +27,23 @@ export async function prepareVideoJob(
   const input = { video: `inbox/${jobId}.mp4`, onDamage };
   const spec = parseSpec(JSON.stringify({ input, model: 'none', output }));
   const video = await media.probe(clip, { keep: onDamage === 'keep' });
-  await writeJson(job, RESOLVED_JOB, { jobId, spec, video, output: output.video });
-  return (await planChunks({ storage, media, chunkFrames }, jobId, clip, video)).splitChunks;
+  const common = {
+    jobId,
+    card: {} as ModelCard,
+    output: output.video,
+    parallel: 1,
+    createdAt: new Date().toISOString(),
+  };
+  await writeResolvedJob(storage, {
+    ...common,
+    spec: { ...spec, input: { ...spec.input, ...input } },
+    video,
+    chunkFrames,
+  });
+  if (video.framesEstimate <= chunkFrames || video.damaged) return 1;
+  const chunks = await media.findChunks(clip, video, chunkFrames);
+  await writeSplitChunks(storage, jobId, chunks);
+  return chunks.length;
 }
 
 /** Name and version of each frame in storage. */

@@ -1,9 +1,8 @@
 import path from 'node:path';
 import { JobError } from '../../job/failure.js';
-import type { Upload } from '../../triggers/create-upload.js';
-import type { ImageUpload } from '../../triggers/image-uploads.js';
-import type { JobStatus } from '../../triggers/job-progress.js';
-import type { FileList } from '../../triggers/list-files.js';
+import type { FileList } from '../../api/files.js';
+import type { JobStatus } from '../../api/job-status.js';
+import type { ImageUpload, Upload } from '../../api/uploads.js';
 import { downloadFile, uploadFile } from './files.js';
 
 /** The app's HTTP interface, local or deployed. Every method throws a JobError with the app's own sentence. */

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Device } from '../../job/device.js';
 import { JobError } from '../../job/failure.js';
 import { poll } from '../../poll.js';
-import type { JobStatus } from '../../triggers/job-progress.js';
+import type { JobStatus } from '../../api/job-status.js';
 import type { JobClient } from '../client/client.js';
 import { type AppChoice, connect, EMULATED } from '../client/connect.js';
 import { createProgressView, type ProgressView } from './progress-view.js';
@@ -64,7 +64,7 @@ export async function runThrough(options: JobOptions, way: Way): Promise<{ statu
     return { status, seconds: { start: started, upload: uploaded - started, download: total - finished, total } };
   } catch (error) {
     // A request may fail a moment before the stack notices that one of its parts has ended.
-    if (!(error instanceof JobError && error.kind === 'user')) await pause(NOTICED_MS, [lost]);
+    if (!(error instanceof JobError && error.blame === 'user')) await pause(NOTICED_MS, [lost]);
     lost.throwIfAborted();
     throw error;
   } finally {
@@ -125,7 +125,7 @@ async function runJob(
     if (signal.aborted) await cancel(client, id);
     const status = await client.status(id).catch((error: unknown) => {
       const silent = performance.now() - answered;
-      if (!(error instanceof JobError && error.kind === 'platform') || silent >= patience) throw error;
+      if (!(error instanceof JobError && error.blame === 'platform') || silent >= patience) throw error;
     });
     pauseMs = status ? pollPause(status) : POLL_MS.most;
     if (!status) return undefined;

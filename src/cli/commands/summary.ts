@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
 import { counted } from '../../job/counted.js';
-import type { JobStatus } from '../../triggers/job-progress.js';
+import type { JobStatus } from '../../api/job-status.js';
 
 /** What `score` says about a video in the end, and prints as JSON with `--json`. */
 export interface Summary {

@@ -1,3 +1,4 @@
+import { describePlace } from '../../container-contract/environment.js';
 import type { ContainerGroup, Volume, VolumeMount } from '@azure/arm-containerinstance';
 import { isPulledByIdentity, registryOf } from '../azure/image.js';
 import type { LaunchRequest } from '../provider.js';
@@ -23,7 +24,7 @@ export function tagsOf(settings: AciSettings, request: LaunchRequest): Record<st
 /** The body of the PUT. Every environment value is a secure value, which Azure never gives back. */
 export function describeGroup(settings: AciSettings, request: LaunchRequest, location: string): ContainerGroup {
   const environment = {
-    SCORER_THREADS: String(Math.max(1, Math.floor(settings.cpu))),
+    ...describePlace({ threads: settings.cpu }),
     ...(settings.scratchPath === undefined ? {} : { TMPDIR: settings.scratchPath }),
     ...request.environment,
   };

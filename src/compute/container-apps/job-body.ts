@@ -1,3 +1,4 @@
+import { describePlace } from '../../container-contract/environment.js';
 import { createHash } from 'node:crypto';
 import type { Job, JobExecutionContainer } from '@azure/arm-appcontainers';
 import { seal, SEALED, SEALING_KEY } from '../../container-contract/sealing.js';
@@ -98,8 +99,7 @@ export function describeExecution(
   key: string,
 ): JobExecutionContainer {
   const { cpu } = sizeOf(settings, configuration);
-  const device: Record<string, string> = configuration.gpu ? { SCORER_DEVICE: 'cuda' } : {};
-  const environment = { SCORER_THREADS: String(Math.max(1, Math.floor(cpu))), ...device, ...request.environment };
+  const environment = { ...describePlace({ threads: cpu, gpu: configuration.gpu }), ...request.environment };
   return {
     ...containerOf(settings, configuration),
     env: [

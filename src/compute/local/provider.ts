@@ -1,6 +1,7 @@
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { type Child, type Ended, startAttached } from '../../processes/child-process.js';
+import { describePlace } from '../../container-contract/environment.js';
 import { JobError } from '../../job/failure.js';
 import type { ComputeProvider, LaunchRequest, Observation } from '../provider.js';
 import { preflightLocal } from './preflight.js';
@@ -55,8 +56,8 @@ export function createLocalCompute(inherited: NodeJS.ProcessEnv): ComputeProvide
 }
 
 async function start(request: LaunchRequest, inherited: NodeJS.ProcessEnv, cores: number): Promise<LocalContainer> {
-  const threads = String(Math.max(1, Math.floor(cores / request.parallel)));
-  const env = { ...inherited, SCORER_THREADS: threads, ...request.environment };
+  const place = describePlace({ threads: cores / request.parallel });
+  const env = { ...inherited, ...place, ...request.environment };
   const startedAt = new Date().toISOString();
   const child = await startAttached(SCORER, [], { env }).catch((cause: unknown) => {
     throw new JobError('platform', `The scorer process could not be started: ${String(cause)}.`, { cause });

@@ -1,5 +1,5 @@
 import type { Device } from '../../job/device.js';
-import type { FailureKind } from '../../job/failure.js';
+import type { Blame } from '../../job/failure.js';
 import type { ModelCard } from '../../model-card/schema.js';
 import type { Picture, Size } from '../pictures/picture.js';
 
@@ -35,7 +35,7 @@ export interface LoadRequest {
 export type EngineReply =
   | { kind: 'loaded'; device: string }
   | { kind: 'scored'; scored: ScoredFrames }
-  | { kind: 'failed'; failure: FailureKind; message: string };
+  | { kind: 'failed'; failure: Blame; message: string };
 
 /** What became of the frames, in their order, and the milliseconds they took together. */
 export interface ScoredFrames {
@@ -47,7 +47,7 @@ export interface ScoredFrames {
   finish: number;
 }
 
-export type FrameOutcome = { ok: true; output: FrameOutput } | { ok: false; kind: FailureKind; message: string };
+export type FrameOutcome = { ok: true; output: FrameOutput } | { ok: false; kind: Blame; message: string };
 
 export type FrameOutput =
   /** As large as the model made it, without padding. */

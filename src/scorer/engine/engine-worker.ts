@@ -31,7 +31,7 @@ async function answer(request: EngineRequest): Promise<void> {
     const reply = request.kind === 'load' ? await load(request) : await score(request);
     port.postMessage(reply, reply.kind === 'scored' ? reply.scored.outcomes.flatMap(movable) : []);
   } catch (error) {
-    const failure = error instanceof JobError ? error.kind : 'item';
+    const failure = error instanceof JobError ? error.blame : 'item';
     port.postMessage({ kind: 'failed', failure, message: messageOf(error) } satisfies EngineReply);
   }
 }

@@ -103,5 +103,5 @@ class Assembly {
 }
 
 function failureOf(error: unknown): FrameOutcome {
-  return { ok: false, kind: error instanceof JobError ? error.kind : 'item', message: messageOf(error) };
+  return { ok: false, kind: error instanceof JobError ? error.blame : 'item', message: messageOf(error) };
 }

@@ -63,7 +63,7 @@ export async function scoreItems(
         largest = Math.max(largest, frame.width * frame.height);
         tally.itemDone(item);
       } catch (error) {
-        if (error instanceof JobError && error.kind !== 'item') {
+        if (error instanceof JobError && error.blame !== 'item') {
           batches.end();
           throw error;
         }

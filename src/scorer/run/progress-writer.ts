@@ -1,5 +1,5 @@
 import { messageOf } from '../../job/failure.js';
-import type { AttemptProgress } from '../../container-contract/task.js';
+import { type AttemptProgress, progressMetadata } from '../../container-contract/progress.js';
 
 /** Often enough for one write a second when a write takes a while itself. */
 const INTERVAL_MS = 750;
@@ -42,22 +42,9 @@ export class ProgressWriter {
   async #put(): Promise<void> {
     const progress = this.current();
     try {
-      await this.write(JSON.stringify(progress), metadataOf(progress));
+      await this.write(JSON.stringify(progress), progressMetadata(progress));
     } catch (error) {
       this.warn(`progress not written: ${messageOf(error)}`);
     }
   }
-}
-
-function metadataOf(progress: AttemptProgress): Record<string, string> {
-  const { done, skipped, failed, total, phase, attempt, lastItemAt } = progress;
-  return {
-    done: String(done),
-    skipped: String(skipped),
-    failed: String(failed),
-    total: String(total),
-    phase,
-    attempt: String(attempt),
-    lastitemat: lastItemAt,
-  };
 }

@@ -1,5 +1,6 @@
 import { JobError, messageOf } from '../../job/failure.js';
-import type { AttemptResult, ScoreTask } from '../../container-contract/task.js';
+import type { AttemptResult } from '../../container-contract/result.js';
+import { parseTask, type ScoreTask } from '../../container-contract/task.js';
 import { EnginePool } from '../engine/engine-pool.js';
 import { readEnvironment, type ScorerSettings } from '../../container-contract/environment.js';
 import { Log } from './log.js';
@@ -7,7 +8,6 @@ import { ProgressWriter } from './progress-writer.js';
 import { scoreTask } from './score-task.js';
 import type { ScorerStorage } from './storage.js';
 import { Tally } from './tally.js';
-import { parseTask } from '../../container-contract/task-file.js';
 
 /** From SIGTERM on, items in flight may still be finished for this long; the result follows. */
 const GRACE_MS = 2500;
@@ -123,8 +123,8 @@ async function untilAbandoned(
 }
 
 function failureOf(error: unknown): NonNullable<AttemptResult['failure']> {
-  const kind = error instanceof JobError && error.kind !== 'item' ? error.kind : 'platform';
-  return { kind, message: messageOf(error) };
+  const blame = error instanceof JobError && error.blame !== 'item' ? error.blame : 'platform';
+  return { blame, message: messageOf(error) };
 }
 
 /** Whether the work ended in time. */

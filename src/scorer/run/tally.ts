@@ -1,12 +1,6 @@
-import type {
-  AttemptProgress,
-  AttemptResult,
-  FailedItem,
-  PhaseTimings,
-  ScorerTimes,
-  ScoreTask,
-  TaskItem,
-} from '../../container-contract/task.js';
+import type { ScoreTask, TaskItem } from '../../container-contract/task.js';
+import type { AttemptProgress, ScorerTimes } from '../../container-contract/progress.js';
+import type { AttemptResult, FailedItem, WorkTimings } from '../../container-contract/result.js';
 
 type Phase = AttemptProgress['phase'];
 
@@ -15,7 +9,7 @@ export class Tally {
   readonly done: string[] = [];
   readonly skipped: string[] = [];
   readonly failed: FailedItem[] = [];
-  readonly timings: PhaseTimings = {
+  readonly timings: WorkTimings = {
     startup: 0,
     modelLoad: 0,
     fetch: 0,
@@ -66,7 +60,7 @@ export class Tally {
   }
 
   /** Adds the time that `work` takes to a phase. */
-  async timed<T>(phase: keyof PhaseTimings, work: () => Promise<T>): Promise<T> {
+  async timed<T>(phase: keyof WorkTimings, work: () => Promise<T>): Promise<T> {
     const started = performance.now();
     try {
       return await work();

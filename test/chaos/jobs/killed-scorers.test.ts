@@ -3,7 +3,7 @@ import path from 'node:path';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { downloadFolder, uploadFolder } from '../../../src/cli/client/folders.js';
-import type { AttemptResult } from '../../../src/container-contract/task.js';
+import type { AttemptResult } from '../../../src/container-contract/result.js';
 import { jobContainer, resultBlob } from '../../../src/job-store/layout.js';
 import { makeClip } from '../../support/clip.js';
 import { killHalfWay, scoredVersions, scorersOf } from '../../support/killed-scorer.js';

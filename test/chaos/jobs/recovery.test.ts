@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import type { BatchReport } from '../../../src/activities/finish-job.js';
+import type { BatchReport } from '../../../src/job-store/manifest.js';
 import { createJobClient } from '../../../src/cli/client/client.js';
 import { findStack } from '../../../src/stack/stack.js';
 import { runCli } from '../../support/cli.js';

@@ -64,7 +64,7 @@ describe('a folder of all sorts', () => {
   test('gives the pictures by name or content, nested ones too, and says what it leaves out', async () => {
     expect(await list()).toEqual({
       items: names.length,
-      warnings: ['4 files are no picture and left out: Thumbs.db, empty, notes.txt, ….'],
+      warnings: ['4 files are not images and are left out: Thumbs.db, empty, notes.txt, ….'],
     });
     const items = await readListed(storage, await readImagesJob(storage, jobId), 0, names.length);
     expect(new Map(items.map(({ name, output }) => [name, output]))).toEqual(
@@ -94,7 +94,7 @@ test('a folder without pictures is refused with what is in it', async () => {
     ['a.txt', 'b/c.json'].map((name) => [`${jobId}/${name}`, 'text']),
   );
   await expect(createListImages({ storage })({ jobId })).rejects.toMatchObject({
-    kind: 'user',
+    blame: 'user',
     message: `There is no JPEG, PNG, WebP, AVIF, TIFF, BMP or GIF below inbox/${jobId}/, but 2 files of other kinds; name a folder of images.`,
   });
 });

@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { createEncodeChunk } from '../../../src/activities/encode-chunk.js';
+import { missingInput } from '../../../src/job-store/inputs.js';
 import { localCopy } from '../../../src/job-store/local-copy.js';
 import { createSplitChunk } from '../../../src/activities/split-chunk.js';
 import { createSplitVideo } from '../../../src/activities/split-video.js';
@@ -50,7 +51,7 @@ describe('a split that was killed half-way', () => {
     await createSplitVideo(ports)({ jobId: 'killed-whole', chunks: 1 });
     const before = await versions('killed-whole');
     for (const index of [3, 60, 74]) await workOf(storage, 'killed-whole').deleteBlob(frameBlob(index, 'png'));
-    expect(await createSplitVideo(ports)({ jobId: 'killed-whole', chunks: 1 })).toEqual({ frames: FRAMES });
+    expect(await createSplitVideo(ports)({ jobId: 'killed-whole', chunks: 1 })).toMatchObject({ frames: FRAMES });
     const after = await versions('killed-whole');
     const again = [...after].filter(([name, version]) => before.get(name) !== version).map(([name]) => name);
     expect(again).toEqual([3, 60, 74].map((index) => frameBlob(index, 'png')));
@@ -77,7 +78,8 @@ describe('a video in chunks', () => {
 
   test('is fetched whole, however many chunks ask for it at the same moment', async () => {
     const shared = path.join(tempFolder, 'shared');
-    const fetch = () => localCopy(mediaBlob(storage, 'inbox/chunked.mp4'), shared, 'source');
+    const fetch = () =>
+      localCopy(mediaBlob(storage, 'inbox/chunked.mp4'), shared, 'source', missingInput('video', 'chunked.mp4'));
     const copies = await Promise.all(Array.from({ length: 40 }, fetch));
     expect(new Set(copies)).toEqual(new Set([path.join(shared, 'source')]));
     expect(readdirSync(shared)).toEqual(['source']);
@@ -86,12 +88,12 @@ describe('a video in chunks', () => {
 
   test('is not split again when it is there', async () => {
     const before = await versions('chunked');
-    expect(await splitInChunks('chunked', chunks)).toEqual({ frames: FRAMES });
+    expect(await splitInChunks('chunked', chunks)).toMatchObject({ frames: FRAMES });
     expect(await versions('chunked')).toEqual(before);
   });
 
   test('is stitched from segments into every frame of the source, with its sound, and says so', async () => {
-    const input = { jobId: 'chunked', frames: FRAMES, chunkFrames: 20 };
+    const input = { jobId: 'chunked' };
     // Each delivered twice at once, as can happen when a host is slow to answer.
     for (const chunk of [3, 1, 0, 2]) {
       const encode = () => createEncodeChunk(ports)({ ...input, chunk });
@@ -114,7 +116,7 @@ describe('a video in chunks', () => {
   test('does not encode a segment again that is there', async () => {
     const segment = workOf(storage, 'chunked').getBlobClient(segmentBlob(1));
     const before = (await segment.getProperties()).etag;
-    await createEncodeChunk(ports)({ jobId: 'chunked', chunk: 1, frames: FRAMES, chunkFrames: 20 });
+    await createEncodeChunk(ports)({ jobId: 'chunked', chunk: 1 });
     expect((await segment.getProperties()).etag).toBe(before);
   });
 
@@ -128,7 +130,7 @@ describe('a video in chunks', () => {
       'chunks.json',
       plan.map((chunk) => ({ ...chunk, count: chunk.count + 1 })),
     );
-    expect(await splitInChunks('odd', many)).toEqual({ frames: FRAMES });
+    expect(await splitInChunks('odd', many)).toMatchObject({ frames: FRAMES });
     expect(await timing('odd')).toEqual(await timing('chunked'));
   });
 });

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { OrchestrationRuntimeStatus } from 'durable-functions';
 import { beforeEach, describe, expect, inject, test } from 'vitest';
 import type { Fault } from '../../../azure-emulator/src/faults.js';
 import { createLaunchBatch } from '../../../src/activities/launch-batch.js';
@@ -10,7 +11,7 @@ import { parseSpec } from '../../../src/job/spec.js';
 import { jobOf, progressBlob, RESOLVED_JOB, workOf } from '../../../src/job-store/layout.js';
 import { writeJson } from '../../../src/storage/storage.js';
 import { openAzurite } from '../../support/storage.js';
-import { readCounts } from '../../../src/job-store/job-counts.js';
+import { readJobStatus } from '../../../src/triggers/job-status.js';
 import { aciCompute, FOREVER, notSetUp, useEmulator } from '../../support/aci.js';
 
 const connection = inject('storage');
@@ -21,15 +22,15 @@ const WHY = 'Azure could not do it now (ServerBusy, status 503): try later';
 
 let jobId = '';
 let ports: Pick<Ports, 'storage' | 'compute'>;
-const timeouts = { provisionSeconds: 900, batchSeconds: 3600, stallSeconds: 120 };
 const attemptOf = (batch: number, attempt = 1) => ({ jobId, batch, first: batch * 4, count: 4, attempt });
-const look = (batch: number) => ({ ...attemptOf(batch), launchedAt: Date.now(), timeouts });
+const look = (batch: number) => ({ ...attemptOf(batch), launchedAt: Date.now() });
 
 /** What the job's status says of those that wait. */
 async function waiting(): Promise<string[]> {
   const plan = { items: 20, size: 4, batches: 5, lanes: 5 };
   const published: PublishedStatus = { stages: [{ stage: 'score', startedAt: Date.now() }], plan };
-  return (await readCounts(jobOf(storage, jobId), published)).waiting;
+  const orchestration = { runtimeStatus: OrchestrationRuntimeStatus.Running, output: null, createdTime: new Date() };
+  return (await readJobStatus(storage, jobId, orchestration, published, Date.now())).waiting;
 }
 
 beforeEach(async () => {
@@ -50,19 +51,19 @@ describe('a batch whose platform does not answer waits, and the status says so,'
     const report = { done: 1, failed: 0, skipped: 0, total: 4, lastItemAt: new Date().toISOString() };
     await writeJson(jobOf(storage, jobId), progressBlob(0, 1), report, { done: '1', skipped: '0', failed: '0' });
     azure.emulator.faults.add(BUSY);
-    await expect(observe(look(0))).rejects.toMatchObject({ kind: 'platform' });
+    await expect(observe(look(0))).rejects.toMatchObject({ blame: 'platform' });
     expect(await waiting()).toEqual([`Batch 0: ${WHY}`]);
-    expect(await observe({ ...look(0), again: true })).toMatchObject({ verdict: 'running' });
+    expect((await observe({ ...look(0), again: true })).watchEnd).toBeUndefined();
     expect(await waiting()).toEqual([]);
   });
 
   test('while its container cannot be settled or removed', async () => {
     const settle = createSettleBatch(ports);
     azure.emulator.faults.add({ ...BUSY, times: 2 });
-    await expect(settle({ ...look(0), verdict: 'unseen', attemptsLeft: 2 })).rejects.toMatchObject({
-      kind: 'platform',
+    await expect(settle({ ...look(0), watchEnd: 'unseen', attemptsLeft: 2 })).rejects.toMatchObject({
+      blame: 'platform',
     });
-    await expect(createLaunchBatch(ports)(attemptOf(1, 2))).rejects.toMatchObject({ kind: 'platform' });
+    await expect(createLaunchBatch(ports)(attemptOf(1, 2))).rejects.toMatchObject({ blame: 'platform' });
     expect(await waiting()).toEqual([`Batches 0, 1: ${WHY}`]);
     await createLaunchBatch(ports)(attemptOf(1, 2));
     expect(await waiting()).toEqual([`Batch 0: ${WHY}`]);

@@ -102,7 +102,7 @@ describe.skipIf(!hasSharedData)('the draft of a real model (needs ../shared/data
     'is refused in one sentence for %s',
     async (name) => {
       await expect(inspect(sharedData(`bad/${name}.onnx`), undefined, inspectModel)).rejects.toMatchObject({
-        kind: 'user',
+        blame: 'user',
         message: expect.stringMatching(/^The model .*(empty|web page|cut off|operator Debug).*\.$/),
       });
     },

@@ -25,7 +25,7 @@ describe('before a job starts', () => {
 
   test('a container that no quota can ever hold is refused with the numbers', async () => {
     await expect(aci({ ACI_CPU: '8' }).preflight({})).rejects.toMatchObject({
-      kind: 'user',
+      blame: 'user',
       message: expect.stringContaining('StandardCores of westeurope: 0 of 4 in use') as string,
     });
   });
@@ -34,7 +34,7 @@ describe('before a job starts', () => {
     const large = aci({ ACI_MEMORY_GB: '32', ACI_REGIONS: 'westeurope,tiny' });
     azure.emulator.azure.largest = { maxCpu: 4, maxMemoryInGB: 16 };
     await expect(large.preflight({})).rejects.toMatchObject({
-      kind: 'user',
+      blame: 'user',
       message:
         'No region of ACI_REGIONS can hold a container of 2 cores and 32 GB: westeurope takes 4 cores and 16 GB at most; tiny takes 4 cores and 16 GB at most. Lower ACI_CPU or ACI_MEMORY_GB, name another region or ask Azure for a higher quota.',
     });
@@ -51,7 +51,7 @@ describe('before a job starts', () => {
     expect(maxParallel).toBe(1);
     expect(warnings[0]).toContain('StandardCores of westeurope: 4 of 4 in use');
     await expect(aci().launch(launchOf(FOREVER))).rejects.toMatchObject({
-      kind: 'platform',
+      blame: 'platform',
       message: expect.stringContaining('limit 4, in use 4, asked for 2') as string,
     });
     await aci().remove(first.name);
@@ -99,7 +99,7 @@ describe('the rights of the app’s identity', () => {
   test('that do not cover what it has to do are refused by name before anything is spent', async () => {
     grant(['*/read']);
     await expect(aci().preflight({})).rejects.toMatchObject({
-      kind: 'user',
+      blame: 'user',
       message:
         "The app's identity lacks the right Microsoft.ContainerInstance/containerGroups/write on /subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg; grant it Contributor there.",
     });

@@ -231,7 +231,7 @@ describe('a create that Azure spoils', () => {
 
   test('in every region waits for the platform', async () => {
     azure.emulator.faults.add({ on: 'PUT', times: 2, status: 409, code: 'ServiceUnavailable', message: CAPACITY });
-    await expect(aci().launch(launchOf(FOREVER))).rejects.toMatchObject({ kind: 'platform' });
+    await expect(aci().launch(launchOf(FOREVER))).rejects.toMatchObject({ blame: 'platform' });
     expect(azure.emulator.azure.groups.size).toBe(0);
   });
 
@@ -258,28 +258,28 @@ describe('a create that Azure spoils', () => {
   test('throttled without Retry-After is waited for', async () => {
     azure.emulator.faults.add({ on: 'PUT', status: 429, code: 'TooManyRequests' });
     const request = launchOf(FOREVER);
-    await expect(aci().launch(request)).rejects.toMatchObject({ kind: 'platform' });
+    await expect(aci().launch(request)).rejects.toMatchObject({ blame: 'platform' });
     await aci().launch(request);
     expect(azure.emulator.azure.created).toEqual([request.name]);
   });
 
   test('for a bad image fails at once', async () => {
     azure.emulator.faults.add({ on: 'PUT', status: 400, code: 'InaccessibleImage', message: 'not accessible' });
-    await expect(aci().launch(launchOf(FOREVER))).rejects.toMatchObject({ kind: 'user' });
+    await expect(aci().launch(launchOf(FOREVER))).rejects.toMatchObject({ blame: 'user' });
   });
 });
 
 describe('what cannot be asked', () => {
   test('an Azure that is away is waited for', async () => {
     const away = aciCompute('http://127.0.0.1:9');
-    await expect(away.observe('x')).rejects.toMatchObject({ kind: 'platform' });
+    await expect(away.observe('x')).rejects.toMatchObject({ blame: 'platform' });
   });
 
   test('a removal whose answer is lost can be sent again', async () => {
     const request = launchOf(FOREVER);
     await aci().launch(request);
     azure.emulator.faults.add({ on: 'DELETE', cut: true });
-    await expect(aci().remove(request.name)).rejects.toMatchObject({ kind: 'platform' });
+    await expect(aci().remove(request.name)).rejects.toMatchObject({ blame: 'platform' });
     await aci().remove(request.name);
     expect(azure.emulator.azure.groups.size).toBe(0);
   });

@@ -36,7 +36,7 @@ describe('before a job starts', () => {
   test('an environment that does not exist is the user’s to correct', async () => {
     azure.emulator.faults.add({ on: 'USAGE', status: 404, code: 'ResourceNotFound', message: 'not found' });
     await expect(containerApps(azure).preflight({})).rejects.toMatchObject({
-      kind: 'user',
+      blame: 'user',
       message: expect.stringContaining('CONTAINER_APPS_ENVIRONMENT_ID') as string,
     });
   });
@@ -69,7 +69,7 @@ describe('a GPU', () => {
   ])('%s is refused where it is required, and missed with a warning where it is preferred', async (_, more, part) => {
     const apps = containerApps(azure, more);
     await expect(apps.preflight({ gpu: 'require' })).rejects.toMatchObject({
-      kind: 'user',
+      blame: 'user',
       message: expect.stringContaining(part) as string,
     });
     const { gpu, warnings } = await apps.preflight({ gpu: 'prefer' });
@@ -109,7 +109,7 @@ describe('the rights of the app’s identity', () => {
       CONTAINER_APPS_IDENTITY_ID: ENVIRONMENT.replace(/Microsoft.App.*/, 'Microsoft.ManagedIdentity/x'),
     });
     await expect(apps.preflight({})).rejects.toMatchObject({
-      kind: 'user',
+      blame: 'user',
       message: expect.stringContaining(part) as string,
     });
   });

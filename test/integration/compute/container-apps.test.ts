@@ -130,7 +130,7 @@ describe('an execution', () => {
     const request = aLaunch();
     await apps.launch(request);
     azure.emulator.faults.add({ on: 'STOP', cut: true });
-    await expect(apps.remove(request.name)).rejects.toMatchObject({ kind: 'platform' });
+    await expect(apps.remove(request.name)).rejects.toMatchObject({ blame: 'platform' });
     await apps.remove(request.name);
     expect(liveExecutions(azure)).toEqual([]);
   });
@@ -207,7 +207,7 @@ describe('the job resource', () => {
     await apps.launch(aLaunch());
     azure.emulator.apps.jobs.clear();
     const request = aLaunch();
-    await expect(apps.launch(request)).rejects.toMatchObject({ kind: 'platform' });
+    await expect(apps.launch(request)).rejects.toMatchObject({ blame: 'platform' });
     await apps.launch(request);
     expect(liveExecutions(azure)).toEqual([request.name]);
   });
@@ -226,7 +226,7 @@ describe('what Azure refuses', () => {
       azure.emulator.faults.add({ on, status: 429, code: 'TooManyRequests', retryAfter: 17 });
       azure.emulator.apps.jobs.clear();
       await expect(containerApps(azure).launch(aLaunch())).rejects.toMatchObject({
-        kind: 'platform',
+        blame: 'platform',
         retryAfterSeconds: 17,
       });
     }

@@ -33,7 +33,7 @@ describe('an image', () => {
 
   test('whose tag the registry does not have is refused by name', async () => {
     await expect(check('public:2')).rejects.toMatchObject({
-      kind: 'user',
+      blame: 'user',
       message: expect.stringMatching(/has no image public with 2; push it or correct ACI_IMAGE\.$/) as string,
     });
   });

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { BatchReport } from '../../../src/activities/finish-job.js';
+import type { BatchReport } from '../../../src/job-store/manifest.js';
 import { downloadFolder, uploadFolder } from '../../../src/cli/client/folders.js';
 import type { FolderSummary } from '../../../src/cli/commands/score-folder.js';
 import { paint } from '../../support/scorer/pictures.js';

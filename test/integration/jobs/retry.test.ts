@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import type { AttemptResult } from '../../../src/container-contract/task.js';
+import type { AttemptResult } from '../../../src/container-contract/result.js';
 import { itemName, jobContainer, PROGRESS_PREFIX, resultBlob } from '../../../src/job-store/layout.js';
 import { makeClip } from '../../support/clip.js';
 import { killHalfWay, scoredVersions } from '../../support/killed-scorer.js';

@@ -5,7 +5,7 @@ import path from 'node:path';
 import ort from 'onnxruntime-node';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { BatchReport } from '../../../src/activities/finish-job.js';
+import type { BatchReport } from '../../../src/job-store/manifest.js';
 import { type Comparison, createMedia, type VideoFacts } from '../../../src/media/media.js';
 import { frameBlob, scoredBlob, workContainer } from '../../../src/job-store/layout.js';
 import { makeClip, tools } from '../../support/clip.js';

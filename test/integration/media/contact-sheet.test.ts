@@ -40,10 +40,10 @@ describe.each(builds)('contact sheet by ffmpeg from $name', ({ media, name }) =>
   });
 
   it('says what is wrong with no pictures, and with one that is none', async () => {
-    await expect(media.contactSheet([], out('none.png'))).rejects.toMatchObject({ kind: 'user' });
+    await expect(media.contactSheet([], out('none.png'))).rejects.toMatchObject({ blame: 'user' });
     const bad = Buffer.from('no picture');
     await expect(media.contactSheet([{ before: bad, after: bad }], out('bad.png'))).rejects.toMatchObject({
-      kind: 'user',
+      blame: 'user',
     });
   });
 });

@@ -72,7 +72,7 @@ describe.each(builds)('a file from outside makes ffprobe and ffmpeg from $name r
         const file = path.join(own, `crafted${ending}`);
         writeFileSync(file, text(address()));
         arm();
-        await expect(media.probe(file)).rejects.toMatchObject({ kind: 'user' });
+        await expect(media.probe(file)).rejects.toMatchObject({ blame: 'user' });
         expect([readSince(), asked]).toEqual([false, []]);
       }
   });
@@ -86,10 +86,10 @@ describe.each(builds)('a file from outside makes ffprobe and ffmpeg from $name r
     execFileSync(tools.ffprobe, ['-v', 'quiet', '-enable_drefs', '1', '-use_absolute_path', '1', file]);
     expect(readSince()).toBe(true);
     arm();
-    await expect(media.probe(file)).rejects.toMatchObject({ kind: 'user' });
+    await expect(media.probe(file)).rejects.toMatchObject({ blame: 'user' });
     const facts = await media.probe(film);
     const split = media.split(file, { format: 'png', facts });
-    await expect(collect(split)).rejects.toMatchObject({ kind: 'user' });
+    await expect(collect(split)).rejects.toMatchObject({ blame: 'user' });
     expect([readSince(), asked]).toEqual([false, []]);
     const some = framesOf(await collect(media.split(canary, { format: 'png' })));
     arm();

@@ -73,6 +73,6 @@ describe.each(builds)('a video that breaks half-way, with ffmpeg from $name,', (
   ] as const)('%s: is refused otherwise', async (kind, sentence) => {
     const { file } = spoiled(kind);
     const frames = collect(media.split(file, { format: 'png' }));
-    await expect(frames).rejects.toMatchObject({ kind: 'user', message: expect.stringMatching(sentence) });
+    await expect(frames).rejects.toMatchObject({ blame: 'user', message: expect.stringMatching(sentence) });
   });
 });

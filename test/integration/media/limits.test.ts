@@ -22,7 +22,7 @@ describe.each(builds)('with ffmpeg from $name', ({ media, tools }) => {
     ['frames', { frames: 49 }, 'clip.mp4 has 50 frames; at most 49 are taken'],
   ])('refuses more %s than the settings allow', async (_, limits, sentence) => {
     await expect(limited(limits).probe(clip)).rejects.toMatchObject({
-      kind: 'user',
+      blame: 'user',
       message: expect.stringContaining(sentence),
     });
   });
@@ -33,7 +33,7 @@ describe.each(builds)('with ffmpeg from $name', ({ media, tools }) => {
     await expect(split({ frames: 20 })).rejects.toThrow(
       'clip.mp4 has more than 20 frames; cut it or raise MOST_FRAMES',
     );
-    await expect(split({ pixels: 1000 })).rejects.toMatchObject({ kind: 'user' });
+    await expect(split({ pixels: 1000 })).rejects.toMatchObject({ blame: 'user' });
   });
 
   it('stops what takes too long, and what grows too large', async () => {

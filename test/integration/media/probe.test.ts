@@ -65,7 +65,7 @@ describe.each(builds)('probe with ffmpeg from $name', ({ media, tools }) => {
     ['truncated.webm', /is cut off: it ends before its last frame; /],
   ])('says what is wrong with %s', { timeout: 5000 }, async (name, sentence) => {
     await expect(media.probe(sharedData('bad', name))).rejects.toMatchObject({
-      kind: 'user',
+      blame: 'user',
       message: expect.stringMatching(sentence),
     });
   });
@@ -85,7 +85,7 @@ describe.each(builds)('probe with ffmpeg from $name', ({ media, tools }) => {
   ])('says what is wrong with %s', { timeout: 5000 }, async (file, content, sentence) => {
     writeFileSync(path.join(folder, 'secret.mp4'), readFileSync(sample));
     await expect(media.probe(write(file, content), { name: 'the clip' })).rejects.toMatchObject({
-      kind: 'user',
+      blame: 'user',
       message: expect.stringMatching(sentence),
     });
   });

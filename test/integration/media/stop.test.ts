@@ -74,7 +74,7 @@ describe.each(builds)('nothing is left running by ffmpeg from $name', ({ media, 
     await expect(stitch(failing())).rejects.toThrow('the store is gone');
     const broken = Buffer.from(first);
     broken.fill(7, 200, 5000);
-    await expect(stitch(list([first, broken, first]))).rejects.toMatchObject({ kind: 'user' });
+    await expect(stitch(list([first, broken, first]))).rejects.toMatchObject({ blame: 'user' });
     await expect(stitch(list([]))).rejects.toThrow('There is no frame');
     await expect(stitch(list([first]), out('x.gif'))).rejects.toThrow('must end in .mp4');
     await expect(stitch(list([first]), path.join(folder, 'no/folder/x.mp4'))).rejects.toThrow(

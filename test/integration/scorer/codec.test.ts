@@ -158,7 +158,7 @@ describe.each(['sharp', 'jimp'] as const)('%s', (name) => {
     ['a PNG with a lying header', () => source().png().toBuffer().then(huge), 'exceeds pixel limit'],
   ])('refuses %s', async (_what, bytes, says) => {
     await expect(codec.decode(await bytes())).rejects.toMatchObject({
-      kind: 'item',
+      blame: 'item',
       message: expect.stringContaining(says),
     });
   });
@@ -205,7 +205,7 @@ describe('loadCodec', () => {
   });
 
   it('fails when sharp was asked for', async () => {
-    await expect(loadCodec('sharp', vi.fn(), broken)).rejects.toMatchObject({ kind: 'user' });
+    await expect(loadCodec('sharp', vi.fn(), broken)).rejects.toMatchObject({ blame: 'user' });
   });
 });
 

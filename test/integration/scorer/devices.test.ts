@@ -44,7 +44,7 @@ describe('the device', () => {
       }
       expect(result).toMatchObject({ outcome: 'failed', device: 'none', done: [], failed: [] });
       expect(result.failure).toMatchObject({
-        kind: 'user',
+        blame: 'user',
         message: expect.stringMatching(
           new RegExp(`^The device ${device} was asked for and cannot be used: .*[^.]\\.$`),
         ),

@@ -60,7 +60,7 @@ describe.skipIf(!hasSharedData)('a broken model (needs ../shared/data)', () => {
     const job = await newJob({ 'a.png': frame }, readFileSync(sharedData(`bad/${file}`)));
     const { finished, result } = await job.score(['a.png']);
     expect(finished).toMatchObject({ code: 0, stderr: '' });
-    expect(result).toMatchObject({ outcome: 'failed', failure: { kind: 'user' }, done: [], failed: [] });
+    expect(result).toMatchObject({ outcome: 'failed', failure: { blame: 'user' }, done: [], failed: [] });
     expect(result.failure?.message).toMatch(new RegExp(`^The model ${says}.*\\.$`));
   });
 
@@ -70,7 +70,7 @@ describe.skipIf(!hasSharedData)('a broken model (needs ../shared/data)', () => {
     expect(code).toBe(2);
     expect((JSON.parse(stdout) as { error: string }).error).toContain(`The model "${file}" ${says}`);
     await expect(inspect(sharedData(`bad/${file}`), 'mine')).rejects.toMatchObject({
-      kind: 'user',
+      blame: 'user',
       message: expect.stringContaining(`The model "mine" ${says}`),
     });
   });
@@ -85,7 +85,7 @@ describe('the inspector', () => {
   });
 
   it('names a file it cannot read', async () => {
-    await expect(inspect('/nowhere.onnx', 'mine')).rejects.toMatchObject({ kind: 'user' });
+    await expect(inspect('/nowhere.onnx', 'mine')).rejects.toMatchObject({ blame: 'user' });
   });
 
   it('survives a model that ends the process', async () => {
@@ -104,7 +104,7 @@ describe('a run that cannot go on', () => {
     const { result } = await job.score(['a.png']);
     expect(result).toMatchObject({
       outcome: 'failed',
-      failure: { kind: 'user', message: expect.stringContaining('names the input "other"') },
+      failure: { blame: 'user', message: expect.stringContaining('names the input "other"') },
     });
   });
 
@@ -112,7 +112,7 @@ describe('a run that cannot go on', () => {
     const job = await newJob({ 'a.png': frame });
     await job.job.getBlobClient('model.onnx').delete();
     const { result } = await job.score(['a.png']);
-    expect(result.failure).toEqual({ kind: 'user', message: 'There is no blob for the model file.' });
+    expect(result.failure).toEqual({ blame: 'user', message: 'There is no blob for the model file.' });
   });
 
   it('blames the platform for storage that fails, not the items', async () => {
@@ -123,7 +123,7 @@ describe('a run that cannot go on', () => {
     const { code, stdout, stderr } = await startScorer({ ...env, WORK_CONTAINER_URL: url.href }).finished;
     expect(code).toBe(0);
     const result = await job.result();
-    expect(result).toMatchObject({ outcome: 'failed', failure: { kind: 'platform' }, failed: [], done: [] });
+    expect(result).toMatchObject({ outcome: 'failed', failure: { blame: 'platform' }, failed: [], done: [] });
     expect(result.failure?.message).toContain('Storage did not let the scorer list the outputs (HTTP 403');
     expect(stdout + stderr + JSON.stringify(result)).not.toMatch(/c2VjcmV0|sig=/);
   });

@@ -65,7 +65,7 @@ describe.skipIf(!hasSharedData)('models with other conventions (needs ../shared/
     const job = await ScorerJob.create(inject('storage'), { model, card, ...(style && { style }) });
     await job.addInputs({ 'a.png': await photo(32, 32) });
     const { result } = await job.score(['a.png']);
-    expect(result.failure).toEqual({ kind: 'user', message: expect.stringMatching(sentence) });
+    expect(result.failure).toEqual({ blame: 'user', message: expect.stringMatching(sentence) });
   });
 
   it('mosaic_nc8_dyn comes close to its author’s picture, with other channels it does not', async () => {

@@ -1,7 +1,7 @@
 import { deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
-import type { AttemptResult } from '../../../src/container-contract/task.js';
+import type { AttemptResult } from '../../../src/container-contract/result.js';
 import { cardOf, ScorerJob, STARRY_NIGHT } from '../../support/scorer/harness.js';
 import { paint } from '../../support/scorer/pictures.js';
 

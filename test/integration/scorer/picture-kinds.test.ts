@@ -76,7 +76,7 @@ describe.each(['sharp', 'jimp'] as const)('%s', (name) => {
     ['a BMP that is cut off', bmp('bgr24').subarray(0, 40), 'cannot be read'],
   ])('refuses %s', async (_, bytes, says) => {
     const message = expect.stringContaining(says) as string;
-    await expect(codec.decode(bytes)).rejects.toMatchObject({ kind: 'item', message });
+    await expect(codec.decode(bytes)).rejects.toMatchObject({ blame: 'item', message });
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, inject, it } from 'vitest';
 import type { ModelCard, PartialCard } from '../../../src/model-card/schema.js';
-import type { AttemptResult } from '../../../src/container-contract/task.js';
+import type { AttemptResult } from '../../../src/container-contract/result.js';
 import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
 import { ScorerJob } from '../../support/scorer/harness.js';
 import { cardFor, load, request } from '../../support/scorer/one-model.js';

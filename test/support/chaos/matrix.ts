@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Fault } from '../../../azure-emulator/src/faults.js';
 import type { ResolvedJob } from '../../../src/job-store/resolved-job.js';
-import type { Settled } from '../../../src/activities/settle-batch.js';
+import type { Settled } from '../../../src/job-store/settled.js';
 import { parseSpec } from '../../../src/job/spec.js';
-import type { AttemptResult } from '../../../src/container-contract/task.js';
+import type { AttemptResult } from '../../../src/container-contract/result.js';
 import {
   containerName,
   frameBlob,

@@ -7,7 +7,9 @@ import { BlobServiceClient, ContainerSASPermissions, type ContainerClient } from
 import type { Device } from '../../../src/job/device.js';
 import { completeCard } from '../../../src/model-card/complete-card.js';
 import { type ModelCard, parseCard } from '../../../src/model-card/schema.js';
-import type { AttemptProgress, AttemptResult, ScoreTask } from '../../../src/container-contract/task.js';
+import type { ScoreTask } from '../../../src/container-contract/task.js';
+import type { AttemptProgress } from '../../../src/container-contract/progress.js';
+import type { AttemptResult } from '../../../src/container-contract/result.js';
 import { inspectModel } from '../../../src/scorer/engine/inspect.js';
 
 export const ROOT = path.resolve(import.meta.dirname, '../../..');

@@ -194,13 +194,13 @@ describe('no answer, or none of Azure', () => {
 describe('the error that an activity throws', () => {
   test('keeps its cause, and a JobError is passed on', () => {
     const cause = answer(400, 'InaccessibleImage', 'x');
-    expect(azureJobError(cause, ACI_ERRORS)).toMatchObject({ kind: 'user', cause });
+    expect(azureJobError(cause, ACI_ERRORS)).toMatchObject({ blame: 'user', cause });
     const own = new JobError('user', 'mine');
     expect(azureJobError(own)).toBe(own);
   });
 
   test('a mistake in our own code fails at once', () => {
-    expect(azureJobError(new TypeError('x is not a function')).kind).toBe('user');
+    expect(azureJobError(new TypeError('x is not a function')).blame).toBe('user');
   });
 
   test('never holds the signature of a SAS', () => {
@@ -219,7 +219,7 @@ describe('how long Azure asks to be left alone', () => {
   test('goes with the failure, an hour at most', () => {
     expect(failureOf(azureJobError(throttled('17')), () => false)).toMatchObject({ retryAfterSeconds: 17 });
     expect(failureOf(azureJobError(throttled('90000')), () => false)).toMatchObject({ retryAfterSeconds: 3600 });
-    expect(failureOf(throttled('17'), () => true)).toMatchObject({ kind: 'platform', retryAfterSeconds: 17 });
+    expect(failureOf(throttled('17'), () => true)).toMatchObject({ blame: 'platform', retryAfterSeconds: 17 });
   });
 
   test.each(['', '-1', 'Wed, 21 Oct 2026 07:28:00 GMT'])('is nothing when the header says "%s"', (text) => {

@@ -32,7 +32,7 @@ describe('the creates of a region', () => {
     vi.advanceTimersByTime(2 * MINUTE);
     await granted(budget, 45);
     await expect(budget.take('westeurope')).rejects.toMatchObject({
-      kind: 'platform',
+      blame: 'platform',
       message:
         'The 90 container groups that the app creates in westeurope per 5 minutes at most are used up; the batch waits 180 seconds.',
       retryAfterSeconds: 180,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readEnvironment } from '../../../src/container-contract/environment.js';
-import { parseTask } from '../../../src/container-contract/task-file.js';
+import { parseTask } from '../../../src/container-contract/task.js';
 
 const complete = {
   TASK_BLOB: 'tasks/1.json',

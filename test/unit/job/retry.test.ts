@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import {
-  type AttemptFailure,
   backoffSeconds,
   type BatchHistory,
+  type FailedAttempt,
   NEW_BATCH,
   nextStep,
   PLATFORM_PATIENCE_SECONDS,
@@ -13,15 +13,20 @@ const policy = { maxAttempts: 3, firstDelaySeconds: 5 };
 const HOUR = 3600;
 
 /** `at` in seconds. */
-const failure = (kind: AttemptFailure['kind'], at = 0, progressed = false): AttemptFailure => ({
-  kind,
+const failure = (
+  blame: FailedAttempt['failure']['blame'],
+  at = 0,
+  progressed = false,
+  retryAfterSeconds?: number,
+): FailedAttempt => ({
+  failure: { blame, message: 'x', retryAfterSeconds },
   progressed,
   at: at * 1000,
 });
-const after = (failures: AttemptFailure[]): BatchHistory => failures.reduce(withFailure, NEW_BATCH);
+const after = (failures: FailedAttempt[]): BatchHistory => failures.reduce(withFailure, NEW_BATCH);
 
 /** What is decided after the last of these. */
-function decide(failures: AttemptFailure[], name = 'b') {
+function decide(failures: FailedAttempt[], name = 'b') {
   const last = failures.at(-1);
   if (!last) throw new Error('There is at least one failure.');
   return nextStep(policy, after(failures), last, name);
@@ -29,18 +34,18 @@ function decide(failures: AttemptFailure[], name = 'b') {
 
 function platformDelay(name: string, failures: number, retryAfterSeconds?: number): number {
   const history: BatchHistory = { charged: 0, platform: failures, platformSince: 0 };
-  const next = nextStep(policy, history, { ...failure('platform', 60), retryAfterSeconds }, name);
+  const next = nextStep(policy, history, failure('platform', 60, false, retryAfterSeconds), name);
   return next.step === 'retry' ? next.delaySeconds : Number.NaN;
 }
 
 describe('after an attempt that left items missing', () => {
   test('the batch waits the first delay, then twice as long', () => {
-    expect(decide([failure('charged')])).toEqual({ step: 'retry', delaySeconds: 5 });
-    expect(decide([failure('charged'), failure('charged')])).toEqual({ step: 'retry', delaySeconds: 10 });
+    expect(decide([failure('attempt')])).toEqual({ step: 'retry', delaySeconds: 5 });
+    expect(decide([failure('attempt'), failure('attempt')])).toEqual({ step: 'retry', delaySeconds: 10 });
   });
 
   test('the batch is given up when its attempts are spent, and the sentence says how many', () => {
-    expect(decide([failure('charged'), failure('charged'), failure('charged')])).toEqual({
+    expect(decide([failure('attempt'), failure('attempt'), failure('attempt')])).toEqual({
       step: 'give-up',
       why: 'items are still missing after 3 of 3 attempts',
     });
@@ -87,7 +92,7 @@ describe('the patience with the platform', () => {
   });
 
   test('begins anew after an attempt that was charged: the platform let it run', () => {
-    expect(decide([failure('platform', 0), failure('charged', 1), failure('platform', 3 * HOUR)]).step).toBe('retry');
+    expect(decide([failure('platform', 0), failure('attempt', 1), failure('platform', 3 * HOUR)]).step).toBe('retry');
   });
 
   test('and its pauses begin anew together', () => {
@@ -97,18 +102,18 @@ describe('the patience with the platform', () => {
   });
 
   test('holds for every order of five failures: two hours since the last progress or charged end, and no attempt twice', () => {
-    const kinds = (['charged', 'platform'] as const).flatMap((kind) => [false, true].map((made) => ({ kind, made })));
+    const kinds = (['attempt', 'platform'] as const).flatMap((kind) => [false, true].map((made) => ({ kind, made })));
     const orders = Array.from({ length: kinds.length ** 5 }, (_, order) =>
       Array.from({ length: 5 }, (__, place) => kinds[Math.floor(order / kinds.length ** place) % kinds.length]),
     );
     for (const order of orders) {
-      const failures = order.map((each, k) => failure(each?.kind ?? 'charged', k * HOUR, each?.made));
+      const failures = order.map((each, k) => failure(each?.kind ?? 'attempt', k * HOUR, each?.made));
       const { charged, platform } = after(failures);
-      expect(charged).toBe(failures.filter(({ kind }) => kind === 'charged').length);
+      expect(charged).toBe(failures.filter(({ failure: { blame } }) => blame === 'attempt').length);
       const last = failures.at(-1);
-      if (last?.kind !== 'platform') continue;
-      const begun = failures.findLastIndex(({ kind, progressed }) => kind === 'charged' || progressed);
-      const first = failures[begun]?.kind === 'platform' ? begun : begun + 1;
+      if (last?.failure.blame !== 'platform') continue;
+      const begun = failures.findLastIndex(({ failure: { blame }, progressed }) => blame === 'attempt' || progressed);
+      const first = failures[begun]?.failure.blame === 'platform' ? begun : begun + 1;
       expect(platform).toBe(5 - first);
       const expected = (4 - first) * HOUR >= PLATFORM_PATIENCE_SECONDS ? 'give-up' : 'retry';
       expect(decide(failures).step, JSON.stringify(failures)).toBe(expected);

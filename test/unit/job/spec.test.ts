@@ -9,7 +9,7 @@ function refusal(spec: unknown): string {
     parseSpec(typeof spec === 'string' ? spec : JSON.stringify(spec));
   } catch (error) {
     expect(error).toBeInstanceOf(JobError);
-    expect((error as JobError).kind).toBe('user');
+    expect((error as JobError).blame).toBe('user');
     return (error as JobError).message;
   }
   throw new Error('the specification was accepted');

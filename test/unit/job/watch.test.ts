@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { AttemptProgress } from '../../../src/container-contract/task.js';
+import type { AttemptProgress } from '../../../src/container-contract/progress.js';
 import { overdue, secondsToNextPoll } from '../../../src/job/watch.js';
 
 const timeouts = { provisionSeconds: 100, batchSeconds: 1000, stallSeconds: 50 };

@@ -19,7 +19,7 @@ function refusal(card: PartialCard, signature: ModelSignature): string {
   try {
     completeCard(card, signature);
   } catch (error) {
-    if (error instanceof JobError && error.kind === 'user') return error.message;
+    if (error instanceof JobError && error.blame === 'user') return error.message;
     throw error;
   }
   throw new Error('not refused');

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { SettleResult } from '../../../src/activities/inputs.js';
+import type { SettleResult } from '../../../src/activities/settle-batch.js';
+import type { Blame, Failure } from '../../../src/job/failure.js';
 import { scoreBatch } from '../../../src/orchestrators/score-batch.js';
 import { type Call, drive, expectPauses, ok, pauses } from '../../support/drive.js';
 
@@ -9,26 +10,26 @@ const input = {
   first: 126,
   count: 42,
   retry: { maxAttempts: 3, firstDelaySeconds: 5 },
-  timeouts: { provisionSeconds: 900, batchSeconds: 3600, stallSeconds: 120 },
 };
 
-const settled = (failure: SettleResult['failure'], missing: number, message = ''): SettleResult => ({
-  done: 42 - missing,
+const settled = (end: 'complete' | 'cancelled' | Blame, missing: number, message = ''): SettleResult => ({
   failed: 0,
   missing,
-  failure,
-  message,
+  ended:
+    end === 'complete' || end === 'cancelled' ? { end, message } : { end: 'failed', failure: { blame: end, message } },
 });
+
+const fails = (failure: Failure) => ({ ok: false, failure });
 
 /** Runs the batch; the containers end at their first observation, with these results one after another. */
 function run(results: SettleResult[], answers: Partial<Record<string, (call: Call, times: number) => unknown>> = {}) {
   const times: Record<string, number> = {};
   const standard: Record<string, () => unknown> = {
     launchBatch: () => ok({ remaining: 1, stopped: false }),
-    observeBatch: () => ok({ verdict: 'ended', pollSeconds: 1 }),
+    observeBatch: () => ok({ watchEnd: 'ended', pollSeconds: 1 }),
     settleBatch: () => ok(results.shift()),
   };
-  return drive(scoreBatch, input, (call) => {
+  return drive(scoreBatch.run, input, (call) => {
     const name = call.type === 'timer' ? '' : call.name;
     times[name] = (times[name] ?? 0) + 1;
     return answers[name]?.(call, times[name]) ?? standard[name]?.();
@@ -42,8 +43,8 @@ const named = (calls: Call[], name: string) =>
 
 describe('a batch', () => {
   test('whose container scores everything takes one launch, one settle and no pause', () => {
-    const { result, calls } = run([settled('none', 0)]);
-    expect(result).toEqual({ done: 42, failed: 0, missing: 0, message: '' });
+    const { result, calls } = run([settled('complete', 0)]);
+    expect(result).toEqual({ failed: 0, missing: 0, message: '' });
     expect(calls.map((call) => (call.type === 'timer' ? 'timer' : call.name))).toEqual([
       'launchBatch',
       'observeBatch',
@@ -52,20 +53,16 @@ describe('a batch', () => {
   });
 
   test('is watched again after the pause that the last look asked for', () => {
-    const looks = [
-      ok({ verdict: 'running', pollSeconds: 7 }),
-      ok({ verdict: 'running', pollSeconds: 3 }),
-      ok({ verdict: 'ended', pollSeconds: 1 }),
-    ];
-    const { calls } = run([settled('none', 0)], { observeBatch: () => looks.shift() });
+    const looks = [ok({ pollSeconds: 7 }), ok({ pollSeconds: 3 }), ok({ watchEnd: 'ended', pollSeconds: 1 })];
+    const { calls } = run([settled('complete', 0)], { observeBatch: () => looks.shift() });
     expect(pauses(calls)).toEqual([7, 3]);
   });
 
   test('with items missing gets a new attempt after a growing pause', () => {
     const { result, calls } = run([
-      settled('charged', 20, 'killed'),
-      settled('charged', 10, 'killed'),
-      settled('none', 0),
+      settled('attempt', 20, 'killed'),
+      settled('attempt', 10, 'killed'),
+      settled('complete', 0),
     ]);
     expect(named(calls, 'launchBatch').map(({ attempt }) => attempt)).toEqual([1, 2, 3]);
     expect(pauses(calls)).toEqual([5, 10]);
@@ -74,13 +71,12 @@ describe('a batch', () => {
 
   test('is given up when its attempts are spent, and says why', () => {
     const { result, calls } = run([
-      settled('charged', 20, 'a'),
-      settled('charged', 20, 'b'),
-      settled('charged', 7, 'the scorer was killed by SIGKILL'),
+      settled('attempt', 20, 'a'),
+      settled('attempt', 20, 'b'),
+      settled('attempt', 7, 'the scorer was killed by SIGKILL'),
     ]);
     expect(named(calls, 'settleBatch').map(({ attemptsLeft }) => attemptsLeft)).toEqual([2, 1, 0]);
     expect(result).toMatchObject({
-      done: 35,
       missing: 7,
       message:
         'Batch 3: items are still missing after 3 of 3 attempts; the last one ended because the scorer was killed by SIGKILL',
@@ -90,23 +86,23 @@ describe('a batch', () => {
 
   test('is not charged for what the platform does', () => {
     const platform = Array.from({ length: 5 }, () => settled('platform', 42, 'evicted'));
-    const { result, calls } = run([...platform, settled('charged', 2, 'x'), settled('none', 0)]);
+    const { result, calls } = run([...platform, settled('attempt', 2, 'x'), settled('complete', 0)]);
     expect(result.missing).toBe(0);
     expect(named(calls, 'launchBatch')).toHaveLength(7);
     expect(named(calls, 'settleBatch').map(({ attemptsLeft }) => attemptsLeft)).toEqual([2, 2, 2, 2, 2, 2, 1]);
   });
 
   test('waits out a platform that cannot launch', () => {
-    const { result, calls } = run([settled('none', 0)], {
-      launchBatch: (_, times) => (times < 3 ? { ok: false, kind: 'platform', message: 'no capacity' } : undefined),
+    const { result, calls } = run([settled('complete', 0)], {
+      launchBatch: (_, times) => (times < 3 ? fails({ blame: 'platform', message: 'no capacity' }) : undefined),
     });
     expect(result.missing).toBe(0);
     expectPauses(calls, [5, 10]);
   });
 
   test('waits as long as the platform asked for', () => {
-    const throttled = { ok: false, kind: 'platform', message: 'throttled', retryAfterSeconds: 200 };
-    const { calls } = run([settled('none', 0)], {
+    const throttled = fails({ blame: 'platform', message: 'throttled', retryAfterSeconds: 200 });
+    const { calls } = run([settled('complete', 0)], {
       launchBatch: (_, times) => (times === 1 ? throttled : undefined),
       settleBatch: (_, times) => (times === 1 ? throttled : undefined),
     });
@@ -114,22 +110,22 @@ describe('a batch', () => {
   });
 
   test('launches under the same name again when a launch failed, since it may have started the container', () => {
-    const { calls } = run([settled('none', 0)], {
-      launchBatch: (_, times) => (times < 3 ? { ok: false, kind: 'platform', message: 'no answer' } : undefined),
+    const { calls } = run([settled('complete', 0)], {
+      launchBatch: (_, times) => (times < 3 ? fails({ blame: 'platform', message: 'no answer' }) : undefined),
     });
     expect(named(calls, 'launchBatch').map(({ attempt }) => attempt)).toEqual([1, 1, 1]);
   });
 
   test('gives up on a platform that fails for hours', () => {
-    const { result } = run([], { launchBatch: () => ({ ok: false, kind: 'platform', message: 'no capacity' }) });
+    const { result } = run([], { launchBatch: () => fails({ blame: 'platform', message: 'no capacity' }) });
     expect(result.message).toMatch(
       /^Batch 3: the platform failed \d+ times in a row within \d+ seconds; the last one ended because no capacity$/,
     );
   });
 
   test('that scored for hours is not given up at the first failure of its platform', () => {
-    const { result, calls } = run([settled('platform', 20, 'evicted'), settled('none', 0)], {
-      observeBatch: (_, times) => (times < 4 ? ok({ verdict: 'running', pollSeconds: 3600 }) : undefined),
+    const { result, calls } = run([settled('platform', 20, 'evicted'), settled('complete', 0)], {
+      observeBatch: (_, times) => (times < 4 ? ok({ pollSeconds: 3600 }) : undefined),
     });
     expect(result.missing).toBe(0);
     expectPauses(calls, [3600, 3600, 3600, 5]);
@@ -137,8 +133,8 @@ describe('a batch', () => {
 
   test('has patience anew with a platform that lets it get on between its failures', () => {
     const evictions = [30, 20, 10].map((missing) => settled('platform', missing, 'evicted'));
-    const { result, calls } = run([...evictions, settled('none', 0)], {
-      observeBatch: (_, times) => (times % 2 === 1 ? ok({ verdict: 'running', pollSeconds: 7200 }) : undefined),
+    const { result, calls } = run([...evictions, settled('complete', 0)], {
+      observeBatch: (_, times) => (times % 2 === 1 ? ok({ pollSeconds: 7200 }) : undefined),
     });
     expect(result.missing).toBe(0);
     expectPauses(calls, [7200, 5, 7200, 5, 7200, 5, 7200]);
@@ -147,14 +143,14 @@ describe('a batch', () => {
   test('whose platform takes hours over each failure and gets nothing done is given up', () => {
     const { result } = run(
       [1, 2, 3].map(() => settled('platform', 42, 'evicted')),
-      { observeBatch: (_, times) => (times % 2 === 1 ? ok({ verdict: 'running', pollSeconds: 3600 }) : undefined) },
+      { observeBatch: (_, times) => (times % 2 === 1 ? ok({ pollSeconds: 3600 }) : undefined) },
     );
     expect(result.message).toMatch(/^Batch 3: the platform failed 3 times in a row within 72\d\d seconds/);
   });
 
   test('stops the job at once for a failure that only the user can mend', () => {
     const { result, calls } = run([settled('user', 42, 'The model cannot be loaded.')]);
-    expect(result.stop).toEqual({ message: 'The model cannot be loaded.', cancelled: false });
+    expect(result.stop).toEqual({ message: 'The model cannot be loaded.', reason: 'failed' });
     expect(named(calls, 'launchBatch')).toHaveLength(1);
   });
 
@@ -162,39 +158,39 @@ describe('a batch', () => {
     const { result, calls } = run([settled('cancelled', 42, 'The job was cancelled.')], {
       launchBatch: () => ok({ remaining: 42, stopped: true }),
     });
-    expect(result.stop).toEqual({ message: 'The job was cancelled.', cancelled: true });
-    expect(named(calls, 'settleBatch')[0]).toMatchObject({ verdict: 'stopped' });
+    expect(result.stop).toEqual({ message: 'The job was cancelled.', reason: 'cancelled' });
+    expect(named(calls, 'settleBatch')[0]).toMatchObject({ watchEnd: 'stopped' });
     expect(named(calls, 'observeBatch')).toHaveLength(0);
   });
 
   test('settles its container even when it cannot be observed', () => {
-    const { calls } = run([settled('charged', 42, 'x'), settled('none', 0)], {
-      observeBatch: (_, times) => (times === 1 ? { ok: false, kind: 'user', message: 'odd' } : undefined),
+    const { calls } = run([settled('attempt', 42, 'x'), settled('complete', 0)], {
+      observeBatch: (_, times) => (times === 1 ? fails({ blame: 'user', message: 'odd' }) : undefined),
     });
-    expect(named(calls, 'settleBatch')[0]).toMatchObject({ attempt: 1, verdict: 'unseen' });
+    expect(named(calls, 'settleBatch')[0]).toMatchObject({ attempt: 1, watchEnd: 'unseen' });
   });
 
   test('that could not be looked at is not charged for it, and what it scored meanwhile counts', () => {
-    const away = { ok: false, kind: 'platform', message: 'status 503' };
-    const { result, calls } = run([settled('platform', 7, 'not seen'), settled('none', 0)], {
+    const away = fails({ blame: 'platform', message: 'status 503' });
+    const { result, calls } = run([settled('platform', 7, 'not seen'), settled('complete', 0)], {
       observeBatch: (_, times) => (times <= 6 ? away : undefined),
     });
     expect(result.missing).toBe(0);
-    expect(named(calls, 'settleBatch').map(({ verdict, attemptsLeft }) => [verdict, attemptsLeft])).toEqual([
+    expect(named(calls, 'settleBatch').map(({ watchEnd, attemptsLeft }) => [watchEnd, attemptsLeft])).toEqual([
       ['unseen', 2],
       ['ended', 2],
     ]);
   });
 
   test('tells the looks after a failed one that they are looks again', () => {
-    const away = { ok: false, kind: 'platform', message: 'status 503' };
-    const looks = [away, away, ok({ verdict: 'running', pollSeconds: 1 }), ok({ verdict: 'ended', pollSeconds: 1 })];
-    const { calls } = run([settled('none', 0)], { observeBatch: () => looks.shift() });
+    const away = fails({ blame: 'platform', message: 'status 503' });
+    const looks = [away, away, ok({ pollSeconds: 1 }), ok({ watchEnd: 'ended', pollSeconds: 1 })];
+    const { calls } = run([settled('complete', 0)], { observeBatch: () => looks.shift() });
     expect(named(calls, 'observeBatch').map(({ again }) => again)).toEqual([undefined, true, true, undefined]);
   });
 
   test('passes on small inputs only', () => {
-    const { calls } = run([settled('charged', 20, 'm'.repeat(600)), settled('none', 0)]);
+    const { calls } = run([settled('attempt', 20, 'm'.repeat(600)), settled('complete', 0)]);
     for (const call of calls) expect(JSON.stringify(call).length).toBeLessThan(4096);
   });
 });

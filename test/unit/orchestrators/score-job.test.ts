@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { PublishedStatus } from '../../../src/job/progress.js';
 import { parseSpec } from '../../../src/job/spec.js';
-import type { ScoreResult } from '../../../src/orchestrators/inputs.js';
+import type { BatchResult } from '../../../src/orchestrators/score-batch.js';
 import { chunkLane } from '../../../src/orchestrators/chunk-lane.js';
 import { scoreJob } from '../../../src/orchestrators/score-job.js';
 import { scoreLane } from '../../../src/orchestrators/score-lane.js';
@@ -9,8 +9,7 @@ import { type Call, drive, expectPauses, ok } from '../../support/drive.js';
 
 const spec = (more: object = {}) =>
   parseSpec(JSON.stringify({ input: { video: 'inbox/coast.mp4' }, model: 'starry-night', ...more }));
-const lane = (more: Partial<ScoreResult> = {}): ScoreResult => ({
-  done: 84,
+const lane = (more: Partial<BatchResult> = {}): BatchResult => ({
   failed: 0,
   missing: 0,
   message: '',
@@ -18,16 +17,16 @@ const lane = (more: Partial<ScoreResult> = {}): ScoreResult => ({
 });
 
 const standard: Record<string, () => unknown> = {
-  prepareJob: () => ok({ expectedItems: 170, parallel: 2, chunkFrames: 5000, splitChunks: 1, warnings: [] }),
-  chunkLane: () => ok({}),
-  splitVideo: () => ok({ frames: 168 }),
+  prepareJob: () => ok({ expectedItems: 170, parallel: 2, splitChunks: 1, warnings: [] }),
+  chunkLane: () => ({}),
+  splitVideo: () => ok({ frames: 168, encodeChunks: 1 }),
   scoreLane: () => lane(),
   stitchVideo: () => ok({ output: 'outbox/coast.mp4', bytes: 1000 }),
   finishJob: () => ok({ done: 168, failed: 0, attempts: 4 }),
 };
 
 function run(answers: Partial<Record<string, (call: Call) => unknown>> = {}, more: object = {}) {
-  return drive(scoreJob, { jobId: 'coast-abcd2345', spec: spec(more) }, (call) => {
+  return drive(scoreJob.run, { jobId: 'coast-abcd2345', spec: spec(more) }, (call) => {
     const name = call.type === 'timer' ? '' : call.name;
     return (answers[name] ?? standard[name])?.(call);
   });
@@ -90,7 +89,7 @@ describe('a job', () => {
 
   test('that cannot be prepared ends with that sentence, splits nothing and is finished as failed', () => {
     const { message, names, finish } = fail({
-      prepareJob: () => ({ ok: false, kind: 'user', message: 'There is no sound in space.' }),
+      prepareJob: () => ({ ok: false, failure: { blame: 'user', message: 'There is no sound in space.' } }),
     });
     expect(message).toBe('There is no sound in space.');
     expect(names).toEqual(['prepareJob', 'finishJob']);
@@ -100,7 +99,10 @@ describe('a job', () => {
   test('tries again when storage is away for a moment', () => {
     let tries = 0;
     const { result, calls } = run({
-      splitVideo: () => ((tries += 1) < 3 ? { ok: false, kind: 'platform', message: 'away' } : ok({ frames: 168 })),
+      splitVideo: () =>
+        (tries += 1) < 3
+          ? { ok: false, failure: { blame: 'platform', message: 'away' } }
+          : ok({ frames: 168, encodeChunks: 1 }),
     });
     expect(result.items).toBe(168);
     expectPauses(calls, [2, 4]);
@@ -108,7 +110,7 @@ describe('a job', () => {
 
   test('is not stitched when more items are missing than it tolerates', () => {
     const { message, names } = fail(
-      { scoreLane: () => lane({ done: 80, failed: 1, missing: 3, message: 'Batch 1: broken' }) },
+      { scoreLane: () => lane({ failed: 1, missing: 3, message: 'Batch 1: broken' }) },
       { tolerate: { failedItems: 7 } },
     );
     expect(message).toBe('8 items could not be scored and tolerate.failedItems is 7 (Batch 1: broken).');
@@ -117,14 +119,13 @@ describe('a job', () => {
 
   test('is stitched when the missing items are tolerated', () => {
     expect(
-      run({ scoreLane: () => lane({ done: 80, failed: 1, missing: 3 }) }, { tolerate: { failedItems: 8 } }).result
-        .output,
+      run({ scoreLane: () => lane({ failed: 1, missing: 3 }) }, { tolerate: { failedItems: 8 } }).result.output,
     ).toBe('outbox/coast.mp4');
   });
 
   test('that was cancelled is finished as cancelled', () => {
     const { message, finish } = fail({
-      scoreLane: () => lane({ missing: 40, stop: { message: 'The job was cancelled.', cancelled: true } }),
+      scoreLane: () => lane({ missing: 40, stop: { reason: 'cancelled', message: 'The job was cancelled.' } }),
     });
     expect(message).toBe('The job was cancelled.');
     expect(finish).toMatchObject({ outcome: 'cancelled' });
@@ -176,7 +177,7 @@ describe('a job with images', () => {
 
   test('tries a range again when storage is away for a moment', () => {
     let tries = 0;
-    const away = { ok: false, kind: 'platform', message: 'away' };
+    const away = { ok: false, failure: { blame: 'platform', message: 'away' } };
     const { result } = run(
       { ...answers(7000), collectItems: () => ((tries += 1) < 3 ? away : ok({ bytes: 1 })) },
       images,
@@ -186,14 +187,15 @@ describe('a job with images', () => {
   });
 
   test('without pictures ends with that sentence', () => {
-    const listImages = () => ({ ok: false, kind: 'user', message: 'There is no picture.' });
+    const listImages = () => ({ ok: false, failure: { blame: 'user', message: 'There is no picture.' } });
     expect(() => run({ ...answers(1), listImages }, images)).toThrow('There is no picture.');
   });
 });
 
 describe('a long video', () => {
   const long = {
-    prepareJob: () => ok({ expectedItems: 170, parallel: 2, chunkFrames: 40, splitChunks: 3, warnings: [] }),
+    prepareJob: () => ok({ expectedItems: 170, parallel: 2, splitChunks: 3, warnings: [] }),
+    splitVideo: () => ok({ frames: 168, encodeChunks: 5 }),
   };
 
   test('is split and encoded by chunks, some at a time, before the parts are put together', () => {
@@ -215,28 +217,28 @@ describe('a long video', () => {
   });
 
   test('fails with the sentence of the chunk that failed', () => {
-    const broken = () => ({ ok: false, kind: 'user', message: 'The disk is full.' });
+    const broken = () => ({ failure: { blame: 'user', message: 'The disk is full.' } });
     expect(fail({ ...long, chunkLane: broken }).message).toBe('The disk is full.');
   });
 
   test('has lanes that handle every so many chunks, and again when the platform fails', () => {
-    const input = { activity: 'splitChunk', chunks: 9, lane: 1, lanes: 4, input: { jobId: 'coast' } };
+    const input = { activity: 'splitChunk', chunks: 9, lane: 1, lanes: 4, jobId: 'coast' };
     let tries = 0;
-    const { result, calls } = drive(chunkLane, input, () => {
+    const { result, calls } = drive(chunkLane.run, input, () => {
       tries += 1;
-      return tries === 2 ? { ok: false, kind: 'platform', message: 'away' } : ok({});
+      return tries === 2 ? { ok: false, failure: { blame: 'platform', message: 'away' } } : ok({});
     });
     expect(calls.map((call) => (call.type === 'activity' ? call.input.chunk : 'pause'))).toEqual([1, 5, 'pause', 5]);
-    expect(result).toEqual({ ok: true, value: {} });
+    expect(result).toEqual({});
   });
 });
 
 describe('a lane', () => {
   const plan = { items: 10, size: 2, batches: 5, lanes: 2 };
-  const input = { jobId: 'coast-abcd2345', lane: 0, plan, retry: spec().retry, timeouts: spec().timeouts };
+  const input = { jobId: 'coast-abcd2345', lane: 0, plan, retry: spec().retry };
 
   test('runs every second batch, one after another, and adds them up', () => {
-    const { result, calls } = drive(scoreLane, input, () => ({ done: 2, failed: 0, missing: 0, message: '' }));
+    const { result, calls } = drive(scoreLane.run, input, () => ({ failed: 1, missing: 0, message: '' }));
     expect(
       calls.map((call) => (call.type === 'sub-orchestrator' ? [call.id, call.input.first, call.input.count] : [])),
     ).toEqual([
@@ -244,12 +246,12 @@ describe('a lane', () => {
       ['coast-abcd2345-batch-0002', 4, 2],
       ['coast-abcd2345-batch-0004', 8, 2],
     ]);
-    expect(result).toEqual({ done: 6, failed: 0, missing: 0, message: '' });
+    expect(result).toEqual({ failed: 3, missing: 0, message: '' });
   });
 
   test('ends at a batch that stops the job', () => {
-    const stop = { message: 'no', cancelled: false };
-    const { result, calls } = drive(scoreLane, input, () => ({ done: 0, failed: 0, missing: 2, message: 'no', stop }));
+    const stop = { reason: 'failed', message: 'no' };
+    const { result, calls } = drive(scoreLane.run, input, () => ({ failed: 0, missing: 2, message: 'no', stop }));
     expect(calls).toHaveLength(1);
     expect(result.stop).toEqual(stop);
   });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { AttemptProgress } from '../../../src/container-contract/task.js';
+import type { AttemptProgress } from '../../../src/container-contract/progress.js';
 import { ProgressWriter } from '../../../src/scorer/run/progress-writer.js';
 
 const at = '2026-01-02T03:04:05.678Z';

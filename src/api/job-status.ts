@@ -1,0 +1,40 @@
+import type { PhaseSummary } from '../job/phases.js';
+import type { BatchCounts, ItemCounts, Stage } from '../job/progress.js';
+
+/** Answer of `GET /api/jobs/{id}`. */
+export interface JobStatus {
+  id: string;
+  state: 'queued' | 'running' | 'done' | 'failed' | 'cancelled';
+  stage: Stage | null;
+  /** Items handled by the current stage while a video is split or stitched, or images are listed or collected; else scored ones. */
+  items: ItemCounts;
+  batches: BatchCounts;
+  /** Container runs that were settled. */
+  attempts: number;
+  /** Which batches wait, for their next container or for a look at the one they have, and why: at most three reasons. */
+  waiting: string[];
+  /** Items of the current stage per second; of an ended job the scored ones. Null until something is done. */
+  itemsPerSecond: number | null;
+  /** @deprecated The same number under its old name, for one release. */
+  framesPerSecond: number | null;
+  secondsLeft: number | null;
+  /** Seconds that the phases of the settled container runs took. */
+  phases: PhaseSummary;
+  /** Seconds per stage; the current stage up to now. */
+  stages: Partial<Record<Stage, number>>;
+  warnings: string[];
+  /** Why the job failed or was cancelled; `kind` tells whose failure it is. */
+  error: { kind: 'user' | 'platform'; message: string } | null;
+  /** Path of the finished video in the media storage account, or the prefix of all outputs of an image folder. */
+  output: string | null;
+  /** ISO 8601. */
+  createdAt: string;
+}
+
+/** What `POST /api/jobs` answers beside the URLs that every durable client knows. */
+export interface StartedJob {
+  id: string;
+  /** Where to ask for the status, and what to DELETE to cancel. */
+  jobUrl: string;
+  statusQueryGetUri: string;
+}

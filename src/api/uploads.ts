@@ -1,0 +1,43 @@
+import { z } from 'zod';
+
+/** What an upload may be called. */
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,80}$/;
+
+const fileSchema = z.strictObject({
+  kind: z.enum(['video', 'style', 'model']),
+  name: z.string().regex(NAME),
+});
+
+/** Images of one folder; more than a thousand are asked for in several requests, the later ones with the first one's path. */
+const imagesSchema = z.strictObject({
+  kind: z.literal('images'),
+  name: z.string().regex(NAME),
+  names: z.array(z.string()).min(1).max(1000),
+  path: z
+    .string()
+    .regex(/^inbox\/[a-z2-7]{8}\/[A-Za-z0-9][A-Za-z0-9._-]{0,80}\/$/)
+    .optional(),
+});
+
+/** Body of `POST /api/uploads`. */
+export const uploadRequestSchema = z.union([fileSchema, imagesSchema]);
+
+export type FileUploadRequest = z.output<typeof fileSchema>;
+export type ImagesUploadRequest = z.output<typeof imagesSchema>;
+export type UploadRequest = FileUploadRequest | ImagesUploadRequest;
+
+/** Answer for one file: `path` is what a job specification names; each URL takes one blob, for an hour. */
+export interface Upload {
+  path: string;
+  url: string;
+  /** Where the card of a model goes. */
+  cardUrl?: string;
+  /** Where the label file of a model goes. */
+  labelsUrl?: string;
+}
+
+/** Answer for images: `path` is the prefix that a job specification names; each URL takes the image of the same place in `names`. */
+export interface ImageUpload {
+  path: string;
+  urls: string[];
+}

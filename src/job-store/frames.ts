@@ -1,0 +1,103 @@
+import pMap, { pMapIterable } from 'p-map';
+import type { FrameRange } from '../job/chunks.js';
+import { JobError } from '../job/failure.js';
+import { readBytes, type Storage } from '../storage/storage.js';
+import { frameBlob, frameIndex, FRAMES_PREFIX, framesPrefix, scoredBlob, workOf } from './layout.js';
+import type { VideoJob } from './resolved-job.js';
+import { createStageProgress } from './stage-progress.js';
+
+/** Uploads that wait for storage at the same time; ffmpeg is held back when all are busy. */
+const UPLOADS = 6;
+/** Frames fetched ahead of ffmpeg. */
+const DOWNLOADS = 6;
+
+export interface StoreOptions {
+  /** Index of the first frame. */
+  first: number;
+  /** Whether frames from an earlier run are kept or uploaded again. */
+  keep: 'all' | 'none';
+  /** Absent for a whole video. */
+  chunk?: { index: number; count: number };
+}
+
+/** Uploads the frames as they come and reports how far it is. A blob is there whole or not at all. @returns their number. */
+export async function storeFrames(
+  storage: Storage,
+  job: VideoJob,
+  frames: AsyncIterable<Buffer>,
+  { first, keep, chunk }: StoreOptions,
+): Promise<number> {
+  const { jobId, spec } = job;
+  const progress = createStageProgress(storage, jobId, 'split', chunk?.index);
+  const prefix = chunk ? framesPrefix(first, first + chunk.count - 1) : FRAMES_PREFIX;
+  const there = keep === 'all' ? await uploaded(storage, jobId, prefix) : new Set();
+  let done = 0;
+  const store = async ({ index, frame }: { index: number; frame: Buffer }) => {
+    if (!there.has(index)) await upload(storage, jobId, frameBlob(index, spec.output.frameFormat), frame);
+    done += 1;
+    progress.report(done);
+  };
+  await pMap(numbered(frames, first), store, { concurrency: UPLOADS });
+  await progress.settled();
+  return done;
+}
+
+async function uploaded(storage: Storage, jobId: string, prefix: string): Promise<Set<unknown>> {
+  const there = new Set<unknown>();
+  for await (const { name } of workOf(storage, jobId).listBlobsFlat({ prefix })) there.add(frameIndex(name));
+  return there;
+}
+
+async function* numbered(frames: AsyncIterable<Buffer>, first: number) {
+  let index = first;
+  for await (const frame of frames) {
+    yield { index, frame };
+    index += 1;
+  }
+}
+
+async function upload(storage: Storage, jobId: string, name: string, frame: Buffer): Promise<void> {
+  const blobContentType = name.endsWith('.png') ? 'image/png' : 'image/jpeg';
+  await workOf(storage, jobId)
+    .getBlockBlobClient(name)
+    .upload(frame, frame.length, { blobHTTPHeaders: { blobContentType } });
+}
+
+/**
+ * The frames to show, in order, a few fetched ahead; reports how far it is.
+ * @param chunk of a long video that is encoded in several.
+ */
+export async function* readFramesToShow(
+  storage: Storage,
+  job: VideoJob,
+  { first, count }: FrameRange,
+  chunk?: number,
+): AsyncGenerator<Buffer> {
+  const progress = createStageProgress(storage, job.jobId, 'stitch', chunk);
+  const indices = Array.from({ length: count }, (_, index) => first + index);
+  let done = 0;
+  for await (const frame of pMapIterable(indices, (index) => readFrameToShow(storage, job, index), {
+    concurrency: DOWNLOADS,
+    backpressure: 2 * DOWNLOADS,
+  })) {
+    yield frame;
+    done += 1;
+    progress.report(done);
+  }
+  await progress.settled();
+}
+
+/** The scored frame; a frame that could not be scored, within the job's tolerance, is shown as it came. */
+export async function readFrameToShow(storage: Storage, job: VideoJob, index: number): Promise<Buffer> {
+  const scored = scoredBlob(index, job.spec.output.frameFormat);
+  return (await readBytes(workOf(storage, job.jobId), scored)) ?? readSourceFrame(storage, job, index);
+}
+
+/** @throws JobError `user` when somebody removed the frame. */
+export async function readSourceFrame(storage: Storage, job: VideoJob, index: number): Promise<Buffer> {
+  const work = workOf(storage, job.jobId);
+  const name = frameBlob(index, job.spec.output.frameFormat);
+  const frame = await readBytes(work, name);
+  if (!frame) throw new JobError('user', `${work.containerName}/${name} is gone; start the job again.`);
+  return frame;
+}

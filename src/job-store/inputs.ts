@@ -1,0 +1,79 @@
+import { access } from 'node:fs/promises';
+import path from 'node:path';
+import { JobError } from '../job/failure.js';
+import type { JobSpec } from '../job/spec.js';
+import { isNotFound, readText, type Storage } from '../storage/storage.js';
+import { cardBlob, labelsBlob, mediaBlob, modelBlob, modelsOf, splitPath } from './layout.js';
+
+const MISSING = {
+  video: (name: string) => `There is no video ${name} in the media storage account; upload it first.`,
+  images: (prefix: string) => `There is nothing below ${prefix} in the media storage account; upload the images first.`,
+  style: (name: string) => `There is no style picture ${name} in the media storage account; upload it first.`,
+  model: (name: string) =>
+    `There is no model "${name}"; upload its .onnx file first, or use "starry-night", which comes with the app.`,
+};
+
+/** The one sentence for something that a job names and that is not there. */
+export const missingInput = (what: keyof typeof MISSING, name: string) => new JobError('user', MISSING[what](name));
+
+/**
+ * Asks whether all that a job names is there, before the job starts.
+ * @param bundledModels folder of the models that come with the app.
+ * @throws JobError `user` that names the first thing that is missing.
+ */
+export async function requireInputs(storage: Storage, bundledModels: string, spec: JobSpec): Promise<void> {
+  const { input, style, model } = spec;
+  const [hasVideo, hasImages, hasStyle, hasModel] = await Promise.all([
+    input.video === undefined || mediaBlob(storage, input.video).exists(),
+    input.images === undefined || hasBlobs(storage, input.images),
+    style === undefined || mediaBlob(storage, style).exists(),
+    modelsOf(storage).getBlobClient(modelBlob(model)).exists(),
+  ]);
+  if (!hasVideo) throw missingInput('video', input.video ?? '');
+  if (!hasImages) throw missingInput('images', input.images ?? '');
+  if (!hasStyle) throw missingInput('style', style ?? '');
+  if (!hasModel && !(await isBundled(bundledModels, model))) throw missingInput('model', model);
+}
+
+/** Whether there is any blob whose path starts so. */
+async function hasBlobs(storage: Storage, start: string): Promise<boolean> {
+  const { container, blob: prefix } = splitPath(start);
+  try {
+    const pages = storage.media.getContainerClient(container).listBlobsFlat({ prefix }).byPage({ maxPageSize: 1 });
+    for await (const { segment } of pages) if (segment.blobItems.length > 0) return true;
+    return false;
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw error;
+  }
+}
+
+const isBundled = (bundledModels: string, model: string): Promise<boolean> =>
+  access(path.join(bundledModels, modelBlob(model))).then(
+    () => true,
+    () => false,
+  );
+
+/**
+ * Copies a model that comes with the app to where scorers find it, unless there is one of this name.
+ * @throws JobError `user` when there is no such model anywhere.
+ */
+export async function publishBundledModel(storage: Storage, bundledModels: string, model: string): Promise<void> {
+  const models = modelsOf(storage);
+  const blob = models.getBlockBlobClient(modelBlob(model));
+  if (await blob.exists()) return;
+  if (!(await isBundled(bundledModels, model))) throw missingInput('model', model);
+  await models.createIfNotExists();
+  await models.getBlockBlobClient(cardBlob(model)).uploadFile(path.join(bundledModels, cardBlob(model)));
+  await blob.uploadFile(path.join(bundledModels, modelBlob(model)));
+}
+
+/** What its owner says of a model: its card and its labels as text, each undefined when there is none. */
+export async function readModelTexts(
+  storage: Storage,
+  model: string,
+): Promise<{ card: string | undefined; labels: string | undefined }> {
+  const models = modelsOf(storage);
+  const [card, labels] = await Promise.all([readText(models, cardBlob(model)), readText(models, labelsBlob(model))]);
+  return { card, labels };
+}

@@ -1,0 +1,52 @@
+import type { AttemptResult, FailedItem } from '../container-contract/result.js';
+import type { AttemptPhases, PhaseSummary } from '../job/phases.js';
+import type { Comparison } from '../media/media.js';
+import { type Storage, writeJson } from '../storage/storage.js';
+import { jobOf, MANIFEST } from './layout.js';
+import type { ResolvedJob } from './resolved-job.js';
+
+/** What became of a job: the last record that a job writes. Of a job that failed before it was resolved only the outcome is known. */
+export type Manifest = Partial<ResolvedJob> & Outcome;
+
+interface Outcome {
+  jobId: string;
+  outcome: 'done' | 'failed' | 'cancelled';
+  /** Why the job failed; '' when it did not. */
+  message: string;
+  /** ISO 8601. */
+  finishedAt: string;
+  items: number;
+  totals: { done: number; failed: number; attempts: number };
+  phases: PhaseSummary;
+  comparison: Comparison | undefined;
+  batches: BatchReport[];
+}
+
+/** One batch in the manifest. */
+export interface BatchReport {
+  batch: number;
+  first: number;
+  count: number;
+  done: number;
+  failed: FailedItem[];
+  /** Container runs, whether or not they managed to write a result. */
+  attempts: number;
+  results: AttemptReport[];
+  /** How long the phases of each container run took, as far as they were seen. */
+  phases: AttemptPhases[];
+}
+
+/** One container run in the manifest: its result, with counts in place of the names. */
+export interface AttemptReport extends Pick<
+  AttemptResult,
+  'attempt' | 'outcome' | 'failure' | 'device' | 'codec' | 'timings' | 'startedAt' | 'endedAt'
+> {
+  scored: number;
+  skipped: number;
+}
+
+export const writeManifest = (storage: Storage, manifest: Manifest) =>
+  writeJson(jobOf(storage, manifest.jobId), MANIFEST, manifest);
+
+/** Whether the job has done all that it ever will. */
+export const hasManifest = (storage: Storage, jobId: string) => jobOf(storage, jobId).getBlobClient(MANIFEST).exists();

@@ -1,0 +1,56 @@
+import { Readable } from 'node:stream';
+import { JobError } from '../job/failure.js';
+import { placeOf } from '../job/item-list.js';
+import { isNotFound, type Storage } from '../storage/storage.js';
+import { predictionsPart, splitPath, workOf } from './layout.js';
+
+const BUFFER_BYTES = 4 * 1024 * 1024;
+
+/** Keeps what was said of the items of one item list, one JSON line each: whole or not at all. */
+export async function writePredictionsPart(
+  storage: Storage,
+  jobId: string,
+  firstItem: number,
+  lines: Iterable<string> | AsyncIterable<string>,
+): Promise<void> {
+  const part = workOf(storage, jobId).getBlockBlobClient(predictionsPart(placeOf(firstItem).list));
+  await part.uploadStream(Readable.from(lines, { objectMode: false }), BUFFER_BYTES, 2);
+}
+
+/**
+ * The bytes of all parts of a job with this many items, in order.
+ * @throws JobError `user` when somebody removed a part.
+ */
+export async function* readPredictions(storage: Storage, jobId: string, items: number): AsyncGenerator<Buffer> {
+  const lists = placeOf(items - 1).list + 1;
+  for (let list = 0; list < lists; list += 1)
+    for await (const chunk of await openPart(storage, jobId, list)) yield Buffer.from(chunk);
+}
+
+async function openPart(storage: Storage, jobId: string, list: number): Promise<NodeJS.ReadableStream> {
+  const work = workOf(storage, jobId);
+  const name = predictionsPart(list);
+  try {
+    const { readableStreamBody } = await work.getBlobClient(name).download();
+    return readableStreamBody ?? Readable.from([]);
+  } catch (cause) {
+    if (!isNotFound(cause)) throw cause;
+    throw new JobError('user', `${work.containerName}/${name} is gone; start the job again.`, { cause });
+  }
+}
+
+/** Streams a finished table to its place below the output prefix, whole or not at all. @returns its bytes. */
+export async function deliverTable(
+  storage: Storage,
+  output: string,
+  name: string,
+  blobContentType: string,
+  content: AsyncIterable<string | Buffer>,
+): Promise<number> {
+  const { container, blob } = splitPath(output);
+  const target = storage.media.getContainerClient(container).getBlockBlobClient(`${blob}${name}`);
+  await target.uploadStream(Readable.from(content, { objectMode: false }), BUFFER_BYTES, 2, {
+    blobHTTPHeaders: { blobContentType },
+  });
+  return (await target.getProperties()).contentLength ?? 0;
+}

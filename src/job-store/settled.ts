@@ -1,0 +1,65 @@
+import type { Observation } from '../compute/provider.js';
+import { readProgressMetadata } from '../container-contract/progress.js';
+import type { BatchStanding } from '../job/attempt-end.js';
+import { type AttemptPhases, type PhaseSums, sumsOf } from '../job/phases.js';
+import type { RunningCounts, SettledCounts } from '../job/progress.js';
+import { listMetadata, readJson, type Storage, writeJson } from '../storage/storage.js';
+import { jobOf, parseBatchBlob, PROGRESS_PREFIX, SETTLED_PREFIX, settledBlob } from './layout.js';
+
+/** Where a batch stands after its latest attempt, and what was seen of the container before it was removed. */
+export interface Settled extends SettledCounts {
+  /** Why items are missing, or the first failed item and its reason; '' when all were scored. */
+  message: string;
+  observation: Observation;
+  /** Of all attempts in which a container ran. */
+  phases: AttemptPhases[];
+}
+
+/** What a listing tells of a settled batch. */
+export interface ListedSettled extends SettledCounts {
+  phases: PhaseSums;
+}
+
+export async function writeSettled(storage: Storage, jobId: string, settled: Settled): Promise<void> {
+  const { batch, attempt, done, failed, state, phases } = settled;
+  await writeJson(jobOf(storage, jobId), settledBlob(batch), settled, {
+    attempt: String(attempt),
+    done: String(done),
+    failed: String(failed),
+    state,
+    phases: JSON.stringify(sumsOf(phases)),
+  });
+}
+
+/** Undefined before the first attempt was settled. */
+export const readSettled = (storage: Storage, jobId: string, batch: number) =>
+  readJson<Settled>(jobOf(storage, jobId), settledBlob(batch));
+
+/** All settled batches of a job, from one listing. */
+export async function listSettled(storage: Storage, jobId: string): Promise<ListedSettled[]> {
+  const found: ListedSettled[] = [];
+  for await (const { name, metadata } of listMetadata(jobOf(storage, jobId), SETTLED_PREFIX)) {
+    const key = parseBatchBlob(name);
+    if (!key) continue;
+    const number = (field: string) => Number(metadata[field] ?? 0);
+    found.push({
+      batch: key.batch,
+      attempt: number('attempt'),
+      done: number('done'),
+      failed: number('failed'),
+      state: (metadata.state ?? 'retrying') as BatchStanding,
+      phases: JSON.parse(metadata.phases ?? '{}') as PhaseSums,
+    });
+  }
+  return found;
+}
+
+/** What the scorers of a job last said of themselves, from one listing. */
+export async function listRunning(storage: Storage, jobId: string): Promise<RunningCounts[]> {
+  const found: RunningCounts[] = [];
+  for await (const { name, metadata } of listMetadata(jobOf(storage, jobId), PROGRESS_PREFIX)) {
+    const key = parseBatchBlob(name);
+    if (key) found.push({ ...readProgressMetadata(metadata), ...key });
+  }
+  return found;
+}

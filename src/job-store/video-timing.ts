@@ -1,0 +1,60 @@
+import pMap from 'p-map';
+import { JobError } from '../job/failure.js';
+import {
+  type Chunk,
+  type Comparison,
+  pack,
+  type PackedTimetable,
+  type RawTimes,
+  type Timetable,
+  unpack,
+} from '../media/media.js';
+import { readJson, type Storage, writeJson } from '../storage/storage.js';
+import { chunkTimesBlob, COMPARISON, jobOf, SPLIT_CHUNKS, TIMING } from './layout.js';
+
+const READS = 8;
+
+/** Keeps where a long video is cut to be split by several activities. */
+export const writeSplitChunks = (storage: Storage, jobId: string, chunks: Chunk[]) =>
+  writeJson(jobOf(storage, jobId), SPLIT_CHUNKS, chunks);
+
+/** @throws RangeError when the video has no such chunk. */
+export async function readSplitChunk(storage: Storage, jobId: string, index: number): Promise<Chunk> {
+  const chunk = (await readJson<Chunk[]>(jobOf(storage, jobId), SPLIT_CHUNKS))?.[index];
+  if (!chunk) throw new RangeError(`there is no chunk ${index} of job ${jobId}`);
+  return chunk;
+}
+
+/** Keeps when each frame of a chunk is shown; no times when the chunk had more or fewer frames than its packets promised. */
+export const writeChunkTimes = (storage: Storage, jobId: string, chunk: number, times: RawTimes) =>
+  writeJson(jobOf(storage, jobId), chunkTimesBlob(chunk), times);
+
+/** Undefined before the chunk was split. */
+export const readChunkTimes = (storage: Storage, jobId: string, chunk: number) =>
+  readJson<RawTimes>(jobOf(storage, jobId), chunkTimesBlob(chunk));
+
+/** The times of all frames of a video that was split in chunks; undefined when a chunk was not as expected. */
+export async function joinChunkTimes(storage: Storage, jobId: string, chunks: number): Promise<RawTimes | undefined> {
+  const indices = Array.from({ length: chunks }, (_, chunk) => chunk);
+  const parts = await pMap(indices, (chunk) => readChunkTimes(storage, jobId, chunk), { concurrency: READS });
+  return parts.some((part) => !part || part.length === 0) ? undefined : parts.flatMap((part) => part ?? []);
+}
+
+/** Keeps when each frame of the video is shown. */
+export const writeTimetable = (storage: Storage, jobId: string, timetable: Timetable) =>
+  writeJson(jobOf(storage, jobId), TIMING, pack(timetable));
+
+/** @throws JobError `user` when somebody removed it: without it no output can be made that keeps the video's time. */
+export async function readTimetable(storage: Storage, jobId: string): Promise<Timetable> {
+  const packed = await readJson<PackedTimetable>(jobOf(storage, jobId), TIMING);
+  if (!packed) throw new JobError('user', `The timetable of job ${jobId} is gone; start the job again.`);
+  return unpack(packed);
+}
+
+/** Keeps what was found when the output was read back and compared with its source. */
+export const writeComparison = (storage: Storage, jobId: string, comparison: Comparison) =>
+  writeJson(jobOf(storage, jobId), COMPARISON, comparison);
+
+/** Undefined when nothing was stitched. */
+export const readComparison = (storage: Storage, jobId: string) =>
+  readJson<Comparison>(jobOf(storage, jobId), COMPARISON);

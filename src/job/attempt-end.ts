@@ -1,0 +1,87 @@
+import { counted } from './counted.js';
+import type { Blame, Failure } from './failure.js';
+import type { Overdue } from './watch.js';
+
+/** How the watch over a container ended. `unseen`: nobody knows, since it could not be looked at for too long. */
+export type WatchEnd = 'ended' | 'stopped' | Overdue | 'unseen';
+
+/** Why nothing more is launched for a job: the record that whoever stops a job leaves for its batches. */
+export interface Stop {
+  reason: 'cancelled' | 'failed';
+  message: string;
+}
+
+/** What an attempt left behind, as far as it is known. */
+export interface Evidence {
+  watchEnd: WatchEnd;
+  /** Items of the batch with neither an output nor a reason why there is none. */
+  missing: number;
+  /** What the compute says of the container: whether it still has it, and why it ended. */
+  container: { alive: boolean; blame?: Extract<Blame, 'user' | 'platform'>; reason?: string };
+  /** What the scorer says of itself; undefined when it left no result. */
+  result: { outcome: 'completed' | 'interrupted' | 'failed'; failure?: Failure } | undefined;
+  /** What keeps the job from launching more, if anything. */
+  stop: Stop | undefined;
+}
+
+/** What the end of an attempt means for its batch. `complete`: every item has an output or a reason why there is none. */
+export type AttemptEnd =
+  { end: 'complete' | 'stopped' | 'cancelled'; message: string } | { end: 'failed'; failure: Failure };
+
+/** Whose failure each end of an attempt is, and how the user reads it where nothing more precise is known. */
+const MEANINGS = {
+  provisionTimeout: { blame: 'platform', message: 'the container showed no sign of life in time' },
+  unrunnable: { blame: 'user', message: 'the container cannot run' },
+  interrupted: { blame: 'platform', message: 'the container was interrupted by its platform' },
+  unseen: { blame: 'platform', message: 'the container could not be looked at for too long' },
+  stalled: { blame: 'attempt', message: 'the scorer handled no item for longer than timeouts.stallSeconds' },
+  batchTimeout: { blame: 'attempt', message: 'the batch took longer than timeouts.batchSeconds' },
+  incomplete: { blame: 'attempt', message: 'the scorer ended without scoring every item' },
+  noResult: { blame: 'attempt', message: 'the scorer ended without a result' },
+} as const satisfies Record<string, Failure>;
+
+/** Judges an attempt that has ended. */
+export function judgeAttempt(evidence: Evidence): AttemptEnd {
+  const { watchEnd, missing, container, result, stop } = evidence;
+  if (missing === 0) return { end: 'complete', message: '' };
+  if (watchEnd === 'stopped')
+    return {
+      end: stop?.reason === 'cancelled' ? 'cancelled' : 'stopped',
+      message: stop?.message ?? 'the job was stopped',
+    };
+  // The scorer knows best why it failed.
+  if (result?.failure) return { end: 'failed', failure: result.failure };
+  const meaning = MEANINGS[meaningOf(evidence)];
+  const message = tellsReason(meaning) ? (container.reason ?? meaning.message) : meaning.message;
+  return { end: 'failed', failure: { blame: meaning.blame, message } };
+}
+
+function meaningOf({ watchEnd, container, result }: Evidence): keyof typeof MEANINGS {
+  if (watchEnd === 'provision-timeout') return 'provisionTimeout';
+  if (container.blame === 'user') return 'unrunnable';
+  if (container.blame === 'platform' || result?.outcome === 'interrupted') return 'interrupted';
+  if (watchEnd === 'unseen' && !result && container.alive) return 'unseen';
+  if (watchEnd === 'stalled') return 'stalled';
+  if (watchEnd === 'batch-timeout') return 'batchTimeout';
+  return result ? 'incomplete' : 'noResult';
+}
+
+/** Whether what the compute says of the container explains this end better than the sentence of the table. */
+const tellsReason = (meaning: Failure) =>
+  meaning === MEANINGS.unrunnable || meaning === MEANINGS.interrupted || meaning === MEANINGS.noResult;
+
+/** Where a batch stands after an attempt. `stopped`: unfinished because the job ended; its items count as pending. */
+export type BatchStanding = 'retrying' | 'done' | 'failed' | 'stopped';
+
+/** @param attemptsLeft attempts that the batch may still be charged with after this one. */
+export function batchStanding(attempt: AttemptEnd, attemptsLeft: number): BatchStanding {
+  if (attempt.end === 'complete') return 'done';
+  if (attempt.end !== 'failed') return 'stopped';
+  const { blame } = attempt.failure;
+  return blame === 'user' || (blame === 'attempt' && attemptsLeft === 0) ? 'failed' : 'retrying';
+}
+
+/** The sentence for a job with more failed items than it tolerates; `why` says what happened to one of them. */
+export function tooManyFailed(failed: number, tolerated: number, why: string): string {
+  return `${counted(failed, 'item')} could not be scored and tolerate.failedItems is ${tolerated} (${why}).`;
+}

@@ -1,0 +1,73 @@
+import type { OrchestrationContext } from 'durable-functions';
+import type { Prepared } from '../activities/prepare-job.js';
+import type { Outcome } from '../job/failure.js';
+import { LIST_LENGTH } from '../job/item-list.js';
+import type { Stage } from '../job/progress.js';
+import { patientActivitiesOf, type Step } from './calls.js';
+import { handleChunks } from './chunk-lane.js';
+
+/** What a job scores: how its items come about before scoring, and what becomes of their outputs afterwards. */
+export interface Source {
+  readonly opening: Stage;
+  readonly closing: Stage;
+  open(context: OrchestrationContext, jobId: string, prepared: Prepared): Step<Outcome<Opened>>;
+  close(context: OrchestrationContext, jobId: string, opened: Opened): Step<Outcome<Delivered>>;
+}
+
+interface Opened {
+  items: number;
+  warnings: string[];
+  /** Chunks in which the output video is encoded; 0 for images. */
+  encodeChunks: number;
+}
+
+/** Where the job's result is in the media account, and its size. */
+export interface Delivered {
+  output: string;
+  bytes: number;
+}
+
+/** The frames of a video become a video again: a short one by one activity, a long one by several side by side. */
+export const videoSource: Source = {
+  opening: 'split',
+  closing: 'stitch',
+  *open(context, jobId, { splitChunks }) {
+    const failure = yield* handleChunks(context, jobId, 'splitChunk', splitChunks);
+    if (failure) return { ok: false, failure };
+    const split = yield* patientActivitiesOf(context).splitVideo({ jobId, chunks: splitChunks });
+    if (!split.ok) return split;
+    const { frames, encodeChunks, warning } = split.value;
+    return { ok: true, value: { items: frames, encodeChunks, warnings: warning === undefined ? [] : [warning] } };
+  },
+  *close(context, jobId, { encodeChunks }) {
+    const failure = yield* handleChunks(context, jobId, 'encodeChunk', encodeChunks);
+    if (failure) return { ok: false, failure };
+    return yield* patientActivitiesOf(context).stitchVideo({ jobId });
+  },
+};
+
+/** Items collected by one activity: a matter of seconds, and a history of 200 calls for a million items. */
+const COLLECTED_AT_ONCE = 5 * LIST_LENGTH;
+
+/** The images of a folder become images of the same names, or predictions. */
+export const imagesSource: Source = {
+  opening: 'list',
+  closing: 'collect',
+  *open(context, jobId) {
+    const listed = yield* patientActivitiesOf(context).listImages({ jobId });
+    return listed.ok ? { ok: true, value: { ...listed.value, encodeChunks: 0 } } : listed;
+  },
+  *close(context, jobId, { items }) {
+    const activities = patientActivitiesOf(context);
+    let bytes = 0;
+    for (let first = 0; first < items; first += COLLECTED_AT_ONCE) {
+      const count = Math.min(COLLECTED_AT_ONCE, items - first);
+      const collected = yield* activities.collectItems({ jobId, first, count });
+      if (!collected.ok) return collected;
+      bytes += collected.value.bytes;
+    }
+    const predictions = yield* activities.collectPredictions({ jobId, items });
+    if (!predictions.ok) return predictions;
+    return { ok: true, value: { output: predictions.value.output, bytes: bytes + predictions.value.bytes } };
+  },
+};

@@ -1,0 +1,57 @@
+import type { FileList } from '../api/files.js';
+import { isJobId } from '../job/id.js';
+import { CONTACT_SHEET, jobOf, MANIFEST, mediaBlob, splitPath } from '../job-store/layout.js';
+import { readResolvedJob } from '../job-store/resolved-job.js';
+import { blobSas, type Storage } from '../storage/storage.js';
+import { answerErrors, refuse } from './http.js';
+
+const READABLE_MS = 3_600_000;
+
+/** `GET /api/jobs/{id}/files/{file}`: redirects to storage for `output`, `contact-sheet` or `manifest`, readable for an hour. */
+export const createGetFile = ({ storage }: { storage: Storage }) =>
+  answerErrors(async (request) => {
+    const { id = '', file = '' } = request.params;
+    const blob = isJobId(id) ? await findFile(storage, id, file) : undefined;
+    if (!blob || !(await blob.exists()))
+      return refuse(
+        404,
+        `Job "${id}" has no file "${file}"; once it is done there are output, contact-sheet and manifest for a video, for images manifest and the list at /files.`,
+      );
+    return { status: 302, headers: { Location: await blobSas(storage, blob, 'r', Date.now() + READABLE_MS) } };
+  });
+
+async function findFile(storage: Storage, id: string, file: string) {
+  const job = jobOf(storage, id);
+  if (!(await job.exists())) return undefined;
+  if (file === 'manifest') return job.getBlobClient(MANIFEST);
+  if (file === 'contact-sheet') return job.getBlobClient(CONTACT_SHEET);
+  return file === 'output' ? mediaBlob(storage, (await readResolvedJob(storage, id)).output) : undefined;
+}
+
+const FILES_AT_ONCE = 1000;
+
+/** `GET /api/jobs/{id}/files?from=`: what became of an image folder, at most a thousand files at a time. */
+export const createListFiles = ({ storage }: { storage: Storage }) =>
+  answerErrors(async (request) => {
+    const { id = '' } = request.params;
+    if (!isJobId(id) || !(await jobOf(storage, id).exists())) return refuse(404, `There is no job "${id}".`);
+    const job = await readResolvedJob(storage, id);
+    if ('video' in job) return refuse(404, `Job "${id}" is a video's: its one file is at /files/output.`);
+    return { jsonBody: await listFiles(storage, job.output, request.query.get('from') ?? '') };
+  });
+
+async function listFiles(storage: Storage, output: string, from: string): Promise<FileList> {
+  const { container: name, blob: prefix } = splitPath(output);
+  const container = storage.media.getContainerClient(name);
+  const page = { maxPageSize: FILES_AT_ONCE, ...(from !== '' && { continuationToken: from }) };
+  if (!(await container.exists())) return { files: [], next: null };
+  for await (const { segment, continuationToken } of container.listBlobsFlat({ prefix }).byPage(page)) {
+    const files = segment.blobItems.map(async (blob) => ({
+      name: blob.name.slice(prefix.length),
+      bytes: blob.properties.contentLength ?? 0,
+      url: await blobSas(storage, container.getBlobClient(blob.name), 'r', Date.now() + READABLE_MS),
+    }));
+    return { files: await Promise.all(files), next: continuationToken || null };
+  }
+  return { files: [], next: null };
+}

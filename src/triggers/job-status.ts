@@ -1,0 +1,157 @@
+import type { DurableOrchestrationStatus } from 'durable-functions';
+import type { JobStatus } from '../api/job-status.js';
+import { summarize, sumPhases } from '../job/phases.js';
+import {
+  type BatchCounts,
+  countProgress,
+  estimate,
+  type ItemCounts,
+  type PublishedStatus,
+  type RunningCounts,
+  type SettledCounts,
+  type Stage,
+} from '../job/progress.js';
+import type { OwnStage } from '../job-store/layout.js';
+import { listRunning, listSettled } from '../job-store/settled.js';
+import { readStageDone } from '../job-store/stage-progress.js';
+import { listWaiting } from '../job-store/waiting.js';
+import type { JobOutput } from '../orchestrators/score-job.js';
+import type { Storage } from '../storage/storage.js';
+
+/** What the durable client says of the job's orchestration. */
+type Orchestration = Pick<DurableOrchestrationStatus, 'runtimeStatus' | 'output' | 'createdTime'>;
+
+/**
+ * A job's status from its orchestration, what its orchestrator has published and what its batches have reported.
+ * @param now milliseconds since the epoch.
+ */
+export async function readJobStatus(
+  storage: Storage,
+  id: string,
+  status: Orchestration,
+  published: PublishedStatus | undefined,
+  now: number,
+): Promise<JobStatus> {
+  const current = published?.stages.at(-1);
+  const stages = Object.fromEntries(
+    (published?.stages ?? []).map((time) => [time.stage, time.seconds ?? (now - time.startedAt) / 1000]),
+  );
+  const { items, batches, attempts, waiting, phases } = await readCounts(storage, id, published);
+  const state = stateOf(status, published);
+  const running = state === 'running' && current !== undefined && current.stage !== 'finish';
+  const elapsed = current ? (now - current.startedAt) / 1000 : 0;
+  // Stitching encodes what splitting decoded; a little slower, as measured in docs/benchmarks.md.
+  const after = current?.stage === 'score' ? (stages.split ?? 0) * 1.5 : 0;
+  const { rate, secondsLeft } = running
+    ? estimate(items.done, items.total, elapsed, after)
+    : overall(items.total, stages.score);
+  const output = status.output as Partial<JobOutput> | string | null;
+  return {
+    id,
+    state,
+    stage: current?.stage ?? null,
+    items,
+    batches,
+    attempts,
+    waiting: running ? waiting : [],
+    itemsPerSecond: rate,
+    framesPerSecond: rate,
+    secondsLeft: running && current.stage !== 'split' && current.stage !== 'list' ? secondsLeft : null,
+    phases,
+    stages: roundAll(stages),
+    warnings: published?.warnings ?? [],
+    error: errorOf(state, status, published),
+    output: state === 'done' && typeof output === 'object' ? (output?.output ?? null) : null,
+    createdAt: new Date(status.createdTime).toISOString(),
+  };
+}
+
+interface Counts extends Pick<JobStatus, 'attempts' | 'waiting' | 'phases'> {
+  items: ItemCounts;
+  batches: BatchCounts;
+}
+
+/**
+ * The counts behind a job's progress, from a few short listings whose metadata hold them, however many items the job has.
+ * While a stage of the app's own runs, `items` are what that stage has handled.
+ */
+async function readCounts(storage: Storage, id: string, published: PublishedStatus | undefined): Promise<Counts> {
+  const stage = published?.stages.at(-1)?.stage;
+  const none = { total: 0, pending: 0, running: 0, done: 0, failed: 0 };
+  const [settled, running, waiting, own] = await Promise.all([
+    listSettled(storage, id),
+    listRunning(storage, id),
+    stage === 'score' ? listWaiting(storage, id) : [],
+    isOwnStage(stage) ? readStageDone(storage, id, stage) : undefined,
+  ]);
+  const scored = {
+    ...(published?.plan
+      ? countProgress(published.plan, settled, running)
+      : { items: { total: published?.items ?? 0, done: 0, failed: 0 }, batches: none }),
+    attempts: settled.reduce((sum, { attempt }) => sum + attempt, 0),
+    waiting: reasons(waiting, settled, running),
+    phases: summarize(sumPhases(settled.map((batch) => batch.phases))),
+  };
+  return own === undefined
+    ? scored
+    : { ...scored, items: { ...scored.items, total: Math.max(scored.items.total, own), done: own } };
+}
+
+const MOST_REASONS = 3;
+const MOST_NAMED = 3;
+
+/** Which batches wait and why. One that is over, or whose next attempt reports already, does not wait any more. */
+function reasons(
+  waiting: { batch: number; attempt: number; reason: string }[],
+  settled: SettledCounts[],
+  running: RunningCounts[],
+): string[] {
+  const over = new Set(settled.filter(({ state }) => state !== 'retrying').map(({ batch }) => batch));
+  const reported = new Set(running.map(({ batch, attempt }) => `${batch} ${attempt}`));
+  const waiters = new Map<string, number[]>();
+  for (const { batch, attempt, reason } of waiting) {
+    if (over.has(batch) || reported.has(`${batch} ${attempt + 1}`)) continue;
+    waiters.set(reason, [...(waiters.get(reason) ?? []), batch]);
+  }
+  return [...waiters].slice(0, MOST_REASONS).map(([reason, batches]) => `${naming(batches)}: ${reason}`);
+}
+
+function naming(batches: number[]): string {
+  const named = batches.slice(0, MOST_NAMED).join(', ');
+  const more = batches.length > MOST_NAMED ? ` and ${batches.length - MOST_NAMED} more` : '';
+  return `${batches.length === 1 ? 'Batch' : 'Batches'} ${named}${more}`;
+}
+
+function isOwnStage(stage: Stage | undefined): stage is OwnStage {
+  return stage === 'split' || stage === 'stitch' || stage === 'list' || stage === 'collect';
+}
+
+const overall = (items: number, seconds: number | undefined) => ({
+  rate: seconds ? Math.round((items / seconds) * 100) / 100 : null,
+  secondsLeft: null,
+});
+
+const roundAll = (stages: Record<string, number>) =>
+  Object.fromEntries(Object.entries(stages).map(([stage, seconds]) => [stage, Math.round(seconds * 1000) / 1000]));
+
+function stateOf(status: Orchestration, published: PublishedStatus | undefined): JobStatus['state'] {
+  const name: string = status.runtimeStatus;
+  if (name === 'Completed') return 'done';
+  if (name === 'Terminated' || name === 'Canceled' || (name === 'Failed' && published?.cancelled)) return 'cancelled';
+  if (name === 'Failed') return 'failed';
+  return name === 'Pending' ? 'queued' : 'running';
+}
+
+function errorOf(
+  state: JobStatus['state'],
+  status: Orchestration,
+  published: PublishedStatus | undefined,
+): JobStatus['error'] {
+  if (state !== 'failed' && state !== 'cancelled') return null;
+  return (
+    published?.error ?? {
+      kind: 'platform',
+      message: state === 'cancelled' ? 'The job was terminated.' : String(status.output),
+    }
+  );
+}

@@ -1,0 +1,32 @@
+import { randomBytes } from 'node:crypto';
+import type { InvocationContext } from '@azure/functions';
+import * as df from 'durable-functions';
+import { isJobId } from '../job/id.js';
+import { scoreJob } from '../orchestrators/score-job.js';
+
+const LETTERS = 'abcdefghijklmnopqrstuvwxyz234567';
+
+/** 8 lower-case letters and digits, 40 random bits: nobody finds another's job or upload by trying. */
+export function randomId(): string {
+  return Array.from(randomBytes(8), (byte) => LETTERS[byte % LETTERS.length]).join('');
+}
+
+/** The orchestration of a job; undefined when there is no job of this id. Needs a durable client input. */
+export async function findJob(
+  context: InvocationContext,
+  id: string,
+): Promise<df.DurableOrchestrationStatus | undefined> {
+  if (!isJobId(id)) return undefined;
+  try {
+    const status = await df.getClient(context).getStatus(id, { showInput: false });
+    return status.name === scoreJob.name ? status : undefined;
+  } catch (error) {
+    // The client has no error class for an unknown instance; its text tells the HTTP status.
+    if (error instanceof Error && /\b404\b|not found/i.test(error.message)) return undefined;
+    throw error;
+  }
+}
+
+/** @param runtimeStatus of an orchestration. */
+export const hasEnded = (runtimeStatus: string) =>
+  ['Completed', 'Failed', 'Terminated', 'Canceled'].includes(runtimeStatus);

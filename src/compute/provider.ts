@@ -2,20 +2,20 @@ import type { Blame } from '../job/failure.js';
 import type { PhaseTimes } from '../job/phases.js';
 import type { PollBounds } from '../job/watch.js';
 
-/** What the fan-out asks of a compute before it starts. */
+/** What a job asks of a compute before it starts. */
 export interface PreflightRequest {
   /** Containers the job wants to run at once, 1 or more; absent: as many as suit the compute. */
   maxParallel?: number;
-  /** `prefer` runs on CPU, with a warning, where there is none; absent means `none`. */
+  /** `prefer` falls back to CPU, with a warning; `require` refuses the job without a GPU; absent means `none`. */
   gpu?: 'none' | 'prefer' | 'require';
 }
 
 export interface Preflight {
-  /** Containers that may run at once; never more than was asked for. */
+  /** Containers that may run at once; never more than the job asks for. */
   maxParallel: number;
-  /** One sentence for each thing that was changed, with its numbers. */
+  /** One sentence, with its numbers, for each wish of the job that the compute does not fulfil. */
   warnings: string[];
-  /** True when the containers are to be launched with a GPU. */
+  /** True when launches are to ask for a GPU. */
   gpu?: boolean;
 }
 
@@ -26,23 +26,23 @@ export interface LaunchRequest {
   batch: number;
   /** From 1. */
   attempt: number;
-  /** When the container may be removed whatever it does, in milliseconds since the epoch. */
+  /** From when on anybody may remove the container, whatever it does; in milliseconds since the epoch. */
   deadline: number;
   /** Containers of this job that may run beside this one, itself included. */
   parallel: number;
   /** What the preflight decided. */
   gpu?: boolean;
-  /** Environment of the scorer; every value is handled as a secret. */
+  /** Environment of the scorer; every value is a secret. */
   environment: Record<string, string>;
   /**
-   * To be called right before the request that cannot be taken back. It throws when another delivery of this launch has
-   * taken over, as happens to a process that stood still.
+   * The provider calls it right before the request that nobody can take back. It throws when another delivery of this launch
+   * has taken over, as happens to a process that stood still.
    */
   confirm?: () => Promise<void>;
 }
 
-/** `lost`: the platform no longer knows it, though nobody removed it; `gone`: it was removed. */
-export type ContainerState = 'provisioning' | 'running' | 'succeeded' | 'failed' | 'lost' | 'gone';
+/** `lost`: the platform no longer knows the container. */
+export type ContainerState = 'provisioning' | 'running' | 'succeeded' | 'failed' | 'lost';
 
 export interface Observation {
   state: ContainerState;
@@ -54,9 +54,9 @@ export interface Observation {
    * the image. Without it the program ended by itself.
    */
   blame?: Extract<Blame, 'user' | 'platform'>;
-  /** What the platform reported of it, oldest first, at most ten lines. */
+  /** What the platform says about it, oldest first, at most ten lines. */
   events?: string[];
-  /** When the container had its place, its image, and ran; as far as the platform tells. */
+  /** When the container had its place, had its image, and ran; as far as the platform tells. */
   times?: Pick<PhaseTimes, 'queued' | 'pulled' | 'started'>;
 }
 
@@ -69,19 +69,20 @@ export interface Launched {
 }
 
 /**
- * Whatever runs scorer containers. Implementations throw JobError only: `platform` for what is worth waiting out, `user`
- * for what must be changed.
+ * Whatever runs scorer containers. Implementations throw JobError only: `platform` for what passes by itself, `user` for what
+ * the user must change.
  */
 export interface ComputeProvider {
+  /** Seconds between two looks at a container. */
   readonly poll: PollBounds;
-  /** What capacity, quota and SKU allow, with numbers. */
+  /** How many containers fit, and whether the settings work, before the job spends anything. */
   preflight(request: PreflightRequest): Promise<Preflight>;
   /** Starts the container, unless one of this name exists. */
   launch(request: LaunchRequest): Promise<void>;
   observe(name: string): Promise<Observation>;
   /** The container's output so far, or '' when there is none. */
   logs(name: string): Promise<string>;
-  /** Stops and removes it; fine when there is none. */
+  /** Stops and removes it; does nothing when there is none. */
   remove(name: string): Promise<void>;
   /** All containers that this app launched and did not remove. */
   list(): Promise<Launched[]>;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { JobError } from '../job/failure.js';
 import { type Environment, isSet, readSettings } from '../settings.js';
 
-/** How a storage account is reached: the connection string of an Azurite, or an account on Azure with the app's login. */
+/** How to reach a storage account: by the connection string of an Azurite, or by the app's login to an account on Azure. */
 export type Connection = string | { blobServiceUri: string; clientId: string | undefined };
 
 /**
@@ -35,10 +35,10 @@ export function readConnection(environment: Environment, name: string): Connecti
 const BLOB_HOST = '.blob.core.windows.net';
 
 const holdsKey = (name: string) =>
-  `is a connection string, which is accepted for Azurite only: an account's key must not be kept; set ${name}__blobServiceUri ` +
+  `is a connection string, which is accepted for Azurite only: the app keeps no key of an account; set ${name}__blobServiceUri ` +
   `to https://ACCOUNT${BLOB_HOST} and give the app's identity the role Storage Blob Data Contributor`;
 
-/** Whether a connection string leads to an Azurite: its key is published and no secret, or it serves this machine only. */
+/** Whether a connection string leads to an Azurite, whose key is no secret: the published one, or one for this machine only. */
 function isAzurite(connection: string): boolean {
   const part = (key: string) => new RegExp(`(?:^|;)\\s*${key}=([^;]*)`, 'i').exec(connection)?.[1] ?? '';
   if (part('UseDevelopmentStorage') === 'true' || part('AccountName') === 'devstoreaccount1') return true;

@@ -3,25 +3,22 @@ import { JobError } from '../job/failure.js';
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
-/** The service gives no key that lasts longer. */
+/** The service gives out no key that lasts longer. */
 const LONGEST = 7 * DAY;
-/** A key is asked for a day at least, so that few are asked for, and one that was revoked is soon replaced. */
+/** Long enough that the app asks for few keys, and short enough that it soon replaces one that was revoked. */
 const USUAL = DAY;
 
-/** How far the clocks of this machine, the storage service and a container may differ. */
+/** By how much the clocks of this machine, the storage service and a container may differ. */
 export const CLOCK_SKEW_MS = 15 * MINUTE;
 
 /**
- * The keys that one storage account gives the app's identity to sign SAS URLs with; kept in memory and renewed when one does
- * not last long enough.
+ * The keys that one storage account gives the app's identity to sign SAS URLs with. Keeps the last one in memory and asks for
+ * another when it does not last long enough.
  */
 export class DelegationKeys {
   #key: { expiresOn: number; value: Promise<UserDelegationKey> } | undefined;
 
-  constructor(
-    private readonly service: BlobServiceClient,
-    private readonly now: () => number = Date.now,
-  ) {}
+  constructor(private readonly service: BlobServiceClient) {}
 
   /**
    * A key that is valid now and at least until `until` (milliseconds since the epoch).
@@ -30,10 +27,10 @@ export class DelegationKeys {
   async lasting(until: number): Promise<UserDelegationKey> {
     const known = this.#key;
     if (known && known.expiresOn >= until) return known.value;
-    const startsOn = this.now() - CLOCK_SKEW_MS;
-    const expiresOn = Math.max(until, this.now() + USUAL);
+    const startsOn = Date.now() - CLOCK_SKEW_MS;
+    const expiresOn = Math.max(until, Date.now() + USUAL);
     if (expiresOn > startsOn + LONGEST)
-      throw new JobError('user', 'Access to storage can be given for seven days at most; lower timeouts.batchSeconds.');
+      throw new JobError('user', 'Storage gives access for seven days at most; lower timeouts.batchSeconds.');
     const key = { expiresOn, value: this.#ask(startsOn, expiresOn) };
     this.#key = key;
     key.value.catch(() => {

@@ -1,18 +1,18 @@
 import { type BlobLeaseClient, type BlockBlobClient, RestError } from '@azure/storage-blob';
 import { JobError } from '../job/failure.js';
 
-/** The service takes 15 to 60. Whoever died holding a blob keeps others waiting for so long. */
+/** The service takes 15 to 60. When the holder of a blob dies, the others wait for this long. */
 const LEASE_SECONDS = 30;
 const RENEW_MS = 10_000;
 const ASK_AGAIN_SECONDS = 5;
 
-/** @throws JobError `platform` when the lease has gone to somebody else. */
+/** @throws JobError `platform` when another worker has taken the lease. */
 export type Confirm = () => Promise<void>;
 
 /**
- * Does `work` while nobody else holds this blob, which must exist. The lease is renewed until the work has ended.
+ * Does `work` while nobody else holds this blob, which must exist; renews the lease until the work ends.
  * @param what names the work, for the sentence.
- * @throws JobError `platform` when somebody else holds it.
+ * @throws JobError `platform` when another worker holds the blob.
  */
 export async function whileHolding<T>(
   blob: BlockBlobClient,
@@ -30,21 +30,25 @@ export async function whileHolding<T>(
   }
 }
 
-/** @throws JobError `platform` in place of the errors that say that somebody else holds the blob. */
+/** @throws JobError `platform` in place of a storage error which says that another worker holds the blob. */
 export async function orHeld(what: string, request: () => Promise<unknown>): Promise<void> {
   try {
     await request();
   } catch (cause) {
     const code = cause instanceof RestError ? (cause.code ?? '') : '';
     if (!code.startsWith('Lease')) throw cause;
-    throw new JobError('platform', `Somebody else is at ${what}; it is looked at again.`, {
-      cause,
-      retryAfterSeconds: ASK_AGAIN_SECONDS,
-    });
+    throw new JobError(
+      'platform',
+      `Another worker is busy with ${what}; this one tries again in ${ASK_AGAIN_SECONDS} seconds.`,
+      {
+        cause,
+        retryAfterSeconds: ASK_AGAIN_SECONDS,
+      },
+    );
   }
 }
 
-/** A lease that cannot be given back ends by itself. */
+/** Gives the lease back; one that cannot be given back ends by itself. */
 async function release(lease: BlobLeaseClient): Promise<void> {
   try {
     await lease.releaseLease();

@@ -12,11 +12,11 @@ import { JobError } from '../job/failure.js';
 import type { Connection } from './connection.js';
 import { CLOCK_SKEW_MS, DelegationKeys } from './delegation-keys.js';
 
-/** The two storage accounts; one account may serve as both. */
+/** The two storage accounts; one account may be both. */
 export interface Storage {
   media: BlobServiceClient;
   internal: BlobServiceClient;
-  /** By account, for those that are reached with the app's login. */
+  /** By account, for those that the app reaches with its login. */
   delegationKeys: Map<string, DelegationKeys>;
 }
 
@@ -51,7 +51,7 @@ export function isNotFound(error: unknown): boolean {
   return error instanceof RestError && error.statusCode === 404;
 }
 
-/** Whether a storage error is worth waiting out: the network, throttling and the service's own faults. */
+/** Whether a storage error passes by itself: the network, throttling and the service's own faults. */
 export function isPlatformError(error: unknown): boolean {
   if (!(error instanceof RestError)) return false;
   const status = error.statusCode;
@@ -71,14 +71,14 @@ export async function writeJson(
 }
 
 /**
- * The bytes of a blob, or its first `count`; undefined when there is none. One request, unlike downloadToBuffer, which asks for the size first and
- * fails when the blob is replaced in between.
+ * The bytes of a blob, or its first `count`; undefined when there is none. Sends one request, unlike downloadToBuffer, which
+ * asks for the size first and fails when somebody replaces the blob in between.
  */
 export async function readBytes(container: ContainerClient, blob: string, count?: number): Promise<Buffer | undefined> {
   try {
     const { readableStreamBody } = await container.getBlobClient(blob).download(0, count);
     const chunks: Uint8Array[] = [];
-    // `buffer` of node:stream/consumers makes a Blob of them first, which takes longer than all the rest.
+    // `buffer` of node:stream/consumers goes through a Blob, which takes longer than all the rest.
     for await (const chunk of readableStreamBody ?? []) chunks.push(chunk as Buffer);
     return Buffer.concat(chunks);
   } catch (error) {
@@ -111,7 +111,7 @@ export async function* listMetadata(
   }
 }
 
-/** The newest version of the rules for signatures that Azurite 3.35 knows; Azure accepts all earlier ones. */
+/** The newest version of the rules for signatures that Azurite 3.35 knows; Azure accepts it, too. */
 const SAS_VERSION = '2025-11-05';
 
 /**

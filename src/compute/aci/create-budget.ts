@@ -1,5 +1,6 @@
 import { text as textOf } from 'node:stream/consumers';
 import { type ContainerClient, RestError } from '@azure/storage-blob';
+import PQueue from 'p-queue';
 import { counted } from '../../job/counted.js';
 import { JobError } from '../../job/failure.js';
 import { poll } from '../../poll.js';
@@ -20,26 +21,26 @@ export interface LedgerStore {
   update(name: string, change: (ledger: CreateLedger) => CreateLedger): Promise<CreateLedger>;
 }
 
-/** Headers with which Azure says what is left of the creates and deletes, and the seconds of their windows. */
+/** Headers in which Azure says how many creates and deletes are left, and the seconds of their windows. */
 const HEADERS = [
   { header: 'x-ms-ratelimit-remaining-subscription-resource-requests-pt5m', seconds: 300 },
   { header: 'x-ms-ratelimit-remaining-subscription-resource-requests-pt1h', seconds: 3600 },
 ];
 
-/** Keeps all jobs of the app, on all its instances, under the creates that Azure allows a subscription per region. */
+/** Keeps all jobs of the app, on all its instances, below the creates per region that Azure allows a subscription. */
 export class CreateBudget {
   constructor(
     private readonly store: LedgerStore,
     private readonly subscriptionId: string,
   ) {}
 
-  /** What may be created in the region now. */
+  /** How many creates the region has left now. */
   async look(region: string): Promise<Allowance> {
     return allowance(await this.#update(region, (ledger) => ledger), region, Date.now());
   }
 
   /**
-   * Takes one create out of the budget, which is spent whatever becomes of it.
+   * Takes one create out of the budget; it is gone even if the create then fails.
    * @throws JobError `platform` with the time to wait when none is left.
    */
   async take(region: string): Promise<CreateLedger> {
@@ -54,7 +55,7 @@ export class CreateBudget {
     });
   }
 
-  /** Learns from the answer to a create; `taken` is what `take` gave. */
+  /** Learns from the answer to a create; `taken` is what `take` returned. */
   async note(region: string, taken: CreateLedger, report: CreateReport): Promise<void> {
     if (withReport(taken, report, Date.now()) === taken) return;
     await this.#update(region, (ledger) => withReport(ledger, report, Date.now()));
@@ -67,7 +68,7 @@ export class CreateBudget {
 
 const upperFirst = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** @param status HTTP status of the answer: only after 429 its Retry-After counts. */
+/** @param status HTTP status of the answer: Retry-After counts after a 429 only. */
 export function readReport(status: number, headers: { get(name: string): string | undefined }): CreateReport {
   const retryAfter = Number(headers.get('retry-after') ?? Number.NaN);
   return {
@@ -87,14 +88,13 @@ const LONGEST_PAUSE_MS = 100;
  * @param blobOf name of a ledger's blob in the container.
  */
 export function createBlobLedgers(container: ContainerClient, blobOf: (ledger: string) => string): LedgerStore {
-  // Updates of this process queue up, so that only instances of the app compete for a blob.
-  const queues = new Map<string, Promise<unknown>>();
+  // One update at a time in this process, so that only instances of the app compete for a blob.
+  const queues = new Map<string, PQueue>();
   return {
     update: (name, change) => {
-      const before = queues.get(name) ?? Promise.resolve();
-      const own = before.catch(() => undefined).then(() => compareAndSwap(container, blobOf(name), change));
-      queues.set(name, own);
-      return own;
+      const queue = queues.get(name) ?? new PQueue({ concurrency: 1 });
+      queues.set(name, queue);
+      return queue.add(() => compareAndSwap(container, blobOf(name), change));
     },
   };
 }

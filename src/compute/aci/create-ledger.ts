@@ -1,21 +1,21 @@
 /**
- * Creates of container groups that Azure lets a subscription do per region: 100 in 5 minutes, 300 an hour (quota page of
- * 2025-11-17). Some are left to others in the subscription, and to clocks that differ.
+ * Azure lets a subscription create 100 container groups in 5 minutes and 300 an hour per region (quota page of 2025-11-17).
+ * The app leaves some to others in the subscription and to clocks that differ.
  */
-export const WINDOWS = [
+const WINDOWS = [
   { seconds: 300, most: 90, words: '5 minutes' },
   { seconds: 3600, most: 280, words: 'hour' },
 ] as const;
-/** How many of what Azure says is left are left to others. */
+/** How many of the creates that Azure says are left the app leaves to others. */
 const RESERVE = 5;
 
 /** What all instances of the app know of one region; times in milliseconds since the epoch. */
 export interface CreateLedger {
   /** When a create was sent, oldest first; of the last hour. */
   creates: number[];
-  /** What Azure last said is left of each window, when that was less than reckoned. */
+  /** What Azure last said is left of each window, when that was less than the app had counted. */
   reports: { seconds: number; left: number; at: number }[];
-  /** Azure throttled, and asked to be left alone until then. */
+  /** Azure throttled the app and asks for no creates until then. */
   blockedUntil: number;
 }
 
@@ -49,7 +49,7 @@ export function allowance(ledger: CreateLedger, region: string, now: number): Al
   return { left: fewest };
 }
 
-/** `since`: the time whose window has to pass before there is more. */
+/** `since`: when the window began that has to pass before there are more. */
 function leftIn(ledger: CreateLedger, seconds: number, most: number, now: number): { left: number; since: number } {
   const own = ledger.creates.filter((at) => now - at < seconds * 1000);
   const reckoned = { left: most - own.length, since: own[0] ?? now };
@@ -59,7 +59,7 @@ function leftIn(ledger: CreateLedger, seconds: number, most: number, now: number
   return left < reckoned.left ? { left, since: report.at } : reckoned;
 }
 
-/** Counts one create that is about to be sent. */
+/** Counts one create that the app is about to send. */
 export function withCreate(ledger: CreateLedger, now: number): CreateLedger {
   const longest = Math.max(...WINDOWS.map(({ seconds }) => seconds)) * 1000;
   return {
@@ -69,7 +69,7 @@ export function withCreate(ledger: CreateLedger, now: number): CreateLedger {
   };
 }
 
-/** What the answer taught; the same ledger when it was nothing new. */
+/** The ledger with what the answer said; the same one when that is nothing new. */
 export function withReport(ledger: CreateLedger, report: CreateReport, now: number): CreateLedger {
   const blockedUntil = now + (report.retryAfterSeconds ?? 0) * 1000;
   const blocked = report.retryAfterSeconds !== undefined && blockedUntil > ledger.blockedUntil;

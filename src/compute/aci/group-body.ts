@@ -9,8 +9,8 @@ export const CONTAINER = 'scorer';
 /** Value of the tag `app`. */
 export const APP = 'durable-batch-scoring';
 
-/** The tags that say whose a group is and when it may be removed whatever its state. */
-export function tagsOf(settings: AciSettings, request: LaunchRequest): Record<string, string> {
+/** The tags that say whose a group is and from when on anybody may remove it. */
+function tagsOf(settings: AciSettings, request: LaunchRequest): Record<string, string> {
   return {
     app: APP,
     hub: settings.hub,
@@ -52,7 +52,7 @@ export function describeGroup(settings: AciSettings, request: LaunchRequest, loc
   };
 }
 
-/** Volumes that live as long as the group, or longer on Azure Files. */
+/** A scratch volume that lives as long as the group, and a share of Azure Files. */
 function storageOf({ scratchPath, fileShare }: AciSettings): { mounts: VolumeMount[]; volumes: Volume[] } {
   const mounts: VolumeMount[] = [];
   const volumes: Volume[] = [];
@@ -68,14 +68,14 @@ function storageOf({ scratchPath, fileShare }: AciSettings): { mounts: VolumeMou
   return { mounts, volumes };
 }
 
-/** A subnet brings no name servers of its own: they must be named with it. */
+/** A subnet brings no name servers of its own: the group has to name them. */
 function network({ subnetId, dnsServers }: AciSettings): Partial<ContainerGroup> {
   if (subnetId === undefined) return {};
   const subnet = { subnetIds: [{ id: subnetId }] };
   return dnsServers.length > 0 ? { ...subnet, dnsConfig: { nameServers: dnsServers } } : subnet;
 }
 
-/** The identity pulls the image where the image lies in an Azure container registry. */
+/** The identity pulls the image when that is in an Azure container registry. */
 function identity({ identityId, image }: AciSettings): Partial<ContainerGroup> {
   if (identityId === undefined) return {};
   const credentials = [{ server: registryOf(image), identity: identityId }];

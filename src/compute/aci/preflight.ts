@@ -140,7 +140,7 @@ function roomIn(
 }
 
 /**
- * The API still takes the word V100, but no region has had one since 2025-07-14: the region's own capabilities decide.
+ * The API still accepts V100, but no region has had one since 2025-07-14: the region's own capabilities decide.
  * @throws JobError `user` when a GPU is required and there is none that the scorer could use.
  */
 function checkGpu(skus: Capabilities[], { regions }: AciSettings, gpu: PreflightRequest['gpu']): string[] {

@@ -13,7 +13,7 @@ const CONTAINER = 'scorer';
 /** Name of the job's secret. */
 const SECRET = 'scorer-key';
 
-/** Variables that say whose an execution is; they are no secrets, and the service gives them back. */
+/** Variables that say whose an execution is. They are no secrets: the service gives them back. */
 export const LAUNCH = 'SCORER_LAUNCH';
 export const JOB = 'SCORER_JOB';
 export const DEADLINE = 'SCORER_DEADLINE';
@@ -83,7 +83,7 @@ export function describeJob(
   };
 }
 
-/** The identity pulls the image where the image lies in an Azure container registry. */
+/** The identity pulls the image when that is in an Azure container registry. */
 function registry({ identityId, image, gpuImage = '' }: ContainerAppsSettings, { gpu }: Configuration) {
   const pulled = gpu ? gpuImage : image;
   return isPulledByIdentity(pulled, identityId)
@@ -91,7 +91,7 @@ function registry({ identityId, image, gpuImage = '' }: ContainerAppsSettings, {
     : {};
 }
 
-/** The container of one execution: it replaces the job's own wholesale, so everything stands here again. */
+/** The container of one execution: it replaces the job's own as a whole, so it repeats everything. */
 export function describeExecution(
   settings: ContainerAppsSettings,
   configuration: Configuration,

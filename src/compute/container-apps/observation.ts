@@ -1,11 +1,11 @@
 import type { ContainerState, Observation } from '../provider.js';
 import type { Execution } from './executions.js';
 
-/** What each state of an execution means; version 2025-07-01 of the API tells neither exit code nor reason. */
+/** What each state of an execution means; version 2025-07-01 of the API gives neither exit code nor reason. */
 const STATES: Record<string, ContainerState> = {
   Processing: 'provisioning',
   Running: 'running',
-  // The job's own limits end what does not recover.
+  // The job's own time limits end one that does not recover.
   Degraded: 'running',
   Unknown: 'running',
   Succeeded: 'succeeded',
@@ -26,7 +26,7 @@ function why({ name, status }: Execution): Partial<Observation> {
   return { reason };
 }
 
-/** What stands in place of a log, which Azure Resource Manager does not hand out for executions. */
+/** Takes the place of the log, which Azure Resource Manager does not hand out for executions. */
 export const whereTheLogIs = ({ name, job }: Execution) =>
   `The output of execution ${name} of job ${job} is in the log destination of its Container Apps environment. In Log Analytics:\n` +
   `ContainerAppConsoleLogs_CL | where ContainerGroupName_s startswith '${name}' | order by TimeGenerated asc\n`;

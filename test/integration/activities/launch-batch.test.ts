@@ -48,7 +48,9 @@ describe('a launch that is delivered', () => {
     await writeJson(jobOf(storage, jobId), taskBlob(0, 1), {});
     const dead = task().getBlobLeaseClient();
     await dead.acquireLease(15);
-    await expect(launchBatch()(attempt())).rejects.toThrow(/batch 0, attempt 1/);
+    await expect(launchBatch()(attempt())).rejects.toThrow(
+      /^Another worker is busy with the launch of batch 0, attempt 1/,
+    );
     expect(creates()).toBe(0);
     // As if its time were over.
     await dead.breakLease(0);
@@ -78,7 +80,7 @@ describe('who holds a blob', () => {
     });
     await expect(work).rejects.toMatchObject({
       blame: 'platform',
-      message: expect.stringContaining('Somebody else') as string,
+      message: expect.stringContaining('Another worker') as string,
     });
   });
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { BlobClient, BlobServiceClient, ContainerClient } from '@azure/storage-blob';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { DelegationKeys } from '../../../src/storage/delegation-keys.js';
 import { blobSas, containerSas, openStorage, type Storage } from '../../../src/storage/storage.js';
 import { hasOpenssl, type IdentityStorage, makeToken, startIdentityStorage } from '../../support/identity-storage.js';
@@ -74,11 +74,15 @@ describe.skipIf(!hasOpenssl)('storage that is reached with the app’s identity'
   });
 
   test('is asked for a key once a day, and for a new one when the old one ends too soon', async () => {
+    const token = { ...credential(), expiresOnTimestamp: Date.now() + 48 * HOUR };
+    const keys = new DelegationKeys(new BlobServiceClient(azurite.uri, { getToken: () => Promise.resolve(token) }));
+    vi.useFakeTimers({ toFake: ['Date'] });
+    onTestFinished(() => void vi.useRealTimers());
     let now = Date.now();
-    const keys = new DelegationKeys(new BlobServiceClient(azurite.uri, login()), () => now);
     const [first, second] = await Promise.all([keys.lasting(now + HOUR), keys.lasting(now + 2 * HOUR)]);
     expect(second).toBe(first);
     now += 23 * HOUR;
+    vi.setSystemTime(now);
     expect(await keys.lasting(now + HOUR)).toBe(first);
     const third = await keys.lasting(now + 2 * HOUR);
     expect(third).not.toBe(first);

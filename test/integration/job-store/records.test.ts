@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto';
+import { beforeEach, describe, expect, inject, test } from 'vitest';
+import { progressMetadata } from '../../../src/container-contract/progress.js';
+import { keepLog, readProgress } from '../../../src/job-store/batch-state.js';
+import { jobOf, logBlob, progressBlob } from '../../../src/job-store/layout.js';
+import { listRunning, listSettled, readSettled, type Settled, writeSettled } from '../../../src/job-store/settled.js';
+import { createStageProgress, readStageDone } from '../../../src/job-store/stage-progress.js';
+import { isStopped, readStop, writeStop } from '../../../src/job-store/stop.js';
+import { forgetWaiting, listWaiting, noteWaiting } from '../../../src/job-store/waiting.js';
+import { readText, writeJson } from '../../../src/storage/storage.js';
+import { openAzurite } from '../../support/storage.js';
+
+const storage = openAzurite(inject('storage'));
+let jobId = '';
+beforeEach(async () => {
+  jobId = `records-${randomBytes(4).toString('hex')}`;
+  await jobOf(storage, jobId).create();
+});
+
+const attempt = { launched: '2026-01-01T00:00:00.000Z', ended: {}, seconds: { started: 2.5 } };
+const settled: Settled = {
+  batch: 7,
+  attempt: 2,
+  done: 40,
+  failed: 2,
+  state: 'retrying',
+  message: 'the scorer was killed — "größer"',
+  observation: { state: 'failed', exitCode: 137 },
+  phases: [
+    { attempt: 1, ...attempt },
+    { attempt: 2, ...attempt },
+  ],
+};
+
+describe('what a job keeps in storage comes back as it was written', () => {
+  test('where a batch stands, whole and as a listing', async () => {
+    await writeSettled(storage, jobId, settled);
+    expect(await readSettled(storage, jobId, 7)).toEqual(settled);
+    expect(await readSettled(storage, jobId, 8)).toBeUndefined();
+    expect(await listSettled(storage, jobId)).toEqual([
+      { batch: 7, attempt: 2, done: 40, failed: 2, state: 'retrying', phases: { started: [2, 5, 2.5] } },
+    ]);
+  });
+
+  test('what a running scorer says of itself', async () => {
+    const now = new Date().toISOString();
+    const counts = { attempt: 3, done: 4, skipped: 1, failed: 2 };
+    const times = { startedAt: now, lastItemAt: now, updatedAt: now, times: {} };
+    const progress = { batch: 0, total: 9, phase: 'scoring', ...counts, ...times } as const;
+    await writeJson(jobOf(storage, jobId), progressBlob(0, 3), progress, progressMetadata(progress));
+    expect(await readProgress(storage, { jobId, batch: 0, attempt: 3 })).toEqual(progress);
+    expect(await listRunning(storage, jobId)).toEqual([{ batch: 0, ...counts }]);
+  });
+
+  test('why a batch waits, in any script, until it waits no more', async () => {
+    const reason = 'keine Kapazität – 容量がありません: "100%"';
+    await noteWaiting(storage, { jobId, batch: 3, attempt: 1 }, reason);
+    expect(await listWaiting(storage, jobId)).toEqual([{ batch: 3, attempt: 1, reason }]);
+    await forgetWaiting(storage, { jobId, batch: 3 });
+    expect(await listWaiting(storage, jobId)).toEqual([]);
+  });
+
+  test('how far the chunks of a stage are, added up', async () => {
+    const [first, second] = [0, 1].map((chunk) => createStageProgress(storage, jobId, 'split', chunk));
+    first?.report(12);
+    second?.report(30);
+    await Promise.all([first?.settled(), second?.settled()]);
+    expect(await readStageDone(storage, jobId, 'split')).toBe(42);
+    expect(await readStageDone(storage, jobId, 'stitch')).toBe(0);
+  });
+
+  test('the log of a container that was killed, unless its scorer has kept its own', async () => {
+    const own = { jobId, batch: 0, attempt: 1 };
+    await keepLog(storage, own, () => Promise.resolve('what the platform kept'));
+    await keepLog(storage, own, () => Promise.reject(new Error('is not asked again')));
+    expect(await readText(jobOf(storage, jobId), logBlob(0, 1))).toBe('what the platform kept');
+  });
+});
+
+test('a job that has not written anything yet can be stopped, and lists as empty', async () => {
+  const young = `${jobId}-young`;
+  expect(await listSettled(storage, young)).toEqual([]);
+  expect(await isStopped(storage, young)).toBe(false);
+  const stop = { reason: 'cancelled', message: 'The job was cancelled.' } as const;
+  await writeStop(storage, young, stop);
+  expect(await isStopped(storage, young)).toBe(true);
+  expect(await readStop(storage, young)).toEqual(stop);
+});

@@ -8,8 +8,8 @@ interface HostJson {
     http?: { routePrefix?: string };
     durableTask?: {
       hubName?: string;
-      maxConcurrentActivityFunctions?: number;
-      maxConcurrentOrchestratorFunctions?: number;
+      maxConcurrentActivityFunctions?: unknown;
+      maxConcurrentOrchestratorFunctions?: unknown;
     };
   };
 }
@@ -29,19 +29,29 @@ export async function applyLocalSettings(folder: string): Promise<void> {
   for (const [name, value] of Object.entries(settings?.Values ?? {})) process.env[name] ??= String(value);
 }
 
-/** Reads host.json. Limits default to ten per core, as in Azure outside the Consumption plan. */
+/**
+ * Reads host.json. Limits default to ten per core, as in Azure outside the Consumption plan.
+ * @throws UserFault when the file is missing or says something the host cannot use.
+ */
 export async function readHostSettings(folder: string): Promise<HostSettings> {
   const file = path.join(folder, 'host.json');
   const host = (await readJson(file)) as HostJson | undefined;
   if (!host) throw new UserFault(`There is no ${file}: --app must name the folder of a Functions app.`);
   const durable = host.extensions?.durableTask;
-  const perHost = 10 * os.availableParallelism();
   return {
     hubName: hubName(durable?.hubName),
     routePrefix: host.extensions?.http?.routePrefix ?? 'api',
-    maxActivities: durable?.maxConcurrentActivityFunctions ?? perHost,
-    maxOrchestrators: durable?.maxConcurrentOrchestratorFunctions ?? perHost,
+    maxActivities: limit('maxConcurrentActivityFunctions', durable?.maxConcurrentActivityFunctions),
+    maxOrchestrators: limit('maxConcurrentOrchestratorFunctions', durable?.maxConcurrentOrchestratorFunctions),
   };
+}
+
+function limit(name: string, configured: unknown): number {
+  if (configured === undefined) return 10 * os.availableParallelism();
+  const value = Number(configured);
+  if (!Number.isInteger(value) || value < 1)
+    throw new UserFault(`${name} in host.json is ${JSON.stringify(configured)}: it must be a whole number, 1 or more.`);
+  return value;
 }
 
 /** Durable extension behaviour: a default name is cleaned up, an explicit bad one stops the start. */

@@ -1,4 +1,4 @@
-import type { HistoryEvent } from '../protocol/history.js';
+import { type HistoryEvent, jsonValue } from '../protocol/history.js';
 import type { InstanceRow } from '../backend/backend.js';
 
 /** An instance as the management API shows it: texts as JSON values, times without fractions of a second. */
@@ -69,16 +69,6 @@ function historyItem(
   if (!showOutput) delete item['Result'];
   else if (typeof item['Result'] === 'string') item['Result'] = jsonValue(item['Result']);
   return item;
-}
-
-/** Text that is no JSON is shown as it is. */
-function jsonValue(text: string | null): unknown {
-  if (text === null) return null;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }
 
 function seconds(time: Date): string {

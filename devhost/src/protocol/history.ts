@@ -128,3 +128,13 @@ export function isScheduled(event: HistoryEvent): event is ScheduledEvent {
 export function isTerminal(status: RuntimeStatus): boolean {
   return status === 'Completed' || status === 'Failed' || status === 'Terminated' || status === 'Canceled';
 }
+
+/** The value of a stored text; one that is not JSON stands for itself (Durable extension behaviour). */
+export function jsonValue(text: string | null): unknown {
+  if (text === null) return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,6 +1,6 @@
 import type { TypedData } from '../app/core-types.js';
 import { messageOf } from '../log.js';
-import { EVENT_NUMBERS, type ExecutionStarted, type HistoryEvent } from './history.js';
+import { EVENT_NUMBERS, type ExecutionStarted, type HistoryEvent, jsonValue } from './history.js';
 
 /** The numbers of the SDK's actions. */
 export const ActionType = {
@@ -125,7 +125,7 @@ function triggerPayload(
 ): string {
   return JSON.stringify({
     history: [...past.map((event) => wireEvent(event, true)), ...current.map((event) => wireEvent(event, false))],
-    input: parseInput(start.Input),
+    input: jsonValue(start.Input),
     instanceId: start.OrchestrationInstance.InstanceId,
     isReplaying: past.length > 0,
     parentInstanceId: start.ParentInstance?.OrchestrationInstance.InstanceId ?? null,
@@ -141,13 +141,4 @@ function wireEvent(event: HistoryEvent, played: boolean): object {
   // Inputs are stored for the host's own recovery; the SDK never reads them.
   const input = event.EventType === 'TaskScheduled' || event.EventType === 'SubOrchestrationInstanceCreated';
   return { ...event, ...(input ? { Input: null } : {}), EventType: EVENT_NUMBERS[event.EventType], IsPlayed: played };
-}
-
-function parseInput(input: string | null): unknown {
-  if (input === null) return null;
-  try {
-    return JSON.parse(input);
-  } catch {
-    return input;
-  }
 }

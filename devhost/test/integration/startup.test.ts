@@ -116,43 +116,6 @@ describe('the host refuses with one sentence', () => {
     ]);
   });
 
-  it('HTTP streaming', async () => {
-    const [code, log] = await refused("app.setup({ enableHttpStream: true }); app.http('h', { handler: () => ({}) });");
-    expect([code, log]).toEqual([2, expect.stringContaining('turns on HTTP streaming')]);
-  });
-
-  it('an app that registers nothing', async () => {
-    expect(await refused('')).toEqual([2, expect.stringContaining('registers no function')]);
-  });
-
-  it('an app that cannot be loaded', async () => {
-    expect(await refused("throw new Error('missing setting');")).toEqual([
-      2,
-      expect.stringMatching(/^devhost: .*main\.js: missing setting/),
-    ]);
-  });
-
-  it('a main that names no file', async () => {
-    expect(await refusal({ app: temporaryApp({}) })).toEqual([
-      2,
-      expect.stringContaining('no file matches: build the app first.'),
-    ]);
-  });
-
-  it('a folder that is no app', async () => {
-    expect(await refusal({ app: import.meta.dirname })).toEqual([
-      2,
-      expect.stringContaining('must name the folder of a Functions app'),
-    ]);
-  });
-
-  it('a bad hub name', async () => {
-    expect(await refusal({ app: 'durable', hub: '1-bad' })).toEqual([
-      2,
-      expect.stringMatching(/'1-bad'.*host\.json.*not valid/),
-    ]);
-  });
-
   it('a port in use, and says which', async () => {
     const server = createServer();
     onTestFinished(() => void server.close());

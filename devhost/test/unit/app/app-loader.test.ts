@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import { loadApp } from '../../../src/app/app-loader.js';
+import { CoreModule } from '../../../src/app/core-module.js';
+import { Log, UserFault } from '../../../src/log.js';
+import { core } from '../../support/app-in-process.js';
+import { temporaryApp } from '../../support/temporary-app.js';
+
+describe('the host refuses', () => {
+  const refusal = async (files: Record<string, string>, into = new CoreModule(new Log(false))) => {
+    const error: unknown = await loadApp(temporaryApp(files), into).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(UserFault);
+    return String(error);
+  };
+
+  it('an app that registers nothing', async () => {
+    expect(await refusal({ 'main.js': '' })).toMatch(/registers no function.*"main"/);
+  });
+
+  it('an app that throws while it is loaded, and names the file', async () => {
+    expect(await refusal({ 'main.js': "throw new Error('missing setting');" })).toMatch(/main\.js: missing setting/);
+  });
+
+  it('a main that names no file', async () => {
+    expect(await refusal({})).toMatch(/'main\.js'.*no file matches.*build/);
+  });
+
+  it('a package.json without main', async () => {
+    expect(await refusal({ 'package.json': '{}' })).toMatch(/package\.json has no "main"/);
+  });
+
+  it('HTTP streaming', async () => {
+    const code = `import { app } from '@azure/functions';
+      app.setup({ enableHttpStream: true });
+      app.http('h', { handler: () => ({}) });`;
+    expect(await refusal({ 'main.js': code }, core)).toMatch(/HTTP streaming.*enableHttpStream/);
+  });
+});

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { QUALITIES, type Quality, VIDEO_CODECS, type VideoCodec } from '../src/job/output.js';
-import { builds, collect, compareRgb, decodeRgb, EXACT, framesOf, sample } from '../test/support/media.js';
+import { builds, compareRgb, decodeRgb, EXACT, framesOf, sample, splitWhole } from '../test/support/media.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'codecs-'));
 const source = process.argv[2] ?? sample;
@@ -14,8 +14,7 @@ const row = (cells: (string | number)[]) => console.log(`| ${cells.join(' | ')} 
 
 const build = builds.at(-1) ?? fail('There is no ffmpeg.');
 const { media } = build;
-const facts = await media.probe(source);
-const frames = await collect(media.split(source, { format: 'png', facts }));
+const { facts, frames, timetable } = await splitWhole(media, source);
 const before = decodeRgb(build, source, EXACT);
 
 function fail(why: string): never {
@@ -25,7 +24,8 @@ function fail(why: string): never {
 async function encode(codec: VideoCodec, quality?: Quality): Promise<void> {
   const output = path.join(folder, `${codec}-${quality ?? ''}${codec === 'ffv1' ? '.mkv' : '.mp4'}`);
   const began = performance.now();
-  await media.stitch({ frames: framesOf(frames), format: 'png', source, facts, output, codec, quality });
+  const request = { format: 'png', source, facts, timetable, output, codec, quality } as const;
+  await media.stitch({ ...request, frames: framesOf(frames) });
   const seconds = (performance.now() - began) / 1000;
   const { psnr, shift } = compareRgb(before, decodeRgb(build, output, EXACT));
   const { pixelFormat } = await media.probe(output);

@@ -54,7 +54,8 @@ try {
     for (let first = 0; first < frames.length; first += PER_CHUNK) {
       const part = partOf(timetable, { first, count: PER_CHUNK });
       const file = path.join(folder, `${first}.mov`);
-      await media.encodeSegment({ frames: range(first, PER_CHUNK), format, facts, timetable: part, output: file });
+      const frames = range(first, PER_CHUNK);
+      await media.encodeSegment({ frames, format, facts, timetable: part, output: file, codec: 'h264' });
       segments.push({ file, first: part.times[0] ?? 0 });
     }
     await media.join({ segments, timetable, source, facts, output, codec: 'h264' });
@@ -64,7 +65,7 @@ try {
     console.log(JSON.stringify(await media.compare({ source, facts, timetable, output }), null, 1));
   await timed('compare', report);
   await timed('stitch as a whole', () =>
-    media.stitch({ frames: range(0, frames.length), format, source, facts, timetable, output }),
+    media.stitch({ frames: range(0, frames.length), format, source, facts, timetable, output, codec: 'h264' }),
   );
   await report();
 } finally {

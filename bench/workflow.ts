@@ -10,7 +10,7 @@ import os from 'node:os';
 import path from 'node:path';
 import ort from 'onnxruntime-node';
 import sharp from 'sharp';
-import { findFfmpeg } from '../src/media/ffmpeg/find.js';
+import { findFfmpeg } from '../src/media/media.js';
 
 const ROOT = path.resolve(import.meta.dirname, '..');
 const CLIP = path.join(ROOT, 'samples/coast.mp4');

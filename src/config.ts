@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { type ComputeSettings, readComputeSettings } from './compute/computes.js';
 import { JobError } from './job/failure.js';
-import { type MediaLimits, readMediaLimits } from './media/limits.js';
+import { type MediaLimits, readMediaLimits } from './media/media.js';
 import { type Environment, isSet, readSettings } from './settings.js';
 import { type Connection, readConnection } from './storage/connection.js';
 

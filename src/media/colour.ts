@@ -1,31 +1,19 @@
-import type { ColourTags, VideoFacts } from './facts.js';
+import type { ColourTags, FrameFormat, VideoFacts } from './facts.js';
 
-/** Tag by tag, the values that both ffprobe prints and every ffmpeg since 4.1 takes. */
+/**
+ * The way from decoded frames to RGB pictures and back, as ffmpeg filters. What a model leaves alone must come back with the values it
+ * had, so both directions use the matrix and the range of the source and undo each other.
+ */
+
+/** Without these options swscale is off by up to one level between RGB and Y'CbCr, always in the same direction. */
+const SCALER = 'flags=bicubic+accurate_rnd+full_chroma_int';
+
+/** For each tag, the values that ffprobe prints and that ffmpeg accepts as an option. */
 const MATRICES = new Set(['bt709', 'fcc', 'bt470bg', 'smpte170m', 'smpte240m', 'bt2020nc']);
 const PRIMARIES = new Set(['bt709', 'bt470m', 'bt470bg', 'smpte170m', 'smpte240m', 'film', 'bt2020']);
 const TRANSFERS = new Set(['bt709', 'smpte170m', 'smpte240m', 'linear', 'iec61966-2-1', 'bt2020-10', 'bt2020-12']);
 
-/**
- * The coefficients between R'G'B' and Y'CbCr, in the words of the scale filter. A file that does not say is read as BT.601, as
- * ffmpeg itself does; what matters is that the way back is the same.
- */
-export function matrixOf({ matrix }: ColourTags): string {
-  if (matrix === 'bt709' || matrix === 'smpte240m' || matrix === 'fcc') return matrix;
-  return matrix?.startsWith('bt2020') ? 'bt2020' : 'bt601';
-}
-
-/** The same in the words of zscale; undefined for those that it misspells, or that FFmpeg of 2018 fails at. */
-export const planarMatrixOf = (tags: ColourTags): string | undefined =>
-  ({ bt601: 'bt470bg', bt709: 'bt709', fcc: 'fcc' })[matrixOf(tags)];
-
-export const zscaleRange = (range: 'pc' | 'tv') => (range === 'pc' ? 'full' : 'limited');
-
-/** `pc` (0 to 255) or `tv` (16 to 235). */
-export function rangeOf({ colour, pixelFormat }: Pick<VideoFacts, 'colour' | 'pixelFormat'>): 'pc' | 'tv' {
-  return colour.range === 'pc' || pixelFormat.startsWith('yuvj') ? 'pc' : 'tv';
-}
-
-/** Options that tag the output as the source was tagged: a source without tags gives an output without, so players guess alike. */
+/** Options that tag the output as the source was tagged. A source without tags gives an output without, so that players guess alike. */
 export function colourTags(facts: Pick<VideoFacts, 'colour' | 'pixelFormat'>): string[] {
   const { matrix, primaries, transfer } = facts.colour;
   return [
@@ -39,3 +27,103 @@ export function colourTags(facts: Pick<VideoFacts, 'colour' | 'pixelFormat'>): s
 
 const tag = (option: string, value: string | null, known: Set<string>) =>
   value && known.has(value) ? [option, value] : [];
+
+/**
+ * The filters between a decoded frame and a picture of it. A JPEG always holds BT.601 in full range; it is made from RGB because swscale
+ * mixes up the two matrices when it converts from one to the other directly.
+ * @param trim a filter and a comma; it goes behind the deinterlacer, which needs the frames before and after
+ */
+export function toRgb(facts: VideoFacts, format: FrameFormat, trim = ''): string {
+  const filters = [
+    ...(facts.hdr ? toStandardRange(facts.hdr) : []),
+    ...(repeatedColour(facts) ?? scaledColour(facts)),
+    'format=rgb24',
+    ...(format === 'jpg' ? [`scale=out_color_matrix=bt601:out_range=pc:${SCALER}`, 'format=yuvj444p'] : []),
+  ];
+  // One frame out for each frame in, so that times and count stay.
+  const deinterlace = facts.interlaced ? 'yadif=mode=send_frame:deint=all,' : '';
+  return deinterlace + trim + filters.join(',');
+}
+
+/** Planar Y'CbCr of 8 bits without transparency, which is what most videos hold; j stands for full range. */
+const PLANAR = /^yuv(j?)4(?:20|22|44|11|10|40)p$/;
+
+/**
+ * Repeats the colour of subsampled pixels instead of interpolating it: the mean that `toYuv` takes is then the value that the source had.
+ * zscale needs a third of the time that swscale takes when it is told to round correctly. Undefined for pixels that zscale cannot take.
+ */
+function repeatedColour(facts: VideoFacts): string[] | undefined {
+  const kind = PLANAR.exec(facts.hdr ? 'yuv444p' : facts.pixelFormat);
+  const matrix = zscaleMatrix(facts.colour);
+  if (!kind || !matrix) return undefined;
+  const range = rangeOf(facts);
+  const repeat = `scale=flags=neighbor:in_range=${range}:out_range=${range}`;
+  const convert = `zscale=min=${matrix}:rin=${zscaleRange(range)}:m=gbr:r=full`;
+  return [repeat, `format=yuv${kind[1]}444p`, convert, 'format=gbrp'];
+}
+
+function scaledColour(facts: VideoFacts): string[] {
+  return [
+    `scale=in_color_matrix=${matrixOf(facts.colour)}:in_range=${rangeOf(facts)}:${SCALER}`,
+    ...(facts.alpha ? ['format=gbrap', 'setrange=full', 'premultiply=inplace=1'] : []),
+  ];
+}
+
+/** BT.2020 light, tone-mapped (Hable's curve, white at 100 cd/m²) into BT.709. */
+function toStandardRange(transfer: 'smpte2084' | 'arib-std-b67'): string[] {
+  return [
+    `zscale=tin=${transfer}:min=bt2020nc:pin=bt2020:t=linear:npl=100`,
+    'format=gbrpf32le',
+    'zscale=p=bt709',
+    'tonemap=hable:desat=0',
+    'zscale=t=bt709:m=bt709:r=tv',
+    'format=yuv444p',
+  ];
+}
+
+/** The filters between an RGB picture and 8-bit 4:2:0, with the source's matrix, range and shape of pixels, in an even size. */
+export function toYuv({ width, height, sampleAspect, ...facts }: VideoFacts): string {
+  const odd = width % 2 || height % 2;
+  return [
+    ...(odd ? ['pad=ceil(iw/2)*2:ceil(ih/2)*2'] : []),
+    ...fromRgb(facts),
+    ...(odd ? [`fillborders=right=${width % 2}:bottom=${height % 2}:mode=smear`] : []),
+    // The colour of four pixels becomes their mean; see repeatedColour.
+    `scale=flags=area:in_range=${rangeOf(facts)}:out_range=${rangeOf(facts)}`,
+    'format=yuv420p',
+    pixelShape({ sampleAspect }),
+  ].join(',');
+}
+
+function fromRgb(facts: Pick<VideoFacts, 'colour' | 'pixelFormat'>): string[] {
+  const matrix = zscaleMatrix(facts.colour);
+  const range = rangeOf(facts);
+  if (!matrix)
+    return [`scale=out_color_matrix=${matrixOf(facts.colour)}:out_range=${range}:${SCALER}`, 'format=yuv444p'];
+  const convert = `zscale=min=gbr:rin=full:m=${matrix}:r=${zscaleRange(range)}`;
+  return ['format=gbrp', convert, 'format=yuv444p'];
+}
+
+/** The filter that says how wide a pixel is for its height. Without max, setsar rounds the ratio to numbers up to 100. */
+export const pixelShape = ({ sampleAspect }: Pick<VideoFacts, 'sampleAspect'>) =>
+  `setsar=sar=${sampleAspect.num}/${sampleAspect.den}:max=100000`;
+
+/**
+ * The coefficients between R'G'B' and Y'CbCr, as the scale filter names them. A file that does not say is read as BT.601, as ffmpeg itself
+ * does; what matters is that the way back is the same.
+ */
+function matrixOf({ matrix }: ColourTags): string {
+  if (matrix === 'bt709' || matrix === 'smpte240m' || matrix === 'fcc') return matrix;
+  return matrix?.startsWith('bt2020') ? 'bt2020' : 'bt601';
+}
+
+/** The same as zscale names it; undefined for those that it names wrongly or that FFmpeg of 2018 fails at. */
+const zscaleMatrix = (tags: ColourTags): string | undefined =>
+  ({ bt601: 'bt470bg', bt709: 'bt709', fcc: 'fcc' })[matrixOf(tags)];
+
+const zscaleRange = (range: 'pc' | 'tv') => (range === 'pc' ? 'full' : 'limited');
+
+/** `pc` (0 to 255) or `tv` (16 to 235). */
+function rangeOf({ colour, pixelFormat }: Pick<VideoFacts, 'colour' | 'pixelFormat'>): 'pc' | 'tv' {
+  return colour.range === 'pc' || pixelFormat.startsWith('yuvj') ? 'pc' : 'tv';
+}

@@ -1,66 +1,58 @@
 import path from 'node:path';
-import { contactSheet, type Pair } from './stitch/contact-sheet.js';
-import { compare, type CompareRequest, type Comparison } from './verify/compare.js';
-import type { FrameFormat, VideoFacts } from './facts.js';
 import type { FfmpegPaths } from './ffmpeg/find.js';
+import type { VideoFacts } from './facts.js';
 import { type MediaLimits, readMediaLimits } from './limits.js';
 import { probe, type ProbeOptions } from './probe/probe.js';
 import { type Chunk, findChunks } from './split/chunks.js';
-import { encodeSegment, join, type JoinRequest, type SegmentRequest } from './stitch/segments.js';
-import { split, splitChunk, type SplitChunkRequest } from './split/split.js';
-import { stitch, type StitchRequest } from './stitch/stitch.js';
-import type { Timetable } from './timetable.js';
+import { split, splitChunk, type SplitChunkRequest, type SplitRequest } from './split/split.js';
+import { contactSheet, type Pair } from './stitch/contact-sheet.js';
+import { encodeSegment, join, stitch } from './stitch/stitch.js';
+import type { EncodeRequest, JoinRequest, StitchRequest } from './stitch/stitch-arguments.js';
+import { compare, type CompareRequest, type Comparison } from './verify/compare.js';
 
-export { containerOf, dropped, unheldSound } from './stitch/container.js';
-export type { Comparison } from './verify/compare.js';
-export type { Pair } from './stitch/contact-sheet.js';
 export type { FrameFormat, VideoFacts } from './facts.js';
-export { confinement } from './ffmpeg/confinement.js';
-export { findFfmpeg, type FfmpegPaths } from './ffmpeg/find.js';
+export { confinement, findFfmpeg, type FfmpegPaths } from './ffmpeg/find.js';
 export { type MediaLimits, readMediaLimits } from './limits.js';
-export type { StitchRequest } from './stitch/stitch.js';
 export type { Chunk } from './split/chunks.js';
-export { wholeTimetable } from './split/split.js';
-export { pack, partOf, type RawTimes, unpack, type PackedTimetable, type Timetable } from './timetable.js';
-
-export interface SplitOptions {
-  format: FrameFormat;
-  /** What `probe` found in the file; probed again when left out. */
-  facts?: VideoFacts;
-  /** What messages call the file; its base name when left out. */
-  name?: string;
-  /** Whether a file that breaks half-way gives the frames before the break; else it gives an error behind them. */
-  keep?: boolean;
-  /** Called once, after the last frame, with the time of each. */
-  onTimetable?: (timetable: Timetable) => void;
-  signal?: AbortSignal;
-}
+export { containerOf, dropped, unheldSound } from './stitch/container.js';
+export type { Pair } from './stitch/contact-sheet.js';
+export type { StitchRequest } from './stitch/stitch-arguments.js';
+export {
+  pack,
+  type PackedTimetable,
+  partOf,
+  type RawTimes,
+  type Timetable,
+  unpack,
+  wholeTimetable,
+} from './timetable.js';
+export type { Comparison } from './verify/compare.js';
 
 /** The port to ffmpeg and ffprobe. Errors are JobErrors; no process outlives its call. */
 export interface Media {
-  /** @see probe in probe.ts */
+  /** @see probe in probe/probe.ts */
   probe: (file: string, options?: ProbeOptions) => Promise<VideoFacts>;
-  /** @see split in split.ts */
-  split: (file: string, options: SplitOptions) => AsyncGenerator<Buffer>;
-  /** @see findChunks in chunks.ts */
+  /** @see split in split/split.ts; `name` is the base name of the file when left out */
+  split: (file: string, request: Omit<SplitRequest, 'file' | 'name'> & { name?: string }) => AsyncGenerator<Buffer>;
+  /** @see findChunks in split/chunks.ts */
   findChunks: (file: string, facts: VideoFacts, most: number) => Promise<Chunk[]>;
-  /** @see splitChunk in split.ts */
+  /** @see splitChunk in split/split.ts */
   splitChunk: (request: SplitChunkRequest) => AsyncGenerator<Buffer>;
-  /** @see stitch in stitch.ts */
+  /** @see stitch in stitch/stitch.ts */
   stitch: (request: StitchRequest) => Promise<void>;
-  /** @see encodeSegment in segments.ts */
-  encodeSegment: (request: SegmentRequest) => Promise<void>;
-  /** @see join in segments.ts */
+  /** @see encodeSegment in stitch/stitch.ts */
+  encodeSegment: (request: EncodeRequest) => Promise<void>;
+  /** @see join in stitch/stitch.ts */
   join: (request: JoinRequest) => Promise<void>;
-  /** @see compare in compare.ts */
+  /** @see compare in verify/compare.ts */
   compare: (request: CompareRequest) => Promise<Comparison>;
-  /** @see contactSheet in contact-sheet.ts */
+  /** @see contactSheet in stitch/contact-sheet.ts */
   contactSheet: (pairs: Pair[], output: string) => Promise<void>;
 }
 
 /**
- * @param confinement words in front of the programs that take rights from them
- * @param environment all that the programs get of it
+ * @param confinement words in front of the programs that take rights from them; see `confinement`
+ * @param environment all that the programs get of the environment
  */
 export function createMedia(
   paths: FfmpegPaths,
@@ -74,19 +66,15 @@ export function createMedia(
     ffmpeg: { path: paths.ffmpeg, confinement, environment, limits },
     ffprobe: { path: paths.ffprobe, confinement, environment, limits },
   };
-  const probeFile: Media['probe'] = (file, options = {}) =>
-    probe(tools.ffprobe, file, { ...options, name: options.name ?? path.basename(file) });
+  const { ffmpeg, ffprobe } = tools;
   return {
-    probe: probeFile,
-    async *split(file, { name = path.basename(file), ...options }) {
-      const facts = options.facts ?? (await probeFile(file, { ...options, name }));
-      yield* split(tools.ffmpeg, { ...options, file, name, facts });
-    },
-    findChunks: (file, facts, most) => findChunks(tools.ffprobe, file, facts, most),
-    splitChunk: (request) => splitChunk(tools.ffmpeg, request),
-    encodeSegment: (request) => encodeSegment(tools.ffmpeg, request),
-    join: (request) => join(tools.ffmpeg, request),
-    stitch: (request) => stitch(tools.ffmpeg, request),
+    probe: (file, { name = path.basename(file), keep } = {}) => probe(ffprobe, file, { name, keep }),
+    split: (file, { name = path.basename(file), ...request }) => split(ffmpeg, { file, name, ...request }),
+    findChunks: (file, facts, most) => findChunks(ffprobe, file, facts, most),
+    splitChunk: (request) => splitChunk(ffmpeg, request),
+    stitch: (request) => stitch(ffmpeg, request),
+    encodeSegment: (request) => encodeSegment(ffmpeg, request),
+    join: (request) => join(ffmpeg, request),
     compare: (request) => compare(tools, request),
     contactSheet: (pairs, output) => contactSheet(tools, pairs, output),
   };

@@ -17,7 +17,7 @@ export interface Timetable {
   broken?: boolean;
 }
 
-/** Ticks of frames as the decoder gives them; null where it knows none. */
+/** The ticks of frames as the decoder gives them; null where it knows none. */
 export type RawTimes = (number | null)[];
 
 /** A timetable in few bytes: at a constant rate one step says it all. */
@@ -28,20 +28,33 @@ export interface PackedTimetable extends Omit<Timetable, 'times'> {
   steps: [count: number, ticks: number][];
 }
 
-/** Times are kept to the source's own tick, or to the microsecond where that is finer: ffmpeg's own clock ends there. */
+/** Seconds per tick of a timetable: the source's own tick, or a microsecond where that is coarser, because ffmpeg's clock is no finer. */
 export function tickOf({ timeBase }: Pick<VideoFacts, 'timeBase'>): Rational {
   return timeBase.num / timeBase.den < 1e-6 ? { num: 1, den: 1_000_000 } : timeBase;
 }
 
 export const secondsOf = ({ num, den }: Rational, ticks: number) => (ticks * num) / den;
 
-/** Until when the last frame is shown, in seconds after the earliest stream of the source starts. */
+/** When the last frame stops being shown, in seconds after the earliest stream of the source starts. */
 export const endOf = ({ timeBase, times, lastTicks }: Timetable) =>
   secondsOf(timeBase, (times.at(-1) ?? 0) + lastTicks);
 
 /**
- * Makes a timetable of the times that the decoder gave. A frame without a time, or not later than the one before it, cannot be shown
- * then: such frames are spread evenly up to the next frame that is later, or follow at the ordinary distance when none is.
+ * Containers in which ffmpeg counts times from the first of the streams in use, not from the earliest stream of the file: a picture that
+ * starts after the sound would lose its delay (correct_input_start_times in ffmpeg.c, for demuxers with AVFMT_TS_DISCONT).
+ */
+export const restarts = (container: string) => /^(mpegts|mpeg|ogg)$/.test(container);
+
+/** The timetable of all frames of a file; of those before its break if it is `broken`. */
+export function wholeTimetable(times: RawTimes, facts: VideoFacts, broken = false): Timetable {
+  const offset = restarts(facts.container) ? facts.startTime : 0;
+  if (!broken) return timetableOf(times, facts, offset);
+  return { ...timetableOf(times, { ...facts, lastSeconds: 0 }, offset), broken };
+}
+
+/**
+ * Makes a timetable from the times that the decoder gave. A frame that has no time, or one not later than the frame before it, cannot be
+ * shown then. Such frames are spread evenly up to the next later frame; when there is none, they follow at the ordinary distance.
  * @param offset seconds to add to every time
  */
 export function timetableOf(
@@ -70,7 +83,7 @@ export function timetableOf(
   return { timeBase, times: moved, frameTicks, lastTicks: inTicks(facts.lastSeconds) || frameTicks, repaired };
 }
 
-/** Finds the next frame behind `index` that is later than `last`, both of which only grow: each time is looked at once. */
+/** Finds the next frame behind `index` that is later than `last`. Both only grow from call to call, so each time is looked at once. */
 function laterTimes(raw: RawTimes) {
   let at = 0;
   return (index: number, last: number) => {
@@ -109,7 +122,7 @@ export function unpack({ first, steps, ...rest }: PackedTimetable): Timetable {
   return { ...rest, times };
 }
 
-/** The part of a timetable that is for some of the frames. */
+/** The timetable of a range of frames. */
 export function partOf(timetable: Timetable, { first, count }: FrameRange): Timetable {
   const times = timetable.times.slice(first, first + count);
   const next = timetable.times[first + count];
@@ -120,27 +133,4 @@ export function partOf(timetable: Timetable, { first, count }: FrameRange): Time
 /** Microseconds from the first frame, for each frame. */
 export function* microseconds({ times, timeBase }: Timetable): Generator<number> {
   for (const time of times) yield Math.round(secondsOf(timeBase, time - (times[0] ?? 0)) * 1e6);
-}
-
-/** The same for any number of frames at the rate of the source. */
-export function* constantMicroseconds({ num, den }: Rational): Generator<number> {
-  for (let index = 0; ; index += 1) yield Math.round((index * den * 1e6) / num);
-}
-
-/** Reads the lines of ffmpeg's framecrc muxer as they come: `stream, dts, pts, duration, size, checksum`. */
-export function createTimeReader() {
-  const times: RawTimes = [];
-  let rest = '';
-  return {
-    times,
-    read: (text: string): void => {
-      const lines = (rest + text).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) {
-        if (line === '' || line.startsWith('#')) continue;
-        const pts = line.split(',')[2]?.trim() ?? '';
-        times.push(/^-?\d+$/.test(pts) ? Number(pts) : null);
-      }
-    },
-  };
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { findFfmpeg } from '../../src/media/ffmpeg/find.js';
+import { findFfmpeg } from '../../src/media/media.js';
 
 export const tools = findFfmpeg({}, process.env.PATH ?? '');
 

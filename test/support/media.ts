@@ -2,7 +2,14 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { createMedia, findFfmpeg } from '../../src/media/media.js';
+import {
+  createMedia,
+  findFfmpeg,
+  type FrameFormat,
+  type Media,
+  type StitchRequest,
+  type Timetable,
+} from '../../src/media/media.js';
 
 export const sample = path.resolve(import.meta.dirname, '../../samples/coast.mp4');
 
@@ -87,6 +94,35 @@ export function runningTools(): number[] {
       return false;
     }
   });
+}
+
+/** All frames of a video, with what is known of it and the time of each frame. */
+export async function splitWhole(
+  media: Media,
+  source: string,
+  { format = 'png', keep = false }: { format?: FrameFormat; keep?: boolean } = {},
+) {
+  const facts = await media.probe(source, { keep });
+  const seen: Timetable[] = [];
+  const onTimetable = (timetable: Timetable) => void seen.push(timetable);
+  const frames = await collect(media.split(source, { format, facts, keep, onTimetable }));
+  const [timetable] = seen;
+  if (!timetable) throw new Error('there is no timetable');
+  return { facts, frames, timetable };
+}
+
+/** Splits a video and stitches its frames, as they are, into a new one: H.264 unless told otherwise. */
+export async function roundTrip(
+  media: Media,
+  source: string,
+  output: string,
+  { format = 'png', keep, ...choice }: Partial<StitchRequest> & { keep?: boolean } = {},
+) {
+  const whole = await splitWhole(media, source, { format, keep });
+  const { facts, timetable } = whole;
+  const frames = framesOf(whole.frames.slice(0, timetable.times.length));
+  await media.stitch({ frames, format, source, facts, timetable, output, codec: 'h264', ...choice });
+  return whole;
 }
 
 export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {

@@ -1,14 +1,14 @@
-import { spawn } from 'node:child_process';
-import { Readable, type Writable } from 'node:stream';
-import type { MediaLimits } from '../limits.js';
+import type { Readable, Writable } from 'node:stream';
 import { JobError } from '../../job/failure.js';
+import { type Ended, runChild, startChild } from '../../processes/child-process.js';
+import type { MediaLimits } from '../limits.js';
 
-/** A program and what it may have. */
+/** A program and what it is allowed. */
 export interface Program {
   path: string;
-  /** Words in front of it that take rights from it; see `confinement`. */
+  /** Words in front of the program that take rights from it; see `confinement`. */
   confinement: string[];
-  /** All that it gets of the environment. */
+  /** All that the program gets of the environment. */
   environment: NodeJS.ProcessEnv;
   limits: MediaLimits;
 }
@@ -18,108 +18,90 @@ export interface Tools {
   ffprobe: Program;
 }
 
-/** How a program ended, with the last of what it said. */
-export interface Ended {
-  code: number | null;
-  signal: NodeJS.Signals | null;
-  stderr: string;
-  /** Why the program could not be started at all. */
-  notStarted?: Error;
-  /** Whether it was killed because it ran too long. */
-  tooLong: boolean;
-}
-
 export interface Running {
   stdin: Writable;
   stdout: Readable;
   /** Settles when the program is gone and its pipes are closed; never rejects. */
   ended: Promise<Ended>;
-  /** Harmless when the program is gone already. */
-  kill: () => void;
+  /** Kills the program and waits until it is gone; harmless when it is gone already. */
+  stop: () => Promise<void>;
 }
 
-const STDERR_KEPT = 16_384;
-
 /**
- * Starts a program without a shell. An abort kills it at once, even while it waits for a pipe.
+ * Starts ffmpeg or ffprobe. Whoever starts it stops it in a `finally`, so that no process outlives its call.
  * @param onSide takes what the program writes to its file descriptor 3, which it has only then
  */
-export function start(
-  command: Program,
-  args: string[],
-  signal?: AbortSignal,
-  onSide?: (text: string) => void,
-): Running {
-  signal?.throwIfAborted();
-  const child = spawnPiped(command, args, onSide);
-  const kill = () => void child.kill('SIGKILL');
-  let tooLong = false;
-  const limit = setTimeout(() => {
-    tooLong = true;
-    kill();
-  }, command.limits.seconds * 1000).unref();
-  let stderr = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr = (stderr + text).slice(-STDERR_KEPT);
-  });
-  // A program that ends early closes its input; how it ended tells why, and an unhandled EPIPE would end ours.
-  child.stdin.on('error', () => {});
-  signal?.addEventListener('abort', kill, { once: true });
-  const ended = new Promise<Ended>((resolve) => {
-    child.once('error', (notStarted) => resolve({ code: null, signal: null, stderr, notStarted, tooLong }));
-    child.once('close', (code, killedBy) => {
-      const notStarted = /^(setpriv: failed to execute|unshare: )/.test(stderr) ? new Error(stderr.trim()) : undefined;
-      resolve({ code, signal: killedBy, stderr, notStarted, tooLong });
-    });
-  }).finally(() => {
-    clearTimeout(limit);
-    signal?.removeEventListener('abort', kill);
-  });
-  return { stdin: child.stdin, stdout: child.stdout, ended, kill };
-}
-
-function spawnPiped(command: Program, args: string[], onSide?: (text: string) => void) {
-  const side = onSide ? (['pipe'] as const) : [];
-  // A static ffprobe crashes when it loads the character sets of another C library, as it does for transport streams; it finds none.
-  const env = { ...command.environment, GCONV_PATH: '/dev/null' };
-  const [program, ...before] = [...command.confinement, command.path];
-  const child = spawn(program, [...before, ...args], {
-    stdio: ['pipe', 'pipe', 'pipe', ...side],
-    windowsHide: true,
-    env,
-  });
-  const { stdin, stdout, stderr } = child;
-  if (!stdin || !stdout || !stderr) throw new Error(`${command.path} was started without its pipes`);
-  const fourth = child.stdio[3];
-  if (onSide && fourth instanceof Readable) fourth.setEncoding('utf8').on('data', onSide);
-  return Object.assign(child, { stdin, stdout, stderr });
+export function start(program: Program, args: string[], onSide?: (text: string) => void): Running {
+  const [command, words, options] = commandOf(program, args);
+  const { stdin, stdout, ended, kill } = startChild(command, words, { ...options, onSide });
+  return {
+    stdin,
+    stdout,
+    ended: ended.then(withoutWrapper),
+    stop: async () => {
+      kill();
+      await ended;
+    },
+  };
 }
 
 /**
- * Runs a program to its end and gives what it printed.
- * @throws JobError when the program is not there; any other end is the caller's to judge.
+ * Runs ffmpeg or ffprobe to its end and gives what it printed.
+ * @throws JobError `user` when it cannot be started; any other end is the caller's to judge.
  */
-export async function run(command: Program, args: string[], signal?: AbortSignal): Promise<Ended & { stdout: Buffer }> {
-  const running = start(command, args, signal);
-  running.stdin.end();
-  try {
-    const chunks: Buffer[] = [];
-    for await (const chunk of running.stdout) chunks.push(chunk);
-    const end = await running.ended;
-    signal?.throwIfAborted();
-    if (end.notStarted) throw cannotStart(command, end.notStarted);
-    return { ...end, stdout: Buffer.concat(chunks) };
-  } finally {
-    running.kill();
-  }
+export async function run(program: Program, args: string[]): Promise<Ended & { stdout: Buffer }> {
+  const [command, words, options] = commandOf(program, args);
+  const { stdout, ...ended } = await runChild(command, words, options);
+  const end = withoutWrapper(ended);
+  if (end.notStarted) throw cannotStart(program, end.notStarted);
+  return { ...end, stdout };
 }
 
-export function cannotStart(command: Program, cause: Error): JobError {
-  return new JobError(
-    'user',
-    `Cannot start ${command.path}; install FFmpeg or name a working binary in the settings.`,
-    {
-      cause,
-    },
-  );
+function commandOf({ path, confinement, environment, limits }: Program, args: string[]) {
+  // A static ffprobe crashes when it loads character sets of another C library, as it does for transport streams. It finds none here.
+  const env = { ...environment, GCONV_PATH: '/dev/null' };
+  const [command = path, ...words] = [...confinement, path, ...args];
+  return [command, words, { env, timeLimit: limits.seconds }] as const;
+}
+
+/** When confinement runs but cannot start the program, only its last words say so. */
+function withoutWrapper(end: Ended): Ended {
+  const failed = /^(setpriv: failed to execute|unshare: )/.test(end.stderr);
+  return failed ? { ...end, notStarted: new Error(end.stderr.trim()) } : end;
+}
+
+/**
+ * What an unsuccessful end of ffmpeg means. Killed from outside (out of memory, a machine that stops) is worth another try, so `platform`;
+ * anything else would fail again the same way.
+ * @param doing what failed, such as `split coast.mp4`
+ */
+export function ffmpegFailure(program: Program, end: Ended, doing: string): JobError {
+  if (end.notStarted) return cannotStart(program, end.notStarted);
+  const user = (sentence: string) => new JobError('user', sentence);
+  if (end.tooLong)
+    return user(
+      `ffmpeg did not ${doing} within ${program.limits.seconds} s; shorten the video or raise FFMPEG_SECONDS.`,
+    );
+  if (end.signal) return new JobError('platform', `ffmpeg was stopped by ${end.signal} before it could ${doing}.`);
+  if (/No space left on device/.test(end.stderr))
+    return user(`The disk is full: ffmpeg could not ${doing}; free some space or choose another temporary folder.`);
+  return user(`ffmpeg could not ${doing}: ${lastWord(end.stderr)}.`);
+}
+
+function cannotStart({ path }: Program, cause: Error): JobError {
+  const sentence = `Cannot start ${path}; install FFmpeg or name a working binary in the settings.`;
+  return new JobError('user', sentence, { cause });
+}
+
+/** Lines that say only that something went wrong. */
+const EMPTY_WORDS =
+  /^(Conversion failed!|aborting|Exiting|Task finished|Terminating|Nothing was written|Error (initializing|opening|writing|submitting|while processing|sending)|Last message repeated)/i;
+
+/** The last line that explains something, without the address of the object that printed it and without the path of the file. */
+export function lastWord(stderr: string): string {
+  const lines = stderr
+    .split(/[\r\n]+/)
+    .map((line) => line.replace(/^(\[[^\]]+@ 0x[0-9a-f]+\]\s*)+|^file:.*: /i, '').trim())
+    .filter((line) => line !== '');
+  return (lines.findLast((line) => !EMPTY_WORDS.test(line)) ?? lines.at(-1) ?? 'no message').replace(/[.\s]+$/, '');
 }

@@ -1,7 +1,7 @@
 import { open, stat } from 'node:fs/promises';
 import { JobError, messageOf } from '../../job/failure.js';
-import { lastWord } from '../ffmpeg/failure.js';
-import type { Ended } from '../ffmpeg/process.js';
+import { lastWord } from '../ffmpeg/process.js';
+import type { Ended } from '../../processes/child-process.js';
 
 /** @throws JobError `user` when there is no file, or nothing in it. */
 export async function checkReadable(file: string, name: string): Promise<void> {

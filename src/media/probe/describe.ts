@@ -1,11 +1,76 @@
+import { z } from 'zod';
 import { JobError } from '../../job/failure.js';
-import { rounded, type VideoFacts } from '../facts.js';
-import type { FileInfo, Stream } from './probe.js';
-import { parseRational, type Timing } from './timing.js';
+import { type Rational, rounded, type VideoFacts } from '../facts.js';
+import type { StreamTiming, Timing } from './packets.js';
+
+const text = z.string().optional();
+
+const streamSchema = z.object({
+  index: z.number(),
+  codec_type: text,
+  codec_name: text,
+  width: z.number().optional(),
+  height: z.number().optional(),
+  pix_fmt: text,
+  sample_aspect_ratio: text,
+  time_base: text,
+  start_time: text,
+  r_frame_rate: text,
+  avg_frame_rate: text,
+  field_order: text,
+  color_range: text,
+  color_space: text,
+  color_transfer: text,
+  color_primaries: text,
+  disposition: z.object({ default: z.number().optional(), attached_pic: z.number().optional() }).optional(),
+  tags: z.object({ rotate: text, alpha_mode: text }).optional(),
+  side_data_list: z.array(z.object({ rotation: z.number().optional() })).optional(),
+});
+
+/** What `ffprobe -show_format -show_streams -of json` prints. */
+export const fileSchema = z.object({
+  format: z.object({ format_name: z.string(), start_time: text }),
+  streams: z.array(streamSchema),
+});
+
+type Stream = z.infer<typeof streamSchema>;
+type FileInfo = z.infer<typeof fileSchema>;
 
 /**
- * Puts what ffprobe printed into the words of the app.
- * @throws JobError `user` for a video stream without a size or a frame.
+ * The first video stream marked as default, otherwise the first one. Cover pictures do not count.
+ * @throws JobError `user` when there is none.
+ */
+export function chooseStream({ streams }: FileInfo, name: string): Stream {
+  const videos = videosOf(streams);
+  const stream = videos.find(({ disposition }) => disposition?.default) ?? videos[0];
+  if (stream) return stream;
+  const what = streams.some(({ codec_type }) => codec_type === 'audio') ? 'only sound' : 'no video stream';
+  throw new JobError('user', `${name} holds ${what}; give a file with a picture in it.`);
+}
+
+const videosOf = (streams: Stream[]) =>
+  streams.filter(({ codec_type, disposition }) => codec_type === 'video' && !disposition?.attached_pic);
+
+/** What the header of a stream says about its times. */
+export const headerTiming = (stream: Stream): StreamTiming => ({
+  timeBase: timeBaseOf(stream),
+  baseRate: parseRational(stream.r_frame_rate),
+  averageRate: parseRational(stream.avg_frame_rate),
+});
+
+const timeBaseOf = ({ time_base }: Stream) => parseRational(time_base) ?? { num: 1, den: 1000 };
+
+/** `30000/1001` as a fraction; null for `0/0` and the like. */
+function parseRational(fraction: string | undefined): Rational | null {
+  const match = /^(\d+)[/:](\d+)$/.exec(fraction ?? '');
+  const [num, den] = [Number(match?.[1]), Number(match?.[2])];
+  return num > 0 && den > 0 ? { num, den } : null;
+}
+
+/**
+ * Says what ffprobe printed in the words of the app.
+ * @param timing null when the stream has no packet
+ * @throws JobError `user` for a video stream without a size or without a frame.
  */
 export function describe(
   info: FileInfo,
@@ -30,7 +95,7 @@ export function describe(
     height: onItsSide ? stream.width : stream.height,
     sampleAspect: onItsSide ? { num: aspect.den, den: aspect.num } : aspect,
     ...shown,
-    timeBase: parseRational(stream.time_base) ?? { num: 1, den: 1000 },
+    timeBase: timeBaseOf(stream),
     startTime: Math.max(0, rounded(firstSeconds - fileStart)),
     fileStart,
     ...otherStreams(info),
@@ -40,7 +105,7 @@ export function describe(
   };
 }
 
-/** Degrees; newer files say it in a display matrix, older ones in a tag. */
+/** Degrees. Newer files keep them in a display matrix, older ones in a tag. */
 function rotationOf({ side_data_list, tags }: Stream): number {
   const matrix = side_data_list?.find(({ rotation }) => rotation !== undefined)?.rotation;
   return matrix ?? (Number(tags?.rotate) || 0);
@@ -84,7 +149,7 @@ function otherStreams({
 const said = (value: string | undefined) => (!value || value === 'unknown' || value === 'reserved' ? null : value);
 
 function warningsOf({ streams }: FileInfo, stream: Stream): string[] {
-  const videos = streams.filter(({ codec_type, disposition }) => codec_type === 'video' && !disposition?.attached_pic);
+  const videos = videosOf(streams);
   const { interlaced, hdr, alpha } = pictureOf(stream);
   return [
     ...(videos.length > 1 ? [`Of ${videos.length} video streams only stream ${stream.index} is painted.`] : []),

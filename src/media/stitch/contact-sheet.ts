@@ -3,8 +3,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { JobError } from '../../job/failure.js';
 import { local, QUIET } from '../ffmpeg/arguments.js';
-import { ffmpegFailure } from '../ffmpeg/failure.js';
-import { run, type Tools } from '../ffmpeg/process.js';
+import { ffmpegFailure, run, type Tools } from '../ffmpeg/process.js';
 
 export interface Pair {
   /** PNG or JPEG, each of any size. */

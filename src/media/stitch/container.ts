@@ -2,11 +2,11 @@ import { endingOf } from '../../job/output.js';
 import { words } from '../ffmpeg/arguments.js';
 import type { VideoFacts } from '../facts.js';
 
-/** What a kind of file can hold beside its picture. */
+/** What a kind of file can hold besides its picture. */
 export interface Container {
   muxer: 'mp4' | 'mov' | 'matroska' | 'webm';
   sound: RegExp;
-  /** The codec that subtitles of text become; those that match `keeps` are copied. */
+  /** The codec that text subtitles are converted to, except those that match `keeps`, which are copied. */
   text: string;
   keeps: RegExp;
 }
@@ -29,15 +29,21 @@ const CONTAINERS: Record<string, Container> = {
 /** Subtitles that are text, so that one kind can become another. */
 const TEXT = /^(subrip|srt|ass|ssa|mov_text|webvtt|text)$/;
 
-/** The kind of file that a name asks for; undefined for an ending that is not written. */
+/** The kind of file that the ending of a name asks for; undefined for one that the app does not write. */
 export const containerOf = (name: string): Container | undefined => CONTAINERS[endingOf(name)];
+
+export const isMatroska = ({ muxer }: Container) => muxer === 'matroska' || muxer === 'webm';
+export const isMp4 = ({ muxer }: Container) => muxer === 'mp4' || muxer === 'mov';
 
 /** Sound codecs of the source that the container cannot hold. */
 export const unheldSound = ({ soundCodecs }: VideoFacts, { sound }: Container) =>
   soundCodecs.filter((codec) => !sound.test(codec));
 
 /** One sentence for each kind of stream that the container cannot hold. */
-export function dropped(facts: VideoFacts, container: Container): string[] {
+export function dropped(
+  facts: Pick<VideoFacts, 'subtitles' | 'attachments' | 'dataStreams'>,
+  container: Container,
+): string[] {
   const lost = facts.subtitles.filter(({ codec }) => !subtitleCodec(codec, container)).map(({ codec }) => codec);
   const attachments = container.muxer === 'matroska' ? 0 : facts.attachments;
   return [
@@ -47,7 +53,7 @@ export function dropped(facts: VideoFacts, container: Container): string[] {
   ];
 }
 
-/** Options that take everything but the picture from the second input: copied where that can be, text subtitles converted. */
+/** Options that take everything but the picture from the second input: copied where possible, text subtitles converted. */
 export function otherStreams({ subtitles }: VideoFacts, container: Container): string[] {
   const held = subtitles.flatMap(({ index, codec }) => {
     const target = subtitleCodec(codec, container);

@@ -1,123 +1,154 @@
-import { local, QUIET, restarts, SCALER, UNTRUSTED, words } from '../ffmpeg/arguments.js';
-import { matrixOf, planarMatrixOf, rangeOf, zscaleRange } from '../colour.js';
-import { type Container, otherStreams } from './container.js';
-import { encoderOptions } from './encoders.js';
-import type { VideoFacts } from '../facts.js';
-import type { JoinRequest } from './segments.js';
-import type { EncodeRequest, StitchRequest } from './stitch.js';
-import { endOf, secondsOf, tickOf, type Timetable } from '../timetable.js';
+import type { Quality, VideoCodec } from '../../job/output.js';
+import { colourTags, pixelShape, toYuv } from '../colour.js';
+import type { FrameFormat, VideoFacts } from '../facts.js';
+import { local, QUIET, UNTRUSTED, words } from '../ffmpeg/arguments.js';
+import { endOf, restarts, secondsOf, type Timetable } from '../timetable.js';
+import { type Container, isMatroska, otherStreams } from './container.js';
 
-/** -strict: Opus and FLAC in MP4 count as experimental in the npm build. The queue holds sound until there is a picture to go with it. */
-const CONTAINER = '-strict -2 -max_muxing_queue_size 4096 -movflags +faststart';
+/** Frames to encode. */
+export interface EncodeRequest {
+  /** Pictures of one size, all of `format`, in order. */
+  frames: AsyncIterable<Buffer>;
+  format: FrameFormat;
+  /** What `probe` found in the video that the frames came from. */
+  facts: VideoFacts;
+  /** When each frame is shown. */
+  timetable: Timetable;
+  /** Replaced when it exists, and only once the new file is whole. */
+  output: string;
+  /** `ffv1` keeps every value of the frames and needs .mkv. */
+  codec: VideoCodec;
+  /** `good` when left out; `ffv1` has none. */
+  quality?: Quality;
+}
+
+/** The output ends in .mp4, .m4v, .mov, .mkv or .webm. */
+export interface StitchRequest extends EncodeRequest {
+  /** The video that the frames came from: its sound and its tags are copied. */
+  source: string;
+}
+
+/** The timetable and the facts are those of the whole video. */
+export interface JoinRequest extends Omit<StitchRequest, 'frames' | 'format' | 'quality'> {
+  /** What `encodeSegment` wrote, in order, and when the first frame of each is shown, in ticks of the timetable. */
+  segments: { file: string; first: number }[];
+}
 
 /**
- * Frames from ffmpeg's input, each with its time, into a file, with the sound of the source. ffmpeg moves either input to zero: the
- * source by the start of its earliest stream, as it did when the file was split, and the frames by the first of them. The name of the
- * file is left to the caller.
+ * Arguments for: pictures from standard input, each with its time, into a file with the sound of the source. ffmpeg moves both inputs to
+ * zero: the source by the start of its earliest stream, as it did when the file was split, and the pictures by the first of them.
+ * The caller appends the name of the file.
  */
 export function encodeArguments(request: StitchRequest, container: Container): string[] {
-  return [...loud(request.timetable), ...framesInput(request), ...withSource(request, container, pictures(request))];
+  const { format, timetable } = request;
+  const pictures = picturesInput(format, firstShown(timetable));
+  return [...reporting(timetable), ...pictures, ...withSource(request, container, encoding(request))];
 }
 
-/** The same without sound: a part of the picture, from time zero. */
-export function segmentArguments(request: EncodeRequest, muxer: string): string[] {
-  const start = { ...request, facts: { ...request.facts, startTime: 0 }, timetable: undefined };
-  return [...LOUD, ...framesInput(start), ...pictures(request), '-f', muxer];
-}
+/** Arguments for a part of the picture without sound, from time zero. */
+export const segmentArguments = (request: EncodeRequest, muxer: string): string[] => [
+  ...REPORTING,
+  ...picturesInput(request.format, 0),
+  ...encoding(request),
+  '-f',
+  muxer,
+];
 
 /**
- * Segments, one behind another, as the picture.
- * @param list a file that ffmpeg's concat reader takes, with the length of each segment
+ * Arguments for: encoded segments, one behind another, as the picture.
+ * @param list a script for ffmpeg's concat reader, with the length of each segment
  */
 export function joinArguments(request: JoinRequest, container: Container, list: string): string[] {
-  const { facts, timetable, codec } = request;
+  const { timetable, codec } = request;
+  const offset = ['-itsoffset', firstShown(timetable).toFixed(6)];
   const segments = ['-f', 'concat', '-safe', '0', '-protocol_whitelist', 'file,pipe', '-i', local(list)];
-  // Apple's players open only hvc1.
-  const copy = words(`-map 0:v:0 -c:v copy${codec === 'h265' && !isMatroska(container.muxer) ? ' -tag:v hvc1' : ''}`);
-  const offset = ['-itsoffset', startOf(facts, timetable).toFixed(6)];
-  return [...loud(timetable), ...offset, ...segments, ...withSource(request, container, copy)];
+  const tag = codec === 'h265' && !isMatroska(container) ? APPLE_TAG : [];
+  const copy = [...words('-map 0:v:0 -c:v copy'), ...tag];
+  return [...reporting(timetable), ...offset, ...segments, ...withSource(request, container, copy)];
 }
 
-// -xerror: a frame that cannot be decoded would otherwise be left out without a word.
-const LOUD = [...QUIET, ...words('-nostats -progress pipe:1 -xerror -y')];
-/** The same for a source that breaks, which would end everything; frames are counted anyway. */
-const FORGIVING = LOUD.filter((word) => word !== '-xerror');
-const loud = (timetable?: Timetable) => (timetable?.broken ? FORGIVING : LOUD);
+/** Reports the frames written on stdout. Without -xerror a frame that cannot be decoded would be left out without a word. */
+const REPORTING = [...QUIET, ...words('-nostats -progress pipe:1 -xerror -y')];
+/** At the break of a source, -xerror would end everything. The frames are counted in any case. */
+const reporting = ({ broken }: Timetable) => (broken ? REPORTING.filter((word) => word !== '-xerror') : REPORTING);
 
-const startOf = (facts: VideoFacts, timetable?: Timetable) =>
-  timetable ? secondsOf(timetable.timeBase, timetable.times[0] ?? 0) : facts.startTime;
+/** When the first frame is shown, in seconds after the earliest stream of the source starts. */
+const firstShown = ({ timeBase, times }: Timetable) => secondsOf(timeBase, times[0] ?? 0);
 
-function framesInput({ format, facts, timetable }: EncodeRequest): string[] {
-  const decoder = format === 'png' ? 'png' : 'mjpeg';
-  return words(`-itsoffset ${startOf(facts, timetable).toFixed(6)} -f matroska -c:v ${decoder} -i pipe:0`);
-}
+const picturesInput = (format: FrameFormat, start: number) =>
+  words(`-itsoffset ${start.toFixed(6)} -f matroska -c:v ${format === 'png' ? 'png' : 'mjpeg'} -i pipe:0`);
 
-function pictures({ facts, timetable, ...request }: EncodeRequest): string[] {
-  const { codec = 'h264', quality = 'good', pixelFormat = 'yuv420p' } = request;
-  const { num, den } = timetable?.timeBase ?? tickOf(facts);
+/** Without a time base of its own the encoder counts frames, and two frames close to each other would get one number. */
+function encoding({ facts, timetable, codec, quality }: EncodeRequest): string[] {
+  const { num, den } = timetable.timeBase;
   return [
-    // Without a time base of its own the encoder counts frames, and two that are close fall on one number.
     ...words(`-map 0:v:0 -enc_time_base ${num}:${den} -vsync 0 -vf`),
-    codec === 'ffv1' ? `format=bgr0,${shape(facts)}` : toYuv(facts, pixelFormat),
-    ...encoderOptions({ codec, quality, pixelFormat }, facts),
+    codec === 'ffv1' ? `format=bgr0,${pixelShape(facts)}` : toYuv(facts),
+    ...encoderOptions({ codec, quality }, facts),
   ];
 }
 
+/**
+ * The constant quality of each encoder. `good` with H.264 gives back the pictures of real videos at 40 dB or better, as RGB; see the table
+ * in docs/media.md. A slower preset gains less than it costs.
+ */
+const QUALITY: Record<Exclude<VideoCodec, 'ffv1'>, Record<Quality, number>> = {
+  h264: { small: 24, good: 13, best: 9 },
+  h265: { small: 26, good: 14, best: 10 },
+  vp9: { small: 40, good: 12, best: 6 },
+};
+
+/** Apple's players open H.265 only under this name. */
+const APPLE_TAG = words('-tag:v hvc1');
+
+/** Encoder options with the colour tags of the source. FFV1 keeps the RGB of the frames, which has no matrix to tag. */
+export function encoderOptions(
+  { codec, quality = 'good' }: Pick<EncodeRequest, 'codec' | 'quality'>,
+  facts: VideoFacts,
+): string[] {
+  // Slices with check sums; every frame is a key frame.
+  if (codec === 'ffv1') return words('-c:v ffv1 -level 3 -g 1 -slices 4 -slicecrc 1');
+  const crf = QUALITY[codec][quality];
+  // Unless told the rate, both take ticks for frames and spend fewer bits on frames that are shown so briefly.
+  const rate = `fps=${facts.frameRate.num}/${facts.frameRate.den}`;
+  const options = {
+    // x264 quantises colour more coarsely than light, which RGB shows; the offset takes that back.
+    h264: words(`-c:v libx264 -preset veryfast -crf ${crf} -x264-params chroma-qp-offset=-6:${rate}`),
+    h265: [...words(`-c:v libx265 -preset veryfast -crf ${crf} -x265-params log-level=error:${rate}`), ...APPLE_TAG],
+    vp9: words(`-c:v libvpx-vp9 -b:v 0 -crf ${crf} -deadline good -cpu-used 5 -row-mt 1`),
+  };
+  return [...options[codec], ...colourTags(facts)];
+}
+
+/** -strict: to the npm build Opus and FLAC in MP4 are experimental. The queue holds sound until there is a picture to go with it. */
+const MUXING = '-strict -2 -max_muxing_queue_size 4096 -movflags +faststart';
+
+/** The source as the second input, the picture, and all other streams of the source, into the container. */
 function withSource(
   { source, facts, timetable }: Pick<StitchRequest, 'source' | 'facts' | 'timetable'>,
   container: Container,
   picture: string[],
 ): string[] {
-  const { muxer } = container;
   return [
-    ...words(`-itsoffset ${soundOffset(facts, muxer).toFixed(6)}`),
+    ...words(`-itsoffset ${soundOffset(facts, container).toFixed(6)}`),
     ...UNTRUSTED,
     '-i',
     local(source),
     ...picture,
     ...otherStreams(facts, container),
-    ...(timetable?.broken ? ['-t', endOf(timetable).toFixed(6)] : []),
-    // Matroska keeps no decoding times, and moving all streams so that none is negative would only lose the first time.
-    ...(isMatroska(muxer) ? words('-avoid_negative_ts disabled') : []),
-    ...words(`${CONTAINER} -f ${muxer}`),
+    ...(timetable.broken ? ['-t', endOf(timetable).toFixed(6)] : []),
+    // Matroska has no decoding times, so moving all streams until none of those is negative would only lose the first time.
+    ...(isMatroska(container) ? words('-avoid_negative_ts disabled') : []),
+    ...words(`${MUXING} -f ${container.muxer}`),
   ];
 }
 
 /**
- * Seconds to move the sound of the source by. Containers that restart: ffmpeg takes the delay of the sound off only where it is told to
- * move nothing, so a microsecond keeps it. Matroska: its reader takes the delay of an Opus decoder off the times, its writer does not
- * put it back on.
+ * Seconds to move the sound of the source by. From containers that restart, ffmpeg removes the delay of the sound unless it is told to
+ * move something, so a microsecond keeps it. From Matroska to Matroska, the reader takes the delay of an Opus decoder off the times and
+ * the writer does not put it back.
  */
-function soundOffset({ container, fileStart }: VideoFacts, muxer: string): number {
-  if (restarts(container)) return 1e-6;
-  return isMatroska(muxer) && container.startsWith('matroska') && fileStart < 0 ? -fileStart : 0;
-}
-
-const isMatroska = (muxer: string) => muxer === 'matroska' || muxer === 'webm';
-
-// Without max, setsar rounds to numbers up to 100.
-const shape = ({ sampleAspect }: Pick<VideoFacts, 'sampleAspect'>) =>
-  `setsar=sar=${sampleAspect.num}/${sampleAspect.den}:max=100000`;
-
-/** Even sizes, the source's matrix, range and shape of pixels. */
-export function toYuv({ width, height, sampleAspect, ...facts }: VideoFacts, pixelFormat: string): string {
-  const odd = width % 2 || height % 2;
-  return [
-    ...(odd ? ['pad=ceil(iw/2)*2:ceil(ih/2)*2'] : []),
-    ...fromRgb(facts),
-    ...(odd ? [`fillborders=right=${width % 2}:bottom=${height % 2}:mode=smear`] : []),
-    // The mean of four pixels for the colour of 4:2:0; see toRgb.
-    `scale=flags=area:in_range=${rangeOf(facts)}:out_range=${rangeOf(facts)}`,
-    `format=${pixelFormat}`,
-    shape({ sampleAspect }),
-  ].join(',');
-}
-
-function fromRgb(facts: Pick<VideoFacts, 'colour' | 'pixelFormat'>): string[] {
-  const matrix = planarMatrixOf(facts.colour);
-  const range = rangeOf(facts);
-  if (!matrix)
-    return [`scale=out_color_matrix=${matrixOf(facts.colour)}:out_range=${range}:${SCALER}`, 'format=yuv444p'];
-  const planar = `zscale=min=gbr:rin=full:m=${matrix}:r=${zscaleRange(range)}`;
-  return ['format=gbrp', planar, 'format=yuv444p'];
+function soundOffset({ container: source, fileStart }: VideoFacts, container: Container): number {
+  if (restarts(source)) return 1e-6;
+  return isMatroska(container) && source.startsWith('matroska') && fileStart < 0 ? -fileStart : 0;
 }

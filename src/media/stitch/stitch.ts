@@ -1,62 +1,93 @@
-import { rename, rm, stat } from 'node:fs/promises';
+import { rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { JobError } from '../../job/failure.js';
-import { ENDINGS, type Quality, type VideoCodec } from '../../job/output.js';
+import { ENDINGS } from '../../job/output.js';
 import { local } from '../ffmpeg/arguments.js';
-import { containerOf } from './container.js';
-import type { PixelFormat } from './encoders.js';
-import type { FrameFormat, VideoFacts } from '../facts.js';
-import { ffmpegFailure } from '../ffmpeg/failure.js';
-import { start, type Program } from '../ffmpeg/process.js';
+import { ffmpegFailure, type Program, run, start } from '../ffmpeg/process.js';
+import { endOf, microseconds, secondsOf, type Timetable } from '../timetable.js';
+import { type Container, containerOf, isMp4 } from './container.js';
 import { matroska } from './matroska.js';
 import { setDurations } from './mp4-durations.js';
-import { encodeArguments } from './stitch-arguments.js';
-import { constantMicroseconds, endOf, microseconds, secondsOf, type Timetable } from '../timetable.js';
-
-export interface StitchRequest {
-  /** Pictures of one size, all of `format`, in order. */
-  frames: AsyncIterable<Buffer>;
-  format: FrameFormat;
-  /** The video that the frames came from: its sound and its tags are copied. */
-  source: string;
-  /** What `probe` found in `source`. */
-  facts: VideoFacts;
-  /** When each frame is shown; the source's average rate when left out. */
-  timetable?: Timetable;
-  /** Ends in .mp4, .m4v, .mov, .mkv or .webm; replaced when it exists, and only once the new file is whole. */
-  output: string;
-  /** `yuv420p` (default) plays everywhere but halves the resolution of colour; `yuv444p` keeps it and plays on computers. */
-  pixelFormat?: PixelFormat;
-  /** `h264` when left out; `ffv1` keeps every value of the frames and needs .mkv. */
-  codec?: VideoCodec;
-  /** `good` when left out; without effect on `ffv1`. */
-  quality?: Quality;
-  signal?: AbortSignal;
-}
-
-/** Frames to encode, whatever happens to them then. */
-export type EncodeRequest = Omit<StitchRequest, 'source'>;
+import {
+  encodeArguments,
+  type EncodeRequest,
+  joinArguments,
+  type JoinRequest,
+  segmentArguments,
+  type StitchRequest,
+} from './stitch-arguments.js';
 
 /**
- * Writes the frames, each at its own time, with all its audio streams copied untouched, its subtitles, chapters and metadata as far as the container holds them, and the same offset between
- * picture and sound. An odd width or height, which H.264 4:2:0 cannot hold, grows by one: the last column or row is repeated.
- * @throws JobError `user` when ffmpeg cannot write the output or loses a frame, whatever `frames` throws, the signal's reason after an abort.
+ * Writes the frames, each at its own time, with everything else that the source has: sound tracks untouched and at the same distance from
+ * the picture, and subtitles, chapters and metadata as far as the container holds them. H.264 in 4:2:0 has no odd sizes, so an odd width or
+ * height grows by one: the last column or row is repeated.
+ * @throws JobError `user` when ffmpeg cannot write the output or loses a frame; whatever `frames` throws.
  */
 export async function stitch(ffmpeg: Program, request: StitchRequest): Promise<void> {
-  const { output } = request;
-  const container = containerOf(output);
-  const name = path.basename(output);
-  if (!container) throw new JobError('user', `${name} must end in ${ENDINGS.join(', ')}.`);
-  await writeWhole(output, async (part) => {
-    const frames = await encode(ffmpeg, request, encodeArguments(request, container), part);
-    if (container.muxer === 'mp4' || container.muxer === 'mov') await setDurations(part, shownFrom(request, frames));
+  const container = containerFor(request.output);
+  await writeWhole(request.output, async (part) => {
+    await encode(ffmpeg, request, encodeArguments(request, container), part);
+    if (isMp4(container)) await setDurations(part, shown(request.timetable));
   });
 }
 
-/** Has a file written under another name first, so that it is there whole or not at all. */
-export async function writeWhole(output: string, write: (part: string) => Promise<void>): Promise<void> {
+/**
+ * Encodes a part of the frames, from a key frame on, for `join` to put together. The timetable is that of this part.
+ * @throws JobError `user` and others like `stitch`
+ */
+export async function encodeSegment(ffmpeg: Program, request: EncodeRequest): Promise<void> {
+  // Both keep the source's ticks exactly; only MOV holds FFV1, and only MP4 holds VP9.
+  const muxer = request.codec === 'vp9' ? 'mp4' : 'mov';
+  await writeWhole(request.output, async (part) => {
+    await encode(ffmpeg, request, segmentArguments(request, muxer), part);
+    const { first, last, end } = shown(request.timetable);
+    await setDurations(part, { first: 0, last: last - first, end: end - first });
+  });
+}
+
+/**
+ * Puts the segments one behind another without encoding them again, and adds all that `stitch` takes from the source.
+ * @throws JobError `user` when ffmpeg cannot write the output
+ */
+export async function join(ffmpeg: Program, request: JoinRequest): Promise<void> {
+  const { output, timetable } = request;
+  const container = containerFor(output);
+  const name = path.basename(output);
+  const list = `${output}.txt`;
+  try {
+    await writeFile(list, concatScript(request));
+    await writeWhole(output, async (part) => {
+      const end = await run(ffmpeg, [...joinArguments(request, container, list), ...target(ffmpeg, part)]);
+      if (end.code !== 0) throw ffmpegFailure(ffmpeg, end, `write ${name}`);
+      await checkSize(ffmpeg, part, name);
+      if (isMp4(container)) await setDurations(part, shown(timetable));
+    });
+  } finally {
+    await rm(list, { force: true });
+  }
+}
+
+/** A script for ffmpeg's concat reader. The reader adds up the lengths, so each is the difference of two rounded times. */
+function concatScript({ segments, timetable }: JoinRequest): string {
+  const micros = (ticks: number) => Math.round(secondsOf(timetable.timeBase, ticks) * 1e6);
+  const ends = [...segments.slice(1).map(({ first }) => first), (timetable.times.at(-1) ?? 0) + timetable.lastTicks];
+  const lines = segments.flatMap(({ file, first }, index) => [
+    `file '${file.replaceAll("'", String.raw`'\''`)}'`,
+    `duration ${((micros(ends[index] ?? first) - micros(first)) / 1e6).toFixed(6)}`,
+  ]);
+  return ['ffconcat version 1.0', ...lines, ''].join('\n');
+}
+
+function containerFor(output: string): Container {
+  const container = containerOf(output);
+  if (!container) throw new JobError('user', `${path.basename(output)} must end in ${ENDINGS.join(', ')}.`);
+  return container;
+}
+
+/** Lets `write` make the file under another name first, so that it is there whole or not at all. */
+async function writeWhole(output: string, write: (part: string) => Promise<void>): Promise<void> {
   const part = `${output}.part`;
   try {
     await write(part);
@@ -66,50 +97,37 @@ export async function writeWhole(output: string, write: (part: string) => Promis
   }
 }
 
-/** When the first frame is shown, when the last one, and until when, in seconds after the start of the source. */
-export function shownFrom({ timetable, facts }: Pick<StitchRequest, 'timetable' | 'facts'>, frames: number) {
-  if (!timetable) {
-    const [frame, first] = [facts.frameRate.den / facts.frameRate.num, facts.startTime];
-    return { first, last: first + (frames - 1) * frame, end: first + frames * frame };
-  }
+/** When the first frame is shown, when the last one, and until when, in seconds after the earliest stream of the source starts. */
+function shown(timetable: Timetable) {
   const seconds = (ticks = 0) => secondsOf(timetable.timeBase, ticks);
-  const [first, last] = [seconds(timetable.times[0]), seconds(timetable.times.at(-1))];
-  return { first, last, end: endOf(timetable) };
+  const { times } = timetable;
+  return { first: seconds(times[0]), last: seconds(times.at(-1)), end: endOf(timetable) };
 }
 
-/** Encodes all frames, or throws; gives their number. */
-export async function encode(
-  ffmpeg: Program,
-  request: EncodeRequest,
-  options: string[],
-  part: string,
-): Promise<number> {
-  const { output, signal, timetable } = request;
-  const name = path.basename(output);
-  const running = start(ffmpeg, [...options, ...target(ffmpeg, part)], signal);
+/** Encodes all frames, or throws. */
+async function encode(ffmpeg: Program, request: EncodeRequest, options: string[], part: string): Promise<void> {
+  const name = path.basename(request.output);
+  const expected = request.timetable.times.length;
+  const running = start(ffmpeg, [...options, ...target(ffmpeg, part)]);
   try {
     const written = countWritten(running.stdout);
-    const given = await feed(running.stdin, request);
+    const given = await feed(running.stdin, request, name);
     const end = await running.ended;
-    signal?.throwIfAborted();
     if (given === 0) throw new JobError('user', `There is no frame to write to ${name}.`);
     if (end.code === 0) await checkSize(ffmpeg, part, name);
     if (end.code !== 0 || given === null) throw ffmpegFailure(ffmpeg, end, `write ${name}`);
-    if (timetable && given !== timetable.times.length)
-      throw new JobError('user', `${name} got ${given} of its ${timetable.times.length} frames.`);
+    if (given !== expected) throw new JobError('user', `${name} got ${given} of its ${expected} frames.`);
     if (written() !== given) throw new JobError('user', `ffmpeg wrote ${written()} of ${given} frames to ${name}.`);
-    return given;
   } finally {
-    running.kill();
-    await running.ended;
+    await running.stop();
   }
 }
 
-/** Where ffmpeg writes, and how much at most. */
-export const target = ({ limits }: Program, part: string) => ['-fs', String(limits.outputBytes), local(part)];
+/** Where ffmpeg writes, and how many bytes at most. */
+const target = ({ limits }: Program, part: string) => ['-fs', String(limits.outputBytes), local(part)];
 
-/** @throws JobError `user` when ffmpeg stopped writing because the file grew too large: it says nothing then. */
-export async function checkSize({ limits }: Program, file: string, name: string): Promise<void> {
+/** @throws JobError `user` when the file grew too large: ffmpeg then stops writing without a word. */
+async function checkSize({ limits }: Program, file: string, name: string): Promise<void> {
   const { size } = await stat(file);
   if (size >= limits.outputBytes)
     throw new JobError(
@@ -118,19 +136,24 @@ export async function checkSize({ limits }: Program, file: string, name: string)
     );
 }
 
-/** Gives the frames to ffmpeg as fast as it takes them. Null when ffmpeg ended before the last one: how it ended says why. */
-async function feed(stdin: Writable, request: EncodeRequest): Promise<number | null> {
-  const { format, facts, timetable } = request;
-  const times = timetable ? microseconds(timetable) : constantMicroseconds(facts.frameRate);
-  const frameSeconds = timetable
-    ? secondsOf(timetable.timeBase, timetable.frameTicks)
-    : facts.frameRate.den / facts.frameRate.num;
+/**
+ * Gives the frames to ffmpeg as fast as it takes them.
+ * @returns how many it gave; null when ffmpeg ended before the last one, and how it ended says why
+ */
+async function feed(
+  stdin: Writable,
+  { frames, format, facts, timetable }: EncodeRequest,
+  name: string,
+): Promise<number | null> {
+  const frameSeconds = secondsOf(timetable.timeBase, timetable.frameTicks);
+  const expected = timetable.times.length;
   let given = 0;
   let sourceFailed = false;
   async function* counted() {
     try {
-      for await (const frame of request.frames) {
+      for await (const frame of frames) {
         given += 1;
+        if (given > expected) throw new JobError('user', `${name} got more than its ${expected} frames.`);
         yield frame;
       }
     } catch (error) {
@@ -139,7 +162,7 @@ async function feed(stdin: Writable, request: EncodeRequest): Promise<number | n
     }
   }
   try {
-    await pipeline(matroska(counted(), format, times, { ...facts, frameSeconds }), stdin);
+    await pipeline(matroska(counted(), format, microseconds(timetable), { ...facts, frameSeconds }), stdin);
     return given;
   } catch (error) {
     if (sourceFailed) throw error;
@@ -147,7 +170,7 @@ async function feed(stdin: Writable, request: EncodeRequest): Promise<number | n
   }
 }
 
-/** The number of frames that ffmpeg last reported as written. */
+/** Follows ffmpeg's report; the function returned gives the number of frames it last reported as written. */
 function countWritten(progress: Readable): () => number {
   let tail = '';
   progress.setEncoding('utf8').on('data', (text: string) => {

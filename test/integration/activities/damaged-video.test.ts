@@ -12,7 +12,7 @@ import { COMPARISON, frameBlob, jobOf, workOf } from '../../../src/job-store/lay
 import { readBytes, readJson } from '../../../src/storage/storage.js';
 import { openAzurite } from '../../support/storage.js';
 import { tools } from '../../support/clip.js';
-import { collect } from '../../support/media.js';
+import { splitWhole } from '../../support/media.js';
 import { hasSharedData, sharedData } from '../../support/shared-data.js';
 import { frameVersions, prepareVideoJob } from '../../support/video-job.js';
 
@@ -68,7 +68,7 @@ describe('a long video that breaks half-way, of a job that keeps what is good', 
     expect(warning).toBe(`inbox/${jobId}.mp4 is damaged; only what is before its break is painted: ${frames} frames.`);
     expect(comparison).toMatchObject({ frames: { expected: frames, found: frames }, brokenSource: true, problems: [] });
     const [good, shown] = await Promise.all(
-      [whole, stitched].map((file) => collect(media.split(file, { format: 'png' }))),
+      [whole, stitched].map(async (file) => (await splitWhole(media, file)).frames),
     );
     expect(shown).toHaveLength(frames);
     // The last one may be the one that broke.

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type Chunk, partOf, type RawTimes, type Timetable, wholeTimetable } from '../../../src/media/media.js';
-import { type Build, builds, collect, framesOf, isIndexed, packetHashes } from '../../support/media.js';
+import { type Chunk, partOf, type RawTimes, wholeTimetable } from '../../../src/media/media.js';
+import { builds, collect, framesOf, isIndexed, packetHashes, splitWhole } from '../../support/media.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'chunks-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -26,15 +26,6 @@ const clips: [name: string, file: string, options: string[]][] = [
 
 const hash = (frame: Buffer) => createHash('md5').update(frame).digest('hex');
 
-async function splitWhole({ media }: Build, source: string) {
-  const facts = await media.probe(source);
-  const seen: Timetable[] = [];
-  const frames = await collect(media.split(source, { format: 'png', facts, onTimetable: (table) => seen.push(table) }));
-  const [timetable] = seen;
-  if (!timetable) throw new Error('there is no timetable');
-  return { facts, frames, timetable };
-}
-
 describe.each(builds)('in chunks, with ffmpeg from $name,', (build) => {
   const { media } = build;
   const out = (file: string) => path.join(folder, `${path.basename(build.name)}-${file}`);
@@ -47,12 +38,12 @@ describe.each(builds)('in chunks, with ffmpeg from $name,', (build) => {
   const uneven = () => (made[0] ??= splitUneven());
   async function splitUneven() {
     const source = make('source.mp4', [...pictures, ...tone, ...UNEVEN, ...x264]);
-    return { source, ...(await splitWhole(build, source)) };
+    return { source, ...(await splitWhole(media, source)) };
   }
 
   it.each(clips)('%s: every frame is split once, the same, at the same time', async (_, file, options) => {
     const source = make(file, options);
-    const { facts, frames, timetable } = await splitWhole(build, source);
+    const { facts, frames, timetable } = await splitWhole(media, source);
     const chunks = await media.findChunks(source, facts, 20);
     expect(chunks.length).toBeGreaterThan(2);
     const [found, times]: [string[], RawTimes] = [[], []];
@@ -95,7 +86,7 @@ describe.each(builds)('in chunks, with ffmpeg from $name,', (build) => {
     expect(largestTimeError).toBeLessThan(ending === 'mkv' ? 0.001_001 : 0.000_001);
     expect(packetHashes(build, output)).toEqual(packetHashes(build, source));
     expect(isIndexed(output)).toBe(true);
-    const again = await collect(media.split(output, { format: 'png' }));
+    const { frames: again } = await splitWhole(media, output);
     expect(again).toHaveLength(frames.length);
     if (codec === 'ffv1') expect(again.map(hash)).toEqual(frames.map(hash));
   });

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Timetable, VideoFacts } from '../../../src/media/media.js';
 import { makeClip } from '../../support/clip.js';
-import { builds, collect, framesOf } from '../../support/media.js';
+import { builds, roundTrip } from '../../support/media.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'compare-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -16,11 +16,7 @@ describe.each(builds)('the check of an output with ffprobe from $name', ({ media
 
   beforeAll(async () => {
     makeClip(source, { rate: '24000/1001', seconds: 1 });
-    const facts = await media.probe(source);
-    const onTimetable = (timetable: Timetable) => void known.push({ facts, timetable });
-    const frames = await collect(media.split(source, { format: 'png', facts, onTimetable }));
-    const timetable = known[0]?.timetable;
-    await media.stitch({ frames: framesOf(frames), format: 'png', source, facts, timetable, output });
+    known.push(await roundTrip(media, source, output));
   });
 
   const compared = (change: (timetable: Timetable) => Partial<Timetable>, against = source) => {

@@ -3,8 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { Timetable } from '../../../src/media/media.js';
-import { builds, collect, framesOf, packetHashes } from '../../support/media.js';
+import { builds, packetHashes, roundTrip, splitWhole } from '../../support/media.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'damage-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -34,30 +33,17 @@ describe.each(builds)('a video that breaks half-way, with ffmpeg from $name,', (
     '%s: gives the frames and the sound before the break',
     async (kind) => {
       const { file, source } = spoiled(kind);
-      const facts = await media.probe(file, { keep: true });
-      const seen: Timetable[] = [];
-      const onTimetable = (table: Timetable) => void seen.push(table);
-      const frames = await collect(media.split(file, { format: 'png', facts, keep: true, onTimetable }));
-      const [timetable] = seen;
-      if (!timetable) throw new Error('there is no timetable');
+      const output = out(`kept-${kind}.mp4`);
+      const { facts, frames, timetable } = await roundTrip(media, file, output, { keep: true });
       const count = timetable.times.length;
       expect(timetable.broken).toBe(true);
       expect(count).toBeGreaterThan(10);
       expect(count).toBeLessThan(40);
-      const good = await collect(media.split(source, { format: 'png' }));
+      const { frames: good } = await splitWhole(media, source);
       // The last one may be the one that broke.
       const same = frames.slice(0, count - 1).filter((frame, index) => good[index]?.equals(frame));
       expect(same).toHaveLength(count - 1);
 
-      const output = out(`kept-${kind}.mp4`);
-      await media.stitch({
-        frames: framesOf(frames.slice(0, count)),
-        format: 'png',
-        source: file,
-        facts,
-        timetable,
-        output,
-      });
       const comparison = await media.compare({ source: file, facts, timetable, output });
       expect(comparison.problems).toEqual([]);
       const sound = packetHashes(build, output)[0]?.length ?? 0;
@@ -72,7 +58,9 @@ describe.each(builds)('a video that breaks half-way, with ffmpeg from $name,', (
     ['overwritten.mp4', /is damaged behind its first \d+ frames \(.+\); export it again, or set "input.onDamage"/],
   ] as const)('%s: is refused otherwise', async (kind, sentence) => {
     const { file } = spoiled(kind);
-    const frames = collect(media.split(file, { format: 'png' }));
-    await expect(frames).rejects.toMatchObject({ blame: 'user', message: expect.stringMatching(sentence) });
+    await expect(splitWhole(media, file)).rejects.toMatchObject({
+      blame: 'user',
+      message: expect.stringMatching(sentence),
+    });
   });
 });

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createMedia, type MediaLimits, readMediaLimits } from '../../../src/media/media.js';
 import { makeClip } from '../../support/clip.js';
-import { builds, collect, framesOf, runningTools } from '../../support/media.js';
+import { builds, collect, framesOf, runningTools, splitWhole } from '../../support/media.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'limits-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -37,33 +37,18 @@ describe.each(builds)('with ffmpeg from $name', ({ media, tools }) => {
   });
 
   it('stops what takes too long, and what grows too large', async () => {
-    const facts = await media.probe(clip);
-    const frames = await collect(media.split(clip, { format: 'png', facts }));
+    const { facts, frames, timetable } = await splitWhole(media, clip);
     const takeSlowly = async () => {
       for await (const _ of limited({ seconds: 0.4 }).split(clip, { format: 'png', facts }))
         await expect.poll(runningTools).toEqual([]);
     };
     await expect(takeSlowly()).rejects.toThrow('ffmpeg did not split clip.mp4 into frames within 0.4 s');
     const output = path.join(folder, 'large.mp4');
-    const request = { frames: framesOf(frames), format: 'png', source: clip, facts, output } as const;
-    await expect(limited({ outputBytes: 5000 }).stitch(request)).rejects.toThrow(
+    const request = { format: 'png', source: clip, facts, timetable, output, codec: 'h264' } as const;
+    const stitching = limited({ outputBytes: 5000 }).stitch({ ...request, frames: framesOf(frames) });
+    await expect(stitching).rejects.toThrow(
       'large.mp4 is larger than 5000 bytes; lower its quality or raise MOST_OUTPUT_BYTES',
     );
     expect(existsSync(output)).toBe(false);
-  });
-});
-
-describe('the settings of the limits', () => {
-  it('have defaults and are whole numbers within bounds', () => {
-    expect(readMediaLimits({})).toEqual({
-      seconds: 14_400,
-      frames: 1_000_000,
-      streams: 64,
-      pixels: 67_108_864,
-      outputBytes: 100e9,
-    });
-    expect(readMediaLimits({ MOST_FRAMES: '7' }).frames).toBe(7);
-    expect(() => readMediaLimits({ MOST_FRAMES: 'many' })).toThrow('The setting MOST_FRAMES must be a whole number.');
-    expect(() => readMediaLimits({ FFMPEG_SECONDS: '0' })).toThrow('The setting FFMPEG_SECONDS must be at least 1.');
   });
 });

@@ -3,8 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { findFfmpeg } from '../../../src/media/media.js';
-import { builds, runningTools, sample } from '../../support/media.js';
+import { builds, sample } from '../../support/media.js';
 import { hasSharedData, sharedData } from '../../support/shared-data.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'probe-'));
@@ -117,31 +116,5 @@ describe.each(builds)('probe with ffmpeg from $name', ({ media, tools }) => {
     );
     const odd = write('http:%d -i.mp4', readFileSync(sample));
     expect((await media.probe(odd)).framesEstimate).toBe(168);
-  });
-
-  it('stops on an abort', async () => {
-    await expect(media.probe(sample, { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough');
-    expect(runningTools()).toEqual([]);
-  });
-});
-
-const program = (name: string) => {
-  writeFileSync(path.join(folder, name), '', { mode: 0o755 });
-  return path.join(folder, name);
-};
-
-describe('findFfmpeg', () => {
-  it('prefers the setting, then the search path, then the npm package', () => {
-    const [ffmpeg, mine] = [program('ffmpeg'), program('mine')];
-    const searchPath = ['/nowhere', folder].join(path.delimiter);
-    expect(findFfmpeg({ ffmpegPath: mine }, searchPath).ffmpeg).toBe(mine);
-    expect(findFfmpeg({}, searchPath)).toEqual({ ffmpeg, ffprobe: expect.stringContaining('node_modules') });
-    expect(findFfmpeg({}, '').ffmpeg).toContain('node_modules');
-  });
-
-  it('names a setting that leads nowhere', () => {
-    expect(() => findFfmpeg({ ffprobePath: '/nowhere/ffprobe' }, '')).toThrow(
-      /ffprobe names \/nowhere\/ffprobe, which is not a program/,
-    );
   });
 });

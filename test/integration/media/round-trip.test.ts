@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { VideoFacts } from '../../../src/media/media.js';
-import { builds, compareRgb, decodeRgb, EXACT, packetHashes, sample, startOf } from '../../support/media.js';
+import { builds, compareRgb, decodeRgb, EXACT, packetHashes, roundTrip, sample, startOf } from '../../support/media.js';
 import { hasSharedData, sharedData } from '../../support/shared-data.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'media-'));
@@ -15,17 +15,16 @@ describe.each(builds)('split and stitch with ffmpeg from $name', (build) => {
   const { media, name: buildName } = build;
   const out = (name: string) => path.join(folder, `${path.basename(buildName)}-${name}`);
 
-  async function roundTrip(source: string, name: string, format: 'png' | 'jpg' = 'png') {
-    const facts = await media.probe(source);
+  async function thereAndBack(source: string, name: string, format: 'png' | 'jpg' = 'png') {
     const output = out(name);
-    await media.stitch({ frames: media.split(source, { format, facts }), format, source, facts, output });
+    const { facts } = await roundTrip(media, source, output, { format });
     return { facts, output, after: await media.probe(output) };
   }
 
   it.each(['png', 'jpg'] as const)(
     'keeps count, rate, duration, sound, picture and colours of the sample through %s',
     async (format) => {
-      const { facts, output, after } = await roundTrip(sample, `sample-${format}.mp4`, format);
+      const { facts, output, after } = await thereAndBack(sample, `sample-${format}.mp4`, format);
       expectSame(facts, after);
       expect(after.colour).toEqual(facts.colour);
       expect(packetHashes(build, output)).toEqual(packetHashes(build, sample));
@@ -42,7 +41,7 @@ describe.each(builds)('split and stitch with ffmpeg from $name', (build) => {
     ['tc_nasa_13013.mp4', 325],
     ['derived/single_frame.mp4', 1],
   ])('gives back %s with its %i frames', async (name, frames) => {
-    const { facts, output, after } = await roundTrip(video(name), path.basename(name));
+    const { facts, output, after } = await thereAndBack(video(name), path.basename(name));
     expect(facts.framesEstimate).toBe(frames);
     expectSame(facts, after);
     expect(packetHashes(build, output)).toEqual(packetHashes(build, video(name)));
@@ -55,7 +54,7 @@ describe.each(builds)('split and stitch with ffmpeg from $name', (build) => {
     'adds a column and a row to an odd size and keeps the offset between picture and sound',
     async () => {
       const source = video('derived/bbb_odd_321x181_vp9_opus.webm');
-      const { facts, output, after } = await roundTrip(source, 'odd.mp4');
+      const { facts, output, after } = await thereAndBack(source, 'odd.mp4');
       expectSame(facts, after);
       expect(after).toMatchObject({ width: 322, height: 182, sampleAspect: { num: 322, den: 321 } });
       expect(packetHashes(build, output)).toEqual(packetHashes(build, source));

@@ -3,18 +3,20 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { confinement, createMedia } from '../../../src/media/media.js';
-import { builds, collect, runningTools, sample } from '../../support/media.js';
+import { makeClip } from '../../support/clip.js';
+import { builds, framesOf, runningTools, sample, splitWhole } from '../../support/media.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'media-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const searchPath = process.env.PATH ?? '';
+const clip = makeClip(path.join(folder, 'clip.mp4'));
 
 describe.each(builds)('nothing is left running by ffmpeg from $name', ({ media, name, tools }) => {
   const out = (file: string) => path.join(folder, `${path.basename(name)}-${file}`);
 
   it('kills ffmpeg when the consumer stops early, and holds it back while the consumer is busy', async () => {
-    const frames = media.split(sample, { format: 'png' });
+    const frames = media.split(sample, { format: 'png', facts: await media.probe(sample) });
     expect((await frames.next()).done).toBe(false);
     await new Promise((resolve) => setTimeout(resolve, 1500));
     expect(runningTools()).toHaveLength(1);
@@ -26,7 +28,8 @@ describe.each(builds)('nothing is left running by ffmpeg from $name', ({ media, 
     'gives ffmpeg no right of root, no way to get one and, where that can be, no network, and kills it as well',
     async () => {
       const words = confinement(searchPath);
-      const frames = createMedia(tools, { confinement: words }).split(sample, { format: 'png' });
+      const confined = createMedia(tools, { confinement: words });
+      const frames = confined.split(sample, { format: 'png', facts: await confined.probe(sample) });
       await frames.next();
       const rights = runningTools().map((pid) => readFileSync(`/proc/${pid}/status`, 'utf8'));
       const networks = runningTools().map((pid) => readlinkSync(`/proc/${pid}/ns/net`));
@@ -43,47 +46,42 @@ describe.each(builds)('nothing is left running by ffmpeg from $name', ({ media, 
     },
   );
 
-  it('stops split and stitch on an abort, leaving no process and no half file', async () => {
-    const stop = new AbortController();
-    const facts = await media.probe(sample);
-    const output = out('aborted.mp4');
+  it('stops a stitch, and the split that feeds it, when the frames fail half-way, and leaves no half file', async () => {
+    const { facts, timetable } = await splitWhole(media, clip);
+    const output = out('failed.mp4');
     async function* frames() {
       let count = 0;
-      for await (const frame of media.split(sample, { format: 'png', facts })) {
+      for await (const frame of media.split(clip, { format: 'png', facts })) {
         yield frame;
         count += 1;
-        if (count === 5) stop.abort(new Error('enough'));
+        if (count === 5) throw new Error('enough');
       }
     }
-    const done = media.stitch({ frames: frames(), format: 'png', source: sample, facts, output, signal: stop.signal });
-    await expect(done).rejects.toThrow('enough');
-    await expect(collect(media.split(sample, { format: 'png', facts, signal: stop.signal }))).rejects.toThrow('enough');
-    expect([existsSync(output), existsSync(`${output}.part`)]).toEqual([false, false]);
-    await expect.poll(runningTools).toEqual([]);
+    const request = { format: 'png', source: clip, facts, timetable, output, codec: 'h264' } as const;
+    await expect(media.stitch({ ...request, frames: frames() })).rejects.toThrow('enough');
+    expect([existsSync(output), existsSync(`${output}.part`), runningTools()]).toEqual([false, false, []]);
   });
 
   it('passes on what goes wrong with the frames, and does not lose a broken one', async () => {
-    const facts = await media.probe(sample);
-    const [first = Buffer.alloc(0)] = await collect(media.split(sample, { format: 'png', facts }));
+    const { facts, frames: all, timetable } = await splitWhole(media, clip);
+    const first = all[0] ?? Buffer.alloc(0);
     const stitch = (frames: AsyncIterable<Buffer>, output = out('bad.mp4')) =>
-      media.stitch({ frames, format: 'png', source: sample, facts, output });
+      media.stitch({ frames, format: 'png', source: clip, facts, timetable, output, codec: 'h264' });
     async function* failing() {
       yield first;
       throw new Error('the store is gone');
     }
     await expect(stitch(failing())).rejects.toThrow('the store is gone');
+    await expect(stitch(framesOf(all.slice(1)))).rejects.toThrow(/got 23 of its 24 frames/);
+    await expect(stitch(framesOf([...all, first]))).rejects.toThrow(/got more than its 24 frames/);
     const broken = Buffer.from(first);
     broken.fill(7, 200, 5000);
-    await expect(stitch(list([first, broken, first]))).rejects.toMatchObject({ blame: 'user' });
-    await expect(stitch(list([]))).rejects.toThrow('There is no frame');
-    await expect(stitch(list([first]), out('x.gif'))).rejects.toThrow('must end in .mp4');
-    await expect(stitch(list([first]), path.join(folder, 'no/folder/x.mp4'))).rejects.toThrow(
+    await expect(stitch(framesOf([first, broken, ...all.slice(2)]))).rejects.toMatchObject({ blame: 'user' });
+    await expect(stitch(framesOf([]))).rejects.toThrow('There is no frame');
+    await expect(stitch(framesOf([first]), out('x.gif'))).rejects.toThrow('must end in .mp4');
+    await expect(stitch(framesOf([first]), path.join(folder, 'no/folder/x.mp4'))).rejects.toThrow(
       /ffmpeg could not write x.mp4: .*No such file/,
     );
     expect([existsSync(out('bad.mp4')), runningTools()]).toEqual([false, []]);
   });
 });
-
-async function* list(frames: Buffer[]) {
-  yield* frames;
-}

@@ -3,10 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { Timetable } from '../../../src/media/media.js';
-import { parsePackets, timingOf } from '../../../src/media/probe/timing.js';
-import { pack, timetableOf, unpack } from '../../../src/media/timetable.js';
-import { type Build, builds, collect, framesOf, shownTimes } from '../../support/media.js';
+import { builds, roundTrip, shownTimes } from '../../support/media.js';
 import { hasSharedData, sharedData } from '../../support/shared-data.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'timing-'));
@@ -56,16 +53,6 @@ const clips: [name: string, file: string, frames: number, options: string[]][] =
   ],
 ];
 
-async function roundTrip({ media }: Build, source: string, output: string) {
-  const facts = await media.probe(source);
-  const seen: Timetable[] = [];
-  const frames = await collect(media.split(source, { format: 'jpg', facts, onTimetable: (table) => seen.push(table) }));
-  const [timetable] = seen;
-  if (!timetable) throw new Error('there is no timetable');
-  await media.stitch({ frames: framesOf(frames), format: 'jpg', source, facts, timetable, output });
-  return { facts, timetable, after: await media.probe(output) };
-}
-
 describe.each(builds)('times through ffmpeg from $name', (build) => {
   const out = (file: string) => path.join(folder, `${path.basename(build.name)}-${file}`);
 
@@ -92,7 +79,7 @@ describe.each(builds)('times through ffmpeg from $name', (build) => {
     const source = out('shared.mkv');
     const pairs = ['-vsync', '0', '-vf', "settb=1/1000,setpts='floor(N/2)*80'", '-enc_time_base', '1:1000'];
     execFileSync(build.tools.ffmpeg, ['-loglevel', 'error', '-y', ...clip('25'), ...pairs, '-c:v', 'ffv1', source]);
-    const { facts, timetable } = await roundTrip(build, source, out('spread.mp4'));
+    const { facts, timetable } = await roundTrip(build.media, source, out('spread.mp4'), { format: 'jpg' });
     expect(shownTimes(build, source).slice(0, 4)).toEqual([0, 0, 0.08, 0.08]);
     expect(timetable.repaired).toBe(12);
     const comparison = await build.media.compare({ source, facts, timetable, output: out('spread.mp4') });
@@ -107,13 +94,14 @@ describe.each(builds)('times through ffmpeg from $name', (build) => {
     const source = out('late.avi');
     const late = [...tone, '-itsoffset', '0.7', ...clip('25'), ...x264, '-vsync', '0'];
     execFileSync(build.tools.ffmpeg, ['-loglevel', 'error', '-y', ...late, source]);
-    const { facts, timetable } = await roundTrip(build, source, out('late.avi.mp4'));
+    const { facts, timetable } = await roundTrip(build.media, source, out('late.avi.mp4'), { format: 'jpg' });
     const comparison = await build.media.compare({ source, facts, timetable, output: out('late.avi.mp4') });
     expect(comparison).toMatchObject({ frames: { expected: 25, found: 25 }, seconds: { expected: 1 }, problems: [] });
   });
 
   async function expectSameTimes(source: string, output: string, frames: number) {
-    const { facts, timetable, after } = await roundTrip(build, source, output);
+    const { facts, timetable } = await roundTrip(build.media, source, output, { format: 'jpg' });
+    const after = await build.media.probe(output);
     const [before, shown] = [shownTimes(build, source), shownTimes(build, output)];
     expect(timetable).toMatchObject({ repaired: 0, times: { length: frames } });
     expect(shown).toHaveLength(frames);
@@ -123,45 +111,4 @@ describe.each(builds)('times through ffmpeg from $name', (build) => {
     expect(Math.abs(after.durationSeconds - facts.durationSeconds)).toBeLessThanOrEqual(frame);
     return { facts, timetable };
   }
-});
-
-describe('packets', () => {
-  it('without a time count as frames and change no time of the others', () => {
-    const packets = parsePackets(['N/A,N/A,40,K_', '80,80,40,__', 'N/A,0,40,__', '40,40,40,__', ''].join('\n'));
-    const rate = { num: 25, den: 1 };
-    const timing = timingOf(packets, { timeBase: { num: 1, den: 1000 }, baseRate: rate, averageRate: rate });
-    expect(timing).toMatchObject({ framesEstimate: 4, firstSeconds: 0, durationSeconds: 0.12, lastSeconds: 0.04 });
-  });
-});
-
-describe('a timetable', () => {
-  const facts = { timeBase: { num: 1, den: 1000 }, frameRate: { num: 25, den: 1 }, lastSeconds: 0.04 };
-
-  it.each([
-    ['keeps good times', [5, 45, 90], [5, 45, 90], 0],
-    ['spreads frames without a time up to the next one', [0, null, null, 90], [0, 30, 60, 90], 2],
-    ['spreads frames that stand still', [0, 40, 40, 120], [0, 40, 80, 120], 1],
-    ['goes on at the ordinary distance after a step back', [0, 40, 80, 10, 20], [0, 40, 80, 120, 160], 2],
-    ['starts at zero when the first has none', [null, 40], [0, 40], 1],
-    ['never stands still, however little room there is', [0, null, null, 2, 3], [0, 1, 2, 3, 43], 4],
-  ])('%s', (_, raw, times, repaired) => {
-    expect(timetableOf(raw, facts)).toMatchObject({ times, repaired });
-  });
-
-  it('of a million frames without a time is made at once', () => {
-    const raw = Array.from({ length: 1_000_000 }, () => null);
-    const began = performance.now();
-    expect(timetableOf(raw, facts)).toMatchObject({ repaired: 1_000_000 });
-    expect(performance.now() - began).toBeLessThan(5000);
-  });
-
-  it('is one step long at a constant rate and comes back whole', () => {
-    const even = timetableOf(
-      Array.from({ length: 86_400 }, (_, index) => index * 40),
-      facts,
-    );
-    expect(pack(even).steps).toEqual([[86_399, 40]]);
-    const odd = timetableOf([3, 7, 11, 90, 91, 92], facts);
-    expect([unpack(pack(even)), unpack(pack(odd))]).toEqual([even, odd]);
-  });
 });

@@ -1,43 +1,29 @@
+import { local, QUIET, UNTRUSTED } from '../ffmpeg/arguments.js';
+import { type Program, run } from '../ffmpeg/process.js';
 import type { Rational, VideoFacts } from '../facts.js';
 
 /** A packet of the video stream, in ticks of the stream's time base. */
 export interface Packet {
-  /** NaN where the file says none. */
+  /** NaN where the file does not say. */
   time: number;
   duration: number;
   /** Whether decoding can begin here. */
   key: boolean;
 }
 
-/** What ffprobe says of the stream's rate. */
-export interface StreamTiming {
-  timeBase: Rational;
-  /** The lowest rate that fits every time stamp. */
-  baseRate: Rational | null;
-  averageRate: Rational | null;
-}
-
-export type Timing = Pick<
-  VideoFacts,
-  'frameRate' | 'variableRate' | 'framesEstimate' | 'durationSeconds' | 'lastSeconds'
-> & {
-  firstSeconds: number;
-};
-
-/** Containers round times to their tick; more than this (seconds) is not rounding. */
-const ROUNDING = 0.0015;
-
-/** `30000/1001` as a fraction; null for `0/0` and the like. */
-export function parseRational(text: string | undefined): Rational | null {
-  const match = /^(\d+)[/:](\d+)$/.exec(text ?? '');
-  const [num, den] = [Number(match?.[1]), Number(match?.[2])];
-  return num > 0 && den > 0 ? { num, den } : null;
+/** Reads all packets of a stream without decoding them. How ffprobe ended is the caller's to judge. */
+export async function listPackets(ffprobe: Program, file: string, streamIndex: number) {
+  const which = ['-select_streams', String(streamIndex)];
+  const entries = ['-show_entries', 'packet=pts,dts,duration,flags', '-of', 'csv=p=0'];
+  const { stdout, ...end } = await run(ffprobe, [...QUIET, ...UNTRUSTED, ...which, ...entries, local(file)]);
+  return { packets: parsePackets(stdout.toString()), end };
 }
 
 /**
- * Packets from ffprobe's lines `pts,dts,duration,flags`. Those marked D are decoded but not shown (an edit list cuts them off).
- * In the order of presentation; a packet without a presentation time, as AVI has them, is taken by its decoding time, and one without
- * either comes last.
+ * Parses ffprobe's lines `pts,dts,duration,flags`. Packets marked D are left out: they are decoded but not shown, because an edit list
+ * cuts them off.
+ * @returns packets in the order of presentation. One without a presentation time, as in AVI, goes by its decoding time; those without
+ * either come last.
  */
 export function parsePackets(csv: string): Packet[] {
   const shown = csv.split('\n').filter((line) => line !== '' && !line.slice(line.lastIndexOf(',')).includes('D'));
@@ -53,6 +39,24 @@ export function parsePackets(csv: string): Packet[] {
   const timed = packets.filter((packet) => isTimed(packet)).toSorted((a, b) => a.time - b.time);
   return [...timed, ...packets.filter((packet) => !isTimed(packet))];
 }
+
+/** What ffprobe says about the rate of the stream. */
+export interface StreamTiming {
+  timeBase: Rational;
+  /** The lowest rate that fits every time stamp. */
+  baseRate: Rational | null;
+  averageRate: Rational | null;
+}
+
+export type Timing = Pick<
+  VideoFacts,
+  'frameRate' | 'variableRate' | 'framesEstimate' | 'durationSeconds' | 'lastSeconds'
+> & {
+  firstSeconds: number;
+};
+
+/** Containers round times to their tick; a difference above this (seconds) is not rounding. */
+const ROUNDING = 0.0015;
 
 /** Rate, length and frame count as the packets themselves show them. Null when there is no packet. */
 export function timingOf(packets: Packet[], { timeBase, baseRate, averageRate }: StreamTiming): Timing | null {

@@ -4,7 +4,7 @@ export interface Rational {
   den: number;
 }
 
-/** Seconds to the microsecond: differences of decimal fractions end in noise. */
+/** Rounds seconds to the microsecond; below that, differences of decimal fractions are noise. */
 export const rounded = (seconds: number) => Math.round(seconds * 1e6) / 1e6;
 
 /** How a frame travels between ffmpeg and the rest of the app: PNG keeps every value, JPEG is small. */
@@ -18,7 +18,7 @@ export interface ColourTags {
   transfer: string | null;
 }
 
-/** What is known of a video before a frame is decoded. Small enough (under 1 KB) to travel in a job. */
+/** What is known about a video before a frame is decoded. Under 1 KB, so that it can travel in a job. */
 export interface VideoFacts {
   /** Index in the file of the video stream that is split. */
   streamIndex: number;

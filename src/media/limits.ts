@@ -9,12 +9,12 @@ const most = (highest: number, usual: number) =>
     .max(highest, `must be at most ${highest}`)
     .default(usual);
 
-/** Settings that bound what a file from outside can make ffmpeg do, by their names. */
+/** The settings that bound what a file from outside can make ffmpeg do. */
 const schema = z.object({
   FFMPEG_SECONDS: most(86_400, 14_400),
   MOST_FRAMES: most(9_999_999, 1_000_000),
   MOST_STREAMS: most(1000, 64),
-  /** More than any camera gives; a crafted header of a few bytes can claim far more than memory holds. */
+  /** The default is more than any camera takes; a crafted header of a few bytes can claim far more than memory holds. */
   MOST_PIXELS: most(2 ** 31 - 1, 8192 * 8192),
   MOST_OUTPUT_BYTES: most(2 ** 45, 100e9),
 });

@@ -3,7 +3,7 @@ import { JobError, messageOf } from '../../job/failure.js';
 import { lastWord } from '../ffmpeg/process.js';
 import type { Ended } from '../../processes/child-process.js';
 
-/** @throws JobError `user` when there is no file, or nothing in it. */
+/** @throws JobError `user` when there is no file, or when it is empty. */
 export async function checkReadable(file: string, name: string): Promise<void> {
   const found = await stat(file).catch((cause: unknown) => {
     const why = hasCode(cause, 'ENOENT') ? 'there is no such file' : messageOf(cause);
@@ -25,7 +25,7 @@ export async function notAVideo(file: string, name: string, stderr: string): Pro
       );
     return new JobError(
       'user',
-      `${name} is not a video file but a playlist, script or other kind that is not read; give the video itself.`,
+      `${name} is not a video file but a playlist, a script or something else that is not read; give the video itself.`,
     );
   }
   if (/moov atom not found/.test(stderr) && (await startsAsMp4(file))) {
@@ -40,7 +40,7 @@ export async function notAVideo(file: string, name: string, stderr: string): Pro
   );
 }
 
-/** ffprobe takes the ending `.mp4` for an MP4 whatever is inside. */
+/** ffprobe believes the ending `.mp4`, whatever is inside. */
 const startsAsMp4 = async (file: string) => /^.{4}(ftyp|mdat|free|skip|wide|moov)/s.test(await beginning(file));
 
 /** GIF, PNG, JPEG or WebP. */
@@ -58,7 +58,7 @@ async function beginning(file: string): Promise<string> {
   }
 }
 
-/** What reading all packets brought to light, if anything. */
+/** What is wrong with a file, judging by how ffprobe ended after reading all packets; undefined when nothing is. */
 export function damage({ code, stderr }: Ended, name: string): JobError | undefined {
   if (/partial file|ended prematurely|Truncat/i.test(stderr)) {
     return new JobError(

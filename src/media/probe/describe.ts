@@ -45,7 +45,7 @@ export function chooseStream({ streams }: FileInfo, name: string): Stream {
   const stream = videos.find(({ disposition }) => disposition?.default) ?? videos[0];
   if (stream) return stream;
   const what = streams.some(({ codec_type }) => codec_type === 'audio') ? 'only sound' : 'no video stream';
-  throw new JobError('user', `${name} holds ${what}; give a file with a picture in it.`);
+  throw new JobError('user', `${name} holds ${what}; give a file with pictures in it.`);
 }
 
 const videosOf = (streams: Stream[]) =>

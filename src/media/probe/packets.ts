@@ -1,5 +1,4 @@
-import { local, QUIET, UNTRUSTED } from '../ffmpeg/arguments.js';
-import { type Program, run } from '../ffmpeg/process.js';
+import { local, type Program, QUIET, run, UNTRUSTED } from '../ffmpeg/process.js';
 import type { Rational, VideoFacts } from '../facts.js';
 
 /** A packet of the video stream, in ticks of the stream's time base. */

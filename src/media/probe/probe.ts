@@ -1,7 +1,6 @@
 import { JobError } from '../../job/failure.js';
 import type { VideoFacts } from '../facts.js';
-import { local, QUIET, UNTRUSTED } from '../ffmpeg/arguments.js';
-import { ffmpegFailure, type Program, run } from '../ffmpeg/process.js';
+import { ffmpegFailure, local, type Program, QUIET, run, UNTRUSTED } from '../ffmpeg/process.js';
 import { checkReadable, damage, notAVideo } from './bad-file.js';
 import { chooseStream, describe, fileSchema, headerTiming } from './describe.js';
 import { listPackets, timingOf } from './packets.js';

@@ -1,15 +1,15 @@
 import { JobError } from '../../job/failure.js';
 import type { FrameFormat } from '../facts.js';
 
-/** Follows one picture through chunks of any size. */
+/** Finds the end of one picture in a stream that comes in chunks of any size. */
 interface Boundary {
-  /** Reads on from `from`; gives the offset just behind the picture, or -1 when the chunk ends first. */
+  /** Reads a chunk from `from` on; returns the offset just after the picture, or -1 when the chunk ends first. */
   feed: (chunk: Buffer, from: number) => number;
 }
 
 /**
- * Cuts a stream of pictures, one behind another as ffmpeg's image2pipe writes them, into single pictures.
- * @param mayBreak whether a part of a picture at the end is left out instead of refused
+ * Cuts the stream that ffmpeg's image2pipe writes, pictures one after another, into single pictures.
+ * @param mayBreak whether an incomplete picture at the end is left out; otherwise it is an error
  */
 export async function* cutFrames(
   stream: AsyncIterable<Buffer>,
@@ -37,7 +37,7 @@ const PNG_SIGNATURE = 8;
 const PNG_HEADER = 8;
 const PNG_CHECKSUM = 4;
 
-/** Walks from chunk to chunk by their lengths, so bytes of the pixels are never mistaken for an end. */
+/** Goes from PNG chunk to PNG chunk by their lengths, so that bytes of the pixels are never taken for an end. */
 function pngBoundary(): Boundary {
   const header = Buffer.alloc(PNG_HEADER);
   let filled = 0;
@@ -67,7 +67,7 @@ function pngBoundary(): Boundary {
 
 const MARK = 0xff;
 const END_OF_IMAGE = 0xd9;
-/** Markers without a segment behind them: stuffing (00, TEM), restarts and start of image. */
+/** Markers that no segment follows: stuffing (00, TEM), restarts and start of image. */
 const isBare = (marker: number) => marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd8);
 
 /** Steps over the segments by their lengths (a thumbnail may hold an end marker) and through entropy-coded data byte by byte. */
@@ -75,7 +75,7 @@ function jpegBoundary(): Boundary {
   let state: 'mark' | 'marker' | 'high' | 'low' | 'skip' = 'mark';
   let marker = 0;
   let skip = 0;
-  /** Takes a byte that is not skipped over; true for the last one of the picture. */
+  /** Takes a byte that is not skipped; returns whether it is the last one of the picture. */
   const step = (byte: number): boolean => {
     if (state === 'high') [skip, state] = [byte << 8, 'low'];
     else if (state === 'low') [skip, state] = [skip + byte - 2, 'skip'];

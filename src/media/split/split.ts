@@ -1,8 +1,7 @@
 import { JobError } from '../../job/failure.js';
 import { toRgb } from '../colour.js';
 import type { FrameFormat, VideoFacts } from '../facts.js';
-import { local, QUIET, UNTRUSTED, words } from '../ffmpeg/arguments.js';
-import { ffmpegFailure, lastWord, type Program, start } from '../ffmpeg/process.js';
+import { ffmpegFailure, lastWord, local, type Program, QUIET, start, UNTRUSTED, words } from '../ffmpeg/process.js';
 import { type RawTimes, tickOf, type Timetable, wholeTimetable } from '../timetable.js';
 import type { Chunk } from './chunks.js';
 import { cutFrames } from './frame-cutter.js';
@@ -91,17 +90,17 @@ async function* decode(
     const broken = facts.damaged || end.code !== 0;
     if (end.code !== 0 && (given === 0 || end.code === null))
       throw ffmpegFailure(ffmpeg, end, `split ${name} into frames`);
-    if (broken && !keep) throw brokenBehind(name, given, end.stderr);
+    if (broken && !keep) throw brokenAfter(name, given, end.stderr);
     onTimes(clock.times.slice(0, given), broken);
   } finally {
     await running.stop();
   }
 }
 
-const brokenBehind = (name: string, frames: number, stderr: string) =>
+const brokenAfter = (name: string, frames: number, stderr: string) =>
   new JobError(
     'user',
-    `${name} is damaged behind its first ${frames === 1 ? 'frame' : `${frames} frames`} (${lastWord(stderr)}); export it again, or set "input.onDamage" to "keep" for these.`,
+    `${name} is damaged after its first ${frames === 1 ? 'frame' : `${frames} frames`} (${lastWord(stderr)}); export it again, or set "input.onDamage" to "keep" to score those.`,
   );
 
 /** A second output that holds little more than the time of each frame, in the source's own ticks. */

@@ -2,8 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { JobError } from '../../job/failure.js';
-import { local, QUIET } from '../ffmpeg/arguments.js';
-import { ffmpegFailure, run, type Tools } from '../ffmpeg/process.js';
+import { ffmpegFailure, local, QUIET, run, type Tools } from '../ffmpeg/process.js';
 
 export interface Pair {
   /** PNG or JPEG, each of any size. */
@@ -44,7 +43,7 @@ async function savePictures(folder: string, pairs: Pair[]): Promise<string[]> {
 
 const sizeSchema = z.object({ streams: z.tuple([z.object({ width: z.number(), height: z.number() })]) });
 
-/** The shape of the picture, small enough for two in a row; never enlarged. */
+/** The size of a cell: the shape of the picture, never enlarged, and small enough for two in a row. */
 async function cellOf({ ffprobe }: Tools, picture: string): Promise<{ width: number; height: number }> {
   const end = await run(ffprobe, [...QUIET, '-show_entries', 'stream=width,height', '-of', 'json', local(picture)]);
   if (end.code !== 0) throw ffmpegFailure(ffprobe, end, 'read a picture of the contact sheet');

@@ -1,5 +1,5 @@
 import { endingOf } from '../../job/output.js';
-import { words } from '../ffmpeg/arguments.js';
+import { words } from '../ffmpeg/process.js';
 import type { VideoFacts } from '../facts.js';
 
 /** What a kind of file can hold besides its picture. */

@@ -1,6 +1,6 @@
 import type { FrameFormat } from '../facts.js';
 
-/** Nanoseconds per tick: times are written in microseconds, which keeps 1/90000 and every coarser base exact after rounding. */
+/** Times are written in microseconds; rounding them gives back 1/90000 and every coarser time base exactly. */
 const TICK_NANOSECONDS = 1000;
 
 /** Element ids of https://www.rfc-editor.org/rfc/rfc8794 and https://www.rfc-editor.org/rfc/rfc9559 */
@@ -26,14 +26,14 @@ const ID = {
   simpleBlock: 'a3',
 };
 
-/** The segment has no length, so that it can be written before its end is known. */
+/** Lets the segment be written before its end is known. */
 const UNKNOWN_LENGTH = Buffer.from('01ffffffffffffff', 'hex');
 /** Track 1 as a variable-length number, 16 bits of time after the cluster's, the flag of a key frame. */
 const BLOCK_HEADER = Buffer.from([0x81, 0, 0, 0x80]);
 
 /**
- * Pictures as a Matroska stream, the simplest thing that tells ffmpeg an exact time for each: all its other ways of reading
- * pictures from a pipe count at a constant rate.
+ * Writes pictures as a Matroska stream. It is the simplest format that tells ffmpeg an exact time for each picture: all its other ways of
+ * reading pictures from a pipe assume a constant rate.
  * @param times microseconds from the first frame, one for each picture
  * @param frameSeconds length of an ordinary frame, as a hint for rate control
  */
@@ -99,7 +99,7 @@ function uint(id: string, value: number): Buffer {
   return element(id, body);
 }
 
-/** Id and length of an element, the length in eight bytes. */
+/** The id and the length of an element, the length in eight bytes. */
 function lead(id: string, length: number): Buffer {
   const size = Buffer.alloc(8);
   size.writeBigUInt64BE(BigInt(length) | (1n << 56n));

@@ -1,6 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises';
 
-/** A box of ISO/IEC 14496-12 in a buffer: `at` is where its content starts. */
+/** A box (ISO/IEC 14496-12) in a buffer: `at` is where its content starts. */
 interface Box {
   type: string;
   at: number;
@@ -10,10 +10,10 @@ interface Box {
 const HEADER = 8;
 
 /**
- * Gives the last picture of an MP4 or MOV its length, and the first one its time, in place. The muxer of FFmpeg before 4.4 writes the last
- * one with none, and counts the length of the track in the order of decoding: its edit list then ends before the last pictures, and
- * players leave them out. Every muxer rounds the time of the first one down.
- * @param pictures when the first picture is shown and when the last one ends, and how long that is shown, in seconds
+ * Corrects, in place, how long the last picture of an MP4 or MOV is shown and when the first one is. FFmpeg before 4.4 (the npm build is of
+ * 2018) gives the last picture no length and measures the track in the order of decoding: the edit list then ends before the last pictures,
+ * and players leave them out. Every FFmpeg rounds the time of the first picture down to a millisecond.
+ * @param pictures when the first picture is shown, when the last one is, and until when, in seconds
  * @throws Error when the file has no index or no picture track: ffmpeg did not write it.
  */
 export async function setDurations(file: string, pictures: { first: number; last: number; end: number }) {
@@ -81,7 +81,7 @@ function clock(bytes: Buffer, box: Box) {
   };
 }
 
-/** Writes a length that takes four bytes in version 0 of a box, at the first offset, and eight in version 1, at the second. */
+/** Writes a number that takes four bytes at offset `narrow` in version 0 of a box, and eight at offset `wide` in version 1. */
 function setField(bytes: Buffer, { at }: Box, [narrow, wide]: [number, number], value: number): void {
   if (bytes[at] === 1) bytes.writeBigUInt64BE(BigInt(value), at + wide);
   else bytes.writeUInt32BE(value, at + narrow);
@@ -92,7 +92,7 @@ function lengthenLast(bytes: Buffer, { at }: Box, ticks: number): void {
   if (bytes.readUInt32BE(entry) === 1) bytes.writeUInt32BE(ticks, entry + 4);
 }
 
-/** The muxer rounds the time before the first picture, an edit of no media, down to the tick of the file: a millisecond. */
+/** The time before the first picture is an edit without media (media time -1). */
 function setDelay(bytes: Buffer, box: Box, ticks: number): void {
   const { at } = box;
   const mediaTime = bytes[at] === 1 ? Number(bytes.readBigInt64BE(at + 16)) : bytes.readInt32BE(at + 12);

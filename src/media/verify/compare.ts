@@ -2,8 +2,17 @@ import { createHash, type Hash } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { counted } from '../../job/counted.js';
 import { rounded, type VideoFacts } from '../facts.js';
-import { local, QUIET, UNTRUSTED, words } from '../ffmpeg/arguments.js';
-import { ffmpegFailure, type Program, run, start, type Tools } from '../ffmpeg/process.js';
+import {
+  ffmpegFailure,
+  local,
+  type Program,
+  QUIET,
+  run,
+  start,
+  type Tools,
+  UNTRUSTED,
+  words,
+} from '../ffmpeg/process.js';
 import { endOf, secondsOf, type Timetable } from '../timetable.js';
 
 /** What the output has, beside what it should have. */

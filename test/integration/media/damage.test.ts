@@ -55,7 +55,7 @@ describe.each(builds)('a video that breaks half-way, with ffmpeg from $name,', (
 
   it.each([
     ['cut.mp4', /is cut off: it ends before its last frame; .*"input\.onDamage"/],
-    ['overwritten.mp4', /is damaged behind its first \d+ frames \(.+\); export it again, or set "input.onDamage"/],
+    ['overwritten.mp4', /is damaged after its first \d+ frames \(.+\); export it again, or set "input.onDamage"/],
   ] as const)('%s: is refused otherwise', async (kind, sentence) => {
     const { file } = spoiled(kind);
     await expect(splitWhole(media, file)).rejects.toMatchObject({

@@ -54,8 +54,8 @@ try {
     for (let first = 0; first < frames.length; first += PER_CHUNK) {
       const part = partOf(timetable, { first, count: PER_CHUNK });
       const file = path.join(folder, `${first}.mov`);
-      const frames = range(first, PER_CHUNK);
-      await media.encodeSegment({ frames, format, facts, timetable: part, output: file, codec: 'h264' });
+      const some = range(first, PER_CHUNK);
+      await media.encodeSegment({ frames: some, format, facts, timetable: part, output: file, codec: 'h264' });
       segments.push({ file, first: part.times[0] ?? 0 });
     }
     await media.join({ segments, timetable, source, facts, output, codec: 'h264' });

@@ -47,8 +47,8 @@ export interface Running {
  * @param onSide takes what the program writes to its file descriptor 3, which it has only then
  */
 export function start(program: Program, args: string[], onSide?: (text: string) => void): Running {
-  const [command, words, options] = commandOf(program, args);
-  const { stdin, stdout, ended, kill } = startChild(command, words, { ...options, onSide });
+  const [command, all, options] = commandOf(program, args);
+  const { stdin, stdout, ended, kill } = startChild(command, all, { ...options, onSide });
   return {
     stdin,
     stdout,
@@ -65,8 +65,8 @@ export function start(program: Program, args: string[], onSide?: (text: string) 
  * @throws JobError `user` when it cannot be started; any other end is the caller's to judge.
  */
 export async function run(program: Program, args: string[]): Promise<Ended & { stdout: Buffer }> {
-  const [command, words, options] = commandOf(program, args);
-  const { stdout, ...ended } = await runChild(command, words, options);
+  const [command, all, options] = commandOf(program, args);
+  const { stdout, ...ended } = await runChild(command, all, options);
   const end = withoutWrapper(ended);
   if (end.notStarted) throw cannotStart(program, end.notStarted);
   return { ...end, stdout };
@@ -75,8 +75,8 @@ export async function run(program: Program, args: string[]): Promise<Ended & { s
 function commandOf({ path, confinement, environment, limits }: Program, args: string[]) {
   // A static ffprobe crashes when it loads character sets of another C library, as it does for transport streams. It finds none here.
   const env = { ...environment, GCONV_PATH: '/dev/null' };
-  const [command = path, ...words] = [...confinement, path, ...args];
-  return [command, words, { env, timeLimit: limits.seconds }] as const;
+  const [command = path, ...all] = [...confinement, path, ...args];
+  return [command, all, { env, timeLimit: limits.seconds }] as const;
 }
 
 /** When confinement runs but cannot start the program, only its last words say so. */

@@ -4,7 +4,7 @@ import { beforeAll, expect } from 'vitest';
 import type { Fault } from '../../azure-emulator/src/faults.js';
 import { containerName, jobContainer, settledBlob, workContainer } from '../../src/job-store/layout.js';
 import { makeClip } from './clip.js';
-import { type TestStack, useStack } from './stack.js';
+import { type TestStack, useOwnStack } from './stack.js';
 import { until } from './wait.js';
 
 const FRAMES = 16;
@@ -32,7 +32,7 @@ export interface EmulatedJobs {
 
 /** Jobs on emulated Azure, of one clip that local compute has scored once. */
 export function useEmulatedJobs(): EmulatedJobs {
-  const stack = useStack({ emulateAzure: true });
+  const stack = useOwnStack({ emulateAzure: true });
   let video = '';
   let reference: Map<string, string>;
 

@@ -3,25 +3,29 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { TestProject } from 'vitest/node';
+import type { StackAddress } from './stack.js';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** Connection string of the Azurite that all test files share. */
+    /** The local stack that all test files share. */
+    stack: StackAddress;
+    /** Connection string of its Azurite. */
     storage: string;
   }
 }
 
-/** Builds the project once and starts one Azurite for all test files, as the local stack does. */
+/** Builds the project once and starts one local stack for all test files. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const root = path.resolve(import.meta.dirname, '../..');
   for (const step of [['node_modules/typescript/bin/tsc', '--build'], ['bundle.mjs']])
     execFileSync(process.execPath, step, { cwd: root, stdio: 'inherit' });
-  const { startAzurite } = await import('../../dist/stack/azurite.js');
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'azurite-'));
-  const azurite = await startAzurite(folder, process.env);
-  project.provide('storage', azurite.connectionString);
+  const { startStack } = await import('../../dist/stack/stack.js');
+  const data = mkdtempSync(path.join(os.tmpdir(), 'scoring-tests-'));
+  const { url, storage, stop } = await startStack({ folder: data, env: process.env });
+  project.provide('stack', { data, url, connectionString: storage, azure: '' });
+  project.provide('storage', storage);
   return async () => {
-    await azurite.stop();
-    rmSync(folder, { recursive: true, force: true });
+    await stop();
+    rmSync(data, { recursive: true, force: true });
   };
 }

@@ -2,49 +2,72 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { BlobServiceClient } from '@azure/storage-blob';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, inject } from 'vitest';
 import { createJobClient, type JobClient } from '../../src/cli/client/client.js';
 import type { JobStatus } from '../../src/api/job-status.js';
 import { until } from './wait.js';
 
-export interface TestStack {
-  /** Temporary folder; the stack's data is in it. */
-  folder: string;
+/** Where a local stack is. */
+export interface StackAddress {
+  /** Folder of the stack's data and logs. */
   data: string;
   url: string;
   connectionString: string;
-  /** Address of the Azure emulator, when the stack has one. */
+  /** Address of the Azure emulator; empty without one. */
   azure: string;
+}
+
+export interface TestStack extends StackAddress {
+  /** Temporary folder of the test file. */
+  folder: string;
   storage: BlobServiceClient;
   client: JobClient;
   /** Waits for the end of the job, whatever it is. */
-  ended(id: string): Promise<JobStatus>;
+  ended: (id: string) => Promise<JobStatus>;
 }
+
+/** The local stack that all test files share, as `npm start` brings it up. */
+export function useStack(): TestStack {
+  const stack = { folder: temporaryFolder() } as TestStack;
+  beforeAll(() => connect(stack, inject('stack')));
+  afterAll(() => rmSync(stack.folder, { recursive: true, force: true }));
+  return stack;
+}
+
+/** A local stack of the test file's own, with an Azure emulator if asked for. */
+export function useOwnStack({
+  emulateAzure = false,
+  env = {},
+}: {
+  emulateAzure?: boolean;
+  env?: NodeJS.ProcessEnv;
+}): TestStack {
+  const stack = { folder: temporaryFolder() } as TestStack;
+  let stop: () => Promise<void> = () => Promise.resolve();
+  beforeAll(async () => {
+    const { startStack } = await import('../../dist/stack/stack.js');
+    const data = path.join(stack.folder, 'data');
+    const started = await startStack({ folder: data, emulateAzure, env: { ...process.env, ...env } });
+    stop = started.stop;
+    connect(stack, { data, url: started.url, connectionString: started.storage, azure: started.azure ?? '' });
+  });
+  afterAll(async () => {
+    await stop();
+    rmSync(stack.folder, { recursive: true, force: true });
+  });
+  return stack;
+}
+
+const temporaryFolder = () => mkdtempSync(path.join(os.tmpdir(), 'scoring-test-'));
 
 /** A look at a job is work for the stack, which is to score meanwhile. */
 const LOOK_MS = 250;
 
-/** One local stack, as `npm start` brings it up, for all tests of a file. */
-export function useStack({ emulateAzure = false } = {}): TestStack {
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'scoring-test-'));
-  const stack = { folder, data: path.join(folder, 'data') } as TestStack;
-  let stop: () => Promise<void> = () => Promise.resolve();
-  beforeAll(async () => {
-    const { startStack } = await import('../../dist/stack/stack.js');
-    const started = await startStack({ folder: stack.data, emulateAzure, env: process.env });
-    stop = started.stop;
-    stack.url = started.url;
-    stack.connectionString = started.storage;
-    stack.azure = started.azure ?? '';
-    stack.storage = BlobServiceClient.fromConnectionString(started.storage);
-    stack.client = createJobClient(started.url, undefined);
-    stack.ended = (id) => until(`the end of job ${id}`, () => endOf(stack, id), 60, LOOK_MS);
-  });
-  afterAll(async () => {
-    await stop();
-    rmSync(folder, { recursive: true, force: true });
-  });
-  return stack;
+function connect(stack: TestStack, address: StackAddress): void {
+  Object.assign(stack, address);
+  stack.storage = BlobServiceClient.fromConnectionString(address.connectionString);
+  stack.client = createJobClient(address.url, undefined);
+  stack.ended = (id) => until(`the end of job ${id}`, () => endOf(stack, id), 60, LOOK_MS);
 }
 
 async function endOf(stack: TestStack, id: string): Promise<JobStatus | undefined> {

@@ -5,10 +5,9 @@ import { createMedia } from '../../../src/media/media.js';
 import { jobContainer, segmentBlob, workContainer } from '../../../src/job-store/layout.js';
 import { tools } from '../../support/clip.js';
 import { packetHashes } from '../../support/media.js';
-import { useStack } from '../../support/stack.js';
+import { useOwnStack } from '../../support/stack.js';
 
-process.env.CHUNK_FRAMES = '10';
-const stack = useStack();
+const stack = useOwnStack({ env: { CHUNK_FRAMES: '10' } });
 const media = createMedia(tools);
 
 test('a job whose video is longer than a chunk goes through in chunks and comes back whole', async () => {

@@ -40,7 +40,7 @@ function expectSameTiming(before: VideoFacts, after: VideoFacts): void {
   );
 }
 
-describe('the first second of the sample, painted', () => {
+describe('the first half second of the sample, painted', () => {
   let source = '';
   let output = '';
   let id = '';
@@ -54,7 +54,7 @@ describe('the first second of the sample, painted', () => {
       '-i',
       sample,
       '-t',
-      '1',
+      '0.5',
       '-c:v',
       'libx264',
       '-c:a',

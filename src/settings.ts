@@ -11,9 +11,10 @@ export const isSet = (environment: Environment, name: string): boolean =>
 /**
  * Reads the settings that a schema names; one that is set to nothing counts as not set.
  * @param schema an object whose keys are the names of the settings, and whose messages follow them: `must be 1, 2 or 3`.
+ * @param what the word for a setting in that sentence.
  * @throws JobError `user`: one sentence that names the setting which is missing or wrong, never its value.
  */
-export function readSettings<T>(schema: z.ZodType<T>, environment: Environment): T {
+export function readSettings<T>(schema: z.ZodType<T>, environment: Environment, what = 'setting'): T {
   const set = Object.fromEntries(Object.entries(environment).filter(([name]) => isSet(environment, name)));
   const { success, data, error } = schema.safeParse(set);
   if (success) return data;
@@ -21,5 +22,5 @@ export function readSettings<T>(schema: z.ZodType<T>, environment: Environment):
   const name = issue?.path.join('.') ?? '';
   const isMissing = !isSet(environment, name) && issue?.code !== 'custom';
   const problem = isMissing ? 'is missing' : (issue?.message ?? 'is wrong');
-  throw new JobError('user', `The setting ${name} ${problem}.`, { cause: error });
+  throw new JobError('user', `The ${what} ${name} ${problem}.`, { cause: error });
 }

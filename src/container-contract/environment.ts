@@ -1,7 +1,9 @@
 import * as z from 'zod';
 import { type Device, DEVICES } from '../job/device.js';
-import { JobError } from '../job/failure.js';
+import { type Environment, readSettings } from '../settings.js';
 import { unseal } from './sealing.js';
+
+const CODECS = ['auto', 'sharp', 'jimp'] as const;
 
 /** Where the work is and how to do it. The URLs hold secrets (SAS): never log one. */
 export interface ScorerSettings {
@@ -20,24 +22,29 @@ export interface ScorerSettings {
   sessions: number | undefined;
   /** The GPUs that CUDA is to use, as CUDA reads it. */
   visibleGpus: string | undefined;
-  codec: 'auto' | 'sharp' | 'jimp';
+  codec: (typeof CODECS)[number];
   /** What the compute says this place is for; a job may ask for another one. */
   device: Device;
 }
 
-const url = z.url({ protocol: /^https?$/, error: 'is no http(s) URL' });
+const url = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' });
+
+const count = (most: number) => {
+  const error = `must be a whole number from 1 to ${most}`;
+  return z.coerce.number({ error }).int(error).min(1, error).max(most, error);
+};
 
 const schema = z.object({
-  TASK_BLOB: z.string('is not set').min(1, 'is empty'),
+  TASK_BLOB: z.string(),
   JOB_CONTAINER_URL: url,
   WORK_CONTAINER_URL: url,
   INPUT_CONTAINER_URL: url.optional(),
   MODEL_URL: url,
   STYLE_URL: url.optional(),
-  SCORER_THREADS: z.coerce.number('is no number').int('is no whole number').min(1).max(256).optional(),
-  SCORER_SESSIONS: z.coerce.number('is no number').int('is no whole number').min(1).max(64).optional(),
-  SCORER_DEVICE: z.enum(DEVICES, 'is none of auto, cpu, cuda, webgpu').default('auto'),
-  SCORER_CODEC: z.enum(['auto', 'sharp', 'jimp'], 'is none of auto, sharp, jimp').default('auto'),
+  SCORER_THREADS: count(256).optional(),
+  SCORER_SESSIONS: count(64).optional(),
+  SCORER_DEVICE: z.enum(DEVICES, `must be one of ${DEVICES.join(', ')}`).default('auto'),
+  SCORER_CODEC: z.enum(CODECS, `must be one of ${CODECS.join(', ')}`).default('auto'),
 });
 
 /**
@@ -70,17 +77,8 @@ export function describePlace({ threads, gpu = false }: { threads: number; gpu?:
  * The scorer's settings from its environment; variables that are set to nothing count as not set.
  * @throws JobError `user`: names the variable that is missing or wrong, never its value; `platform` as `unseal`.
  */
-export function readEnvironment(environment: Record<string, string | undefined>): ScorerSettings {
-  const set = Object.fromEntries(Object.entries(unseal(environment)).filter(([, value]) => value !== ''));
-  const parsed = schema.safeParse(set);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw new JobError(
-      'user',
-      `The scorer's environment variable ${issue?.path.join('.') ?? ''} ${issue?.message ?? 'is wrong'}.`,
-    );
-  }
-  const { data } = parsed;
+export function readEnvironment(environment: Environment): ScorerSettings {
+  const data = readSettings(schema, unseal(environment), "scorer's environment variable");
   return {
     taskBlob: data.TASK_BLOB,
     jobContainerUrl: data.JOB_CONTAINER_URL,

@@ -84,7 +84,7 @@ function describeEnd({ exitCode, detailStatus }: ContainerState): Observation {
 function notProvisioned(events: GroupEvent[]): Observation {
   const telling = events.findLast(({ type, name }) => type === 'Warning' || /Failed|Capacity/.test(name ?? ''));
   const verdict = verdictOf(telling);
-  return { state: 'failed', blame: verdict.kind, reason: verdict.sentence };
+  return { state: 'failed', blame: verdict.blame, reason: verdict.sentence };
 }
 
 const verdictOf = (event: GroupEvent | undefined) => {

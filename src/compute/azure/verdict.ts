@@ -3,7 +3,7 @@ import { type AzureFault, readAzureFault, retryAfterOf } from './fault.js';
 
 /** What an Azure error means for a job. */
 export interface AzureVerdict {
-  kind: 'user' | 'platform';
+  blame: 'user' | 'platform';
   /** One sentence with its numbers that says what to change, or that the app waits. */
   sentence: string;
   /** True when another region may do what this one refuses now. */
@@ -13,9 +13,9 @@ export interface AzureVerdict {
 /** The verdict on a fault; undefined when the rule does not apply. */
 export type Rule = (fault: AzureFault) => AzureVerdict | undefined;
 
-export const wait = (sentence: string): AzureVerdict => ({ kind: 'platform', sentence, elsewhere: false });
-export const full = (sentence: string): AzureVerdict => ({ kind: 'platform', sentence, elsewhere: true });
-export const change = (sentence: string): AzureVerdict => ({ kind: 'user', sentence, elsewhere: false });
+export const wait = (sentence: string): AzureVerdict => ({ blame: 'platform', sentence, elsewhere: false });
+export const full = (sentence: string): AzureVerdict => ({ blame: 'platform', sentence, elsewhere: true });
+export const change = (sentence: string): AzureVerdict => ({ blame: 'user', sentence, elsewhere: false });
 
 /** What the errors of one Azure service mean, beyond what they mean everywhere in Azure. */
 export interface ServiceErrors {
@@ -109,6 +109,6 @@ export function classifyAzureFault(fault: AzureFault, service: ServiceErrors = {
 /** What an activity throws for an error of an Azure SDK; a JobError stays as it is. */
 export function azureJobError(error: unknown, service?: ServiceErrors): JobError {
   if (error instanceof JobError) return error;
-  const { kind, sentence } = classifyAzureFault(readAzureFault(error), service);
-  return new JobError(kind, sentence, { cause: error, retryAfterSeconds: retryAfterOf(error) });
+  const { blame, sentence } = classifyAzureFault(readAzureFault(error), service);
+  return new JobError(blame, sentence, { cause: error, retryAfterSeconds: retryAfterOf(error) });
 }

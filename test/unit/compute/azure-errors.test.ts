@@ -101,9 +101,9 @@ describe('what Azure answers', () => {
     [500, 'InternalServerError', 'no', 'platform', false, 'status 500'],
     [503, 'Unheard', 'no', 'platform', false, 'status 503'],
     [400, 'InvalidRequestContent', 'bad cpu', 'user', false, 'InvalidRequestContent, status 400'],
-  ])('%i %s: %s', (status, code, message, kind, elsewhere, part) => {
+  ])('%i %s: %s', (status, code, message, blame, elsewhere, part) => {
     const verdict = classify(answer(status, code, message));
-    expect(verdict).toMatchObject({ kind, elsewhere });
+    expect(verdict).toMatchObject({ blame, elsewhere });
     expect(verdict.sentence).toContain(part);
     expect(verdict.sentence).not.toContain('\n');
   });
@@ -112,7 +112,7 @@ describe('what Azure answers', () => {
     const wrapped = answer(409, 'ResourceOperationFailure', "terminal provisioning state 'Failed'", {
       details: [{ code: 'InaccessibleImage', message: 'The image is not accessible.' }],
     });
-    expect(classify(wrapped).kind).toBe('user');
+    expect(classify(wrapped).blame).toBe('user');
   });
 });
 
@@ -128,13 +128,13 @@ describe('failures without a code', () => {
     [`The long-running operation has failed. ${QUOTA('StandardCores', 10, 10, 1)}`, 'platform', true],
     ['The container group x is still transitioning, please retry later.', 'platform', false],
     ['The long-running operation has failed. Failed.', 'platform', false],
-  ])('%s', (message, kind, elsewhere) => {
-    expect(classify(new Error(message))).toMatchObject({ kind, elsewhere });
+  ])('%s', (message, blame, elsewhere) => {
+    expect(classify(new Error(message))).toMatchObject({ blame, elsewhere });
   });
 
   test('the event InsufficientCapacity has a dot behind its name', () => {
     const fault = { code: 'InsufficientCapacity.', status: undefined, message: NO_ROOM, name: '' };
-    expect(classifyAzureFault(fault, ACI_ERRORS)).toMatchObject({ kind: 'platform', elsewhere: true });
+    expect(classifyAzureFault(fault, ACI_ERRORS)).toMatchObject({ blame: 'platform', elsewhere: true });
   });
 });
 
@@ -151,7 +151,7 @@ describe('no answer, or none of Azure', () => {
     ['REQUEST_SEND_ERROR', 'could not be sent'],
   ])('%s is waited out', (code, part) => {
     const verdict = classify(Object.assign(new Error('socket'), { name: 'RestError', code }));
-    expect(verdict.kind).toBe('platform');
+    expect(verdict.blame).toBe('platform');
     expect(verdict.sentence.replace('there is ', '')).toContain(part);
   });
 
@@ -162,7 +162,7 @@ describe('no answer, or none of Azure', () => {
   });
 
   test('an aborted request is waited out', () => {
-    expect(classify(Object.assign(new Error('aborted'), { name: 'AbortError' })).kind).toBe('platform');
+    expect(classify(Object.assign(new Error('aborted'), { name: 'AbortError' })).blame).toBe('platform');
   });
 
   test('a body that is no JSON is waited out, whatever its status', () => {
@@ -171,23 +171,23 @@ describe('no answer, or none of Azure', () => {
       code: 'PARSE_ERROR',
       statusCode: 502,
     });
-    expect(classify(proxy)).toMatchObject({ kind: 'platform' });
+    expect(classify(proxy)).toMatchObject({ blame: 'platform' });
     expect(classify(proxy).sentence).toContain('502');
     const html = Object.assign(new Error('<html>blocked</html>'), { name: 'RestError', statusCode: 400 });
-    expect(classify(html).kind).toBe('platform');
+    expect(classify(html).blame).toBe('platform');
   });
 
   test.each(['CredentialUnavailableError', 'AggregateAuthenticationError', 'AuthenticationRequiredError'])(
     '%s: the user must give the app a login',
     (name) => {
       const verdict = classify(Object.assign(new Error('no token'), { name }));
-      expect(verdict.kind).toBe('user');
+      expect(verdict.blame).toBe('user');
       expect(verdict.sentence).toContain('az login');
     },
   );
 
   test.each([undefined, null, '', 'boom', 42, {}])('%j is waited out, since nobody knows it', (thrown) => {
-    expect(classify(thrown).kind).toBe('platform');
+    expect(classify(thrown).blame).toBe('platform');
   });
 });
 

@@ -1,4 +1,4 @@
-import { runScorer } from './run/run.js';
+import { runScorer } from './run/run-attempt.js';
 
 /** The program inside a container. `run.ts` says what it does; this only joins it to the process. */
 const stop = new AbortController();

@@ -1,7 +1,8 @@
 import type { Device } from '../../job/device.js';
 import type { Blame } from '../../job/failure.js';
 import type { ModelCard } from '../../model-card/schema.js';
-import type { Picture, Size } from '../pictures/picture.js';
+import type { FrameOutput } from '../outputs/read-output.js';
+import type { Picture, Size } from '../pictures/codec.js';
 
 /** Main thread to inference thread. Requests are answered one by one, in order. */
 export type EngineRequest = LoadRequest | ScoreRequest | { kind: 'close' };
@@ -48,13 +49,3 @@ export interface ScoredFrames {
 }
 
 export type FrameOutcome = { ok: true; output: FrameOutput } | { ok: false; kind: Blame; message: string };
-
-export type FrameOutput =
-  /** As large as the model made it, without padding. */
-  | { kind: 'picture'; picture: Picture }
-  /** One byte a pixel, of the frame's size before scaling. */
-  | { kind: 'mask'; picture: Picture }
-  /** Properties of the item's JSON line. */
-  | { kind: 'record'; record: Record<string, unknown> }
-  /** A `.npy` file. */
-  | { kind: 'array'; bytes: Uint8Array<ArrayBuffer> };

@@ -22,8 +22,8 @@ export class Engine {
     return this.#waiting.length;
   }
 
-  constructor(entry: URL = new URL('./engine-worker.js', import.meta.url)) {
-    this.#worker = new Worker(entry, { workerData: this.#closing });
+  constructor() {
+    this.#worker = new Worker(new URL('./engine-worker.js', import.meta.url), { workerData: this.#closing });
     this.#worker.on('message', (reply: EngineReply) => this.#settle(reply));
     this.#worker.on('error', (cause) =>
       this.#end(new JobError('platform', `The inference thread died: ${cause.message}`, { cause })),

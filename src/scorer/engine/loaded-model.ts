@@ -3,10 +3,10 @@ import { completeCard } from '../../model-card/complete-card.js';
 import type { ModelCard } from '../../model-card/schema.js';
 import type { ModelSignature } from '../../model-card/signature.js';
 import { loadOnDevice } from './devices.js';
-import type { FrameOutput, FrameRequest, LoadRequest, ScoredFrames } from './engine-protocol.js';
+import type { FrameRequest, LoadRequest, ScoredFrames } from './engine-protocol.js';
 import { constantTensor, createFeeder } from '../tensors/feeder.js';
 import { planInput } from '../pictures/geometry.js';
-import { type Entry, outputNames, type Outputs, readOutput } from '../outputs/read-output.js';
+import { type Entry, type FrameOutput, outputNames, type Outputs, readOutput } from '../outputs/read-output.js';
 import { scoreFrames, type View } from './score-frames.js';
 import {
   compareNetworks,
@@ -16,7 +16,7 @@ import {
   pictureToCompare,
 } from './optimized-network.js';
 import { loadSession, runSession, signatureOf } from './session.js';
-import type { Picture } from '../pictures/picture.js';
+import type { Picture } from '../pictures/codec.js';
 
 /** What error sentences call the model. */
 const SUBJECT = 'The model';

@@ -3,7 +3,7 @@ import { JobError, messageOf } from '../../job/failure.js';
 import type { ImageOutput, ModelCard } from '../../model-card/schema.js';
 import { outputNames, type Outputs } from '../outputs/read-output.js';
 import { cutTile } from '../pictures/tiles.js';
-import type { Picture } from '../pictures/picture.js';
+import type { Picture } from '../pictures/codec.js';
 import { numbersOf } from '../tensors/tensor.js';
 import { loadSession, type Place, runSession, shorten } from './session.js';
 

@@ -1,9 +1,10 @@
 import { JobError, messageOf } from '../../job/failure.js';
 import type { ModelCard } from '../../model-card/schema.js';
-import type { FrameOutcome, FrameOutput, FrameRequest } from './engine-protocol.js';
+import type { FrameOutcome, FrameRequest } from './engine-protocol.js';
+import type { FrameOutput } from '../outputs/read-output.js';
 import { planInput, sameSize } from '../pictures/geometry.js';
 import { resizeMask } from '../outputs/mask.js';
-import type { Picture, Size } from '../pictures/picture.js';
+import type { Picture, Size } from '../pictures/codec.js';
 import { Canvas, cutTile, planTiles, type Tile } from '../pictures/tiles.js';
 
 /** What the model looks at: a frame, or a tile of one. */

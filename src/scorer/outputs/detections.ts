@@ -3,7 +3,7 @@ import { DEFAULTS, type DetectionsOutput } from '../../model-card/schema.js';
 import type { BoxTable } from './box-table.js';
 import { type FoundClass, named } from './classes.js';
 import type { InputPlan } from '../pictures/geometry.js';
-import type { Size } from '../pictures/picture.js';
+import type { Size } from '../pictures/codec.js';
 
 /** Left, top, right, bottom. */
 type Box = [number, number, number, number];

@@ -1,7 +1,7 @@
 import { JobError } from '../../job/failure.js';
 import type { MaskOutput } from '../../model-card/schema.js';
 import { cropOf, type InputPlan } from '../pictures/geometry.js';
-import type { Picture, Size } from '../pictures/picture.js';
+import type { Picture, Size } from '../pictures/codec.js';
 import { type OutputTensor, valuesOf } from '../tensors/tensor.js';
 import { refuseNotFinite } from '../tensors/unpack.js';
 

@@ -1,16 +1,26 @@
+import { NPY_TYPES } from '../../model-card/signature.js';
 import type ort from 'onnxruntime-node';
 import { JobError } from '../../job/failure.js';
 import type { ImageOutput, ModelCard } from '../../model-card/schema.js';
 import { readBoxTable } from './box-table.js';
 import { classify } from './classes.js';
 import { detect } from './detections.js';
-import type { FrameOutput } from '../engine/engine-protocol.js';
 import { cropOf, type InputPlan } from '../pictures/geometry.js';
 import { readMask, resizeMask } from './mask.js';
-import { toNpy } from './npy.js';
-import type { Picture, Size } from '../pictures/picture.js';
+import type { Picture, Size } from '../pictures/codec.js';
 import { entryOf, outputSize, type OutputTensor, valuesOf } from '../tensors/tensor.js';
 import { addColours, refuseNotFinite, unpackPicture } from '../tensors/unpack.js';
+
+/** What an item's result is made of. */
+export type FrameOutput =
+  /** As large as the model made it, without padding. */
+  | { kind: 'picture'; picture: Picture }
+  /** One byte a pixel, of the frame's size before scaling. */
+  | { kind: 'mask'; picture: Picture }
+  /** Properties of the item's JSON line. */
+  | { kind: 'record'; record: Record<string, unknown> }
+  /** A `.npy` file. */
+  | { kind: 'array'; bytes: Uint8Array<ArrayBuffer> };
 
 export type Outputs = Record<string, ort.Tensor>;
 
@@ -74,4 +84,32 @@ function pick(outputs: Outputs, name: string, { index, count }: Entry): OutputTe
   const tensor = outputs[name];
   if (tensor !== undefined) return entryOf(tensor, index, count);
   throw new JobError('item', `the model gave no tensor called "${name}"`);
+}
+
+/** Version 1.0. */
+const MAGIC = Buffer.from([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0]);
+const ALIGNMENT = 64;
+
+/**
+ * A tensor as a `.npy` file, for `numpy.load`.
+ * @throws JobError `item`: NumPy has no such type, or some values are NaN or infinite.
+ */
+export function toNpy(tensor: OutputTensor): Uint8Array<ArrayBuffer> {
+  const { type, dims, data } = tensor;
+  const descr = NPY_TYPES[type];
+  if (descr === undefined || !ArrayBuffer.isView(data)) {
+    throw new JobError('item', `the model gave ${type} values, which a .npy file does not hold`);
+  }
+  if (type.startsWith('float')) refuseNotFinite(data instanceof Float64Array ? data : valuesOf(tensor));
+  const shape = dims.length === 1 ? `${dims[0]},` : dims.join(', ');
+  const header = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape}), }`;
+  // The file up to the values, its line break included, fills whole units of 64 bytes.
+  const before = Math.ceil((MAGIC.length + 2 + header.length + 1) / ALIGNMENT) * ALIGNMENT;
+  const bytes = new Uint8Array(before + data.byteLength);
+  const text = `${header.padEnd(before - MAGIC.length - 3)}\n`;
+  bytes.set(MAGIC);
+  new DataView(bytes.buffer).setUint16(MAGIC.length, text.length, true);
+  bytes.set(Buffer.from(text, 'latin1'), MAGIC.length + 2);
+  bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), before);
+  return bytes;
 }

@@ -1,7 +1,7 @@
 import { LARGEST_OVERHANG } from '../../model-card/complete-size.js';
 import type { ImageOutput, SizeRule } from '../../model-card/schema.js';
 import { JobError } from '../../job/failure.js';
-import type { Size } from './picture.js';
+import type { Size } from './codec.js';
 
 /**
  * A frame is first resized to `scaled`, then padded right and below to `padded`, the size the model sees. Where the card

@@ -1,8 +1,6 @@
 import { Jimp, JimpMime, ResizeStrategy } from 'jimp';
-import type { Codec } from './codec.js';
-import { kindOf, PIXEL_LIMIT, unreadable } from './codec.js';
-import type { Picture, Size } from './picture.js';
-import { pngSize } from './png-header.js';
+import type { Codec, Picture, Size } from './codec.js';
+import { kindOf, PIXEL_LIMIT, pngSize, unreadable } from './picture-file.js';
 
 const PNG_LEVEL = 1;
 const JPEG_QUALITY = 95;

@@ -1,9 +1,7 @@
 import { deflateRawSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
-import type { Codec } from './codec.js';
-import { kindOf, PIXEL_LIMIT, unreadable } from './codec.js';
-import type { Picture } from './picture.js';
-import { isPlainPng } from './png-header.js';
+import type { Codec, Picture } from './codec.js';
+import { isPlainPng, kindOf, PIXEL_LIMIT, unreadable } from './picture-file.js';
 
 const JPEG_QUALITY = 95;
 /** Packing costs five times the CPU time of storing and, on noisy pictures, makes the file larger. */

@@ -1,5 +1,5 @@
 import type { SizeRule } from '../../model-card/schema.js';
-import type { Picture, Size } from './picture.js';
+import type { Picture, Size } from './codec.js';
 
 /** Where a tile counts along one side, in pixels of the frame: from the middle of one overlap to that of the next. */
 interface Span {

@@ -1,6 +1,7 @@
 import { JobError } from '../../job/failure.js';
 import type { EnginePool } from '../engine/engine-pool.js';
-import type { FrameOutput, FrameRequest, ScoredFrames } from '../engine/engine-protocol.js';
+import type { FrameRequest, ScoredFrames } from '../engine/engine-protocol.js';
+import type { FrameOutput } from '../outputs/read-output.js';
 
 interface Waiting {
   request: FrameRequest;

@@ -1,27 +1,26 @@
 import { JobError, messageOf } from '../../job/failure.js';
 import type { ModelCard } from '../../model-card/schema.js';
 import type { ScoreTask, TaskItem } from '../../container-contract/task.js';
-import { type Codec, loadCodec } from '../pictures/codec.js';
-import type { EnginePool } from '../engine/engine-pool.js';
+import type { Codec, Picture } from '../pictures/codec.js';
+import { loadCodec } from '../pictures/load-codec.js';
+import { countGpus, type EnginePool } from '../engine/engine-pool.js';
 import type { ScorerSettings } from '../../container-contract/environment.js';
-import { countGpus } from '../engine/gpus.js';
 import { planInput, sameSize } from '../pictures/geometry.js';
-import type { Log } from './log.js';
-import type { Picture } from '../pictures/picture.js';
-import { scoreItems } from './pipeline.js';
-import type { ScorerStorage } from './storage.js';
+import { scoreItems } from './score-items.js';
+import type { TaskBlobs } from './task-blobs.js';
 import type { Tally } from './tally.js';
 
 interface Parts {
   settings: ScorerSettings;
-  storage: ScorerStorage;
+  blobs: TaskBlobs;
   engine: EnginePool;
   task: ScoreTask;
   tally: Tally;
-  log: Log;
-  /** No new item is begun once it is aborted. */
+  /** Adds a sentence to the log. */
+  log: (sentence: string) => void;
+  /** No new item starts once it is aborted. */
   signal: AbortSignal;
-  /** Ends the transfers under way. */
+  /** Ends the transfers that are still under way. */
   abandon: AbortSignal;
 }
 
@@ -30,11 +29,10 @@ interface Parts {
  * @throws JobError `user`: the model, its card or the style picture cannot be used; `platform`: storage failed.
  */
 export async function scoreTask(parts: Parts): Promise<void> {
-  const { settings, storage, engine, task, tally, log, signal, abandon } = parts;
-  const warn = (sentence: string) => log.add(sentence);
-  const modelFile = settle(storage.readModel(signal));
-  const styleFile = settle(storage.readStyle(signal));
-  const codecLoad = settle(loadCodec(settings.codec, warn));
+  const { settings, blobs, engine, task, tally, log, signal, abandon } = parts;
+  const modelFile = settle(blobs.readModel(signal));
+  const styleFile = settle(blobs.readStyle(signal));
+  const codecLoad = settle(loadCodec(settings.codec, log));
   const remaining = await skipExisting(parts);
   if (remaining.length === 0 || signal.aborted) return;
   const [model, codec] = [await open(modelFile), await open(codecLoad)];
@@ -47,15 +45,15 @@ export async function scoreTask(parts: Parts): Promise<void> {
   const device = task.device === undefined || task.device === 'auto' ? settings.device : task.device;
   tally.device = await tally.timed('modelLoad', () => engine.load({ model, card, style, threads, device }, crew));
   tally.timings.startup = performance.now();
-  log.add(
+  log(
     `model loaded on ${tally.device}, pictures by ${codec.name}, ready after ${(tally.timings.startup / 1000).toFixed(2)} s`,
   );
   tally.enter('scoring');
-  await scoreItems(remaining, { storage, codec, engine, card, tally, warn }, signal, abandon);
+  await scoreItems(remaining, { blobs, codec, engine, card, tally, log }, signal, abandon);
 }
 
-async function skipExisting({ storage, task, tally, signal }: Parts): Promise<TaskItem[]> {
-  const existing = await storage.existingOutputs(
+async function skipExisting({ blobs, task, tally, signal }: Parts): Promise<TaskItem[]> {
+  const existing = await blobs.existingOutputs(
     task.items.map((item) => item.output),
     signal,
   );

@@ -3,10 +3,9 @@ import { constantShape, type ConstantType, isConstantType } from '../../model-ca
 import type { ImageInput } from '../../model-card/schema.js';
 import type { TensorSignature } from '../../model-card/signature.js';
 import { planInput, sameSize } from '../pictures/geometry.js';
-import { toHalf } from './half.js';
+import { allocate, allocateTensor, createTensor, dimensionsOf, type TensorData, toHalf } from './tensor.js';
 import { packPicture } from './pack.js';
-import type { Picture, Size } from '../pictures/picture.js';
-import { allocate, allocateTensor, createTensor, dimensionsOf, type TensorData } from './tensor.js';
+import type { Picture, Size } from '../pictures/codec.js';
 
 /**
  * Turns pictures of one size into an input tensor; calls for as many pictures of one size share one tensor.

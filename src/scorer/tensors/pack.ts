@@ -1,7 +1,6 @@
 import type { ImageTensor } from '../../model-card/schema.js';
-import { toHalf } from './half.js';
-import type { Picture, Size } from '../pictures/picture.js';
-import { allocate, channelsOf, type TensorData } from './tensor.js';
+import { allocate, channelsOf, type TensorData, toHalf } from './tensor.js';
+import type { Picture, Size } from '../pictures/codec.js';
 
 /** Bytes to tensor values: for each of the three colours, or for brightness. */
 type ByteValues = [TensorData, TensorData, TensorData];

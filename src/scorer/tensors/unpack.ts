@@ -1,7 +1,7 @@
 import { JobError } from '../../job/failure.js';
 import type { ImageTensor } from '../../model-card/schema.js';
 import { brightnessOf, ofChannel } from './pack.js';
-import type { Picture, Size } from '../pictures/picture.js';
+import type { Picture, Size } from '../pictures/codec.js';
 import { channelsOf, type TensorValues } from './tensor.js';
 
 /** `byte = value * factor + offset`. */

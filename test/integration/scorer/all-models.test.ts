@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import ort from 'onnxruntime-node';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { fromHalves, toHalf } from '../../../src/scorer/tensors/half.js';
+import { fromHalves, toHalf } from '../../../src/scorer/tensors/tensor.js';
 import { hasSharedData, sharedData } from '../../support/shared-data.js';
 import { BGR, bytes, photo, pixels, planes, RGB, run, score } from '../../support/scorer/model-checks.js';
 import { psnr } from '../../support/scorer/pictures.js';

@@ -1,9 +1,9 @@
 import { Jimp } from 'jimp';
 import sharp, { type Sharp } from 'sharp';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { type Codec, contentTypeOf, formatOf, loadCodec, PIXEL_LIMIT } from '../../../src/scorer/pictures/codec.js';
-import { isPlainPng, pngSize } from '../../../src/scorer/pictures/png-header.js';
-import type { Picture } from '../../../src/scorer/pictures/picture.js';
+import { type Codec, contentTypeOf, formatOf, type Picture } from '../../../src/scorer/pictures/codec.js';
+import { loadCodec } from '../../../src/scorer/pictures/load-codec.js';
+import { isPlainPng, PIXEL_LIMIT, pngSize } from '../../../src/scorer/pictures/picture-file.js';
 import { paint, psnr } from '../../support/scorer/pictures.js';
 
 const picture = paint(45, 32);

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { EnginePool } from '../../../dist/scorer/engine/engine-pool.js';
 import { completeCard } from '../../../src/model-card/complete-card.js';
 import type { ModelCard } from '../../../src/model-card/schema.js';
-import { countGpus } from '../../../src/scorer/engine/gpus.js';
+import { countGpus } from '../../../src/scorer/engine/engine-pool.js';
 import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
 import { cardOf, ScorerJob, STARRY_NIGHT } from '../../support/scorer/harness.js';
 import { paint } from '../../support/scorer/pictures.js';

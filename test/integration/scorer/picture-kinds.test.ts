@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import sharp, { type Sharp } from 'sharp';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { pictureKind } from '../../../src/job/picture-kind.js';
-import { type Codec, loadCodec } from '../../../src/scorer/pictures/codec.js';
+import type { Codec } from '../../../src/scorer/pictures/codec.js';
+import { loadCodec } from '../../../src/scorer/pictures/load-codec.js';
 import { tools } from '../../support/clip.js';
 import { paint, psnr } from '../../support/scorer/pictures.js';
 

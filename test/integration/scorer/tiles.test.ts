@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { ModelCard, PartialSize } from '../../../src/model-card/schema.js';
-import type { Picture } from '../../../src/scorer/pictures/picture.js';
+import type { Picture } from '../../../src/scorer/pictures/codec.js';
 import { Canvas, planTiles } from '../../../src/scorer/pictures/tiles.js';
 import { cardOf, STARRY_NIGHT } from '../../support/scorer/harness.js';
 import { cardFor, scoreAll } from '../../support/scorer/one-model.js';

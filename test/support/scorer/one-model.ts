@@ -4,7 +4,7 @@ import type { FrameRequest, ScoredFrames } from '../../../src/scorer/engine/engi
 import { createModelLoader, type LoadedModel } from '../../../src/scorer/engine/loaded-model.js';
 import type { Optimizer } from '../../../src/scorer/engine/optimized-network.js';
 import { widenConvolutions } from '../../../src/scorer/onnx/wide-convolutions.js';
-import type { Picture } from '../../../src/scorer/pictures/picture.js';
+import type { Picture } from '../../../src/scorer/pictures/codec.js';
 
 /** The completed card of a tiny model: one input and one output of this shape. */
 export function cardFor(card: PartialCard, shape: (number | string)[], type = 'float32'): ModelCard {

@@ -1,4 +1,4 @@
-import type { Picture } from '../../../src/scorer/pictures/picture.js';
+import type { Picture } from '../../../src/scorer/pictures/codec.js';
 
 /** A smooth coloured picture, different for each seed. */
 export function paint(width: number, height: number, seed = 0): Picture {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fromHalves, toHalf } from '../../../src/scorer/tensors/half.js';
+import { fromHalves, toHalf } from '../../../src/scorer/tensors/tensor.js';
 
 describe('float16', () => {
   it.each([

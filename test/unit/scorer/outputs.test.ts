@@ -4,7 +4,7 @@ import type { ClassesOutput, DetectionsOutput } from '../../../src/model-card/sc
 import { readBoxTable } from '../../../src/scorer/outputs/box-table.js';
 import { classify } from '../../../src/scorer/outputs/classes.js';
 import { detect } from '../../../src/scorer/outputs/detections.js';
-import { toNpy } from '../../../src/scorer/outputs/npy.js';
+import { toNpy } from '../../../src/scorer/outputs/read-output.js';
 
 describe('classify', () => {
   const card: ClassesOutput = { kind: 'classes', name: 'y', top: 2, softmax: false, labels: ['a', 'b', 'c'] };

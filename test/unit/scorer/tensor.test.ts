@@ -1,7 +1,7 @@
 import ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import type { ImageTensor } from '../../../src/model-card/schema.js';
-import type { Picture } from '../../../src/scorer/pictures/picture.js';
+import type { Picture } from '../../../src/scorer/pictures/codec.js';
 import { constantTensor, createFeeder } from '../../../src/scorer/tensors/feeder.js';
 import { packPicture } from '../../../src/scorer/tensors/pack.js';
 import { allocateTensor, dimensionsOf, entryOf, outputSize } from '../../../src/scorer/tensors/tensor.js';

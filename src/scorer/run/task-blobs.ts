@@ -10,7 +10,7 @@ const OPTIONS: StoragePipelineOptions = { retryOptions: { maxTries: 4, retryDela
  * All blobs the scorer touches. Every method throws JobError `platform` when storage fails for good; messages name blobs,
  * never URLs. Writes are single requests, so a blob is there whole or not at all.
  */
-export class ScorerStorage {
+export class TaskBlobs {
   readonly #settings: ScorerSettings;
   readonly #job: ContainerClient;
   readonly #work: ContainerClient;

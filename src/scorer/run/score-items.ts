@@ -1,15 +1,14 @@
 import { JobError, messageOf } from '../../job/failure.js';
 import type { ModelCard } from '../../model-card/schema.js';
 import type { TaskItem } from '../../container-contract/task.js';
-import type { Codec } from '../pictures/codec.js';
-import { contentTypeOf, formatOf } from '../pictures/codec.js';
+import { type Codec, contentTypeOf, formatOf, type Picture, type Size } from '../pictures/codec.js';
 import type { EnginePool } from '../engine/engine-pool.js';
-import type { FrameOutput, FrameRequest } from '../engine/engine-protocol.js';
+import type { FrameRequest } from '../engine/engine-protocol.js';
+import type { FrameOutput } from '../outputs/read-output.js';
 import { enlarge, planInput, sameSize } from '../pictures/geometry.js';
 import { firstLanes, runLanes } from './lanes.js';
 import { MicroBatches } from './micro-batches.js';
-import type { Picture, Size } from '../pictures/picture.js';
-import type { ScorerStorage } from './storage.js';
+import type { TaskBlobs } from './task-blobs.js';
 import type { Tally } from './tally.js';
 
 /** Pixels in flight are kept below this many bytes, apart from the first three items. */
@@ -17,14 +16,14 @@ const MEMORY_BYTES = 384 * 1024 * 1024;
 /** An item in flight: its file, its pixels, the scored pixels and their file, three bytes a pixel each. */
 const BYTES_PER_PIXEL = 12;
 
-export interface PipelineParts {
-  storage: ScorerStorage;
+interface ScoringParts {
+  blobs: TaskBlobs;
   codec: Codec;
   engine: EnginePool;
   card: ModelCard;
   tally: Tally;
   /** Told about each failed item, and about a model that does not run as it should. */
-  warn: (sentence: string) => void;
+  log: (sentence: string) => void;
 }
 
 /**
@@ -35,7 +34,7 @@ export interface PipelineParts {
  */
 export async function scoreItems(
   items: TaskItem[],
-  parts: PipelineParts,
+  parts: ScoringParts,
   stop: AbortSignal,
   abandon: AbortSignal,
 ): Promise<void> {
@@ -43,7 +42,7 @@ export async function scoreItems(
   const { batch = 1 } = card;
   const batches = new MicroBatches(engine, batch, items.length, ({ prepare, infer, finish, optimized }) => {
     if (typeof optimized === 'string' && tally.optimized !== optimized)
-      parts.warn(`the model runs without the optimization of its network: ${optimized}`);
+      parts.log(`the model runs without the optimization of its network: ${optimized}`);
     if (typeof tally.optimized !== 'string') tally.optimized = optimized;
     tally.timings.prepare += prepare;
     tally.timings.infer += infer;
@@ -69,7 +68,7 @@ export async function scoreItems(
         }
         const reason = messageOf(error);
         tally.itemFailed(item, reason);
-        parts.warn(`item ${item.name} failed: ${reason}`);
+        parts.log(`item ${item.name} failed: ${reason}`);
       }
     },
     starved: () => {
@@ -84,23 +83,23 @@ export async function scoreItems(
 
 async function scoreItem(
   item: TaskItem,
-  parts: PipelineParts & { batches: MicroBatches },
+  parts: ScoringParts & { batches: MicroBatches },
   signal: AbortSignal,
 ): Promise<Size> {
-  const { storage, batches, tally } = parts;
+  const { blobs, batches, tally } = parts;
   const request = await prepareItem(item, parts, signal).catch((error: unknown) => {
     batches.without();
     throw error;
   });
   const output = await batches.score(request);
   const { bytes, contentType } = await toFile(output, item, request.original, parts);
-  await tally.timed('store', () => storage.storeOutput(item, bytes, contentType, signal));
+  await tally.timed('store', () => blobs.storeOutput(item, bytes, contentType, signal));
   return request.original;
 }
 
-async function prepareItem(item: TaskItem, parts: PipelineParts, signal: AbortSignal): Promise<FrameRequest> {
-  const { storage, codec, card, tally } = parts;
-  const file = await tally.timed('fetch', () => storage.readInput(item, signal));
+async function prepareItem(item: TaskItem, parts: ScoringParts, signal: AbortSignal): Promise<FrameRequest> {
+  const { blobs, codec, card, tally } = parts;
+  const file = await tally.timed('fetch', () => blobs.readInput(item, signal));
   const picture = await tally.timed('decode', () => codec.decode(file));
   const original = { width: picture.width, height: picture.height };
   const { scaled } = planInput(card.input.size, picture);
@@ -112,7 +111,7 @@ async function toFile(
   output: FrameOutput,
   item: TaskItem,
   frame: Size,
-  { codec, card, tally }: PipelineParts,
+  { codec, card, tally }: ScoringParts,
 ): Promise<{ bytes: Buffer; contentType: string }> {
   if (output.kind === 'record') {
     const line = `${JSON.stringify({ item: item.name, ...output.record })}\n`;

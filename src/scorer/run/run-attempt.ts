@@ -3,51 +3,41 @@ import type { AttemptResult } from '../../container-contract/result.js';
 import { parseTask, type ScoreTask } from '../../container-contract/task.js';
 import { EnginePool } from '../engine/engine-pool.js';
 import { readEnvironment, type ScorerSettings } from '../../container-contract/environment.js';
-import { Log } from './log.js';
 import { ProgressWriter } from './progress-writer.js';
 import { scoreTask } from './score-task.js';
-import type { ScorerStorage } from './storage.js';
+import type { TaskBlobs } from './task-blobs.js';
 import { Tally } from './tally.js';
 
-/** From SIGTERM on, items in flight may still be finished for this long; the result follows. */
+/** After SIGTERM, items in flight may finish for this long; then the result is recorded. */
 const GRACE_MS = 2500;
-/** An inference that runs when everything is recorded is waited for so long; when the platform wants the place back, not. */
+/** Once everything is recorded, how long to wait for an inference that still runs; less when the platform wants the place back. */
 const CLOSE_MS = 20_000;
 const CLOSE_AFTER_STOP_MS = 1000;
 
 export interface Ended {
-  /** 0 when the result was recorded, whatever it says, else 1 with one line on `output.error`. */
+  /** 0 when the result was recorded, whatever it says; else 1, with one line on standard error. */
   exitCode: 0 | 1;
-  /** False when an inference runs still, which nothing can interrupt. */
+  /** False when an inference still runs, which nothing can interrupt. */
   idle: boolean;
-}
-
-export interface ScorerOutput {
-  log(line: string): void;
-  error(line: string): void;
 }
 
 /**
  * Runs one attempt: reads its task, scores the items that have no output yet, records what happened.
  * @param signal aborted when the platform wants the place back: the run then ends within five seconds.
  */
-export async function runScorer(
-  environment: Record<string, string | undefined>,
-  signal: AbortSignal,
-  output: ScorerOutput = console,
-): Promise<Ended> {
+export async function runScorer(environment: Record<string, string | undefined>, signal: AbortSignal): Promise<Ended> {
   let engine: EnginePool | undefined;
   let exitCode: Ended['exitCode'] = 0;
   try {
     const settings = readEnvironment(environment);
     // Loads the inference runtime while this thread loads what it needs itself.
     engine = new EnginePool();
-    const { ScorerStorage } = await import('./storage.js');
-    const storage = new ScorerStorage(settings);
-    const task = parseTask(await storage.readTask(signal));
-    await runAttempt({ settings, storage, engine, task, signal, log: new Log((line) => output.log(line)) });
+    const { TaskBlobs } = await import('./task-blobs.js');
+    const blobs = new TaskBlobs(settings);
+    const task = parseTask(await blobs.readTask(signal));
+    await runAttempt({ settings, blobs, engine, task, signal });
   } catch (error) {
-    output.error(messageOf(error));
+    console.error(messageOf(error));
     exitCode = 1;
   }
   const closing = signal.aborted ? CLOSE_AFTER_STOP_MS : CLOSE_MS;
@@ -57,39 +47,45 @@ export async function runScorer(
 
 interface Attempt {
   settings: ScorerSettings;
-  storage: ScorerStorage;
+  blobs: TaskBlobs;
   engine: EnginePool;
   task: ScoreTask;
   signal: AbortSignal;
-  log: Log;
 }
 
 /** @throws JobError `platform`: the result could not be recorded. */
 async function runAttempt(attempt: Attempt): Promise<void> {
-  const { storage, task, signal, log } = attempt;
+  const { blobs, task, signal } = attempt;
+  // The scorer's own account of the run: printed line by line and kept for the log blob. It never holds a URL or a secret.
+  const lines: string[] = [];
+  const log = (sentence: string) => {
+    const line = `${new Date().toISOString().slice(11, 23)} ${sentence}`;
+    lines.push(line);
+    console.log(line);
+  };
   const tally = new Tally(task, new Date(performance.timeOrigin).toISOString());
   const progress = new ProgressWriter(
     () => tally.progress(),
-    (text, metadata) => storage.writeRecord(task.progressBlob, text, 'application/json', metadata),
-    (sentence) => log.add(sentence),
+    (text, metadata) => blobs.writeRecord(task.progressBlob, text, 'application/json', metadata),
+    log,
   );
-  log.add(`batch ${task.batch}, attempt ${task.attempt}: ${task.items.length} items`);
+  log(`batch ${task.batch}, attempt ${task.attempt}: ${task.items.length} items`);
   progress.start();
-  const failure = await untilAbandoned(signal, (abandon) => scoreTask({ ...attempt, tally, abandon }));
+  const failure = await untilAbandoned(signal, (abandon) => scoreTask({ ...attempt, log, tally, abandon }));
   const outcome = signal.aborted ? 'interrupted' : failure ? 'failed' : 'completed';
   tally.enter('ended');
   tally.timings.wall = performance.now();
   const { done, skipped, failed } = tally;
-  log.add(
+  log(
     `${outcome}: ${done.length} scored, ${skipped.length} skipped, ${failed.length} failed${failure ? `; ${failure.message}` : ''}`,
   );
   const result = tally.result(outcome, outcome === 'failed' ? failure : undefined);
   await Promise.all([
     progress.end(),
-    storage
-      .writeRecord(task.logBlob, log.text, 'text/plain; charset=utf-8')
-      .catch((error: unknown) => log.add(messageOf(error))),
-    storage.writeRecord(task.resultBlob, JSON.stringify(result), 'application/json'),
+    blobs
+      .writeRecord(task.logBlob, lines.map((line) => `${line}\n`).join(''), 'text/plain; charset=utf-8')
+      .catch((error: unknown) => log(messageOf(error))),
+    blobs.writeRecord(task.resultBlob, JSON.stringify(result), 'application/json'),
   ]);
 }
 

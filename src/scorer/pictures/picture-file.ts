@@ -1,4 +1,9 @@
-import type { Size } from './picture.js';
+import { JobError, messageOf } from '../../job/failure.js';
+import { PICTURE_KINDS, type PictureKind, pictureKind } from '../../job/picture-kind.js';
+import type { Size } from './codec.js';
+
+/** Larger pictures are refused before their pixels are allocated. */
+export const PIXEL_LIMIT = 100_000_000;
 
 const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 const HEADER_BYTES = 29;
@@ -27,4 +32,17 @@ export function isPlainPng(bytes: Uint8Array): boolean {
     if (!HARMLESS.has(type)) return false;
   }
   return false;
+}
+
+/** @throws RangeError when the bytes are no picture of a known kind. */
+export function kindOf(bytes: Uint8Array): PictureKind {
+  const kind = pictureKind(bytes);
+  if (kind === undefined) throw new RangeError(`it is no ${PICTURE_KINDS}`);
+  return kind;
+}
+
+/** The item failure for bytes that a codec could not read. */
+export function unreadable(bytes: Uint8Array, cause: unknown): JobError {
+  if (bytes.byteLength === 0) return new JobError('item', 'the picture file is empty', { cause });
+  return new JobError('item', `the picture cannot be read: ${messageOf(cause).slice(0, 200)}`, { cause });
 }

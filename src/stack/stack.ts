@@ -98,9 +98,11 @@ async function startPair(
 ): Promise<Pair> {
   const chosen = await chooseAzurite(azuritePort);
   const storage = chosen.connectionString;
+  const program = 'the local Functions host';
+  const hostPort = await choosePort(USUAL_PORT, { port, option: '--port', program });
   const abort = new AbortController();
   const starting = [
-    startHost(folder, port, { ...settings, AzureWebJobsStorage: storage }, abort.signal),
+    startHost(folder, hostPort, { ...settings, AzureWebJobsStorage: storage }, abort.signal),
     chosen.start(folder, settings, abort.signal),
   ] as const;
   try {
@@ -116,14 +118,7 @@ async function startPair(
 /** How long the host waits for a storage that is starting on a busy machine. */
 const STORAGE_PATIENCE_SECONDS = 30;
 
-async function startHost(
-  folder: string,
-  askedPort: number | undefined,
-  env: NodeJS.ProcessEnv,
-  signal?: AbortSignal,
-): Promise<Part> {
-  const program = 'the local Functions host';
-  const port = await choosePort(USUAL_PORT, { port: askedPort, option: '--port', program });
+function startHost(folder: string, port: number, env: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<Part> {
   return startPart({
     title: 'The local Functions host',
     script: DEVHOST,

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { watch } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { JobError, messageOf } from '../../job/failure.js';
+import { JobError } from '../../job/failure.js';
 import { poll } from '../../poll.js';
 import { runChild } from '../../processes/child-process.js';
 import { findStack, type Stack, type StackOptions, startStack } from '../../stack/stack.js';
@@ -61,7 +61,7 @@ async function restartOnEdits(stack: Stack, env: NodeJS.ProcessEnv, signal: Abor
       await stack.restartHost(() => build('bundle.mjs', [], env));
       console.log(`${new Date().toLocaleTimeString()}: the app runs with your changes.`);
     } catch (error) {
-      if (!signal.aborted) console.error(messageOf(error));
+      if (!signal.aborted) console.error(error instanceof JobError ? error.message : error);
     }
   }
 }

@@ -16,11 +16,11 @@ export interface AzureEmulator extends Part {
 
 /** Starts the stand-in for Azure Container Instances and Container Apps; its containers are scorer processes that end with it. */
 export async function startAzureEmulator(folder: string, env: NodeJS.ProcessEnv): Promise<AzureEmulator> {
-  const part = await startOnFreePort(async () =>
+  const part = await startOnFreePort(async (above) =>
     startPart({
       title: 'The Azure emulator',
       script: EMULATOR,
-      args: [String(await choosePort(USUAL_PORT)), process.execPath, ...ATTACHED_NODE, SCORER],
+      args: [String(await choosePort(USUAL_PORT + above)), process.execPath, ...ATTACHED_NODE, SCORER],
       env,
       logFile: path.join(folder, 'azure-emulator.log'),
       ready: /listening on (http:\/\/\S+)/,

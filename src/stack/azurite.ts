@@ -15,8 +15,8 @@ export interface Azurite extends Part {
 
 /** Starts Azurite on free ports with its data in `folder`. */
 export function startAzurite(folder: string, env: NodeJS.ProcessEnv): Promise<Azurite> {
-  return startOnFreePort(async () => {
-    const { connectionString, start } = await chooseAzurite(undefined);
+  return startOnFreePort(async (above) => {
+    const { connectionString, start } = await chooseAzurite(undefined, above);
     return { ...(await start(folder, env)), connectionString };
   });
 }
@@ -29,11 +29,12 @@ export interface ChosenAzurite {
 
 /**
  * Chooses the ports of an Azurite: for blobs the one that the user asked for, for queues and tables free ones.
+ * @param above how far above the usual ports it looks for free ones.
  * @throws JobError `user` when the port that was asked for is in use.
  */
-export async function chooseAzurite(asked: number | undefined): Promise<ChosenAzurite> {
+export async function chooseAzurite(asked: number | undefined, above: number): Promise<ChosenAzurite> {
   const program = 'Azurite (blob storage)';
-  const blob = await choosePort(USUAL_BLOB_PORT, { port: asked, option: '--azurite-port', program });
+  const blob = await choosePort(USUAL_BLOB_PORT + above, { port: asked, option: '--azurite-port', program });
   const queue = await choosePort(blob + 1);
   const table = await choosePort(Math.max(blob, queue) + 1);
   const at = (port: number) => `http://127.0.0.1:${port}/${ACCOUNT}`;

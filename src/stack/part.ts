@@ -95,11 +95,15 @@ export async function choosePort(usual: number, asked?: AskedPort): Promise<numb
 
 const TRIES = 5;
 
-/** Starts something that listens, and starts it again when another program takes its port before it can. */
-export async function startOnFreePort<T>(start: () => Promise<T>): Promise<T> {
+/**
+ * Starts something that listens, and starts it again when another program takes its port before it can.
+ * @param start takes how far above the usual port it looks for a free one: somewhere else each time, as stacks that start together
+ * would all take the next one.
+ */
+export async function startOnFreePort<T>(start: (above: number) => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {
-      return await start();
+      return await start(tries === 1 ? 0 : Math.floor(Math.random() * RANGE));
     } catch (error) {
       if (tries === TRIES || !/EADDRINUSE|in use/.test(messageOf(error)) || /asked for with/.test(messageOf(error)))
         throw error;

@@ -50,7 +50,9 @@ export async function startStack({ folder, port, azuritePort, emulateAzure, env 
     const azure = emulateAzure === true ? await startAzureEmulator(folder, env) : undefined;
     if (azure) parts.push(azure);
     const settings = { TEMP_FOLDER: temp, ...env, ...azure?.settings };
-    const { host, azurite, storage } = await startOnFreePort(() => startPair(folder, { port, azuritePort, settings }));
+    const { host, azurite, storage } = await startOnFreePort((above) =>
+      startPair(folder, { port, azuritePort, above, settings }),
+    );
     parts.unshift(host);
     parts.push(azurite);
     const url = host.ready[1] ?? '';
@@ -94,12 +96,17 @@ interface Pair {
 /** Starts storage and the host at the same time; the host waits for storage. When one of them cannot start, neither runs. */
 async function startPair(
   folder: string,
-  { port, azuritePort, settings }: { port?: number; azuritePort?: number; settings: NodeJS.ProcessEnv },
+  {
+    port,
+    azuritePort,
+    above,
+    settings,
+  }: { port?: number; azuritePort?: number; above: number; settings: NodeJS.ProcessEnv },
 ): Promise<Pair> {
-  const chosen = await chooseAzurite(azuritePort);
+  const chosen = await chooseAzurite(azuritePort, above);
   const storage = chosen.connectionString;
   const program = 'the local Functions host';
-  const hostPort = await choosePort(USUAL_PORT, { port, option: '--port', program });
+  const hostPort = await choosePort(USUAL_PORT + above, { port, option: '--port', program });
   const abort = new AbortController();
   const starting = [
     startHost(folder, hostPort, { ...settings, AzureWebJobsStorage: storage }, abort.signal),
@@ -163,12 +170,16 @@ function refuseFolder(folder: string, cause: unknown): never {
   );
 }
 
+/** A busy machine answers late; one on which no host listens refuses at once. */
+const STATUS_PATIENCE_MS = 30_000;
+
 /** The stack that runs on this folder's data, if one does. */
 export async function findStack(folder: string): Promise<{ url: string; pid: number } | undefined> {
   try {
     const state = JSON.parse(await readFile(path.join(folder, STATE_FILE), 'utf8')) as { url: string; pid: number };
     if (!isAlive(state.pid)) return undefined;
-    const answer = await fetch(new URL('/admin/host/status', state.url), { signal: AbortSignal.timeout(2000) });
+    const signal = AbortSignal.timeout(STATUS_PATIENCE_MS);
+    const answer = await fetch(new URL('/admin/host/status', state.url), { signal });
     return answer.ok ? state : undefined;
   } catch {
     // No file, no such process or no answer: in each case no stack runs.

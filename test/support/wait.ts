@@ -1,9 +1,9 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { poll } from '../../src/poll.js';
 
 /**
  * Asks until there is an answer.
- * @param seconds How long it is waited for at most.
- * @param everyMs Pause between two questions; longer where the question is work for what is asked.
+ * @param seconds Longest wait for it.
+ * @param everyMs Pause between two questions; longer where answering them is work for the app.
  * @throws Error that names what was waited for.
  */
 export async function until<T>(
@@ -12,11 +12,7 @@ export async function until<T>(
   seconds = 60,
   everyMs = 30,
 ): Promise<T> {
-  const deadline = Date.now() + seconds * 1000;
-  for (;;) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    if (Date.now() > deadline) throw new Error(`Waited ${seconds} seconds for ${what}.`);
-    await pause(everyMs);
-  }
+  const answer = await poll(async () => ask(), { pauseMs: everyMs, withinMs: seconds * 1000 });
+  if (answer === undefined) throw new Error(`Waited ${seconds} seconds for ${what}.`);
+  return answer;
 }

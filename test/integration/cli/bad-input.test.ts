@@ -17,7 +17,7 @@ beforeAll(() => {
 const file = (name: string) => path.join(stack.folder, name);
 const score = (args: string[]) => runCli(['score', ...args, '--data', stack.data], { cwd: stack.folder });
 
-/** One line, the exit code of a user's mistake, and nothing of the inside. */
+/** What every refusal has: one sentence, the exit code of a user's mistake, and nothing of the program's inside. */
 function expectSentence({ code, stdout, stderr }: CliResult, sentence: string | RegExp): void {
   const said = stderr
     .trim()
@@ -31,17 +31,17 @@ function expectSentence({ code, stdout, stderr }: CliResult, sentence: string | 
   expect(code).toBe(2);
 }
 
-describe('a file that the command line can judge by itself', () => {
-  test('missing', async () => {
+describe('before anything is started, score refuses', () => {
+  test('a video that does not exist', async () => {
     expectSentence(await score(['nowhere.mp4']), /^There is no video .*nowhere\.mp4; check the path\.$/);
   });
 
-  test('empty', async () => {
+  test('an empty video', async () => {
     writeFileSync(file('empty.mp4'), '');
     expectSentence(await score(['empty.mp4']), /^The video .*empty\.mp4 is empty; copy or download it again\.$/);
   });
 
-  test('a picture', async () => {
+  test('a picture in place of a video', async () => {
     writeFileSync(file('cat.jpg'), 'whatever');
     expectSentence(await score(['cat.jpg']), /cat\.jpg is a picture; put it into a folder and name the folder\.$/);
   });
@@ -58,7 +58,7 @@ describe('a file that the command line can judge by itself', () => {
     [['--out', '/proc/out'], /^The folder \/proc\/out cannot be written \(.+\); name another one with --out\.$/],
     [['--contact-sheet', 'sheet.png'], /^--contact-sheet is for a video; leave it out for a folder of images\.$/],
     [['--codec', 'vp9'], /^--codec is for a video; leave it out for a folder of images\.$/],
-  ])('a folder of images with %j', async (options, sentence) => {
+  ])('a folder of images with the options %j', async (options, sentence) => {
     mkdirSync(file('pictures'), { recursive: true });
     writeFileSync(file('pictures/a.png'), 'whatever');
     expectSentence(await score(['pictures', ...options]), sentence);
@@ -77,7 +77,7 @@ describe('a file that the command line can judge by itself', () => {
     expectSentence(await score([clip, '--model', 'none.onnx']), /There is no model .*none\.onnx; check the path\./);
   });
 
-  test('a card for a model that has one', async () => {
+  test('a card for a model of the app, which has its own', async () => {
     expectSentence(
       await score([clip, '--card', 'card.json']),
       /^--card goes with a model file; "starry-night" has its own card\.$/,
@@ -95,20 +95,20 @@ describe('a file that the command line can judge by itself', () => {
     expectSentence(await score([clip, '--out', '/proc/out.mp4']), /\/proc\/out\.mp4 cannot be written .*--out\./);
   });
 
-  test('an output that is the video itself', async () => {
+  test('an output or a contact sheet that would replace the video', async () => {
     expectSentence(await score([clip, '--out', clip]), /clip\.mp4 is read by the job; name another file with --out\./);
     symlinkSync(clip, file('link.mp4'));
     expectSentence(await score([clip, '--contact-sheet', 'link.mp4']), /is read by the job; .+ --contact-sheet\./);
   });
 
-  test('a contact sheet where the video goes', async () => {
+  test('a contact sheet that would replace the output', async () => {
     const both = ['--out', 'both.mp4', '--contact-sheet', 'both.mp4'];
     expectSentence(await score([clip, ...both]), /both\.mp4 is named twice; name another file with --contact-sheet\./);
   });
 });
 
-describe('a file that the job refuses', () => {
-  test('text named .mp4', async () => {
+describe.concurrent('score passes on the sentence with which a job refuses', () => {
+  test('a text file named .mp4', async () => {
     writeFileSync(file('text.mp4'), 'this is no video at all\n');
     expectSentence(await score(['text.mp4']), /text\.mp4/);
   });
@@ -120,7 +120,7 @@ describe('a file that the job refuses', () => {
     );
   });
 
-  test('a model that is no model', async () => {
+  test('a web page named .onnx', async () => {
     writeFileSync(file('web-page.onnx'), '<!doctype html><html><body>Not found</body></html>');
     expectSentence(await score([clip, '--model', 'web-page.onnx']), /web-page/);
   });
@@ -128,7 +128,7 @@ describe('a file that the job refuses', () => {
   test('a style picture for a model without a style input', async () => {
     writeFileSync(file('style.jpg'), 'whatever');
     expectSentence(
-      await score([clip, '--style', 'style.jpg']),
+      await score([clip, '--style', 'style.jpg', '--out', 'styled.mp4']),
       /"starry-night" has no style input; leave the property "style" out\./,
     );
   });
@@ -142,7 +142,7 @@ describe('a file that the job refuses', () => {
   });
 });
 
-describe.skipIf(!hasSharedData)('a real broken file', () => {
+describe.skipIf(!hasSharedData).concurrent('of the broken files in ../shared/data, a job refuses', () => {
   test.each(['random-bytes.mp4', 'text.mp4', 'audio-only.mp4', 'truncated-moov-missing.mp4'])('%s', async (name) => {
     expectSentence(await score([sharedData(`bad/${name}`)]), new RegExp(name.replace('.', '\\.')));
   });
@@ -158,7 +158,7 @@ describe.skipIf(!hasSharedData)('a real broken file', () => {
     expectSentence(await score([clip, '--model', sharedData('bad/empty.onnx')]), /empty\.onnx is empty/);
   });
 
-  test('a model that gives no pictures', async () => {
+  test('a model that gives no pictures, for a video', async () => {
     const model = sharedData('models/classify/SqueezeNet_fp16.onnx');
     const card = path.resolve('test/cards/SqueezeNet_fp16.json');
     expectSentence(
@@ -167,7 +167,7 @@ describe.skipIf(!hasSharedData)('a real broken file', () => {
     );
   });
 
-  test('no style picture for a model with a style input', async () => {
+  test('a model with a style input, without a style picture', async () => {
     expectSentence(
       await score([clip, '--model', sharedData('models/arbitrary/microast_dyn.onnx')]),
       /has a style input \("style"\); name a picture in the property "style"\./,
@@ -180,7 +180,7 @@ describe('the command line', () => {
     [['score', 'a.mp4', '--max-parallel', 'many'], /whole number from 1 to 100/],
     [['score', 'a.mp4', '--max-paralel', '2'], /unknown option '--max-paralel'/],
     [['score'], /missing required argument 'video'/],
-  ])('%j is refused with exit code 2', async (args, sentence) => {
+  ])('refuses %j with exit code 2', async (args, sentence) => {
     const { code, stderr, stdout } = await runCli(args);
     expect(stderr).toMatch(sentence);
     expect(stdout).toBe('');
@@ -188,7 +188,7 @@ describe('the command line', () => {
   });
 
   test.each([[[]], [['--model', 'models/starry-night.onnx']]])(
-    'names an app that does not answer and exits with 1: %j',
+    'names the app that does not answer, and exits with 1 (%j)',
     async (more) => {
       const { code, stderr } = await runCli(['score', clip, '--url', 'http://127.0.0.1:9', ...more]);
       expect(stderr.trim()).toBe('No answer from http://127.0.0.1:9; check the address and that the app runs.');
@@ -199,7 +199,7 @@ describe('the command line', () => {
   test.each([
     ['--azurite-port', 'Azurite (blob storage)'],
     ['--port', 'the local Functions host'],
-  ])('names the port of %s when it is taken', async (option, who) => {
+  ])('names the port asked for with %s when it is in use', async (option, who) => {
     const server = createServer().listen(0, '127.0.0.1');
     onTestFinished(() => void server.close());
     await new Promise((resolve) => server.once('listening', resolve));
@@ -215,7 +215,7 @@ describe('the command line', () => {
     [['start', '--data', '/proc/data']],
     [['score', 'clip.mp4', '--data', '/proc/data']],
     [['score', 'clip.mp4', '--data', 'clip.mp4']],
-  ])('%j is refused: the data folder cannot be made', async (args) => {
+  ])('refuses %j, because the data folder cannot be made', async (args) => {
     expectSentence(
       await runCli(args, { cwd: stack.folder }),
       /^The folder \S+ for the local stack's data cannot be written \(.+\); name another one with --data\.$/,

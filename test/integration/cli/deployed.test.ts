@@ -17,7 +17,7 @@ async function listen(handler: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** A way to the app that answers `refused` looks at a job with 503 or not at all, in turn, and tells the keys it was given. */
+/** A proxy in front of the app that answers the first `refused` looks at a job with 503 or not at all, in turn, and keeps the keys it is sent. */
 async function wayTo(app: string, refused: number): Promise<{ url: string; keys: Set<string>; looks: () => number }> {
   const keys = new Set<string>();
   let looks = 0;
@@ -68,7 +68,7 @@ test('score interrupted while files are uploaded starts no job', async () => {
   expect(asked).not.toContain('/api/jobs');
 });
 
-test('score says so when something else than the app answers', async () => {
+test('score says so when something other than the app answers', async () => {
   const clip = makeClip(path.join(stack.folder, 'clip.mp4'), { size: '64x48' });
   const url = await listen((_, outgoing) => outgoing.end('<!doctype html>'));
   expect(await runCli(['score', clip, '--url', url], { cwd: stack.folder })).toEqual({

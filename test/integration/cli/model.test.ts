@@ -6,12 +6,21 @@ import { completeCard } from '../../../src/model-card/complete-card.js';
 import { parseCard, type PartialCard } from '../../../src/model-card/schema.js';
 import { filesOfModel } from '../../../src/cli/commands/user-files.js';
 import { inspect } from '../../../src/cli/commands/model.js';
-import { createModelInspector } from '../../../src/scorer/engine/inspect.js';
+import { createModelInspector, type ModelInspector } from '../../../src/scorer/engine/inspect.js';
 import { runCli } from '../../support/cli.js';
 import { hasSharedData, sharedData } from '../../support/shared-data.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
-const inspectModel = createModelInspector({}, path.join(ROOT, 'dist/scorer/engine/inspect-main.js'));
+const inspectOnce = createModelInspector({}, path.join(ROOT, 'dist/scorer/engine/inspect-main.js'));
+const signatures = new Map<string, ReturnType<ModelInspector>>();
+
+/** Loads each model once: loading takes longer than all else here. */
+const inspectModel: ModelInspector = (file, name) => {
+  const signature = signatures.get(file) ?? inspectOnce(file, name);
+  signatures.set(file, signature);
+  return signature;
+};
+
 const folder = mkdtempSync(path.join(os.tmpdir(), 'model-test-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -26,14 +35,14 @@ describe('model inspect', () => {
     expect(await runCli(args)).toMatchObject({ code: 2, stderr: expect.stringContaining('exists already') });
   });
 
-  test.each(['nowhere.onnx', 'package.json'])('%s: one sentence', async (file) => {
+  test.each(['nowhere.onnx', 'package.json'])('refuses %s with one sentence', async (file) => {
     const { code, stdout, stderr } = await runCli(['model', 'inspect', path.join(ROOT, file)]);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toMatch(/^(There is no|The) model .*\.\n$/);
   });
 });
 
-/** What a person who knows the model answers: only what the draft asked for. */
+/** The answers of a person who knows the model to what its draft asks, and nothing else. */
 const ANSWERS: [model: string, card: string, answers: PartialCard][] = [
   [
     'arbitrary/microast_dyn',
@@ -79,7 +88,7 @@ const ANSWERS: [model: string, card: string, answers: PartialCard][] = [
   ['winml/mosaic', 'winml_mosaic', {}],
 ];
 
-describe.skipIf(!hasSharedData)('the draft of a real model (needs ../shared/data)', () => {
+describe.skipIf(!hasSharedData).concurrent('the draft of a real model (needs ../shared/data)', () => {
   test.each(ANSWERS)(
     '%s, completed with what it asked for, is the card that is known to be right',
     async (model, card, answers) => {

@@ -11,14 +11,14 @@ import { until } from '../../support/wait.js';
 import { findStack } from '../../../src/stack/stack.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'scoring-cli-'));
-const clip = makeClip(path.join(folder, 'clip.mp4'), { size: '320x180', seconds: 4 });
+const clip = makeClip(path.join(folder, 'clip.mp4'), { seconds: 2 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Marks all processes of a run through their environment. */
 const mark = (name: string) => ({ HOME: path.join(folder, 'home', name) });
 const left = (name: string) => processesWith(`HOME=${path.join(folder, 'home', name)}`);
 
-describe('npm start', () => {
+describe.concurrent('npm start', () => {
   test('brings up the stack, lets score use it, and stops everything on Ctrl-C', async () => {
     const data = path.join(folder, 'start');
     let interrupt: (signal: NodeJS.Signals) => void = () => undefined;
@@ -35,7 +35,7 @@ describe('npm start', () => {
     expect(summary).toMatchObject({
       output: path.join(folder, 'painted.mkv'),
       contactSheet: null,
-      frames: 48,
+      frames: 24,
       failedFrames: 0,
       warnings: [],
     });
@@ -75,8 +75,8 @@ describe('npm start', () => {
   });
 });
 
-describe('npm run score', () => {
-  /** Sends a signal to a job of its own stack while a scorer runs, and tells how it ended. */
+describe.concurrent('npm run score, with a stack of its own,', () => {
+  /** Sends a signal to a command while its scorer runs, and returns how the command ended. */
   async function strike(name: string, signal: NodeJS.Signals) {
     let kill: (signal: NodeJS.Signals) => void = () => undefined;
     const ended = runCli(['score', clip, '--data', path.join(folder, name), '--out', `${name}.mp4`], {
@@ -89,7 +89,7 @@ describe('npm run score', () => {
     return ended;
   }
 
-  test('interrupted half-way stops everything it started and leaves no file', async () => {
+  test('stops everything it started and leaves no file when it is interrupted', async () => {
     const { code, stderr } = await strike('interrupted', 'SIGINT');
     expect(stderr.trim().split('\n').at(-1)).toBe('The job was cancelled.');
     expect(code).toBe(130);
@@ -98,17 +98,17 @@ describe('npm run score', () => {
     expect(readdirSync(folder).filter((name) => name.startsWith('interrupted.'))).toEqual([]);
   });
 
-  test('killed outright takes everything it started with it', async () => {
+  test('takes everything it started with it when it is killed', async () => {
     await strike('killed', 'SIGKILL');
     await until('the end of its children', () => (left('killed').length === 0 ? true : undefined), 20);
   });
 
-  test.concurrent.each([
+  test.each([
     ['The Azure emulator', 'container-apps-emulated', 'azure-emulator/dist', 'SCORER_LAUNCH='],
     ['The local Functions host', 'local', 'devhost/dist', 'TASK_BLOB='],
   ])('gives the job up when %s ends, and leaves nothing running', async (title, compute, program, scorer) => {
     const data = path.join(folder, title);
-    const ended = runCli(['score', clip, '--data', data, '--out', 'lost.mp4', '--compute', compute], {
+    const ended = runCli(['score', clip, '--data', data, '--out', `lost-${compute}.mp4`, '--compute', compute], {
       cwd: folder,
       env: mark(title),
     });
@@ -125,7 +125,7 @@ describe('npm run score', () => {
     await until('the end of its containers', () => (left(title).length === 0 ? true : undefined), 20);
     const [kept = ''] = readdirSync(data);
     expect(readdirSync(path.join(data, kept)).filter((name) => !name.endsWith('.log'))).toEqual([]);
-    expect(readdirSync(folder).filter((name) => name.startsWith('lost'))).toEqual([]);
+    expect(readdirSync(folder).filter((name) => name.startsWith(`lost-${compute}`))).toEqual([]);
   });
 
   test('says in one sentence that the disk for temporary files is full', async ({ skip }) => {

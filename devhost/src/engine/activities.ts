@@ -60,7 +60,7 @@ export class Activities {
       const { data, triggerMetadata, arrivesAs } = activityInput(scheduled, instanceId);
       if (arrivesAs !== undefined) {
         this.#ports.warn(
-          `Activity '${name}' is given a bare boolean, which Azure passes as the text "${arrivesAs}": pass an object.`,
+          `Activity '${name}' gets a bare boolean, which Azure passes on as the text "${arrivesAs}": pass an object.`,
         );
       }
       return activityCompleted(taskId, await this.#ports.call(name, data, triggerMetadata));

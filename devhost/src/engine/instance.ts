@@ -201,7 +201,7 @@ export class Instance {
   }
 }
 
-/** setTimeout takes no more than this. */
+/** The longest delay that setTimeout takes, in milliseconds. */
 const MAX_DELAY = 2 ** 31 - 1;
 
 /** The armed timers of one instance, by task number. */

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { DEVICES } from '../job/device.js';
 import { JobError } from '../job/failure.js';
-import { modelCardSchema } from '../model-card/schema.js';
+import type { ModelCard } from '../model-card/schema.js';
 
 const name = z.string().min(1);
 
@@ -20,8 +20,8 @@ const taskSchema = z.object({
       output: name,
     }),
   ),
-  /** Complete: every default has been filled in from the model. */
-  card: modelCardSchema,
+  /** Complete: `prepareJob` has validated it and filled in every default from the model, so it is trusted here. */
+  card: z.custom<ModelCard>((card) => typeof card === 'object' && card !== null, 'is missing'),
   /** Left out: `auto`. */
   device: z.enum(DEVICES).optional(),
   /** Names of the blobs in the job container that the scorer writes. */

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, chmodSync, constants, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { z } from 'zod';
@@ -49,10 +49,13 @@ function isProgram(file: string): boolean {
   }
 }
 
+/** Makes the program in the npm package executable: the install script that would do so does not run (see .npmrc). */
 function fromNpm(name: 'ffmpeg' | 'ffprobe'): string {
   try {
     const found: unknown = createRequire(import.meta.url)(`@${name}-installer/${name}`);
-    return npmPackage.parse(found).path;
+    const program = npmPackage.parse(found).path;
+    if (!isProgram(program)) chmodSync(program, 0o755);
+    return program;
   } catch (cause) {
     // The package throws a plain string on a platform that it has no binary for.
     throw new JobError('user', `No ${name} was found; install FFmpeg or name the program in the settings.`, { cause });

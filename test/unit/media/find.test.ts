@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -19,6 +19,10 @@ describe('findFfmpeg', () => {
     expect(findFfmpeg({ ffmpegPath: mine }, searchPath).ffmpeg).toBe(mine);
     expect(findFfmpeg({}, searchPath)).toEqual({ ffmpeg, ffprobe: expect.stringContaining('node_modules') });
     expect(findFfmpeg({}, '').ffmpeg).toContain('node_modules');
+  });
+
+  it('makes the npm programs executable, which no install script does', () => {
+    for (const file of Object.values(findFfmpeg({}, ''))) expect(() => accessSync(file, constants.X_OK)).not.toThrow();
   });
 
   it('names a setting that leads nowhere', () => {

@@ -10,8 +10,6 @@ export default defineConfig({
   test: {
     reporters: ['default', './test/support/count-reporter.ts'],
     maxWorkers: 2,
-    // No file changes what another one sees, so that a worker loads the modules once for all of its files.
-    isolate: false,
     projects: [
       { extends: true, test: { name: 'unit', include: tests('unit') } },
       ...['integration', 'chaos'].map((name) => ({
@@ -19,6 +17,8 @@ export default defineConfig({
         test: {
           name,
           include: tests(name),
+          // Loading Azure's and ONNX Runtime's modules takes a second: a worker does it once for all of its files.
+          isolate: false,
           globalSetup: ['test/support/global-setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,

@@ -4,7 +4,7 @@ import type { ImageTensor } from '../../../src/model-card/schema.js';
 import type { Picture } from '../../../src/scorer/pictures/codec.js';
 import { constantTensor, createFeeder } from '../../../src/scorer/tensors/feeder.js';
 import { packPicture } from '../../../src/scorer/tensors/pack.js';
-import { allocateTensor, dimensionsOf, entryOf, outputSize } from '../../../src/scorer/tensors/tensor.js';
+import { allocateTensor, dimensionsOf, entryOf, numbersOf, outputSize } from '../../../src/scorer/tensors/tensor.js';
 import { unpackPicture } from '../../../src/scorer/tensors/unpack.js';
 
 const image = (given: Partial<ImageTensor>): ImageTensor => ({
@@ -110,15 +110,10 @@ describe('an output of the wrong shape', () => {
 });
 
 describe('a constant', () => {
-  it.each([
-    ['float32', Float32Array.of(1, 2, 2, 2)],
-    ['float16', Uint16Array.of(0x3c00, 0x4000, 0x4000, 0x4000)],
-    ['uint8', Uint8Array.of(1, 2, 2, 2)],
-    ['int32', Int32Array.of(1, 2, 2, 2)],
-    ['int64', BigInt64Array.of(1n, 2n, 2n, 2n)],
-  ])('of %s is repeated until the tensor is full', (type, data) => {
-    const shape = ['batch', 2, 2];
-    expect(constantTensor({ name: 'x', type, shape }, [1, 2])).toMatchObject({ type, dims: [1, 2, 2], data });
+  it.each(['float32', 'float16', 'uint8', 'int32', 'int64'])('of %s is repeated until the tensor is full', (type) => {
+    const constant = constantTensor({ name: 'x', type, shape: ['batch', 2, 2] }, [1, 2]);
+    expect(constant).toMatchObject({ type, dims: [1, 2, 2] });
+    expect(Array.from(numbersOf(constant))).toEqual([1, 2, 2, 2]);
   });
 });
 

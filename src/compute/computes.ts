@@ -1,5 +1,5 @@
+import type { ComputeKind } from '../job/device.js';
 import { JobError } from '../job/failure.js';
-import type { ComputeKind } from '../job/spec.js';
 import type { Environment } from '../settings.js';
 import type { LedgerStore } from './aci/create-budget.js';
 import { createAciCompute } from './aci/provider.js';

@@ -1,9 +1,13 @@
+/** Where containers can run; each has its folder in src/compute. */
+export const COMPUTE_KINDS = ['local', 'aci', 'container-apps'] as const;
+export type ComputeKind = (typeof COMPUTE_KINDS)[number];
+
 /** What a model runs on: an execution provider of ONNX Runtime, or the best one there is. */
 export const DEVICES = ['auto', 'cpu', 'cuda', 'webgpu'] as const;
 export type Device = (typeof DEVICES)[number];
 
 interface Compute {
-  kind: string;
+  kind: ComputeKind;
   gpu?: 'none' | 'prefer' | 'require';
   device?: Device;
 }

@@ -1,14 +1,10 @@
 import { z } from 'zod';
-import { deviceProblem, DEVICES, matchDevice } from './device.js';
+import { COMPUTE_KINDS, deviceProblem, DEVICES, matchDevice } from './device.js';
 import { JobError } from './failure.js';
 import { DEFAULT_CODEC, outputProblem, QUALITIES, VIDEO_CODECS } from './output.js';
 
 /** Largest job specification in bytes; it travels as an orchestrator input, which must stay small. */
 export const MAX_SPEC_BYTES = 4096;
-
-/** Where containers can run; each has its folder in src/compute. */
-export const COMPUTE_KINDS = ['local', 'aci', 'container-apps'] as const;
-export type ComputeKind = (typeof COMPUTE_KINDS)[number];
 
 /** `container/name` in the media account, limited to one container so that a job reaches nothing else. */
 function blobPath(container: string, name = 'NAME'): z.ZodType<string> {

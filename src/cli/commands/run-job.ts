@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Device } from '../../job/device.js';
+import { COMPUTE_KINDS, type Device } from '../../job/device.js';
 import { JobError } from '../../job/failure.js';
 import { poll } from '../../poll.js';
 import type { JobStatus } from '../../api/job-status.js';
@@ -9,7 +9,7 @@ import { createProgressView, type ProgressView } from './progress-view.js';
 import type { OwnSeconds } from './summary.js';
 import { filesOfModel, isModelFile, type ModelChoice } from './user-files.js';
 
-export const COMPUTES = ['local', 'aci', 'container-apps', `aci${EMULATED}`, `container-apps${EMULATED}`] as const;
+export const COMPUTES = [...COMPUTE_KINDS, `aci${EMULATED}`, `container-apps${EMULATED}`] as const;
 export const FRAME_FORMATS = ['png', 'jpg'] as const;
 
 const POLL_MS = { least: 250, most: 1000 };

@@ -1,7 +1,7 @@
 import type { Capabilities, ContainerInstanceManagementClient } from '@azure/arm-containerinstance';
 import { counted } from '../../job/counted.js';
 import { JobError } from '../../job/failure.js';
-import { fitParallel, MOST_PARALLEL, type Room } from '../azure/capacity.js';
+import { fitParallel, type Room } from '../azure/capacity.js';
 import { checkImageFor } from '../azure/image.js';
 import { checkRights, type Need, toAssign } from '../azure/rights.js';
 import type { Preflight, PreflightRequest } from '../provider.js';
@@ -23,6 +23,9 @@ export async function preflightAci(groups: Groups, request: PreflightRequest): P
   ]);
   return { maxParallel, warnings: warning === undefined ? warnings : [...warnings, warning] };
 }
+
+/** Containers that a region holds whose quotas Azure does not list: as many as a job may have. */
+const MOST_PARALLEL = 100;
 
 const GROUP = 'Microsoft.ContainerInstance/containerGroups';
 

@@ -1,9 +1,8 @@
 import { counted } from '../../job/counted.js';
 import type { Preflight } from '../provider.js';
 
-/** Containers at once when the job does not say, and the most that a job may have. */
+/** Containers at once when the job does not say. */
 const USUAL_PARALLEL = 10;
-export const MOST_PARALLEL = 100;
 
 /** How many containers a place holds. */
 export interface Room {
@@ -26,7 +25,7 @@ export function fitParallel(
   free: number | undefined,
   why: string,
 ): Pick<Preflight, 'maxParallel' | 'warnings'> {
-  const wanted = Math.min(asked ?? USUAL_PARALLEL, MOST_PARALLEL);
+  const wanted = asked ?? USUAL_PARALLEL;
   const maxParallel = Math.max(1, Math.min(wanted, free ?? wanted));
   if (free === 0)
     return {

@@ -74,21 +74,21 @@ export async function checkImage(
     if (status === 404)
       throw new JobError(
         'user',
-        `${registry} has no image ${repository} with ${reference}; push it or correct ${setting}.`,
+        `${registry} has no image ${repository} with the tag or digest ${reference}; push it or correct ${setting}.`,
       );
     if (status === 401 || status === 403) {
       if (pulledByIdentity) return undefined;
       throw new JobError(
         'user',
-        `${registry} does not give the image ${repository} to everybody, or has none; correct ${setting}, or keep it in an Azure container registry and name an identity that may pull it.`,
+        `${registry} has no image ${repository}, or asks for a login to pull it; correct ${setting}, or keep the image in an Azure container registry and name an identity that may pull it.`,
       );
     }
     return status < 300
       ? undefined
-      : `Whether there is an image ${image} is not known: ${registry} answered ${status}.`;
+      : `The app could not check whether there is an image ${image}: ${registry} answered with status ${status}.`;
   } catch (error) {
     if (error instanceof JobError) throw error;
-    return `Whether there is an image ${image} is not known: ${registry} was not reached (${messageOf(error)}).`;
+    return `The app could not check whether there is an image ${image}: it did not reach ${registry} (${messageOf(error)}).`;
   }
 }
 

@@ -127,12 +127,12 @@ describe('the image', () => {
   const registry = useRegistry();
 
   test('that the registry does not have is refused by the setting that names it', async () => {
-    await expect(aci({ ACI_IMAGE: registry.image('scorer:9') }).preflight({})).rejects.toThrow('correct ACI_IMAGE.');
+    await expect(aci({ ACI_IMAGE: registry.image('scorer:9') }).preflight({})).rejects.toThrow('correct ACI_IMAGE');
     expect((await aci({ ACI_IMAGE: registry.image('scorer:1') }).preflight({})).warnings).toEqual([]);
   });
 
   test('whose registry is away is warned of', async () => {
     const { warnings } = await aci({ ACI_IMAGE: '127.0.0.1:9/scorer:1' }).preflight({});
-    expect(warnings).toEqual([expect.stringContaining('was not reached')]);
+    expect(warnings).toEqual([expect.stringContaining('did not reach')]);
   });
 });

@@ -34,7 +34,7 @@ describe('an image', () => {
   test('whose tag the registry does not have is refused by name', async () => {
     await expect(check('public:2')).rejects.toMatchObject({
       blame: 'user',
-      message: expect.stringMatching(/has no image public with 2; push it or correct ACI_IMAGE\.$/) as string,
+      message: expect.stringMatching(/has no image public .*2; .*ACI_IMAGE/) as string,
     });
   });
 
@@ -44,8 +44,8 @@ describe('an image', () => {
   });
 
   test('whose registry is away or busy is only warned of', async () => {
-    expect(await check('busy:1')).toMatch(/is not known: .* answered 503/);
-    expect(await checkImage('127.0.0.1:9/open:1', 'ACI_IMAGE', false)).toMatch(/was not reached/);
+    expect(await check('busy:1')).toMatch(/could not check .* 503/);
+    expect(await checkImage('127.0.0.1:9/open:1', 'ACI_IMAGE', false)).toMatch(/did not reach/);
   });
 
   test.each([

@@ -15,8 +15,8 @@ export interface DeviceSession {
 }
 
 /**
- * Loads a model for the device that was asked for; `auto` is CUDA where it can be used, else the CPU. WebGPU runs when asked
- * for only: nothing tells whether its driver is software that is slower than the CPU.
+ * Loads a model for the device that the job asks for. `auto` is CUDA where it can be used, else the CPU; WebGPU runs only on
+ * request, because nothing tells whether its driver is software, slower than the CPU.
  * @param loadOnCpu makes the session where no accelerator runs the model.
  * @throws JobError `user`: the model cannot be loaded, or the device cannot be used, with the reason.
  */
@@ -35,7 +35,7 @@ export async function loadOnDevice(
   try {
     return await accelerate(model, subject, device, place);
   } catch (cause) {
-    // A model that the CPU refuses too is to blame itself.
+    // When the CPU refuses the model too, the model is at fault, and this throws its error.
     await (await cpu()).session.release();
     throw unavailable(device, reasonOf(cause), cause);
   }
@@ -55,7 +55,7 @@ async function tryCuda(
   }
 }
 
-/** All operators on the device if it has them all, else the others on the CPU. */
+/** Runs all operators on the device; where it does not have them all, the CPU runs the others. */
 async function accelerate(
   model: Uint8Array,
   subject: string,
@@ -70,7 +70,7 @@ async function accelerate(
   }
 }
 
-/** Why a device can certainly not be used here; undefined when only trying tells. */
+/** Why a device certainly cannot be used here; undefined when one has to try. */
 function missingParts(device: Accelerator): string | undefined {
   if (!ort.listSupportedBackends().some(({ name }) => name === device))
     return 'this build of ONNX Runtime has no such execution provider';

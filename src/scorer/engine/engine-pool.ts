@@ -4,22 +4,22 @@ import { Engine } from './engine.js';
 import type { FrameRequest, LoadRequest, ScoredFrames } from './engine-protocol.js';
 
 export interface Crew {
-  /** Sessions at a time; undefined: one for each GPU where GPUs run the model, else one. */
+  /** Sessions that run side by side; undefined: one for each GPU where GPUs run the model, else one. */
   sessions: number | undefined;
   /** GPUs that CUDA can see, from `countGpus`. */
   gpus: number;
 }
 
-/** Engines that share the frames of a scorer, each a session of its own in a thread of its own. */
+/** Engines that share the frames of a scorer; each has its own session in its own thread. */
 export class EnginePool {
   /** Its thread loads the inference runtime from the start. */
   readonly #first = new Engine();
   #engines = [this.#first];
 
   /**
-   * The model's bytes move to the engines: the caller's array is empty afterwards. Sessions on GPUs go round the GPUs.
+   * The model's bytes move to the engines: the caller's array is empty afterwards. Sessions on GPUs are spread over the GPUs.
    * @returns the execution provider in use, and the number of sessions where there are several.
-   * @throws JobError `user`: as `Engine.load`, and when a device that is to have a session of its own cannot be used.
+   * @throws JobError `user`: as `Engine.load`, and when a further session cannot use its device.
    */
   async load(request: Omit<LoadRequest, 'kind' | 'gpu'>, { sessions, gpus }: Crew): Promise<string> {
     const most = sessions ?? gpus;
@@ -32,7 +32,7 @@ export class EnginePool {
     if (count <= 1) return device;
     const others = Array.from({ length: count - 1 }, () => new Engine());
     this.#engines.push(...others);
-    // What runs the first one has to run them all.
+    // All sessions run on what runs the first one.
     const provider = onGpus ? 'cuda' : device.startsWith('cpu') ? 'cpu' : request.device;
     const loads = others.map((engine, index) =>
       engine.load({
@@ -51,27 +51,27 @@ export class EnginePool {
     return this.#engines.length;
   }
 
-  /** How often a frame came to an engine that had nothing to do. */
+  /** How often a frame came to an engine that was idle. */
   get starved(): number {
     return this.#engines.reduce((sum, { starved }) => sum + starved, 0);
   }
 
-  /** By the engine with the least to do; else as `Engine.score`. */
+  /** The engine with the least to do scores the frames; see `Engine.score`. */
   score(frames: FrameRequest[]): Promise<ScoredFrames> {
     const free = this.#engines.reduce((one, other) => (other.waiting < one.waiting ? other : one));
     return free.score(frames);
   }
 
-  /** As `Engine.close`, all of them. */
+  /** Closes all engines; see `Engine.close`. */
   async close(): Promise<void> {
     await Promise.all(this.#engines.map((engine) => engine.close()));
   }
 }
 
 /**
- * How many GPUs CUDA can use here and numbers from 0; 0 where none shows.
- * @param visible the value of CUDA_VISIBLE_DEVICES: indices or ids, of which CUDA ignores the first wrong one and what follows.
- * @param devices file names in `/dev` (Linux); a container has those of its own GPUs only.
+ * How many GPUs CUDA can use here; it numbers them from 0.
+ * @param visible the value of CUDA_VISIBLE_DEVICES: indices or ids; CUDA ignores the first wrong one and all that follow it.
+ * @param devices file names in `/dev` (Linux); a container sees only those of its own GPUs.
  */
 export function countGpus(visible: string | undefined, devices: string[] = deviceFiles()): number {
   const present = devices.filter((name) => /^nvidia\d+$/.test(name)).length;

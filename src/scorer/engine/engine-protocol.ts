@@ -4,11 +4,11 @@ import type { ModelCard } from '../../model-card/schema.js';
 import type { FrameOutput } from '../outputs/read-output.js';
 import type { Picture, Size } from '../pictures/codec.js';
 
-/** Main thread to inference thread. Requests are answered one by one, in order. */
+/** What the main thread asks of the inference thread, which answers one request after another, in order. */
 export type EngineRequest = LoadRequest | ScoreRequest | { kind: 'close' };
 
 export interface FrameRequest {
-  /** Already scaled as the card asks; it is padded, or cut into tiles, by the engine. */
+  /** Already scaled as the card asks; the engine pads it or cuts it into tiles. */
   frame: Picture;
   /** Before scaling. */
   original: Size;
@@ -26,10 +26,10 @@ export interface LoadRequest {
   card: ModelCard;
   /** Already scaled as the card asks; needed exactly when the card has a style input. */
   style: Picture | undefined;
-  /** Of one inference on the CPU; undefined: one for each core. */
+  /** Threads of one inference on the CPU; undefined: one for each core. */
   threads: number | undefined;
   device: Device;
-  /** Which of the GPUs, from 0; of no meaning elsewhere. Left out: the first. */
+  /** Number of the GPU, from 0; only CUDA uses it. Left out: 0. */
   gpu?: number;
 }
 

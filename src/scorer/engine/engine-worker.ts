@@ -5,15 +5,15 @@ import { widenConvolutions } from '../onnx/wide-convolutions.js';
 import { createModelLoader, type LoadedModel } from './loaded-model.js';
 
 /**
- * The inference thread: `session.run` holds its thread for the whole inference, so it runs here and nothing else does.
+ * The inference thread. `session.run` blocks its thread for the whole inference, so nothing else runs here.
  */
 if (parentPort === null) throw new Error('engine-worker.js runs as a worker thread only');
 const port = parentPort;
-/** 1 once the thread is to end: see `Engine.close`. */
+/** 1 once the thread must end: see `Engine.close`. */
 const closing: unknown = workerData;
 const loadModel = createModelLoader(widenConvolutions);
 let model: LoadedModel | undefined;
-/** Requests wait for one another: they share the input tensors. */
+/** Requests run one after another because they share the input tensors. */
 let queue = Promise.resolve();
 
 port.on('message', (request: EngineRequest) => {

@@ -7,17 +7,17 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** The main thread's side of the inference thread. Starting it takes no model, so it can start before the model is there. */
+/** The main thread's side of the inference thread. It needs no model to start, so it starts before the model has arrived. */
 export class Engine {
   readonly #worker: Worker;
   readonly #waiting: Waiting[] = [];
-  /** Shared with the thread, which cannot take messages during an inference: 1 once it is to end. */
+  /** Shared with the thread, which cannot receive messages during an inference: 1 once the thread must end. */
   readonly #closing = new Int32Array(new SharedArrayBuffer(4));
   #ended: JobError | undefined;
-  /** How often a frame came to an engine that had nothing to do. */
+  /** How often a frame came while the engine was idle. */
   starved = 0;
 
-  /** Requests that are being answered or wait for it. */
+  /** Requests that have no answer yet. */
   get waiting(): number {
     return this.#waiting.length;
   }
@@ -57,8 +57,8 @@ export class Engine {
   }
 
   /**
-   * Ends the thread once the inference that runs now has ended: nothing can interrupt one, and a process that ends in the
-   * middle of one crashes. What waits behind it is dropped.
+   * Ends the thread once the current inference has ended: nothing can interrupt an inference, and a process that ends in the
+   * middle of one crashes. Requests that wait behind it are dropped.
    */
   async close(): Promise<void> {
     if (this.#ended) return;

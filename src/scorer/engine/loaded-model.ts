@@ -21,7 +21,7 @@ import type { Picture } from '../pictures/codec.js';
 /** What error sentences call the model. */
 const SUBJECT = 'The model';
 
-/** One session and the tensors it is fed with. */
+/** A model that is ready to score frames. */
 export interface LoadedModel {
   /** What runs it, e.g. `cpu`. */
   readonly device: string;
@@ -124,15 +124,15 @@ function readView(outputs: Outputs, card: ModelCard, { picture, original }: View
   return readOutput(outputs, card, { frame: picture, original, plan: planInput(card.input.size, picture) }, entry);
 }
 
-/** Pictures the model takes at a time; undefined where it is free. */
+/** How many pictures the model takes at a time; undefined when any number. */
 function batchOf(name: string, { inputs }: ModelSignature): number | undefined {
   const batch = inputs.find((tensor) => tensor.name === name)?.shape[0];
   return typeof batch === 'number' ? batch : undefined;
 }
 
 /**
- * Runs the session. The tensors of one run take the outputs of the next while the input keeps its size: nothing large is
- * allocated for a frame. What a run gives holds until the next one.
+ * Runs the session. While the input keeps its size, each run writes its outputs into the tensors of the run before, so that no frame
+ * allocates large memory. The outputs of a run are valid until the next one.
  */
 function createInference(session: ort.InferenceSession, card: ModelCard): (feeds: Outputs) => Promise<Outputs> {
   const names = outputNames(card);

@@ -7,7 +7,7 @@ import { resizeMask } from '../outputs/mask.js';
 import type { Picture, Size } from '../pictures/codec.js';
 import { Canvas, cutTile, planTiles, type Tile } from '../pictures/tiles.js';
 
-/** What the model looks at: a frame, or a tile of one. */
+/** What the model gets: a frame, or a tile of one. */
 export interface View {
   picture: Picture;
   /** What the view shows, before it was scaled. */
@@ -17,8 +17,8 @@ export interface View {
 type Result = { ok: true; output: FrameOutput } | { ok: false; error: unknown };
 
 /**
- * Cuts frames into tiles where the card asks for it, scores all views in groups of one size, and puts tiles together.
- * @param infer scores views of one size, at most as many as the model takes at a time; fails as a whole.
+ * Cuts frames into tiles where the card asks for it, scores the views in groups of one size, and puts the tiles together again.
+ * @param infer scores views of one size, at most as many as the model takes at a time. It fails for all of them or for none.
  */
 export async function scoreFrames(
   frames: FrameRequest[],
@@ -35,7 +35,7 @@ export async function scoreFrames(
   return assemblies.map((assembly) => assembly.outcome());
 }
 
-/** Where a group fails, each of its views is tried by itself: one that cannot be scored fails alone. */
+/** When a group fails, scores each of its views by itself, so that one bad view fails alone. */
 async function scoreAlone(views: View[], infer: (views: View[]) => Promise<FrameOutput[]>): Promise<Result[]> {
   try {
     return (await infer(views)).map((output) => ({ ok: true, output }));
@@ -59,7 +59,7 @@ function inGroups<T extends { tile: Tile }>(parts: T[], { input, batch = 1 }: Mo
   return groups;
 }
 
-/** The tiles of a frame and what became of them. */
+/** The tiles of a frame and their results. */
 class Assembly {
   readonly tiles: Tile[];
   #canvas: Canvas | undefined;

@@ -5,15 +5,15 @@ import { JobError, messageOf } from '../../job/failure.js';
 import type { Outputs } from '../outputs/read-output.js';
 
 export interface Place {
-  /** Of one inference on the CPU; undefined: one for each core. */
+  /** Threads of one inference on the CPU; undefined: one for each core. */
   threads?: number;
-  /** Which of the GPUs, from 0; of no meaning but for CUDA. */
+  /** Number of the GPU, from 0; only CUDA uses it. */
   gpu?: number;
 }
 
 /**
  * Loads a model for one execution provider.
- * @param only fail when the provider does not have all operators of the model; else the CPU runs the others.
+ * @param only fails when the provider lacks operators of the model; otherwise the CPU runs those.
  * @throws JobError `user`: what is wrong with the file and what to do.
  */
 export async function loadSession(
@@ -31,11 +31,11 @@ export async function loadSession(
       interOpNumThreads: 1,
       executionMode: 'sequential',
       graphOptimizationLevel: 'all',
-      // Planning the memory of a run ahead takes 2 % more CPU time than reusing what runs before gave back.
+      // Planning the memory of a run ahead takes 2 % more CPU time than reusing the memory of earlier runs.
       enableMemPattern: false,
-      // Spinning threads take the cores from codecs and storage: a sixth less CPU time per frame without.
+      // Threads that spin take the cores from codecs and storage; without them a frame takes a sixth less CPU time.
       extra: { session: { intra_op: { allow_spinning: '0' }, ...(only && { disable_cpu_ep_fallback: '1' }) } },
-      // What fails is thrown; the warnings about unusual models are noise.
+      // Failures are thrown; warnings about unusual models are noise.
       logSeverityLevel: 4,
     });
   } catch (cause) {
@@ -71,8 +71,8 @@ function tensorOf(metadata: ort.InferenceSession.ValueMetadata): TensorSignature
 }
 
 /**
- * Refuses, before the runtime sees them, files that are certainly no ONNX model.
- * @param subject how the sentence calls the model, e.g. `The model "candy"`.
+ * Refuses files that are certainly no ONNX model, before the runtime sees them.
+ * @param subject what sentences call the model, e.g. `The model "candy"`.
  * @throws JobError `user`.
  */
 function refuseNonModel(bytes: Uint8Array, subject: string): void {
@@ -119,7 +119,7 @@ function explain(message: string): string {
   return `cannot be loaded by ONNX Runtime: ${shorten(message)}`;
 }
 
-/** What ONNX Runtime said, without the path of the file and of its own source code, which tell a user nothing. */
+/** The message of ONNX Runtime without paths of the model and of its own source code, which tell a user nothing. */
 export function shorten(message: string): string {
   const plain = message.replace(/^Load model from .*? failed:/, '').replace(/\/onnxruntime_src\/\S+ (?:.*?\) )?/g, '');
   return plain.length > 300 ? `${plain.slice(0, 300)}…` : plain;

@@ -4,7 +4,7 @@ import { toProbabilities } from './classes.js';
 import { type OutputTensor, type TensorValues, valuesOf } from '../tensors/tensor.js';
 import { refuseNotFinite } from '../tensors/unpack.js';
 
-/** What a model said of its boxes, whatever tensors it came in. */
+/** The boxes of a model and their scores, whatever tensors hold them. */
 export interface BoxTable {
   count: number;
   /** The four numbers of a box. */

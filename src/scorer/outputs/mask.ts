@@ -14,7 +14,7 @@ interface Channels extends Size {
 }
 
 /**
- * The class of each pixel of the frame (255 for what a threshold finds), without padding, at the size the model gave it.
+ * The class of each pixel of the frame (255 for what a threshold finds), without padding, in the size that the model gives.
  * @throws JobError `item`: the tensor is no mask, or holds values that are no numbers or no classes.
  */
 export function readMask(tensor: OutputTensor, card: MaskOutput, plan: InputPlan): Picture {
@@ -73,7 +73,7 @@ function idsOf({ data, type }: OutputTensor): ArrayLike<number> {
   return ids;
 }
 
-/** The nearest pixel of the mask for each pixel of another size: classes do not mix. */
+/** Resizes a mask by taking the nearest pixel, so that classes do not mix. */
 export function resizeMask(mask: Picture, { width, height }: Size): Picture {
   if (mask.width === width && mask.height === height) return mask;
   const data = new Uint8Array(width * height);

@@ -38,7 +38,7 @@ export interface Entry {
   count: number;
 }
 
-/** Names of the tensors that the card's output is read from. */
+/** Names of the model's tensors that make up the card's output. */
 export function outputNames({ output }: ModelCard): string[] {
   if (output.kind !== 'detections') return [output.name];
   const { name, boxes, classes = name } = output;

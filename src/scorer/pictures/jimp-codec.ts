@@ -13,7 +13,7 @@ const PNG_OPTIONS = {
   inputHasAlpha: true,
 } as const;
 
-/** Pure JavaScript: works everywhere, and holds the event loop while it works. */
+/** Pure JavaScript: works everywhere, and blocks the event loop while it works. */
 export function createJimpCodec(): Codec {
   return {
     name: 'jimp',
@@ -48,7 +48,7 @@ export async function decodeWithJimp(bytes: Uint8Array): Promise<Picture> {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const kind = kindOf(bytes);
   if (kind === 'webp' || kind === 'avif')
-    throw new RangeError('WebP and AVIF need sharp, and jimp is used in its place');
+    throw new RangeError('WebP and AVIF need sharp, but jimp is used in its place');
   refuseHuge(pngSize(bytes) ?? (kind === 'bmp' ? bmpSize(file) : undefined));
   const { bitmap } = await Jimp.fromBuffer(file, { 'image/jpeg': { maxResolutionInMP: PIXEL_LIMIT / 1e6 } });
   return flatten(bitmap);
@@ -62,7 +62,7 @@ function bmpSize(file: Buffer): Size {
     : { width: file.readInt32LE(18), height: Math.abs(file.readInt32LE(22)) };
 }
 
-/** jimp itself allocates whatever the header of a file asks for. */
+/** jimp itself would allocate whatever size the header of a file claims. */
 function refuseHuge(size: Size | undefined): void {
   if (size !== undefined && size.width * size.height > PIXEL_LIMIT) {
     throw new RangeError(`Input image exceeds pixel limit (${size.width}x${size.height})`);

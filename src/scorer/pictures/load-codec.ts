@@ -3,8 +3,8 @@ import type { Codec } from './codec.js';
 
 /**
  * The codec to use: sharp, or jimp where sharp's native library is missing or does not load.
- * @param warn is told in one sentence why sharp is not used.
- * @throws JobError `user`: the one that was asked for does not load.
+ * @param warn gets a sentence that says why sharp is not used.
+ * @throws JobError `user`: the codec that was asked for does not load.
  */
 export async function loadCodec(
   wanted: 'auto' | 'sharp' | 'jimp',

@@ -7,7 +7,7 @@ export const PIXEL_LIMIT = 100_000_000;
 
 const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 const HEADER_BYTES = 29;
-/** Chunks that change nothing about the pixels as 8-bit RGB; those that do may also follow the pixels. */
+/** Chunks that do not change how the pixels read as 8-bit RGB. Chunks that do may also follow the pixels. */
 const HARMLESS = new Set(['IHDR', 'IDAT', 'pHYs', 'sRGB', 'cHRM', 'gAMA', 'cICP', 'tEXt', 'tIME']);
 
 /** The size that a PNG file's header claims; undefined for other files. */
@@ -18,8 +18,8 @@ export function pngSize(bytes: Uint8Array): Size | undefined {
 }
 
 /**
- * Whether this is a PNG whose pixels are 8-bit RGB as they stand, as ffmpeg writes them: no palette, transparency, rotation
- * or colour profile to apply.
+ * Whether this is a PNG whose pixels are 8-bit RGB as they are, like those that FFmpeg writes: without palette, transparency,
+ * rotation or colour profile.
  */
 export function isPlainPng(bytes: Uint8Array): boolean {
   if (pngSize(bytes) === undefined) return false;

@@ -4,15 +4,15 @@ import type { Codec, Picture } from './codec.js';
 import { isPlainPng, kindOf, PIXEL_LIMIT, unreadable } from './picture-file.js';
 
 const JPEG_QUALITY = 95;
-/** Packing costs five times the CPU time of storing and, on noisy pictures, makes the file larger. */
+/** Compressing takes five times the CPU time of storing and makes the files of noisy pictures larger. */
 const PNG_STORED = 0;
 const PNG_PACKED = 1;
-/** Rows looked at to tell whether packing a picture pays. */
+/** Rows that are sampled to tell whether compressing a picture pays. */
 const SAMPLE_ROWS = 8;
-/** Packing must save this part of the sample at least. */
+/** Compressing must save at least this share of the sample. */
 const WORTH_PACKING = 0.25;
 
-/** Everything runs on the thread pool of Node, one thread for each picture: the cores belong to the inference. */
+/** Runs on Node's thread pool with one thread for each picture, because the cores are for the inference. */
 export function createSharpCodec(): Codec {
   sharp.concurrency(1);
   sharp.cache(false);
@@ -44,7 +44,7 @@ export function createSharpCodec(): Codec {
   };
 }
 
-/** Pixels as they stand: a quarter less time than finding out that nothing is to be done. */
+/** Takes the pixels as they are, in three quarters of the time that `openAny` needs to find that it has nothing to convert. */
 function openPlain(bytes: Uint8Array): Sharp {
   return sharp(bytes, { failOn: 'error', limitInputPixels: PIXEL_LIMIT, sequentialRead: true });
 }

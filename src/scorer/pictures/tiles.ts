@@ -1,7 +1,7 @@
 import type { SizeRule } from '../../model-card/schema.js';
 import type { Picture, Size } from './codec.js';
 
-/** Where a tile counts along one side, in pixels of the frame: from the middle of one overlap to that of the next. */
+/** The stretch of one side, in pixels of the frame, where a tile counts: from the middle of one overlap to the middle of the next. */
 interface Span {
   start: number;
   from: number;
@@ -16,7 +16,7 @@ export interface Tile extends Size {
   down: Span;
 }
 
-/** The parts a frame is scored in: all of one size, spread evenly, overlapping as much as the card asks or more. */
+/** Cuts a frame into parts of one size that are spread evenly and overlap at least as much as the card asks. */
 export function planTiles({ tiles }: SizeRule, { width, height }: Size): Tile[] {
   const [tileWidth, tileHeight] = tiles?.size ?? [width, height];
   const columns = spans(width, tileWidth, tiles?.overlap ?? 0);

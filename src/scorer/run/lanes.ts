@@ -6,7 +6,7 @@ export interface LaneOptions<T> {
   first: number;
   /** Handles one item from first to last step. Its rejection ends the run. */
   work: (item: T) => Promise<void>;
-  /** True when the engine had to wait since the last call: then one more lane opens, if `mayGrow` allows. */
+  /** Whether the engine had to wait for a frame since the last call: then one more lane opens, if `mayGrow` allows it. */
   starved: () => boolean;
   /** Whether one more item in flight fits into memory. */
   mayGrow: (lanes: number) => boolean;
@@ -14,17 +14,17 @@ export interface LaneOptions<T> {
 }
 
 /**
- * Items in flight from the start: for each engine those of the frames it scores at a time and as many that wait or collect
- * for it, and one that is being fetched, decoded, encoded or stored.
+ * Items in flight from the start: for each engine the frames it scores at a time and as many again that wait for it, and one
+ * more that is fetched, decoded, encoded or stored.
  */
 export function firstLanes(batch: number, engines: number): number {
   return 2 * batch * engines + 1;
 }
 
 /**
- * Works on items in order, some at a time: as few as keep the engine busy, so that memory stays bounded whatever the number
- * of items. No new item starts once `signal` is aborted or one item's work has rejected.
- * @throws what the first `work` to reject rejected with, when all lanes have ended.
+ * Works on items in order, several at a time: as few as keep the engine busy, so that memory does not grow with the number of
+ * items. No new item starts once `signal` is aborted or the work on one item has failed.
+ * @throws the first error of `work`, once all lanes have ended.
  */
 export async function runLanes<T>({ items, first, work, starved, mayGrow, signal }: LaneOptions<T>): Promise<void> {
   const next = items[Symbol.iterator]();

@@ -9,7 +9,7 @@ interface Waiting {
   reject: (error: unknown) => void;
 }
 
-/** Collects frames until there are as many as the model takes at a time, or no more can come. */
+/** Collects frames until there are as many as the model takes at a time, or until no more can come. */
 export class MicroBatches {
   #waiting: Waiting[] = [];
   #ended = false;
@@ -17,7 +17,7 @@ export class MicroBatches {
   /**
    * @param size frames at a time.
    * @param expected items that may still bring a frame.
-   * @param spend is told the milliseconds of each run of the engine.
+   * @param spend gets what each run of the engine gave, with the milliseconds it took.
    */
   constructor(
     private readonly engine: Pick<EnginePool, 'score'>,
@@ -35,13 +35,13 @@ export class MicroBatches {
     return scored;
   }
 
-  /** One item fewer can bring a frame: it has, or it failed. */
+  /** Call it when an item brings no frame, because it failed: others then do not wait for it. */
   without(): void {
     this.expected -= 1;
     if (this.#waiting.length >= this.size || this.expected <= 0 || this.#ended) this.#flush();
   }
 
-  /** No more items are begun: frames no longer wait for others. */
+  /** No more items start: frames no longer wait for others. */
   end(): void {
     this.#ended = true;
     this.#flush();

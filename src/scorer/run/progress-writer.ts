@@ -1,17 +1,17 @@
 import { messageOf } from '../../job/failure.js';
 import { type AttemptProgress, progressMetadata } from '../../container-contract/progress.js';
 
-/** Often enough for one write a second when a write takes a while itself. */
+/** Short enough for one write a second even when each write takes a while. */
 const INTERVAL_MS = 750;
 
-/** Writes the progress again and again, never two writes at once. */
+/** Writes the progress at a fixed interval, never twice at the same time. */
 export class ProgressWriter {
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | undefined;
 
   /**
    * @param write stores the progress; `metadata` holds its counts.
-   * @param warn is told when a write failed; that alone does not end a run.
+   * @param warn gets a sentence when a write fails, which does not end the run.
    */
   constructor(
     private readonly current: () => AttemptProgress,
@@ -19,13 +19,13 @@ export class ProgressWriter {
     private readonly warn: (sentence: string) => void,
   ) {}
 
-  /** Writes now and then at least once a second. */
+  /** Writes now, and from then on at least once a second. */
   start(): void {
     this.#tick();
     this.#timer = setInterval(() => this.#tick(), INTERVAL_MS);
   }
 
-  /** Stops, and writes a last time once the write under way has ended. */
+  /** Waits for a write that is under way, writes a last time, and stops. */
   async end(): Promise<void> {
     clearInterval(this.#timer);
     await this.#writing;

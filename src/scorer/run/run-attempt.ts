@@ -22,7 +22,7 @@ export interface Ended {
 }
 
 /**
- * Runs one attempt: reads its task, scores the items that have no output yet, records what happened.
+ * Runs one attempt: reads its task, scores the items that have no output yet, and records what happened.
  * @param signal aborted when the platform wants the place back: the run then ends within five seconds.
  */
 export async function runScorer(environment: Record<string, string | undefined>, signal: AbortSignal): Promise<Ended> {
@@ -30,7 +30,7 @@ export async function runScorer(environment: Record<string, string | undefined>,
   let exitCode: Ended['exitCode'] = 0;
   try {
     const settings = readEnvironment(environment);
-    // Loads the inference runtime while this thread loads what it needs itself.
+    // The engine's thread loads the inference runtime while this thread loads the storage SDK.
     engine = new EnginePool();
     const { TaskBlobs } = await import('./task-blobs.js');
     const blobs = new TaskBlobs(settings);
@@ -90,8 +90,8 @@ async function runAttempt(attempt: Attempt): Promise<void> {
 }
 
 /**
- * Runs `work` until it ends, or until the grace after an abort is over: then its signal is aborted and it is left behind.
- * @returns why it failed, if it did.
+ * Runs `work` until it ends, or until its time of grace after an abort is over: then its own signal is aborted and nobody waits for it.
+ * @returns why the work failed, if it did.
  */
 async function untilAbandoned(
   signal: AbortSignal,

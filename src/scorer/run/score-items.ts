@@ -11,26 +11,26 @@ import { MicroBatches } from './micro-batches.js';
 import type { TaskBlobs } from './task-blobs.js';
 import type { Tally } from './tally.js';
 
-/** Pixels in flight are kept below this many bytes, apart from the first three items. */
+/** No further item is taken up when the pixels in flight would exceed this many bytes; the first lanes always run. */
 const MEMORY_BYTES = 384 * 1024 * 1024;
-/** An item in flight: its file, its pixels, the scored pixels and their file, three bytes a pixel each. */
+/** An item in flight holds its file, its pixels, the scored pixels and their file: at three bytes a pixel each. */
 const BYTES_PER_PIXEL = 12;
 
 interface ScoringParts {
-  blobs: TaskBlobs;
+  blobs: Pick<TaskBlobs, 'readInput' | 'storeOutput'>;
   codec: Codec;
-  engine: EnginePool;
+  engine: Pick<EnginePool, 'score' | 'size' | 'starved'>;
   card: ModelCard;
   tally: Tally;
-  /** Told about each failed item, and about a model that does not run as it should. */
+  /** Adds a sentence to the log: about a failed item, or a model that does not run in its optimized form. */
   log: (sentence: string) => void;
 }
 
 /**
- * Scores the items: fetch, decode, prepare, infer, finish, encode and store of different items overlap.
- * @param stop no new item is begun once it is aborted.
+ * Scores the items. Different items are fetched, decoded, prepared, inferred, finished, encoded and stored at the same time.
+ * @param stop once it is aborted, no new item starts.
  * @param abandon ends the transfers of the items in flight.
- * @throws JobError `platform`: storage or the engine failed; failures of items are tallied and not thrown.
+ * @throws JobError `platform`: storage or the engine failed; failed items are tallied, not thrown.
  */
 export async function scoreItems(
   items: TaskItem[],

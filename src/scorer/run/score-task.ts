@@ -25,7 +25,7 @@ interface Parts {
 }
 
 /**
- * Skips the items that have an output, loads the model if any are left, and scores those.
+ * Skips the items that have an output; when some are left, loads the model and scores them.
  * @throws JobError `user`: the model, its card or the style picture cannot be used; `platform`: storage failed.
  */
 export async function scoreTask(parts: Parts): Promise<void> {
@@ -41,7 +41,7 @@ export async function scoreTask(parts: Parts): Promise<void> {
   const { threads, sessions } = settings;
   const crew = { sessions, gpus: countGpus(settings.visibleGpus) };
   const { card } = task;
-  // What the job asks for, else what the compute says this place is for.
+  // The device that the job asks for, else the one that the compute names for this container.
   const device = task.device === undefined || task.device === 'auto' ? settings.device : task.device;
   tally.device = await tally.timed('modelLoad', () => engine.load({ model, card, style, threads, device }, crew));
   tally.timings.startup = performance.now();
@@ -77,7 +77,7 @@ async function decodeStyle(file: Uint8Array | undefined, card: ModelCard, codec:
 
 type Settled<T> = Promise<{ value: T } | { error: unknown }>;
 
-/** Lets work run ahead: its failure counts only when it is opened. */
+/** Lets work start early: if it fails, the error is thrown only where the result is opened. */
 function settle<T>(work: Promise<T>): Settled<T> {
   return work.then(
     (value) => ({ value }),

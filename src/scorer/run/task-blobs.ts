@@ -3,12 +3,12 @@ import { JobError } from '../../job/failure.js';
 import type { TaskItem } from '../../container-contract/task.js';
 import type { ScorerSettings } from '../../container-contract/environment.js';
 
-/** About five seconds of trying again before an error counts. */
+/** Requests are tried again for about five seconds before an error counts. */
 const OPTIONS: StoragePipelineOptions = { retryOptions: { maxTries: 4, retryDelayInMs: 400, maxRetryDelayInMs: 5000 } };
 
 /**
- * All blobs the scorer touches. Every method throws JobError `platform` when storage fails for good; messages name blobs,
- * never URLs. Writes are single requests, so a blob is there whole or not at all.
+ * All blobs that the scorer reads and writes. Every method throws JobError `platform` when storage keeps failing; messages name
+ * blobs, never URLs. Each write is a single request, so a blob exists whole or not at all.
  */
 export class TaskBlobs {
   readonly #settings: ScorerSettings;
@@ -62,7 +62,7 @@ export class TaskBlobs {
     try {
       for await (const { name } of this.#work.listBlobsFlat({ prefix: commonPrefix(outputs), abortSignal: signal })) {
         if (wanted.has(name)) found.add(name);
-        // Names come in the order of their bytes.
+        // Blobs are listed in the order of their names' bytes.
         if (Buffer.compare(Buffer.from(name), Buffer.from(last)) > 0) break;
       }
     } catch (cause) {

@@ -8,8 +8,8 @@ import { packPicture } from './pack.js';
 import type { Picture, Size } from '../pictures/codec.js';
 
 /**
- * Turns pictures of one size into an input tensor; calls for as many pictures of one size share one tensor.
- * @param fixed how many pictures the model takes at a time: fewer are filled up with the first one; undefined: any number.
+ * Turns pictures of one size into an input tensor. Calls with the same number of pictures of the same size reuse one tensor.
+ * @param fixed how many pictures the model takes at a time, undefined: any number. Where fewer come, copies of the first fill the tensor.
  */
 export function createFeeder(image: ImageInput, fixed: number | undefined): (pictures: Picture[]) => ort.Tensor {
   let size: Size = { width: 0, height: 0 };

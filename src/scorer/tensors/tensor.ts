@@ -60,7 +60,7 @@ export function numbersOf({ type, dims, data }: OutputTensor): ArrayLike<number>
 
 /**
  * The part of an output that belongs to one of the pictures that were scored together.
- * @param count how many they were, the ones that only fill up included.
+ * @param count how many pictures were scored, with the copies that only fill up the tensor.
  * @throws JobError `item`: the output is not divided by pictures; gives its shape.
  */
 export function entryOf({ type, dims, data }: ort.Tensor, index: number, count: number): OutputTensor {

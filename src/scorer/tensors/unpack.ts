@@ -11,8 +11,8 @@ interface ToByte {
 }
 
 /**
- * Reads the upper left `crop` of a model's output back into bytes: the card's mean, deviation and range undone, clamped,
- * rounded to the nearest (halves to even). One channel becomes grey.
+ * Reads the upper left `crop` of a model's output back into bytes: undoes the card's mean, deviation and range, clamps, and
+ * rounds to the nearest (halves to even). One channel becomes grey.
  * @param size of the whole output.
  * @throws JobError `item`: some values are NaN or infinite; says how many.
  */

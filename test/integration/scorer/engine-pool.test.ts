@@ -2,7 +2,6 @@ import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { EnginePool } from '../../../dist/scorer/engine/engine-pool.js';
 import { completeCard } from '../../../src/model-card/complete-card.js';
 import type { ModelCard } from '../../../src/model-card/schema.js';
-import { countGpus } from '../../../src/scorer/engine/engine-pool.js';
 import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
 import { cardOf, ScorerJob, STARRY_NIGHT } from '../../support/scorer/harness.js';
 import { paint } from '../../support/scorer/pictures.js';
@@ -60,25 +59,5 @@ describe('a scorer with two sessions', () => {
       outputs.push(await Promise.all(names.map((name) => job.output(name))));
     }
     expect(outputs[1]).toEqual(outputs[0]);
-  });
-});
-
-describe('countGpus', () => {
-  const devices = ['null', 'nvidia0', 'nvidia1', 'nvidiactl', 'nvidia-uvm', 'nvidia2'];
-  it.each([
-    [undefined, 3],
-    ['', 0],
-    ['1', 1],
-    ['2, 0', 2],
-    ['0,-1,1', 1],
-    ['0,3', 1],
-    ['GPU-5ebe9f43,MIG-1/2/3', 2],
-    ['NoDevFiles', 0],
-  ])('CUDA_VISIBLE_DEVICES of %s', (visible, count) => {
-    expect(countGpus(visible, devices)).toBe(count);
-  });
-
-  it('is 0 on a machine without', () => {
-    expect(countGpus(undefined, ['null', 'tty'])).toBe(0);
   });
 });

@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import type { FrameRequest, ScoredFrames } from '../../../src/scorer/engine/engine-protocol.js';
+import { MicroBatches } from '../../../src/scorer/run/micro-batches.js';
+import { cardFor, request } from '../../support/scorer/one-model.js';
+import { paint } from '../../support/scorer/pictures.js';
+
+describe('the number of frames at a time', () => {
+  it('is the model’s, or the card’s where the model leaves it open', () => {
+    expect(cardFor({}, [4, 3, 8, 8]).batch).toBe(4);
+    expect(cardFor({}, [1, 3, 8, 8]).batch).toBeUndefined();
+    expect(cardFor({ batch: 3 }, ['b', 3, 8, 8]).batch).toBe(3);
+    expect(() => cardFor({ batch: 3 }, [4, 3, 8, 8])).toThrow('leave "batch" out');
+  });
+});
+
+describe('MicroBatches', () => {
+  function recorder(size: number, expected: number) {
+    const sizes: number[] = [];
+    const engine = {
+      score: (frames: FrameRequest[]): Promise<ScoredFrames> => {
+        sizes.push(frames.length);
+        const outcomes = frames.map(
+          ({ frame }) => ({ ok: true, output: { kind: 'picture', picture: frame } }) as const,
+        );
+        return Promise.resolve({ outcomes, optimized: false, prepare: 0, infer: 0, finish: 0 });
+      },
+    };
+    return { sizes, batches: new MicroBatches(engine, size, expected, () => undefined) };
+  }
+  const frame = paint(2, 2);
+
+  it('waits for as many frames as the model takes, and at the end for those that still come', async () => {
+    const { sizes, batches } = recorder(3, 6);
+    const five = Array.from({ length: 5 }, () => batches.score(request(frame)));
+    expect(sizes).toEqual([3]);
+    batches.without();
+    await Promise.all(five);
+    expect(sizes).toEqual([3, 2]);
+  });
+
+  it('waits for nobody once no more items are begun', async () => {
+    const { sizes, batches } = recorder(3, 100);
+    const first = batches.score(request(frame));
+    batches.end();
+    await Promise.all([first, batches.score(request(frame))]);
+    expect(sizes).toEqual([1, 1]);
+  });
+});

@@ -1,0 +1,60 @@
+import { expect, it } from 'vitest';
+import type { Codec } from '../../../src/scorer/pictures/codec.js';
+import { scoreItems } from '../../../src/scorer/run/score-items.js';
+import { Tally } from '../../../src/scorer/run/tally.js';
+import { cardFor } from '../../support/scorer/one-model.js';
+import { paint } from '../../support/scorer/pictures.js';
+
+const card = cardFor({}, ['b', 3, 'h', 'w']);
+const items = ['a', 'b', 'c'].map((name) => ({ name, input: `frames/${name}.png`, output: `scored/${name}.png` }));
+const task = { jobId: 'test', batch: 0, attempt: 1, items, card, progressBlob: 'p', resultBlob: 'r', logBlob: 'l' };
+const codec: Codec = {
+  name: 'sharp',
+  decode: () => Promise.resolve(paint(4, 4)),
+  encode: () => Promise.resolve(Buffer.from('scored')),
+  encodeMask: () => Promise.resolve(Buffer.from('scored')),
+  resize: (picture) => Promise.resolve(picture),
+};
+
+/** Scores three items with an engine that says so of its network, one answer after the other. */
+async function scoreWith(...answers: (boolean | string)[]) {
+  const stored: string[] = [];
+  const log: string[] = [];
+  const tally = new Tally(task, new Date(0).toISOString());
+  const blobs = {
+    readInput: () => Promise.resolve(new Uint8Array(1)),
+    storeOutput: ({ name }: { name: string }) => Promise.resolve(void stored.push(name)),
+  };
+  const engine = {
+    size: 1,
+    starved: 0,
+    score: () =>
+      Promise.resolve({
+        outcomes: [{ ok: true as const, output: { kind: 'picture' as const, picture: paint(4, 4) } }],
+        optimized: answers.shift() ?? true,
+        prepare: 0,
+        infer: 0,
+        finish: 0,
+      }),
+  };
+  const { signal } = new AbortController();
+  await scoreItems(items, { blobs, codec, engine, card, tally, log: (sentence) => log.push(sentence) }, signal, signal);
+  expect(stored.toSorted()).toEqual(['a', 'b', 'c']);
+  return { result: tally.result('completed', undefined), log };
+}
+
+it.each([true, false])('the result says whether the model ran in its optimized form: %s', async (optimized) => {
+  const { result, log } = await scoreWith(optimized, optimized, optimized);
+  expect(result.optimized).toBe(optimized);
+  expect(log).toEqual([]);
+});
+
+it('log and result give the reason, once, when one session went back to the network of the file', async () => {
+  const { result, log } = await scoreWith(true, 'its output "y" differs', true);
+  expect(result.optimized).toBe('its output "y" differs');
+  expect(log).toEqual([expect.stringContaining('its output "y" differs')]);
+});
+
+it('the result leaves out how the model ran when no item was scored', () => {
+  expect(new Tally(task, new Date(0).toISOString()).result('completed', undefined).optimized).toBeUndefined();
+});

@@ -116,6 +116,11 @@ describe('the host refuses with one sentence', () => {
     ]);
   });
 
+  it('HTTP streaming', async () => {
+    const [code, log] = await refused("app.setup({ enableHttpStream: true }); app.http('h', { handler: () => ({}) });");
+    expect([code, log]).toEqual([2, expect.stringContaining('turns on HTTP streaming')]);
+  });
+
   it('a port in use, and says which', async () => {
     const server = createServer();
     onTestFinished(() => void server.close());

@@ -2,7 +2,7 @@ import { CoreModule, installCoreModule } from '../../src/app/core-module.js';
 import { Invoker } from '../../src/app/invoker.js';
 import { Log } from '../../src/log.js';
 
-/** The functions that tests register in this process, through the real SDK. */
+/** The functions that tests register in this process, through the real SDK. All test files of a worker share them. */
 export const core = new CoreModule(new Log(false));
 installCoreModule(core);
 

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { loadApp } from '../../../src/app/app-loader.js';
 import { CoreModule } from '../../../src/app/core-module.js';
 import { Log, UserFault } from '../../../src/log.js';
-import { core } from '../../support/app-in-process.js';
 import { temporaryApp } from '../../support/temporary-app.js';
 
 describe('the host refuses', () => {
@@ -29,9 +28,17 @@ describe('the host refuses', () => {
   });
 
   it('HTTP streaming', async () => {
-    const code = `import { app } from '@azure/functions';
-      app.setup({ enableHttpStream: true });
-      app.http('h', { handler: () => ({}) });`;
-    expect(await refusal({ 'main.js': code }, core)).toMatch(/HTTP streaming.*enableHttpStream/);
+    const core = new CoreModule(new Log(false));
+    core.functions.add(
+      { name: 'f', bindings: { http: { type: 'httpTrigger', name: 'http', direction: 'in' } } },
+      () => 1,
+    );
+    core.model = {
+      name: 'a library that streams',
+      version: '4',
+      getInvocationModel: () => expect.unreachable(),
+      getCapabilities: () => Promise.resolve({ HttpUri: 'http://127.0.0.1:1' }),
+    };
+    expect(await refusal({ 'main.js': '' }, core)).toMatch(/HTTP streaming.*enableHttpStream/);
   });
 });

@@ -1,11 +1,8 @@
-import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { loadApp } from '../../../src/app/app-loader.js';
-import { core } from '../../support/app-in-process.js';
 import { EngineInProcess } from '../../support/engine-in-process.js';
 import { until } from '../../support/until.js';
 
-await loadApp(path.resolve(import.meta.dirname, '../../fixtures/durable'), core);
+for (const file of ['orchestrators', 'waiting']) await import(`../../fixtures/durable/${file}.js`);
 const engine = new EngineInProcess();
 afterAll(async () => await engine.stop());
 

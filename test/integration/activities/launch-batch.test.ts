@@ -48,9 +48,7 @@ describe('a launch that is delivered', () => {
     await writeJson(jobOf(storage, jobId), taskBlob(0, 1), {});
     const dead = task().getBlobLeaseClient();
     await dead.acquireLease(15);
-    await expect(launchBatch()(attempt())).rejects.toThrow(
-      /^Another worker is busy with the launch of batch 0, attempt 1/,
-    );
+    await expect(launchBatch()(attempt())).rejects.toThrow(/^Another worker .*batch 0, attempt 1/);
     expect(creates()).toBe(0);
     // As if its time were over.
     await dead.breakLease(0);

@@ -243,7 +243,7 @@ describe('what Azure refuses', () => {
   ])('with %i %s is the failure of the %s', async (status, code, kind, part) => {
     azure.emulator.faults.add({ on: 'START', status, code });
     const launch = apps.launch(aLaunch());
-    await expect(launch).rejects.toMatchObject({ kind, message: expect.stringContaining(part) as string });
+    await expect(launch).rejects.toMatchObject({ blame: kind, message: expect.stringContaining(part) as string });
     expect(started()).toEqual([]);
   });
 });

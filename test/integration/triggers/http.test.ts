@@ -96,10 +96,9 @@ describe('GET /api/jobs/{id}/files', () => {
     expect((await files('none-abcd2345')).status).toBe(404);
     const id = await stack.client.start({ input: { video }, model: 'starry-night' });
     await stack.ended(id);
-    expect(await refusal(await files(id))).toEqual({
-      status: 404,
-      error: `Job "${id}" is a video's: its one file is at /files/output.`,
-    });
+    const { status, error } = await refusal(await files(id));
+    expect(status).toBe(404);
+    expect(error).toMatch(new RegExp(`"${id}" .*video.*/files/output`));
   });
 });
 

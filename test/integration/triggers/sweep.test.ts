@@ -48,7 +48,7 @@ test('the sweeper removes what no living job owns, says so, and leaves the rest 
   expect(logged.toSorted()).toEqual(
     [
       expect.stringMatching(`removed the aci container ${late}: its deadline .* has passed`) as string,
-      `sweep: removed the aci container ${ended}: job ended-k3v9q2xa has ended`,
+      expect.stringMatching(`removed the aci container ${ended}: job ended-k3v9q2xa has ended`) as string,
     ].toSorted(),
   );
   expect(await sweep()).toEqual([]);
@@ -59,7 +59,7 @@ test('a job that was terminated keeps no container and gets no other one, and on
   const running = await launch({ jobId: 'running-k3v9q2xa' });
   const states = { 'terminated-k3v9q2xa': 'Terminated', 'running-k3v9q2xa': 'Running' };
   expect(await sweep(undefined, states)).toEqual([
-    `sweep: removed the aci container ${terminated}: job terminated-k3v9q2xa was ended as Terminated and has removed nothing itself`,
+    expect.stringMatching(`removed the aci container ${terminated}: job terminated-k3v9q2xa .*Terminated`),
   ]);
   expect(azure.emulator.azure.groups.has(running)).toBe(true);
   expect(await readJson(jobOf(storage, 'terminated-k3v9q2xa'), STOP)).toMatchObject({ reason: 'cancelled' });

@@ -19,9 +19,9 @@ export function createCollectPredictions({ storage }: Pick<Ports, 'storage'>) {
     const kind = kindOf(job);
     if (kind === undefined) return { output, bytes: 0 };
     const parts = () => readPredictions(storage, jobId, items);
-    const jsonl = await deliverTable(storage, output, PREDICTIONS_JSONL, 'application/jsonl', parts());
+    const jsonl = await deliverTable(storage, output, PREDICTIONS_JSONL, parts());
     const table = toCsv(parts(), kind);
-    const csv = await deliverTable(storage, output, PREDICTIONS_CSV, 'text/csv; charset=utf-8', table);
+    const csv = await deliverTable(storage, output, PREDICTIONS_CSV, table);
     return { output, bytes: jsonl + csv };
   };
 }

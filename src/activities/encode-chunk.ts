@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { chunkAt } from '../job/chunks.js';
+import { chunkAt } from '../job/plan.js';
 import { readFramesToShow } from '../job-store/frames.js';
 import { segmentBlob, workOf } from '../job-store/layout.js';
 import { diskError, jobFolder, ownFolder } from '../job-store/local-copy.js';

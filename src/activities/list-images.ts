@@ -1,9 +1,9 @@
 import type { BlobItem, ContainerClient } from '@azure/storage-blob';
 import { pMapIterable } from 'p-map';
 import { JobError } from '../job/failure.js';
-import { groupsOf } from '../job/groups.js';
-import { createOutputNames, type ListedItem, LIST_LENGTH } from '../job/item-list.js';
-import { isNamedAsPicture, KIND_BYTES, PICTURE_KINDS, pictureKind } from '../job/picture-kind.js';
+import { createOutputNames, groupsOf, LIST_LENGTH, type ListedItem } from '../job/item-list.js';
+import { isNamedAsPicture, KIND_BYTES, PICTURE_KINDS, pictureKind } from '../job/formats.js';
+import { MOST_ITEMS } from '../job-store/layout.js';
 import { readBytes, type Storage } from '../storage/storage.js';
 import { type FoundItems, imagesOf, readFoundItems, writeFoundItems, writeItemList } from '../job-store/items.js';
 import type { Ports } from './ports.js';
@@ -12,8 +12,6 @@ import { createStageProgress } from '../job-store/stage-progress.js';
 
 /** Files without a picture's name whose first bytes are read at the same time. */
 const LOOKS = 16;
-/** Item names have seven digits. */
-const MOST_ITEMS = 9_999_999;
 const EXAMPLES = 3;
 const LONGEST_EXAMPLE = 80;
 

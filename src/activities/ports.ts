@@ -1,5 +1,5 @@
 import type { ComputeProvider } from '../compute/provider.js';
-import type { ComputeKind } from '../job/device.js';
+import type { ComputeKind } from '../job/compute-choice.js';
 import type { Media } from '../media/media.js';
 import type { ModelInspector } from '../scorer/engine/inspect.js';
 import type { Storage } from '../storage/storage.js';

@@ -1,4 +1,4 @@
-import { chunkFrames } from '../job/chunks.js';
+import { chunkFrames } from '../job/plan.js';
 import { JobError } from '../job/failure.js';
 import type { JobSpec } from '../job/spec.js';
 import { missingInput, publishBundledModel, readModelTexts } from '../job-store/inputs.js';

@@ -1,5 +1,4 @@
-import { counted } from '../job/counted.js';
-import { JobError } from '../job/failure.js';
+import { counted, JobError } from '../job/failure.js';
 import { storeFrames } from '../job-store/frames.js';
 import { jobFolder, localVideo } from '../job-store/local-copy.js';
 import { readVideoJob, type VideoJob } from '../job-store/resolved-job.js';

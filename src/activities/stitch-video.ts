@@ -1,9 +1,9 @@
 import { mkdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import pMap from 'p-map';
-import { chunkAt } from '../job/chunks.js';
+import { chunkAt } from '../job/plan.js';
 import { JobError } from '../job/failure.js';
-import { endingOf } from '../job/output.js';
+import { contentTypeOf } from '../job/formats.js';
 import { readFramesToShow, readFrameToShow, readSourceFrame } from '../job-store/frames.js';
 import { CONTACT_SHEET, jobOf, segmentBlob, splitPath, workOf } from '../job-store/layout.js';
 import { diskError, jobFolder, localCopy, localVideo, ownFolder } from '../job-store/local-copy.js';
@@ -15,11 +15,6 @@ import type { Ports } from './ports.js';
 
 const CONTACT_SHEET_PAIRS = 4;
 const SEGMENT_DOWNLOADS = 4;
-const CONTENT_TYPES: Record<string, string> = {
-  '.mov': 'video/quicktime',
-  '.mkv': 'video/x-matroska',
-  '.webm': 'video/webm',
-};
 
 export interface StitchedVideo {
   /** Path of the video in the media account. */
@@ -124,7 +119,7 @@ async function upload(storage: Storage, target: string, file: string): Promise<n
   await client.createIfNotExists();
   await client
     .getBlockBlobClient(blob)
-    .uploadFile(file, { blobHTTPHeaders: { blobContentType: CONTENT_TYPES[endingOf(target)] ?? 'video/mp4' } });
+    .uploadFile(file, { blobHTTPHeaders: { blobContentType: contentTypeOf(target) } });
   return (await stat(file)).size;
 }
 
@@ -149,5 +144,5 @@ async function uploadContactSheet(
   await media.contactSheet(pairs, file);
   await jobOf(storage, job.jobId)
     .getBlockBlobClient(CONTACT_SHEET)
-    .uploadFile(file, { blobHTTPHeaders: { blobContentType: 'image/png' } });
+    .uploadFile(file, { blobHTTPHeaders: { blobContentType: contentTypeOf(CONTACT_SHEET) } });
 }

@@ -1,4 +1,4 @@
-import type { ComputeKind } from '../job/device.js';
+import type { ComputeKind } from '../job/compute-choice.js';
 import { JobError } from '../job/failure.js';
 import type { Environment } from '../settings.js';
 import type { LedgerStore } from './aci/create-budget.js';

@@ -1,3 +1,4 @@
+import type { GpuChoice } from '../job/compute-choice.js';
 import type { Blame } from '../job/failure.js';
 import type { PhaseTimes } from '../job/phases.js';
 import type { PollBounds } from '../job/watch.js';
@@ -7,7 +8,7 @@ export interface PreflightRequest {
   /** Containers the job wants to run at once, 1 or more; absent: as many as suit the compute. */
   maxParallel?: number;
   /** `prefer` falls back to CPU, with a warning; `require` refuses the job without a GPU; absent means `none`. */
-  gpu?: 'none' | 'prefer' | 'require';
+  gpu?: GpuChoice;
 }
 
 export interface Preflight {

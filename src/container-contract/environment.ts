@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { type Device, DEVICES } from '../job/device.js';
+import { type Device, DEVICES } from '../job/compute-choice.js';
 import { type Environment, readSettings } from '../settings.js';
 import { unseal } from './sealing.js';
 

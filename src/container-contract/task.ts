@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { DEVICES } from '../job/device.js';
+import { DEVICES } from '../job/compute-choice.js';
 import { JobError } from '../job/failure.js';
 import type { ModelCard } from '../model-card/schema.js';
 

@@ -3,6 +3,7 @@ import type { AttemptResult, FailedItem } from '../container-contract/result.js'
 import type { ScoreTask } from '../container-contract/task.js';
 import { readJson, type Storage, writeJson } from '../storage/storage.js';
 import { readItems } from './items.js';
+import { contentTypeOf } from '../job/formats.js';
 import { jobOf, logBlob, progressBlob, resultBlob, scoredIndex, scoredPrefixes, taskBlob, workOf } from './layout.js';
 import type { ResolvedJob } from './resolved-job.js';
 
@@ -40,7 +41,7 @@ export async function keepLog(
   const blob = jobOf(storage, jobId).getBlockBlobClient(logBlob(batch, attempt));
   if (await blob.exists()) return;
   const log = await read();
-  await blob.upload(log, Buffer.byteLength(log), { blobHTTPHeaders: { blobContentType: 'text/plain; charset=utf-8' } });
+  await blob.upload(log, Buffer.byteLength(log), { blobHTTPHeaders: { blobContentType: contentTypeOf(blob.name) } });
 }
 
 /** Where a batch stands, read from its outputs and the results of its attempts. */

@@ -1,6 +1,7 @@
 import pMap, { pMapIterable } from 'p-map';
-import type { FrameRange } from '../job/chunks.js';
+import type { FrameRange } from '../job/plan.js';
 import { JobError } from '../job/failure.js';
+import { contentTypeOf } from '../job/formats.js';
 import { readBytes, type Storage } from '../storage/storage.js';
 import { frameBlob, frameIndex, FRAMES_PREFIX, framesPrefix, scoredBlob, workOf } from './layout.js';
 import type { VideoJob } from './resolved-job.js';
@@ -57,10 +58,9 @@ async function* numbered(frames: AsyncIterable<Buffer>, first: number) {
 }
 
 async function upload(storage: Storage, jobId: string, name: string, frame: Buffer): Promise<void> {
-  const blobContentType = name.endsWith('.png') ? 'image/png' : 'image/jpeg';
   await workOf(storage, jobId)
     .getBlockBlobClient(name)
-    .upload(frame, frame.length, { blobHTTPHeaders: { blobContentType } });
+    .upload(frame, frame.length, { blobHTTPHeaders: { blobContentType: contentTypeOf(name) } });
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { FrameFormat } from '../job/formats.js';
 import type { Storage } from '../storage/storage.js';
 
 /**
@@ -18,7 +19,6 @@ export const APP_SECRETS = 'app-secrets';
 /** In `APP_SECRETS`: the key with which environments of Container Apps executions are sealed. */
 export const SEALING_KEY_BLOB = 'sealing-key';
 
-export type FrameFormat = 'png' | 'jpg';
 /** Ending of what a scorer makes of an item. */
 export type ScoredFormat = FrameFormat | 'json' | 'npy';
 
@@ -32,10 +32,12 @@ export const labelsBlob = (model: string) => `${model}.labels.txt`;
 /** Creates of container groups, by subscription and region. */
 export const createLedgerBlob = (name: string) => `creates/${name}.json`;
 
-const FRAME_DIGITS = 7;
+const ITEM_DIGITS = 7;
+/** More items than this would need longer names. */
+export const MOST_ITEMS = 10 ** ITEM_DIGITS - 1;
 
 /** Name of the item for frame `index` (from 0); sorts as the frames follow each other. */
-export const itemName = (index: number) => String(index).padStart(FRAME_DIGITS, '0');
+export const itemName = (index: number) => String(index).padStart(ITEM_DIGITS, '0');
 export const frameBlob = (index: number, format: FrameFormat) => `frames/${itemName(index)}.${format}`;
 export const scoredBlob = (index: number, format: ScoredFormat) => `scored/${itemName(index)}.${format}`;
 

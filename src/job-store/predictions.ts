@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { JobError } from '../job/failure.js';
+import { contentTypeOf } from '../job/formats.js';
 import { placeOf } from '../job/item-list.js';
 import { isNotFound, type Storage } from '../storage/storage.js';
 import { predictionsPart, splitPath, workOf } from './layout.js';
@@ -44,13 +45,12 @@ export async function deliverTable(
   storage: Storage,
   output: string,
   name: string,
-  blobContentType: string,
   content: AsyncIterable<string | Buffer>,
 ): Promise<number> {
   const { container, blob } = splitPath(output);
   const target = storage.media.getContainerClient(container).getBlockBlobClient(`${blob}${name}`);
   await target.uploadStream(Readable.from(content, { objectMode: false }), BUFFER_BYTES, 2, {
-    blobHTTPHeaders: { blobContentType },
+    blobHTTPHeaders: { blobContentType: contentTypeOf(name) },
   });
   return (await target.getProperties()).contentLength ?? 0;
 }

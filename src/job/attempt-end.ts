@@ -1,5 +1,4 @@
-import { counted } from './counted.js';
-import type { Blame, Failure } from './failure.js';
+import { type Blame, counted, type Failure } from './failure.js';
 import type { Overdue } from './watch.js';
 
 /** How the watch over a container ended. `unseen`: nobody knows, since it could not be looked at for too long. */

@@ -31,6 +31,12 @@ export function messageOf(error: unknown): string {
   return text.replace(/\s+/g, ' ').trim();
 }
 
+/** A number and the word for what it counts: `1 frame`, `2 frames`, `2 batches`. */
+export function counted(count: number, one: string): string {
+  if (count === 1) return `1 ${one}`;
+  return `${count} ${one}${/(s|ch)$/.test(one) ? 'es' : 's'}`;
+}
+
 /** A failure as a value, as it travels through orchestrators and records. */
 export interface Failure {
   blame: Blame;

@@ -6,19 +6,19 @@ export interface ListedItem {
   output: string;
 }
 
-/** Items in one list; lists are what bounds memory, whatever the number of items. */
+/** How many items one list holds: whatever the number of items, only this many names are in memory. */
 export const LIST_LENGTH = 1000;
 
-/** Where an item stands: list number `list`, line `line`. Both from 0. */
+/** Where an item stands: list number `list`, line `line`, both from 0. */
 export const placeOf = (index: number) => ({ list: Math.floor(index / LIST_LENGTH), line: index % LIST_LENGTH });
 
 /**
- * Names outputs after their inputs, `nested/a.jpg` → `nested/a`. Of inputs that differ in their ending only, the first one in
- * the order of the listing is named so and the others keep their full name: `a.png` → `a.png`, so that no two are the same.
- * Asked with all names in that order; holds no more names than the longest one has characters.
+ * Names outputs after their inputs: `nested/a.jpg` → `nested/a`. When several names differ only in their ending, the first one in
+ * the order of the listing gets the short name and the others keep their full name, `a.png` → `a.png`, so no two are the same.
+ * Call it with every name in that order; it remembers no more names than the longest one has characters.
  */
 export function createOutputNames(): (name: string) => string {
-  /** Names given that a later input may want too: those that the current name starts with. */
+  /** Names given so far that a later input may want too: those that the current name starts with. */
   let taken: string[] = [];
   return (name) => {
     taken = taken.filter((given) => name.startsWith(given) && name.charAt(given.length) <= '.');
@@ -37,3 +37,15 @@ export const parseList = (text: string) =>
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as ListedItem);
+
+/** Cuts a sequence, such as the names in a folder, into groups of `size`; only the last one may be shorter. */
+export async function* groupsOf<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
+  let group: T[] = [];
+  for await (const item of items) {
+    group.push(item);
+    if (group.length < size) continue;
+    yield group;
+    group = [];
+  }
+  if (group.length > 0) yield group;
+}

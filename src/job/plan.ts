@@ -1,3 +1,8 @@
+// Batches: what one container scores
+
+/** The most containers that a job may ask for at once. */
+export const MOST_PARALLEL = 100;
+
 /** A run of consecutive items scored by one container. */
 export interface Batch {
   index: number;
@@ -15,14 +20,14 @@ export interface BatchPlan {
   lanes: number;
 }
 
-/** Below this, starting a container costs more than it scores. */
+/** A smaller batch costs more to start than to score. */
 const SMALLEST_AUTO_SIZE = 16;
-/** Above this, a lost container costs too long a wait before its retry starts. */
+/** When the container of a larger batch is lost, its retry starts too late. */
 const LARGEST_AUTO_SIZE = 500;
 
 /**
- * Cuts `items` consecutive items into batches of nearly equal length. `auto` starts as few
- * containers as it can and gives each lane the same number of batches, so that all lanes end together.
+ * Cuts `items` consecutive items into batches of nearly equal length. `auto` starts as few containers as it can and gives
+ * each lane the same number of batches, so that all lanes end together.
  */
 export function planBatches(items: number, size: number | 'auto', maxParallel: number): BatchPlan {
   if (items === 0) return { items, size: 1, batches: 0, lanes: 0 };
@@ -52,3 +57,27 @@ export function batchesOfLane(plan: BatchPlan, lane: number): Batch[] {
     batches.push(batch);
   }
 }
+
+// Chunks: what one activity splits or encodes of a long video
+
+/** The work of one activity: what two cores decode and store in about two minutes. */
+const CHUNK_SECONDS = 120;
+/** Seconds that a frame of any size takes, and seconds per pixel, as measured in docs/media.md. */
+const FRAME_SECONDS = 0.01;
+const PIXEL_SECONDS = 25e-9;
+
+/** How many frames of this size one activity splits or encodes. */
+export const chunkFrames = ({ width, height }: { width: number; height: number }): number =>
+  Math.max(1, Math.floor(CHUNK_SECONDS / (FRAME_SECONDS + PIXEL_SECONDS * width * height)));
+
+/** Frames `first` to `first + count` (exclusive) of a video. */
+export interface FrameRange {
+  first: number;
+  count: number;
+}
+
+/** Chunk `index` of `items` frames cut into chunks of `size`; the last one may be shorter. */
+export const chunkAt = (index: number, items: number, size: number): FrameRange => ({
+  first: index * size,
+  count: Math.min(size, items - index * size),
+});

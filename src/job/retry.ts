@@ -1,6 +1,4 @@
-import { counted } from './counted.js';
-import type { Failure } from './failure.js';
-import { withJitter } from './jitter.js';
+import { counted, type Failure } from './failure.js';
 
 /** How often and how soon a batch with missing items gets a new container. */
 export interface RetryPolicy {
@@ -70,4 +68,21 @@ export function nextStep(policy: RetryPolicy, history: BatchHistory, failed: Fai
   }
   const least = Math.max(failure.retryAfterSeconds ?? 0, backoffSeconds(FIRST_PLATFORM_DELAY_SECONDS, platform));
   return { step: 'retry', delaySeconds: withJitter(least, `${name} ${platform}`) };
+}
+
+/**
+ * Stretches a delay by up to a quarter, so that what failed together does not come back together. The same text gives the
+ * same stretch in every replay: orchestrators know no chance.
+ * @param text tells those apart that wait, and one wait from the next.
+ */
+export function withJitter(seconds: number, text: string): number {
+  return seconds * (1 + 0.25 * fraction(text));
+}
+
+/** From 0 up to 1: the 32-bit FNV-1a hash of the text, mixed once more since its upper bits lag behind the last letters. */
+function fraction(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  return ((hash ^ (hash >>> 13)) >>> 0) / 2 ** 32;
 }

@@ -1,12 +1,13 @@
 import { z } from 'zod';
-import { COMPUTE_KINDS, deviceProblem, DEVICES, matchDevice } from './device.js';
+import { COMPUTE_KINDS, computeProblem, DEVICES, GPU_CHOICES, matchDevice } from './compute-choice.js';
 import { JobError } from './failure.js';
-import { DEFAULT_CODEC, outputProblem, QUALITIES, VIDEO_CODECS } from './output.js';
+import { DEFAULT_CODEC, FRAME_FORMATS, outputProblem, QUALITIES, VIDEO_CODECS } from './formats.js';
+import { MOST_PARALLEL } from './plan.js';
 
-/** Largest job specification in bytes; it travels as an orchestrator input, which must stay small. */
-export const MAX_SPEC_BYTES = 4096;
+/** Largest job specification in bytes: it travels as the input of an orchestrator, which must stay small. */
+const MAX_SPEC_BYTES = 4096;
 
-/** `container/name` in the media account, limited to one container so that a job reaches nothing else. */
+/** `container/name` in the media account; the container is fixed, so that a job reaches nothing else. */
 function blobPath(container: string, name = 'NAME'): z.ZodType<string> {
   const path = new RegExp(`^${container}/[^/\\\\\\p{Cc}?#%][^\\\\\\p{Cc}?#%]*$`, 'u');
   return z
@@ -43,7 +44,7 @@ const properties = z.strictObject({
       images: blobPrefix('outbox').optional(),
       codec: z.enum(VIDEO_CODECS).optional(),
       quality: z.enum(QUALITIES).optional(),
-      frameFormat: z.enum(['png', 'jpg']).default('png'),
+      frameFormat: z.enum(FRAME_FORMATS).default('png'),
       keepFrames: z.boolean().default(false),
     })
     .superRefine((output, context) => {
@@ -56,17 +57,17 @@ const properties = z.strictObject({
       size: z
         .union([z.literal('auto'), z.int().min(1).max(5000)], 'must be "auto" or a whole number from 1 to 5000')
         .default('auto'),
-      maxParallel: z.int().min(1).max(100).optional(),
+      maxParallel: z.int().min(1).max(MOST_PARALLEL).optional(),
     })
     .prefault({}),
   compute: z
     .strictObject({
       kind: z.enum(COMPUTE_KINDS).default('local'),
-      gpu: z.enum(['none', 'prefer', 'require']).optional(),
+      gpu: z.enum(GPU_CHOICES).optional(),
       device: z.enum(DEVICES).optional(),
     })
     .superRefine((compute, context) => {
-      const message = deviceProblem(compute);
+      const message = computeProblem(compute);
       if (message) context.addIssue({ code: 'custom', message });
     })
     .transform(matchDevice)
@@ -103,8 +104,8 @@ const schema = properties
 export type JobSpec = z.output<typeof schema>;
 
 /**
- * Reads a job specification from the text of an HTTP body or a trigger blob.
- * @throws JobError `user`: one sentence that names the property and what it must be.
+ * Reads a job specification from the text of an HTTP body.
+ * @throws JobError `user`: the sentence names up to three wrong properties and what they must be.
  */
 export function parseSpec(text: string): JobSpec {
   checkSpecSize(new TextEncoder().encode(text).length);
@@ -129,7 +130,7 @@ export function parseSpec(text: string): JobSpec {
   return result.data;
 }
 
-/** @throws JobError `user` when a specification of this many bytes is too long. */
+/** @throws JobError `user`: a specification of this many bytes is too long. */
 export function checkSpecSize(bytes: number): void {
   if (bytes > MAX_SPEC_BYTES)
     throw new JobError('user', `The job specification is ${bytes} bytes long; at most ${MAX_SPEC_BYTES} are accepted.`);
@@ -145,4 +146,27 @@ function sentence(issue: z.core.$ZodIssue): string {
   const where = at ? `"${at}"` : 'the body';
   const what = issue.message.replace(/^Invalid (input|option): /, '').replace(/^Too (small|big): /, '');
   return `${where} ${/^(must|is|has|asks|does) /.test(what) ? what : `is not valid: ${what}`}`;
+}
+
+/** A job id, which is also the instance id and part of the names of containers and container groups. */
+const JOB_ID = /^[a-z0-9](?:-?[a-z0-9]){2,47}$/;
+
+export function isJobId(text: string): boolean {
+  return JOB_ID.test(text);
+}
+
+/**
+ * A readable id, e.g. `coast-k3v9q2xa`: at most 24 characters of the input's file or folder name, and the random part.
+ * Lower-case letters, digits and single hyphens, as names of blob containers and container groups demand.
+ * @param random 8 lower-case letters or digits.
+ */
+export function makeJobId(inputPath: string, random: string): string {
+  const file = inputPath.split('/').findLast((part) => part !== '') ?? '';
+  const slug = file
+    .replace(/\.[^.]*$/, '')
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .slice(0, 24)
+    .replace(/^-+|-+$/g, '');
+  return `${slug || 'job'}-${random}`;
 }

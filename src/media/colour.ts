@@ -1,4 +1,5 @@
-import type { ColourTags, FrameFormat, VideoFacts } from './facts.js';
+import type { FrameFormat } from '../job/formats.js';
+import type { ColourTags, VideoFacts } from './facts.js';
 
 /**
  * The way from decoded frames to RGB pictures and back, as ffmpeg filters. What a model leaves alone must come back with the values it

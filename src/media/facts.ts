@@ -7,9 +7,6 @@ export interface Rational {
 /** Rounds seconds to the microsecond; below that, differences of decimal fractions are noise. */
 export const rounded = (seconds: number) => Math.round(seconds * 1e6) / 1e6;
 
-/** How a frame travels between ffmpeg and the rest of the app: PNG keeps every value, JPEG is small. */
-export type FrameFormat = 'png' | 'jpg';
-
 /** Colour tags as ffprobe names them; `null` where the file says nothing. */
 export interface ColourTags {
   range: string | null;

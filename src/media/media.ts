@@ -10,7 +10,7 @@ import { encodeSegment, join, stitch } from './stitch/stitch.js';
 import type { EncodeRequest, JoinRequest, StitchRequest } from './stitch/stitch-arguments.js';
 import { compare, type CompareRequest, type Comparison } from './verify/compare.js';
 
-export type { FrameFormat, VideoFacts } from './facts.js';
+export type { VideoFacts } from './facts.js';
 export { confinement, findFfmpeg, type FfmpegPaths } from './ffmpeg/find.js';
 export { type MediaLimits, readMediaLimits } from './limits.js';
 export type { Chunk } from './split/chunks.js';

@@ -1,4 +1,4 @@
-import type { FrameRange } from '../job/chunks.js';
+import type { FrameRange } from '../job/plan.js';
 import type { Rational, VideoFacts } from './facts.js';
 
 /** When each frame is shown. */

@@ -1,5 +1,4 @@
-import { counted } from '../job/counted.js';
-import { JobError } from '../job/failure.js';
+import { counted, JobError } from '../job/failure.js';
 import { DEFAULTS, type ImageInput, type PartialSize, type SizeRule } from './schema.js';
 import { describeTensor, imageSize, type ImageSize, type Layout, type TensorSignature } from './signature.js';
 

@@ -1,6 +1,5 @@
 import * as z from 'zod';
-import { counted } from '../job/counted.js';
-import { JobError } from '../job/failure.js';
+import { counted, JobError } from '../job/failure.js';
 import type { TensorSignature } from './signature.js';
 
 const listSchema = z.array(z.string());

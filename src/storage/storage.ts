@@ -9,6 +9,7 @@ import {
 } from '@azure/storage-blob';
 import type { TokenCredential } from '@azure/identity';
 import { JobError } from '../job/failure.js';
+import { contentTypeOf } from '../job/formats.js';
 import type { Connection } from './connection.js';
 import { CLOCK_SKEW_MS, DelegationKeys } from './delegation-keys.js';
 
@@ -66,7 +67,7 @@ export async function writeJson(
   metadata?: Record<string, string>,
 ): Promise<void> {
   const body = JSON.stringify(value);
-  const options = { blobHTTPHeaders: { blobContentType: 'application/json' }, ...(metadata ? { metadata } : {}) };
+  const options = { blobHTTPHeaders: { blobContentType: contentTypeOf(blob) }, ...(metadata ? { metadata } : {}) };
   await container.getBlockBlobClient(blob).upload(body, Buffer.byteLength(body), options);
 }
 

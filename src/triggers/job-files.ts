@@ -1,5 +1,5 @@
 import type { FileList } from '../api/files.js';
-import { isJobId } from '../job/id.js';
+import { isJobId } from '../job/spec.js';
 import { CONTACT_SHEET, jobOf, MANIFEST, mediaBlob, splitPath } from '../job-store/layout.js';
 import { readResolvedJob } from '../job-store/resolved-job.js';
 import { blobSas, type Storage } from '../storage/storage.js';

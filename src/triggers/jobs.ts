@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { InvocationContext } from '@azure/functions';
 import * as df from 'durable-functions';
-import { isJobId } from '../job/id.js';
+import { isJobId } from '../job/spec.js';
 import { scoreJob } from '../orchestrators/score-job.js';
 
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz234567';

@@ -1,6 +1,5 @@
 import * as df from 'durable-functions';
-import { makeJobId } from '../job/id.js';
-import { checkSpecSize, parseSpec } from '../job/spec.js';
+import { checkSpecSize, makeJobId, parseSpec } from '../job/spec.js';
 import { requireInputs } from '../job-store/inputs.js';
 import { type JobInput, scoreJob } from '../orchestrators/score-job.js';
 import type { Storage } from '../storage/storage.js';

@@ -2,14 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import {
-  createMedia,
-  findFfmpeg,
-  type FrameFormat,
-  type Media,
-  type StitchRequest,
-  type Timetable,
-} from '../../src/media/media.js';
+import type { FrameFormat } from '../../src/job/formats.js';
+import { createMedia, findFfmpeg, type Media, type StitchRequest, type Timetable } from '../../src/media/media.js';
 
 export const sample = path.resolve(import.meta.dirname, '../../samples/coast.mp4');
 

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { COMPUTE_KINDS, type Device } from '../../job/device.js';
+import { COMPUTE_KINDS, type Device } from '../../job/compute-choice.js';
 import { JobError } from '../../job/failure.js';
+import type { FrameFormat } from '../../job/formats.js';
 import { poll } from '../../poll.js';
 import type { JobStatus } from '../../api/job-status.js';
 import type { JobClient } from '../client/client.js';
@@ -10,7 +11,6 @@ import type { OwnSeconds } from './summary.js';
 import { filesOfModel, isModelFile, type ModelChoice } from './user-files.js';
 
 export const COMPUTES = [...COMPUTE_KINDS, `aci${EMULATED}`, `container-apps${EMULATED}`] as const;
-export const FRAME_FORMATS = ['png', 'jpg'] as const;
 
 const POLL_MS = { least: 250, most: 1000 };
 /** A deployed app may be restarted, or be out of reach for a moment, while its job goes on. */
@@ -20,7 +20,7 @@ const NOTICED_MS = 500;
 /** What videos and image folders have in common. When `signal` aborts, the job is cancelled and all that was started is stopped. */
 export interface JobOptions extends ModelChoice, AppChoice {
   /** What the pictures are stored as. */
-  frameFormat?: (typeof FRAME_FORMATS)[number];
+  frameFormat?: FrameFormat;
   /** Containers that run at once. */
   maxParallel?: number;
   /** Items that may fail. */

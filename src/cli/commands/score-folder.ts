@@ -1,8 +1,7 @@
 import { constants } from 'node:fs';
 import { access, mkdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { counted } from '../../job/counted.js';
-import { JobError, messageOf } from '../../job/failure.js';
+import { counted, JobError, messageOf } from '../../job/failure.js';
 import type { FailedItem } from '../../container-contract/result.js';
 import { PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../../job-store/layout.js';
 import type { JobStatus } from '../../api/job-status.js';

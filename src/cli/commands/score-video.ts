@@ -1,7 +1,6 @@
 import path from 'node:path';
 import { JobError } from '../../job/failure.js';
-import { endingOf, ENDINGS, type Quality, type VideoCodec } from '../../job/output.js';
-import { isNamedAsPicture } from '../../job/picture-kind.js';
+import { endingOf, isNamedAsPicture, type Quality, VIDEO_ENDINGS, type VideoCodec } from '../../job/formats.js';
 import { INBOX, OUTBOX } from '../../job-store/layout.js';
 import { type JobOptions, runThrough } from './run-job.js';
 import { type Summary, summarise } from './summary.js';
@@ -58,9 +57,9 @@ async function checkFiles(options: VideoOptions): Promise<void> {
     throw new JobError('user', `${options.video} is a picture; put it into a folder and name the folder.`);
   await checkModelFiles(options);
   const { out } = options;
-  if (out !== undefined && !ENDINGS.includes(endingOf(out)))
-    throw new JobError('user', `${out} must end in ${ENDINGS.join(', ')}; name another file with --out.`);
-  const saved = out === undefined ? ENDINGS.map((ending) => options.base + ending) : [out];
+  if (out !== undefined && !VIDEO_ENDINGS.includes(endingOf(out)))
+    throw new JobError('user', `${out} must end in ${VIDEO_ENDINGS.join(', ')}; name another file with --out.`);
+  const saved = out === undefined ? VIDEO_ENDINGS.map((ending) => options.base + ending) : [out];
   const outputs = saved.map((file): [string, string] => ['--out', file]);
   if (options.contactSheet !== undefined) outputs.push(['--contact-sheet', options.contactSheet]);
   const model = isModelFile(options.model) ? options.model : undefined;

@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { DEVICES } from '../../job/device.js';
+import { DEVICES } from '../../job/compute-choice.js';
 import { JobError } from '../../job/failure.js';
-import { QUALITIES, VIDEO_CODECS } from '../../job/output.js';
-import { COMPUTES, FRAME_FORMATS } from './run-job.js';
+import { FRAME_FORMATS, QUALITIES, VIDEO_CODECS } from '../../job/formats.js';
+import { MOST_PARALLEL } from '../../job/plan.js';
+import { COMPUTES } from './run-job.js';
 import type { FolderOptions } from './score-folder.js';
 import { ON_DAMAGE, scoreVideo, type VideoOptions } from './score-video.js';
 import { renderSummary } from './summary.js';
@@ -53,7 +54,7 @@ export function addScoreCommand(program: Command, data: Option, { resolve, env, 
       ).choices(ON_DAMAGE),
     )
     .option('--contact-sheet <file>', 'also save before/after pairs as one PNG', file)
-    .option('--max-parallel <n>', 'containers that run at once', wholeNumber(1, 100))
+    .option('--max-parallel <n>', 'containers that run at once', wholeNumber(1, MOST_PARALLEL))
     .option('--tolerate <n>', 'frames or images that may fail; by default none', wholeNumber(0, 10_000_000))
     .addOption(
       new Option(

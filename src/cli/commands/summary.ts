@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import { counted } from '../../job/counted.js';
+import { counted } from '../../job/failure.js';
 import type { JobStatus } from '../../api/job-status.js';
 
 /** What `score` says about a video in the end, and prints as JSON with `--json`. */

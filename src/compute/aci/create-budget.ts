@@ -1,8 +1,7 @@
 import { text as textOf } from 'node:stream/consumers';
 import { type ContainerClient, RestError } from '@azure/storage-blob';
 import PQueue from 'p-queue';
-import { counted } from '../../job/counted.js';
-import { JobError } from '../../job/failure.js';
+import { counted, JobError } from '../../job/failure.js';
 import { poll } from '../../poll.js';
 import { isNotFound } from '../../storage/storage.js';
 import {

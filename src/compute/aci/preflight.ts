@@ -1,6 +1,6 @@
 import type { Capabilities, ContainerInstanceManagementClient } from '@azure/arm-containerinstance';
-import { counted } from '../../job/counted.js';
-import { JobError } from '../../job/failure.js';
+import { counted, JobError } from '../../job/failure.js';
+import { MOST_PARALLEL } from '../../job/plan.js';
 import { fitParallel, type Room } from '../azure/capacity.js';
 import { checkImageFor } from '../azure/image.js';
 import { checkRights, type Need, toAssign } from '../azure/rights.js';
@@ -23,9 +23,6 @@ export async function preflightAci(groups: Groups, request: PreflightRequest): P
   ]);
   return { maxParallel, warnings: warning === undefined ? warnings : [...warnings, warning] };
 }
-
-/** Containers that a region holds whose quotas Azure does not list: as many as a job may have. */
-const MOST_PARALLEL = 100;
 
 const GROUP = 'Microsoft.ContainerInstance/containerGroups';
 

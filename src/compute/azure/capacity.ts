@@ -1,4 +1,4 @@
-import { counted } from '../../job/counted.js';
+import { counted } from '../../job/failure.js';
 import type { Preflight } from '../provider.js';
 
 /** Containers at once when the job does not say. */

@@ -1,6 +1,5 @@
 import type { ManagedEnvironment } from '@azure/arm-appcontainers';
-import { counted } from '../../job/counted.js';
-import { JobError } from '../../job/failure.js';
+import { counted, JobError } from '../../job/failure.js';
 import { fitParallel, type Room } from '../azure/capacity.js';
 import { checkImageFor } from '../azure/image.js';
 import { checkRights, type Need, toAssign } from '../azure/rights.js';

@@ -1,4 +1,4 @@
-import { counted } from '../../job/counted.js';
+import { counted } from '../../job/failure.js';
 import type { Preflight, PreflightRequest } from '../provider.js';
 
 const NO_GPU_TO_PREFER =

@@ -1,4 +1,4 @@
-import type { FrameRange } from '../../job/chunks.js';
+import type { FrameRange } from '../../job/plan.js';
 import type { VideoFacts } from '../facts.js';
 import { ffmpegFailure, type Program } from '../ffmpeg/process.js';
 import { listPackets, type Packet } from '../probe/packets.js';

@@ -1,5 +1,5 @@
 import { JobError } from '../../job/failure.js';
-import type { FrameFormat } from '../facts.js';
+import type { FrameFormat } from '../../job/formats.js';
 
 /** Finds the end of one picture in a stream that comes in chunks of any size. */
 interface Boundary {

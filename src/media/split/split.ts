@@ -1,6 +1,7 @@
 import { JobError } from '../../job/failure.js';
 import { toRgb } from '../colour.js';
-import type { FrameFormat, VideoFacts } from '../facts.js';
+import type { FrameFormat } from '../../job/formats.js';
+import type { VideoFacts } from '../facts.js';
 import { ffmpegFailure, lastWord, local, type Program, QUIET, start, UNTRUSTED, words } from '../ffmpeg/process.js';
 import { type RawTimes, tickOf, type Timetable, wholeTimetable } from '../timetable.js';
 import type { Chunk } from './chunks.js';

@@ -1,4 +1,4 @@
-import { endingOf } from '../../job/output.js';
+import { endingOf } from '../../job/formats.js';
 import { words } from '../ffmpeg/process.js';
 import type { VideoFacts } from '../facts.js';
 

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { JobError } from '../../job/failure.js';
-import { ENDINGS } from '../../job/output.js';
+import { VIDEO_ENDINGS } from '../../job/formats.js';
 import { ffmpegFailure, local, type Program, run, start } from '../ffmpeg/process.js';
 import { endOf, microseconds, secondsOf, type Timetable } from '../timetable.js';
 import { type Container, containerOf, isMp4 } from './container.js';
@@ -81,7 +81,7 @@ function concatScript({ segments, timetable }: JoinRequest): string {
 
 function containerFor(output: string): Container {
   const container = containerOf(output);
-  if (!container) throw new JobError('user', `${path.basename(output)} must end in ${ENDINGS.join(', ')}.`);
+  if (!container) throw new JobError('user', `${path.basename(output)} must end in ${VIDEO_ENDINGS.join(', ')}.`);
   return container;
 }
 

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createInterface } from 'node:readline';
-import { counted } from '../../job/counted.js';
+import { counted } from '../../job/failure.js';
 import { rounded, type VideoFacts } from '../facts.js';
 import {
   ffmpegFailure,

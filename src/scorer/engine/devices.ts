@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import ort from 'onnxruntime-node';
-import type { Device } from '../../job/device.js';
+import type { Device } from '../../job/compute-choice.js';
 import { JobError, messageOf } from '../../job/failure.js';
 import { loadSession, type Place } from './session.js';
 

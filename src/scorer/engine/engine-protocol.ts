@@ -1,4 +1,4 @@
-import type { Device } from '../../job/device.js';
+import type { Device } from '../../job/compute-choice.js';
 import type { Blame } from '../../job/failure.js';
 import type { ModelCard } from '../../model-card/schema.js';
 import type { FrameOutput } from '../outputs/read-output.js';

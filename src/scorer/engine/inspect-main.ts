@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { type Device, DEVICES } from '../../job/device.js';
+import { type Device, DEVICES } from '../../job/compute-choice.js';
 import { messageOf } from '../../job/failure.js';
 import { inspectModel } from './inspect.js';
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
-import type { Device } from '../../job/device.js';
+import type { Device } from '../../job/compute-choice.js';
 import { JobError, messageOf } from '../../job/failure.js';
 import type { ModelSignature } from '../../model-card/signature.js';
 import { describeEnd, runChild } from '../../processes/child-process.js';

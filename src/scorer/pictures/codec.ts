@@ -1,3 +1,5 @@
+import type { FrameFormat } from '../../job/formats.js';
+
 /** Decoded pixels: `width * height * 3` bytes of sRGB, row by row from the top, without padding; masks have one byte a pixel. */
 export interface Picture {
   width: number;
@@ -10,9 +12,6 @@ export interface Size {
   height: number;
 }
 
-/** `png` is lossless; `jpg` is JPEG at quality 95. */
-export type PictureFormat = 'png' | 'jpg';
-
 /**
  * Pictures from bytes and back. Decoding turns everything into 8-bit RGB: EXIF rotation applied, grey and palette spread
  * to three channels, 16 bits cut to 8, transparent pixels over black, the first picture of several.
@@ -21,7 +20,8 @@ export interface Codec {
   readonly name: 'sharp' | 'jimp';
   /** @throws JobError `item`: no picture this codec can read, or one of more than `PIXEL_LIMIT` pixels. */
   decode(bytes: Uint8Array): Promise<Picture>;
-  encode(picture: Picture, format: PictureFormat): Promise<Buffer>;
+  /** JPEG at quality 95. */
+  encode(picture: Picture, format: FrameFormat): Promise<Buffer>;
   /** One byte a pixel as a grey PNG, bit by bit. */
   encodeMask(mask: Picture): Promise<Buffer>;
   /** The whole picture at another size, proportions not kept. */
@@ -29,10 +29,6 @@ export interface Codec {
 }
 
 /** The format that an output's name asks for; PNG for any extension but those of JPEG. */
-export function formatOf(blobName: string): PictureFormat {
+export function formatOf(blobName: string): FrameFormat {
   return /\.jpe?g$/i.test(blobName) ? 'jpg' : 'png';
-}
-
-export function contentTypeOf(format: PictureFormat): string {
-  return format === 'jpg' ? 'image/jpeg' : 'image/png';
 }

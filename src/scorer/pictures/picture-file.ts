@@ -1,5 +1,5 @@
 import { JobError, messageOf } from '../../job/failure.js';
-import { PICTURE_KINDS, type PictureKind, pictureKind } from '../../job/picture-kind.js';
+import { PICTURE_KINDS, pictureKind, type PictureKind } from '../../job/formats.js';
 import type { Size } from './codec.js';
 
 /** Larger pictures are refused before their pixels are allocated. */

@@ -66,7 +66,7 @@ async function runAttempt(attempt: Attempt): Promise<void> {
   const tally = new Tally(task, new Date(performance.timeOrigin).toISOString());
   const progress = new ProgressWriter(
     () => tally.progress(),
-    (text, metadata) => blobs.writeRecord(task.progressBlob, text, 'application/json', metadata),
+    (text, metadata) => blobs.writeRecord(task.progressBlob, text, metadata),
     log,
   );
   log(`batch ${task.batch}, attempt ${task.attempt}: ${task.items.length} items`);
@@ -83,9 +83,9 @@ async function runAttempt(attempt: Attempt): Promise<void> {
   await Promise.all([
     progress.end(),
     blobs
-      .writeRecord(task.logBlob, lines.map((line) => `${line}\n`).join(''), 'text/plain; charset=utf-8')
+      .writeRecord(task.logBlob, lines.map((line) => `${line}\n`).join(''))
       .catch((error: unknown) => log(messageOf(error))),
-    blobs.writeRecord(task.resultBlob, JSON.stringify(result), 'application/json'),
+    blobs.writeRecord(task.resultBlob, JSON.stringify(result)),
   ]);
 }
 

@@ -1,7 +1,7 @@
 import { JobError, messageOf } from '../../job/failure.js';
 import type { ModelCard } from '../../model-card/schema.js';
 import type { TaskItem } from '../../container-contract/task.js';
-import { type Codec, contentTypeOf, formatOf, type Picture, type Size } from '../pictures/codec.js';
+import { type Codec, formatOf, type Picture, type Size } from '../pictures/codec.js';
 import type { EnginePool } from '../engine/engine-pool.js';
 import type { FrameRequest } from '../engine/engine-protocol.js';
 import type { FrameOutput } from '../outputs/read-output.js';
@@ -92,8 +92,8 @@ async function scoreItem(
     throw error;
   });
   const output = await batches.score(request);
-  const { bytes, contentType } = await toFile(output, item, request.original, parts);
-  await tally.timed('store', () => blobs.storeOutput(item, bytes, contentType, signal));
+  const bytes = await toFile(output, item, request.original, parts);
+  await tally.timed('store', () => blobs.storeOutput(item, bytes, signal));
   return request.original;
 }
 
@@ -112,20 +112,13 @@ async function toFile(
   item: TaskItem,
   frame: Size,
   { codec, card, tally }: ScoringParts,
-): Promise<{ bytes: Buffer; contentType: string }> {
-  if (output.kind === 'record') {
-    const line = `${JSON.stringify({ item: item.name, ...output.record })}\n`;
-    return { bytes: Buffer.from(line), contentType: 'application/json' };
-  }
-  if (output.kind === 'array')
-    return { bytes: Buffer.from(output.bytes.buffer), contentType: 'application/octet-stream' };
-  if (output.kind === 'mask')
-    return { bytes: await tally.timed('encode', () => codec.encodeMask(output.picture)), contentType: 'image/png' };
+): Promise<Buffer> {
+  if (output.kind === 'record') return Buffer.from(`${JSON.stringify({ item: item.name, ...output.record })}\n`);
+  if (output.kind === 'array') return Buffer.from(output.bytes.buffer);
+  if (output.kind === 'mask') return tally.timed('encode', () => codec.encodeMask(output.picture));
   const size = enlarge(frame, ('scale' in card.output ? card.output.scale : undefined) ?? 1);
   const restored = await tally.timed('finish', () => toSize(codec, output.picture, size));
-  const format = formatOf(item.output);
-  const bytes = await tally.timed('encode', () => codec.encode(restored, format));
-  return { bytes, contentType: contentTypeOf(format) };
+  return tally.timed('encode', () => codec.encode(restored, formatOf(item.output)));
 }
 
 async function toSize(codec: Codec, picture: Picture, size: Size): Promise<Picture> {

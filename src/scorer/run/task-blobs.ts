@@ -1,5 +1,6 @@
 import { BlobClient, ContainerClient, RestError, type StoragePipelineOptions } from '@azure/storage-blob';
 import { JobError } from '../../job/failure.js';
+import { contentTypeOf } from '../../job/formats.js';
 import type { TaskItem } from '../../container-contract/task.js';
 import type { ScorerSettings } from '../../container-contract/environment.js';
 
@@ -50,8 +51,8 @@ export class TaskBlobs {
     return read(this.#inputs.getBlobClient(item.input), `the input ${item.input}`, signal, 'item');
   }
 
-  storeOutput(item: TaskItem, bytes: Buffer, contentType: string, signal: AbortSignal): Promise<void> {
-    return write(this.#work, item.output, bytes, { contentType, signal });
+  storeOutput(item: TaskItem, bytes: Buffer, signal: AbortSignal): Promise<void> {
+    return write(this.#work, item.output, bytes, { signal });
   }
 
   /** Names among `outputs` that exist already. */
@@ -72,8 +73,8 @@ export class TaskBlobs {
   }
 
   /** Writes a blob beside the task. Metadata keys are lowercase. */
-  writeRecord(name: string, text: string, contentType: string, metadata?: Record<string, string>): Promise<void> {
-    return write(this.#job, name, Buffer.from(text), { contentType, metadata });
+  writeRecord(name: string, text: string, metadata?: Record<string, string>): Promise<void> {
+    return write(this.#job, name, Buffer.from(text), { metadata });
   }
 }
 
@@ -107,16 +108,15 @@ async function read(
 }
 
 interface WriteOptions {
-  contentType: string;
   metadata?: Record<string, string>;
   signal?: AbortSignal;
 }
 
 async function write(container: ContainerClient, name: string, bytes: Buffer, options: WriteOptions): Promise<void> {
-  const { contentType, metadata, signal } = options;
+  const { metadata, signal } = options;
   try {
     await container.getBlockBlobClient(name).upload(bytes, bytes.length, {
-      blobHTTPHeaders: { blobContentType: contentType },
+      blobHTTPHeaders: { blobContentType: contentTypeOf(name) },
       metadata,
       abortSignal: signal,
     });

@@ -4,8 +4,7 @@ import { expect, test } from 'vitest';
 
 test('a million names go through a heap that could not hold them', () => {
   const program = `
-      import { groupsOf } from '${path.resolve('dist/job/groups.js')}';
-      import { createOutputNames, formatList, LIST_LENGTH } from '${path.resolve('dist/job/item-list.js')}';
+      import { createOutputNames, formatList, groupsOf, LIST_LENGTH } from '${path.resolve('dist/job/item-list.js')}';
       const nameOutput = createOutputNames();
       async function* items() {
         for (let index = 0; index < 1_000_000; index += 1) {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, inject, it } from 'vitest';
-import type { Device } from '../../../src/job/device.js';
+import type { Device } from '../../../src/job/compute-choice.js';
 import { createModelInspector } from '../../../src/scorer/engine/inspect.js';
 import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
 import { cardOf, ROOT, ScorerJob, STARRY_NIGHT } from '../../support/scorer/harness.js';

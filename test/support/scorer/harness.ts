@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { BlobServiceClient, ContainerSASPermissions, type ContainerClient } from '@azure/storage-blob';
-import type { Device } from '../../../src/job/device.js';
+import type { Device } from '../../../src/job/compute-choice.js';
 import { completeCard } from '../../../src/model-card/complete-card.js';
 import { type ModelCard, parseCard } from '../../../src/model-card/schema.js';
 import type { ScoreTask } from '../../../src/container-contract/task.js';

@@ -1,7 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { groupsOf } from '../../../src/job/groups.js';
-import { createOutputNames, formatList, LIST_LENGTH, parseList, placeOf } from '../../../src/job/item-list.js';
-import { isNamedAsPicture, pictureKind } from '../../../src/job/picture-kind.js';
+import {
+  createOutputNames,
+  formatList,
+  groupsOf,
+  LIST_LENGTH,
+  parseList,
+  placeOf,
+} from '../../../src/job/item-list.js';
 
 const nameAll = (names: string[]) => names.map(createOutputNames());
 
@@ -64,21 +69,5 @@ describe('item lists', () => {
   test('names may hold line breaks', () => {
     const odd = [{ name: 'a\nb".jpg', output: 'a\nb"' }];
     expect(parseList(formatList(odd))).toEqual(odd);
-  });
-});
-
-describe('pictures', () => {
-  test('are told by their name, whatever its case', () => {
-    const names = ['a.jpg', 'a.JPEG', 'a.png', 'x/a.webp', 'a.avif', 'a.tif', 'a.TIFF', 'a.bmp', 'a.gif'];
-    expect(names.filter(isNamedAsPicture)).toEqual(names);
-    expect(['a', 'a.txt', 'jpg', 'a.jpg/b', 'a.svg', 'a.jpg.part'].filter(isNamedAsPicture)).toEqual([]);
-  });
-
-  test.each([[''], ['BM'], ['RIFF1234WAVE'], ['<svg>'], ['....ftypheic....mif1heic'], ['GIF7']])('%j is none', (text) =>
-    expect(pictureKind(Buffer.from(text))).toBeUndefined(),
-  );
-
-  test('an AVIF may name its brand among the compatible ones only', () => {
-    expect(pictureKind(Buffer.from('....ftypmif1....miafavif', 'latin1'))).toBe('avif');
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { batchAt, batchesOfLane, planBatches } from '../../../src/job/plan.js';
+import { batchAt, batchesOfLane, chunkAt, chunkFrames, planBatches } from '../../../src/job/plan.js';
 
 describe('a batch plan', () => {
   const counts = [1, 2, 3, 15, 16, 17, 36, 63, 64, 65, 168, 823, 1000, 10_000];
@@ -8,11 +8,12 @@ describe('a batch plan', () => {
       for (const maxParallel of [1, 2, 3, 8, 100]) {
         const plan = planBatches(items, size, maxParallel);
         const batches = Array.from({ length: plan.lanes }, (_, lane) => batchesOfLane(plan, lane)).flat();
-        const covered = batches
-          .toSorted((a, b) => a.index - b.index)
-          .flatMap(({ first, count }) => Array.from({ length: count }, (_, k) => first + k));
-        expect(covered).toEqual(Array.from({ length: items }, (_, item) => item));
-        expect(batches.length).toBe(plan.batches);
+        let covered = 0;
+        for (const { first, count } of batches.toSorted((a, b) => a.index - b.index)) {
+          if (first !== covered || count < 1) throw new Error(`A batch starts at ${first} after ${covered} items.`);
+          covered += count;
+        }
+        expect([covered, batches.length]).toEqual([items, plan.batches]);
         expect(plan.lanes).toBeLessThanOrEqual(maxParallel);
       }
     }
@@ -45,5 +46,21 @@ describe('a batch plan', () => {
     expect(batchAt(plan, 1)).toEqual({ index: 1, first: 5, count: 5 });
     expect(batchAt(plan, 2)).toBeUndefined();
     expect(batchAt(plan, -1)).toBeUndefined();
+  });
+});
+
+describe('a chunk of a video', () => {
+  test('has fewer frames the larger they are, and always one', () => {
+    const frames = [16, 320, 640, 1280, 1920, 3840, 7680].map((width) => chunkFrames({ width, height: width / 2 }));
+    expect(frames).toEqual(frames.toSorted((a, b) => b - a));
+    expect(chunkFrames({ width: 1e6, height: 1e6 })).toBe(1);
+  });
+
+  test('follows the one before it, and the last one ends with the video', () => {
+    expect([0, 1, 2].map((index) => chunkAt(index, 25, 10))).toEqual([
+      { first: 0, count: 10 },
+      { first: 10, count: 10 },
+      { first: 20, count: 5 },
+    ]);
   });
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { counted } from '../../../src/job/counted.js';
+import { counted } from '../../../src/job/failure.js';
 
 test.each([
   [1, 'batch', '1 batch'],

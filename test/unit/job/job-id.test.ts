@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isJobId, makeJobId } from '../../../src/job/id.js';
+import { isJobId, makeJobId } from '../../../src/job/spec.js';
 
 test.each([
   ['inbox/coast.mp4', 'coast-abcd2345'],

@@ -1,21 +1,25 @@
-/** Where containers can run; each has its folder in src/compute. */
+/** Where the containers of a job run; each has its folder in src/compute. */
 export const COMPUTE_KINDS = ['local', 'aci', 'container-apps'] as const;
 export type ComputeKind = (typeof COMPUTE_KINDS)[number];
 
-/** What a model runs on: an execution provider of ONNX Runtime, or the best one there is. */
+/** Whether a container gets a GPU; `prefer`: only where the compute has one. */
+export const GPU_CHOICES = ['none', 'prefer', 'require'] as const;
+export type GpuChoice = (typeof GPU_CHOICES)[number];
+
+/** What a model runs on: an execution provider of ONNX Runtime; `auto`: the best one that the machine has. */
 export const DEVICES = ['auto', 'cpu', 'cuda', 'webgpu'] as const;
 export type Device = (typeof DEVICES)[number];
 
-interface Compute {
+interface ComputeChoice {
   kind: ComputeKind;
-  gpu?: 'none' | 'prefer' | 'require';
+  gpu?: GpuChoice;
   device?: Device;
 }
 
 const needsGpu = (device: Device | undefined) => device === 'cuda' || device === 'webgpu';
 
 /** What is wrong with the choice of GPU and device; undefined when nothing is. */
-export function deviceProblem({ kind, gpu, device }: Compute): string | undefined {
+export function computeProblem({ kind, gpu, device }: ComputeChoice): string | undefined {
   if (gpu === 'require' && device === 'cpu')
     return 'has a "gpu" of "require" and a "device" of "cpu"; leave one of them out';
   if (gpu === 'none' && needsGpu(device) && kind !== 'local')
@@ -23,8 +27,8 @@ export function deviceProblem({ kind, gpu, device }: Compute): string | undefine
   return undefined;
 }
 
-/** A GPU that is required is used, and a device that needs a GPU requires one where the compute gives them out. */
-export function matchDevice<T extends Compute>(compute: T): T {
+/** Uses a GPU that is required, and requires one for a device that needs it, except on `local`, where the machine has one or not. */
+export function matchDevice<T extends ComputeChoice>(compute: T): T {
   const { kind, gpu, device } = compute;
   if (gpu === 'require' && (device === undefined || device === 'auto')) return { ...compute, device: 'cuda' };
   if (needsGpu(device) && kind !== 'local') return { ...compute, gpu: 'require' };

@@ -1,0 +1,95 @@
+/** The pictures and videos that a job reads and writes: what they are, what they are called, and their content types. */
+
+// Pictures that come in
+
+/** The kinds of picture that can be items. */
+export type PictureKind = 'jpeg' | 'png' | 'webp' | 'avif' | 'tiff' | 'bmp' | 'gif';
+
+/** All of them, for sentences. */
+export const PICTURE_KINDS = 'JPEG, PNG, WebP, AVIF, TIFF, BMP or GIF';
+
+/** How many bytes from the start of a file `pictureKind` looks at. */
+export const KIND_BYTES = 64;
+
+/** The first bytes of each kind, one character a byte. A BMP has the size of its second header there, an AVIF its brand in a list. */
+const SIGNATURES: [PictureKind, RegExp][] = [
+  ['jpeg', /^\u00ff\u00d8\u00ff/],
+  ['png', /^\u0089PNG/],
+  ['webp', /^RIFF.{4}WEBP/s],
+  ['avif', /^.{4}ftyp(?:.{4})*?avi[fs]/s],
+  ['tiff', /^(?:II[*+]|MM.[*+])/s],
+  ['bmp', /^BM.{12}[\f(48@l|]/s],
+  ['gif', /^GIF8[79]a/],
+];
+
+/** The kind of a picture by its content, whatever its name is; undefined when the file is no picture. */
+export function pictureKind(start: Uint8Array): PictureKind | undefined {
+  const text = String.fromCharCode(...start.subarray(0, KIND_BYTES));
+  return SIGNATURES.find(([, signature]) => signature.test(text))?.[0];
+}
+
+/** Whether a file is a picture by its name. */
+export function isNamedAsPicture(name: string): boolean {
+  return /\.(?:jpe?g|jpe|jfif|png|webp|avif|tiff?|bmp|dib|gif)$/i.test(name);
+}
+
+// Frames and scored pictures
+
+/** `png` is lossless; `jpg` is JPEG at high quality. The same words are the endings of their blobs. */
+export const FRAME_FORMATS = ['png', 'jpg'] as const;
+export type FrameFormat = (typeof FRAME_FORMATS)[number];
+
+// Videos that go out
+
+export const VIDEO_CODECS = ['h264', 'h265', 'vp9', 'ffv1'] as const;
+export type VideoCodec = (typeof VIDEO_CODECS)[number];
+export const DEFAULT_CODEC: VideoCodec = 'h264';
+
+/** `good` is hard to tell from the frames; `best` is for further work; `small` is for sending. */
+export const QUALITIES = ['small', 'good', 'best'] as const;
+export type Quality = (typeof QUALITIES)[number];
+
+/** The kinds of file that a video can become, by ending, each with the codecs that it can hold and that players expect in it. */
+const HOLDS: Record<string, readonly VideoCodec[]> = {
+  '.mp4': ['h264', 'h265', 'vp9'],
+  '.m4v': ['h264', 'h265'],
+  '.mov': ['h264', 'h265'],
+  '.mkv': VIDEO_CODECS,
+  '.webm': ['vp9'],
+};
+
+export const VIDEO_ENDINGS = Object.keys(HOLDS);
+
+/** `.mp4` of `outbox/Coast.MP4`; '' for a name without an ending. */
+export const endingOf = (name: string) => /\.[^./]+$/.exec(name)?.[0].toLowerCase() ?? '';
+
+/** What is wrong with the choice of codec and quality for a file with this name; undefined when nothing is. */
+export function outputProblem({ video, codec, quality }: { video?: string; codec: VideoCodec; quality?: Quality }) {
+  if (codec === 'ffv1' && quality) return 'has a "quality", but ffv1 is lossless; leave it out';
+  const ending = video === undefined ? '' : endingOf(video);
+  const held = HOLDS[ending];
+  if (video === undefined || held?.includes(codec)) return undefined;
+  if (!held) return `has a "video" that must end in ${VIDEO_ENDINGS.join(', ')}`;
+  const others = VIDEO_ENDINGS.filter((other) => HOLDS[other]?.includes(codec));
+  return `asks for ${codec}, which ${ending} cannot hold; name it ${others.join(' or ')}, or set "codec" to ${held.join(' or ')}`;
+}
+
+// Everything that is stored
+
+const CONTENT_TYPES: Record<string, string> = {
+  '.png': 'image/png',
+  '.jpg': 'image/jpeg',
+  '.jpeg': 'image/jpeg',
+  '.mp4': 'video/mp4',
+  '.m4v': 'video/mp4',
+  '.mov': 'video/quicktime',
+  '.mkv': 'video/x-matroska',
+  '.webm': 'video/webm',
+  '.json': 'application/json',
+  '.jsonl': 'application/jsonl',
+  '.csv': 'text/csv; charset=utf-8',
+  '.log': 'text/plain; charset=utf-8',
+};
+
+/** The content type of a blob by the ending of its name. */
+export const contentTypeOf = (name: string) => CONTENT_TYPES[endingOf(name)] ?? 'application/octet-stream';

@@ -12,7 +12,7 @@ export type Loki = new (name: string) => { addCollection(name: string): { chain(
 
 /**
  * Has the queries of LokiJS look for the name first. It uses an index for the first condition of a query only, which is the account in those
- * of Azurite, so each request about one blob would look at every blob of the account (docs/benchmarks.md has what it costs).
+ * of Azurite, so each request about one blob would look at every blob of the account (docs/lab/benchmarks.md has what it costs).
  * The order of conditions changes no answer.
  */
 export function findByNameFirst(loki: Loki): void {

@@ -34,7 +34,7 @@ interface Constant {
  * Rewrites convolutions to few channels, such as the last one of a network that paints: they compute the channels of
  * `block` x `block` pixels as so many channels of one pixel. The products are the same and are summed in another order. On CPUs ONNX Runtime
  * computes 8 or 16 channels at once and throws away what the model does not have, which is most of the work for the 3 of a picture.
- * The answers differ by rounding only, while the values are finite; docs/benchmarks.md shows what is gained.
+ * The answers differ by rounding only, while the values are finite; docs/lab/benchmarks.md shows what is gained.
  * @param model the bytes of an ONNX file.
  * @returns undefined when the model has no such convolution, and when the bytes are no model.
  */

@@ -55,10 +55,7 @@ export function startChild(program: string, args: string[], options: ChildOption
   return follow(launch(program, args, options), options);
 }
 
-/**
- * Runs a program to its end, with an empty standard input, and returns what it printed.
- * @throws the signal's reason after an abort; any other end is the caller's to judge.
- */
+/** Runs a program to its end, with an empty standard input, and returns what it printed; the end is the caller's to judge. */
 export async function runChild(
   program: string,
   args: string[],
@@ -66,14 +63,8 @@ export async function runChild(
 ): Promise<Ended & { stdout: Buffer }> {
   const child = startChild(program, args, options);
   child.stdin.end();
-  try {
-    const stdout = await buffer(child.stdout);
-    const ended = await child.ended;
-    options.signal?.throwIfAborted();
-    return { ...ended, stdout };
-  } finally {
-    child.kill();
-  }
+  const stdout = await buffer(child.stdout);
+  return { ...(await child.ended), stdout };
 }
 
 /**

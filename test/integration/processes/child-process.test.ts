@@ -35,11 +35,11 @@ test('a program that runs past its time limit is killed', async () => {
   expect(describeEnd(ended)).toBe('killed by SIGKILL');
 });
 
-test('an abort kills the program and gives its reason', async () => {
+test('an abort kills the program', async () => {
   const stop = new AbortController();
-  const running = runChild(NODE, script('setInterval(() => {}, 1000)'), { env: {}, signal: stop.signal });
-  stop.abort(new Error('enough'));
-  await expect(running).rejects.toThrow('enough');
+  const child = startChild(NODE, script('setInterval(() => {}, 1000)'), { env: {}, signal: stop.signal });
+  stop.abort();
+  expect(describeEnd(await child.ended)).toBe('killed by SIGKILL');
 });
 
 test('a program that closes its input early does not break its parent', async () => {

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { scoreBatch } from '../../src/orchestrators/score-batch.js';
+import { type BatchResult, scoreBatch } from '../../src/orchestrators/score-batch.js';
 import { scoreJob, type JobOutput } from '../../src/orchestrators/score-job.js';
 import { scoreLane } from '../../src/orchestrators/score-lane.js';
 import { type Asked, type Call, fakeContext, type Orchestrator } from './fake-context.js';
@@ -15,7 +15,7 @@ const LONGEST_TIMER_MS = 1000;
 export const runJob = (input: object, deliver: Deliver): Promise<JobOutput> => run(scoreJob.run, input, deliver);
 
 /** Runs one batch, as a lane of a job would. */
-export const runBatch = (input: object, deliver: Deliver): Promise<unknown> => run(scoreBatch.run, input, deliver);
+export const runBatch = (input: object, deliver: Deliver): Promise<BatchResult> => run(scoreBatch.run, input, deliver);
 
 async function run<T>(orchestrator: Orchestrator<T>, input: unknown, deliver: Deliver): Promise<T> {
   const generator = orchestrator(fakeContext(input, Date.now).context);

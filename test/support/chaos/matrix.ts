@@ -1,3 +1,7 @@
+import type { SettleResult } from '../../../src/activities/settle-batch.js';
+import type { Outcome } from '../../../src/job/failure.js';
+import type { Timeouts } from '../../../src/job/watch.js';
+import type { BatchResult } from '../../../src/orchestrators/score-batch.js';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Fault } from '../../../azure-emulator/src/faults.js';
 import type { ResolvedJob } from '../../../src/job-store/resolved-job.js';
@@ -94,7 +98,7 @@ const LIMIT = 150;
 
 interface Story {
   jobId: string;
-  result: { done: number; missing: number; message: string; stop?: { message: string } };
+  result: BatchResult;
   /** Sentences of the activities that failed, and of the container's end. */
   told: string[];
   settled: Settled | undefined;
@@ -105,24 +109,26 @@ interface Story {
 async function playOut<Struck>(setting: Setting<Struck>, cell: Cell<Struck>): Promise<Story> {
   const { kind, world, find } = setting;
   const jobId = `matrix-${kind}-${(cells += 1)}-${Date.now().toString(36)}`;
-  await layOut(world, jobId, cell.strike ? setting.slow : setting.quick);
+  const { patience = LIMIT } = cell;
+  // What is struck has shown signs of life.
+  const timeouts = { provisionSeconds: cell.strike ? LIMIT : patience, batchSeconds: 3600, stallSeconds: patience };
+  await layOut(world, jobId, cell.strike ? setting.slow : setting.quick, timeouts);
   for (const fault of cell.faults ?? []) world.emulator.faults.add({ ...fault, of: jobId });
   const told: string[] = [];
   const host = world.newHost(jobId.replaceAll('-', ''));
   const deliver: Deliver = async (name, input) => {
-    const outcome = (await host(name, input)) as { ok: boolean; message: string; value?: { message?: string } };
-    told.push(outcome.message ?? outcome.value?.message ?? '');
+    const outcome = (await host(name, input)) as Outcome<Partial<SettleResult>>;
+    const ended = outcome.ok ? outcome.value.ended : undefined;
+    const failure = outcome.ok ? (ended?.end === 'failed' ? ended.failure : undefined) : outcome.failure;
+    told.push(failure?.message ?? (ended?.end === 'failed' ? '' : (ended?.message ?? '')));
     const own = name === 'launchBatch' ? find(world, containerName(jobId, 0, 1)) : undefined;
     if (own) await cell.launched?.(own);
     return outcome;
   };
-  const { patience = LIMIT } = cell;
-  // What is struck has shown signs of life.
-  const timeouts = { provisionSeconds: cell.strike ? LIMIT : patience, batchSeconds: 3600, stallSeconds: patience };
   const retry = { maxAttempts: 1, firstDelaySeconds: 0 };
-  const batch = runBatch({ jobId, batch: 0, first: 0, count: FRAMES, retry, timeouts }, deliver);
+  const batch = runBatch({ jobId, batch: 0, first: 0, count: FRAMES, retry }, deliver);
   const stored = cell.strike ? await strike(setting, jobId, cell.strike) : [];
-  const result = (await batch) as Story['result'];
+  const result = await batch;
   const container = jobOf(world.storage, jobId);
   const settled = await readJson<Settled>(container, settledBlob(0));
   const later = await Promise.all([2, 3].map((attempt) => readJson<AttemptResult>(container, resultBlob(0, attempt))));
@@ -131,9 +137,9 @@ async function playOut<Struck>(setting: Setting<Struck>, cell: Cell<Struck>): Pr
   return { jobId, result, told: told.filter((sentence) => sentence !== ''), settled, scoredAgain };
 }
 
-async function layOut({ storage }: World, jobId: string, { frames, job }: Template): Promise<void> {
+async function layOut({ storage }: World, jobId: string, { frames, job }: Template, timeouts: Timeouts): Promise<void> {
   await Promise.all([workOf(storage, jobId).create(), jobOf(storage, jobId).create()]);
-  await writeJson(jobOf(storage, jobId), RESOLVED_JOB, { ...job, jobId });
+  await writeJson(jobOf(storage, jobId), RESOLVED_JOB, { ...job, jobId, spec: { ...job.spec, timeouts } });
   await Promise.all(
     frames.map((bytes, k) => workOf(storage, jobId).getBlockBlobClient(frameBlob(k, 'png')).uploadData(bytes)),
   );

@@ -119,7 +119,7 @@ function newHost({ emulator }: World, folder: string, region: string): ReturnTyp
     try {
       return { ok: true, value: await activities[name]?.(input as never) };
     } catch (error) {
-      return failureOf(error, isPlatformError);
+      return { ok: false, failure: failureOf(error, isPlatformError) };
     }
   };
 }

@@ -41,7 +41,7 @@ export function allowance(ledger: CreateLedger, region: string, now: number): Al
     const { left, since } = leftIn(ledger, seconds, most, now);
     if (left <= 0) {
       const waitSeconds = Math.max(1, Math.ceil((since + seconds * 1000 - now) / 1000));
-      const why = `the ${most} container groups that the app creates in ${region} per ${words} at most are used up`;
+      const why = `the app has used up the ${most} container groups that it may create in ${region} per ${words}`;
       return { left: 0, waitSeconds, why };
     }
     fewest = Math.min(fewest, left);

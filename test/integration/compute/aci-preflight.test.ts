@@ -10,7 +10,9 @@ describe('before a job starts', () => {
     const { maxParallel, warnings } = await aci().preflight({ maxParallel: 8 });
     expect(maxParallel).toBe(2);
     expect(warnings).toEqual([
-      "Azure's quotas leave room for 2 containers (ContainerGroups of westeurope: 0 of 3 in use, StandardCores of westeurope: 0 of 4 in use), so 2 instead of 8 run at once.",
+      expect.stringMatching(
+        /room for 2 containers .*ContainerGroups of westeurope: 0 of 3.*StandardCores of westeurope: 0 of 4.*2 instead of 8/,
+      ),
     ]);
   });
 
@@ -35,8 +37,9 @@ describe('before a job starts', () => {
     azure.emulator.azure.largest = { maxCpu: 4, maxMemoryInGB: 16 };
     await expect(large.preflight({})).rejects.toMatchObject({
       blame: 'user',
-      message:
-        'No region of ACI_REGIONS can hold a container of 2 cores and 32 GB: westeurope takes 4 cores and 16 GB at most; tiny takes 4 cores and 16 GB at most. Lower ACI_CPU or ACI_MEMORY_GB, name another region or ask Azure for a higher quota.',
+      message: expect.stringMatching(
+        /2 cores and 32 GB.*westeurope takes 4 cores and 16 GB.*tiny takes 4 cores and 16 GB.*ACI_MEMORY_GB/,
+      ) as string,
     });
     azure.emulator.azure.largest = { maxCpu: 31, maxMemoryInGB: 240 };
     expect((await large.preflight({})).warnings).toEqual([]);
@@ -100,8 +103,9 @@ describe('the rights of the app’s identity', () => {
     grant(['*/read']);
     await expect(aci().preflight({})).rejects.toMatchObject({
       blame: 'user',
-      message:
-        "The app's identity lacks the right Microsoft.ContainerInstance/containerGroups/write on /subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg; grant it Contributor there.",
+      message: expect.stringMatching(
+        /containerGroups\/write on \/subscriptions\/.*\/resourceGroups\/rg; .*Contributor/,
+      ) as string,
     });
     grant(['*'], ['Microsoft.ContainerInstance/*/delete']);
     await expect(aci().preflight({})).rejects.toThrow('containerGroups/delete');

@@ -14,7 +14,9 @@ describe('before a job starts', () => {
       maxParallel: 2,
       gpu: false,
       warnings: [
-        "Azure's quotas leave room for 2 containers (ManagedEnvironmentConsumptionCores of apps: 0 of 5 in use), so 2 instead of 8 run at once.",
+        expect.stringMatching(
+          /room for 2 containers .*ManagedEnvironmentConsumptionCores of apps: 0 of 5.*2 instead of 8/,
+        ),
       ],
     });
   });
@@ -51,7 +53,7 @@ describe('a GPU', () => {
     } = await containerApps(azure, GPU_IMAGE).preflight({ gpu, maxParallel: 3 });
     expect({ maxParallel, onGpu }).toEqual({ maxParallel: 1, onGpu: true });
     expect(warnings).toEqual([
-      "Azure's quotas leave room for 1 container (SubscriptionConsumptionT4Gpus of westus3: 0 of 1 in use), so 1 instead of 3 run at once.",
+      expect.stringMatching(/room for 1 container .*SubscriptionConsumptionT4Gpus of westus3: 0 of 1.*1 instead of 3/),
     ]);
   });
 
@@ -94,10 +96,7 @@ describe('the rights of the app’s identity', () => {
   afterEach(() => grant('*'));
 
   test.each([
-    [
-      ['*/read'],
-      "The app's identity lacks the right Microsoft.App/jobs/write on /subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/jobs; grant it Contributor there.",
-    ],
+    [['*/read'], 'Microsoft.App/jobs/write on /subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/jobs'],
     [['*/read', 'Microsoft.App/jobs/write'], 'lacks the right Microsoft.App/jobs/start/action'],
     [['Microsoft.App/jobs/*'], `managedEnvironments/read on ${ENVIRONMENT}`],
     [['*/read', 'Microsoft.App/jobs/*'], 'managedEnvironments/join/action'],

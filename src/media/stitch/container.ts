@@ -1,3 +1,4 @@
+import { counted } from '../../job/failure.js';
 import { endingOf } from '../../job/formats.js';
 import { words } from '../ffmpeg/process.js';
 import type { VideoFacts } from '../facts.js';
@@ -47,9 +48,11 @@ export function dropped(
   const lost = facts.subtitles.filter(({ codec }) => !subtitleCodec(codec, container)).map(({ codec }) => codec);
   const attachments = container.muxer === 'matroska' ? 0 : facts.attachments;
   return [
-    ...(lost.length > 0 ? [`The output cannot hold ${lost.length} of the subtitles (${lost.join(', ')}).`] : []),
-    ...(attachments > 0 ? [`The output cannot hold the ${attachments} attached files.`] : []),
-    ...(facts.dataStreams > 0 ? [`The ${facts.dataStreams} data streams are not copied.`] : []),
+    ...(lost.length > 0
+      ? [`The output cannot hold ${counted(lost.length, 'subtitle track')} (${lost.join(', ')}).`]
+      : []),
+    ...(attachments > 0 ? [`The output cannot hold ${counted(attachments, 'attached file')}.`] : []),
+    ...(facts.dataStreams > 0 ? [`The output leaves out ${counted(facts.dataStreams, 'data stream')}.`] : []),
   ];
 }
 

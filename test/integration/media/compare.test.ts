@@ -38,7 +38,7 @@ describe.each(builds)('the check of an output with ffprobe from $name', ({ media
     const { problems } = await compared(({ times, frameTicks }) => ({
       times: [...times, (times.at(-1) ?? 0) + frameTicks],
     }));
-    expect(problems[0]).toBe('It has 24 frames instead of 25.');
+    expect(problems[0]).toMatch(/24 frames.* 25/);
   });
 
   it('finds a frame that is shown two milliseconds late', async () => {
@@ -48,11 +48,11 @@ describe.each(builds)('the check of an output with ffprobe from $name', ({ media
       ),
     }));
     expect(largestTimeError).toBeCloseTo(0.002, 4);
-    expect(problems).toEqual([`A frame is ${largestTimeError} s away from its time.`]);
+    expect(problems).toEqual([expect.stringContaining(`${largestTimeError} s`)]);
   });
 
   it('finds other sound and missing sound', async () => {
     const other = makeClip(out('other.mp4'), { seconds: 3 });
-    expect((await compared(() => ({}), other)).problems[0]).toMatch(/^Sound track 0 has \d+ packets instead of \d+\.$/);
+    expect((await compared(() => ({}), other)).problems[0]).toMatch(/Sound track 0 .*\d+ packets.*\d+/);
   });
 });

@@ -17,22 +17,20 @@ describe.each(builds)('with ffmpeg from $name', ({ media, tools }) => {
     createMedia(tools, { limits: { ...readMediaLimits({}), ...limits } });
 
   it.each([
-    ['pictures', { pixels: 1000 }, 'clip.mp4 has pictures of 160 × 120 pixels; at most 1000 are taken'],
-    ['streams', { streams: 1 }, 'clip.mp4 has 2 streams; at most 1 are taken'],
-    ['frames', { frames: 49 }, 'clip.mp4 has 50 frames; at most 49 are taken'],
+    ['pictures', { pixels: 1000 }, /clip\.mp4 .*160 × 120 pixels.* 1000/],
+    ['streams', { streams: 1 }, /clip\.mp4 .*2 streams.* 1/],
+    ['frames', { frames: 49 }, /clip\.mp4 .*50 frames.* 49/],
   ])('refuses more %s than the settings allow', async (_, limits, sentence) => {
     await expect(limited(limits).probe(clip)).rejects.toMatchObject({
       blame: 'user',
-      message: expect.stringContaining(sentence),
+      message: expect.stringMatching(sentence),
     });
   });
 
   it('stops a split that gives more frames, or larger ones, than were promised', async () => {
     const facts = await media.probe(clip);
     const split = (limits: Partial<MediaLimits>) => collect(limited(limits).split(clip, { format: 'png', facts }));
-    await expect(split({ frames: 20 })).rejects.toThrow(
-      'clip.mp4 has more than 20 frames; cut it or raise MOST_FRAMES',
-    );
+    await expect(split({ frames: 20 })).rejects.toThrow(/clip\.mp4 .*20 frames.*MOST_FRAMES/);
     await expect(split({ pixels: 1000 })).rejects.toMatchObject({ blame: 'user' });
   });
 
@@ -42,13 +40,11 @@ describe.each(builds)('with ffmpeg from $name', ({ media, tools }) => {
       for await (const _ of limited({ seconds: 0.4 }).split(clip, { format: 'png', facts }))
         await expect.poll(runningTools).toEqual([]);
     };
-    await expect(takeSlowly()).rejects.toThrow('ffmpeg did not split clip.mp4 into frames within 0.4 s');
+    await expect(takeSlowly()).rejects.toThrow(/split clip\.mp4 .*0\.4 s.*FFMPEG_SECONDS/);
     const output = path.join(folder, 'large.mp4');
     const request = { format: 'png', source: clip, facts, timetable, output, codec: 'h264' } as const;
     const stitching = limited({ outputBytes: 5000 }).stitch({ ...request, frames: framesOf(frames) });
-    await expect(stitching).rejects.toThrow(
-      'large.mp4 is larger than 5000 bytes; lower its quality or raise MOST_OUTPUT_BYTES',
-    );
+    await expect(stitching).rejects.toThrow(/large\.mp4 .*5000 bytes.*MOST_OUTPUT_BYTES/);
     expect(existsSync(output)).toBe(false);
   });
 });

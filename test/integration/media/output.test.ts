@@ -135,14 +135,19 @@ describe.each(builds)('an output by ffmpeg from $name', (build) => {
     expect((await pixels(output)).equals(await pixels(aac))).toBe(true);
   });
 
-  it.skipIf(!hasSharedData)('keeps both sound tracks and both subtitles of tc_nasa_13013.mp4', async () => {
-    const source = sharedData('videos', 'tc_nasa_13013.mp4');
-    const output = out('nasa.mp4');
-    const { comparison } = await checkedRoundTrip(build, source, output);
-    expect(comparison.problems).toEqual([]);
-    const kinds = show(build, output).streams.map(({ codec_type }) => codec_type);
-    expect(kinds.toSorted()).toEqual(['audio', 'audio', 'subtitle', 'subtitle', 'video']);
-  });
+  it.skipIf(!hasSharedData)(
+    'keeps both sound tracks and both subtitles of the first seconds of tc_nasa_13013.mp4',
+    async () => {
+      const source = out('nasa-start.mp4');
+      const first = ['-i', sharedData('videos', 'tc_nasa_13013.mp4'), '-t', '2', '-map', '0', '-c', 'copy'];
+      execFileSync(build.tools.ffmpeg, ['-loglevel', 'error', '-y', ...first, source]);
+      const output = out('nasa.mp4');
+      const { comparison } = await checkedRoundTrip(build, source, output);
+      expect(comparison.problems).toEqual([]);
+      const kinds = show(build, output).streams.map(({ codec_type }) => codec_type);
+      expect(kinds.toSorted()).toEqual(['audio', 'audio', 'subtitle', 'subtitle', 'video']);
+    },
+  );
 });
 
 async function rgb(frame: Buffer): Promise<Buffer> {

@@ -80,7 +80,7 @@ describe.each(builds)('pictures through ffmpeg from $name', (build) => {
     const source = make(build, out('interlaced.mp4'), ...moving, ...interlace, '-c:v', 'libx264');
     const { facts, frames, after } = await bestRoundTrip(build, source, out('progressive.mp4'));
     expect(facts).toMatchObject({ interlaced: true, framesEstimate: frames.length });
-    expect(facts.warnings).toEqual(['The video is interlaced; each frame is deinterlaced before it is painted.']);
+    expect(facts.warnings).toEqual([expect.stringMatching(/interlaced.*deinterlaced/)]);
     expect(after).toMatchObject({ interlaced: false, framesEstimate: frames.length });
     const combed = decodeRgb(build, source).subarray(0, 320 * 240 * 3);
     expect(combing(await rgb(frames[2] ?? Buffer.alloc(0)))).toBeLessThan(combing(combed) + 1);
@@ -93,9 +93,7 @@ describe.each(builds)('pictures through ffmpeg from $name', (build) => {
       const encode = ['-c:v', 'libx265', '-pix_fmt', 'yuv420p10le', '-x265-params', hdr];
       const source = make(build, out(`${transfer}.mp4`), ...moving, ...encode);
       const { facts, frames, after } = await bestRoundTrip(build, source, out(`${transfer}-sdr.mp4`));
-      expect(facts.warnings).toEqual([
-        'The video is HDR; it is tone-mapped to standard range (BT.709) before it is painted.',
-      ]);
+      expect(facts.warnings).toEqual([expect.stringMatching(/HDR.*tone-mapped.*BT\.709/)]);
       expect(after).toMatchObject({ hdr: null, colour: { matrix: 'bt709', primaries: 'bt709', transfer: 'bt709' } });
       const plain = decodeRgb(build, source).subarray(0, 320 * 240 * 3);
       expect(compareRgb(plain, await rgb(frames[0] ?? Buffer.alloc(0))).psnr).toBeLessThan(30);
@@ -106,7 +104,7 @@ describe.each(builds)('pictures through ffmpeg from $name', (build) => {
     const clear = ['-f', 'lavfi', '-i', 'color=c=red@0.5:size=64x48:duration=0.2,format=rgba'];
     const source = make(build, out('clear.mov'), ...clear, '-c:v', 'qtrle');
     const { facts, frames } = await bestRoundTrip(build, source, out('flat.mp4'));
-    expect(facts.warnings).toEqual(['The video has transparency; it is flattened on black.']);
+    expect(facts.warnings).toEqual([expect.stringMatching(/transparency.*black/)]);
     const pixels = await rgb(frames[0] ?? Buffer.alloc(0));
     expect([...pixels.subarray(0, 3)].map((value) => Math.round(value / 4))).toEqual([32, 0, 0]);
   });

@@ -104,16 +104,14 @@ describe.each(builds)('probe with ffmpeg from $name', ({ media, tools }) => {
       return path.join(folder, file);
     };
     const huge = make('huge.mkv', 'color=size=8208x8192:duration=0.04', '-c:v', 'png', '-pix_fmt', 'gray');
-    await expect(media.probe(huge)).rejects.toThrow('huge.mkv has pictures of 8208 × 8192 pixels; at most 67108864');
+    await expect(media.probe(huge)).rejects.toThrow(/huge\.mkv .*8208 × 8192 pixels.* 67108864/);
     const maps = Array.from({ length: 65 }, () => ['-map', '0']).flat();
     const many = make('many.mkv', 'color=size=16x16:duration=0.04', ...maps, '-c:v', 'png');
-    await expect(media.probe(many)).rejects.toThrow('many.mkv has 65 streams; at most 64 are taken');
+    await expect(media.probe(many)).rejects.toThrow(/many\.mkv .*65 streams.* 64/);
   });
 
   it('says so when there is no file, and takes a name like a protocol for a name', async () => {
-    await expect(media.probe(path.join(folder, 'none.mp4'))).rejects.toThrow(
-      'none.mp4 cannot be read: there is no such file',
-    );
+    await expect(media.probe(path.join(folder, 'none.mp4'))).rejects.toThrow(/none\.mp4 .*no such file/);
     const odd = write('http:%d -i.mp4', readFileSync(sample));
     expect((await media.probe(odd)).framesEstimate).toBe(168);
   });

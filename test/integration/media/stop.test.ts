@@ -42,7 +42,7 @@ describe.each(builds)('nothing is left running by ffmpeg from $name', ({ media, 
         expect(networks[0]).not.toBe(readlinkSync('/proc/self/ns/net'));
       expect(runningTools()).toEqual([]);
       const gone = createMedia({ ...tools, ffprobe: '/nowhere/ffprobe' }, { confinement: words });
-      await expect(gone.probe(sample)).rejects.toThrow('Cannot start /nowhere/ffprobe; install FFmpeg');
+      await expect(gone.probe(sample)).rejects.toThrow(/start \/nowhere\/ffprobe.*install FFmpeg/);
     },
   );
 
@@ -77,8 +77,8 @@ describe.each(builds)('nothing is left running by ffmpeg from $name', ({ media, 
     const broken = Buffer.from(first);
     broken.fill(7, 200, 5000);
     await expect(stitch(framesOf([first, broken, ...all.slice(2)]))).rejects.toMatchObject({ blame: 'user' });
-    await expect(stitch(framesOf([]))).rejects.toThrow('There is no frame');
-    await expect(stitch(framesOf([first]), out('x.gif'))).rejects.toThrow('must end in .mp4');
+    await expect(stitch(framesOf([]))).rejects.toThrow(/no frame/);
+    await expect(stitch(framesOf([first]), out('x.gif'))).rejects.toThrow(/x\.gif .*\.mp4/);
     await expect(stitch(framesOf([first]), path.join(folder, 'no/folder/x.mp4'))).rejects.toThrow(
       /ffmpeg could not write x.mp4: .*No such file/,
     );

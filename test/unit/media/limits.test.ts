@@ -11,7 +11,7 @@ describe('the settings of the limits', () => {
       outputBytes: 100e9,
     });
     expect(readMediaLimits({ MOST_FRAMES: '7' }).frames).toBe(7);
-    expect(() => readMediaLimits({ MOST_FRAMES: 'many' })).toThrow('The setting MOST_FRAMES must be a whole number.');
-    expect(() => readMediaLimits({ FFMPEG_SECONDS: '0' })).toThrow('The setting FFMPEG_SECONDS must be at least 1.');
+    expect(() => readMediaLimits({ MOST_FRAMES: 'many' })).toThrow(/MOST_FRAMES .*whole number/);
+    expect(() => readMediaLimits({ FFMPEG_SECONDS: '0' })).toThrow(/FFMPEG_SECONDS .*at least 1/);
   });
 });

@@ -1,10 +1,32 @@
+import { existsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 
 const tests = (kind: string) => [`test/${kind}/**/*.test.ts`, `devhost/test/${kind}/**/*.test.ts`];
 
+/** With which FFmpeg the tests of the media room run. */
+type Ffmpeg = 'npm' | 'system';
+
+/** Loading Azure's and ONNX Runtime's modules takes a second: a worker does it once for all of its files. */
+const withServices = (name: string, include: string[], ffmpeg: Ffmpeg) => ({
+  extends: true as const,
+  test: {
+    name,
+    include,
+    env: { TESTED_FFMPEG: ffmpeg },
+    isolate: false,
+    globalSetup: ['test/support/global-setup.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    // Tests that run side by side in one file mostly wait: for emulated platforms and for leases of hosts that died.
+    maxConcurrency: 10,
+  },
+});
+
+const systemHasFfmpeg = existsSync('/usr/bin/ffmpeg');
+
 /**
  * `unit`: no process, no network. `integration`: Azurite, FFmpeg, ONNX Runtime, devhost and whole jobs. `chaos`: kills, faults and
- * soaks.
+ * soaks. `chaos-ffmpeg`: the tests of the media room again, with the FFmpeg of the system instead of the one from npm.
  */
 export default defineConfig({
   test: {
@@ -12,20 +34,9 @@ export default defineConfig({
     maxWorkers: 2,
     projects: [
       { extends: true, test: { name: 'unit', include: tests('unit') } },
-      ...['integration', 'chaos'].map((name) => ({
-        extends: true as const,
-        test: {
-          name,
-          include: tests(name),
-          // Loading Azure's and ONNX Runtime's modules takes a second: a worker does it once for all of its files.
-          isolate: false,
-          globalSetup: ['test/support/global-setup.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          // Tests that run side by side in one file mostly wait: for emulated platforms and for leases of hosts that died.
-          maxConcurrency: 10,
-        },
-      })),
+      withServices('integration', tests('integration'), 'npm'),
+      withServices('chaos', tests('chaos'), 'npm'),
+      ...(systemHasFfmpeg ? [withServices('chaos-ffmpeg', ['test/integration/media/**/*.test.ts'], 'system')] : []),
     ],
   },
 });

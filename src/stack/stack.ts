@@ -112,8 +112,13 @@ async function startPair(
     startHost(folder, hostPort, { ...settings, AzureWebJobsStorage: storage }, abort.signal),
     chosen.start(folder, settings, abort.signal),
   ] as const;
+  // A host that finds another stack's Azurite on one of the ports fails before its own Azurite does, whose error says why.
+  const hostOrReason = starting[0].catch(async (error: unknown) => {
+    await starting[1];
+    throw error;
+  });
   try {
-    const [host, azurite] = await Promise.all(starting);
+    const [host, azurite] = await Promise.all([hostOrReason, starting[1]]);
     return { host, azurite, storage };
   } catch (error) {
     abort.abort();

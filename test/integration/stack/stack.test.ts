@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { afterAll, describe, expect, test } from 'vitest';
-import { runCli } from '../../support/cli.js';
+import { type CliResult, runCli } from '../../support/cli.js';
 import { createMedia } from '../../../src/media/media.js';
 import { makeClip, tools } from '../../support/clip.js';
 import { commandOf, processesWith } from '../../support/processes.js';
@@ -13,6 +13,15 @@ import { findStack } from '../../../src/stack/stack.js';
 const folder = mkdtempSync(path.join(os.tmpdir(), 'scoring-cli-'));
 const clip = makeClip(path.join(folder, 'clip.mp4'), { seconds: 2 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Waits for a scorer of the command; fails at once, with what the command said, when the command ends before. */
+async function scorerOf(name: string, scorer: string, command: Promise<CliResult>): Promise<void> {
+  const tooEarly = command.then(({ stderr }): never => {
+    throw new Error(`The command ended before it had a scorer: ${stderr}`);
+  });
+  const running = until('a scorer', () => processesWith(scorer).find((pid) => left(name).includes(pid)));
+  await Promise.race([running, tooEarly]);
+}
 
 /** Marks all processes of a run through their environment. */
 const mark = (name: string) => ({ HOME: path.join(folder, 'home', name) });
@@ -84,7 +93,7 @@ describe.concurrent('npm run score, with a stack of its own,', () => {
       env: mark(name),
       onSpawn: (send) => (kill = send),
     });
-    await until('a scorer', () => processesWith('TASK_BLOB=').find((pid) => left(name).includes(pid)));
+    await scorerOf(name, 'TASK_BLOB=', ended);
     kill(signal);
     return ended;
   }
@@ -112,7 +121,7 @@ describe.concurrent('npm run score, with a stack of its own,', () => {
       cwd: folder,
       env: mark(title),
     });
-    await until('a scorer', () => processesWith(scorer).find((pid) => left(title).includes(pid)));
+    await scorerOf(title, scorer, ended);
     const [part = 0] = left(title).filter((pid) => commandOf(pid).includes(program));
     process.kill(part, 'SIGKILL');
     const { code, stderr } = await ended;

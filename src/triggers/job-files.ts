@@ -1,4 +1,4 @@
-import type { FileList } from '../api/files.js';
+import type { FileList } from '../api/jobs.js';
 import { isJobId } from '../job/spec.js';
 import { CONTACT_SHEET, jobOf, MANIFEST, mediaBlob, splitPath } from '../job-store/layout.js';
 import { readResolvedJob } from '../job-store/resolved-job.js';

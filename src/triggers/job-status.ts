@@ -1,5 +1,5 @@
 import type { DurableOrchestrationStatus } from 'durable-functions';
-import type { JobStatus } from '../api/job-status.js';
+import type { JobStatus } from '../api/jobs.js';
 import { summarize, sumPhases } from '../job/phases.js';
 import {
   type BatchCounts,

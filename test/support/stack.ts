@@ -4,7 +4,7 @@ import path from 'node:path';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { afterAll, beforeAll, inject } from 'vitest';
 import { createJobClient, type JobClient } from '../../src/cli/client/client.js';
-import type { JobStatus } from '../../src/api/job-status.js';
+import type { JobStatus } from '../../src/api/jobs.js';
 import { until } from './wait.js';
 
 /** Where a local stack is. */

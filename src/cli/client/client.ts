@@ -1,7 +1,6 @@
 import path from 'node:path';
 import { JobError } from '../../job/failure.js';
-import type { FileList } from '../../api/files.js';
-import type { JobStatus } from '../../api/job-status.js';
+import type { FileList, JobStatus } from '../../api/jobs.js';
 import type { ImageUpload, Upload } from '../../api/uploads.js';
 import { downloadFile, uploadFile } from './files.js';
 

@@ -5,7 +5,7 @@ import { JobError, messageOf } from '../../job/failure.js';
 import { groupsOf } from '../../job/item-list.js';
 import { isNamedAsPicture, KIND_BYTES, pictureKind } from '../../job/formats.js';
 import { PREDICTIONS_JSONL } from '../../job-store/layout.js';
-import type { FileList } from '../../api/files.js';
+import type { FileList } from '../../api/jobs.js';
 import type { JobClient } from './client.js';
 
 /** Files that are moved at once. */

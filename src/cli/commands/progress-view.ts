@@ -1,5 +1,5 @@
 import { Presets, SingleBar } from 'cli-progress';
-import type { JobStatus } from '../../api/job-status.js';
+import type { JobStatus } from '../../api/jobs.js';
 
 /** Shows a job's progress: a bar on a terminal, plain lines elsewhere, nothing when quiet. */
 export interface ProgressView {

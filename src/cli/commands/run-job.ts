@@ -3,7 +3,7 @@ import { COMPUTE_KINDS, type Device } from '../../job/compute-choice.js';
 import { JobError } from '../../job/failure.js';
 import type { FrameFormat } from '../../job/formats.js';
 import { poll } from '../../poll.js';
-import type { JobStatus } from '../../api/job-status.js';
+import type { JobStatus } from '../../api/jobs.js';
 import type { JobClient } from '../client/client.js';
 import { type AppChoice, connect, EMULATED } from '../client/connect.js';
 import { createProgressView, type ProgressView } from './progress-view.js';

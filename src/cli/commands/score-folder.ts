@@ -4,7 +4,7 @@ import path from 'node:path';
 import { counted, JobError, messageOf } from '../../job/failure.js';
 import type { FailedItem } from '../../container-contract/result.js';
 import { PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../../job-store/layout.js';
-import type { JobStatus } from '../../api/job-status.js';
+import type { JobStatus } from '../../api/jobs.js';
 import type { JobClient } from '../client/client.js';
 import { downloadFolder, findPictures, noPictures, uploadFolder } from '../client/folders.js';
 import { type JobOptions, runThrough } from './run-job.js';

@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
 import { counted } from '../../job/failure.js';
-import type { JobStatus } from '../../api/job-status.js';
+import type { JobStatus } from '../../api/jobs.js';
 
 /** What `score` says about a video in the end, and prints as JSON with `--json`. */
 export interface Summary {

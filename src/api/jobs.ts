@@ -31,10 +31,10 @@ export interface JobStatus {
   createdAt: string;
 }
 
-/** What `POST /api/jobs` answers beside the URLs that every durable client knows. */
-export interface StartedJob {
-  id: string;
-  /** Where to ask for the status, and what to DELETE to cancel. */
-  jobUrl: string;
-  statusQueryGetUri: string;
+/** Answer of `GET /api/jobs/{id}/files`: some of the outputs of an image folder. */
+export interface FileList {
+  /** `name` is below the output prefix; `url` is readable for an hour. */
+  files: { name: string; bytes: number; url: string }[];
+  /** What to pass as `from` to get the next ones; null at the end. */
+  next: string | null;
 }

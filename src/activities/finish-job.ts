@@ -79,7 +79,7 @@ async function reportBatch(storage: Storage, job: ResolvedJob, plan: BatchPlan, 
 }
 
 function reportAttempt(result: AttemptResult): AttemptReport {
-  const { attempt, outcome, failure, device, codec, timings, startedAt, endedAt } = result;
+  const { attempt, outcome, failure, device, optimized, codec, timings, startedAt, endedAt } = result;
   const counts = { scored: result.done.length, skipped: result.skipped.length };
-  return { attempt, outcome, failure, ...counts, device, codec, timings, startedAt, endedAt };
+  return { attempt, outcome, failure, ...counts, device, optimized, codec, timings, startedAt, endedAt };
 }

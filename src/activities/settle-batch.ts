@@ -16,18 +16,18 @@ export interface SettleInput extends AttemptInput {
   watchEnd: WatchEnd;
   /** Milliseconds since the epoch, on the durable clock. */
   launchedAt: number;
-  /** Attempts that the batch may still be charged with after this one. */
+  /** Attempts that the batch has left after this one. */
   attemptsLeft: number;
 }
 
 export interface SettleResult {
   failed: number;
-  /** Items with neither an output nor a reason why there is none. */
+  /** Items with no output and no recorded failure. */
   missing: number;
   ended: AttemptEnd;
 }
 
-/** After a container ended: compares outputs with items, keeps its log, removes it. A second delivery says the same. */
+/** After a container ended: compares outputs with items, keeps its log, removes it. Running it again gives the same result. */
 export function createSettleBatch({ storage, compute }: Pick<Ports, 'storage' | 'compute'>) {
   const settle = async (input: SettleInput): Promise<SettleResult> => {
     const { jobId, batch, attempt, watchEnd } = input;
@@ -83,7 +83,7 @@ function withFailedItem(ended: AttemptEnd, item: { name: string; reason: string 
   return ended.end === 'complete' && item ? { ...ended, message: `${item.name}: ${item.reason}` } : ended;
 }
 
-/** Why the job cannot end well after this, if so. */
+/** Why the job is now bound to fail; undefined if it is not. */
 function doomOf(ended: AttemptEnd, failed: number, tolerated: number): string | undefined {
   const message = ended.end === 'failed' ? ended.failure.message : ended.message;
   if (ended.end === 'failed' && ended.failure.blame === 'user') return message;

@@ -80,6 +80,7 @@ export interface ComputeProvider {
   preflight(request: PreflightRequest): Promise<Preflight>;
   /** Starts the container, unless one of this name exists. */
   launch(request: LaunchRequest): Promise<void>;
+  /** What is known of the container; `lost` for a name that the platform does not know. Without a blame its end is charged to the batch. */
   observe(name: string): Promise<Observation>;
   /** The container's output so far, or '' when there is none. */
   logs(name: string): Promise<string>;

@@ -87,7 +87,7 @@ export const settledBlob = (batch: number) => `${SETTLED_PREFIX}${batchName(batc
 /** Why a batch waits for its next container. */
 export const waitingBlob = (batch: number) => `${WAITING_PREFIX}${batchName(batch)}.json`;
 
-/** Batch and attempt that a progress or settled blob speaks of, or a waiting one; attempt 0 for these two. */
+/** The batch and attempt in the name of a progress blob; settled and waiting blobs name no attempt, so theirs is 0. */
 export function parseBatchBlob(blob: string): { batch: number; attempt: number } | undefined {
   const match = /\/b(\d+)(?:-a(\d+))?\.json$/.exec(blob);
   return match ? { batch: Number(match[1]), attempt: Number(match[2] ?? 0) } : undefined;

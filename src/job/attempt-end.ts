@@ -1,10 +1,10 @@
 import { type Blame, counted, type Failure } from './failure.js';
 import type { Overdue } from './watch.js';
 
-/** How the watch over a container ended. `unseen`: nobody knows, since it could not be looked at for too long. */
+/** How the watch over a container ended. `unseen`: unknown, because the container could not be observed for too long. */
 export type WatchEnd = 'ended' | 'stopped' | Overdue | 'unseen';
 
-/** Why nothing more is launched for a job: the record that whoever stops a job leaves for its batches. */
+/** Why no more containers are launched for a job. Whoever stops the job writes this record; its batches read it. */
 export interface Stop {
   reason: 'cancelled' | 'failed';
   message: string;
@@ -13,9 +13,9 @@ export interface Stop {
 /** What an attempt left behind, as far as it is known. */
 export interface Evidence {
   watchEnd: WatchEnd;
-  /** Items of the batch with neither an output nor a reason why there is none. */
+  /** Items of the batch with no output and no recorded failure. */
   missing: number;
-  /** What the compute says of the container: whether it still has it, and why it ended. */
+  /** What the compute reports about the container: whether it still exists, and why it ended. */
   container: { alive: boolean; blame?: Extract<Blame, 'user' | 'platform'>; reason?: string };
   /** What the scorer says of itself; undefined when it left no result. */
   result: { outcome: 'completed' | 'interrupted' | 'failed'; failure?: Failure } | undefined;
@@ -23,16 +23,16 @@ export interface Evidence {
   stop: Stop | undefined;
 }
 
-/** What the end of an attempt means for its batch. `complete`: every item has an output or a reason why there is none. */
+/** What the end of an attempt means for its batch. `complete`: every item has an output or a recorded failure. */
 export type AttemptEnd =
   { end: 'complete' | 'stopped' | 'cancelled'; message: string } | { end: 'failed'; failure: Failure };
 
-/** Whose failure each end of an attempt is, and how the user reads it where nothing more precise is known. */
+/** Who is to blame for each way an attempt can end, and the message that users see when nothing more specific is known. */
 const MEANINGS = {
   provisionTimeout: { blame: 'platform', message: 'the container showed no sign of life in time' },
   unrunnable: { blame: 'user', message: 'the container cannot run' },
   interrupted: { blame: 'platform', message: 'the container was interrupted by its platform' },
-  unseen: { blame: 'platform', message: 'the container could not be looked at for too long' },
+  unseen: { blame: 'platform', message: 'the app could not check on the container for too long' },
   stalled: { blame: 'attempt', message: 'the scorer handled no item for longer than timeouts.stallSeconds' },
   batchTimeout: { blame: 'attempt', message: 'the batch took longer than timeouts.batchSeconds' },
   incomplete: { blame: 'attempt', message: 'the scorer ended without scoring every item' },
@@ -48,7 +48,7 @@ export function judgeAttempt(evidence: Evidence): AttemptEnd {
       end: stop?.reason === 'cancelled' ? 'cancelled' : 'stopped',
       message: stop?.message ?? 'the job was stopped',
     };
-  // The scorer knows best why it failed.
+  // The scorer knows best why it failed, so its own failure wins over what the compute reports.
   if (result?.failure) return { end: 'failed', failure: result.failure };
   const meaning = MEANINGS[meaningOf(evidence)];
   const message = tellsReason(meaning) ? (container.reason ?? meaning.message) : meaning.message;
@@ -65,14 +65,14 @@ function meaningOf({ watchEnd, container, result }: Evidence): keyof typeof MEAN
   return result ? 'incomplete' : 'noResult';
 }
 
-/** Whether what the compute says of the container explains this end better than the sentence of the table. */
+/** Whether the compute's own reason is more informative than the table's message. */
 const tellsReason = (meaning: Failure) =>
   meaning === MEANINGS.unrunnable || meaning === MEANINGS.interrupted || meaning === MEANINGS.noResult;
 
 /** Where a batch stands after an attempt. `stopped`: unfinished because the job ended; its items count as pending. */
 export type BatchStanding = 'retrying' | 'done' | 'failed' | 'stopped';
 
-/** @param attemptsLeft attempts that the batch may still be charged with after this one. */
+/** @param attemptsLeft attempts that the batch has left after this one. */
 export function batchStanding(attempt: AttemptEnd, attemptsLeft: number): BatchStanding {
   if (attempt.end === 'complete') return 'done';
   if (attempt.end !== 'failed') return 'stopped';

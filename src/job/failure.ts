@@ -1,5 +1,5 @@
 /**
- * Whose failure it is. There is no other word for it between the scorer and the status, and it decides what happens next:
+ * Whose failure it is. This is the only classification of failures, from the scorer to the job's status, and it decides what happens next:
  *
  * - `user`: something the user or the operator must change; it ends the job at once, with a sentence that says what to change.
  * - `item`: one image cannot be scored; it is listed by name and counts against the job's tolerance.

@@ -48,7 +48,7 @@ export function backoffSeconds(first: number, failures: number): number {
 
 /**
  * Decides what to do after a failure that `history` counts already.
- * @param name of the batch: batches that the platform failed together try again at different times.
+ * @param name of the batch: it gives batches that failed at the same moment different delays.
  */
 export function nextStep(policy: RetryPolicy, history: BatchHistory, failed: FailedAttempt, name: string): NextStep {
   const { charged, platform, platformSince } = history;
@@ -72,8 +72,8 @@ export function nextStep(policy: RetryPolicy, history: BatchHistory, failed: Fai
 
 /**
  * Stretches a delay by up to a quarter, so that what failed together does not come back together. The same text gives the
- * same stretch in every replay: orchestrators know no chance.
- * @param text tells those apart that wait, and one wait from the next.
+ * same stretch in every replay: orchestrators must not use randomness.
+ * @param text different for each waiter and for each of its waits.
  */
 export function withJitter(seconds: number, text: string): number {
   return seconds * (1 + 0.25 * fraction(text));

@@ -16,7 +16,7 @@ interface ChunkLaneInput {
   lanes: number;
 }
 
-/** Handles chunks of a long video up to the first that fails. Never throws, so that its siblings are not abandoned. */
+/** Handles chunks of a long video up to the first that fails. Never throws: a throw would end the parent's Task.all while sibling lanes still run. */
 export const chunkLane = defineOrchestrator(
   'chunkLane',
   function* (context, { jobId, activity, chunks, lane, lanes }: ChunkLaneInput): Step<{ failure?: Failure }> {

@@ -18,7 +18,7 @@ export interface BatchInput {
 /** What became of the items of a batch, or of all batches of a lane. */
 export interface BatchResult {
   failed: number;
-  /** Items neither scored nor refused: the batch was given up. */
+  /** Items that have no output and no recorded failure, because the batch was given up. */
   missing: number;
   /** Set when the job cannot go on. */
   stop?: Stop;
@@ -27,8 +27,9 @@ export interface BatchResult {
 }
 
 /**
- * Scores one batch: launches a container, watches it, settles it; and again, with a new container for what is missing, until
- * nothing is missing or the budget is spent. Never throws, so that its siblings under one Task.all are not abandoned.
+ * Scores one batch: launches a container, watches it and settles it, then repeats with a new container for the missing items until
+ * none are missing, its attempts are used up, or the platform has failed for too long. Never throws: a throw would end the parent's
+ * Task.all while sibling batches still run.
  */
 export const scoreBatch = defineOrchestrator('scoreBatch', function* (context, input: BatchInput): Step<BatchResult> {
   let history = NEW_BATCH;
@@ -59,7 +60,7 @@ export const scoreBatch = defineOrchestrator('scoreBatch', function* (context, i
     history = withFailure(history, failed);
     const next = nextStep(input.retry, history, failed, `${input.jobId} ${input.batch}`);
     if (next.step === 'give-up')
-      return { ...latest, message: `Batch ${input.batch}: ${next.why}; the last one ended because ${message}` };
+      return { ...latest, message: `Batch ${input.batch}: ${next.why}; the last failure was: ${message}` };
     yield* sleep(context, next.delaySeconds);
   }
 });
@@ -80,9 +81,10 @@ function* runAttempt(
       ? yield* watch(context, { ...input, launchedAt })
       : { ok: true, value: stopped ? 'stopped' : 'ended' };
   const watchEnd = watched.ok ? watched.value : 'unseen';
-  // Whatever was seen of it, the container is settled: that is what removes it.
+  // Settle the container even if watching it failed, because settling is what removes it.
   const settled = yield* patientActivitiesOf(context).settleBatch({ ...input, launchedAt, watchEnd, attemptsLeft });
   if (watched.ok) return { launched: true, outcome: settled };
+  // A watch that failed is the attempt's failure, unless the batch is complete or the platform is to blame.
   const complete = settled.ok && settled.value.ended.end === 'complete';
   const platform = watched.failure.blame === 'platform';
   return { launched: true, outcome: settled.ok && (complete || platform) ? settled : watched };
@@ -100,7 +102,7 @@ function* watch(context: OrchestrationContext, input: AttemptInput & { launchedA
   }
 }
 
-/** Why an attempt has not completed its batch. */
+/** Why an attempt did not complete its batch. */
 function failureIn(outcome: Outcome<SettleResult>): Failure {
   if (!outcome.ok) return outcome.failure;
   const { ended } = outcome.value;

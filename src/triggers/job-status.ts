@@ -100,7 +100,7 @@ async function readCounts(storage: Storage, id: string, published: PublishedStat
 const MOST_REASONS = 3;
 const MOST_NAMED = 3;
 
-/** Which batches wait and why. One that is over, or whose next attempt reports already, does not wait any more. */
+/** Which batches wait and why. A batch that has finished, or whose next attempt is already reporting, no longer waits. */
 function reasons(
   waiting: { batch: number; attempt: number; reason: string }[],
   settled: SettledCounts[],

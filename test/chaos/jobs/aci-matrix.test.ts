@@ -136,7 +136,7 @@ const SCORING: Cell<Group>[] = [
       world.emulator.faults.add({ on: 'GET', ...AWAY, times: 7, of: group.name });
     },
     ...AGAIN,
-    sentence: /could not be looked at for too long/,
+    sentence: /could not check on the container/,
   },
   {
     fault: 'a container that its platform starts over and over',

@@ -67,7 +67,7 @@ describe('an attempt that ended', () => {
     [
       'that could not be looked at',
       'platform',
-      /could not be looked at/,
+      /could not check on the container/,
       { watchEnd: 'unseen', container: { alive: true } },
     ],
     ['that handled no item for too long', 'attempt', /stallSeconds/, { watchEnd: 'stalled' }],

@@ -79,7 +79,7 @@ describe('a batch', () => {
     expect(result).toMatchObject({
       missing: 7,
       message:
-        'Batch 3: items are still missing after 3 of 3 attempts; the last one ended because the scorer was killed by SIGKILL',
+        'Batch 3: items are still missing after 3 of 3 attempts; the last failure was: the scorer was killed by SIGKILL',
     });
     expect(result.stop).toBeUndefined();
   });
@@ -119,7 +119,7 @@ describe('a batch', () => {
   test('gives up on a platform that fails for hours', () => {
     const { result } = run([], { launchBatch: () => fails({ blame: 'platform', message: 'no capacity' }) });
     expect(result.message).toMatch(
-      /^Batch 3: the platform failed \d+ times in a row within \d+ seconds; the last one ended because no capacity$/,
+      /^Batch 3: the platform failed \d+ times in a row within \d+ seconds; the last failure was: no capacity$/,
     );
   });
 

@@ -108,14 +108,14 @@ async function startPair(
   const program = 'the local Functions host';
   const hostPort = await choosePort(USUAL_PORT + above, { port, option: '--port', program });
   const abort = new AbortController();
-  const starting = [
-    startHost(folder, hostPort, { ...settings, AzureWebJobsStorage: storage }, abort.signal),
-    chosen.start(folder, settings, abort.signal),
-  ] as const;
-  // A host that finds another stack's Azurite on one of the ports fails before its own Azurite does, whose error says why.
+  const start = () => startHost(folder, hostPort, { ...settings, AzureWebJobsStorage: storage }, abort.signal);
+  const starting = [start(), chosen.start(folder, settings, abort.signal)] as const;
+  // A host that finds another stack's Azurite on one of the ports fails. Either its own Azurite then fails too, and that error says
+  // why, or it has the ports by now and the host can start.
   const hostOrReason = starting[0].catch(async (error: unknown) => {
     await starting[1];
-    throw error;
+    if (!/Storage cannot be reached/.test(messageOf(error))) throw error;
+    return start();
   });
   try {
     const [host, azurite] = await Promise.all([hostOrReason, starting[1]]);

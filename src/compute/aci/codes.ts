@@ -1,3 +1,4 @@
+import { isRefusedForGood, isRegistryBusy } from '../azure/image.js';
 import { change, full, type Rule, type ServiceErrors, wait } from '../azure/verdict.js';
 
 /** When GPU on Azure Container Instances ended and what to do instead, for every sentence that needs it. */
@@ -26,13 +27,19 @@ const noCapacity: Rule = ({ message }) => full(`Azure has no room for the contai
 
 const registryIsBusy: Rule = ({ message }) =>
   wait(
-    `The image registry refused for now, as Docker Hub does without a login; an Azure container registry does not: ${message}`,
+    `The image could not be pulled for now: its registry was busy or out of reach. An Azure container registry turns fewer pulls away than Docker Hub: ${message}`,
   );
 
-const inaccessibleImage: Rule = ({ message }) =>
-  change(
-    `The image cannot be pulled; correct ACI_IMAGE, or give ACI_IDENTITY_ID the role AcrPull on its registry: ${message}`,
-  );
+const inaccessibleImage: Rule = (fault) =>
+  isRegistryBusy(fault.message)
+    ? registryIsBusy(fault)
+    : change(
+        `The image cannot be pulled; correct ACI_IMAGE, or give ACI_IDENTITY_ID the role AcrPull on its registry: ${fault.message}`,
+      );
+
+/** A pull that failed is the user's to mend only when the registry says that it will never hand the image out. */
+const pullFailed: Rule = (fault) =>
+  isRefusedForGood(fault.message) ? inaccessibleImage(fault) : registryIsBusy(fault);
 
 const inTransition: Rule = ({ message }) => wait(`The container group is still changing its state: ${message}`);
 
@@ -85,8 +92,7 @@ const codes: Record<string, Rule> = {
 const byMessage: Rule = (fault) => {
   const { message } = fault;
   if (/not available in the location|InsufficientCapacity/i.test(message)) return noCapacity(fault);
-  if (/is not accessible|failed to pull|pull access denied|manifest unknown/i.test(message))
-    return inaccessibleImage(fault);
+  if (/is not accessible|failed to pull|pull access denied|manifest unknown/i.test(message)) return pullFailed(fault);
   if (/docker registry/i.test(message)) return registryIsBusy(fault);
   if (/still transitioning/i.test(message)) return inTransition(fault);
   return quota(fault);

@@ -7,7 +7,7 @@ import { ACI_ERRORS } from './codes.js';
 const MAINTENANCE = new Set([7147, 7148]);
 /** 128 + SIGKILL: the exit code of a container that used more memory than it has. */
 const KILLED = 137;
-/** After so many failed pulls the image will not come any more. */
+/** So many pulls that failed for the same kind of reason end the attempt; the platform itself tries again until then. */
 const PULL_FAILURES = 3;
 /** Azure may restart a container in spite of `restartPolicy: Never`; a program that it restarts so often cannot run. */
 const RESTARTS = 3;
@@ -47,9 +47,8 @@ function judge(group: ContainerGroup, events: GroupEvent[]): Observation {
   if (current?.state === 'Terminated') return describeEnd(current);
   const state = group.instanceView?.state;
   if (group.provisioningState === 'Failed') return notProvisioned(events);
-  const pulls = events.filter(({ name, message }) => name === 'Failed' && /pull/i.test(message ?? ''));
-  if (pulls.reduce((sum, { count }) => sum + (count ?? 1), 0) >= PULL_FAILURES)
-    return { state: 'failed', blame: 'user', reason: explain(pulls.at(-1)) };
+  const pulled = judgePulls(events);
+  if (pulled) return pulled;
   if ((view?.restartCount ?? 0) >= RESTARTS)
     return {
       state: 'failed',
@@ -61,6 +60,18 @@ function judge(group: ContainerGroup, events: GroupEvent[]): Observation {
     return { state: 'failed', blame: 'platform', reason: 'the container group was stopped from outside' };
   if (state === 'Failed') return { state: 'failed', blame: 'platform', reason: explain(events.at(-1)) };
   return { state: 'provisioning' };
+}
+
+/** What pulls that keep failing mean: an image that nobody may have is the user's, a registry that is away is waited for. */
+function judgePulls(events: GroupEvent[]): Observation | undefined {
+  const failures = { user: 0, platform: 0 };
+  for (const event of events) {
+    if (event.name !== 'Failed' || !/pull/i.test(event.message ?? '')) continue;
+    const { blame, sentence } = verdictOf(event);
+    failures[blame] += event.count ?? 1;
+    if (failures[blame] >= PULL_FAILURES) return { state: 'failed', blame, reason: sentence };
+  }
+  return undefined;
 }
 
 function describeEnd({ exitCode, detailStatus }: ContainerState): Observation {

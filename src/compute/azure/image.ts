@@ -45,6 +45,22 @@ export const registryOf = (image: string) => image.split('/')[0] ?? '';
 export const isPulledByIdentity = (image: string, identityId: string | undefined) =>
   identityId !== undefined && registryOf(image).endsWith('.azurecr.io');
 
+/** A registry that turns away too many pulls may say "denied" as one that lacks the image does. */
+const BUSY =
+  /\b429\b|too ?many ?requests|rate limit|\b50[0-9]\b|internal server error|bad gateway|service unavailable|\btimeout|timed out|deadline exceeded|no such host|host not found|name resolution|server misbehaving|\bEOF\b|connection (reset|refused)|temporar/i;
+/** What registries and container runtimes say of an image that will not come until somebody changes something. */
+const REFUSED =
+  /denied|unauthorized|authentication required|forbidden|\b40[134]\b|(manifest|name|repository)[ _]unknown|not found|does not exist|no matching manifest|invalid reference|is not accessible|unknown authority/i;
+
+/** The words of a message without addresses and names of images, whose numbers and words mean nothing. */
+const withoutNames = (message: string) => message.replace(/"[^"]*"|\S*\/\S*/g, '');
+
+/** Whether a failed pull is one for a registry that is busy or out of reach, by what the platform says of it. */
+export const isRegistryBusy = (message: string) => BUSY.test(withoutNames(message));
+
+/** Whether a pull failed because the registry will not hand the image out until somebody changes something. */
+export const isRefusedForGood = (message: string) => !isRegistryBusy(message) && REFUSED.test(withoutNames(message));
+
 /** As `checkImage`, for the containers of a compute. An emulated Azure can only reach a registry on this machine. */
 export async function checkImageFor(
   { endpoint, identityId }: { endpoint: string; identityId: string | undefined },
@@ -101,7 +117,8 @@ async function askAnonymously(url: string): Promise<number> {
   const realm = new URL(parameter('realm'));
   for (const name of ['service', 'scope']) realm.searchParams.set(name, parameter(name));
   const answer = await fetch(realm, { signal: AbortSignal.timeout(TIMEOUT_MS) });
-  if (!answer.ok) return 401;
+  // A token service that is busy or broken says nothing about the image.
+  if (!answer.ok) return answer.status === 429 || answer.status >= 500 ? answer.status : 401;
   const { token, access_token } = (await answer.json()) as { token?: string; access_token?: string };
   return (await ask(url, token ?? access_token)).status;
 }

@@ -1,3 +1,4 @@
+import { isRegistryBusy } from '../azure/image.js';
 import { change, full, type Rule, type ServiceErrors, wait } from '../azure/verdict.js';
 
 const noRoom: Rule = ({ message }) =>
@@ -29,10 +30,13 @@ const codes: Record<string, Rule> = {
     change('The subscription has not registered Microsoft.App; run: az provider register --namespace Microsoft.App.'),
   ContainerAppOperationInProgress: ({ message }) => wait(`Another change of the job resource is under way: ${message}`),
   MaxAllowedCoresExceeded: noRoom,
+  // Azure reads the image's manifest when the job resource is made, so a registry that is away ends up here, too.
   InvalidParameterValueInContainerTemplate: ({ message }) =>
-    change(
-      `Azure cannot take the container; correct CONTAINER_APPS_IMAGE or CONTAINER_APPS_GPU_IMAGE, or give CONTAINER_APPS_IDENTITY_ID the role AcrPull on its registry: ${message}`,
-    ),
+    isRegistryBusy(message)
+      ? wait(`Azure could not look up the image for now: its registry was busy or out of reach: ${message}`)
+      : change(
+          `Azure cannot take the container; correct CONTAINER_APPS_IMAGE or CONTAINER_APPS_GPU_IMAGE, or give CONTAINER_APPS_IDENTITY_ID the role AcrPull on its registry: ${message}`,
+        ),
 };
 
 /** What the errors of Azure Container Apps mean. */

@@ -5,7 +5,12 @@ import { useRegistry } from '../../support/registry.js';
 /** It has `open:1` for everybody, `public:1` for who fetched a token, and `private:1` for nobody. */
 const registry = useRegistry((request, response) => {
   const url = new URL(request.url ?? '', `http://${registry.host}`);
-  const challenge = `Bearer realm="http://${registry.host}/token",service="test",scope="repository:public:pull"`;
+  const scope = url.pathname.includes('throttled') ? 'throttled' : 'public';
+  const challenge = `Bearer realm="http://${registry.host}/token",service="test",scope="repository:${scope}:pull"`;
+  if (url.pathname === '/token' && url.searchParams.get('scope')?.includes('throttled')) {
+    response.writeHead(429).end();
+    return;
+  }
   if (url.pathname === '/token') {
     response.end(JSON.stringify({ token: `${url.searchParams.get('service')} ${url.searchParams.get('scope')}` }));
     return;
@@ -45,6 +50,7 @@ describe('an image', () => {
 
   test('whose registry is away or busy is only warned of', async () => {
     expect(await check('busy:1')).toMatch(/could not check .* 503/);
+    expect(await check('throttled:1')).toMatch(/could not check .* 429/);
     expect(await checkImage('127.0.0.1:9/open:1', 'ACI_IMAGE', false)).toMatch(/did not reach/);
   });
 

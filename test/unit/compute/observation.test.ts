@@ -72,6 +72,43 @@ describe('a container group', () => {
     expect(observeGroup(seen)).toMatchObject(expected);
   });
 
+  const pullFails = (...events: [message: string, count: number][]) =>
+    observeGroup(group({ events: events.map(([message, count]) => ({ name: 'Failed', message, count })) }));
+  const IMAGE = 'Failed to pull image "example.azurecr.io/denied/not-found-404:1.500"';
+
+  test.each([
+    'pull access denied for scorer, repository does not exist or may require docker login',
+    'manifest unknown: manifest tagged by "2" is not found',
+    'failed to authorize: failed to fetch oauth token: unexpected status: 401 Unauthorized',
+    'unexpected status code 403 Forbidden: client with IP 10.0.0.1 is not allowed access',
+    'rpc error: code = NotFound desc = failed to unpack image: docker.io/me/scorer:9: not found',
+    'no matching manifest for linux/amd64 in the manifest list entries',
+  ])('whose image the registry will never hand out is the user’s to correct: %s', (reason) => {
+    expect(pullFails([`${IMAGE}: ${reason}`, 3])).toMatchObject({ state: 'failed', blame: 'user' });
+  });
+
+  test.each([
+    '429 Too Many Requests - toomanyrequests: You have reached your pull rate limit',
+    'pull access denied: toomanyrequests: retry later',
+    'dial tcp 10.0.0.4:443: i/o timeout',
+    'dial tcp: lookup example.azurecr.io on 168.63.129.16:53: no such host',
+    'net/http: TLS handshake timeout',
+    'unexpected status from HEAD request: 503 Service Unavailable',
+    'received unexpected HTTP status: 502 Bad Gateway',
+    'read tcp 10.0.0.5:3422->52.1.1.1:443: read: connection reset by peer',
+    'unexpected EOF',
+    'context deadline exceeded',
+    'no space left on device',
+    '',
+  ])('whose registry is busy or out of reach is waited for: %s', (reason) => {
+    expect(pullFails([`${IMAGE}: ${reason}`, 3])).toMatchObject({ state: 'failed', blame: 'platform' });
+  });
+
+  test('goes on waiting for its image after failed pulls of different kinds', () => {
+    const seen = pullFails([`${IMAGE}: pull access denied`, 2], [`${IMAGE}: 429 Too Many Requests`, 2]);
+    expect(seen.state).toBe('provisioning');
+  });
+
   test('tells the last ten events, and when it had its place and its image', () => {
     const at = (second: number) => new Date(Date.UTC(2026, 0, 1, 0, 0, second));
     const noise = Array.from({ length: 12 }, () => ({ name: 'Noise', message: 'x' }));

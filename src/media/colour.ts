@@ -37,7 +37,7 @@ const tag = (option: string, value: string | null, known: Set<string>) =>
 export function toRgb(facts: VideoFacts, format: FrameFormat, trim = ''): string {
   const filters = [
     ...(facts.hdr ? toStandardRange(facts.hdr) : []),
-    ...(repeatedColour(facts) ?? scaledColour(facts)),
+    ...fromYuv(facts),
     'format=rgb24',
     ...(format === 'jpg' ? [`scale=out_color_matrix=bt601:out_range=pc:${SCALER}`, 'format=yuvj444p'] : []),
   ];
@@ -46,26 +46,36 @@ export function toRgb(facts: VideoFacts, format: FrameFormat, trim = ''): string
   return deinterlace + trim + filters.join(',');
 }
 
-/** Planar Y'CbCr of 8 bits without transparency, which is what most videos hold; j stands for full range. */
-const PLANAR = /^yuv(j?)4(?:20|22|44|11|10|40)p$/;
+/** The names that ffmpeg has for Y'CbCr: planar (j stands for full range), half planar or packed of 8 bits, half planar or packed of more. */
+const YCBCR = [
+  /^yuv(?<alpha>a?)j?4\d\dp(?<bits>9|10|12|14|16)?(?:le|be)?$/,
+  /^(?:nv12|nv21|nv16|nv24|nv42|yuyv422|uyvy422|yvyu422|uyyvyy411)$/,
+  /^(?:[py][024]|nv2(?=0))(?<bits>0|10|12|16)(?:le|be)$/,
+];
+
+/** The same pixels, each with a colour of its own; undefined for pixels that are no Y'CbCr. */
+function wholePixels(pixelFormat: string): string | undefined {
+  const kind = YCBCR.map((names) => names.exec(pixelFormat)).find((match) => match !== null);
+  if (!kind) return undefined;
+  const { alpha = '', bits = '8' } = kind.groups ?? {};
+  const depth = { '8': '', '0': '10le' }[bits] ?? `${bits}le`;
+  return `yuv${alpha}444p${depth}`;
+}
 
 /**
  * Repeats the colour of subsampled pixels instead of interpolating it: the mean that `toYuv` takes is then the value that the source had.
- * zscale needs a third of the time that swscale takes when it is told to round correctly. Undefined for pixels that zscale cannot take.
+ * The bits stay as they are until zscale makes RGB of them, which rounds correctly in a third of the time that swscale takes for it.
  */
-function repeatedColour(facts: VideoFacts): string[] | undefined {
-  const kind = PLANAR.exec(facts.hdr ? 'yuv444p' : facts.pixelFormat);
-  const matrix = zscaleMatrix(facts.colour);
-  if (!kind || !matrix) return undefined;
+function fromYuv(facts: VideoFacts): string[] {
   const range = rangeOf(facts);
-  const repeat = `scale=flags=neighbor:in_range=${range}:out_range=${range}`;
-  const convert = `zscale=min=${matrix}:rin=${zscaleRange(range)}:m=gbr:r=full`;
-  return [repeat, `format=yuv${kind[1]}444p`, convert, 'format=gbrp'];
-}
-
-function scaledColour(facts: VideoFacts): string[] {
+  const pixels = facts.hdr ? 'yuv444p' : wholePixels(facts.pixelFormat);
+  const matrix = zscaleMatrix(facts.colour);
+  const repeat = pixels ? [`scale=flags=neighbor:in_range=${range}:out_range=${range}`, `format=${pixels}`] : [];
+  if (pixels && matrix && !facts.alpha)
+    return [...repeat, `zscale=min=${matrix}:rin=${zscaleRange(range)}:m=gbr:r=full`, 'format=gbrp'];
   return [
-    `scale=in_color_matrix=${matrixOf(facts.colour)}:in_range=${rangeOf(facts)}:${SCALER}`,
+    ...repeat,
+    `scale=in_color_matrix=${matrixOf(facts.colour)}:in_range=${range}:${SCALER}`,
     ...(facts.alpha ? ['format=gbrap', 'setrange=full', 'premultiply=inplace=1'] : []),
   ];
 }
@@ -89,7 +99,7 @@ export function toYuv({ width, height, sampleAspect, ...facts }: VideoFacts): st
     ...(odd ? ['pad=ceil(iw/2)*2:ceil(ih/2)*2'] : []),
     ...fromRgb(facts),
     ...(odd ? [`fillborders=right=${width % 2}:bottom=${height % 2}:mode=smear`] : []),
-    // The colour of four pixels becomes their mean; see repeatedColour.
+    // The colour of four pixels becomes their mean; see fromYuv.
     `scale=flags=area:in_range=${rangeOf(facts)}:out_range=${rangeOf(facts)}`,
     'format=yuv420p',
     pixelShape({ sampleAspect }),
@@ -124,7 +134,8 @@ const zscaleMatrix = (tags: ColourTags): string | undefined =>
 
 const zscaleRange = (range: 'pc' | 'tv') => (range === 'pc' ? 'full' : 'limited');
 
-/** `pc` (0 to 255) or `tv` (16 to 235). */
+/** `pc` (0 to 255) or `tv` (16 to 235). Grey that does not say fills the whole range, as ffmpeg and players take it. */
 function rangeOf({ colour, pixelFormat }: Pick<VideoFacts, 'colour' | 'pixelFormat'>): 'pc' | 'tv' {
+  if (colour.range === null) return /^(yuvj|gray|ya)/.test(pixelFormat) ? 'pc' : 'tv';
   return colour.range === 'pc' || pixelFormat.startsWith('yuvj') ? 'pc' : 'tv';
 }

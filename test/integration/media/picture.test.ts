@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
+import { toRgb, toYuv } from '../../../src/media/colour.js';
 import { type Build, builds, compareRgb, decodeRgb, roundTrip } from '../../support/media.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'picture-'));
@@ -11,6 +12,11 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const moving = ['-f', 'lavfi', '-i', 'testsrc2=size=320x240:rate=25:duration=0.4'];
 const smooth = ['-f', 'lavfi', '-i', 'testsrc=size=320x240:rate=25:duration=0.4', '-vf', 'gblur=sigma=4'];
+const groups = ['-f', 'lavfi', '-i', 'testsrc2=size=160x128:duration=0.04'];
+const SUBSAMPLED =
+  'yuv420p yuvj420p yuv422p yuv440p yuv411p yuv410p yuva420p nv12 yuyv422 yuv420p9 yuv420p10 yuv420p12 yuv420p16 yuv422p10 yuva422p10'.split(
+    ' ',
+  );
 const tagged = (matrix: string, range: string) =>
   `scale=out_color_matrix=${matrix}:out_range=${range}:flags=bicubic+accurate_rnd+full_chroma_int`;
 
@@ -22,6 +28,20 @@ function make({ tools }: Build, file: string, ...options: string[]): string {
 async function bestRoundTrip({ media }: Build, source: string, output: string) {
   const { facts, frames } = await roundTrip(media, source, output, { quality: 'best' });
   return { facts, frames, after: await media.probe(output) };
+}
+
+/** PSNR in dB of the worst plane, as 4:2:0 of 8 bits, between a video and what becomes of it on the way to RGB and back. */
+async function groupPsnr({ media, tools }: Build, source: string): Promise<number> {
+  const facts = await media.probe(source);
+  const range = facts.pixelFormat.startsWith('yuvj') ? 'pc' : 'tv';
+  // Between 4:1:0 or 4:1:1 and 4:2:0, swscale interpolates unless it is told to repeat.
+  const reference = `scale=flags=neighbor:in_range=${range}:out_range=${range},format=${facts.alpha ? 'yuva' : 'yuv'}444p16,scale=flags=area+accurate_rnd:in_range=${range}:out_range=${range},format=yuv420p,setsar=1`;
+  const graph = `[0]split[a][b];[a]${toRgb(facts, 'png')},${toYuv(facts)},setsar=1[x];[b]${reference}[y];[x][y]psnr=stats_file=-`;
+  const stats = execFileSync(tools.ffmpeg, ['-loglevel', 'error', '-i', source, '-lavfi', graph, '-f', 'null', '-'], {
+    encoding: 'utf8',
+  });
+  const planes = [...stats.matchAll(/psnr_[yuv]:(\S+)/g)].map(([, text = '']) => (text === 'inf' ? 99 : Number(text)));
+  return Math.min(...planes);
 }
 
 const rgb = (frame: Buffer) => sharp(frame).raw().toBuffer();
@@ -61,6 +81,29 @@ describe.each(builds)('pictures through ffmpeg from $name', (build) => {
     const { psnr, shift } = compareRgb(decodeRgb(build, source), decodeRgb(build, out('edges-again.mp4')));
     expect(psnr).toBeGreaterThan(40);
     for (const channel of shift) expect(Math.abs(channel)).toBeLessThan(0.5);
+  });
+
+  it.each(SUBSAMPLED)('give each pixel group of %s the colour that it had', async (pixels) => {
+    const paint = `hue=s=0.5,lutyuv=y=64+val/2,scale=flags=area+accurate_rnd,format=${pixels}`;
+    const source = make(build, out(`${pixels}.nut`), ...groups, '-vf', paint, '-c:v', 'rawvideo');
+    expect(await groupPsnr(build, source)).toBeGreaterThan(48);
+  });
+
+  it.each(['smpte240m', 'bt2020nc'])('give each pixel group its colour with the matrix %s', async (matrix) => {
+    const paint = 'hue=s=0.5,lutyuv=y=64+val/2,scale=flags=area+accurate_rnd,format=yuv420p10';
+    const tag = ['-colorspace', matrix, '-c:v', 'ffv1'];
+    const source = make(build, out(`${matrix}.mkv`), ...groups, '-vf', paint, ...tag);
+    expect(await groupPsnr(build, source)).toBeGreaterThan(48);
+  });
+
+  it('keep grey from black to white', async () => {
+    const ramp = ['-f', 'lavfi', '-i', 'nullsrc=size=256x16:duration=0.04', '-vf', 'format=gray10,geq=lum=4*X'];
+    const source = make(build, out('grey.mkv'), ...ramp, '-c:v', 'ffv1');
+    const { frames } = await bestRoundTrip(build, source, out('grey.mp4'));
+    const pixels = await rgb(frames[0] ?? Buffer.alloc(0));
+    expect([...pixels.subarray(0, 768)].filter((_, index) => index % 3 === 0)).toEqual(
+      Array.from({ length: 256 }, (_, value) => value),
+    );
   });
 
   it.each([90, 180, 270])('stand upright, once, when the file asks to turn them by %i°', async (degrees) => {

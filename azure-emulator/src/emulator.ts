@@ -143,6 +143,7 @@ async function control({ azure, apps, faults }: State, { method, url, body }: Re
   if (method === 'POST' && url.pathname === '/emulator/faults') faults.add(body as Fault);
   const { name = '', exitCode } = (body ?? {}) as { name?: string; exitCode?: number };
   const execution = apps.executions.find((each) => each.isLive && JSON.stringify(each.template).includes(name));
+  if (url.pathname === '/emulator/gpu') azure.gpu = (body as { sku?: string } | undefined)?.sku;
   if (url.pathname === '/emulator/end') await (azure.groups.get(name) ?? execution)?.container?.kill(exitCode);
   if (url.pathname === '/emulator/lose') {
     const group = azure.groups.get(name);

@@ -39,6 +39,10 @@ export function createPrepareJob(ports: Ports) {
       ports.compute[spec.compute.kind].preflight({ maxParallel: spec.batch.maxParallel, gpu: spec.compute.gpu }),
     ]);
     checkStyle(spec, card);
+    const timeouts = {
+      ...spec.timeouts,
+      provisionSeconds: Math.max(spec.timeouts.provisionSeconds, preflight.provisionSeconds ?? 0),
+    };
     const common = {
       jobId,
       card,
@@ -46,7 +50,9 @@ export function createPrepareJob(ports: Ports) {
       gpu: preflight.gpu,
       createdAt: new Date().toISOString(),
     };
-    const { job, ...prepared } = video ? await resolveVideo(ports, common, spec, video) : resolveImages(common, spec);
+    const { job, ...prepared } = video
+      ? await resolveVideo(ports, common, { ...spec, timeouts }, video)
+      : resolveImages(common, { ...spec, timeouts });
     await writeResolvedJob(storage, job);
     return {
       ...prepared,

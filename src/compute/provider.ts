@@ -18,6 +18,8 @@ export interface Preflight {
   warnings: string[];
   /** True when launches are to ask for a GPU. */
   gpu?: boolean;
+  /** Seconds that a container of this job may need until its first sign of life, where that is more than usual. */
+  provisionSeconds?: number;
 }
 
 export interface LaunchRequest {

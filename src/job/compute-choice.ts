@@ -20,17 +20,21 @@ const needsGpu = (device: Device | undefined) => device === 'cuda' || device ===
 
 /** What is wrong with the choice of GPU and device; undefined when nothing is. */
 export function computeProblem({ kind, gpu, device }: ComputeChoice): string | undefined {
-  if (gpu === 'require' && device === 'cpu')
-    return 'has a "gpu" of "require" and a "device" of "cpu"; leave one of them out';
+  if ((gpu === 'require' || gpu === 'prefer') && device === 'cpu')
+    return `has a "gpu" of "${gpu}" and a "device" of "cpu"; leave one of them out`;
   if (gpu === 'none' && needsGpu(device) && kind !== 'local')
     return `has a "gpu" of "none" and a "device" of "${device}"; leave one of them out`;
   return undefined;
 }
 
-/** Uses a GPU that is required, and requires one for a device that needs it, except on `local`, where the machine has one or not. */
+/**
+ * Requires a GPU for a device that needs one, except on `local`, where the machine has one or not, so that a GPU which is required there is
+ * used by asking for CUDA. Elsewhere the compute tells the container that it has a GPU.
+ */
 export function matchDevice<T extends ComputeChoice>(compute: T): T {
   const { kind, gpu, device } = compute;
-  if (gpu === 'require' && (device === undefined || device === 'auto')) return { ...compute, device: 'cuda' };
+  if (kind === 'local' && gpu === 'require' && (device === undefined || device === 'auto'))
+    return { ...compute, device: 'cuda' };
   if (needsGpu(device) && kind !== 'local') return { ...compute, gpu: 'require' };
   return compute;
 }

@@ -36,6 +36,8 @@ const settingsFor = (url: string) => ({
   ACI_RESOURCE_GROUP: 'emulated',
   ACI_REGIONS: 'emulated',
   ACI_IMAGE: 'emulated/scorer',
+  ACI_GPU_IMAGE: 'emulated/scorer-cuda',
+  ACI_GPU_COUNT: '2',
   ACI_CPU: '1',
   ACI_POLL_SECONDS: '0.3',
   CONTAINER_APPS_ENDPOINT: url,

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { beforeAll, expect } from 'vitest';
 import type { Fault } from '../../azure-emulator/src/faults.js';
-import { containerName, jobContainer, settledBlob, workContainer } from '../../src/job-store/layout.js';
+import type { AttemptResult } from '../../src/container-contract/result.js';
+import { containerName, jobContainer, resultBlob, settledBlob, workContainer } from '../../src/job-store/layout.js';
 import { makeClip } from './clip.js';
 import { type TestStack, useOwnStack } from './stack.js';
 import { until } from './wait.js';
@@ -26,6 +27,10 @@ export interface EmulatedJobs {
   endsRight: (id: string) => Promise<string[]>;
   /** Expects that no container is left or was created twice, and gives the names of those that were created, in order. */
   nothingLeft: (id: string) => Promise<string[]>;
+  /** From now on the emulated region says that it has this kind of GPU, or none. */
+  listGpu: (sku: string | undefined) => Promise<void>;
+  /** What the first container run of a batch left as its result. */
+  result: (id: string, batch: number) => Promise<AttemptResult>;
   /** Attempts of both batches. */
   attempts: (id: string) => Promise<number[]>;
 }
@@ -110,6 +115,11 @@ export function useEmulatedJobs(): EmulatedJobs {
     running: async (id) => (await containers(id)).present.length,
     endsRight,
     nothingLeft,
+    listGpu: async (sku) => void (await ask('gpu', { sku })),
+    result: async (id, batch) => {
+      const blob = stack.storage.getContainerClient(jobContainer(id)).getBlobClient(resultBlob(batch, 1));
+      return JSON.parse((await blob.downloadToBuffer()).toString()) as AttemptResult;
+    },
     attempts: (id) => Promise.all([attemptsOf(id, 0), attemptsOf(id, 1)]),
   };
 }

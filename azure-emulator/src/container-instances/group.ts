@@ -19,7 +19,12 @@ export class Group {
     private readonly lost: () => void,
   ) {
     if (fault?.fate === 'never-starts') return;
-    this.#after(runtime.delays.waitMs, () => this.#place());
+    // With a GPU, Azure took minutes to find a place.
+    this.#after(runtime.delays.waitMs * (this.#gpus > 0 ? SLOW : 1), () => this.#place());
+  }
+
+  get #gpus(): number {
+    return this.body.properties.containers[0]?.properties.resources.requests.gpu?.count ?? 0;
   }
 
   /** What `instanceView.state` says of the whole group. */
@@ -105,7 +110,10 @@ export class Group {
     const { environmentVariables = [], command, resources } = this.body.properties.containers[0]?.properties ?? {};
     const values = environmentVariables.map((each) => [each.name, each.secureValue ?? each.value ?? '']);
     const memoryBytes = (resources?.requests.memoryInGB ?? Infinity) * 1e9;
-    this.container = this.runtime.start({ environment: Object.fromEntries(values), command, memoryBytes });
+    // This machine may have no GPU: a session on the CPU stands in for each.
+    const standIns = this.#gpus > 0 ? { SCORER_DEVICE: 'cpu', SCORER_SESSIONS: String(this.#gpus) } : {};
+    const environment = { ...Object.fromEntries(values), ...standIns };
+    this.container = this.runtime.start({ environment, command, memoryBytes });
     this.containerEvents.push(event('Started', 'Started container'));
     return this.container;
   }

@@ -1,10 +1,11 @@
 import { type Answer, refuse } from '../http.js';
 import type { Group } from './group.js';
 
-/** How much a region holds, by the names of Azure's quotas. */
+/** How much a region holds, by the names of Azure's quotas; those of a kind of GPU, such as `V100Cores`, count the cores beside it. */
 export interface Quotas {
   ContainerGroups: number;
   StandardCores: number;
+  [cores: `${string}Cores`]: number;
 }
 
 /** Creates allowed per subscription and region, as on Azure's quota page of 2025-11-17. */
@@ -12,8 +13,22 @@ const PER_5_MINUTES = 100;
 const PER_HOUR = 300;
 const MINUTE = 60_000;
 
-const coresOf = (group: { body: Group['body'] }) =>
-  group.body.properties.containers.reduce((sum, { properties }) => sum + properties.resources.requests.cpu, 0);
+/** What a group takes of each quota. */
+function needsOf({ properties: { containers } }: Group['body']): Record<string, number> {
+  const needs: Record<string, number> = { ContainerGroups: 1 };
+  for (const { properties } of containers) {
+    const { cpu, gpu } = properties.resources.requests;
+    const quota = `${gpu?.sku ?? 'Standard'}Cores`;
+    needs[quota] = (needs[quota] ?? 0) + cpu;
+  }
+  return needs;
+}
+
+/** What the groups of a region take of a quota together. */
+const usedOf = (groups: Group[], region: string, quota: string) =>
+  groups
+    .filter(({ body: { location } }) => location === region)
+    .reduce((sum, { body }) => sum + (needsOf(body)[quota] ?? 0), 0);
 
 /** Counts what each region holds and how often it was asked to create. */
 export class Limits {
@@ -22,24 +37,22 @@ export class Limits {
   constructor(private readonly quotas: Quotas) {}
 
   usage(groups: Group[], region: string): object[] {
-    const own = groups.filter(({ body }) => body.location === region);
-    const used = { ContainerGroups: own.length, StandardCores: own.reduce((sum, group) => sum + coresOf(group), 0) };
-    return (['ContainerGroups', 'StandardCores'] as const).map((value) => ({
+    return Object.entries(this.quotas).map(([value, limit]) => ({
       unit: 'Count',
-      currentValue: Math.ceil(used[value]),
-      limit: this.quotas[value],
+      currentValue: Math.ceil(usedOf(groups, region, value)),
+      limit,
       name: { value, localizedValue: value },
     }));
   }
 
   /** The refusal of a create that does not fit beside these groups. */
   refusal(groups: Group[], body: Group['body']): Answer | undefined {
-    const own = groups.filter(({ body: { location } }) => location === body.location);
-    const asked = { ContainerGroups: 1, StandardCores: coresOf({ body }) };
-    const used = { ContainerGroups: own.length, StandardCores: own.reduce((sum, group) => sum + coresOf(group), 0) };
-    for (const quota of ['ContainerGroups', 'StandardCores'] as const) {
-      if (used[quota] + asked[quota] <= this.quotas[quota]) continue;
-      const message = `Resource type 'Microsoft.ContainerInstance/containerGroups' container group quota '${quota}' exceeded in region '${body.location}'. Limit: '${this.quotas[quota]}', Usage: '${used[quota]}' Requested: '${asked[quota]}'.`;
+    const needs = needsOf(body);
+    for (const [quota, limit] of Object.entries(this.quotas)) {
+      const used = usedOf(groups, body.location, quota);
+      const asked = needs[quota] ?? 0;
+      if (used + asked <= limit) continue;
+      const message = `Resource type 'Microsoft.ContainerInstance/containerGroups' container group quota '${quota}' exceeded in region '${body.location}'. Limit: '${limit}', Usage: '${used}' Requested: '${asked}'.`;
       return refuse(400, 'ContainerGroupQuotaReached', message);
     }
     return undefined;

@@ -42,6 +42,13 @@ export class Subscription {
     const { spent, headers } = this.#limits.count(body.location);
     if (spent)
       return refuse(429, 'TooManyRequests', 'The create requests of this region are used up.', { 'retry-after': '30' });
+    const gpu = body.properties.containers[0]?.properties.resources.requests.gpu;
+    if (gpu && gpu.sku !== this.gpu)
+      return refuse(
+        409,
+        'ServiceUnavailable',
+        `The requested resource is not available in the location '${body.location}' at this moment. Please retry with a different resource request or in another location. Resource requested: '${gpu.count}' GPU '${gpu.sku}'`,
+      );
     const existing = this.groups.get(at.name);
     const others = [...this.groups.values()].filter((group) => group !== existing);
     const refusal = this.#limits.refusal(others, body);

@@ -1,5 +1,5 @@
 import type { Group } from './group.js';
-import type { ContainerBody, GroupBody } from './wire.js';
+import type { ContainerBody } from './wire.js';
 
 /** Path of a group's resource in Azure Resource Manager. */
 export const resourceId = (subscription: string, resourceGroup: string, name: string) =>
@@ -11,7 +11,7 @@ export const resourceId = (subscription: string, resourceGroup: string, name: st
  */
 export function viewGroup(group: Group, id: string, kind: 'fresh' | 'single' | 'listed'): object {
   const { name, body } = group;
-  const { containers, imageRegistryCredentials, volumes, ...rest } = body.properties;
+  const { containers, imageRegistryCredentials, ...rest } = body.properties;
   const credentials = imageRegistryCredentials?.map(({ server, username, identity }) => ({
     server,
     ...(username === undefined ? {} : { username }),
@@ -23,7 +23,6 @@ export function viewGroup(group: Group, id: string, kind: 'fresh' | 'single' | '
     ...rest,
     containers: containers.map((container) => viewContainer(container, kind === 'single' ? group : undefined)),
     initContainers: [],
-    ...(volumes ? { volumes: volumes.map((volume) => viewVolume(volume)) } : {}),
     ...(credentials ? { imageRegistryCredentials: credentials } : {}),
     ...(kind === 'listed' ? {} : { instanceView: { events: group.groupEvents, state: group.state } }),
   };
@@ -37,13 +36,6 @@ export function viewGroup(group: Group, id: string, kind: 'fresh' | 'single' | '
     ...(body.identity ? { identity: body.identity } : {}),
     properties,
   };
-}
-
-/** The key of a file share's account is not given back. */
-function viewVolume({ azureFile, ...volume }: NonNullable<GroupBody['properties']['volumes']>[number]): object {
-  if (!azureFile) return volume;
-  const { storageAccountKey: _, ...told } = azureFile;
-  return { ...volume, azureFile: told };
 }
 
 function viewContainer({ name, properties }: ContainerBody, group: Group | undefined): object {

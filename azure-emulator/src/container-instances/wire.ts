@@ -10,7 +10,7 @@ export interface ContainerBody {
   properties: {
     image: string;
     command?: string[];
-    resources: { requests: { cpu: number; memoryInGB: number } };
+    resources: { requests: { cpu: number; memoryInGB: number; gpu?: { count: number; sku: string } } };
     environmentVariables?: EnvironmentVariable[];
     [more: string]: unknown;
   };
@@ -25,11 +25,6 @@ export interface GroupBody {
     containers: ContainerBody[];
     osType: string;
     restartPolicy?: string;
-    volumes?: {
-      name: string;
-      azureFile?: { storageAccountKey?: string; [more: string]: unknown };
-      [more: string]: unknown;
-    }[];
     imageRegistryCredentials?: { server: string; username?: string; password?: string; identity?: string }[];
     [more: string]: unknown;
   };

@@ -14,7 +14,7 @@ const quota: Rule = ({ message }) => {
   const { what = '', region = 'the region', limit, usage, requested } = QUOTA.exec(message)?.groups ?? {};
   if (limit === undefined) return undefined;
   const numbers = `limit ${limit}, in use ${usage}, asked for ${requested}`;
-  if (/P100Cores|V100Cores|K80Cores/.test(what))
+  if (/P100Cores|V100Cores|K80Cores/.test(what) && Number(requested) > Number(limit))
     return change(`No GPU cores are left in ${region} (${numbers}): ${GPU_RETIRED}.`);
   if (Number(requested) > Number(limit))
     return change(

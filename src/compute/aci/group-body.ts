@@ -1,7 +1,8 @@
 import { describePlace } from '../../container-contract/environment.js';
-import type { ContainerGroup, Volume, VolumeMount } from '@azure/arm-containerinstance';
+import type { ContainerGroup } from '@azure/arm-containerinstance';
 import { isPulledByIdentity, registryOf } from '../azure/image.js';
 import type { LaunchRequest } from '../provider.js';
+import { type GpuOffer, sizeWith } from './capabilities.js';
 import type { AciSettings } from './settings.js';
 
 /** Name of the one container of every group. */
@@ -21,14 +22,20 @@ function tagsOf(settings: AciSettings, request: LaunchRequest): Record<string, s
   };
 }
 
-/** The body of the PUT. Every environment value is a secure value, which Azure never gives back. */
-export function describeGroup(settings: AciSettings, request: LaunchRequest, location: string): ContainerGroup {
-  const environment = {
-    ...describePlace({ threads: settings.cpu }),
-    ...(settings.scratchPath === undefined ? {} : { TMPDIR: settings.scratchPath }),
-    ...request.environment,
-  };
-  const { mounts, volumes } = storageOf(settings);
+/**
+ * The body of the PUT. Every environment value is a secure value, which Azure never gives back.
+ * @param offer the GPUs that the container gets; they need the image with CUDA.
+ */
+export function describeGroup(
+  settings: AciSettings,
+  request: LaunchRequest,
+  location: string,
+  offer: GpuOffer | undefined,
+): ContainerGroup {
+  const image = offer ? (settings.gpuImage ?? settings.image) : settings.image;
+  const { cpu, memoryGb } = offer ? sizeWith(offer, settings) : settings;
+  const environment = { ...describePlace({ threads: cpu, gpu: offer !== undefined }), ...request.environment };
+  const gpu = offer ? { gpu: { count: offer.count, sku: offer.sku } } : {};
   return {
     location,
     tags: tagsOf(settings, request),
@@ -38,34 +45,16 @@ export function describeGroup(settings: AciSettings, request: LaunchRequest, loc
     containers: [
       {
         name: CONTAINER,
-        image: settings.image,
-        resources: { requests: { cpu: settings.cpu, memoryInGB: settings.memoryGb } },
+        image,
+        resources: { requests: { cpu, memoryInGB: memoryGb, ...gpu } },
         environmentVariables: Object.entries(environment).map(([name, secureValue]) => ({ name, secureValue })),
-        ...(mounts.length > 0 ? { volumeMounts: mounts } : {}),
       },
     ],
-    ...(volumes.length > 0 ? { volumes } : {}),
     ...(settings.spot ? { priority: 'Spot' } : {}),
     ...(settings.zone === undefined ? {} : { zones: [settings.zone] }),
     ...network(settings),
-    ...identity(settings),
+    ...identity(settings, image),
   };
-}
-
-/** A scratch volume that lives as long as the group, and a share of Azure Files. */
-function storageOf({ scratchPath, fileShare }: AciSettings): { mounts: VolumeMount[]; volumes: Volume[] } {
-  const mounts: VolumeMount[] = [];
-  const volumes: Volume[] = [];
-  if (scratchPath !== undefined) {
-    mounts.push({ name: 'scratch', mountPath: scratchPath });
-    volumes.push({ name: 'scratch', emptyDir: {} });
-  }
-  if (fileShare) {
-    const { name: shareName, account: storageAccountName, key: storageAccountKey, path: mountPath } = fileShare;
-    mounts.push({ name: 'share', mountPath, readOnly: true });
-    volumes.push({ name: 'share', azureFile: { shareName, storageAccountName, storageAccountKey, readOnly: true } });
-  }
-  return { mounts, volumes };
 }
 
 /** A subnet brings no name servers of its own: the group has to name them. */
@@ -76,7 +65,7 @@ function network({ subnetId, dnsServers }: AciSettings): Partial<ContainerGroup>
 }
 
 /** The identity pulls the image when that is in an Azure container registry. */
-function identity({ identityId, image }: AciSettings): Partial<ContainerGroup> {
+function identity({ identityId }: AciSettings, image: string): Partial<ContainerGroup> {
   if (identityId === undefined) return {};
   const credentials = [{ server: registryOf(image), identity: identityId }];
   return {

@@ -6,7 +6,8 @@ import { orMissing } from '../azure/arm.js';
 import { readAzureFault, retryAfterOf } from '../azure/fault.js';
 import { classifyAzureFault } from '../azure/verdict.js';
 import type { Launched, LaunchRequest } from '../provider.js';
-import { ACI_ERRORS } from './codes.js';
+import { type GpuOffer, gpuOfferOf, skusOf } from './capabilities.js';
+import { ACI_ERRORS, GPU_RETIRED } from './codes.js';
 import { type CreateBudget, readReport } from './create-budget.js';
 import type { CreateLedger, CreateReport } from './create-ledger.js';
 import { APP, CONTAINER, describeGroup } from './group-body.js';
@@ -30,16 +31,16 @@ export const findGroup = ({ client, settings }: Groups, name: string): Promise<C
  */
 export async function createGroup(groups: Groups, request: LaunchRequest): Promise<void> {
   if (await findGroup(groups, request.name)) return;
-  const { regions } = groups.settings;
-  const start = (request.attempt - 1) % regions.length;
+  const places = await placesFor(groups, request);
+  const start = (request.attempt - 1) % places.length;
   const refusals: unknown[] = [];
-  for (const region of [...regions.slice(start), ...regions.slice(0, start)]) {
-    const taken = await takeCreate(groups, region, refusals);
+  for (const place of [...places.slice(start), ...places.slice(0, start)]) {
+    const taken = await takeCreate(groups, place.region, refusals);
     if (!taken) continue;
     // Before the `try`: a delivery that has lost the launch to another one must not delete what that one has created.
     await request.confirm?.();
     try {
-      await putGroup(groups, request, region, taken);
+      await putGroup(groups, request, place, taken);
       return;
     } catch (error) {
       if (!classifyAzureFault(readAzureFault(error), ACI_ERRORS).elsewhere) throw error;
@@ -48,6 +49,23 @@ export async function createGroup(groups: Groups, request: LaunchRequest): Promi
     }
   }
   throw refusals.toSorted((one, other) => patienceFor(one) - patienceFor(other))[0];
+}
+
+/** A region, and the GPUs that the container gets there. */
+interface Place {
+  region: string;
+  offer?: GpuOffer;
+}
+
+/** Where the group may stand: every region, or those that have a GPU where the job has been promised one. */
+async function placesFor({ client, settings }: Groups, { gpu }: LaunchRequest): Promise<Place[]> {
+  if (gpu !== true) return settings.regions.map((region) => ({ region }));
+  const offers = await Promise.all(
+    settings.regions.map(async (region) => gpuOfferOf(await skusOf(client, region), region, settings.gpuCount)),
+  );
+  const places = offers.flatMap((offer) => (offer ? [{ region: offer.region, offer }] : []));
+  if (places.length === 0) throw new JobError('user', `No region of ACI_REGIONS has a GPU any more. ${GPU_RETIRED}.`);
+  return places;
 }
 
 /** Takes a create of the region out of the budget; when none is left, notes the refusal and returns undefined. */
@@ -70,12 +88,17 @@ const patienceFor = (refusal: unknown) =>
  * answer comes, GET says whether Azure made the group.
  * @param taken what the budget gave for it.
  */
-async function putGroup(groups: Groups, request: LaunchRequest, region: string, taken: CreateLedger): Promise<void> {
+async function putGroup(
+  groups: Groups,
+  request: LaunchRequest,
+  { region, offer }: Place,
+  taken: CreateLedger,
+): Promise<void> {
   const { client, settings, budget } = groups;
   let accepted = false;
   let report: CreateReport | undefined;
   try {
-    const body = describeGroup(settings, request, region);
+    const body = describeGroup(settings, request, region, offer);
     await client.containerGroups.beginCreateOrUpdate(settings.resourceGroup, request.name, body, {
       onResponse: ({ request: { method }, status, headers }) => {
         if (method !== 'PUT') return;

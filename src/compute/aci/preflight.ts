@@ -1,28 +1,35 @@
-import type { Capabilities, ContainerInstanceManagementClient } from '@azure/arm-containerinstance';
+import type { Capabilities } from '@azure/arm-containerinstance';
 import { counted, JobError } from '../../job/failure.js';
 import { MOST_PARALLEL } from '../../job/plan.js';
 import { fitParallel, type Room } from '../azure/capacity.js';
 import { checkImageFor } from '../azure/image.js';
 import { checkRights, type Need, toAssign } from '../azure/rights.js';
 import type { Preflight, PreflightRequest } from '../provider.js';
+import { type GpuOffer, gpuOfferOf, largestOf, type Size, sizeWith, skusOf } from './capabilities.js';
 import { GPU_RETIRED } from './codes.js';
-import type { Allowance } from './create-ledger.js';
 import type { Groups } from './groups.js';
 import type { AciSettings } from './settings.js';
 
 /**
  * Checks room, image and rights before a job starts.
- * @throws JobError `user` when the job could not run: no room ever, no image, a right is missing, or it requires a GPU.
+ * @throws JobError `user` when the job could not run: no room ever, no image, a right is missing, or it
+ * requires a GPU and there is none.
  */
 export async function preflightAci(groups: Groups, request: PreflightRequest): Promise<Preflight> {
   const { settings, login } = groups;
-  const [{ maxParallel, warnings }, warning] = await Promise.all([
+  const [preflight] = await Promise.all([
     checkCapacity(groups, request),
-    checkImageFor(settings, settings.image, 'ACI_IMAGE'),
     checkRights(settings.endpoint, login, needsOf(settings)),
   ]);
-  return { maxParallel, warnings: warning === undefined ? warnings : [...warnings, warning] };
+  const warning = await checkOwnImage(settings, preflight);
+  return warning === undefined ? preflight : { ...preflight, warnings: [...preflight.warnings, warning] };
 }
+
+/** Asks for the image that the job's containers will have. */
+const checkOwnImage = (settings: AciSettings, { gpu }: Preflight) =>
+  gpu === true && settings.gpuImage !== undefined
+    ? checkImageFor(settings, settings.gpuImage, 'ACI_GPU_IMAGE')
+    : checkImageFor(settings, settings.image, 'ACI_IMAGE');
 
 const GROUP = 'Microsoft.ContainerInstance/containerGroups';
 
@@ -45,113 +52,124 @@ function needsOf({ subscriptionId, resourceGroup, subnetId, identityId }: AciSet
   return needs;
 }
 
-/** What one region has of a quota. */
-interface Quota {
-  name: string;
-  limit: number;
-  used: number;
-}
-
-/** The largest container that a region takes; infinite for a region that does not say. */
-interface Largest {
-  cpu: number;
-  memoryGb: number;
-}
-
 /** Asks every region for its quotas, sizes and creates: how many containers fit beside what runs already. */
-async function checkCapacity(
-  { client, settings, budget }: Groups,
-  { maxParallel, gpu }: PreflightRequest,
+async function checkCapacity(groups: Groups, request: PreflightRequest): Promise<Preflight> {
+  const { client, settings } = groups;
+  const { regions } = settings;
+  const skus = await Promise.all(regions.map((region) => skusOf(client, region)));
+  if (request.gpu === undefined || request.gpu === 'none') return checkCpu(groups, skus, request, []);
+  const found = await findGpus(groups, skus, request);
+  if (typeof found !== 'string') return found;
+  if (request.gpu === 'require') throw new JobError('user', `There is no GPU for this job: ${found}.`);
+  return checkCpu(groups, skus, request, [`There is no GPU for this job, so it runs on CPU: ${found}.`]);
+}
+
+/** @throws JobError `user` when no region can ever hold a container of this size. */
+async function checkCpu(
+  groups: Groups,
+  skus: Capabilities[][],
+  { maxParallel }: PreflightRequest,
+  warnings: string[],
 ): Promise<Preflight> {
-  const skus = await Promise.all(settings.regions.map((region) => skusOf(client, region)));
-  const gpuWarnings = checkGpu(skus.flat(), settings, gpu);
+  const { settings } = groups;
+  const cores = settings.spot ? /^StandardSpotCores$/ : /^StandardCores$/;
   const rooms = await Promise.all(
-    settings.regions.map(async (region, index) => {
-      const [quotas, creates] = await Promise.all([quotasOf(client, settings, region), budget.look(region)]);
-      return roomIn(quotas, largestOf(skus[index] ?? []), creates, settings, region);
+    settings.regions.map(async (region, index): Promise<Room> => {
+      const largest = largestOf(skus[index] ?? []);
+      if (settings.cpu <= largest.cpu && settings.memoryGb <= largest.memoryGb)
+        return roomIn(groups, region, cores, settings.cpu);
+      const why = `${region} takes ${counted(largest.cpu, 'core')} and ${largest.memoryGb} GB at most`;
+      return { ever: 0, free: 0, why };
     }),
   );
-  const why = rooms.map((room) => room.why).join('; ');
   if (rooms.every(({ ever }) => ever === 0)) {
     throw new JobError(
       'user',
-      `No region of ACI_REGIONS can hold a container of ${counted(settings.cpu, 'core')} and ${settings.memoryGb} GB: ${why}. Lower ACI_CPU or ACI_MEMORY_GB, name another region or ask Azure for a higher quota.`,
+      `No region of ACI_REGIONS can hold a container of ${counted(settings.cpu, 'core')} and ${settings.memoryGb} GB: ${whyOf(rooms)}. Lower ACI_CPU or ACI_MEMORY_GB, name another region or ask Azure for a higher quota.`,
     );
   }
-  const fit = fitParallel(
-    maxParallel,
-    rooms.reduce((sum, { free }) => sum + free, 0),
-    why,
-  );
-  return { ...fit, warnings: [...gpuWarnings, ...fit.warnings] };
+  const fit = fitAll(maxParallel, rooms);
+  return { ...fit, warnings: [...warnings, ...fit.warnings] };
 }
 
-async function quotasOf(client: ContainerInstanceManagementClient, { spot }: AciSettings, region: string) {
-  const cores = spot ? 'StandardSpotCores' : 'StandardCores';
-  const quotas: Quota[] = [];
-  for await (const { name, limit, currentValue } of client.location.listUsage(region)) {
-    if ((name?.value === 'ContainerGroups' || name?.value === cores) && limit !== undefined)
-      quotas.push({ name: `${name.value} of ${region}`, limit, used: currentValue ?? 0 });
+/** Azure itself gives up a container group that has not started after 30 minutes; one with a GPU needed 8 to 20. */
+const GPU_PROVISION_SECONDS = 1800;
+
+/**
+ * The GPUs of the regions, by what the regions say of themselves: Azure retired them all on 2025-07-14, and may bring some back.
+ * @returns the preflight of a job that runs on them, or why it cannot.
+ */
+async function findGpus(
+  groups: Groups,
+  skus: Capabilities[][],
+  { maxParallel }: PreflightRequest,
+): Promise<Preflight | string> {
+  const { settings } = groups;
+  const { regions, gpuImage, gpuCount, spot, subnetId } = settings;
+  const offers = regions.flatMap((region, index) => gpuOfferOf(skus[index] ?? [], region, gpuCount) ?? []);
+  if (offers.length === 0) {
+    const what = gpuCount === 1 ? 'a GPU' : `containers of ${gpuCount} GPUs`;
+    return `no region of ACI_REGIONS (${regions.join(', ')}) has ${what}. ${GPU_RETIRED}`;
   }
-  return quotas;
-}
-
-/** The containers that the region says it takes, with and without GPU. */
-async function skusOf(client: ContainerInstanceManagementClient, region: string): Promise<Capabilities[]> {
-  const skus: Capabilities[] = [];
-  for await (const sku of client.location.listCapabilities(region)) skus.push({ ...sku, location: region });
-  return skus;
-}
-
-const hasGpu = ({ gpu }: Capabilities) => gpu !== undefined && gpu !== '' && gpu !== 'None';
-
-function largestOf(skus: Capabilities[]): Largest {
-  const fit = skus.filter((sku) => !hasGpu(sku) && sku.osType !== 'Windows').map((sku) => sku.capabilities);
-  const largest = (values: (number | undefined)[]) => Math.max(...values.map((value) => value ?? Infinity));
-  return fit.length === 0
-    ? { cpu: Infinity, memoryGb: Infinity }
-    : { cpu: largest(fit.map((each) => each?.maxCpu)), memoryGb: largest(fit.map((each) => each?.maxMemoryInGB)) };
-}
-
-/** How many containers of this size one region allows: ever, and beside what runs now. */
-function roomIn(
-  quotas: Quota[],
-  largest: Largest,
-  creates: Allowance,
-  { cpu, memoryGb }: AciSettings,
-  region: string,
-): Room {
-  if (cpu > largest.cpu || memoryGb > largest.memoryGb)
-    return {
-      ever: 0,
-      free: 0,
-      why: `${region} takes ${counted(largest.cpu, 'core')} and ${largest.memoryGb} GB at most`,
-    };
-  const units = (quota: Quota) => (quota.name.startsWith('ContainerGroups') ? 1 : cpu);
-  const least = (values: number[]) => Math.max(0, Math.floor(Math.min(MOST_PARALLEL, ...values)));
-  const places = least(quotas.map((quota) => (quota.limit - quota.used) / units(quota)));
-  const numbers = quotas.map(({ name, limit, used }) => `${name}: ${used} of ${limit} in use`);
-  if (creates.left < places) numbers.push(`creates of ${region}: ${creates.left} left now`);
+  const names = offers.map(({ sku, region }) => `${sku} in ${region}`).join(', ');
+  if (gpuImage === undefined) return `Azure lists ${names}; set ACI_GPU_IMAGE to an image with CUDA to use it`;
+  if (spot) return `Azure lists ${names}, but gives none to Spot containers; unset ACI_SPOT`;
+  if (subnetId !== undefined) return `Azure lists ${names}, but gives none in a subnet; unset ACI_SUBNET_ID`;
+  const rooms = await Promise.all(
+    offers.map((offer) =>
+      roomIn(groups, offer.region, new RegExp(`^(Standard)?${offer.sku}Cores$`, 'i'), sizeWith(offer, settings).cpu),
+    ),
+  );
+  if (rooms.every(({ ever }) => ever === 0))
+    return `Azure lists ${names}, and the quotas allow none (${whyOf(rooms)}); ask Azure for more. ${GPU_RETIRED}`;
+  const fit = fitAll(maxParallel, rooms);
   return {
-    ever: least(quotas.map((quota) => quota.limit / units(quota))),
-    free: Math.min(places, creates.left),
-    why: numbers.join(', '),
+    maxParallel: fit.maxParallel,
+    warnings: [...offers.flatMap((offer) => lessThanAsked(offer, settings)), ...fit.warnings],
+    gpu: true,
+    provisionSeconds: GPU_PROVISION_SECONDS,
   };
 }
 
+/** What the container gets less of than the settings say, since Azure gives no more with these GPUs. */
+function lessThanAsked(offer: GpuOffer, asked: Size): string[] {
+  const { cpu, memoryGb } = sizeWith(offer, asked);
+  if (cpu === asked.cpu && memoryGb === asked.memoryGb) return [];
+  const given = `${counted(cpu, 'core')} and ${memoryGb} GB`;
+  return [
+    `A container with ${counted(offer.count, 'GPU')} of the kind ${offer.sku} in ${offer.region} gets ${given} instead of ${counted(asked.cpu, 'core')} and ${asked.memoryGb} GB, the most that Azure gives with it.`,
+  ];
+}
+
+const whyOf = (rooms: Room[]) => rooms.map(({ why }) => why).join('; ');
+
+const fitAll = (maxParallel: number | undefined, rooms: Room[]) =>
+  fitParallel(
+    maxParallel,
+    rooms.reduce((sum, { free }) => sum + free, 0),
+    whyOf(rooms),
+  );
+
 /**
- * The API still accepts V100, but no region has had one since 2025-07-14: the region's own capabilities decide.
- * @throws JobError `user` when a GPU is required and there is none that the scorer could use.
+ * How many containers the region allows: ever, and beside what runs now.
+ * @param cores the name of the quota that the containers' cores count against.
+ * @param cpu cores of one container.
  */
-function checkGpu(skus: Capabilities[], { regions }: AciSettings, gpu: PreflightRequest['gpu']): string[] {
-  if (gpu === undefined || gpu === 'none') return [];
-  const found = skus
-    .filter((sku) => hasGpu(sku) && (sku.capabilities?.maxGpuCount ?? 0) > 0)
-    .map((sku) => `${sku.gpu} in ${sku.location}`);
-  const what =
-    found.length > 0
-      ? `Azure lists ${found.join(', ')}, which the scorer's image for container groups cannot use`
-      : `No region of ACI_REGIONS (${regions.join(', ')}) has a GPU`;
-  if (gpu === 'require') throw new JobError('user', `${what}. ${GPU_RETIRED}.`);
-  return [`${what}, so the job runs on CPU. Azure Container Instances retired GPU on 2025-07-14.`];
+async function roomIn({ client, budget }: Groups, region: string, cores: RegExp, cpu: number): Promise<Room> {
+  const quotas: { name: string; limit: number; used: number; unit: number }[] = [];
+  for await (const { name, limit, currentValue } of client.location.listUsage(region)) {
+    const unit = name?.value === 'ContainerGroups' ? 1 : cores.test(name?.value ?? '') ? cpu : undefined;
+    if (unit !== undefined && limit !== undefined)
+      quotas.push({ name: `${name?.value} of ${region}`, limit, used: currentValue ?? 0, unit });
+  }
+  const creates = await budget.look(region);
+  const least = (values: number[]) => Math.max(0, Math.floor(Math.min(MOST_PARALLEL, ...values)));
+  const places = least(quotas.map(({ limit, used, unit }) => (limit - used) / unit));
+  const numbers = quotas.map(({ name, limit, used }) => `${name}: ${used} of ${limit} in use`);
+  if (creates.left < places) numbers.push(`creates of ${region}: ${creates.left} left now`);
+  return {
+    ever: least(quotas.map(({ limit, unit }) => limit / unit)),
+    free: Math.min(places, creates.left),
+    why: numbers.join(', '),
+  };
 }

@@ -9,6 +9,10 @@ export interface AciSettings {
   /** Tried one after another. */
   regions: string[];
   image: string;
+  /** The scorer's image with CUDA; undefined: no job gets a GPU. */
+  gpuImage: string | undefined;
+  /** GPUs of one container that has any: 1, 2 or 4. */
+  gpuCount: number;
   /** Virtual CPU cores and memory (GB, 10^9 bytes) of one container. */
   cpu: number;
   memoryGb: number;
@@ -18,10 +22,6 @@ export interface AciSettings {
   dnsServers: string[];
   zone: string | undefined;
   spot: boolean;
-  /** Where the container has an empty volume for its temporary files. */
-  scratchPath: string | undefined;
-  /** A share of Azure Files that every container sees. */
-  fileShare: { name: string; account: string; key: string; path: string } | undefined;
   /** Least seconds between two looks at a container group. */
   pollSeconds: number;
   /** Seconds after which the app gives up a request to Azure without an answer. */
@@ -41,53 +41,43 @@ const list = z.string().transform((text) =>
     .map((part) => part.trim())
     .filter((part) => part !== ''),
 );
-const mountPath = z.string().regex(/^\/[\w./-]+$/, 'must be an absolute path such as /mnt/share');
 
-/** Container groups of this API version mount a share with the key of its account only. */
-const FILE_SHARE = ['ACI_FILE_SHARE', 'ACI_FILE_SHARE_ACCOUNT', 'ACI_FILE_SHARE_KEY'] as const;
+/** Settings of earlier versions that had no effect: the scorer writes no temporary files and reads no mounted share. */
+const gone = z
+  .undefined('has no effect: the scorer reads its inputs from Blob Storage and keeps nothing on disk; remove it')
+  .optional();
 
-const schema = z
-  .object({
-    AZURE_SUBSCRIPTION_ID: z.string().regex(/^[0-9a-f-]{36}$/i, 'must be the 36 characters of a subscription id'),
-    ACI_RESOURCE_GROUP: groupName,
-    ACI_REGIONS: list.refine((names) => names.length > 0 && names.every((name) => /^[a-z0-9]+$/.test(name)), {
-      message: 'must name regions as in westeurope,swedencentral',
-    }),
-    ACI_IMAGE: image,
-    // Largest standard group; Azure's quota page of 2025-11-17.
-    ACI_CPU: number(2, 0.1, 31),
-    ACI_MEMORY_GB: number(4, 0.5, 240),
-    ACI_IDENTITY_ID: resourceId.optional(),
-    ACI_SUBNET_ID: resourceId.optional(),
-    ACI_DNS_SERVERS: list.default([]),
-    ACI_ZONE: z
-      .string()
-      .regex(/^[1-3]$/, 'must be 1, 2 or 3')
-      .optional(),
-    ACI_SPOT: z.enum(['true', 'false'], 'must be true or false').default('false'),
-    ACI_SCRATCH_PATH: mountPath.optional(),
-    ACI_FILE_SHARE: z
-      .string()
-      .regex(/^[a-z0-9](?:[a-z0-9-]{1,61})[a-z0-9]$/, 'must be the name of a file share')
-      .optional(),
-    ACI_FILE_SHARE_ACCOUNT: z
-      .string()
-      .regex(/^[a-z0-9]{3,24}$/, 'must be the name of a storage account')
-      .optional(),
-    ACI_FILE_SHARE_KEY: z.string().optional(),
-    ACI_FILE_SHARE_PATH: mountPath.default('/mnt/share'),
-    ACI_POLL_SECONDS: pollSeconds,
-    ACI_REQUEST_SECONDS: requestSeconds,
-    ACI_ENDPOINT: armEndpoint,
-    ACI_HUB: z.string().max(256).optional(),
-    WEBSITE_SITE_NAME: z.string().optional(),
-  })
-  .superRefine((settings, context) => {
-    const missing = FILE_SHARE.filter((name) => settings[name] === undefined);
-    if (missing.length === FILE_SHARE.length) return;
-    const message = 'is missing: a file share needs name, account and key';
-    for (const name of missing) context.addIssue({ code: 'custom', path: [name], message });
-  });
+const schema = z.object({
+  AZURE_SUBSCRIPTION_ID: z.string().regex(/^[0-9a-f-]{36}$/i, 'must be the 36 characters of a subscription id'),
+  ACI_RESOURCE_GROUP: groupName,
+  ACI_REGIONS: list.refine((names) => names.length > 0 && names.every((name) => /^[a-z0-9]+$/.test(name)), {
+    message: 'must name regions as in westeurope,swedencentral',
+  }),
+  ACI_IMAGE: image,
+  ACI_GPU_IMAGE: image.optional(),
+  ACI_GPU_COUNT: z.enum(['1', '2', '4'], 'must be 1, 2 or 4').default('1'),
+  // Largest standard group; Azure's quota page of 2025-11-17.
+  ACI_CPU: number(2, 0.1, 31),
+  ACI_MEMORY_GB: number(4, 0.5, 240),
+  ACI_IDENTITY_ID: resourceId.optional(),
+  ACI_SUBNET_ID: resourceId.optional(),
+  ACI_DNS_SERVERS: list.default([]),
+  ACI_ZONE: z
+    .string()
+    .regex(/^[1-3]$/, 'must be 1, 2 or 3')
+    .optional(),
+  ACI_SPOT: z.enum(['true', 'false'], 'must be true or false').default('false'),
+  ACI_SCRATCH_PATH: gone,
+  ACI_FILE_SHARE: gone,
+  ACI_FILE_SHARE_ACCOUNT: gone,
+  ACI_FILE_SHARE_KEY: gone,
+  ACI_FILE_SHARE_PATH: gone,
+  ACI_POLL_SECONDS: pollSeconds,
+  ACI_REQUEST_SECONDS: requestSeconds,
+  ACI_ENDPOINT: armEndpoint,
+  ACI_HUB: z.string().max(256).optional(),
+  WEBSITE_SITE_NAME: z.string().optional(),
+});
 
 /**
  * Reads the settings of the `aci` compute; undefined when none of its own required ones is set.
@@ -98,19 +88,13 @@ export function readAciSettings(environment: Environment): AciSettings | undefin
   return rename(readSettings(schema, environment));
 }
 
-type Data = z.output<typeof schema>;
-
-function fileShareOf(data: Data): AciSettings['fileShare'] {
-  const { ACI_FILE_SHARE: name, ACI_FILE_SHARE_ACCOUNT: account, ACI_FILE_SHARE_KEY: key } = data;
-  if (name === undefined || account === undefined || key === undefined) return undefined;
-  return { name, account, key, path: data.ACI_FILE_SHARE_PATH };
-}
-
-const rename = (data: Data): AciSettings => ({
+const rename = (data: z.output<typeof schema>): AciSettings => ({
   subscriptionId: data.AZURE_SUBSCRIPTION_ID,
   resourceGroup: data.ACI_RESOURCE_GROUP,
   regions: data.ACI_REGIONS,
   image: data.ACI_IMAGE,
+  gpuImage: data.ACI_GPU_IMAGE,
+  gpuCount: Number(data.ACI_GPU_COUNT),
   cpu: data.ACI_CPU,
   memoryGb: data.ACI_MEMORY_GB,
   identityId: data.ACI_IDENTITY_ID,
@@ -118,8 +102,6 @@ const rename = (data: Data): AciSettings => ({
   dnsServers: data.ACI_DNS_SERVERS,
   zone: data.ACI_ZONE,
   spot: data.ACI_SPOT === 'true',
-  scratchPath: data.ACI_SCRATCH_PATH,
-  fileShare: fileShareOf(data),
   pollSeconds: data.ACI_POLL_SECONDS,
   requestSeconds: data.ACI_REQUEST_SECONDS,
   endpoint: data.ACI_ENDPOINT,

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { aciCompute, FOREVER, launchOf, memoryLedgers, useEmulator } from '../../support/aci.js';
 import { useRegistry } from '../../support/registry.js';
 
@@ -73,22 +73,97 @@ describe('before a job starts', () => {
 
   test('a GPU that is required is refused with the date and the ways out', async () => {
     await expect(aci().preflight({ gpu: 'require' })).rejects.toThrow(
-      /No region of ACI_REGIONS \(westeurope\) has a GPU.*2025-07-14.*Consumption-GPU-NC8as-T4/,
+      /no region of ACI_REGIONS \(westeurope\) has a GPU.*2025-07-14.*Consumption-GPU-NC8as-T4/,
     );
   });
 
   test('a GPU that is preferred gives way to the CPU, with a warning', async () => {
     const { warnings } = await aci().preflight({ gpu: 'prefer' });
-    expect(warnings[0]).toMatch(/so the job runs on CPU/);
+    expect(warnings[0]).toMatch(/so it runs on CPU/);
+  });
+});
+
+describe('a GPU that a region lists', () => {
+  const CUDA = { ACI_GPU_IMAGE: 'example.azurecr.io/scorer-cuda:1' };
+  beforeEach(() => {
+    azure.emulator.azure.gpu = 'V100';
+  });
+  afterEach(() => {
+    azure.emulator.azure.gpu = undefined;
   });
 
-  test('a GPU that a region says it has changes nothing: the retired kinds are too old for the scorer', async () => {
-    azure.emulator.azure.gpu = 'V100';
-    await expect(aci().preflight({ gpu: 'require' })).rejects.toThrow(
-      /lists V100 in westeurope, .* cannot use.*2025-07-14/,
+  test.each(['require', 'prefer'] as const)('is handed to a job that says "%s", with time to start', async (gpu) => {
+    const found = await aci(CUDA).preflight({ gpu, maxParallel: 2 });
+    expect(found).toMatchObject({ gpu: true, maxParallel: 2, warnings: [] });
+    expect(found.provisionSeconds).toBeGreaterThanOrEqual(20 * 60);
+  });
+
+  test('goes to no job that does not ask', async () => {
+    expect((await aci(CUDA).preflight({})).gpu).not.toBe(true);
+  });
+
+  test.each([
+    ['without an image with CUDA', {}, 'set ACI_GPU_IMAGE'],
+    ['for Spot containers', { ...CUDA, ACI_SPOT: 'true' }, 'unset ACI_SPOT'],
+    ['in a subnet', { ...CUDA, ACI_SUBNET_ID: '/subscriptions/x/subnets/y' }, 'unset ACI_SUBNET_ID'],
+  ])('is refused %s, or replaced by the CPU with a warning', async (_, settings, remedy) => {
+    await expect(aci(settings).preflight({ gpu: 'require' })).rejects.toMatchObject({
+      blame: 'user',
+      message: expect.stringContaining(remedy) as string,
+    });
+    const { gpu, warnings } = await aci(settings).preflight({ gpu: 'prefer' });
+    expect(gpu).not.toBe(true);
+    expect(warnings[0]).toMatch(/so it runs on CPU.*V100 in westeurope/);
+  });
+
+  test('gives no container more cores and memory than Azure gives with it, and says so', async () => {
+    const large = { ...CUDA, ACI_CPU: '8', ACI_MEMORY_GB: '200' };
+    expect((await aci(large).preflight({ gpu: 'require' })).warnings).toEqual([
+      expect.stringContaining(
+        '1 GPU of the kind V100 in westeurope gets 6 cores and 112 GB instead of 8 cores and 200 GB',
+      ),
+    ]);
+    const request = launchOf(FOREVER, { gpu: true });
+    await aci(large).launch(request);
+    const { properties } = azure.emulator.azure.groups.get(request.name)?.body ?? {};
+    expect(properties?.containers[0]?.properties).toMatchObject({
+      image: CUDA.ACI_GPU_IMAGE,
+      resources: { requests: { cpu: 6, memoryInGB: 112, gpu: { count: 1, sku: 'V100' } } },
+    });
+    await aci(large).remove(request.name);
+  });
+});
+
+describe('the quota of a kind of GPU', () => {
+  const withQuota = useEmulator({ quotas: { ContainerGroups: 10, StandardCores: 100, V100Cores: 4 } });
+  const onGpu = (more: NodeJS.ProcessEnv = {}) =>
+    aciCompute(withQuota.emulator.url, {
+      ACI_GPU_IMAGE: 'example.azurecr.io/cuda:1',
+      ACI_REGIONS: 'westeurope',
+      ...more,
+    });
+
+  test('decides how many containers run at once; a used-up one is waited for', async () => {
+    withQuota.emulator.azure.gpu = 'V100';
+    const { maxParallel, warnings } = await onGpu().preflight({ gpu: 'require', maxParallel: 8 });
+    expect(maxParallel).toBe(2);
+    expect(warnings[0]).toContain('V100Cores of westeurope: 0 of 4 in use');
+    for (const _ of [1, 2]) await onGpu().launch(launchOf(FOREVER, { gpu: true }));
+    await expect(onGpu().launch(launchOf(FOREVER, { gpu: true }))).rejects.toMatchObject({ blame: 'platform' });
+  });
+
+  test('that never allows one container refuses the job with the numbers and the way out', async () => {
+    withQuota.emulator.azure.gpu = 'V100';
+    await expect(onGpu({ ACI_CPU: '6' }).preflight({ gpu: 'require' })).rejects.toThrow(
+      /V100Cores of westeurope: \d of 4 in use.*2025-07-14.*container-apps/,
     );
-    expect((await aci().preflight({ gpu: 'prefer' })).warnings[0]).toContain('so the job runs on CPU');
-    azure.emulator.azure.gpu = undefined;
+  });
+
+  test('does not matter where the region has another kind, and too few GPUs at a time are none', async () => {
+    withQuota.emulator.azure.gpu = 'K80';
+    expect(await onGpu().preflight({ gpu: 'require', maxParallel: 8 })).toMatchObject({ gpu: true, maxParallel: 8 });
+    withQuota.emulator.azure.gpu = undefined;
+    await expect(onGpu({ ACI_GPU_COUNT: '4' }).preflight({ gpu: 'require' })).rejects.toThrow(/containers of 4 GPUs/);
   });
 });
 

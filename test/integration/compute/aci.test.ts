@@ -61,34 +61,6 @@ describe('a container group', () => {
     expect(puts()[0]?.request.url.href).not.toContain('top-secret');
   });
 
-  test('mounts the volumes that the settings name, and Azure does not give their key back', async () => {
-    const share = {
-      ACI_FILE_SHARE: 'pictures',
-      ACI_FILE_SHARE_ACCOUNT: 'mypictures',
-      ACI_FILE_SHARE_KEY: 'dG9wLXNlY3JldA==',
-    };
-    await aci({ ACI_SCRATCH_PATH: '/scratch', ...share }).launch(launchOf(FOREVER));
-    expect(puts()[0]?.request.body).toMatchObject({
-      properties: {
-        containers: [
-          {
-            properties: {
-              volumeMounts: [
-                { name: 'scratch', mountPath: '/scratch' },
-                { name: 'share', mountPath: '/mnt/share', readOnly: true },
-              ],
-            },
-          },
-        ],
-        volumes: [
-          { name: 'scratch', emptyDir: {} },
-          { name: 'share', azureFile: { shareName: 'pictures', storageAccountName: 'mypictures', readOnly: true } },
-        ],
-      },
-    });
-    expect(JSON.stringify(puts()[0]?.answer.body)).not.toContain('dG9wLXNlY3JldA==');
-  });
-
   test('has the place, network, identity and price that the settings ask for', async () => {
     const id = '/subscriptions/s/resourceGroups/rg/providers';
     const [subnet, identity] = [

@@ -16,10 +16,6 @@ const EVERYTHING = {
   ACI_SUBNET_ID: `${ID}/Microsoft.Network/virtualNetworks/net/subnets/aci`,
   ACI_DNS_SERVERS: '10.0.0.4,10.0.0.5',
   ACI_ZONE: '2',
-  ACI_SCRATCH_PATH: '/scratch',
-  ACI_FILE_SHARE: 'pictures',
-  ACI_FILE_SHARE_ACCOUNT: 'mypictures',
-  ACI_FILE_SHARE_KEY: 'a2V5',
 };
 const azure = useEmulator();
 
@@ -43,6 +39,14 @@ async function haveTraffic(): Promise<void> {
     await aci.remove(request.name);
     await aci.observe(request.name);
   }
+  azure.emulator.azure.gpu = 'V100';
+  const withGpu = aciCompute(azure.emulator.url, { ACI_GPU_IMAGE: 'example.azurecr.io/scorer-cuda:1' });
+  const { gpu } = await withGpu.preflight({ gpu: 'require' });
+  const onGpu = launchOf(FOREVER, { gpu });
+  await withGpu.launch(onGpu);
+  await withGpu.observe(onGpu.name);
+  await withGpu.remove(onGpu.name);
+  azure.emulator.azure.gpu = undefined;
   const aci = aciCompute(azure.emulator.url);
   for (const fate of ['pull-error', 'no-capacity'] as const) {
     faults.add({ on: 'GROUP', fate });

@@ -47,6 +47,15 @@ test('a job on emulated aci whose image cannot be pulled fails at once with the 
   await jobs.nothingLeft(id);
 });
 
+test('a job on emulated aci that requires a GPU runs where the region lists one, with a session for each', async () => {
+  await jobs.listGpu('V100');
+  const id = await jobs.start('aci', { compute: { kind: 'aci', gpu: 'require' } });
+  await jobs.endsRight(id);
+  const result = await jobs.result(id, 0);
+  expect(result.device).toBe('cpu, 2 sessions');
+  await jobs.listGpu(undefined);
+});
+
 describe('a job on emulated Container Apps that asks for a GPU where there is none', () => {
   const start = (gpu: 'require' | 'prefer') =>
     jobs.start('container-apps', { compute: { kind: 'container-apps', gpu } });

@@ -21,8 +21,9 @@ describe('the settings of container instances', () => {
     [{ ACI_CPU: 'many' }, 'The setting ACI_CPU must be a number from 0.1 to 31.'],
     [{ ACI_MEMORY_GB: '900' }, 'The setting ACI_MEMORY_GB must be a number from 0.5 to 240.'],
     [{ ACI_SPOT: 'yes' }, 'The setting ACI_SPOT must be true or false.'],
-    [{ ACI_SCRATCH_PATH: 'scratch' }, 'The setting ACI_SCRATCH_PATH must be an absolute path such as /mnt/share.'],
-    [{ ACI_FILE_SHARE: 'pictures' }, 'The setting ACI_FILE_SHARE_ACCOUNT is missing'],
+    [{ ACI_SCRATCH_PATH: '/scratch' }, 'The setting ACI_SCRATCH_PATH has no effect'],
+    [{ ACI_FILE_SHARE: 'pictures' }, 'The setting ACI_FILE_SHARE has no effect'],
+    [{ ACI_GPU_COUNT: '3' }, 'The setting ACI_GPU_COUNT must be 1, 2 or 4.'],
     [{ ACI_IDENTITY_ID: 'me' }, 'The setting ACI_IDENTITY_ID must be a resource id that starts with /subscriptions/.'],
     [
       { ACI_ENDPOINT: 'http://example.com' },

@@ -19,10 +19,12 @@ describe('the device of a job', () => {
   it('requires a GPU from a compute that gives them out', () => {
     expect(computeOf({ kind: 'aci', device: 'cuda' })).toEqual({ kind: 'aci', device: 'cuda', gpu: 'require' });
     expect(computeOf({ kind: 'local', device: 'cuda' })).toEqual({ kind: 'local', device: 'cuda' });
+    expect(computeOf({ kind: 'aci', gpu: 'require' })).toEqual({ kind: 'aci', gpu: 'require' });
   });
 
   it.each([
     [{ gpu: 'require', device: 'cpu' }, 'has a "gpu" of "require" and a "device" of "cpu"'],
+    [{ kind: 'aci', gpu: 'prefer', device: 'cpu' }, 'has a "gpu" of "prefer" and a "device" of "cpu"'],
     [{ kind: 'aci', gpu: 'none', device: 'cuda' }, 'has a "gpu" of "none" and a "device" of "cuda"'],
     [{ device: 'tpu' }, '"compute.device" is not valid'],
   ])('is refused as %j', (compute, says) => {

@@ -6,6 +6,7 @@ import { createLogin } from './compute/azure/login.js';
 import { createComputes } from './compute/computes.js';
 import { readConfig } from './config.js';
 import { returnFailure } from './activities/return-failure.js';
+import { isPassing } from './container-contract/storage-access.js';
 import { APP_SECRETS, createLedgerBlob, LIMITS, SEALING_KEY_BLOB } from './job-store/layout.js';
 import { confinement, createMedia, findFfmpeg } from './media/media.js';
 import { chunkLane } from './orchestrators/chunk-lane.js';
@@ -14,7 +15,7 @@ import { scoreJob } from './orchestrators/score-job.js';
 import { scoreLane } from './orchestrators/score-lane.js';
 import { createModelInspector } from './scorer/engine/inspect.js';
 import { readSealingKey } from './storage/sealing-key.js';
-import { isPlatformError, openStorage } from './storage/storage.js';
+import { openStorage } from './storage/storage.js';
 import { createCancelJob } from './triggers/cancel-job.js';
 import { createCreateUpload } from './triggers/create-upload.js';
 import { createGetJob } from './triggers/get-job.js';
@@ -48,7 +49,7 @@ const ports = {
 for (const { name, run } of [scoreJob, scoreLane, scoreBatch, chunkLane]) df.app.orchestration(name, run);
 
 for (const [name, activity] of Object.entries(createActivities(ports)))
-  df.app.activity(name, { handler: returnFailure(name, activity, isPlatformError) });
+  df.app.activity(name, { handler: returnFailure(name, activity, isPassing) });
 
 const durableClient = [df.input.durableClient()];
 const http = { authLevel: 'function' } as const;

@@ -4,7 +4,7 @@ import { JobError } from '../job/failure.js';
 import { createOutputNames, groupsOf, LIST_LENGTH, type ListedItem } from '../job/item-list.js';
 import { isNamedAsPicture, KIND_BYTES, PICTURE_KINDS, pictureKind } from '../job/formats.js';
 import { MOST_ITEMS } from '../job-store/layout.js';
-import { readBytes, type Storage } from '../storage/storage.js';
+import { listBlobs, readBytes, type Storage } from '../storage/storage.js';
 import { type FoundItems, imagesOf, readFoundItems, writeFoundItems, writeItemList } from '../job-store/items.js';
 import type { Ports } from './ports.js';
 import { type ImagesJob, readImagesJob } from '../job-store/resolved-job.js';
@@ -53,7 +53,7 @@ async function* findPictures(
   const { container, prefix } = imagesOf(storage, job);
   const nameOutput = createOutputNames();
   const looked = pMapIterable(
-    container.listBlobsFlat({ prefix }),
+    listBlobs(container, { prefix }),
     async ({ name, properties }) => ({ name, is: await isPicture(container, name, properties) }),
     { concurrency: LOOKS, backpressure: 4 * LOOKS },
   );

@@ -1,5 +1,5 @@
 import type { ActivityHandler } from 'durable-functions';
-import { retryAfterOf } from '../compute/azure/fault.js';
+import { readAzureFault, retryAfterOf } from '../compute/azure/fault.js';
 import { type Blame, type Failure, JobError, messageOf, type Outcome } from '../job/failure.js';
 
 /** Makes an activity's handler: what the activity throws goes back to the orchestrator as a value, and into the log. */
@@ -26,8 +26,17 @@ const LONGEST_MESSAGE = 600;
 /** Turns a thrown error into a value. `isPlatform` recognises the errors of the SDKs that are worth waiting out. */
 export function failureOf(error: unknown, isPlatform: (error: unknown) => boolean): Failure {
   const blame: Blame = error instanceof JobError ? error.blame : isPlatform(error) ? 'platform' : 'user';
-  const message = messageOf(error).slice(0, LONGEST_MESSAGE);
+  const text = error instanceof JobError || blame !== 'platform' ? messageOf(error) : sentenceOf(error);
+  const message = text.slice(0, LONGEST_MESSAGE);
   if (blame !== 'platform') return { blame: 'user', message };
   const retryAfterSeconds = error instanceof JobError ? error.retryAfterSeconds : retryAfterOf(error);
   return retryAfterSeconds === undefined ? { blame, message } : { blame, message, retryAfterSeconds };
+}
+
+/** What the SDK or Node says of a failure that passes, as a sentence; the rest of their text may hold a URL with its signature. */
+function sentenceOf(error: unknown): string {
+  const { status, code, name } = readAzureFault(error);
+  const reason = [status === undefined ? undefined : `HTTP ${status}`, code].filter((part) => part !== undefined);
+  if (reason.length === 0) reason.push(name === 'AbortError' ? 'the connection was cut' : name);
+  return `Storage or the network failed (${reason.join(' ')}).`;
 }

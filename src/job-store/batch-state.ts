@@ -1,7 +1,7 @@
 import type { AttemptProgress } from '../container-contract/progress.js';
 import type { AttemptResult, FailedItem } from '../container-contract/result.js';
 import type { ScoreTask } from '../container-contract/task.js';
-import { readJson, type Storage, writeJson } from '../storage/storage.js';
+import { listBlobs, readJson, type Storage, writeJson } from '../storage/storage.js';
 import { readItems } from './items.js';
 import { contentTypeOf } from '../job/formats.js';
 import { jobOf, logBlob, progressBlob, resultBlob, scoredIndex, scoredPrefixes, taskBlob, workOf } from './layout.js';
@@ -90,7 +90,7 @@ export async function listScored(
 ): Promise<Map<number, number>> {
   const scored = new Map<number, number>();
   for (const prefix of scoredPrefixes(first, first + count - 1)) {
-    for await (const { name, properties } of workOf(storage, jobId).listBlobsFlat({ prefix })) {
+    for await (const { name, properties } of listBlobs(workOf(storage, jobId), { prefix })) {
       const index = scoredIndex(name);
       if (index !== undefined) scored.set(index, properties.contentLength ?? 0);
     }

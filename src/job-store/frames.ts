@@ -1,8 +1,9 @@
 import pMap, { pMapIterable } from 'p-map';
 import type { FrameRange } from '../job/plan.js';
+import { again } from '../container-contract/storage-access.js';
 import { JobError } from '../job/failure.js';
 import { contentTypeOf } from '../job/formats.js';
-import { readBytes, type Storage } from '../storage/storage.js';
+import { listBlobs, readBytes, type Storage } from '../storage/storage.js';
 import { frameBlob, frameIndex, FRAMES_PREFIX, framesPrefix, scoredBlob, workOf } from './layout.js';
 import type { VideoJob } from './resolved-job.js';
 import { createStageProgress } from './stage-progress.js';
@@ -45,7 +46,7 @@ export async function storeFrames(
 
 async function uploaded(storage: Storage, jobId: string, prefix: string): Promise<Set<unknown>> {
   const there = new Set<unknown>();
-  for await (const { name } of workOf(storage, jobId).listBlobsFlat({ prefix })) there.add(frameIndex(name));
+  for await (const { name } of listBlobs(workOf(storage, jobId), { prefix })) there.add(frameIndex(name));
   return there;
 }
 
@@ -58,9 +59,9 @@ async function* numbered(frames: AsyncIterable<Buffer>, first: number) {
 }
 
 async function upload(storage: Storage, jobId: string, name: string, frame: Buffer): Promise<void> {
-  await workOf(storage, jobId)
-    .getBlockBlobClient(name)
-    .upload(frame, frame.length, { blobHTTPHeaders: { blobContentType: contentTypeOf(name) } });
+  const blob = workOf(storage, jobId).getBlockBlobClient(name);
+  const options = { blobHTTPHeaders: { blobContentType: contentTypeOf(name) } };
+  await again(() => blob.upload(frame, frame.length, options));
 }
 
 /**

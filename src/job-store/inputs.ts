@@ -2,7 +2,7 @@ import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { JobError } from '../job/failure.js';
 import type { JobSpec } from '../job/spec.js';
-import { isNotFound, readText, type Storage } from '../storage/storage.js';
+import { listPage, readText, type Storage } from '../storage/storage.js';
 import { cardBlob, labelsBlob, mediaBlob, modelBlob, modelsOf, splitPath } from './layout.js';
 
 const MISSING = {
@@ -38,14 +38,8 @@ export async function requireInputs(storage: Storage, bundledModels: string, spe
 /** Whether there is any blob whose path starts so. */
 async function hasBlobs(storage: Storage, start: string): Promise<boolean> {
   const { container, blob: prefix } = splitPath(start);
-  try {
-    const pages = storage.media.getContainerClient(container).listBlobsFlat({ prefix }).byPage({ maxPageSize: 1 });
-    for await (const { segment } of pages) if (segment.blobItems.length > 0) return true;
-    return false;
-  } catch (error) {
-    if (isNotFound(error)) return false;
-    throw error;
-  }
+  const { items } = await listPage(storage.media.getContainerClient(container), { prefix }, undefined, 1);
+  return items.length > 0;
 }
 
 const isBundled = (bundledModels: string, model: string): Promise<boolean> =>

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { BlobClient } from '@azure/storage-blob';
+import { saveWhole } from '../container-contract/storage-access.js';
 import { JobError } from '../job/failure.js';
 import { isNotFound, type Storage } from '../storage/storage.js';
 import { missingInput } from './inputs.js';
@@ -24,7 +25,7 @@ export async function localCopy(blob: BlobClient, folder: string, name: string, 
     // The chunks of a video ask for it at the same moment.
     const part = `${file}.${randomUUID()}.part`;
     try {
-      await blob.downloadToFile(part);
+      await saveWhole(blob, part);
       await rename(part, file);
     } finally {
       await rm(part, { force: true });

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { JobError } from '../job/failure.js';
 import { contentTypeOf } from '../job/formats.js';
 import { placeOf } from '../job/item-list.js';
-import { isNotFound, type Storage } from '../storage/storage.js';
+import { readBytes, type Storage } from '../storage/storage.js';
 import { predictionsPart, splitPath, workOf } from './layout.js';
 
 const BUFFER_BYTES = 4 * 1024 * 1024;
@@ -24,20 +24,15 @@ export async function writePredictionsPart(
  */
 export async function* readPredictions(storage: Storage, jobId: string, items: number): AsyncGenerator<Buffer> {
   const lists = placeOf(items - 1).list + 1;
-  for (let list = 0; list < lists; list += 1)
-    for await (const chunk of await openPart(storage, jobId, list)) yield Buffer.from(chunk);
+  for (let list = 0; list < lists; list += 1) yield await readPart(storage, jobId, list);
 }
 
-async function openPart(storage: Storage, jobId: string, list: number): Promise<NodeJS.ReadableStream> {
+async function readPart(storage: Storage, jobId: string, list: number): Promise<Buffer> {
   const work = workOf(storage, jobId);
   const name = predictionsPart(list);
-  try {
-    const { readableStreamBody } = await work.getBlobClient(name).download();
-    return readableStreamBody ?? Readable.from([]);
-  } catch (cause) {
-    if (!isNotFound(cause)) throw cause;
-    throw new JobError('user', `${work.containerName}/${name} is gone; start the job again.`, { cause });
-  }
+  const part = await readBytes(work, name);
+  if (part === undefined) throw new JobError('user', `${work.containerName}/${name} is gone; start the job again.`);
+  return part;
 }
 
 /** Streams a finished table to its place below the output prefix, whole or not at all. @returns its bytes. */

@@ -5,9 +5,11 @@ import {
   RestError,
   SASProtocol,
   type BlobClient,
+  type BlobItem,
   type ContainerClient,
 } from '@azure/storage-blob';
 import type { TokenCredential } from '@azure/identity';
+import { again, readWhole, STORAGE_OPTIONS } from '../container-contract/storage-access.js';
 import { JobError } from '../job/failure.js';
 import { contentTypeOf } from '../job/formats.js';
 import type { Connection } from './connection.js';
@@ -33,7 +35,7 @@ export function openStorage(
   const delegationKeys = new Map<string, DelegationKeys>();
   const open = (what: string, connection: Connection) => {
     if (typeof connection === 'string') return openAzurite(what, connection);
-    const service = new BlobServiceClient(connection.blobServiceUri, login(connection.clientId));
+    const service = new BlobServiceClient(connection.blobServiceUri, login(connection.clientId), STORAGE_OPTIONS);
     if (!delegationKeys.has(service.accountName)) delegationKeys.set(service.accountName, new DelegationKeys(service));
     return service;
   };
@@ -42,7 +44,7 @@ export function openStorage(
 
 function openAzurite(what: string, connection: string): BlobServiceClient {
   try {
-    return BlobServiceClient.fromConnectionString(connection);
+    return BlobServiceClient.fromConnectionString(connection, STORAGE_OPTIONS);
   } catch (cause) {
     throw new JobError('user', `The connection string of the ${what} storage is not valid; copy it again.`, { cause });
   }
@@ -50,13 +52,6 @@ function openAzurite(what: string, connection: string): BlobServiceClient {
 
 export function isNotFound(error: unknown): boolean {
   return error instanceof RestError && error.statusCode === 404;
-}
-
-/** Whether a storage error passes by itself: the network, throttling and the service's own faults. */
-export function isPlatformError(error: unknown): boolean {
-  if (!(error instanceof RestError)) return false;
-  const status = error.statusCode;
-  return status === undefined || status === 408 || status === 429 || status >= 500;
 }
 
 /** Writes JSON as one atomic blob; `metadata` values must be ASCII. */
@@ -68,20 +63,13 @@ export async function writeJson(
 ): Promise<void> {
   const body = JSON.stringify(value);
   const options = { blobHTTPHeaders: { blobContentType: contentTypeOf(blob) }, ...(metadata ? { metadata } : {}) };
-  await container.getBlockBlobClient(blob).upload(body, Buffer.byteLength(body), options);
+  await again(() => container.getBlockBlobClient(blob).upload(body, Buffer.byteLength(body), options));
 }
 
-/**
- * The bytes of a blob, or its first `count`; undefined when there is none. Sends one request, unlike downloadToBuffer, which
- * asks for the size first and fails when somebody replaces the blob in between.
- */
+/** The bytes of a blob, or its first `count`; undefined when there is none. */
 export async function readBytes(container: ContainerClient, blob: string, count?: number): Promise<Buffer | undefined> {
   try {
-    const { readableStreamBody } = await container.getBlobClient(blob).download(0, count);
-    const chunks: Uint8Array[] = [];
-    // `buffer` of node:stream/consumers goes through a Blob, which takes longer than all the rest.
-    for await (const chunk of readableStreamBody ?? []) chunks.push(chunk as Buffer);
-    return Buffer.concat(chunks);
+    return await readWhole(container.getBlobClient(blob), { count });
   } catch (error) {
     if (isNotFound(error)) return undefined;
     throw error;
@@ -93,10 +81,54 @@ export async function readText(container: ContainerClient, blob: string): Promis
   return (await readBytes(container, blob))?.toString('utf8');
 }
 
-/** Reads a JSON blob that this project wrote; undefined when there is none. */
+/**
+ * Reads a JSON blob that this project wrote; undefined when there is none.
+ * @throws JobError `platform` when it is no JSON: it is written whole or not at all, so storage has damaged it.
+ */
 export async function readJson<T>(container: ContainerClient, blob: string): Promise<T | undefined> {
   const text = await readText(container, blob);
-  return text === undefined ? undefined : (JSON.parse(text) as T);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as T;
+  } catch (cause) {
+    throw new JobError('platform', `The record ${container.containerName}/${blob} is damaged.`, { cause });
+  }
+}
+
+/** The blobs below a prefix, in the order of their names; none when there is no such container. */
+export async function* listBlobs(
+  container: ContainerClient,
+  options: { prefix: string; includeMetadata?: boolean },
+): AsyncGenerator<BlobItem> {
+  let continuationToken: string | undefined;
+  do {
+    const page = await listPage(container, options, continuationToken);
+    yield* page.items;
+    continuationToken = page.next;
+  } while (continuationToken !== undefined);
+}
+
+/**
+ * A page of that list.
+ * @param from what the page before gave as `next`.
+ * @param most items; 5000 at most.
+ */
+export async function listPage(
+  container: ContainerClient,
+  options: { prefix: string; includeMetadata?: boolean },
+  from?: string,
+  most?: number,
+): Promise<{ items: BlobItem[]; next: string | undefined }> {
+  try {
+    return await again(async () => {
+      const pages = container.listBlobsFlat(options).byPage({ continuationToken: from, maxPageSize: most });
+      const { value } = await pages.next();
+      return { items: value?.segment.blobItems ?? [], next: value?.continuationToken || undefined };
+    });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    return { items: [], next: undefined };
+  }
 }
 
 /** The names of the blobs below a prefix with the metadata that they were written with; none when there is no such container. */
@@ -104,12 +136,8 @@ export async function* listMetadata(
   container: ContainerClient,
   prefix: string,
 ): AsyncGenerator<{ name: string; metadata: Record<string, string> }> {
-  try {
-    for await (const { name, metadata } of container.listBlobsFlat({ prefix, includeMetadata: true }))
-      yield { name, metadata: metadata ?? {} };
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-  }
+  for await (const { name, metadata } of listBlobs(container, { prefix, includeMetadata: true }))
+    yield { name, metadata: metadata ?? {} };
 }
 
 /** The newest version of the rules for signatures that Azurite 3.35 knows; Azure accepts it, too. */

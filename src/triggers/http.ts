@@ -1,12 +1,16 @@
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
+import { isPassing } from '../container-contract/storage-access.js';
 import { JobError, messageOf } from '../job/failure.js';
 
 /** A refusal: the body is one sentence. */
 export const refuse = (status: number, message: string): HttpResponseInit => ({ status, jsonBody: { error: message } });
 
+/** When to ask again after a failure that passes, unless it says so itself. */
+const RETRY_AFTER_SECONDS = 10;
+
 /**
- * Makes an HTTP function whose errors become answers: 400 with the sentence for the user's mistake, 503 with the sentence for the
- * platform's failure, and 500 for anything else, whose cause goes into the log only.
+ * Makes an HTTP function whose errors become answers: 400 with the sentence for the user's mistake, 503 with Retry-After for what
+ * passes by itself, and 500 for anything else, whose cause goes into the log only.
  */
 export function answerErrors(
   handle: (request: HttpRequest, context: InvocationContext) => Promise<HttpResponseInit>,
@@ -16,9 +20,20 @@ export function answerErrors(
       return await handle(request, context);
     } catch (error) {
       if (error instanceof JobError && error.blame !== 'platform') return refuse(400, error.message);
-      context.error(messageOf(error));
-      if (error instanceof JobError) return refuse(503, error.message);
+      const cause = error instanceof JobError && error.cause !== undefined ? ` (${messageOf(error.cause)})` : '';
+      context.error(`${messageOf(error)}${cause}`);
+      const passing = passingFailure(error);
+      if (passing) {
+        const headers = { 'Retry-After': String(passing.retryAfterSeconds ?? RETRY_AFTER_SECONDS) };
+        return { ...refuse(503, passing.message), headers };
+      }
       return refuse(500, 'The service failed to handle the request; its log says why. Try again later.');
     }
   };
+}
+
+function passingFailure(error: unknown): JobError | undefined {
+  if (error instanceof JobError) return error;
+  if (!isPassing(error)) return undefined;
+  return new JobError('platform', 'The storage account does not answer as it should now; try again a little later.');
 }

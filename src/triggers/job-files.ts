@@ -2,7 +2,7 @@ import type { FileList } from '../api/jobs.js';
 import { isJobId } from '../job/spec.js';
 import { CONTACT_SHEET, jobOf, MANIFEST, mediaBlob, splitPath } from '../job-store/layout.js';
 import { readResolvedJob } from '../job-store/resolved-job.js';
-import { blobSas, type Storage } from '../storage/storage.js';
+import { blobSas, listPage, type Storage } from '../storage/storage.js';
 import { answerErrors, refuse } from './http.js';
 
 const READABLE_MS = 3_600_000;
@@ -43,15 +43,11 @@ export const createListFiles = ({ storage }: { storage: Storage }) =>
 async function listFiles(storage: Storage, output: string, from: string): Promise<FileList> {
   const { container: name, blob: prefix } = splitPath(output);
   const container = storage.media.getContainerClient(name);
-  const page = { maxPageSize: FILES_AT_ONCE, ...(from !== '' && { continuationToken: from }) };
-  if (!(await container.exists())) return { files: [], next: null };
-  for await (const { segment, continuationToken } of container.listBlobsFlat({ prefix }).byPage(page)) {
-    const files = segment.blobItems.map(async (blob) => ({
-      name: blob.name.slice(prefix.length),
-      bytes: blob.properties.contentLength ?? 0,
-      url: await blobSas(storage, container.getBlobClient(blob.name), 'r', Date.now() + READABLE_MS),
-    }));
-    return { files: await Promise.all(files), next: continuationToken || null };
-  }
-  return { files: [], next: null };
+  const { items, next } = await listPage(container, { prefix }, from === '' ? undefined : from, FILES_AT_ONCE);
+  const files = items.map(async (blob) => ({
+    name: blob.name.slice(prefix.length),
+    bytes: blob.properties.contentLength ?? 0,
+    url: await blobSas(storage, container.getBlobClient(blob.name), 'r', Date.now() + READABLE_MS),
+  }));
+  return { files: await Promise.all(files), next: next ?? null };
 }

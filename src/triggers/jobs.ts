@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { InvocationContext } from '@azure/functions';
 import * as df from 'durable-functions';
+import { JobError } from '../job/failure.js';
 import { isJobId } from '../job/spec.js';
 import { scoreJob } from '../orchestrators/score-job.js';
 
@@ -17,13 +18,24 @@ export async function findJob(
   id: string,
 ): Promise<df.DurableOrchestrationStatus | undefined> {
   if (!isJobId(id)) return undefined;
+  const status = await askHost(async () => {
+    try {
+      return await df.getClient(context).getStatus(id, { showInput: false });
+    } catch (error) {
+      // The client has no error class for an unknown instance; its text tells the HTTP status.
+      if (error instanceof Error && /replied with HTTP 404/.test(error.message)) return undefined;
+      throw error;
+    }
+  });
+  return status?.name === scoreJob.name ? status : undefined;
+}
+
+/** @throws JobError `platform` when the Functions host did not do what its durable client asked for. */
+export async function askHost<T>(ask: () => Promise<T>): Promise<T> {
   try {
-    const status = await df.getClient(context).getStatus(id, { showInput: false });
-    return status.name === scoreJob.name ? status : undefined;
-  } catch (error) {
-    // The client has no error class for an unknown instance; its text tells the HTTP status.
-    if (error instanceof Error && /\b404\b|not found/i.test(error.message)) return undefined;
-    throw error;
+    return await ask();
+  } catch (cause) {
+    throw new JobError('platform', 'The Functions host cannot do this now; try again a little later.', { cause });
   }
 }
 

@@ -4,7 +4,7 @@ import { requireInputs } from '../job-store/inputs.js';
 import { type JobInput, scoreJob } from '../orchestrators/score-job.js';
 import type { Storage } from '../storage/storage.js';
 import { answerErrors } from './http.js';
-import { randomId } from './jobs.js';
+import { askHost, randomId } from './jobs.js';
 
 /** `POST /api/jobs`: checks what can be checked at once, starts the job and answers 202 with the URLs that manage it. */
 export const createStartJob = ({ storage, bundledModels }: { storage: Storage; bundledModels: string }) =>
@@ -15,7 +15,7 @@ export const createStartJob = ({ storage, bundledModels }: { storage: Storage; b
     const jobId = makeJobId(spec.input.video ?? spec.input.images ?? '', randomId());
     const input: JobInput = { jobId, spec };
     const client = df.getClient(context);
-    await client.startNew(scoreJob.name, { instanceId: jobId, input });
+    await askHost(() => client.startNew(scoreJob.name, { instanceId: jobId, input }));
     const standard = client.createHttpManagementPayload(jobId);
     const jobUrl = new URL(`${new URL(request.url).pathname.replace(/\/$/, '')}/${jobId}`, request.url).toString();
     return {

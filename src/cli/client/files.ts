@@ -1,11 +1,13 @@
 import { rename, rm } from 'node:fs/promises';
 import { BlockBlobClient } from '@azure/storage-blob';
+import { again, isPassing, saveWhole, STORAGE_OPTIONS } from '../../container-contract/storage-access.js';
 import { JobError, messageOf } from '../../job/failure.js';
 
 /** @throws JobError `user` when the file can no longer be read, `platform` when storage does not take it. */
 export async function uploadFile(url: string, file: string, abortSignal: AbortSignal): Promise<void> {
   try {
-    await new BlockBlobClient(url).uploadFile(file, { abortSignal });
+    const blob = new BlockBlobClient(url, undefined, STORAGE_OPTIONS);
+    await again(() => blob.uploadFile(file, { abortSignal }), abortSignal);
   } catch (cause) {
     const why = reasonOf(cause);
     throw isOfFileSystem(cause)
@@ -21,7 +23,7 @@ export async function uploadFile(url: string, file: string, abortSignal: AbortSi
 export async function downloadFile(url: string, target: string, abortSignal: AbortSignal): Promise<void> {
   const part = `${target}.part`;
   try {
-    await new BlockBlobClient(url).downloadToFile(part, 0, undefined, { abortSignal });
+    await saveWhole(new BlockBlobClient(url, undefined, STORAGE_OPTIONS), part, abortSignal);
     await rename(part, target);
   } catch (cause) {
     const why = reasonOf(cause);
@@ -36,6 +38,5 @@ export async function downloadFile(url: string, target: string, abortSignal: Abo
 
 const reasonOf = (cause: unknown) => messageOf(cause).replace(/\.$/, '');
 
-/** Whether a file failed, not a connection: the system numbers the errors of both, but those of connections have names of their own. */
-const isOfFileSystem = (error: unknown) =>
-  error instanceof Error && 'errno' in error && 'code' in error && !/^E(CONN|PIPE|TIMEDOUT)/.test(String(error.code));
+/** Whether a file failed, not a connection: the system numbers the errors of both. */
+const isOfFileSystem = (error: unknown) => error instanceof Error && 'errno' in error && !isPassing(error);

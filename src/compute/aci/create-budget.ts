@@ -1,6 +1,7 @@
 import { text as textOf } from 'node:stream/consumers';
 import { type ContainerClient, RestError } from '@azure/storage-blob';
 import PQueue from 'p-queue';
+import { again } from '../../container-contract/storage-access.js';
 import { counted, JobError } from '../../job/failure.js';
 import { poll } from '../../poll.js';
 import { isNotFound } from '../../storage/storage.js';
@@ -130,9 +131,11 @@ async function readLedger(
   blob: string,
 ): Promise<{ etag: string | undefined; ledger: CreateLedger }> {
   try {
-    const { etag, readableStreamBody } = await container.getBlobClient(blob).download();
-    const text = readableStreamBody ? await textOf(readableStreamBody) : '';
-    return { etag, ledger: JSON.parse(text) as CreateLedger };
+    return await again(async () => {
+      const { etag, readableStreamBody } = await container.getBlobClient(blob).download();
+      const text = readableStreamBody ? await textOf(readableStreamBody) : '';
+      return { etag, ledger: JSON.parse(text) as CreateLedger };
+    });
   } catch (error) {
     if (isNotFound(error)) return { etag: undefined, ledger: EMPTY_LEDGER };
     throw error;

@@ -60,12 +60,14 @@ const NETWORK = new Map([
 const ownFault: Rule = ({ name, message }) =>
   /^(Type|Range|Reference|Syntax)Error$/.test(name) ? change(`The app itself is at fault: ${message}`) : undefined;
 
-const credential: Rule = ({ name, message }) =>
-  /Credential|Authentication/.test(name)
-    ? change(
-        `The app could not log in to Azure; give it a managed identity, or run "az login" on a developer's machine: ${message.slice(0, 200)}`,
-      )
-    : undefined;
+const credential: Rule = ({ name, message, status = 0, code = '' }) => {
+  if (!/Credential|Authentication/.test(name)) return undefined;
+  if (status === 408 || status === 429 || status >= 500 || NETWORK.has(code))
+    return wait('The service that logs the app in to Azure does not answer as it should now.');
+  return change(
+    `The app could not log in to Azure; give it a managed identity, or run "az login" on a developer's machine: ${message.slice(0, 200)}`,
+  );
+};
 
 const network: Rule = ({ code, status, name }) => {
   if (name === 'AbortError') return wait('Azure was not reached: the request was given up.');

@@ -1,11 +1,9 @@
-import { BlobClient, ContainerClient, RestError, type StoragePipelineOptions } from '@azure/storage-blob';
+import { BlobClient, ContainerClient, RestError } from '@azure/storage-blob';
+import { again, readWhole, STORAGE_OPTIONS } from '../../container-contract/storage-access.js';
 import { JobError } from '../../job/failure.js';
 import { contentTypeOf } from '../../job/formats.js';
 import type { TaskItem } from '../../container-contract/task.js';
 import type { ScorerSettings } from '../../container-contract/environment.js';
-
-/** Requests are tried again for about five seconds before an error counts. */
-const OPTIONS: StoragePipelineOptions = { retryOptions: { maxTries: 4, retryDelayInMs: 400, maxRetryDelayInMs: 5000 } };
 
 /**
  * All blobs that the scorer reads and writes. Every method throws JobError `platform` when storage keeps failing; messages name
@@ -19,11 +17,11 @@ export class TaskBlobs {
 
   constructor(settings: ScorerSettings) {
     this.#settings = settings;
-    this.#job = new ContainerClient(settings.jobContainerUrl, undefined, OPTIONS);
-    this.#work = new ContainerClient(settings.workContainerUrl, undefined, OPTIONS);
+    this.#job = new ContainerClient(settings.jobContainerUrl, undefined, STORAGE_OPTIONS);
+    this.#work = new ContainerClient(settings.workContainerUrl, undefined, STORAGE_OPTIONS);
     const { inputContainerUrl } = settings;
     this.#inputs =
-      inputContainerUrl === undefined ? this.#work : new ContainerClient(inputContainerUrl, undefined, OPTIONS);
+      inputContainerUrl === undefined ? this.#work : new ContainerClient(inputContainerUrl, undefined, STORAGE_OPTIONS);
   }
 
   readTask(signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
@@ -36,14 +34,14 @@ export class TaskBlobs {
   }
 
   readModel(signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-    return read(new BlobClient(this.#settings.modelUrl, undefined, OPTIONS), 'the model file', signal, 'user');
+    return read(new BlobClient(this.#settings.modelUrl, undefined, STORAGE_OPTIONS), 'the model file', signal, 'user');
   }
 
   /** The style picture's file; undefined when the settings name none. */
   async readStyle(signal: AbortSignal): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const { styleUrl } = this.#settings;
     if (styleUrl === undefined) return undefined;
-    return read(new BlobClient(styleUrl, undefined, OPTIONS), 'the style picture', signal, 'user');
+    return read(new BlobClient(styleUrl, undefined, STORAGE_OPTIONS), 'the style picture', signal, 'user');
   }
 
   /** @throws JobError `item` when there is no such blob. */
@@ -59,17 +57,20 @@ export class TaskBlobs {
   async existingOutputs(outputs: string[], signal: AbortSignal): Promise<Set<string>> {
     const wanted = new Set(outputs);
     const last = outputs.reduce((one, other) => (one > other ? one : other), '');
-    const found = new Set<string>();
-    try {
+    const list = async () => {
+      const found = new Set<string>();
       for await (const { name } of this.#work.listBlobsFlat({ prefix: commonPrefix(outputs), abortSignal: signal })) {
         if (wanted.has(name)) found.add(name);
         // Blobs are listed in the order of their names' bytes.
         if (Buffer.compare(Buffer.from(name), Buffer.from(last)) > 0) break;
       }
+      return found;
+    };
+    try {
+      return await again(list, signal);
     } catch (cause) {
       throw storageFailure('list the outputs', cause);
     }
-    return found;
   }
 
   /** Writes a blob beside the task. Metadata keys are lowercase. */
@@ -85,18 +86,7 @@ async function read(
   missing: 'user' | 'item',
 ): Promise<Uint8Array<ArrayBuffer>> {
   try {
-    const { readableStreamBody, contentLength = 0 } = await blob.download(0, undefined, {
-      abortSignal: signal,
-      maxRetryRequests: 3,
-    });
-    const bytes = new Uint8Array(contentLength);
-    let length = 0;
-    for await (const chunk of readableStreamBody ?? []) {
-      const part = Buffer.from(chunk);
-      bytes.set(part, length);
-      length += part.length;
-    }
-    return bytes;
+    return await readWhole(blob, { signal });
   } catch (cause) {
     if (cause instanceof RestError && cause.statusCode === 404 && cause.code !== 'ContainerNotFound') {
       throw new JobError(missing, missing === 'item' ? `${what} does not exist` : `There is no blob for ${what}.`, {
@@ -112,14 +102,15 @@ interface WriteOptions {
   signal?: AbortSignal;
 }
 
-async function write(container: ContainerClient, name: string, bytes: Buffer, options: WriteOptions): Promise<void> {
-  const { metadata, signal } = options;
+async function write(
+  container: ContainerClient,
+  name: string,
+  bytes: Buffer,
+  { metadata, signal }: WriteOptions,
+): Promise<void> {
   try {
-    await container.getBlockBlobClient(name).upload(bytes, bytes.length, {
-      blobHTTPHeaders: { blobContentType: contentTypeOf(name) },
-      metadata,
-      abortSignal: signal,
-    });
+    const options = { blobHTTPHeaders: { blobContentType: contentTypeOf(name) }, metadata, abortSignal: signal };
+    await again(() => container.getBlockBlobClient(name).upload(bytes, bytes.length, options), signal);
   } catch (cause) {
     throw storageFailure(`write ${name}`, cause);
   }

@@ -19,7 +19,7 @@ import {
   workOf,
 } from '../../../src/job-store/layout.js';
 import { readSealingKey } from '../../../src/storage/sealing-key.js';
-import { isPlatformError } from '../../../src/storage/storage.js';
+import { isPassing } from '../../../src/container-contract/storage-access.js';
 import { openAzurite } from '../storage.js';
 import { tinyModel } from '../scorer/tiny-model.js';
 import { aciCompute, notSetUp } from '../aci.js';
@@ -119,7 +119,7 @@ function newHost({ emulator }: World, folder: string, region: string): ReturnTyp
     try {
       return { ok: true, value: await activities[name]?.(input as never) };
     } catch (error) {
-      return { ok: false, failure: failureOf(error, isPlatformError) };
+      return { ok: false, failure: failureOf(error, isPassing) };
     }
   };
 }

@@ -177,6 +177,15 @@ describe('no answer, or none of Azure', () => {
     expect(classify(html).blame).toBe('platform');
   });
 
+  test.each<[string, object]>([
+    ['is throttled', { statusCode: 429 }],
+    ['fails', { statusCode: 503 }],
+    ['cannot be reached', { code: 'ECONNRESET' }],
+  ])('a login whose service %s is waited for', (_, more) => {
+    const error = Object.assign(new Error('the token endpoint'), { name: 'AuthenticationError', ...more });
+    expect(classify(error).blame).toBe('platform');
+  });
+
   test.each(['CredentialUnavailableError', 'AggregateAuthenticationError', 'AuthenticationRequiredError'])(
     '%s: the user must give the app a login',
     (name) => {

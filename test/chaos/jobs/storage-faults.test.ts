@@ -10,6 +10,7 @@ import { splitPath } from '../../../src/job-store/layout.js';
 import { makeClip } from '../../support/clip.js';
 import { useFaultyStack } from '../../support/faulty-stack.js';
 import { paint } from '../../support/scorer/pictures.js';
+import { tinyModel } from '../../support/scorer/tiny-model.js';
 import { until } from '../../support/wait.js';
 
 /** `STORAGE_FAULT_JOBS=12 STORAGE_FAULT_RATE=0.05 STORAGE_FAULT_SEED=7` runs more jobs, with more faults, or others. */
@@ -22,6 +23,7 @@ const stack = useFaultyStack(seed);
 const kinds = ['video', 'images'] as const;
 type Kind = (typeof kinds)[number];
 
+let model = '';
 const inputs = {} as Record<Kind, object>;
 const reference = {} as Record<Kind, string>;
 
@@ -38,7 +40,7 @@ async function patiently<T>(ask: () => Promise<T>): Promise<T> {
 }
 
 async function run(kind: Kind): Promise<JobStatus> {
-  const spec = { input: inputs[kind], model: 'starry-night', batch: { size: 4, maxParallel: 2 } };
+  const spec = { input: inputs[kind], model, batch: { maxParallel: 2 } };
   const id = await patiently(() => stack.client.start(spec));
   const ended = async () => {
     const status = await patiently(() => stack.client.status(id));
@@ -60,6 +62,9 @@ async function hashOf({ output }: JobStatus): Promise<string> {
 }
 
 beforeAll(async () => {
+  const network = path.join(stack.folder, 'copy.onnx');
+  writeFileSync(network, tinyModel({ operator: 'Relu', shape: [1, 3, 'height', 'width'] }));
+  model = await stack.client.upload('model', network);
   const clip = makeClip(path.join(stack.folder, 'clip.mp4'), { seconds: 1 });
   inputs.video = { video: await stack.client.upload('video', clip) };
   const folder = path.join(stack.folder, 'pictures');

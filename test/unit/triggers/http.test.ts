@@ -6,8 +6,12 @@ import { answerErrors } from '../../../src/triggers/http.js';
 
 const request = new HttpRequest({ method: 'GET', url: 'http://127.0.0.1/api/jobs/a' });
 const context = new InvocationContext({ logHandler: () => undefined });
-const fail = (error: unknown) => () => Promise.reject<never>(error);
-const answerTo = (error: unknown) => answerErrors(fail(error))(request, context);
+const answerTo = (error: unknown) => {
+  const handle = answerErrors(() => {
+    throw error;
+  });
+  return handle(request, context);
+};
 
 test.each<[string, unknown, number, RegExp]>([
   ['a mistake of the user', new JobError('user', 'There is no video.'), 400, /^There is no video\.$/],

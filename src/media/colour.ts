@@ -41,9 +41,14 @@ export function toRgb(facts: VideoFacts, format: FrameFormat, trim = ''): string
     'format=rgb24',
     ...(format === 'jpg' ? [`scale=out_color_matrix=bt601:out_range=pc:${SCALER}`, 'format=yuvj444p'] : []),
   ];
-  // One frame out for each frame in, so that times and count stay.
-  const deinterlace = facts.interlaced ? 'yadif=mode=send_frame:deint=all,' : '';
-  return deinterlace + trim + filters.join(',');
+  return deinterlacer(facts) + trim + filters.join(',');
+}
+
+/** One frame out for each frame in, so that times and count stay. */
+function deinterlacer({ interlaced, fieldOrder }: VideoFacts): string {
+  if (!interlaced) return '';
+  const which = fieldOrder === null ? 'parity=auto:deint=interlaced' : `parity=${fieldOrder}:deint=all`;
+  return `yadif=mode=send_frame:${which},`;
 }
 
 /** The names that ffmpeg has for Y'CbCr: planar (j stands for full range), half planar or packed of 8 bits, half planar or packed of more. */

@@ -52,7 +52,12 @@ export interface VideoFacts {
   dataStreams: number;
   /** Tags of the frames and of the output: BT.709 where HDR is tone-mapped. */
   colour: ColourTags;
+  /** Whether frames consist of two fields. */
   interlaced: boolean;
+  /** Which field of every frame comes first where only the file's header says so; null where each frame tells that of itself. */
+  fieldOrder: 'tff' | 'bff' | null;
+  /** Whether the pictures are known to change their size or their kind in mid-stream. */
+  changing: boolean;
   /** The transfer curve of an HDR video; null for standard range. */
   hdr: 'smpte2084' | 'arib-std-b67' | null;
   /** Whether the pixels have transparency that is decoded; it is flattened on black. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { JobError } from '../../job/failure.js';
 import { type Rational, rounded, type VideoFacts } from '../facts.js';
+import { type FrameSample, hasFields } from './frame-samples.js';
 import type { StreamTiming, Timing } from './packets.js';
 
 const text = z.string().optional();
@@ -70,12 +71,14 @@ function parseRational(fraction: string | undefined): Rational | null {
 /**
  * Says what ffprobe printed in the words of the app.
  * @param timing null when the stream has no packet
+ * @param samples frames from all over the video
  * @throws JobError `user` for a video stream without a size or without a frame.
  */
 export function describe(
   info: FileInfo,
   stream: Stream,
   timing: Timing | null,
+  samples: FrameSample[],
   damaged: boolean,
   name: string,
 ): VideoFacts {
@@ -99,9 +102,10 @@ export function describe(
     startTime: Math.max(0, rounded(firstSeconds - fileStart)),
     fileStart,
     ...otherStreams(info),
-    ...pictureOf(stream),
+    ...pictureOf(stream, samples),
+    changing: changesOf(samples).length > 0,
     damaged,
-    warnings: warningsOf(info, stream),
+    warnings: warningsOf(info, stream, samples),
   };
 }
 
@@ -114,7 +118,10 @@ function rotationOf({ side_data_list, tags }: Stream): number {
 /** Pixel formats of ffmpeg with an alpha plane. */
 const ALPHA = /^(yuva|gbrap|ya\d|rgba|bgra|argb|abgr)/;
 
-function pictureOf(stream: Stream): Pick<VideoFacts, 'colour' | 'interlaced' | 'hdr' | 'alpha'> {
+function pictureOf(
+  stream: Stream,
+  samples: FrameSample[],
+): Pick<VideoFacts, 'colour' | 'interlaced' | 'fieldOrder' | 'hdr' | 'alpha'> {
   const transfer = stream.color_transfer;
   const hdr = transfer === 'smpte2084' || transfer === 'arib-std-b67' ? transfer : null;
   const own = {
@@ -123,13 +130,20 @@ function pictureOf(stream: Stream): Pick<VideoFacts, 'colour' | 'interlaced' | '
     primaries: said(stream.color_primaries),
     transfer: said(transfer),
   };
+  const framesTell = hasFields(samples, stream.codec_name);
+  const fieldOrder = framesTell ? null : shownFirst(stream.field_order);
   return {
     colour: hdr ? { range: 'tv', matrix: 'bt709', primaries: 'bt709', transfer: 'bt709' } : own,
-    interlaced: stream.field_order !== undefined && !['progressive', 'unknown'].includes(stream.field_order),
+    interlaced: framesTell || fieldOrder !== null,
+    fieldOrder,
     hdr,
     alpha: ALPHA.test(stream.pix_fmt ?? ''),
   };
 }
+
+/** The first of ffprobe's two letters says which field comes first; that is how FFmpeg itself writes and reads both. */
+const shownFirst = (fieldOrder: string | undefined) =>
+  (({ tt: 'tff', tb: 'tff', bb: 'bff', bt: 'bff' }) as const)[fieldOrder ?? ''] ?? null;
 
 function otherStreams({
   streams,
@@ -148,13 +162,52 @@ function otherStreams({
 
 const said = (value: string | undefined) => (!value || value === 'unknown' || value === 'reserved' ? null : value);
 
-function warningsOf({ streams }: FileInfo, stream: Stream): string[] {
+function warningsOf({ streams }: FileInfo, stream: Stream, samples: FrameSample[]): string[] {
   const videos = videosOf(streams);
-  const { interlaced, hdr, alpha } = pictureOf(stream);
+  const { interlaced, hdr, alpha } = pictureOf(stream, samples);
   return [
     ...(videos.length > 1 ? [`Of ${videos.length} video streams only stream ${stream.index} is painted.`] : []),
-    ...(interlaced ? ['The video is interlaced; each frame is deinterlaced before it is painted.'] : []),
+    ...(interlaced ? [INTERLACED] : []),
     ...(alpha || stream.tags?.alpha_mode === '1' ? ['The video has transparency; it is flattened on black.'] : []),
     ...(hdr ? ['The video is HDR; it is tone-mapped to standard range (BT.709) before it is painted.'] : []),
+    ...changesOf(samples),
+  ];
+}
+
+const INTERLACED = 'The video is interlaced; each frame of two fields is deinterlaced before it is painted.';
+
+/** What does not stay the same from frame to frame, one sentence each. */
+function changesOf(samples: FrameSample[]): string[] {
+  const kinds = (valueOf: (sample: FrameSample) => (string | undefined)[]) => {
+    const texts = samples.map((sample) =>
+      valueOf(sample)
+        .filter((value) => said(value) && value !== '0:1')
+        .join(' '),
+    );
+    const different = [...new Set(texts)].filter((kind) => kind !== '');
+    return { first: different[0], list: different.join(', '), change: different.length > 1 };
+  };
+  const size = kinds(({ width, height }) => [`${width} × ${height}`]);
+  const pixels = kinds(({ pix_fmt }) => [pix_fmt]);
+  const shape = kinds(({ sample_aspect_ratio }) => [sample_aspect_ratio]);
+  const colour = kinds((sample) => [
+    sample.color_range,
+    sample.color_space,
+    sample.color_primaries,
+    sample.color_transfer,
+  ]);
+  return [
+    ...(size.change
+      ? [`The pictures change their size in mid-stream (${size.list}); all are scaled to ${size.first}.`]
+      : []),
+    ...(pixels.change
+      ? [`The kind of the pixels changes in mid-stream (${pixels.list}); their values are read as ${pixels.first}.`]
+      : []),
+    ...(shape.change
+      ? [`The shape of the pixels changes in mid-stream (${shape.list}); all are shown as ${shape.first}.`]
+      : []),
+    ...(colour.change
+      ? [`The colour tags change in mid-stream (${colour.list}); all colours are read as ${colour.first}.`]
+      : []),
   ];
 }

@@ -3,6 +3,7 @@ import type { VideoFacts } from '../facts.js';
 import { ffmpegFailure, local, type Program, QUIET, run, UNTRUSTED } from '../ffmpeg/process.js';
 import { checkReadable, damage, notAVideo } from './bad-file.js';
 import { chooseStream, describe, fileSchema, headerTiming } from './describe.js';
+import { sampleFrames } from './frame-samples.js';
 import { listPackets, timingOf } from './packets.js';
 
 export interface ProbeOptions {
@@ -40,7 +41,9 @@ export async function probe(
   const timing = timingOf(packets, headerTiming(stream));
   if (timing && timing.framesEstimate > frames)
     throw refused(`${name} has ${timing.framesEstimate} frames; at most ${frames} are taken, so cut it.`);
-  return describe(info, stream, timing, broken !== undefined, name);
+  const { timeBase } = headerTiming(stream);
+  const samples = await sampleFrames(ffprobe, file, stream.index, packets, timeBase.num / timeBase.den);
+  return describe(info, stream, timing, samples, broken !== undefined, name);
 }
 
 async function readHeaders(ffprobe: Program, file: string, name: string) {

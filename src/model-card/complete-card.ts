@@ -3,11 +3,19 @@ import { chooseInputs } from './choose-inputs.js';
 import { completeImage, type ImageDefaults } from './complete-image.js';
 import { completeOutput } from './complete-output.js';
 import { completeSize } from './complete-size.js';
-import { DEFAULTS, type ImageInput, type ModelCard, type PartialCard, type PartialInput } from './schema.js';
+import { hintedChannels, hintedRange, hintsOf, readYolo } from './hints.js';
+import {
+  DEFAULTS,
+  type ImageInput,
+  type ModelCard,
+  type PartialCard,
+  type PartialInput,
+  type PartialSize,
+} from './schema.js';
 import { describeTensor, type ModelSignature, type TensorSignature } from './signature.js';
 
 /**
- * Fills in what a card leaves out, from the model's own signature, and checks the rest against it.
+ * Fills in what a card leaves out, from the model's own signature and metadata, and checks the rest against it.
  * A complete card comes back unchanged, so this also checks whether one goes with the model it is used with.
  * @param partial what the `.json` file beside the model holds; `{}` when there is none.
  * @param labelFile the labels in the file that is stored with the model, if there is one.
@@ -15,7 +23,10 @@ import { describeTensor, type ModelSignature, type TensorSignature } from './sig
  */
 export function completeCard(partial: PartialCard, model: ModelSignature, labelFile?: string[]): ModelCard {
   const chosen = chooseInputs(partial, model);
-  const input = completeInput(partial.input ?? {}, chosen.input, { channels: 'RGB', range: [0, 255] }, null);
+  const hints = hintsOf(model);
+  const usual: ImageDefaults = { channels: hintedChannels(hints) ?? 'RGB', range: hintedRange(hints) ?? [0, 255] };
+  const size = sizeOfYolo(partial.input?.size ?? {}, chosen.input, model);
+  const input = completeInput({ ...partial.input, size }, chosen.input, usual, null);
   const style = chosen.style && completeInput(partial.style ?? {}, chosen.style, input, DEFAULTS.styleLongestSide);
   const { description = '', constants, optimize } = partial;
   const batch = completeBatch(partial.batch, chosen.input);
@@ -40,6 +51,17 @@ function completeInput(
 ): ImageInput {
   const image = completeImage(card, tensor, defaults, undefined);
   return { ...image, size: completeSize(card.size ?? {}, tensor, image.layout, longestSide) };
+}
+
+/** Ultralytics' models get pictures in their proportions, in the size that they were made for. */
+function sizeOfYolo(card: PartialSize, { shape }: TensorSignature, model: ModelSignature): PartialSize {
+  const yolo = readYolo(hintsOf(model));
+  if (yolo === undefined || yolo.task === 'classify' || card.tiles) return card;
+  const open = shape.filter((dimension) => typeof dimension === 'number').length < 3;
+  const free = Object.keys(card).every((key) => key === 'keepProportions');
+  const fixed = open && free && yolo.size ? yolo.size : card.fixed;
+  const whole = open ? fixed === undefined || fixed === null : false;
+  return { ...card, ...(fixed && { fixed }), ...(!whole && { keepProportions: card.keepProportions ?? true }) };
 }
 
 /** @throws JobError `user`: the card asks for another number of frames at a time than the model takes. */

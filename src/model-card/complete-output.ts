@@ -1,6 +1,7 @@
 import { JobError } from '../job/failure.js';
 import { completeDetections } from './complete-detections.js';
 import { colours, completeImage } from './complete-image.js';
+import { hintsOf, readYolo } from './hints.js';
 import { checkCrop } from './complete-size.js';
 import { checkLabels, chooseLabels, countClasses } from './labels.js';
 import {
@@ -37,14 +38,19 @@ export function completeOutput(
   input: ImageInput,
   labelFile: string[] | undefined,
 ): ModelCard['output'] {
+  const yolo = readYolo(hintsOf(model));
+  if (yolo !== undefined && Object.keys(card).length === 0) {
+    const kind = yolo.task === 'classify' ? 'classes' : 'detections';
+    return completeOutput({ kind }, model, input, labelFile);
+  }
   switch (card.kind) {
     case undefined:
     case 'image':
       return completePicture(card, choosePicture(card.name, model, colours(input)), input);
     case 'classes':
-      return completeClasses(card, chooseOutput(card.name, model), labelFile);
+      return completeClasses(card, chooseOutput(card.name, model), labelFile, yolo?.names);
     case 'detections':
-      return completeDetections(card, model, labelFile);
+      return completeDetections(card, model, input, labelFile);
     case 'mask':
       return completeMask(card, chooseOutput(card.name, model), input);
     case 'tensor':
@@ -107,9 +113,10 @@ function completeClasses(
   { top = DEFAULTS.classes, softmax = false, labels: asked }: Extract<PartialOutput, { kind: 'classes' }>,
   tensor: TensorSignature,
   labelFile: string[] | undefined,
+  own: string[] | undefined,
 ): ClassesOutput {
   if (!isReadable(tensor)) throw unreadable(tensor);
-  const labels = chooseLabels(asked, labelFile);
+  const labels = chooseLabels(asked, labelFile, own);
   checkLabels(labels, countClasses(tensor));
   return { kind: 'classes', name: tensor.name, top, softmax, labels };
 }

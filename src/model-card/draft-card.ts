@@ -1,4 +1,5 @@
 import { draftOutput } from './draft-output.js';
+import { hintedChannels, hintedRange, readYolo } from './hints.js';
 import type { PartialCard, PartialInput } from './schema.js';
 import {
   describeTensor,
@@ -15,13 +16,6 @@ export interface CardDraft {
   /** One sentence for each thing that the model does not say and the draft guesses. */
   questions: string[];
 }
-
-/** Ranges by the names that Windows ML gives them. */
-const RANGES: Record<string, [number, number]> = {
-  NominalRange_0_255: [0, 255],
-  Normalized_0_1: [0, 1],
-  Normalized_1_1: [-1, 1],
-};
 
 /**
  * A first card for a model with everything that the model shows, and the questions that its user has to answer.
@@ -61,13 +55,16 @@ function divideInputs({ inputs }: ModelSignature, questions: string[]) {
 function draftInput(tensor: TensorSignature, hints: ModelHints, questions: string[]): PartialInput {
   const single = imageLayout(tensor) === undefined;
   const layout = imageLayout(tensor, single ? 1 : 3);
-  const fixed = draftSize(imageSize(tensor, layout ?? 'NCHW'), questions);
+  const yolo = readYolo(hints);
+  const own = imageSize(tensor, layout ?? 'NCHW');
+  const made = own.width === undefined && own.height === undefined ? yolo?.size : undefined;
+  const fixed = made ?? draftSize(own, questions);
   return {
     name: tensor.name,
     ...(layout && { layout }),
     channels: single ? 'grey' : draftChannels(hints, questions),
     range: draftRange(tensor, hints, questions),
-    size: { fixed },
+    size: { fixed, ...(yolo && yolo.task !== 'classify' && fixed && { keepProportions: true }) },
   };
 }
 
@@ -87,17 +84,15 @@ function draftSize({ width, height }: ImageSize, questions: string[]): [number, 
   return [side, side];
 }
 
-function draftChannels({ metadata, texts }: ModelHints, questions: string[]): 'RGB' | 'BGR' {
-  const format = metadata['Image.BitmapPixelFormat'] ?? '';
-  const words = texts.join(' ');
-  if (/^(bgr|rgb)/i.test(format)) return /^bgr/i.test(format) ? 'BGR' : 'RGB';
-  if (/\bBGR\b/.test(words) !== /\bRGB\b/.test(words)) return /\bBGR\b/.test(words) ? 'BGR' : 'RGB';
-  questions.push('Whether red or blue comes first ("input.channels": "RGB" or "BGR"): the draft says RGB.');
-  return 'RGB';
+function draftChannels(hints: ModelHints, questions: string[]): 'RGB' | 'BGR' {
+  const known = hintedChannels(hints);
+  if (known === undefined)
+    questions.push('Whether red or blue comes first ("input.channels": "RGB" or "BGR"): the draft says RGB.');
+  return known ?? 'RGB';
 }
 
-function draftRange(tensor: TensorSignature, { metadata }: ModelHints, questions: string[]): [number, number] {
-  const known = RANGES[metadata['Image.NominalPixelRange'] ?? ''];
+function draftRange(tensor: TensorSignature, hints: ModelHints, questions: string[]): [number, number] {
+  const known = hintedRange(hints);
   if (known !== undefined || tensor.type === 'uint8') return known ?? [0, 255];
   questions.push(
     `Which values stand for black and white in ${describeTensor(tensor)} ("input.range"; "output.range" if a picture comes out with others), and which numbers are then subtracted and divided by ("input.mean", "input.std"): the draft says 0 to 255, without subtracting or dividing.`,

@@ -1,5 +1,7 @@
+import { type BoxRows, findDetections, type FoundDetections, planRows } from './detector-outputs.js';
+import { readYolo } from './hints.js';
 import { countClasses } from './labels.js';
-import { DEFAULTS, type PartialOutput } from './schema.js';
+import { DEFAULTS, type DetectionsOutput, type PartialOutput } from './schema.js';
 import {
   describeTensors,
   imageLayout,
@@ -26,12 +28,15 @@ export function draftOutput(
   questions: string[],
 ): PartialOutput {
   const { outputs } = model;
+  const yolo = readYolo(hints);
+  if (yolo !== undefined) return draftYolo(model, input, hints, questions);
   const picture =
     outputs.find((tensor) => imageLayout(tensor, input.single ? 1 : 3) !== undefined) ??
     outputs.find(({ shape }) => shape.length === 0 || (shape.length === 4 && shape.every(isFree)));
   if (picture) return askWhich(outputs, [picture], questions, draftPicture(picture, input, questions));
   const found = findDetections(outputs);
-  if (found) return askWhich(outputs, Object.values(found), questions, draftDetections(found, input.frame, questions));
+  if (found)
+    return askWhich(outputs, Object.values(found), questions, draftDetections(found, model, input, hints, questions));
   const mask = outputs.find((tensor) => isMask(tensor, input));
   if (mask) return askWhich(outputs, [mask], questions, draftMask(mask, input, questions));
   const scores = outputs.find(isScores);
@@ -39,6 +44,22 @@ export function draftOutput(
   const [tensor] = outputs;
   questions.push('What the output is ("output.kind"): the draft stores the tensor as it is.');
   return askWhich(outputs, tensor ? [tensor] : [], questions, { kind: 'tensor', name: tensor?.name });
+}
+
+/** Ultralytics writes into its exports what they give. */
+function draftYolo(model: ModelSignature, input: FrameInput, hints: ModelHints, questions: string[]): PartialOutput {
+  const [first] = model.outputs;
+  const yolo = readYolo(hints);
+  if (first === undefined || yolo === undefined) return { kind: 'tensor' };
+  if (yolo.task === 'classify')
+    return { kind: 'classes', name: first.name, top: DEFAULTS.classes, softmax: false, labels: yolo.names };
+  const found = findDetections(model.outputs) ?? { scores: first, boxes: first };
+  return askWhich(
+    model.outputs,
+    Object.values(found),
+    questions,
+    draftDetections(found, model, input, hints, questions),
+  );
 }
 
 const isFree = (dimension: number | string) => typeof dimension === 'string';
@@ -106,103 +127,75 @@ function draftClasses(tensor: TensorSignature, { makers }: ModelHints, questions
   return { kind: 'classes', name: tensor.name, top: DEFAULTS.classes, softmax: !known, labels: [] };
 }
 
-/** The outputs that boxes are read from: the same tensor for all, or one for each. */
-interface FoundDetections {
-  scores: TensorSignature;
-  boxes: TensorSignature;
-  classes?: TensorSignature;
-}
-
-/** A tensor of three dimensions is taken for a list of boxes when it holds this many times more boxes than numbers in a box. */
-const LIST_RATIO = 8;
-
-/** Boxes of four numbers with scores and perhaps classes, or one list of boxes with their scores. */
-function findDetections(outputs: TensorSignature[]): FoundDetections | undefined {
-  const [only] = outputs;
-  if (only !== undefined && outputs.length === 1) return isBoxList(only) ? { scores: only, boxes: only } : undefined;
-  const lists = outputs.filter(({ shape }) => shape.at(-1) === 4 && (shape.length === 2 || shape.length === 3));
-  const boxes = lists.find(({ name }) => /box/i.test(name)) ?? lists[0];
-  if (boxes === undefined) return undefined;
-  const { shape } = boxes;
-  const others = outputs.filter((tensor) => tensor !== boxes);
-  const perBox = others.filter((tensor) => tensor.shape.length === shape.length - 1);
-  const classes = perBox.find(({ name, type }) => /label|class/i.test(name) || type === 'int64');
-  const chosen = classes && perBox.find((tensor) => tensor !== classes && /score|conf|prob/i.test(tensor.name));
-  if (classes && chosen) return { scores: chosen, boxes, classes };
-  const scores = others.find((tensor) => tensor.shape.length === 3 && tensor.shape[1] === shape.at(-2));
-  return shape.length === 3 && scores ? { scores, boxes } : undefined;
-}
-
-function isBoxList({ shape, type }: TensorSignature): boolean {
-  const [, one, other] = shape;
-  if (shape.length !== 3 || typeof one !== 'number' || typeof other !== 'number' || !type.startsWith('float'))
-    return false;
-  const [numbers, boxes] = [Math.min(one, other), Math.max(one, other)];
-  return numbers > 4 && boxes >= numbers * LIST_RATIO;
-}
-
 const FORMATS =
   '"ltrb": left, top, right, bottom; "tlbr": top, left, bottom, right; "ltwh": left, top, width, height; "center": centre, width, height';
 
-/** How one tensor holds boxes and scores. */
-interface BoxList {
-  transposed: boolean;
-  /** A box, its score and its class, or a box and a score for each class. */
-  numbers: number;
-}
-
 function draftDetections(
-  { scores, boxes, classes }: FoundDetections,
-  frame: TensorSignature,
+  { scores, boxes, classes, count }: FoundDetections,
+  model: ModelSignature,
+  { frame, layout }: FrameInput,
+  hints: ModelHints,
   questions: string[],
 ): PartialOutput {
-  const list = scores === boxes ? boxListOf(scores) : undefined;
-  const chosen = list && endsWithClass(list) ? scores.name : classes?.name;
-  const format = list === undefined || chosen !== undefined ? 'ltrb' : 'center';
-  const unit = list === undefined ? 'fraction' : 'pixel';
-  if (list) questions.push(askList(list));
-  questions.push(...askBoxes(format, unit));
-  if (frame.shape.slice(1).every((side) => typeof side === 'number'))
-    questions.push(
-      'Whether the model wants pictures stretched or in their proportions ("input.size.keepProportions"): the draft says stretched.',
-    );
-  questions.push(askLabels(chosen === undefined ? (list ? list.numbers - 4 : scores.shape.at(-1)) : undefined));
+  const yolo = readYolo(hints);
+  const single = scores === boxes;
+  const others = model.outputs.filter((tensor) => tensor !== scores);
+  const size = imageSize(frame, layout);
+  const labels = yolo?.names ?? [];
+  const rows = single
+    ? planRows(scores, { chosen: false }, { labels: labels.length, hints, others, input: size })
+    : undefined;
+  const { class: place, columns, scores: classCount, objectness } = rows ?? {};
+  const chosen = place === undefined ? classes?.name : scores.name;
+  const logits = /logit/i.test(scores.name);
+  const format = chosen !== undefined ? 'ltrb' : single || logits ? 'center' : 'ltrb';
+  const unit = single && yolo?.fractions !== true && columns === undefined ? 'pixel' : 'fraction';
+  const likely = scores.shape.at(-1) === DETR_CLASSES ? 'softmax' : 'sigmoid';
+  const activation: DetectionsOutput['activation'] = logits ? likely : undefined;
+  if (yolo === undefined) {
+    if (rows) questions.push(askRows(rows));
+    questions.push(...askBoxes(format, unit, activation));
+    if (frame.shape.slice(1).every((side) => typeof side === 'number'))
+      questions.push(
+        'Whether the model wants pictures stretched or in their proportions ("input.size.keepProportions"): the draft says stretched.',
+      );
+    const perBox = scores.shape.at(-1);
+    questions.push(askLabels(chosen === undefined ? (single ? classCount : perBox) : undefined));
+  }
   return {
     kind: 'detections',
     name: scores.name,
     boxes: boxes.name,
     ...(chosen !== undefined && { classes: chosen }),
-    format,
+    ...(count && { count: count.name }),
+    ...(rows && place === undefined && { objectness: objectness !== undefined, classCount }),
+    ...(columns && { columns }),
+    format: yolo?.task === 'obb' ? 'center' : format,
     unit,
-    ...(list?.transposed && { transposed: true }),
+    ...(rows && { transposed: rows.transposed }),
+    ...(activation && { activation }),
     background: [],
     threshold: DEFAULTS.threshold,
     overlap: DEFAULTS.overlap,
-    labels: [],
+    labels,
   };
 }
 
-function boxListOf({ shape }: TensorSignature): BoxList {
-  const [one = 0, other = 0] = shape.slice(-2).map(Number);
-  return { transposed: one < other, numbers: Math.min(one, other) };
+/** What DETR gives for the classes of COCO and for nothing. */
+const DETR_CLASSES = 92;
+
+function askRows({ class: place, objectness, transposed }: BoxRows): string {
+  if (place !== undefined)
+    return `Whether the numbers of a box end with its score and its class ("output.classes", "output.columns"; without them they are scores of classes): the draft says so.`;
+  const fifth = objectness === undefined ? 'it is the score of the first class' : 'so';
+  return `Whether the fifth number of a box says how likely the box holds anything ("output.objectness"), and how many of the numbers after it are scores ("output.classCount"${transposed ? '' : '; "output.columns" for another order'}): the draft says ${fifth}, and that all of them are.`;
 }
 
-/** Detectors give the boxes that they chose as rows of six; columns of six are more likely boxes with the scores of two classes. */
-function endsWithClass({ numbers, transposed }: BoxList): boolean {
-  return numbers === 6 && !transposed;
-}
-
-function askList(list: BoxList): string {
-  return endsWithClass(list)
-    ? 'Whether the six numbers of a box end with its score and its class ("output.classes"; without it they are scores of two classes): the draft says so.'
-    : 'Whether the fifth number of a box says how likely the box holds anything ("output.objectness"): the draft says it is the score of the first class.';
-}
-
-function askBoxes(format: string, unit: string): string[] {
+function askBoxes(format: string, unit: string, activation = 'none'): string[] {
   return [
     `What the numbers of a box are ("output.format": ${FORMATS}): the draft says ${format}.`,
     `Whether boxes are in fractions of the picture or in pixels ("output.unit": "fraction" or "pixel"): the draft says ${unit}.`,
-    'What turns the scores into probabilities ("output.activation": "none", "sigmoid" or "softmax"): the draft says none.',
+    `What turns the scores into probabilities ("output.activation": "none", "sigmoid" or "softmax"): the draft says ${activation}.`,
     `Which classes stand for nothing found ("output.background") and from which score on a box counts ("output.threshold"): the draft says none and ${DEFAULTS.threshold}.`,
   ];
 }

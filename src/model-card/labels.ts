@@ -47,12 +47,17 @@ function broken(what: string, cause?: unknown): JobError {
 }
 
 /**
- * The labels of a model: the card's own list, or those in its label file; empty when it has none.
+ * The labels of a model: the card's own list, or those in its label file, or those in the model's own metadata; empty when it has none.
  * @param labels the list in the card, or the name of its label file.
  * @param file the labels in the file that is stored with the model.
+ * @param own the names in the model's metadata.
  * @throws JobError `user`: the file is missing, or there are labels in both places.
  */
-export function chooseLabels(labels: string[] | string | undefined, file: string[] | undefined): string[] {
+export function chooseLabels(
+  labels: string[] | string | undefined,
+  file: string[] | undefined,
+  own: string[] = [],
+): string[] {
   if (typeof labels === 'string' && file === undefined)
     throw new JobError(
       'user',
@@ -63,7 +68,8 @@ export function chooseLabels(labels: string[] | string | undefined, file: string
       'user',
       'The model card lists labels, but a label file is stored with the model too: remove one of them.',
     );
-  return file ?? (Array.isArray(labels) ? labels : []);
+  if (file !== undefined) return file;
+  return Array.isArray(labels) && labels.length > 0 ? labels : own;
 }
 
 /**

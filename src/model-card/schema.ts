@@ -87,6 +87,8 @@ const classesOutput = z.strictObject({
   labels,
 });
 
+const place = z.int().min(0).max(1000);
+
 /** One JSON line: boxes around what was found, in pixels of the item. */
 const detectionsOutput = z.strictObject({
   kind: z.literal('detections'),
@@ -96,13 +98,19 @@ const detectionsOutput = z.strictObject({
   boxes: tensorName,
   /** The class of each box, `[batch, boxes]`. The same as `name`: each row holds a box, its score and its class. */
   classes: tensorName.optional(),
+  /** How many of the boxes count; the others only fill the tensors up. */
+  count: tensorName.optional(),
+  /** How many scores each row of a single tensor has, one for each class; what follows them is left out. */
+  classCount: z.int().min(1).max(100_000).optional(),
+  /** Places in a row, from 0: of the first of the four numbers of a box, of the (first) score, and of the class. */
+  columns: z.strictObject({ box: place.optional(), score: place.optional(), class: place.optional() }).optional(),
   /** The numbers of a box: the sides in this order, or left, top, width, height, or the centre, width, height. */
   format: z.enum(['ltrb', 'tlbr', 'ltwh', 'center']),
   /** `fraction`: 0..1 of the model's input; `pixel`: pixels of it. */
   unit: z.enum(['fraction', 'pixel']),
-  /** One tensor with boxes and scores is `[batch, numbers, boxes]`. Default: false, rows of numbers. */
+  /** Boxes and scores are `[batch, numbers, boxes]`. Left out: decided by the shape and the number of classes. */
   transposed: z.boolean().optional(),
-  /** The fifth number of a row is the probability that the box holds anything; the scores are multiplied by it. Default: false. */
+  /** The fifth number of a row is the probability that the box holds anything; the scores are multiplied by it. Left out: likewise. */
   objectness: z.boolean().optional(),
   /** Turns the scores into probabilities. Default: `none`. */
   activation: z.enum(['none', 'sigmoid', 'softmax']).optional(),

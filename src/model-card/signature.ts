@@ -4,6 +4,8 @@ import { JobError } from '../job/failure.js';
 export interface ModelSignature {
   inputs: TensorSignature[];
   outputs: TensorSignature[];
+  /** Left out where only the signature is known. */
+  hints?: ModelHints;
 }
 
 export interface TensorSignature {
@@ -20,9 +22,8 @@ export interface ModelHints {
   metadata: Record<string, string>;
   /** What its author says about its tensors. */
   texts: string[];
-  /** The operator that makes each tensor, e.g. `Softmax`. */
+  /** The operator that makes each output, e.g. `Softmax`. */
   makers: Record<string, string>;
-  operators: string[];
 }
 
 export type Layout = 'NCHW' | 'NHWC';

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { completeCard } from '../../model-card/complete-card.js';
 import { type CardDraft, draftCard } from '../../model-card/draft-card.js';
 import { JobError } from '../../job/failure.js';
 import { createModelInspector, type ModelInspector } from '../../scorer/engine/inspect.js';
-import { readHints } from '../../scorer/onnx/model-hints.js';
+import { hintsOf } from '../../model-card/hints.js';
 import { checkInputFile, checkOutputFile } from './user-files.js';
 
 /**
@@ -24,7 +24,7 @@ export async function inspect(
     await checkOutputFile(out, '--out');
   }
   const signature = await inspectModel(file, path.basename(file));
-  const draft = draftCard(signature, readHints(await readFile(file)));
+  const draft = draftCard(signature, hintsOf(signature));
   completeCard(draft.card, signature);
   if (out !== undefined) await writeFile(out, cardText(draft));
   return draft;

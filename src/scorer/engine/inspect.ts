@@ -3,11 +3,11 @@ import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 import type { Device } from '../../job/compute-choice.js';
 import { JobError, messageOf } from '../../job/failure.js';
-import type { ModelSignature } from '../../model-card/signature.js';
+import type { ModelHints, ModelSignature } from '../../model-card/signature.js';
 import { describeEnd, runChild } from '../../processes/child-process.js';
 
 /**
- * Reads a model's signature from a file. `name` is what sentences call the model; `device` is tried, by default the CPU.
+ * Reads a model's signature and hints from a file. `name` is what sentences call the model; `device` is tried, by default the CPU.
  * Throws JobError `user`.
  */
 export type ModelInspector = (file: string, name: string, device?: Device) => Promise<ModelSignature>;
@@ -16,8 +16,10 @@ const ENTRY = fileURLToPath(new URL('./inspect-main.js', import.meta.url));
 const TIME_LIMIT_SECONDS = 120;
 
 const tensor = z.object({ name: z.string(), type: z.string(), shape: z.array(z.union([z.number(), z.string()])) });
+const texts = z.record(z.string(), z.string());
+const hints = z.object({ metadata: texts, texts: z.array(z.string()), makers: texts }) satisfies z.ZodType<ModelHints>;
 const answerSchema = z.union([
-  z.object({ inputs: z.array(tensor), outputs: z.array(tensor) }) satisfies z.ZodType<ModelSignature>,
+  z.object({ inputs: z.array(tensor), outputs: z.array(tensor), hints }) satisfies z.ZodType<ModelSignature>,
   z.object({ error: z.string() }),
 ]);
 
@@ -26,7 +28,11 @@ const answerSchema = z.union([
  * @throws JobError `user`: what is wrong with the file and what to do.
  */
 export async function inspectModel(file: string, name: string, device: Device = 'cpu'): Promise<ModelSignature> {
-  const [{ loadOnDevice }, { signatureOf }] = await Promise.all([import('./devices.js'), import('./session.js')]);
+  const [{ loadOnDevice }, { signatureOf }, { readHints }] = await Promise.all([
+    import('./devices.js'),
+    import('./session.js'),
+    import('../onnx/model-hints.js'),
+  ]);
   const subject = `The model "${name}"`;
   let bytes: Buffer;
   try {
@@ -37,7 +43,7 @@ export async function inspectModel(file: string, name: string, device: Device = 
   const { session } = await loadOnDevice(bytes, subject, device);
   const signature = signatureOf(session);
   await session.release();
-  return signature;
+  return { ...signature, hints: readHints(bytes) };
 }
 
 /**

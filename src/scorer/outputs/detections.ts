@@ -1,3 +1,4 @@
+import { JobError } from '../../job/failure.js';
 import { checkLabels } from '../../model-card/labels.js';
 import { DEFAULTS, type DetectionsOutput } from '../../model-card/schema.js';
 import type { BoxTable } from './box-table.js';
@@ -13,9 +14,13 @@ export interface Detection extends FoundClass {
   box: Box;
 }
 
+/** Rounding of half floats, and of sums of them. */
+const ROUNDING = 0.01;
+
 /**
  * The boxes above the card's threshold, the best first, without those that overlap a better one of the same class.
- * @throws JobError `user`: the labels are not as many as the classes.
+ * @throws JobError `user`: the labels are not as many as the classes. `item`: the numbers are no scores, classes or boxes, so that the card
+ * reads the model's output wrongly; says what to change.
  */
 export function detect(
   table: BoxTable,
@@ -25,12 +30,19 @@ export function detect(
   const { background, labels, threshold, overlap: most, top = DEFAULTS.boxes } = card;
   const found: Detection[] = [];
   for (let index = 0; index < table.count; index += 1) {
+    const chosen = table.classOf?.(index);
+    // Lists that are longer than what was found end with such classes.
+    if (chosen !== undefined && chosen < 0) continue;
     const scores = table.scores(index);
-    if (table.classOf === undefined) checkLabels(labels, scores.length);
+    if (chosen === undefined) checkLabels(labels, scores.length);
     for (const [place, score] of scores.entries()) {
-      const kind = table.classOf?.(index) ?? place;
+      if (score < -ROUNDING || score > 1 + ROUNDING) throw noScore(score, card);
+      const kind = chosen ?? place;
       if (score < threshold || background.includes(kind)) continue;
-      found.push({ ...named(kind, score, labels), box: toPixels(table.box(index), card, facts) });
+      if (!Number.isInteger(kind)) throw noClass(kind);
+      const numbers = table.box(index);
+      checkBox(numbers, card, facts.plan);
+      found.push({ ...named(kind, score, labels), box: toPixels(numbers, card, facts) });
     }
   }
   return withoutOverlaps(
@@ -38,6 +50,57 @@ export function detect(
     most,
     top,
   );
+}
+
+function noScore(score: number, { name, boxes, activation = 'none' }: DetectionsOutput): JobError {
+  const ways = [
+    ...(boxes === name
+      ? [
+          'how many scores a row has with "output.classCount"',
+          'where the score and the class are with "output.columns" or "output.classes"',
+          'with "output.transposed" whether columns hold the boxes',
+        ]
+      : []),
+    ...(activation === 'none' ? ['for raw scores "output.activation": "sigmoid" or "softmax"'] : []),
+  ];
+  const what = `the model gave the score ${Number(score.toPrecision(4))}, and scores are from 0 to 1`;
+  return new JobError(
+    'item',
+    `${what}: say in the model card ${ways.join(', or ') || 'which output holds the scores ("output.name")'}`,
+  );
+}
+
+function noClass(kind: number): JobError {
+  return new JobError(
+    'item',
+    `the model gave the class ${Number(kind.toPrecision(4))}, and classes are whole numbers: say in the model card with "output.columns" where a row holds its class`,
+  );
+}
+
+/** Values that no fraction of a picture has, and that no box in pixels stays below. */
+const LARGEST_FRACTION = 2;
+
+/** @throws JobError `item`: a box of the wrong unit, or whose sides are the other way round. */
+function checkBox(numbers: Box, { unit, format }: DetectionsOutput, { padded }: InputPlan): void {
+  const largest = Math.max(...numbers.map(Math.abs));
+  const box = `[${numbers.map((number) => Number(number.toPrecision(4))).join(', ')}]`;
+  if (unit === 'fraction' && largest > LARGEST_FRACTION)
+    throw new JobError(
+      'item',
+      `the model gave the box ${box}, which are no fractions of a picture: set "output.unit" to "pixel" in the model card`,
+    );
+  if (unit === 'pixel' && largest <= 1 + ROUNDING && largest > 0 && Math.min(padded.width, padded.height) > 8)
+    throw new JobError(
+      'item',
+      `the model gave the box ${box}, which is less than a pixel: set "output.unit" to "fraction" in the model card`,
+    );
+  const [left, top, right, bottom] = sidesOf(numbers, format);
+  const least = -ROUNDING * (unit === 'fraction' ? 1 : padded.width);
+  if (right - left < least || bottom - top < least)
+    throw new JobError(
+      'item',
+      `the model gave the box ${box}, which ends before it begins: correct "output.format" in the model card, perhaps to "center"`,
+    );
 }
 
 /** In pixels of the item, cut off at its edges. */

@@ -41,8 +41,8 @@ export interface Entry {
 /** Names of the model's tensors that make up the card's output. */
 export function outputNames({ output }: ModelCard): string[] {
   if (output.kind !== 'detections') return [output.name];
-  const { name, boxes, classes = name } = output;
-  return [...new Set([name, boxes, classes])];
+  const { name, boxes, classes = name, count = name } = output;
+  return [...new Set([name, boxes, classes, count])];
 }
 
 /** @throws JobError `item`: the model gave nothing usable; says what. */
@@ -63,7 +63,7 @@ export function readOutput(
       return { kind: 'record', record: { classes: classify(values, card) } };
     }
     case 'detections': {
-      const table = readBoxTable(card, (name) => pick(outputs, name, entry));
+      const table = readBoxTable(card, (name) => pick(outputs, name, entry), facts.plan.padded);
       return { kind: 'record', record: { detections: detect(table, card, facts) } };
     }
     case 'mask':

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { completeCard } from '../../../src/model-card/complete-card.js';
 import { draftCard } from '../../../src/model-card/draft-card.js';
-import type { TensorSignature } from '../../../src/model-card/signature.js';
+import type { ModelHints, TensorSignature } from '../../../src/model-card/signature.js';
 
 const tensor = (name: string, shape: TensorSignature['shape'], type = 'float32') => ({ name, type, shape });
-const inputs = [tensor('x', [1, 3, 64, 64])];
-const nothing = { metadata: {}, texts: [], makers: {}, operators: [] };
+const inputs = [tensor('x', [1, 3, 640, 640])];
+const nothing = { metadata: {}, texts: [], makers: {} };
 
 /** Detectors as they are exported. */
 const MODELS = {
@@ -49,7 +49,7 @@ describe('the draft for a detector', () => {
   it.each([
     ['a sequence of features', [1, 197, 768]],
     ['text', ['n', 'length', 6625]],
-    ['a mask', [1, 64, 64]],
+    ['a mask', [1, 640, 640]],
   ])('does not take %s for boxes', (_what, shape) => {
     const { card } = draftCard({ inputs, outputs: [tensor('y', shape)] }, nothing);
     expect(card.output?.kind).not.toBe('detections');
@@ -63,7 +63,7 @@ describe('the card of a detector', () => {
       boxes: 'output0',
       transposed: true,
     });
-    expect(complete(MODELS['a list of rows'])).not.toHaveProperty('transposed');
+    expect(complete(MODELS['a list of rows'])).toMatchObject({ transposed: false, objectness: true, classCount: 80 });
     expect(complete(MODELS['a list of columns'], { labels: Array<string>(80).fill('x') })).toHaveProperty('labels');
     const labels = Array<string>(80).fill('x');
     expect(complete(MODELS['a list of rows'], { objectness: true, labels })).toHaveProperty('objectness', true);
@@ -72,7 +72,12 @@ describe('the card of a detector', () => {
   const several = MODELS['chosen boxes of a batch'];
   const names = { name: 'detection_scores', boxes: 'detection_boxes' };
   it.each<[string, TensorSignature[], object, string]>([
-    ['outputs of other names', several, {}, 'names the output "scores", but the model has only "num_detections"'],
+    [
+      'outputs that do not go together',
+      [tensor('one', [1, 50, 7]), tensor('other', [1, 40, 9])],
+      {},
+      'names the output "scores", but the model has only "one"',
+    ],
     ['classes that are not there', several, { ...names, classes: 'kinds' }, 'names the output "kinds"'],
     [
       'scores as boxes',
@@ -97,5 +102,193 @@ describe('the card of a detector', () => {
     ],
   ])('is refused with %s', (_what, outputs, output, says) => {
     expect(() => complete(outputs, output)).toThrow(says);
+  });
+});
+
+/** What Ultralytics writes into an export. */
+const yolo = (task: string, names: string, more: Record<string, string> = {}) => ({
+  ...nothing,
+  metadata: { task, names, stride: '32', imgsz: '[640, 640]', ...more },
+});
+const people = "{0: 'person'}";
+const coco = `{${Array.from({ length: 80 }, (_, index) => `${index}: 'class ${index}'`).join(', ')}}`;
+const labels = Array<string>(80).fill('x');
+const square = (side: number | string) => [tensor('images', ['batch', 3, side, side])];
+const masks = tensor('output1', [1, 32, 160, 160]);
+
+describe('the rows of a detector', () => {
+  const rowsOf = (
+    shape: TensorSignature['shape'],
+    {
+      card = {},
+      hints,
+      side = 640,
+      others = [],
+    }: { card?: object; hints?: ModelHints; side?: number | string; others?: TensorSignature[] } = {},
+  ) =>
+    completeCard(
+      { output: { kind: 'detections', name: 'output0', boxes: 'output0', ...card } },
+      { inputs: square(side), outputs: [tensor('output0', shape), ...others], ...(hints && { hints }) },
+    ).output;
+
+  it.each<[string, TensorSignature['shape'], Parameters<typeof rowsOf>[1], object]>([
+    ['open axes', ['batch', 84, 'anchors'], { side: 'size' }, { transposed: true, classCount: 80 }],
+    ['open axes in rows', ['batch', 'n', 84], { side: 'size' }, { transposed: false, classCount: 80 }],
+    ['a tiny input and labels', [1, 84, 21], { side: 32, card: { labels } }, { transposed: true, classCount: 80 }],
+    ['a tiny input alone', [1, 84, 21], { side: 32 }, { transposed: true, classCount: 80 }],
+    [
+      'a tiny input and metadata',
+      [1, 56, 21],
+      { side: 32, hints: yolo('pose', people, { kpt_shape: '[17, 3]' }) },
+      { transposed: true, classCount: 1 },
+    ],
+    [
+      'as many rows as columns',
+      [1, 84, 84],
+      { side: 64, hints: yolo('detect', coco) },
+      { transposed: true, classCount: 80 },
+    ],
+    ['rows in a tiny input', [1, 63, 85], { side: 32 }, { transposed: false, objectness: true, classCount: 80 }],
+    [
+      'key points',
+      [1, 56, 8400],
+      { hints: yolo('pose', people, { kpt_shape: '[17, 3]' }) },
+      { classCount: 1, objectness: false, labels: ['person'] },
+    ],
+    ['key points and a label', [1, 56, 8400], { card: { labels: ['person'] } }, { classCount: 1, labels: ['person'] }],
+    ['masks', [1, 116, 8400], { hints: yolo('segment', coco), others: [masks] }, { classCount: 80, format: 'center' }],
+    ['masks and labels', [1, 116, 8400], { card: { labels } }, { classCount: 80 }],
+    ['masks that another output shows', [1, 116, 8400], { others: [masks] }, { classCount: 80 }],
+    [
+      'masks in rows with objectness',
+      [1, 25_200, 117],
+      { card: { labels }, others: [masks] },
+      { classCount: 80, objectness: true },
+    ],
+    [
+      'angles',
+      [1, 20, 8400],
+      { hints: yolo('obb', coco.replace(/, 15:.*/, '}')) },
+      { classCount: 15, objectness: false },
+    ],
+    ['a number of classes in the card', [1, 56, 8400], { card: { classCount: 2 } }, { classCount: 2 }],
+    ['objectness by the number of boxes', [1, 25_200, 25], {}, { objectness: true, classCount: 20 }],
+    ['objectness by the labels', [1, 8400, 85], { card: { labels } }, { objectness: true, classCount: 80 }],
+    [
+      'objectness of the fifth generation',
+      [1, 25_200, 85],
+      { hints: { ...nothing, metadata: { names: coco, stride: '32' } } },
+      { objectness: true, transposed: false, format: 'center', unit: 'pixel' },
+    ],
+    ['chosen boxes', [1, 300, 6], { card: { labels } }, { classes: 'output0', format: 'ltrb' }],
+    [
+      'chosen boxes of an export',
+      [1, 300, 6],
+      { hints: yolo('detect', coco) },
+      { classes: 'output0', format: 'ltrb', unit: 'pixel' },
+    ],
+    [
+      'chosen boxes with key points',
+      [1, 300, 57],
+      { hints: yolo('pose', people, { kpt_shape: '[17, 3]' }) },
+      { classes: 'output0' },
+    ],
+    ['chosen boxes of one picture', ['n', 6], {}, { classes: 'output0' }],
+    [
+      'chosen boxes after the number of the picture',
+      ['n', 7],
+      {},
+      { classes: 'output0', columns: { box: 1, score: 6, class: 5 } },
+    ],
+    ['the boxes of an SSD', [1, 1, 100, 7], {}, { classes: 'output0', columns: { box: 3, score: 2, class: 1 } }],
+    [
+      'RT-DETR',
+      [1, 300, 84],
+      { hints: yolo('detect', coco, { description: 'Ultralytics rtdetr-l model' }) },
+      { transposed: false, unit: 'fraction', classCount: 80 },
+    ],
+  ])('are found with %s', (_what, shape, options, expected) => {
+    const found = rowsOf(shape, options);
+    expect(found).toMatchObject(expected);
+    // The scorer completes the card once more, without metadata.
+    const { side = 640, others = [] } = options ?? {};
+    const again = { inputs: square(side), outputs: [tensor('output0', shape), ...others] };
+    expect(completeCard({ output: found }, again).output).toEqual(found);
+  });
+
+  it('stay open where only a run shows them', () => {
+    expect(rowsOf(['batch', 'm', 'n'], { side: 'size' })).not.toHaveProperty('transposed');
+  });
+
+  it.each<[string, TensorSignature['shape'], object, RegExp]>([
+    ['as many rows as columns and nothing else', [1, 84, 84], {}, /rows or columns.*"output\.transposed"/],
+    ['fewer labels than scores', [1, 84, 8400], { labels: labels.slice(5) }, /gives 80 classes.*names 75/],
+    [
+      'labels that are not as many as the card says',
+      [1, 56, 8400],
+      { labels, classCount: 1 },
+      /gives 1 class, .*names 80/,
+    ],
+    [
+      'more classes than there is room for',
+      [1, 56, 8400],
+      { classCount: 60 },
+      /room for 52 scores.*"output\.classCount"/,
+    ],
+  ])('are refused with %s', (_what, shape, card, says) => {
+    expect(() => rowsOf(shape, { card, side: shape[2] === 84 ? 64 : 640 })).toThrow(says);
+  });
+});
+
+describe('a detector without a card', () => {
+  it('is read as its metadata say, and drafted likewise', () => {
+    const hints = yolo('pose', people, { kpt_shape: '[17, 3]', imgsz: '[480, 640]' });
+    const model = { inputs: square('size'), outputs: [tensor('output0', ['batch', 56, 'anchors'])], hints };
+    const whole = completeCard({}, model);
+    expect(whole.input).toMatchObject({ range: [0, 1], size: { fixed: [640, 480], keepProportions: true } });
+    expect(whole.output).toMatchObject({ kind: 'detections', format: 'center', unit: 'pixel', labels: ['person'] });
+    const { card, questions } = draftCard(model, hints);
+    expect(questions).toEqual([]);
+    expect(completeCard(card, model)).toEqual(whole);
+  });
+
+  it('that tells classes gets their names', () => {
+    const hints = yolo('classify', `["cat's", 'dog']`);
+    const model = { inputs: square(224), outputs: [tensor('output0', [1, 2])], hints };
+    expect(completeCard({}, model)).toMatchObject({
+      input: { range: [0, 1] },
+      output: { kind: 'classes', softmax: false, labels: ["cat's", 'dog'] },
+    });
+    expect(completeCard(draftCard(model, hints).card, model)).toEqual(completeCard({}, model));
+  });
+});
+
+describe('boxes and scores in tensors of their own', () => {
+  it.each<[string, TensorSignature[], object]>([
+    ['in either order', [tensor('237', [1, 100, 4]), tensor('238', [1, 100, 21])], { name: '238', boxes: '237' }],
+    ['the other way round', [tensor('a', [1, 100, 21]), tensor('b', [1, 100, 4])], { name: 'a', boxes: 'b' }],
+    [
+      'of four classes by name',
+      [tensor('scores', [1, 100, 4]), tensor('locs', [1, 100, 4])],
+      { name: 'scores', boxes: 'locs' },
+    ],
+    ['in columns', [tensor('boxes', [1, 4, 100]), tensor('scores', [1, 80, 100])], { transposed: true }],
+    [
+      'with the number of boxes',
+      [
+        tensor('num_dets', [1, 1], 'int32'),
+        tensor('det_boxes', [1, 100, 4]),
+        tensor('det_scores', [1, 100]),
+        tensor('det_classes', [1, 100], 'int32'),
+      ],
+      { name: 'det_scores', boxes: 'det_boxes', classes: 'det_classes', count: 'num_dets' },
+    ],
+    [
+      'as DETR gives them',
+      [tensor('logits', [1, 100, 92]), tensor('pred_boxes', [1, 100, 4])],
+      { name: 'logits', boxes: 'pred_boxes' },
+    ],
+  ])('are found %s', (_what, outputs, expected) => {
+    expect(complete(outputs)).toMatchObject(expected);
   });
 });

@@ -3,7 +3,7 @@ import { completeCard } from '../../../src/model-card/complete-card.js';
 import { draftCard } from '../../../src/model-card/draft-card.js';
 import type { ModelHints, TensorSignature } from '../../../src/model-card/signature.js';
 
-const NOTHING: ModelHints = { metadata: {}, texts: [], makers: {}, operators: [] };
+const NOTHING: ModelHints = { metadata: {}, texts: [], makers: {} };
 const tensor = (name: string, shape: TensorSignature['shape'], type = 'float32') => ({ name, type, shape });
 const frame = tensor('x', [1, 3, 64, 64]);
 const asked = (questions: string[]) =>

@@ -52,7 +52,7 @@ describe('detect', () => {
   const inTwo = { s: floats(scores, [1, 4, 2]), b: floats(boxes, [1, 4, 4]) };
   const read = (outputs: Record<string, ort.Tensor>, given: Partial<DetectionsOutput> = {}) => {
     const pick = (name: string) => outputs[name] ?? expect.unreachable(name);
-    return detect(readBoxTable({ ...card, ...given }, pick), { ...card, ...given }, facts);
+    return detect(readBoxTable({ ...card, ...given }, pick, square), { ...card, ...given }, facts);
   };
   const rounded = (...given: Parameters<typeof read>) =>
     read(...given).map(({ index, label, box }) => [index, label, box.map(Math.round)]);
@@ -94,7 +94,7 @@ describe('detect', () => {
       b: floats([0.5, 0.25, 1, 0.5, ...Array<number>(12).fill(0)], [1, 4, 4]),
       s: floats([0, 1, 0, 0, 0, 0, 0, 0], [1, 4, 2]),
     };
-    const table = readBoxTable(card, (name) => one[name === 's' ? 's' : 'b']);
+    const table = readBoxTable(card, (name) => one[name === 's' ? 's' : 'b'], square);
     expect(detect(table, card, padded)[0]?.box).toEqual([100, 50, 200, 100]);
   });
 
@@ -120,7 +120,7 @@ describe('detect', () => {
   });
 
   it('reads one tensor of boxes and scores, row by row or column by column', () => {
-    const one = { boxes: 's', format: 'center' } as const;
+    const one = { boxes: 's', format: 'center', classCount: 2 } as const;
     const table = rows(toCentre, score(0), score(1));
     expect(rounded({ s: floats(table.flat(), [1, 4, 6]) }, one)).toEqual(found);
     const columns = [0, 1, 2, 3, 4, 5].flatMap((number) => table.map((row) => row[number] ?? NaN));
@@ -130,6 +130,7 @@ describe('detect', () => {
     expect(first?.score).toBeCloseTo(0.45);
     const ended = rows((box) => box, best, kindOf);
     expect(rounded({ s: floats(ended.flat(), [1, 4, 6]) }, { boxes: 's', classes: 's' })).toEqual(found);
+    expect(rounded({ s: floats(ended.flat(), [1, 4, 6]) }, { boxes: 's' })).toEqual(found);
   });
 
   it('turns logits into probabilities', () => {
@@ -146,8 +147,13 @@ describe('detect', () => {
     ['a vector of scores', { s: [1, 8] }, {}, 'scores of shape [1,8], 4 boxes'],
     ['fewer boxes than scores', { b: [1, 3, 4] }, {}, 'scores of shape [1,4,2], 3 boxes'],
     ['too few classes', { s: [1, 4], k: [1, 3] }, { classes: 'k' }, 'scores of shape [1,4], 4 boxes and 3 classes'],
-    ['rows without scores', { s: [1, 2, 4] }, { boxes: 's' }, 'boxes of shape [1,2,4]'],
-    ['rows without classes', { s: [1, 2, 5] }, { boxes: 's', classes: 's' }, 'boxes of shape [1,2,5]'],
+    [
+      'rows without scores',
+      { s: [1, 9, 4] },
+      { boxes: 's', transposed: false },
+      '4 numbers for each box instead of 5 or more',
+    ],
+    ['rows without classes', { s: [1, 9, 5] }, { boxes: 's', classes: 's' }, '5 numbers for each box instead of 6'],
     ['a tensor of two pictures', { s: [2, 2, 6] }, { boxes: 's' }, 'boxes of shape [2,2,6]'],
   ])('refuses %s', (_what, shapes, given, says) => {
     const outputs = Object.fromEntries(
@@ -156,7 +162,7 @@ describe('detect', () => {
         floats(Array<number>(dims.reduce((one, other) => one * other)).fill(0.1), dims),
       ]),
     );
-    expect(() => read(outputs, given)).toThrow(`the model gave ${says}`);
+    expect(() => read(outputs, given)).toThrow(says);
   });
 
   it.each(['s', 'b'])('refuses numbers that are none in %s', (name) => {
@@ -165,6 +171,64 @@ describe('detect', () => {
       [name]: floats(Array<number>(name === 's' ? 8 : 16).fill(NaN), name === 's' ? [1, 4, 2] : [1, 4, 4]),
     };
     expect(() => read(bad)).toThrow('values that are not finite numbers');
+  });
+
+  it('counts only the boxes that the model says to count, and none of a class below 0', () => {
+    const given = { classes: 'k', count: 'n', background: [] };
+    const all = {
+      ...inTwo,
+      s: floats([0.9, 0.8, 0.7, 0.6], [1, 4]),
+      b: floats(
+        [...Array(4).keys()].flatMap((k) => [k / 8, 0, k / 8 + 0.1, 1]),
+        [1, 4, 4],
+      ),
+    };
+    const n = new ort.Tensor('int32', Int32Array.of(3), [1, 1]);
+    expect(read({ ...all, k: floats([1, -1, 0, 1], [1, 4]), n }, given).map(({ index }) => index)).toEqual([1, 0]);
+  });
+
+  it('reads boxes and scores of columns, and numbers in any order, and leaves out what follows the scores', () => {
+    const columns = (values: number[], numbers: number) =>
+      floats(
+        Array.from({ length: numbers }, (_, number) => values.filter((_value, at) => at % numbers === number)).flat(),
+        [1, numbers, 4],
+      );
+    expect(rounded({ s: columns(scores, 2), b: columns(boxes, 4) }, { transposed: true })).toEqual(found);
+    const first = [0, 1, 2, 3].map((row) => [kindOf(row), best(row), ...boxes.slice(row * 4, row * 4 + 4)]);
+    const order = { boxes: 's', classes: 's', columns: { class: 0, score: 1, box: 2 } };
+    expect(rounded({ s: floats(first.flat(), [1, 4, 6]) }, order)).toEqual(found);
+    const points = rows(
+      (box) => box,
+      score(0),
+      score(1),
+      () => 316,
+      () => -2,
+    );
+    expect(rounded({ s: floats(points.flat(), [1, 4, 8]) }, { boxes: 's', classCount: 2 })).toEqual(found);
+  });
+
+  it.each<[string, Partial<DetectionsOutput>, number[], RegExp]>([
+    ['a score above 1', { classCount: 2 }, [0, 0, 1, 1, 0.5, 316], /score 316.*"output\.classCount"/],
+    ['a score below 0', { classCount: 2 }, [0, 0, 1, 1, -3, 0.9], /score -3.*"output\.activation"/],
+    ['a class that is no whole number', { classes: 's' }, [0, 0, 1, 1, 0.9, 0.43], /class 0\.43.*"output\.columns"/],
+    ['pixels as fractions', { classes: 's' }, [10, 10, 50, 50, 0.9, 1], /"output\.unit" to "pixel"/],
+    [
+      'fractions as pixels',
+      { classes: 's', unit: 'pixel' },
+      [0.1, 0.1, 0.9, 0.9, 0.9, 1],
+      /"output\.unit" to "fraction"/,
+    ],
+    ['centres as corners', { classes: 's' }, [0.8, 0.8, 0.2, 0.2, 0.9, 1], /ends before it begins.*"output\.format"/],
+  ])('refuses %s with what to change in the card', (_what, given, row, says) => {
+    const outputs = { s: floats([...row, ...Array<number>(18).fill(0)], [1, 4, 6]) };
+    const caught = (() => {
+      try {
+        return read(outputs, { boxes: 's', ...given, background: [] });
+      } catch (error) {
+        return error;
+      }
+    })();
+    expect(caught).toMatchObject({ blame: 'item', message: expect.stringMatching(says) });
   });
 
   it('refuses labels that are not as many as the classes', () => {

@@ -29,6 +29,7 @@ const config = readConfig(process.env);
 const storage = openStorage(config, createLogin);
 const compute = createComputes(config.computes, {
   childEnvironment: config.childEnvironment,
+  scorerTuning: config.scorerTuning,
   ledgers: createBlobLedgers(storage.internal.getContainerClient(LIMITS), createLedgerBlob),
   readSealingKey: () => readSealingKey(storage.internal.getContainerClient(APP_SECRETS), SEALING_KEY_BLOB),
 });

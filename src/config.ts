@@ -3,6 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { type ComputeSettings, readComputeSettings } from './compute/computes.js';
+import { readTuning } from './container-contract/environment.js';
 import { JobError } from './job/failure.js';
 import { type MediaLimits, readMediaLimits } from './media/media.js';
 import { type Environment, isSet, readSettings } from './settings.js';
@@ -43,6 +44,8 @@ export interface Config {
   /** The models that come with the app. */
   bundledModels: string;
   computes: ComputeSettings;
+  /** What every scorer gets in its environment beside its task. */
+  scorerTuning: Record<string, string>;
   /** All that child processes get of the app's environment: what a program needs to start, and no secret. */
   childEnvironment: NodeJS.ProcessEnv;
 }
@@ -65,6 +68,7 @@ export function readConfig(environment: Environment): Config {
     tempFolder: settings.TEMP_FOLDER,
     bundledModels: path.resolve(fileURLToPath(new URL('../models', import.meta.url))),
     computes: readComputeSettings(environment),
+    scorerTuning: readTuning(environment),
     childEnvironment: Object.fromEntries(
       FOR_CHILDREN.flatMap((name) => (isSet(environment, name) ? [[name, environment[name]]] : [])),
     ),

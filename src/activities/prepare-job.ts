@@ -1,5 +1,6 @@
 import { chunkFrames } from '../job/plan.js';
 import { JobError } from '../job/failure.js';
+import { DEFAULT_FRAME_FORMAT } from '../job/formats.js';
 import type { JobSpec } from '../job/spec.js';
 import { missingInput, publishBundledModel, readModelTexts } from '../job-store/inputs.js';
 import { jobOf, modelBlob, modelsOf, OUTBOX, workOf } from '../job-store/layout.js';
@@ -39,6 +40,7 @@ export function createPrepareJob(ports: Ports) {
       ports.compute[spec.compute.kind].preflight({ maxParallel: spec.batch.maxParallel, gpu: spec.compute.gpu }),
     ]);
     checkStyle(spec, card);
+    checkFrameFormat(spec, card);
     const timeouts = {
       ...spec.timeouts,
       provisionSeconds: Math.max(spec.timeouts.provisionSeconds, preflight.provisionSeconds ?? 0),
@@ -183,6 +185,16 @@ function checkOutput(output: string, video: VideoFacts): string[] {
       `${output} cannot hold the sound (${unheld.join(', ')}) as it is; name the output .mkv.`,
     );
   return dropped(video, container);
+}
+
+/** @throws JobError `user` when the job asks for a format of pictures and no picture is stored in it. */
+function checkFrameFormat({ model, input, output: { frameFormat } }: JobSpec, { output }: ModelCard): void {
+  const { kind = 'image' } = output;
+  if (input.images === undefined || kind === 'image' || frameFormat === DEFAULT_FRAME_FORMAT) return;
+  throw new JobError(
+    'user',
+    `The model "${model}" gives ${kind === 'mask' ? 'masks, which are always PNG' : 'no pictures'}; leave the format "${frameFormat}" (output.frameFormat) out.`,
+  );
 }
 
 /** @throws JobError `user` when the job names a style picture and the model takes none, or the reverse. */

@@ -30,7 +30,13 @@ export function failureOf(error: unknown, isPlatform: (error: unknown) => boolea
   const message = text.slice(0, LONGEST_MESSAGE);
   if (blame !== 'platform') return { blame: 'user', message };
   const retryAfterSeconds = error instanceof JobError ? error.retryAfterSeconds : retryAfterOf(error);
-  return retryAfterSeconds === undefined ? { blame, message } : { blame, message, retryAfterSeconds };
+  const inLine = error instanceof JobError && error.inLine;
+  return {
+    blame,
+    message,
+    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    ...(inLine ? { inLine } : {}),
+  };
 }
 
 /** What the SDK or Node says of a failure that passes, as a sentence; the rest of their text may hold a URL with its signature. */

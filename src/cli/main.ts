@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,7 +28,11 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
 const resolve = (file: string) => path.resolve(cwd, file);
 
 // What only some commands need is loaded by them: the demo starts sooner.
-const program = new Command('durable-batch-scoring').exitOverride().showHelpAfterError('(add --help for all options)');
+const { version } = JSON.parse(readFileSync(path.join(APP_FOLDER, 'package.json'), 'utf8')) as { version: string };
+const program = new Command('durable-batch-scoring')
+  .version(version, '--version', 'print the version')
+  .exitOverride()
+  .showHelpAfterError('(add --help for all options)');
 const port = wholeNumber(1, 65_535);
 const data = new Option('--data <folder>', "folder for the local stack's data")
   .default(path.join(APP_FOLDER, '.local'))

@@ -28,6 +28,8 @@ export const readComputeSettings = (environment: Environment): ComputeSettings =
 export interface ComputePorts {
   /** All that child processes get of the app's environment; never its secrets. */
   childEnvironment: NodeJS.ProcessEnv;
+  /** What every scorer gets in its environment beside what its launch says; it overrides what the compute says of the place. */
+  scorerTuning: Record<string, string>;
   /** Where all instances of the app count the container groups that they create. */
   ledgers: LedgerStore;
   /** The key that seals the environments of Container Apps executions. */
@@ -37,13 +39,18 @@ export interface ComputePorts {
 /** Every compute by the name that a job gives it. */
 export const createComputes = (
   { aci, containerApps }: ComputeSettings,
-  { childEnvironment, ledgers, readSealingKey }: ComputePorts,
+  { childEnvironment, scorerTuning, ledgers, readSealingKey }: ComputePorts,
 ): Record<ComputeKind, ComputeProvider> => ({
-  local: createLocalCompute(childEnvironment),
-  aci: aci ? createAciCompute(aci, ledgers) : refuse('aci', ACI_REQUIRED),
+  local: tuned(createLocalCompute(childEnvironment), scorerTuning),
+  aci: aci ? tuned(createAciCompute(aci, ledgers), scorerTuning) : refuse('aci', ACI_REQUIRED),
   'container-apps': containerApps
-    ? createContainerAppsCompute(containerApps, readSealingKey)
+    ? tuned(createContainerAppsCompute(containerApps, readSealingKey), scorerTuning)
     : refuse('container-apps', CONTAINER_APPS_REQUIRED),
+});
+
+const tuned = (provider: ComputeProvider, tuning: Record<string, string>): ComputeProvider => ({
+  ...provider,
+  launch: (request) => provider.launch({ ...request, environment: { ...tuning, ...request.environment } }),
 });
 
 /** Takes the place of a compute that is not set up: it refuses jobs and names the settings to set. */

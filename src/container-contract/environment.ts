@@ -34,18 +34,38 @@ const count = (most: number) => {
   return z.coerce.number({ error }).int(error).min(1, error).max(most, error);
 };
 
-const schema = z.object({
+/** How a scorer works, for whoever knows better than its defaults; settings of the app, too. */
+const tuning = z.object({
+  SCORER_THREADS: count(256).optional(),
+  SCORER_SESSIONS: count(64).optional(),
+  SCORER_CODEC: z.enum(CODECS, `must be one of ${CODECS.join(', ')}`).default('auto'),
+});
+
+const schema = tuning.extend({
   TASK_BLOB: z.string(),
   JOB_CONTAINER_URL: url,
   WORK_CONTAINER_URL: url,
   INPUT_CONTAINER_URL: url.optional(),
   MODEL_URL: url,
   STYLE_URL: url.optional(),
-  SCORER_THREADS: count(256).optional(),
-  SCORER_SESSIONS: count(64).optional(),
   SCORER_DEVICE: z.enum(DEVICES, `must be one of ${DEVICES.join(', ')}`).default('auto'),
-  SCORER_CODEC: z.enum(CODECS, `must be one of ${CODECS.join(', ')}`).default('auto'),
 });
+
+const notForTheApp = z.undefined('is not for the app; name the device of a job in its "compute.device"').optional();
+
+/**
+ * What the settings of the app say of all its scorers, as each of them gets it in its environment.
+ * @throws JobError `user` that names the setting.
+ */
+export function readTuning(environment: Environment): Record<string, string> {
+  readSettings(tuning.extend({ SCORER_DEVICE: notForTheApp }), environment);
+  return Object.fromEntries(
+    Object.keys(tuning.shape).flatMap((name) => {
+      const value = environment[name];
+      return value === undefined || value === '' ? [] : [[name, value]];
+    }),
+  );
+}
 
 /**
  * Where a container run finds its work: what `readEnvironment` reads back.

@@ -16,12 +16,19 @@ export class JobError extends Error {
   readonly blame: Blame;
   /** How many seconds the platform asked to be left alone for, if it did. */
   readonly retryAfterSeconds: number | undefined;
+  /** Whether nothing failed: other containers of this app are first in line. */
+  readonly inLine: boolean;
 
-  constructor(blame: Blame, message: string, options?: ErrorOptions & { retryAfterSeconds?: number }) {
+  constructor(
+    blame: Blame,
+    message: string,
+    options?: ErrorOptions & { retryAfterSeconds?: number; inLine?: boolean },
+  ) {
     super(message, options);
     this.name = 'JobError';
     this.blame = blame;
     this.retryAfterSeconds = options?.retryAfterSeconds;
+    this.inLine = options?.inLine ?? false;
   }
 }
 
@@ -44,6 +51,8 @@ export interface Failure {
   message: string;
   /** The least time to wait before trying again, when the platform named one. */
   retryAfterSeconds?: number;
+  /** Set where nothing failed: other containers of this app are first in line, and waiting for them has no end of patience. */
+  inLine?: true;
 }
 
 /**

@@ -37,6 +37,7 @@ export function isNamedAsPicture(name: string): boolean {
 
 /** `png` is lossless; `jpg` is JPEG at high quality. The same words are the endings of their blobs. */
 export const FRAME_FORMATS = ['png', 'jpg'] as const;
+export const DEFAULT_FRAME_FORMAT = 'png';
 export type FrameFormat = (typeof FRAME_FORMATS)[number];
 
 // Videos that go out

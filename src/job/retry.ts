@@ -27,8 +27,12 @@ export interface FailedAttempt {
   at: number;
 }
 
-/** A container that ran to a charged end, or scored something, shows that the platform works again: patience begins anew. */
+/**
+ * A batch that stands in line saw no failure: that neither uses up patience nor ends it.
+ * A container that ran to a charged end, or scored something, shows that the platform works again: patience begins anew.
+ */
 export function withFailure(history: BatchHistory, { failure, progressed, at }: FailedAttempt): BatchHistory {
+  if (failure.inLine) return history;
   if (failure.blame === 'attempt') return { charged: history.charged + 1, platform: 0, platformSince: 0 };
   if (progressed || history.platform === 0) return { ...history, platform: 1, platformSince: at };
   return { ...history, platform: history.platform + 1 };
@@ -61,6 +65,7 @@ export function nextStep(policy: RetryPolicy, history: BatchHistory, failed: Fai
       };
     return { step: 'retry', delaySeconds: backoffSeconds(policy.firstDelaySeconds, charged) };
   }
+  if (failure.inLine) return { step: 'retry', delaySeconds: withJitter(failure.retryAfterSeconds ?? 1, name) };
   const seconds = (at - platformSince) / 1000;
   if (seconds >= PLATFORM_PATIENCE_SECONDS) {
     const why = `the platform failed ${platform} times in a row within ${Math.round(seconds)} seconds`;

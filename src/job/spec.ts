@@ -1,7 +1,14 @@
 import { z } from 'zod';
 import { COMPUTE_KINDS, computeProblem, DEVICES, GPU_CHOICES, matchDevice } from './compute-choice.js';
 import { JobError } from './failure.js';
-import { DEFAULT_CODEC, FRAME_FORMATS, outputProblem, QUALITIES, VIDEO_CODECS } from './formats.js';
+import {
+  DEFAULT_CODEC,
+  DEFAULT_FRAME_FORMAT,
+  FRAME_FORMATS,
+  outputProblem,
+  QUALITIES,
+  VIDEO_CODECS,
+} from './formats.js';
 import { MOST_PARALLEL } from './plan.js';
 
 /** Largest job specification in bytes: it travels as the input of an orchestrator, which must stay small. */
@@ -44,7 +51,7 @@ const properties = z.strictObject({
       images: blobPrefix('outbox').optional(),
       codec: z.enum(VIDEO_CODECS).optional(),
       quality: z.enum(QUALITIES).optional(),
-      frameFormat: z.enum(FRAME_FORMATS).default('png'),
+      frameFormat: z.enum(FRAME_FORMATS).default(DEFAULT_FRAME_FORMAT),
       keepFrames: z.boolean().default(false),
     })
     .superRefine((output, context) => {

@@ -52,7 +52,7 @@ export const aciCompute = (
 export const notSetUp = () =>
   createComputes(
     { aci: undefined, containerApps: undefined },
-    { childEnvironment: {}, ledgers: memoryLedgers(), readSealingKey: () => Promise.resolve('') },
+    { childEnvironment: {}, scorerTuning: {}, ledgers: memoryLedgers(), readSealingKey: () => Promise.resolve('') },
   );
 
 export interface TestAzure {

@@ -51,9 +51,17 @@ describe('the app’s settings', () => {
     });
   });
 
+  test('for the scorer reach every container, whatever the compute says of its place', async () => {
+    const { scorerTuning } = readConfig({ ...STORAGE, SCORER_SESSIONS: '2', SCORER_CODEC: 'jimp', SCORER_THREADS: '' });
+    expect(scorerTuning).toEqual({ SCORER_SESSIONS: '2', SCORER_CODEC: 'jimp' });
+  });
+
   test.each([
     [{ CHUNK_FRAMES: 'many' }, 'The setting CHUNK_FRAMES must be a whole number from 1 to 1000000.'],
     [{ CHUNK_FRAMES: '0' }, 'The setting CHUNK_FRAMES must be a whole number from 1 to 1000000.'],
+    [{ SCORER_SESSIONS: '0' }, 'The setting SCORER_SESSIONS must be a whole number from 1 to 64.'],
+    [{ SCORER_CODEC: 'gimp' }, 'The setting SCORER_CODEC must be one of auto, sharp, jimp.'],
+    [{ SCORER_DEVICE: 'cuda' }, /^The setting SCORER_DEVICE is not for the app; .*compute\.device/],
     [{ MOST_FRAMES: '1.5' }, 'The setting MOST_FRAMES must be a whole number.'],
     [{ ACI_IMAGE: 'scorer' }, /^The setting AZURE_SUBSCRIPTION_ID is missing\.$/],
     [{ CONTAINER_APPS_IMAGE: 'scorer' }, /^The setting CONTAINER_APPS_ENVIRONMENT_ID is missing\.$/],

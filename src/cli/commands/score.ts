@@ -64,10 +64,11 @@ export function addScoreCommand(program: Command, data: Option, { resolve, env, 
     )
     .addOption(new Option('--device <device>', 'what the model runs on; by default the best there is').choices(DEVICES))
     .option('--url <url>', 'use a deployed app instead of the local stack')
-    .option('--key <key>', 'function key of the deployed app')
+    .option('--key <key>', 'function key of the deployed app that --url names')
     .option('--json', 'print the summary as JSON and nothing else')
     .addOption(data)
-    .action(async (input: string, { json: quiet = false, out, ...flags }: ScoreFlags) => {
+    .action(async (input: string, { json: quiet = false, out, ...flags }: ScoreFlags, command: Command) => {
+      refuseIdleFlags(flags, command.getOptionValueSource('data') === 'cli');
       const base = resolve(`${path.parse(input).name}-${path.parse(flags.model).name}`);
       const common = { ...flags, quiet, env, signal };
       if (await isFolder(input)) {
@@ -94,6 +95,14 @@ const isFolder = (file: string) =>
     (found) => found.isDirectory(),
     () => false,
   );
+
+/** @throws JobError `user` for an option that would have no effect beside the others. */
+function refuseIdleFlags({ url, key, data }: ScoreFlags, dataGiven: boolean): void {
+  if (url === undefined && key !== undefined)
+    throw new JobError('user', '--key is for a deployed app; name the app with --url, or leave --key out.');
+  if (url !== undefined && dataGiven)
+    throw new JobError('user', `--data ${data} is for the local stack; leave it out, or leave --url out.`);
+}
 
 function refuseVideoFlags({ contactSheet, codec, quality, onDamage }: ScoreFlags): void {
   const flags = { '--contact-sheet': contactSheet, '--codec': codec, '--quality': quality, '--on-damage': onDamage };

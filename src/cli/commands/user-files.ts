@@ -30,7 +30,7 @@ export async function checkOutputFile(file: string, option: string): Promise<voi
   try {
     // Permissions, read-only and special file systems: only trying tells.
     await (await open(part, 'w')).close();
-    await rm(part);
+    await rm(part, { force: true });
   } catch (cause) {
     throw new JobError(
       'user',

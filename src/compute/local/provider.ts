@@ -5,6 +5,7 @@ import { describePlace } from '../../container-contract/environment.js';
 import { JobError } from '../../job/failure.js';
 import type { ComputeProvider, LaunchRequest, Observation } from '../provider.js';
 import { preflightLocal } from './preflight.js';
+import { Turns } from './turns.js';
 
 /** Bytes of output kept per container; the scorer uploads its full log itself. */
 const LOG_LIMIT = 64 * 1024;
@@ -20,19 +21,31 @@ interface LocalContainer {
 const SCORER = fileURLToPath(new URL('../../scorer/bundle/main.js', import.meta.url));
 
 /**
- * Runs each container as a child process of the app. It knows its containers only while the app lives, and they live no
+ * Runs each container as a child process of the app, no more at once than the machine has cores, whichever jobs they are of. It knows its containers only while the app lives, and they live no
  * longer: after a restart of the app an attempt is `lost` and the next one scores what is missing.
  * @param inherited what any child process of the app gets of its environment; never the app's secrets.
  */
 export function createLocalCompute(inherited: NodeJS.ProcessEnv): ComputeProvider {
   const containers = new Map<string, LocalContainer>();
   const cores = os.availableParallelism();
+  const turns = new Turns(cores);
   return {
     poll: { minSeconds: 0.3, maxSeconds: 5 },
     preflight: (request) => Promise.resolve(preflightLocal(request, cores)),
     launch: async (request) => {
       if (containers.has(request.name)) return;
-      containers.set(request.name, await start(request, inherited, cores));
+      const { name, jobId, parallel } = request;
+      const threads = await turns.take({ name, jobId, cores: Math.max(1, Math.floor(cores / parallel)) });
+      if (threads === 0) throw waitsForItsTurn(cores, turns.pauseFor(name));
+      try {
+        await request.confirm?.();
+        const container = await start(request, inherited, threads);
+        containers.set(name, container);
+        void container.child.ended.then(() => turns.release(name));
+      } catch (error) {
+        turns.release(name);
+        throw error;
+      }
     },
     observe: (name) => {
       const container = containers.get(name);
@@ -55,8 +68,15 @@ export function createLocalCompute(inherited: NodeJS.ProcessEnv): ComputeProvide
   };
 }
 
-async function start(request: LaunchRequest, inherited: NodeJS.ProcessEnv, cores: number): Promise<LocalContainer> {
-  const place = describePlace({ threads: cores / request.parallel });
+const waitsForItsTurn = (cores: number, retryAfterSeconds: number) =>
+  new JobError(
+    'platform',
+    `Other containers use ${cores === 1 ? 'the one core' : `all ${cores} cores`} of this machine; the batch waits for its turn.`,
+    { retryAfterSeconds, inLine: true },
+  );
+
+async function start(request: LaunchRequest, inherited: NodeJS.ProcessEnv, threads: number): Promise<LocalContainer> {
+  const place = describePlace({ threads });
   const env = { ...inherited, ...place, ...request.environment };
   const startedAt = new Date().toISOString();
   const child = await startAttached(SCORER, [], { env }).catch((cause: unknown) => {

@@ -1,4 +1,4 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -84,6 +84,16 @@ describe('before anything is started, score refuses', () => {
     );
   });
 
+  test.each([
+    [['--key', 'abc'], /^--key is for a deployed app; name the app with --url, or leave --key out\.$/],
+    [
+      ['--url', 'http://127.0.0.1:9', '--data', '/tmp/d'],
+      /^--data \/tmp\/d is for the local stack; leave it out, or leave --url out\.$/,
+    ],
+  ])('options of which one would have no effect: %j', async (options, sentence) => {
+    expectSentence(await runCli(['score', clip, ...options], { cwd: stack.folder }), sentence);
+  });
+
   test('an output in a folder that does not exist', async () => {
     expectSentence(
       await score([clip, '--out', 'no/such/out.mp4']),
@@ -167,6 +177,17 @@ describe.skipIf(!hasSharedData).concurrent('of the broken files in ../shared/dat
     );
   });
 
+  test('a format of pictures for a model that gives none', async () => {
+    const model = sharedData('models/classify/SqueezeNet_fp16.onnx');
+    const card = path.resolve('test/cards/SqueezeNet_fp16.json');
+    mkdirSync(file('format'), { recursive: true });
+    writeFileSync(file('format/a.png'), 'whatever');
+    expectSentence(
+      await score(['format', '--model', model, '--card', card, '--frame-format', 'jpg']),
+      /gives no pictures; leave the format "jpg" \(output\.frameFormat\) out\./,
+    );
+  });
+
   test('a model with a style input, without a style picture', async () => {
     expectSentence(
       await score([clip, '--model', sharedData('models/arbitrary/microast_dyn.onnx')]),
@@ -176,6 +197,11 @@ describe.skipIf(!hasSharedData).concurrent('of the broken files in ../shared/dat
 });
 
 describe('the command line', () => {
+  test('tells its version', async () => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+    expect(await runCli(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
   test.each([
     [['score', 'a.mp4', '--max-parallel', 'many'], /whole number from 1 to 100/],
     [['score', 'a.mp4', '--max-paralel', '2'], /unknown option '--max-paralel'/],

@@ -57,6 +57,19 @@ describe('after an attempt that left items missing', () => {
     expect(delay).toBeLessThan(375);
   });
 
+  test('a batch that stands in line behind others waits for as long as it takes', () => {
+    const inLine = (at: number): FailedAttempt => ({
+      failure: { blame: 'platform', message: 'x', retryAfterSeconds: 8, inLine: true },
+      progressed: false,
+      at: at * 1000,
+    });
+    const waits = [inLine(0), inLine(HOUR), inLine(9 * HOUR)];
+    expect(after(waits)).toEqual(NEW_BATCH);
+    const next = decide(waits);
+    expect(next).toMatchObject({ step: 'retry' });
+    expect(next.step === 'retry' && next.delaySeconds).toBeGreaterThanOrEqual(8);
+  });
+
   test('batches that fail together come back one by one, each time the same way in a replay', () => {
     const delays = Array.from({ length: 100 }, (_, batch) => platformDelay(`coast ${batch}`, 1));
     expect(new Set(delays.map((delay) => delay.toFixed(2))).size).toBeGreaterThan(50);

@@ -6,6 +6,8 @@ import { blobSas, readText, type Storage } from '../storage/storage.js';
 import { listScored } from '../job-store/batch-state.js';
 import { readListed, scoredEnding } from '../job-store/items.js';
 import { writePredictionsPart } from '../job-store/predictions.js';
+import { readUnscored } from '../job-store/settled.js';
+import { JobError } from '../job/failure.js';
 import type { Ports } from './ports.js';
 import { type ImagesJob, readImagesJob } from '../job-store/resolved-job.js';
 import { createStageProgress } from '../job-store/stage-progress.js';
@@ -35,18 +37,20 @@ interface Found extends ListedItem {
 
 /**
  * Brings the outputs of some items to where the job wants them: files are copied to their items' names, and what was said
- * of each item goes into one part of the predictions for each item list. Items without an output are left out.
+ * of each item goes into one part of the predictions for each item list. Items that the batches have ended without are left out.
+ * It fails with the item to blame when any other item's output is gone.
  */
 export function createCollectItems({ storage }: Pick<Ports, 'storage'>) {
   return async ({ jobId, first, count }: CollectInput): Promise<CollectedItems> => {
     const job = await readImagesJob(storage, jobId);
+    const unscored = await readUnscored(storage, jobId);
     const progress = createStageProgress(storage, jobId, 'collect');
     const { container } = splitPath(job.output);
     await storage.media.getContainerClient(container).createIfNotExists();
     let bytes = 0;
     for (let from = first; from < first + count; from += LIST_LENGTH) {
       const here = Math.min(LIST_LENGTH, first + count - from);
-      bytes += await collectList(storage, job, { first: from, count: here, report: progress.report });
+      bytes += await collectList(storage, job, { first: from, count: here, unscored, report: progress.report });
     }
     await progress.settled();
     return { bytes };
@@ -56,20 +60,28 @@ export function createCollectItems({ storage }: Pick<Ports, 'storage'>) {
 interface Range {
   first: number;
   count: number;
+  /** Indices of the items that the batches have ended without. */
+  unscored: Set<number>;
   /** Told how many items of the job are behind. */
   report: (done: number) => void;
 }
 
 /** @returns bytes copied. */
-async function collectList(storage: Storage, job: ImagesJob, { first, count, report }: Range): Promise<number> {
+async function collectList(
+  storage: Storage,
+  job: ImagesJob,
+  { first, count, unscored, report }: Range,
+): Promise<number> {
   const ending = scoredEnding(job);
   const [listed, scored] = await Promise.all([
     readListed(storage, job, first, count),
     listScored(storage, job.jobId, first, count),
   ]);
   const found = listed.flatMap((item, k): Found[] => {
-    const bytes = scored.get(first + k);
-    return bytes === undefined ? [] : [{ ...item, index: first + k, bytes }];
+    const index = first + k;
+    const bytes = scored.get(index);
+    if (bytes === undefined && !unscored.has(index)) throw gone(item);
+    return bytes === undefined ? [] : [{ ...item, index, bytes }];
   });
   if (ending === 'json') {
     await writePredictionsPart(storage, job.jobId, first, recordLines(storage, job, found, report));
@@ -85,6 +97,8 @@ async function collectList(storage: Storage, job: ImagesJob, { first, count, rep
   return found.reduce((total, { bytes }) => total + bytes, 0);
 }
 
+const gone = ({ name }: ListedItem) => new JobError('item', `The output of ${name} has gone from storage.`);
+
 /** The JSON lines that the scorer wrote, one for each item. */
 async function* recordLines(
   storage: Storage,
@@ -93,9 +107,11 @@ async function* recordLines(
   report: Range['report'],
 ): AsyncGenerator<string> {
   const work = workOf(storage, jobId);
-  const read = async ({ index }: Found) => {
-    report(index + 1);
-    return (await readText(work, scoredBlob(index, 'json'))) ?? '';
+  const read = async (item: Found) => {
+    report(item.index + 1);
+    const line = await readText(work, scoredBlob(item.index, 'json'));
+    if (line === undefined) throw gone(item);
+    return line;
   };
   yield* pMapIterable(found, read, { concurrency: TRANSFERS, backpressure: 2 * TRANSFERS });
 }
@@ -105,16 +121,17 @@ function* fileLines(found: Found[], ending: ScoredFormat): Generator<string> {
 }
 
 /** Copies within the storage account: no byte comes by here. */
-async function copy(
-  storage: Storage,
-  job: ImagesJob,
-  { index, output, bytes }: Found,
-  ending: ScoredFormat,
-): Promise<void> {
+async function copy(storage: Storage, job: ImagesJob, item: Found, ending: ScoredFormat): Promise<void> {
+  const { index, output, bytes } = item;
   const source: BlobClient = workOf(storage, job.jobId).getBlobClient(scoredBlob(index, ending));
   const { container, blob } = splitPath(job.output);
   const target = storage.media.getContainerClient(container).getBlobClient(`${blob}${output}.${ending}`);
   const url = await blobSas(storage, source, 'r', Date.now() + COPY_MS);
-  if (bytes <= COPIED_AT_ONCE_BYTES) await target.syncCopyFromURL(url);
-  else await (await target.beginCopyFromURL(url)).pollUntilDone();
+  try {
+    if (bytes <= COPIED_AT_ONCE_BYTES) await target.syncCopyFromURL(url);
+    else await (await target.beginCopyFromURL(url)).pollUntilDone();
+  } catch (cause) {
+    if (await source.exists()) throw cause;
+    throw gone(item);
+  }
 }

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import pMap from 'p-map';
 import type { AttemptResult } from '../container-contract/result.js';
 import { summarize, sumsOf } from '../job/phases.js';
+import type { Stop } from '../job/attempt-end.js';
 import { batchAt, type BatchPlan } from '../job/plan.js';
 import { readBatchState } from '../job-store/batch-state.js';
 import { readItems } from '../job-store/items.js';
@@ -10,20 +11,31 @@ import { jobFolder } from '../job-store/local-copy.js';
 import { type AttemptReport, type BatchReport, type Manifest, writeManifest } from '../job-store/manifest.js';
 import { findResolvedJob, type ResolvedJob } from '../job-store/resolved-job.js';
 import { readSettled } from '../job-store/settled.js';
+import { endJob } from '../job-store/stop.js';
 import { readComparison } from '../job-store/video-timing.js';
 import type { Storage } from '../storage/storage.js';
 import type { Ports } from './ports.js';
 
-export interface FinishInput extends Pick<Manifest, 'jobId' | 'outcome' | 'message'> {
+export interface FinishInput extends Pick<Manifest, 'jobId' | 'outcome' | 'message'>, Pick<Stop, 'blame'> {
   /** Absent when the job failed before there was one. */
   plan?: BatchPlan;
 }
 
 const READS = 16;
 
+export interface Finished {
+  /** How the job ends: as it was asked for, unless somebody cancelled it before. */
+  end: Stop;
+  done: number;
+  failed: number;
+  attempts: number;
+}
+
 /** Writes the manifest and removes what the job no longer needs. A failed job keeps its frames, so that nothing is lost. */
 export function createFinishJob({ storage, tempFolder }: Pick<Ports, 'storage' | 'tempFolder'>) {
-  return async ({ jobId, outcome, message, plan }: FinishInput): Promise<Manifest['totals']> => {
+  return async ({ jobId, outcome: reason, blame, message: why, plan }: FinishInput): Promise<Finished> => {
+    const end = await endJob(storage, jobId, { reason, blame, message: why });
+    const { reason: outcome, message } = end;
     const job = await findResolvedJob(storage, jobId);
     const batches =
       plan && job
@@ -49,7 +61,7 @@ export function createFinishJob({ storage, tempFolder }: Pick<Ports, 'storage' |
     await rm(jobFolder(tempFolder, jobId), { recursive: true, force: true });
     if (outcome === 'cancelled' || (outcome === 'done' && job?.spec.output.keepFrames === false))
       await workOf(storage, jobId).deleteIfExists();
-    return totals;
+    return { end, ...totals };
   };
 }
 
@@ -71,7 +83,7 @@ async function reportBatch(storage: Storage, job: ResolvedJob, plan: BatchPlan, 
     first,
     count,
     done: state.done.length,
-    failed: [...state.failed, ...givenUp],
+    failed: [...state.failed.map(({ name, reason }) => ({ name, reason })), ...givenUp],
     attempts,
     results: state.results.map((result) => reportAttempt(result)),
     phases: settled?.phases ?? [],

@@ -1,7 +1,9 @@
 import { createCollectItems } from './collect-items.js';
 import { createCollectPredictions } from './collect-predictions.js';
 import { createEncodeChunk } from './encode-chunk.js';
+import { createFindLost } from './find-lost.js';
 import { createFinishJob } from './finish-job.js';
+import { createGiveUpBatch } from './give-up-batch.js';
 import { createLaunchBatch } from './launch-batch.js';
 import { createListImages } from './list-images.js';
 import { createObserveBatch } from './observe-batch.js';
@@ -22,6 +24,8 @@ export function createActivities(ports: Ports) {
     launchBatch: createLaunchBatch(ports),
     observeBatch: createObserveBatch(ports),
     settleBatch: createSettleBatch(ports),
+    giveUpBatch: createGiveUpBatch(ports),
+    findLost: createFindLost(ports),
     encodeChunk: createEncodeChunk(ports),
     stitchVideo: createStitchVideo(ports),
     collectItems: createCollectItems(ports),

@@ -1,8 +1,9 @@
 import { writeEnvironment } from '../container-contract/environment.js';
-import { readBatchState, writeTask } from '../job-store/batch-state.js';
+import { lastAttempt, readBatchState, writeTask } from '../job-store/batch-state.js';
 import { imagesOf, readItems } from '../job-store/items.js';
 import { containerName, jobOf, mediaBlob, modelBlob, modelsOf, taskBlob, workOf } from '../job-store/layout.js';
 import { readResolvedJob, type ResolvedJob } from '../job-store/resolved-job.js';
+import { readSettled } from '../job-store/settled.js';
 import { isStopped } from '../job-store/stop.js';
 import { forgetWaiting, orNoteWaiting } from '../job-store/waiting.js';
 import { orHeld, whileHolding } from '../storage/lease.js';
@@ -20,7 +21,13 @@ export interface AttemptInput {
   attempt: number;
 }
 
+export interface LaunchInput extends AttemptInput {
+  /** Goes on with the batch's last attempt if it was not settled, else with the next one; `attempt` does not count then. */
+  again?: true | undefined;
+}
+
 export interface LaunchResult {
+  attempt: number;
   /** Items without an output; with 0 no container was started. */
   remaining: number;
   /** Whether the job has been stopped, so that no container was started. */
@@ -33,9 +40,11 @@ export interface LaunchResult {
  * next one takes over within 30 seconds.
  */
 export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 'compute'>) {
-  return async (input: AttemptInput): Promise<LaunchResult> => {
-    const { jobId, batch, attempt, first, count } = input;
-    if (await isStopped(storage, jobId)) return { remaining: count, stopped: true };
+  return async ({ again, ...asked }: LaunchInput): Promise<LaunchResult> => {
+    const { jobId, batch, first, count } = asked;
+    const attempt = again ? await attemptToGoOnWith(storage, asked) : asked.attempt;
+    const input: AttemptInput = { ...asked, attempt };
+    if (await isStopped(storage, jobId)) return { attempt, remaining: count, stopped: true };
     const job = await readResolvedJob(storage, jobId);
     const provider = compute[job.spec.compute.kind];
     // Usually settling has removed the container before. Where settling was given up, this keeps two containers of a batch from
@@ -44,11 +53,12 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
     if (attempt > 1)
       await orNoteWaiting(storage, waiter, () => provider.remove(containerName(jobId, batch, waiter.attempt)));
     const state = await readBatchState(storage, job, input, attempt - 1);
-    if (state.missing.length === 0) return { remaining: 0, stopped: false };
+    if (state.missing.length === 0) return { attempt, remaining: 0, stopped: false };
     const items = await readItems(storage, job, first, count);
     const missing = state.missing.flatMap((index) => items[index - first] ?? []);
     const { card, spec } = job;
-    const task = { jobId, batch, attempt, items: missing, card, device: spec.compute.device };
+    const before = state.done.length;
+    const task = { jobId, batch, attempt, items: missing, before, card, device: spec.compute.device };
     const what = `batch ${batch}, attempt ${attempt}`;
     await orHeld(what, () => writeTask(storage, task));
     const deadline = Date.now() + accessSeconds(job) * 1000;
@@ -67,8 +77,13 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
       orNoteWaiting(storage, waiter, () => provider.launch({ ...request, confirm })),
     );
     await forgetWaiting(storage, input);
-    return { remaining: state.missing.length, stopped: false };
+    return { attempt, remaining: state.missing.length, stopped: false };
   };
+}
+
+async function attemptToGoOnWith(storage: Storage, { jobId, batch }: AttemptInput): Promise<number> {
+  const [last, settled] = await Promise.all([lastAttempt(storage, jobId, batch), readSettled(storage, jobId, batch)]);
+  return Math.max(1, last, (settled?.attempt ?? 0) + 1);
 }
 
 /** Time a container may need to be given its place and to end, on top of the batch's own limit. */

@@ -1,6 +1,6 @@
 import type { ActivityHandler } from 'durable-functions';
 import { readAzureFault, retryAfterOf } from '../compute/azure/fault.js';
-import { type Blame, type Failure, JobError, messageOf, type Outcome } from '../job/failure.js';
+import { type Blame, type Failure, JobError, LONGEST_MESSAGE, messageOf, type Outcome } from '../job/failure.js';
 
 /** Makes an activity's handler: what the activity throws goes back to the orchestrator as a value, and into the log. */
 export function returnFailure(
@@ -20,15 +20,12 @@ export function returnFailure(
   };
 }
 
-/** Longest failure text that travels through an orchestrator. */
-const LONGEST_MESSAGE = 600;
-
 /** Turns a thrown error into a value. `isPlatform` recognises the errors of the SDKs that are worth waiting out. */
 export function failureOf(error: unknown, isPlatform: (error: unknown) => boolean): Failure {
   const blame: Blame = error instanceof JobError ? error.blame : isPlatform(error) ? 'platform' : 'user';
   const text = error instanceof JobError || blame !== 'platform' ? messageOf(error) : sentenceOf(error);
   const message = text.slice(0, LONGEST_MESSAGE);
-  if (blame !== 'platform') return { blame: 'user', message };
+  if (blame !== 'platform') return { blame: blame === 'item' ? blame : 'user', message };
   const retryAfterSeconds = error instanceof JobError ? error.retryAfterSeconds : retryAfterOf(error);
   const inLine = error instanceof JobError && error.inLine;
   return {

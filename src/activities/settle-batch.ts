@@ -1,12 +1,19 @@
 import type { Observation } from '../compute/provider.js';
 import type { AttemptResult } from '../container-contract/result.js';
-import { type AttemptEnd, batchStanding, judgeAttempt, tooManyFailed, type WatchEnd } from '../job/attempt-end.js';
+import {
+  type AttemptEnd,
+  batchStanding,
+  judgeAttempt,
+  messageOfEnd,
+  tooManyFailed,
+  type WatchEnd,
+} from '../job/attempt-end.js';
 import { type AttemptPhases, describePhases } from '../job/phases.js';
-import { keepLog, readBatchState, readProgress } from '../job-store/batch-state.js';
+import { keepLog, readBatchState, readProgress, unscoredOf } from '../job-store/batch-state.js';
 import { containerName } from '../job-store/layout.js';
-import { readResolvedJob } from '../job-store/resolved-job.js';
+import { readResolvedJob, type ResolvedJob } from '../job-store/resolved-job.js';
 import { readSettled, writeSettled } from '../job-store/settled.js';
-import { readStop, writeStop } from '../job-store/stop.js';
+import { readStop, stopJob } from '../job-store/stop.js';
 import { noteWaiting, orNoteWaiting } from '../job-store/waiting.js';
 import type { Storage } from '../storage/storage.js';
 import type { AttemptInput } from './launch-batch.js';
@@ -16,8 +23,6 @@ export interface SettleInput extends AttemptInput {
   watchEnd: WatchEnd;
   /** Milliseconds since the epoch, on the durable clock. */
   launchedAt: number;
-  /** Attempts that the batch has left after this one. */
-  attemptsLeft: number;
 }
 
 export interface SettleResult {
@@ -38,7 +43,7 @@ export function createSettleBatch({ storage, compute }: Pick<Ports, 'storage' | 
     const observation = earlier?.attempt === attempt ? earlier.observation : await provider.observe(name);
     await keepLog(storage, input, () => provider.logs(name));
     // What was seen is kept before the container goes: a second delivery would find nothing.
-    const before = { done: 0, failed: 0, phases: [], ...earlier };
+    const before = { done: 0, failed: 0, phases: [], unscored: [], ...earlier };
     await writeSettled(storage, jobId, { ...before, batch, attempt, state: 'retrying', message: '', observation });
     await provider.remove(name);
     const state = await readBatchState(storage, job, input, attempt);
@@ -54,9 +59,9 @@ export function createSettleBatch({ storage, compute }: Pick<Ports, 'storage' | 
       }),
       state.failed[0],
     );
-    const message = ended.end === 'failed' ? ended.failure.message : ended.message;
-    const standing = batchStanding(ended, input.attemptsLeft);
-    const failed = state.failed.length + (standing === 'failed' ? state.missing.length : 0);
+    const message = messageOfEnd(ended);
+    const standing = batchStanding(ended);
+    const failed = state.failed.length;
     const phases = await readPhases(storage, input, observation, result);
     await writeSettled(storage, jobId, {
       batch,
@@ -67,11 +72,11 @@ export function createSettleBatch({ storage, compute }: Pick<Ports, 'storage' | 
       message,
       observation,
       phases: [...before.phases.filter((each) => each.attempt !== attempt), ...phases],
+      unscored: standing === 'done' ? unscoredOf(state) : [],
     });
     if (standing === 'retrying') await noteWaiting(storage, input, message);
-    const doom = doomOf(ended, failed, job.spec.tolerate.failedItems);
-    if (doom !== undefined && !stop) await writeStop(storage, jobId, { reason: 'failed', message: doom });
-    return { failed: state.failed.length, missing: state.missing.length, ended };
+    if (failed > job.spec.tolerate.failedItems) await stopForFailed(storage, job, failed, message);
+    return { failed, missing: state.missing.length, ended };
   };
   return (input: SettleInput) => orNoteWaiting(storage, input, () => settle(input));
 }
@@ -83,12 +88,13 @@ function withFailedItem(ended: AttemptEnd, item: { name: string; reason: string 
   return ended.end === 'complete' && item ? { ...ended, message: `${item.name}: ${item.reason}` } : ended;
 }
 
-/** Why the job is now bound to fail; undefined if it is not. */
-function doomOf(ended: AttemptEnd, failed: number, tolerated: number): string | undefined {
-  const message = ended.end === 'failed' ? ended.failure.message : ended.message;
-  if (ended.end === 'failed' && ended.failure.blame === 'user') return message;
-  return failed > tolerated ? tooManyFailed(failed, tolerated, message) : undefined;
-}
+/** Keeps the batches of a job from going on that is now bound to fail. */
+export const stopForFailed = (storage: Storage, { jobId, spec }: ResolvedJob, failed: number, why: string) =>
+  stopJob(storage, jobId, {
+    reason: 'failed',
+    blame: 'user',
+    message: tooManyFailed(failed, spec.tolerate.failedItems, why),
+  });
 
 /**
  * Puts together what the platform saw of an attempt and what its scorer says of itself, in its result, or in its progress when it was

@@ -8,6 +8,7 @@ import { readFramesToShow, readFrameToShow, readSourceFrame } from '../job-store
 import { CONTACT_SHEET, jobOf, segmentBlob, splitPath, workOf } from '../job-store/layout.js';
 import { diskError, jobFolder, localCopy, localVideo, ownFolder } from '../job-store/local-copy.js';
 import { readVideoJob, type VideoJob } from '../job-store/resolved-job.js';
+import { readUnscored } from '../job-store/settled.js';
 import { readTimetable, writeComparison } from '../job-store/video-timing.js';
 import { partOf, type Timetable } from '../media/media.js';
 import type { Storage } from '../storage/storage.js';
@@ -84,7 +85,7 @@ async function joinSegments(
     const fetch = async (chunk: number) => {
       const blob = workOf(storage, jobId).getBlobClient(segmentBlob(chunk));
       const [first = 0] = partOf(timetable, chunkAt(chunk, frames, chunkFrames)).times;
-      const gone = new JobError('user', `${blob.containerName}/${blob.name} is gone; start the job again.`);
+      const gone = new JobError('item', `The encoded part ${blob.containerName}/${blob.name} is gone.`);
       return { file: await localCopy(blob, parts, `${chunk}.mov`, gone), first };
     };
     const segments = await pMap(indices, fetch, { concurrency: SEGMENT_DOWNLOADS });
@@ -132,11 +133,12 @@ async function uploadContactSheet(
 ): Promise<void> {
   const count = Math.min(CONTACT_SHEET_PAIRS, frames);
   const indices = Array.from({ length: count }, (_, k) => Math.floor(((2 * k + 1) * frames) / (2 * count)));
+  const unscored = await readUnscored(storage, job.jobId);
   const pairs = await Promise.all(
     indices.map(async (index) => {
       const [before, after] = await Promise.all([
         readSourceFrame(storage, job, index),
-        readFrameToShow(storage, job, index),
+        readFrameToShow(storage, job, index, unscored),
       ]);
       return { before, after };
     }),

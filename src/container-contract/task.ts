@@ -20,6 +20,8 @@ const taskSchema = z.object({
       output: name,
     }),
   ),
+  /** Items of the batch whose output was there when the task was written. */
+  before: z.int().min(0).optional(),
   /** Complete: `prepareJob` has validated it and filled in every default from the model, so it is trusted here. */
   card: z.custom<ModelCard>((card) => typeof card === 'object' && card !== null, 'is missing'),
   /** Left out: `auto`. */

@@ -1,10 +1,22 @@
 import type { AttemptProgress } from '../container-contract/progress.js';
 import type { AttemptResult, FailedItem } from '../container-contract/result.js';
 import type { ScoreTask } from '../container-contract/task.js';
-import { listBlobs, readJson, type Storage, writeJson } from '../storage/storage.js';
+import { listBlobs, listMetadata, readJson, type Storage, writeJson } from '../storage/storage.js';
 import { readItems } from './items.js';
 import { contentTypeOf } from '../job/formats.js';
-import { jobOf, logBlob, progressBlob, resultBlob, scoredIndex, scoredPrefixes, taskBlob, workOf } from './layout.js';
+import {
+  jobOf,
+  logBlob,
+  parseBatchBlob,
+  progressBlob,
+  resultBlob,
+  scoredIndex,
+  scoredPrefixes,
+  SCORED_PREFIX,
+  taskBlob,
+  tasksPrefix,
+  workOf,
+} from './layout.js';
 import type { ResolvedJob } from './resolved-job.js';
 
 interface Attempt {
@@ -28,6 +40,14 @@ export async function writeTask(
   await writeJson(jobOf(storage, jobId), taskBlob(batch, attempt), whole);
 }
 
+/** The last attempt of a batch for which a task was written; 0 when there is none. */
+export async function lastAttempt(storage: Storage, jobId: string, batch: number): Promise<number> {
+  let last = 0;
+  for await (const { name } of listMetadata(jobOf(storage, jobId), tasksPrefix(batch)))
+    last = Math.max(last, parseBatchBlob(name)?.attempt ?? 0);
+  return last;
+}
+
 /** What the scorer of an attempt last said of itself; undefined before its first sign of life. */
 export const readProgress = (storage: Storage, { jobId, batch, attempt }: Attempt) =>
   readJson<AttemptProgress>(jobOf(storage, jobId), progressBlob(batch, attempt));
@@ -49,7 +69,7 @@ export interface BatchState {
   /** Item indices with an output. */
   done: number[];
   /** Items that a scorer could not score and that have no output. */
-  failed: FailedItem[];
+  failed: (FailedItem & { index: number })[];
   /** Item indices with neither. */
   missing: number[];
   /** Results of the attempts that managed to write one, by attempt. */
@@ -75,11 +95,17 @@ export async function readBatchState(
     const name = names[index - first]?.name ?? '';
     const reason = reasons.get(name);
     if (scored.has(index)) state.done.push(index);
-    else if (reason !== undefined) state.failed.push({ name, reason });
+    else if (reason !== undefined) state.failed.push({ index, name, reason });
     else state.missing.push(index);
   }
   return state;
 }
+
+/** Indices of the items of a batch without an output. */
+export const unscoredOf = ({ failed, missing }: BatchState): number[] => [
+  ...failed.map(({ index }) => index),
+  ...missing,
+];
 
 /** Indices of the items that have an output and its bytes, among those from `first` on and some around them. */
 export async function listScored(
@@ -89,11 +115,19 @@ export async function listScored(
   count: number,
 ): Promise<Map<number, number>> {
   const scored = new Map<number, number>();
-  for (const prefix of scoredPrefixes(first, first + count - 1)) {
-    for await (const { name, properties } of listBlobs(workOf(storage, jobId), { prefix })) {
-      const index = scoredIndex(name);
-      if (index !== undefined) scored.set(index, properties.contentLength ?? 0);
-    }
-  }
+  for (const prefix of scoredPrefixes(first, first + count - 1))
+    for await (const { index, bytes } of listOutputs(storage, jobId, prefix)) scored.set(index, bytes);
   return scored;
+}
+
+/** All outputs of a job; none when its container is gone. */
+export async function* listOutputs(
+  storage: Storage,
+  jobId: string,
+  prefix = SCORED_PREFIX,
+): AsyncGenerator<{ index: number; bytes: number }> {
+  for await (const { name, properties } of listBlobs(workOf(storage, jobId), { prefix })) {
+    const index = scoredIndex(name);
+    if (index !== undefined) yield { index, bytes: properties.contentLength ?? 0 };
+  }
 }

@@ -6,6 +6,7 @@ import { contentTypeOf } from '../job/formats.js';
 import { listBlobs, readBytes, type Storage } from '../storage/storage.js';
 import { frameBlob, frameIndex, FRAMES_PREFIX, framesPrefix, scoredBlob, workOf } from './layout.js';
 import type { VideoJob } from './resolved-job.js';
+import { readUnscored } from './settled.js';
 import { createStageProgress } from './stage-progress.js';
 
 /** Uploads that wait for storage at the same time; ffmpeg is held back when all are busy. */
@@ -75,9 +76,10 @@ export async function* readFramesToShow(
   chunk?: number,
 ): AsyncGenerator<Buffer> {
   const progress = createStageProgress(storage, job.jobId, 'stitch', chunk);
+  const unscored = await readUnscored(storage, job.jobId);
   const indices = Array.from({ length: count }, (_, index) => first + index);
   let done = 0;
-  for await (const frame of pMapIterable(indices, (index) => readFrameToShow(storage, job, index), {
+  for await (const frame of pMapIterable(indices, (index) => readFrameToShow(storage, job, index, unscored), {
     concurrency: DOWNLOADS,
     backpressure: 2 * DOWNLOADS,
   })) {
@@ -88,10 +90,23 @@ export async function* readFramesToShow(
   await progress.settled();
 }
 
-/** The scored frame; a frame that could not be scored, within the job's tolerance, is shown as it came. */
-export async function readFrameToShow(storage: Storage, job: VideoJob, index: number): Promise<Buffer> {
-  const scored = scoredBlob(index, job.spec.output.frameFormat);
-  return (await readBytes(workOf(storage, job.jobId), scored)) ?? readSourceFrame(storage, job, index);
+/**
+ * The scored frame; one that the batches have ended without, within the job's tolerance, is shown as it came.
+ * @param unscored indices of those.
+ * @throws JobError `item` when the output of any other frame is gone.
+ */
+export async function readFrameToShow(
+  storage: Storage,
+  job: VideoJob,
+  index: number,
+  unscored: Set<number>,
+): Promise<Buffer> {
+  const work = workOf(storage, job.jobId);
+  const name = scoredBlob(index, job.spec.output.frameFormat);
+  const scored = await readBytes(work, name);
+  if (scored) return scored;
+  if (unscored.has(index)) return readSourceFrame(storage, job, index);
+  throw new JobError('item', `The scored frame ${work.containerName}/${name} is gone.`);
 }
 
 /** @throws JobError `user` when somebody removed the frame. */

@@ -47,6 +47,7 @@ export function frameIndex(blob: string): number | undefined {
   return match ? Number(match[1]) : undefined;
 }
 export const FRAMES_PREFIX = 'frames/';
+export const SCORED_PREFIX = 'scored/';
 
 /** What to list for the outputs of items `first` to `last`, both included, and of at most 1998 others. */
 export function scoredPrefixes(first: number, last: number): string[] {
@@ -79,6 +80,7 @@ export const PROGRESS_PREFIX = 'progress/';
 export const SETTLED_PREFIX = 'settled/';
 export const WAITING_PREFIX = 'waiting/';
 export const taskBlob = (batch: number, attempt: number) => `tasks/${attemptName(batch, attempt)}.json`;
+export const tasksPrefix = (batch: number) => `tasks/${batchName(batch)}-a`;
 export const progressBlob = (batch: number, attempt: number) => `${PROGRESS_PREFIX}${attemptName(batch, attempt)}.json`;
 export const resultBlob = (batch: number, attempt: number) => `results/${attemptName(batch, attempt)}.json`;
 export const logBlob = (batch: number, attempt: number) => `logs/${attemptName(batch, attempt)}.log`;
@@ -87,7 +89,7 @@ export const settledBlob = (batch: number) => `${SETTLED_PREFIX}${batchName(batc
 /** Why a batch waits for its next container. */
 export const waitingBlob = (batch: number) => `${WAITING_PREFIX}${batchName(batch)}.json`;
 
-/** The batch and attempt in the name of a progress blob; settled and waiting blobs name no attempt, so theirs is 0. */
+/** The batch and attempt in the name of a task or progress blob; settled and waiting blobs name no attempt, so theirs is 0. */
 export function parseBatchBlob(blob: string): { batch: number; attempt: number } | undefined {
   const match = /\/b(\d+)(?:-a(\d+))?\.json$/.exec(blob);
   return match ? { batch: Number(match[1]), attempt: Number(match[2] ?? 0) } : undefined;
@@ -115,7 +117,7 @@ export const chunkTimesBlob = (chunk: number) => `times/${String(chunk).padStart
 export const segmentBlob = (chunk: number) => `segments/${String(chunk).padStart(5, '0')}.mov`;
 /** The job as `prepareJob` resolved it. */
 export const RESOLVED_JOB = 'job.json';
-/** Present when no further container may be launched: the job was cancelled, or one of its batches failed for good. */
+/** Present when no further container may be launched: the job was cancelled, is bound to fail, or has ended. */
 export const STOP = 'stop.json';
 export const MANIFEST = 'manifest.json';
 /** When each frame is shown, as `splitVideo` found out. */

@@ -1,3 +1,4 @@
+import pMap from 'p-map';
 import type { Observation } from '../compute/provider.js';
 import { readProgressMetadata } from '../container-contract/progress.js';
 import type { BatchStanding } from '../job/attempt-end.js';
@@ -6,6 +7,8 @@ import type { RunningCounts, SettledCounts } from '../job/progress.js';
 import { listMetadata, readJson, type Storage, writeJson } from '../storage/storage.js';
 import { jobOf, parseBatchBlob, PROGRESS_PREFIX, SETTLED_PREFIX, settledBlob } from './layout.js';
 
+const READS = 8;
+
 /** Where a batch stands after its latest attempt, and what was seen of the container before it was removed. */
 export interface Settled extends SettledCounts {
   /** Why items are missing, or the first failed item and its reason; '' when all were scored. */
@@ -13,6 +16,8 @@ export interface Settled extends SettledCounts {
   observation: Observation;
   /** Of all attempts in which a container ran. */
   phases: AttemptPhases[];
+  /** Indices of the items that a batch has ended without; empty while it goes on. Only these may be missing in the output. */
+  unscored: number[];
 }
 
 /** What a listing tells of a settled batch. */
@@ -34,6 +39,14 @@ export async function writeSettled(storage: Storage, jobId: string, settled: Set
 /** Undefined before the first attempt was settled. */
 export const readSettled = (storage: Storage, jobId: string, batch: number) =>
   readJson<Settled>(jobOf(storage, jobId), settledBlob(batch));
+
+/** Indices of the items that the batches of a job have ended without. */
+export async function readUnscored(storage: Storage, jobId: string): Promise<Set<number>> {
+  const concerned = (await listSettled(storage, jobId)).filter(({ failed }) => failed > 0);
+  const read = ({ batch }: ListedSettled) => readSettled(storage, jobId, batch);
+  const settled = await pMap(concerned, read, { concurrency: READS });
+  return new Set(settled.flatMap((batch) => batch?.unscored ?? []));
+}
 
 /** All settled batches of a job, from one listing. */
 export async function listSettled(storage: Storage, jobId: string): Promise<ListedSettled[]> {

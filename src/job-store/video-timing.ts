@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import pMap from 'p-map';
 import { JobError } from '../job/failure.js';
 import {
@@ -9,7 +10,7 @@ import {
   type Timetable,
   unpack,
 } from '../media/media.js';
-import { readJson, type Storage, writeJson } from '../storage/storage.js';
+import { readJson, readText, type Storage, writeJson } from '../storage/storage.js';
 import { chunkTimesBlob, COMPARISON, jobOf, SPLIT_CHUNKS, TIMING } from './layout.js';
 
 const READS = 8;
@@ -35,20 +36,45 @@ export const readChunkTimes = (storage: Storage, jobId: string, chunk: number) =
 
 /** The times of all frames of a video that was split in chunks; undefined when a chunk was not as expected. */
 export async function joinChunkTimes(storage: Storage, jobId: string, chunks: number): Promise<RawTimes | undefined> {
+  const expected = (await readJson<Chunk[]>(jobOf(storage, jobId), SPLIT_CHUNKS)) ?? [];
   const indices = Array.from({ length: chunks }, (_, chunk) => chunk);
   const parts = await pMap(indices, (chunk) => readChunkTimes(storage, jobId, chunk), { concurrency: READS });
-  return parts.some((part) => !part || part.length === 0) ? undefined : parts.flatMap((part) => part ?? []);
+  const times = parts.flatMap((part, chunk) => (part?.length === expected[chunk]?.count ? (part ?? []) : [null]));
+  return times.includes(null) ? undefined : times;
 }
 
-/** Keeps when each frame of the video is shown. */
-export const writeTimetable = (storage: Storage, jobId: string, timetable: Timetable) =>
-  writeJson(jobOf(storage, jobId), TIMING, pack(timetable));
+/** The timetable and what tells whether it is still as it was written. */
+interface StoredTimetable {
+  timetable: PackedTimetable;
+  sha256: string;
+}
 
-/** @throws JobError `user` when somebody removed it: without it no output can be made that keeps the video's time. */
+const sha256 = (timetable: PackedTimetable) => createHash('sha256').update(JSON.stringify(timetable)).digest('hex');
+
+/** Keeps when each frame of the video is shown. */
+export async function writeTimetable(storage: Storage, jobId: string, whole: Timetable): Promise<void> {
+  const timetable = pack(whole);
+  const stored: StoredTimetable = { timetable, sha256: sha256(timetable) };
+  await writeJson(jobOf(storage, jobId), TIMING, stored);
+}
+
+/**
+ * @throws JobError `item` when somebody removed or changed it: no output can be made with times that are not the video's. Splitting the
+ * video makes it again.
+ */
 export async function readTimetable(storage: Storage, jobId: string): Promise<Timetable> {
-  const packed = await readJson<PackedTimetable>(jobOf(storage, jobId), TIMING);
-  if (!packed) throw new JobError('user', `The timetable of job ${jobId} is gone; start the job again.`);
-  return unpack(packed);
+  const text = (await readText(jobOf(storage, jobId), TIMING)) ?? '';
+  const stored = parseStored(text);
+  if (stored?.sha256 !== undefined && stored.sha256 === sha256(stored.timetable)) return unpack(stored.timetable);
+  throw new JobError('item', `The timetable of job ${jobId} is ${text === '' ? 'gone' : 'damaged'}.`);
+}
+
+function parseStored(text: string): StoredTimetable | undefined {
+  try {
+    return JSON.parse(text) as StoredTimetable;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Keeps what was found when the output was read back and compared with its source. */

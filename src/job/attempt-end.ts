@@ -4,10 +4,13 @@ import type { Overdue } from './watch.js';
 /** How the watch over a container ended. `unseen`: unknown, because the container could not be observed for too long. */
 export type WatchEnd = 'ended' | 'stopped' | Overdue | 'unseen';
 
-/** Why no more containers are launched for a job. Whoever stops the job writes this record; its batches read it. */
+/** Why no more containers are launched for a job. Whoever stops the job writes this record; its activities read it. */
 export interface Stop {
-  reason: 'cancelled' | 'failed';
+  reason: 'cancelled' | 'failed' | 'done';
+  blame: 'user' | 'platform';
   message: string;
+  /** Set when the job has ended like this: nobody can stop it any more. */
+  ended?: true;
 }
 
 /** What an attempt left behind, as far as it is known. */
@@ -25,7 +28,13 @@ export interface Evidence {
 
 /** What the end of an attempt means for its batch. `complete`: every item has an output or a recorded failure. */
 export type AttemptEnd =
-  { end: 'complete' | 'stopped' | 'cancelled'; message: string } | { end: 'failed'; failure: Failure };
+  { end: 'complete'; message: string } | { end: 'stopped'; stop: Stop } | { end: 'failed'; failure: Failure };
+
+/** What the end of an attempt says. */
+export function messageOfEnd(ended: AttemptEnd): string {
+  if (ended.end === 'complete') return ended.message;
+  return ended.end === 'stopped' ? ended.stop.message : ended.failure.message;
+}
 
 /** Who is to blame for each way an attempt can end, and the message that users see when nothing more specific is known. */
 const MEANINGS = {
@@ -44,10 +53,7 @@ export function judgeAttempt(evidence: Evidence): AttemptEnd {
   const { watchEnd, missing, container, result, stop } = evidence;
   if (missing === 0) return { end: 'complete', message: '' };
   if (watchEnd === 'stopped')
-    return {
-      end: stop?.reason === 'cancelled' ? 'cancelled' : 'stopped',
-      message: stop?.message ?? 'the job was stopped',
-    };
+    return { end: 'stopped', stop: stop ?? { reason: 'failed', blame: 'platform', message: 'the job was stopped' } };
   // The scorer knows best why it failed, so its own failure wins over what the compute reports.
   if (result?.failure) return { end: 'failed', failure: result.failure };
   const meaning = MEANINGS[meaningOf(evidence)];
@@ -72,12 +78,11 @@ const tellsReason = (meaning: Failure) =>
 /** Where a batch stands after an attempt. `stopped`: unfinished because the job ended; its items count as pending. */
 export type BatchStanding = 'retrying' | 'done' | 'failed' | 'stopped';
 
-/** @param attemptsLeft attempts that the batch has left after this one. */
-export function batchStanding(attempt: AttemptEnd, attemptsLeft: number): BatchStanding {
+/** Where the batch stands unless it is given up, which `giveUpBatch` records. */
+export function batchStanding(attempt: AttemptEnd): BatchStanding {
   if (attempt.end === 'complete') return 'done';
-  if (attempt.end !== 'failed') return 'stopped';
-  const { blame } = attempt.failure;
-  return blame === 'user' || (blame === 'attempt' && attemptsLeft === 0) ? 'failed' : 'retrying';
+  if (attempt.end === 'stopped') return 'stopped';
+  return attempt.failure.blame === 'user' ? 'failed' : 'retrying';
 }
 
 /** The sentence for a job with more failed items than it tolerates; `why` says what happened to one of them. */

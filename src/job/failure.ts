@@ -38,6 +38,25 @@ export function messageOf(error: unknown): string {
   return text.replace(/\s+/g, ' ').trim();
 }
 
+/** Longest sentence that is kept of a failure. */
+export const LONGEST_MESSAGE = 600;
+
+/**
+ * The failure of a function that the host itself has ended, which it reports as a text of several lines: the reason, then a record of the
+ * exception with its stack.
+ */
+export function hostFailure(name: string, error: unknown): Failure {
+  const reason = hostReason(error instanceof Error ? error.message : String(error));
+  return { blame: 'platform', message: `The Functions host ended ${name}: ${reason}.` };
+}
+
+/** What the first line of such a text says, without the names of the functions that it went through. */
+export function hostReason(text: string): string {
+  const [line = ''] = text.split(/ \n |[\r\n]/, 1);
+  const reason = line.replace(/^((Activity|Orchestrator) function '[^']*' failed:\s*)+/, '').trim();
+  return (reason === '' ? 'it gave no reason' : reason).slice(0, LONGEST_MESSAGE).replace(/[.?\s]+$/, '');
+}
+
 /** A number and the word for what it counts: `1 frame`, `2 frames`, `2 batches`. */
 export function counted(count: number, one: string): string {
   if (count === 1) return `1 ${one}`;

@@ -33,7 +33,7 @@ export interface SettledCounts {
   state: BatchStanding;
 }
 
-/** One container run as it last reported. `done` counts this run's items only. */
+/** One container run as it last reported. `done` counts this run's items only, `skipped` those of the batch that had an output before. */
 export interface RunningCounts {
   batch: number;
   attempt: number;
@@ -56,7 +56,10 @@ export interface BatchCounts {
   failed: number;
 }
 
-/** Adds the settled batches and the runs that report now; a report of an attempt that is settled already counts no more. */
+/**
+ * Adds up what is known of each batch. What was settled last and what a run reports both say how many items have an output in all, and
+ * an output does not go away, so the larger number is right and no number ever falls.
+ */
 export function countProgress(
   plan: BatchPlan,
   settled: SettledCounts[],
@@ -64,20 +67,26 @@ export function countProgress(
 ): { items: ItemCounts; batches: BatchCounts } {
   const items = { total: plan.items, done: 0, failed: 0 };
   const batches = { total: plan.batches, pending: 0, running: 0, done: 0, failed: 0 };
-  const settledAttempt = new Map<number, number>();
+  const known = new Map<number, { attempt: number; done: number; failed: number }>();
   const active = new Set<number>();
-  for (const batch of settled) {
-    settledAttempt.set(batch.batch, batch.attempt);
-    items.done += batch.done;
-    items.failed += batch.failed;
-    if (batch.state === 'retrying') active.add(batch.batch);
-    else if (batch.state !== 'stopped') batches[batch.state] += 1;
+  for (const { batch, attempt, done, failed, state } of settled) {
+    known.set(batch, { attempt, done, failed });
+    if (state === 'retrying') active.add(batch);
+    else if (state !== 'stopped') batches[state] += 1;
   }
-  for (const run of reports) {
-    if (run.attempt <= (settledAttempt.get(run.batch) ?? 0)) continue;
-    active.add(run.batch);
-    items.done += run.done + run.skipped;
-    items.failed += run.failed;
+  for (const { batch, attempt, done, skipped, failed } of reports) {
+    const before = known.get(batch) ?? { attempt: 0, done: 0, failed: 0 };
+    const settledBefore = attempt <= before.attempt;
+    if (!settledBefore) active.add(batch);
+    known.set(batch, {
+      ...before,
+      done: Math.max(before.done, done + skipped),
+      failed: settledBefore ? before.failed : before.failed + failed,
+    });
+  }
+  for (const { done, failed } of known.values()) {
+    items.done += done;
+    items.failed += failed;
   }
   batches.running = active.size;
   batches.pending = Math.max(0, plan.batches - batches.done - batches.failed - batches.running);

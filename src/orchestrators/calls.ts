@@ -1,6 +1,6 @@
 import type { OrchestrationContext, Task } from 'durable-functions';
 import type { createActivities } from '../activities/index.js';
-import type { Outcome } from '../job/failure.js';
+import { hostFailure, type Outcome } from '../job/failure.js';
 import { backoffSeconds, withJitter } from '../job/retry.js';
 
 /** A durable step: yields tasks to the framework and returns a value of the project. */
@@ -19,12 +19,14 @@ type ActivityCalls = {
 export const activitiesOf = (context: OrchestrationContext): ActivityCalls =>
   proxyActivities((name, input) => callOnce(context, name, input));
 
+const PLATFORM_TRIES = 6;
+
 /**
  * Calls activities again, after a growing pause, while the platform is to blame for their failure.
  * `again` is what the later calls get in place of the input.
  */
-export const patientActivitiesOf = (context: OrchestrationContext): ActivityCalls =>
-  proxyActivities((name, input, again) => callPatiently(context, name, input, again));
+export const patientActivitiesOf = (context: OrchestrationContext, tries = PLATFORM_TRIES): ActivityCalls =>
+  proxyActivities((name, input, again) => callPatiently(context, tries, name, input, again));
 
 type Call = (name: string, input: object, again?: object) => Step<Outcome<never>>;
 
@@ -34,43 +36,47 @@ const proxyActivities = (call: Call): ActivityCalls =>
     get: (_, name) => (input: object, again?: object) => call(String(name), input, again),
   });
 
+/** Activities return their failures, so what is thrown comes from the host: its worker died, or the activity ran past `functionTimeout`. */
 function* callOnce(context: OrchestrationContext, name: string, input: object): Step<Outcome<never>> {
   try {
     return (yield context.df.callActivity(name, input)) as Outcome<never>;
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    return { ok: false, failure: { blame: 'user', message } };
+    return { ok: false, failure: hostFailure(name, error) };
   }
 }
 
-const PLATFORM_TRIES = 6;
 const FIRST_DELAY_SECONDS = 2;
 
 function* callPatiently(
   context: OrchestrationContext,
+  most: number,
   name: string,
   input: object,
   again = input,
 ): Step<Outcome<never>> {
   for (let tries = 1; ; tries += 1) {
     const outcome = yield* callOnce(context, name, tries === 1 ? input : again);
-    if (outcome.ok || outcome.failure.blame !== 'platform' || tries === PLATFORM_TRIES) return outcome;
+    if (outcome.ok || outcome.failure.blame !== 'platform' || tries >= most) return outcome;
     const least = Math.max(outcome.failure.retryAfterSeconds ?? 0, backoffSeconds(FIRST_DELAY_SECONDS, tries));
     yield* sleep(context, withJitter(least, `${context.df.instanceId} ${name} ${tries}`));
   }
 }
 
-export function* sleep(context: OrchestrationContext, seconds: number): Step<void> {
-  const fireAt = context.df.currentUtcDateTime;
-  fireAt.setTime(fireAt.getTime() + seconds * 1000);
-  yield context.df.createTimer(fireAt);
-}
+/** The external event that ends a `sleep` early: whoever stops a job sends it to the job's orchestrations. */
+export const WAKE = 'wake';
 
-/** A sub-orchestration that was started and will end with a value of this type. */
-export interface Child<Result> {
-  task: Task;
-  /** Never set: it carries the type of the result. */
-  result?: Result;
+/**
+ * Waits, unless somebody sends the event `WAKE`. Each sleep waits for the event anew: of several waits for one event, host and SDK
+ * serve the latest, so those of earlier sleeps do no harm.
+ */
+export function* sleep(context: OrchestrationContext, seconds: number): Step<void> {
+  const { df } = context;
+  const fireAt = df.currentUtcDateTime;
+  fireAt.setTime(fireAt.getTime() + seconds * 1000);
+  const timer = df.createTimer(fireAt);
+  yield df.Task.any([timer, df.waitForExternalEvent(WAKE)]);
+  // An orchestration with an open timer does not end.
+  if (!timer.isCompleted) timer.cancel();
 }
 
 /** An orchestrator with its name and the types of its input and result. */
@@ -78,7 +84,7 @@ export interface Orchestrator<Input, Result> {
   readonly name: string;
   readonly run: (context: OrchestrationContext) => Step<Result>;
   /** Starts it below the orchestrator of this context. */
-  start(context: OrchestrationContext, input: Input, instanceId: string): Child<Result>;
+  start(context: OrchestrationContext, input: Input, instanceId: string): Task;
 }
 
 export function defineOrchestrator<Input extends object, Result>(
@@ -88,15 +94,67 @@ export function defineOrchestrator<Input extends object, Result>(
   return {
     name,
     run: (context) => body(context, context.df.getInput<Input>()),
-    start: (context, input, instanceId) => ({ task: context.df.callSubOrchestrator(name, input, instanceId) }),
+    start: (context, input, instanceId) => context.df.callSubOrchestrator(name, input, instanceId),
   };
 }
 
-export function* resultOf<Result>({ task }: Child<Result>): Step<Result> {
-  return (yield task) as Result;
+/** What a sub-orchestration gets, and its id. */
+export interface Child<Input> {
+  instanceId: string;
+  input: Input;
 }
 
-/** The results of at least one child, in order. The children must not throw: the others would be abandoned. */
-export function* resultsOf<Result>(context: OrchestrationContext, children: Child<Result>[]): Step<Result[]> {
-  return (yield context.df.Task.all(children.map(({ task }) => task))) as Result[];
+/** How often a sub-orchestration that the host has failed is started again. */
+const MOST_RESTARTS = 3;
+const FIRST_RESTART_SECONDS = 5;
+
+/** The id of a sub-orchestration that was started again so many times: the host keeps what it knows of the one that it failed. */
+export const restartedId = (instanceId: string, restarts: number) =>
+  restarts === 0 ? instanceId : `${instanceId}-again-${restarts}`;
+
+/**
+ * Runs sub-orchestrations side by side, at least one, until all have ended. Ours never throw; one that fails was failed by the host, as
+ * happens when its worker dies in the middle of a turn, and is started again under a new id with `again` in its input.
+ * @returns in the order of the children, their results or why the host failed them.
+ */
+export function* runChildren<Input extends object, Result>(
+  context: OrchestrationContext,
+  orchestrator: Orchestrator<Input & { again?: true }, Result>,
+  children: Child<Input>[],
+): Step<Outcome<Result>[]> {
+  const outcomes: Outcome<Result>[] = [];
+  let open = children.map((child, index) => ({ ...child, index }));
+  for (let restarts = 0; ; restarts += 1) {
+    const tasks = open.map(({ input, instanceId }) =>
+      orchestrator.start(
+        context,
+        restarts === 0 ? input : { ...input, again: true },
+        restartedId(instanceId, restarts),
+      ),
+    );
+    const ended = yield* settled<Result>(context, orchestrator.name, tasks);
+    for (const [k, { index }] of open.entries()) outcomes[index] = ended[k] as Outcome<Result>;
+    open = open.filter(({ index }) => outcomes[index]?.ok === false);
+    if (open.length === 0 || restarts === MOST_RESTARTS) return outcomes;
+    yield* sleep(context, backoffSeconds(FIRST_RESTART_SECONDS, restarts + 1));
+  }
+}
+
+/** Waits for all tasks, whatever becomes of each. */
+function* settled<Result>(context: OrchestrationContext, name: string, tasks: Task[]): Step<Outcome<Result>[]> {
+  try {
+    const results = (yield context.df.Task.all(tasks)) as Result[];
+    return results.map((value) => ({ ok: true, value }));
+  } catch {
+    // The first failure ended the wait; the others are waited for one by one.
+    const outcomes: Outcome<Result>[] = [];
+    for (const task of tasks) {
+      try {
+        outcomes.push({ ok: true, value: (yield task) as Result });
+      } catch (error) {
+        outcomes.push({ ok: false, failure: hostFailure(name, error) });
+      }
+    }
+    return outcomes;
+  }
 }

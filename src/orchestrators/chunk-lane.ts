@@ -1,9 +1,9 @@
 import type { OrchestrationContext } from 'durable-functions';
 import type { Failure } from '../job/failure.js';
-import { defineOrchestrator, patientActivitiesOf, resultsOf, type Step } from './calls.js';
+import { defineOrchestrator, patientActivitiesOf, runChildren, type Step } from './calls.js';
 
 /** Sub-orchestrations that each handle their chunks one after another. */
-const LANES = 4;
+export const CHUNK_LANES = 4;
 
 type ChunkActivity = 'splitChunk' | 'encodeChunk';
 
@@ -14,9 +14,14 @@ interface ChunkLaneInput {
   chunks: number;
   lane: number;
   lanes: number;
+  again?: true;
 }
 
-/** Handles chunks of a long video up to the first that fails. Never throws: a throw would end the parent's Task.all while sibling lanes still run. */
+/** @param round how often the stage has been gone through before. */
+export const chunkLaneId = (jobId: string, activity: ChunkActivity, lane: number, round = 0) =>
+  `${jobId}${round === 0 ? '' : `-round-${round}`}-${activity}-${lane}`;
+
+/** Handles chunks of a long video up to the first that fails. Never throws. */
 export const chunkLane = defineOrchestrator(
   'chunkLane',
   function* (context, { jobId, activity, chunks, lane, lanes }: ChunkLaneInput): Step<{ failure?: Failure }> {
@@ -29,18 +34,29 @@ export const chunkLane = defineOrchestrator(
   },
 );
 
+export interface Chunks {
+  jobId: string;
+  activity: ChunkActivity;
+  chunks: number;
+  /** How often the stage has been gone through before. */
+  round: number;
+}
+
 /** Lets an activity handle all chunks of a video. A single chunk is left to the activity that puts the chunks together. */
 export function* handleChunks(
   context: OrchestrationContext,
-  jobId: string,
-  activity: ChunkActivity,
-  chunks: number,
+  { jobId, activity, chunks, round }: Chunks,
 ): Step<Failure | undefined> {
   if (chunks <= 1) return undefined;
-  const lanes = Math.min(LANES, chunks);
-  const children = Array.from({ length: lanes }, (_, lane) =>
-    chunkLane.start(context, { jobId, activity, chunks, lane, lanes }, `${jobId}-${activity}-${lane}`),
-  );
-  const ended = yield* resultsOf(context, children);
-  return ended.find(({ failure }) => failure)?.failure;
+  const lanes = Math.min(CHUNK_LANES, chunks);
+  const children = Array.from({ length: lanes }, (_, lane) => ({
+    instanceId: chunkLaneId(jobId, activity, lane, round),
+    input: { jobId, activity, chunks, lane, lanes },
+  }));
+  const ended = yield* runChildren(context, chunkLane, children);
+  for (const outcome of ended) {
+    const failure = outcome.ok ? outcome.value.failure : outcome.failure;
+    if (failure) return failure;
+  }
+  return undefined;
 }

@@ -1,7 +1,7 @@
 import type { OrchestrationContext } from 'durable-functions';
-import type { AttemptInput } from '../activities/launch-batch.js';
+import type { AttemptInput, LaunchInput } from '../activities/launch-batch.js';
 import type { SettleResult } from '../activities/settle-batch.js';
-import type { Stop, WatchEnd } from '../job/attempt-end.js';
+import { messageOfEnd, type Stop, type WatchEnd } from '../job/attempt-end.js';
 import type { Failure, Outcome } from '../job/failure.js';
 import { type FailedAttempt, NEW_BATCH, nextStep, type RetryPolicy, withFailure } from '../job/retry.js';
 import { activitiesOf, defineOrchestrator, patientActivitiesOf, sleep, type Step } from './calls.js';
@@ -13,6 +13,8 @@ export interface BatchInput {
   first: number;
   count: number;
   retry: RetryPolicy;
+  /** Set when the batch has been scored before: the first attempt is the one that may still run, or the next one. */
+  again?: true;
 }
 
 /** What became of the items of a batch, or of all batches of a lane. */
@@ -28,66 +30,87 @@ export interface BatchResult {
 
 /**
  * Scores one batch: launches a container, watches it and settles it, then repeats with a new container for the missing items until
- * none are missing, its attempts are used up, or the platform has failed for too long. Never throws: a throw would end the parent's
- * Task.all while sibling batches still run.
+ * none are missing, its attempts are used up, or the platform has failed for too long. A platform that is of no use to one batch for so
+ * long is of none to the others either, so that ends the job. Never throws: a throw would end the parent's Task.all while sibling
+ * batches still run.
  */
 export const scoreBatch = defineOrchestrator('scoreBatch', function* (context, input: BatchInput): Step<BatchResult> {
+  const { jobId, batch, first, count } = input;
   let history = NEW_BATCH;
-  let latest: BatchResult = { failed: 0, missing: input.count, message: '' };
+  let latest: BatchResult = { failed: 0, missing: count, message: '' };
+  let again = input.again;
   for (let attempt = 1; ;) {
-    const attemptsLeft = input.retry.maxAttempts - history.charged - 1;
-    const { launched, outcome } = yield* runAttempt(context, input, attempt, attemptsLeft);
+    const { launched, outcome } = yield* runAttempt(context, { jobId, batch, first, count, attempt, again });
     // A launch that failed may still have started the container: trying again under the same name finds it.
-    if (launched) attempt += 1;
+    if (launched !== undefined) {
+      attempt = launched + 1;
+      again = undefined;
+    }
     const missingBefore = latest.missing;
     if (outcome.ok) {
       const { failed, missing, ended } = outcome.value;
-      latest = { failed, missing, message: ended.end === 'failed' ? ended.failure.message : ended.message };
+      latest = { failed, missing, message: messageOfEnd(ended) };
       if (ended.end === 'complete') return latest;
-      if (ended.end !== 'failed') {
-        const reason = ended.end === 'cancelled' ? 'cancelled' : 'failed';
-        return { ...latest, stop: { reason, message: ended.message } };
-      }
+      if (ended.end === 'stopped') return { ...latest, stop: ended.stop };
     }
     const failure = failureIn(outcome);
     const { blame, message } = failure;
-    if (blame !== 'attempt' && blame !== 'platform') return { ...latest, message, stop: { reason: 'failed', message } };
+    const last = { jobId, batch, first, count, attempt: Math.max(1, attempt - 1) };
+    if (blame !== 'attempt' && blame !== 'platform')
+      return yield* giveUp(context, last, latest, { reason: 'failed', blame: 'user', message });
     const failed: FailedAttempt = {
       failure: { ...failure, blame },
       progressed: latest.missing < missingBefore,
       at: context.df.currentUtcDateTime.getTime(),
     };
     history = withFailure(history, failed);
-    const next = nextStep(input.retry, history, failed, `${input.jobId} ${input.batch}`);
-    if (next.step === 'give-up')
-      return { ...latest, message: `Batch ${input.batch}: ${next.why}; the last failure was: ${message}` };
+    const next = nextStep(input.retry, history, failed, `${jobId} ${batch}`);
+    if (next.step === 'give-up') {
+      const why = `Batch ${batch}: ${next.why}; the last failure was: ${message}`;
+      const stop: Stop | undefined =
+        blame === 'platform' ? { reason: 'failed', blame, message: asSentence(why) } : undefined;
+      return yield* giveUp(context, last, { ...latest, message: why }, stop);
+    }
     yield* sleep(context, next.delaySeconds);
   }
 });
 
+/** @param stop set when the other batches are to end, too. */
+function* giveUp(
+  context: OrchestrationContext,
+  attempt: AttemptInput,
+  result: BatchResult,
+  stop: Stop | undefined,
+): Step<BatchResult> {
+  const message = stop?.message ?? result.message;
+  const recorded = yield* patientActivitiesOf(context).giveUpBatch({ ...attempt, message, ...(stop ? { stop } : {}) });
+  // Without the record the job still knows how the batch ended; only its status and the other batches learn it later.
+  const { failed, missing } = recorded.ok ? recorded.value : result;
+  return { ...result, failed, missing, message, ...(stop ? { stop } : {}) };
+}
+
+const asSentence = (text: string) => (text.endsWith('.') ? text : `${text}.`);
+
 function* runAttempt(
   context: OrchestrationContext,
-  { jobId, batch, first, count }: BatchInput,
-  attempt: number,
-  attemptsLeft: number,
-): Step<{ launched: boolean; outcome: Outcome<SettleResult> }> {
-  const input: AttemptInput = { jobId, batch, first, count, attempt };
+  input: LaunchInput,
+): Step<{ launched?: number; outcome: Outcome<SettleResult> }> {
   const launchedAt = context.df.currentUtcDateTime.getTime();
   const launch = yield* activitiesOf(context).launchBatch(input);
-  if (!launch.ok) return { launched: false, outcome: launch };
-  const { remaining, stopped } = launch.value;
+  if (!launch.ok) return { outcome: launch };
+  const { jobId, batch, first, count } = input;
+  const { attempt, remaining, stopped } = launch.value;
+  const run = { jobId, batch, first, count, attempt, launchedAt };
   const watched: Outcome<WatchEnd> =
-    remaining > 0 && !stopped
-      ? yield* watch(context, { ...input, launchedAt })
-      : { ok: true, value: stopped ? 'stopped' : 'ended' };
+    remaining > 0 && !stopped ? yield* watch(context, run) : { ok: true, value: stopped ? 'stopped' : 'ended' };
   const watchEnd = watched.ok ? watched.value : 'unseen';
   // Settle the container even if watching it failed, because settling is what removes it.
-  const settled = yield* patientActivitiesOf(context).settleBatch({ ...input, launchedAt, watchEnd, attemptsLeft });
-  if (watched.ok) return { launched: true, outcome: settled };
+  const settled = yield* patientActivitiesOf(context).settleBatch({ ...run, watchEnd });
+  if (watched.ok) return { launched: attempt, outcome: settled };
   // A watch that failed is the attempt's failure, unless the batch is complete or the platform is to blame.
   const complete = settled.ok && settled.value.ended.end === 'complete';
   const platform = watched.failure.blame === 'platform';
-  return { launched: true, outcome: settled.ok && (complete || platform) ? settled : watched };
+  return { launched: attempt, outcome: settled.ok && (complete || platform) ? settled : watched };
 }
 
 function* watch(context: OrchestrationContext, input: AttemptInput & { launchedAt: number }): Step<Outcome<WatchEnd>> {
@@ -106,5 +129,5 @@ function* watch(context: OrchestrationContext, input: AttemptInput & { launchedA
 function failureIn(outcome: Outcome<SettleResult>): Failure {
   if (!outcome.ok) return outcome.failure;
   const { ended } = outcome.value;
-  return ended.end === 'failed' ? ended.failure : { blame: 'attempt', message: ended.message };
+  return ended.end === 'failed' ? ended.failure : { blame: 'attempt', message: messageOfEnd(ended) };
 }

@@ -1,13 +1,13 @@
 import type { OrchestrationContext } from 'durable-functions';
-import { tooManyFailed } from '../job/attempt-end.js';
+import { type Stop, tooManyFailed } from '../job/attempt-end.js';
 import type { Failure, Outcome } from '../job/failure.js';
-import { planBatches } from '../job/plan.js';
+import { type BatchPlan, planBatches } from '../job/plan.js';
 import type { PublishedStatus, Stage } from '../job/progress.js';
 import type { JobSpec } from '../job/spec.js';
-import { defineOrchestrator, patientActivitiesOf, resultsOf, type Step } from './calls.js';
+import { defineOrchestrator, patientActivitiesOf, runChildren, type Step } from './calls.js';
 import type { BatchResult } from './score-batch.js';
-import { scoreLane } from './score-lane.js';
-import { type Delivered, imagesSource, videoSource } from './sources.js';
+import { laneId, scoreLane } from './score-lane.js';
+import { type Delivered, imagesSource, type Open, type Source, videoSource } from './sources.js';
 
 /** No property is called `instanceId`: the host would take it for its own. */
 export interface JobInput {
@@ -21,22 +21,42 @@ export interface JobOutput extends Delivered {
   attempts: number;
 }
 
+/** How often `finishJob` is tried before the job ends without its manifest: for about half an hour. */
+const FINISH_TRIES = 12;
+
 /** The whole job. It fails with the sentence that its status shows; containers are settled before it ends either way. */
 export const scoreJob = defineOrchestrator('scoreJob', function* (context, input: JobInput): Step<JobOutput> {
   const { jobId } = input;
   const status: PublishedStatus = { stages: [] };
   const result = yield* runStages(context, input, status);
-  const outcome = result.ok ? 'done' : status.cancelled ? 'cancelled' : 'failed';
-  const message = result.ok ? '' : result.failure.message;
-  if (!result.ok) status.error = { kind: result.failure.blame === 'platform' ? 'platform' : 'user', message };
   enter(context, status, 'finish');
-  const finished = yield* patientActivitiesOf(context).finishJob({ jobId, outcome, message, plan: status.plan });
+  const { reason: outcome, ...why } = result.ok ? DONE : failed(result.failure);
+  const finish = { jobId, outcome, ...why, plan: status.plan };
+  const finished = yield* patientActivitiesOf(context, FINISH_TRIES).finishJob(finish);
+  // Only storage knows whether somebody cancelled the job before it ended.
+  const end = finished.ok ? finished.value.end : failed(finished.failure);
+  if (end.reason === 'cancelled') status.cancelled = true;
+  if (end.reason !== 'done') status.error = { kind: end.blame, message: end.message };
   leave(context, status);
-  if (!result.ok) throw new Error(message);
-  if (!finished.ok) throw new Error(finished.failure.message);
-  const { failed, attempts } = finished.value;
-  return { ...result.value, items: status.plan?.items ?? 0, failed, attempts };
+  if (end.reason !== 'done' || !result.ok || !finished.ok) throw new Error(end.message);
+  return {
+    ...result.value,
+    items: status.plan?.items ?? 0,
+    failed: finished.value.failed,
+    attempts: finished.value.attempts,
+  };
 });
+
+const DONE: Stop = { reason: 'done', blame: 'user', message: '' };
+
+const failed = ({ blame, message }: Failure): Stop => ({
+  reason: 'failed',
+  blame: blame === 'platform' ? blame : 'user',
+  message,
+});
+
+/** How often items are scored again whose outputs have gone from storage, and the result is made again. */
+const MOST_ROUNDS = 3;
 
 function* runStages(
   context: OrchestrationContext,
@@ -51,7 +71,7 @@ function* runStages(
 
   const source = spec.input.images === undefined ? videoSource : imagesSource;
   enter(context, status, source.opening);
-  const opened = yield* source.open(context, jobId, prepared.value);
+  const opened = yield* source.open(context, { jobId, prepared: prepared.value, round: 0 });
   if (!opened.ok) return opened;
   const { items, warnings } = opened.value;
   status.items = items;
@@ -60,33 +80,82 @@ function* runStages(
   status.plan = plan;
 
   enter(context, status, 'score');
-  const lanes = Array.from({ length: plan.lanes }, (_, lane) => {
-    const instanceId = `${jobId}-lane-${String(lane).padStart(2, '0')}`;
-    return scoreLane.start(context, { jobId, lane, plan, retry: spec.retry }, instanceId);
-  });
-  const scored = yield* resultsOf(context, lanes);
-  const failure = judge(scored, spec.tolerate.failedItems, status);
+  const failure = yield* scoreBatches(context, { jobId, spec }, plan, { round: 0 });
   if (failure) return { ok: false, failure };
 
-  enter(context, status, source.closing);
-  return yield* source.close(context, jobId, opened.value);
+  for (let round = 1; ; round += 1) {
+    // What is missing in storage and was not given up must be made again, never be left out.
+    const lost = yield* patientActivitiesOf(context).findLost({ jobId, plan });
+    if (!lost.ok) return lost;
+    const { batches: only, message } = lost.value;
+    let gone: Failure = { blame: 'user', message };
+    if (only.length === 0) {
+      enter(context, status, source.closing);
+      const closed = yield* source.close(context, { jobId, opened: opened.value, round });
+      // Something that the result is made of went away meanwhile: look again.
+      if (closed.ok || closed.failure.blame !== 'item') return closed;
+      gone = { blame: 'user', message: closed.failure.message };
+    }
+    if (round === MOST_ROUNDS) return { ok: false, failure: gone };
+    if (only.length > 0) enter(context, status, 'score');
+    const again =
+      only.length > 0
+        ? yield* scoreBatches(context, { jobId, spec }, plan, { round, only })
+        : yield* openAgain(context, source, { jobId, prepared: prepared.value, round }, items);
+    if (again) return { ok: false, failure: again };
+  }
+}
+
+/** Makes again what the opening stage left, as far as it is gone. */
+function* openAgain(
+  context: OrchestrationContext,
+  source: Source,
+  open: Open,
+  items: number,
+): Step<Failure | undefined> {
+  const opened = yield* source.open(context, open);
+  if (!opened.ok) return opened.failure;
+  if (opened.value.items === items) return undefined;
+  return { blame: 'user', message: `The input of job ${open.jobId} has changed since it was started; start it again.` };
+}
+
+/** Which batches are scored: in the first round all, later those that have lost outputs. */
+interface Round {
+  round: number;
+  only?: number[];
+}
+
+function* scoreBatches(
+  context: OrchestrationContext,
+  { jobId, spec }: JobInput,
+  plan: BatchPlan,
+  { round, only }: Round,
+): Step<Failure | undefined> {
+  const lanes = Array.from({ length: plan.lanes }, (_, lane) => lane)
+    .filter((lane) => !only || only.some((batch) => batch % plan.lanes === lane))
+    .map((lane) => ({
+      instanceId: laneId(jobId, lane, round),
+      input: { jobId, lane, plan, retry: spec.retry, ...(only ? { only } : {}) },
+    }));
+  return judge(yield* runChildren(context, scoreLane, lanes), spec.tolerate.failedItems);
 }
 
 /** The job goes on with up to `tolerated` items that have no output. */
-function judge(lanes: BatchResult[], tolerated: number, status: PublishedStatus): Failure | undefined {
-  const stops = lanes.flatMap((lane) => lane.stop ?? []);
-  if (stops.some((stop) => stop.reason === 'cancelled')) {
-    status.cancelled = true;
-    return { blame: 'user', message: 'The job was cancelled.' };
-  }
-  if (stops[0]) return { blame: 'user', message: stops[0].message };
-  const unscored = lanes.reduce((total, lane) => total + lane.failed + lane.missing, 0);
+function judge(lanes: Outcome<BatchResult>[], tolerated: number): Failure | undefined {
+  const results = lanes.flatMap((lane) => (lane.ok ? [lane.value] : []));
+  const stops = results.flatMap(({ stop }) => stop ?? []);
+  const stop = stops.find(({ reason }) => reason === 'cancelled') ?? stops[0];
+  if (stop) return { blame: stop.blame, message: stop.message };
+  const failure = lanes.flatMap((lane) => (lane.ok ? [] : [lane.failure]))[0];
+  if (failure) return failure;
+  const unscored = results.reduce((total, { failed: count, missing }) => total + count + missing, 0);
   if (unscored <= tolerated) return undefined;
-  const why = lanes.find((lane) => lane.message)?.message ?? 'the manifest says why';
+  const why = results.find(({ message }) => message)?.message ?? 'the manifest says why';
   return { blame: 'user', message: tooManyFailed(unscored, tolerated, why) };
 }
 
 function enter(context: OrchestrationContext, status: PublishedStatus, stage: Stage): void {
+  if (status.stages.at(-1)?.stage === stage) return;
   close(context, status);
   status.stages.push({ stage, startedAt: context.df.currentUtcDateTime.getTime() });
   context.df.setCustomStatus(status);

@@ -1,29 +1,49 @@
 import { type BatchPlan, batchesOfLane } from '../job/plan.js';
 import type { RetryPolicy } from '../job/retry.js';
-import { defineOrchestrator, resultOf, type Step } from './calls.js';
-import { type BatchResult, scoreBatch } from './score-batch.js';
+import { type Child, defineOrchestrator, runChildren, type Step } from './calls.js';
+import { type BatchInput, type BatchResult, scoreBatch } from './score-batch.js';
 
 export interface LaneInput {
   jobId: string;
   lane: number;
   plan: BatchPlan;
   retry: RetryPolicy;
+  /** The batches of the plan to score; all of them when left out. */
+  only?: number[];
+  /** Set when the host has failed an earlier orchestration of this lane: containers of its batches may still run. */
+  again?: true;
 }
 
+/** @param round how often batches have been scored before. */
+export const laneId = (jobId: string, lane: number, round = 0) =>
+  `${jobId}${round === 0 ? '' : `-round-${round}`}-lane-${String(lane).padStart(2, '0')}`;
+export const batchId = (lane: string, batch: number) => `${lane}-batch-${String(batch).padStart(4, '0')}`;
+
 /** Runs its batches one after another: there are as many lanes as there may be containers at once. Never throws. */
-export const scoreLane = defineOrchestrator(
-  'scoreLane',
-  function* (context, { jobId, lane, plan, retry }: LaneInput): Step<BatchResult> {
-    const total: BatchResult = { failed: 0, missing: 0, message: '' };
-    for (const { index, first, count } of batchesOfLane(plan, lane)) {
-      const instanceId = `${jobId}-batch-${String(index).padStart(4, '0')}`;
-      const child = scoreBatch.start(context, { jobId, batch: index, first, count, retry }, instanceId);
-      const result = yield* resultOf(child);
-      total.failed += result.failed;
-      total.missing += result.missing;
-      total.message ||= result.message;
-      if (result.stop) return { ...total, stop: result.stop };
+export const scoreLane = defineOrchestrator('scoreLane', function* (context, input: LaneInput): Step<BatchResult> {
+  const { jobId, lane, plan, retry, only, again } = input;
+  const total: BatchResult = { failed: 0, missing: 0, message: '' };
+  for (const { index, first, count } of batchesOfLane(plan, lane)) {
+    if (only && !only.includes(index)) continue;
+    const batch: Child<BatchInput> = {
+      instanceId: batchId(context.df.instanceId, index),
+      input: { jobId, batch: index, first, count, retry, ...((again ?? only) ? { again: true } : {}) },
+    };
+    const [ended] = yield* runChildren(context, scoreBatch, [batch]);
+    if (!ended?.ok) {
+      const message = ended?.failure.message ?? '';
+      return {
+        ...total,
+        missing: total.missing + count,
+        message,
+        stop: { reason: 'failed', blame: 'platform', message },
+      };
     }
-    return total;
-  },
-);
+    const { failed, missing, message, stop } = ended.value;
+    total.failed += failed;
+    total.missing += missing;
+    total.message ||= message;
+    if (stop) return { ...total, stop };
+  }
+  return total;
+});

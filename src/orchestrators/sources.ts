@@ -10,8 +10,24 @@ import { handleChunks } from './chunk-lane.js';
 export interface Source {
   readonly opening: Stage;
   readonly closing: Stage;
-  open(context: OrchestrationContext, jobId: string, prepared: Prepared): Step<Outcome<Opened>>;
-  close(context: OrchestrationContext, jobId: string, opened: Opened): Step<Outcome<Delivered>>;
+  /** A later round makes only what is gone. */
+  open(context: OrchestrationContext, open: Open): Step<Outcome<Opened>>;
+  /** Fails with the item to blame when something that the result is made of is gone. */
+  close(context: OrchestrationContext, close: Close): Step<Outcome<Delivered>>;
+}
+
+export interface Open {
+  jobId: string;
+  prepared: Prepared;
+  /** How often it was done before. */
+  round: number;
+}
+
+interface Close {
+  jobId: string;
+  opened: Opened;
+  /** From 1. */
+  round: number;
 }
 
 interface Opened {
@@ -31,16 +47,21 @@ export interface Delivered {
 export const videoSource: Source = {
   opening: 'split',
   closing: 'stitch',
-  *open(context, jobId, { splitChunks }) {
-    const failure = yield* handleChunks(context, jobId, 'splitChunk', splitChunks);
+  *open(context, { jobId, prepared: { splitChunks }, round }) {
+    const failure = yield* handleChunks(context, { jobId, activity: 'splitChunk', chunks: splitChunks, round });
     if (failure) return { ok: false, failure };
     const split = yield* patientActivitiesOf(context).splitVideo({ jobId, chunks: splitChunks });
     if (!split.ok) return split;
     const { frames, encodeChunks, warning } = split.value;
     return { ok: true, value: { items: frames, encodeChunks, warnings: warning === undefined ? [] : [warning] } };
   },
-  *close(context, jobId, { encodeChunks }) {
-    const failure = yield* handleChunks(context, jobId, 'encodeChunk', encodeChunks);
+  *close(context, { jobId, opened: { encodeChunks }, round }) {
+    const failure = yield* handleChunks(context, {
+      jobId,
+      activity: 'encodeChunk',
+      chunks: encodeChunks,
+      round: round - 1,
+    });
     if (failure) return { ok: false, failure };
     return yield* patientActivitiesOf(context).stitchVideo({ jobId });
   },
@@ -53,11 +74,11 @@ const COLLECTED_AT_ONCE = 5 * LIST_LENGTH;
 export const imagesSource: Source = {
   opening: 'list',
   closing: 'collect',
-  *open(context, jobId) {
+  *open(context, { jobId }) {
     const listed = yield* patientActivitiesOf(context).listImages({ jobId });
     return listed.ok ? { ok: true, value: { ...listed.value, encodeChunks: 0 } } : listed;
   },
-  *close(context, jobId, { items }) {
+  *close(context, { jobId, opened: { items } }) {
     const activities = patientActivitiesOf(context);
     let bytes = 0;
     for (let first = 0; first < items; first += COLLECTED_AT_ONCE) {

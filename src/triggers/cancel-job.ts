@@ -1,4 +1,4 @@
-import { writeStop } from '../job-store/stop.js';
+import { cancelJob } from '../job-store/stop.js';
 import type { Storage } from '../storage/storage.js';
 import { answerErrors, refuse } from './http.js';
 import { findJob, hasEnded } from './jobs.js';
@@ -9,7 +9,8 @@ export const createCancelJob = ({ storage }: { storage: Storage }) =>
     const id = request.params.id ?? '';
     const job = await findJob(context, id);
     if (!job) return refuse(404, `There is no job "${id}".`);
-    if (hasEnded(job.runtimeStatus)) return refuse(410, `Job "${id}" has ended already.`);
-    await writeStop(storage, id, { reason: 'cancelled', message: 'The job was cancelled.' });
+    const ended = () => refuse(410, `Job "${id}" has ended already.`);
+    if (hasEnded(job.runtimeStatus)) return ended();
+    if (!(await cancelJob(storage, id, 'The job was cancelled.'))) return ended();
     return { status: 202 };
   });

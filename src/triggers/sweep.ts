@@ -3,7 +3,7 @@ import type { Ports } from '../activities/ports.js';
 import type { ComputeProvider, Launched } from '../compute/provider.js';
 import { messageOf } from '../job/failure.js';
 import { hasManifest } from '../job-store/manifest.js';
-import { writeStop } from '../job-store/stop.js';
+import { stopJob } from '../job-store/stop.js';
 import { hasEnded } from './jobs.js';
 
 interface SweepPorts extends Pick<Ports, 'storage' | 'compute'> {
@@ -61,6 +61,6 @@ async function whyRemove(
   if (state === undefined || !hasEnded(state)) return undefined;
   // The batches of a terminated job may live on: this keeps them from launching the next container.
   const message = `The job was ${state === 'Terminated' ? 'terminated' : 'ended'} from outside.`;
-  await writeStop(storage, jobId, { reason: 'cancelled', message });
+  await stopJob(storage, jobId, { reason: 'cancelled', blame: 'user', message });
   return `job ${jobId} was ended as ${state} and has removed nothing itself`;
 }

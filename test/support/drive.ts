@@ -12,24 +12,45 @@ export interface Driven<T> {
 const START = Date.UTC(2026, 0, 1);
 
 /**
- * Runs an orchestrator to its end at once: `answer` says what each call returns. The clock stands still but for timers. The calls of
- * a `Task.all` are answered one by one, in order.
+ * Runs an orchestrator to its end at once: `answer` says what each call returns, or throws what the host fails it with. The clock stands
+ * still but for timers. The calls of a `Task.all` are answered one by one, in order; like the SDK it fails with the first of them, and
+ * what became of the others is told when they are yielded again.
  */
 export function drive<T>(orchestrator: Orchestrator<T>, input: unknown, answer: (call: Call) => unknown): Driven<T> {
   let now = START;
   const calls: Call[] = [];
   const { context, customStatus } = fakeContext(input, () => now);
-  const perform = (call: Call): unknown => {
+  const ended = new Map<Call, { value: unknown } | { error: unknown }>();
+  const perform = (call: Call): { value: unknown } | { error: unknown } => {
     calls.push(call);
-    if (call.type !== 'timer') return answer(call);
-    now += call.seconds * 1000;
-    return undefined;
+    if (call.type === 'timer') {
+      now += call.seconds * 1000;
+      call.isCompleted = true;
+      return { value: undefined };
+    }
+    try {
+      return { value: answer(call) };
+    } catch (error) {
+      return { error };
+    }
+  };
+  const outcomeOf = (call: Call) => {
+    const outcome = ended.get(call) ?? perform(call);
+    ended.set(call, outcome);
+    return outcome;
+  };
+  const answerTo = (asked: Asked): { value: unknown } | { error: unknown } => {
+    if (asked.type === 'any') return outcomeOf(asked.timer);
+    if (asked.type !== 'all') return outcomeOf(asked);
+    const outcomes = asked.calls.map(outcomeOf);
+    const failed = outcomes.find((outcome) => 'error' in outcome);
+    return failed ?? { value: outcomes.map((outcome) => ('value' in outcome ? outcome.value : undefined)) };
   };
   const generator = orchestrator(context);
   let next = generator.next();
   while (!next.done) {
-    const asked = next.value as Asked;
-    next = generator.next(asked.type === 'all' ? asked.calls.map(perform) : perform(asked));
+    const outcome = answerTo(next.value as Asked);
+    next = 'error' in outcome ? generator.throw(outcome.error) : generator.next(outcome.value);
   }
   return { result: next.value, calls, customStatus: customStatus() };
 }

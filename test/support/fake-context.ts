@@ -4,10 +4,16 @@ import type { OrchestrationContext } from 'durable-functions';
 export type Call =
   | { type: 'activity'; name: string; input: Record<string, unknown> }
   | { type: 'sub-orchestrator'; name: string; input: Record<string, unknown>; id: string | undefined }
-  | { type: 'timer'; seconds: number };
+  | { type: 'timer'; seconds: number; isCompleted: boolean; cancel: () => void };
 
-/** What an orchestrator yields: a call, or those of one `Task.all`. */
-export type Asked = Call | { type: 'all'; calls: Call[] };
+/** A wait for an external event. */
+interface Wait {
+  type: 'event';
+  name: string;
+}
+
+/** What an orchestrator yields: a call, those of one `Task.all`, or a timer that an event can cut short. */
+export type Asked = Call | { type: 'all'; calls: Call[] } | { type: 'any'; timer: Call; event: string };
 
 export type Orchestrator<T> = (context: OrchestrationContext) => Generator<unknown, T, unknown>;
 
@@ -34,6 +40,7 @@ export function fakeContext(input: unknown, now: () => number, instanceId = 'coa
     }
     return { type: 'all', calls };
   };
+  const any = ([timer, wait]: [Call, Wait]): Asked => ({ type: 'any', timer, event: wait.name });
   const df = {
     instanceId,
     getInput: () => structuredClone(input),
@@ -54,8 +61,14 @@ export function fakeContext(input: unknown, now: () => number, instanceId = 'coa
       input: structuredClone(value),
       id,
     }),
-    createTimer: (fireAt: Date): Call => ({ type: 'timer', seconds: (fireAt.getTime() - now()) / 1000 }),
-    Task: { all },
+    createTimer: (fireAt: Date): Call => ({
+      type: 'timer',
+      seconds: (fireAt.getTime() - now()) / 1000,
+      isCompleted: false,
+      cancel: () => undefined,
+    }),
+    waitForExternalEvent: (name: string): Wait => ({ type: 'event', name }),
+    Task: { all, any },
   };
   return { context: { df } as unknown as OrchestrationContext, customStatus: () => status };
 }

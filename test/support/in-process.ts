@@ -19,12 +19,18 @@ export const runBatch = (input: object, deliver: Deliver): Promise<BatchResult> 
 
 async function run<T>(orchestrator: Orchestrator<T>, input: unknown, deliver: Deliver): Promise<T> {
   const generator = orchestrator(fakeContext(input, Date.now).context);
+  const results = new Map<Call, Promise<unknown>>();
+  const resultOf = (call: Call): Promise<unknown> => {
+    const result = results.get(call) ?? perform(call, deliver);
+    results.set(call, result);
+    return result;
+  };
   let next = generator.next();
   while (!next.done) {
     const asked = next.value as Asked;
     try {
-      const calls = asked.type === 'all' ? asked.calls : [asked];
-      const values = structuredClone(await Promise.all(calls.map((call) => perform(call, deliver))));
+      const calls = asked.type === 'all' ? asked.calls : [asked.type === 'any' ? asked.timer : asked];
+      const values = structuredClone(await Promise.all(calls.map((call) => resultOf(call))));
       next = generator.next(asked.type === 'all' ? values : values[0]);
     } catch (error) {
       next = generator.throw(error);

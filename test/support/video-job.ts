@@ -2,6 +2,7 @@ import { parseSpec } from '../../src/job/spec.js';
 import type { Media } from '../../src/media/media.js';
 import { FRAMES_PREFIX, jobOf, workOf } from '../../src/job-store/layout.js';
 import { writeResolvedJob } from '../../src/job-store/resolved-job.js';
+import { writeSettled } from '../../src/job-store/settled.js';
 import { writeSplitChunks } from '../../src/job-store/video-timing.js';
 import type { ModelCard } from '../../src/model-card/schema.js';
 import type { Storage } from '../../src/storage/storage.js';
@@ -45,6 +46,20 @@ export async function prepareVideoJob(
   await writeSplitChunks(storage, jobId, chunks);
   return chunks.length;
 }
+
+/** As if the batches of the job had ended without any of these items: they are shown as they came. */
+export const giveUpItems = (storage: Storage, jobId: string, unscored: number[]) =>
+  writeSettled(storage, jobId, {
+    batch: 0,
+    attempt: 1,
+    done: 0,
+    failed: unscored.length,
+    state: 'failed',
+    message: '',
+    observation: { state: 'succeeded' },
+    phases: [],
+    unscored,
+  });
 
 /** Name and version of each frame in storage. */
 export async function frameVersions(storage: Storage, jobId: string): Promise<Map<string, string>> {

@@ -11,6 +11,7 @@ import { createStitchVideo } from '../../src/activities/stitch-video.js';
 import { createMedia } from '../../src/media/media.js';
 import { openAzurite } from './storage.js';
 import { tools } from './clip.js';
+import { giveUpItems } from './video-job.js';
 
 export type VideoStage = 'splitChunk' | 'splitVideo' | 'encodeChunk' | 'stitchVideo';
 
@@ -51,6 +52,7 @@ async function inChunks(stage: VideoStage, chunks: number, run: (input: { jobId:
 await inChunks('splitChunk', splitChunks, createSplitChunk(ports));
 current = 'splitVideo';
 await createSplitVideo(ports)({ jobId, chunks: splitChunks });
+await giveUpItems(ports.storage, jobId, [...Array(frames).keys()]);
 const encode = createEncodeChunk(ports);
 await inChunks('encodeChunk', Math.ceil(frames / chunkFrames), encode);
 current = 'stitchVideo';

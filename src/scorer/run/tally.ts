@@ -70,12 +70,13 @@ export class Tally {
   }
 
   progress(): AttemptProgress {
+    const { batch, attempt, items, before = 0 } = this.task;
     return {
-      batch: this.task.batch,
-      attempt: this.task.attempt,
-      total: this.task.items.length,
+      batch,
+      attempt,
+      total: items.length + before,
       done: this.done.length,
-      skipped: this.skipped.length,
+      skipped: this.skipped.length + before,
       failed: this.failed.length,
       phase: this.phase,
       startedAt: this.startedAt,

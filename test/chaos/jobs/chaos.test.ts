@@ -2,8 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Fault } from '../../../azure-emulator/src/faults.js';
 import { parseSpec } from '../../../src/job/spec.js';
-import { jobOf, MANIFEST, STOP } from '../../../src/job-store/layout.js';
-import { readJson, writeJson } from '../../../src/storage/storage.js';
+import { jobOf, MANIFEST } from '../../../src/job-store/layout.js';
+import { cancelJob } from '../../../src/job-store/stop.js';
+import { readJson } from '../../../src/storage/storage.js';
 import { crashAfter, CRASHED } from '../../support/crash.js';
 import { type Deliver, runJob } from '../../support/in-process.js';
 import { FATAL, faultOf, type Kind, pick, randomOf } from '../../support/chaos/faults.js';
@@ -95,8 +96,7 @@ async function runSeed(seed: number): Promise<{ run: Run; jobId: string; outcome
   const job = runJob({ jobId, spec: specOf(run) }, unreliably(seed)).catch(() => undefined);
   if (run.cancelAfter !== undefined) {
     await pause(run.cancelAfter);
-    await jobOf(world.storage, jobId).createIfNotExists();
-    await writeJson(jobOf(world.storage, jobId), STOP, { reason: 'cancelled', message: 'The job was cancelled.' });
+    await cancelJob(world.storage, jobId, 'The job was cancelled.');
   }
   await job;
   const manifest = await readJson<{ outcome: string; message: string }>(jobOf(world.storage, jobId), MANIFEST);

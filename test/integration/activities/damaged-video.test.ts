@@ -14,7 +14,7 @@ import { openAzurite } from '../../support/storage.js';
 import { tools } from '../../support/clip.js';
 import { splitWhole } from '../../support/media.js';
 import { hasSharedData, sharedData } from '../../support/shared-data.js';
-import { frameVersions, prepareVideoJob } from '../../support/video-job.js';
+import { frameVersions, giveUpItems, prepareVideoJob } from '../../support/video-job.js';
 
 const connection = inject('storage');
 const storage = openAzurite(connection);
@@ -46,6 +46,7 @@ async function process(clip: string, jobId: string) {
   const chunks = await prepareVideoJob({ ...ports, clip }, jobId, { output, onDamage: 'keep' });
   if (chunks > 1) for (let chunk = 0; chunk < chunks; chunk += 1) await createSplitChunk(ports)({ jobId, chunk });
   const split = await createSplitVideo(ports)({ jobId, chunks });
+  await giveUpItems(storage, jobId, [...Array(split.frames).keys()]);
   const input = { jobId, frames: split.frames, chunkFrames: 10 };
   for (let chunk = 0; chunk * 10 < split.frames; chunk += 1) await createEncodeChunk(ports)({ ...input, chunk });
   await createStitchVideo(ports)(input);

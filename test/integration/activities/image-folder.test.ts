@@ -4,12 +4,14 @@ import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { createCollectItems } from '../../../src/activities/collect-items.js';
 import { createCollectPredictions } from '../../../src/activities/collect-predictions.js';
 import { readItems, readListed } from '../../../src/job-store/items.js';
+import { createFindLost } from '../../../src/activities/find-lost.js';
 import { createListImages } from '../../../src/activities/list-images.js';
 import { readImagesJob } from '../../../src/job-store/resolved-job.js';
 import { parseSpec } from '../../../src/job/spec.js';
 import { itemListBlob, jobOf, RESOLVED_JOB, scoredBlob, workOf } from '../../../src/job-store/layout.js';
 import { readText, type Storage, writeJson } from '../../../src/storage/storage.js';
 import { openAzurite } from '../../support/storage.js';
+import { giveUpItems } from '../../support/video-job.js';
 
 let storage: Storage;
 let inbox: ContainerClient;
@@ -132,6 +134,19 @@ describe('more items than one list holds', () => {
         output: `scored/000${String(index).padStart(4, '0')}.json`,
       })),
     );
+  });
+
+  test('are not collected while outputs are missing that no batch has ended without', async () => {
+    const unscored = indices.filter((index) => !scored.includes(index));
+    const findLost = () =>
+      createFindLost({ storage })({ jobId, plan: { items: COUNT, size: 100, batches: 11, lanes: 2 } });
+    const collect = () => createCollectItems({ storage })({ jobId, first: 0, count: COUNT });
+    expect(await findLost()).toMatchObject({ batches: [...Array(11).keys()], message: /995 items/ });
+    await giveUpItems(storage, jobId, unscored.slice(0, -1));
+    await expect(collect()).rejects.toMatchObject({ blame: 'item', message: /p\/1000\.jpg has gone/ });
+    expect(await findLost()).toMatchObject({ batches: [10], message: /1 item / });
+    await giveUpItems(storage, jobId, unscored);
+    expect(await findLost()).toEqual({ batches: [], message: '' });
   });
 
   const outcome = async (file: string) => readText(outbox, `${jobId}/${file}`);

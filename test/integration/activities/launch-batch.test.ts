@@ -39,7 +39,7 @@ describe('a launch that is delivered', () => {
     const refusals = deliveries.flatMap((each) => (each.status === 'rejected' ? [each.reason as unknown] : []));
     expect(refusals.length).toBeLessThan(8);
     for (const refusal of refusals) expect(refusal).toMatchObject({ blame: 'platform', retryAfterSeconds: 5 });
-    expect(await launchBatch()(attempt())).toEqual({ remaining: 4, stopped: false });
+    expect(await launchBatch()(attempt())).toEqual({ attempt: 1, remaining: 4, stopped: false });
     expect(azure.emulator.azure.created).toEqual([containerName(jobId, 0, 1)]);
     expect(creates()).toBe(1);
   });

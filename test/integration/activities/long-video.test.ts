@@ -15,7 +15,7 @@ import { readJson, writeJson } from '../../../src/storage/storage.js';
 import { openAzurite } from '../../support/storage.js';
 import { tools } from '../../support/clip.js';
 import { decodeRgb } from '../../support/media.js';
-import { frameVersions, prepareVideoJob } from '../../support/video-job.js';
+import { frameVersions, giveUpItems, prepareVideoJob } from '../../support/video-job.js';
 
 const connection = inject('storage');
 const storage = openAzurite(connection);
@@ -36,7 +36,7 @@ async function splitInChunks(jobId: string, chunks: number) {
   return createSplitVideo(ports)({ jobId, chunks });
 }
 
-const timing = (jobId: string) => readJson<PackedTimetable>(jobOf(storage, jobId), TIMING);
+const timing = (jobId: string) => readJson<{ timetable: PackedTimetable }>(jobOf(storage, jobId), TIMING);
 
 beforeAll(() => {
   const pictures = `testsrc2=size=64x48:rate=25:duration=${FRAMES / 25}`;
@@ -92,8 +92,17 @@ describe('a video in chunks', () => {
     expect(await versions('chunked')).toEqual(before);
   });
 
+  test('is not put together while a scored frame is missing that no batch has ended without', async () => {
+    await giveUpItems(storage, 'chunked', [...Array(FRAMES - 1).keys()]);
+    const encode = createEncodeChunk(ports)({ jobId: 'chunked', chunk: 3 });
+    await expect(encode).rejects.toMatchObject({ blame: 'item', message: /scored\/0000074\.png is gone/ });
+    const stitch = createStitchVideo(ports)({ jobId: 'chunked' });
+    await expect(stitch).rejects.toMatchObject({ blame: 'item', message: /is gone/ });
+  });
+
   test('is stitched from segments into every frame of the source, with its sound, and says so', async () => {
     const input = { jobId: 'chunked' };
+    await giveUpItems(storage, input.jobId, [...Array(FRAMES).keys()]);
     // Each delivered twice at once, as can happen when a host is slow to answer.
     for (const chunk of [3, 1, 0, 2]) {
       const encode = () => createEncodeChunk(ports)({ ...input, chunk });

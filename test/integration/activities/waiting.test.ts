@@ -61,7 +61,7 @@ describe('a batch whose platform does not answer waits, and the status says so,'
   test('while its container cannot be settled or removed', async () => {
     const settle = createSettleBatch(ports);
     azure.emulator.faults.add({ ...BUSY, times: 2 });
-    await expect(settle({ ...look(0), watchEnd: 'unseen', attemptsLeft: 2 })).rejects.toMatchObject({
+    await expect(settle({ ...look(0), watchEnd: 'unseen' })).rejects.toMatchObject({
       blame: 'platform',
     });
     await expect(createLaunchBatch(ports)(attemptOf(1, 2))).rejects.toMatchObject({ blame: 'platform' });

@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, inject, test } from 'vitest';
 import { progressMetadata } from '../../../src/container-contract/progress.js';
 import { keepLog, readProgress } from '../../../src/job-store/batch-state.js';
-import { jobOf, logBlob, progressBlob } from '../../../src/job-store/layout.js';
+import { jobOf, logBlob, progressBlob, TIMING } from '../../../src/job-store/layout.js';
 import { listRunning, listSettled, readSettled, type Settled, writeSettled } from '../../../src/job-store/settled.js';
 import { createStageProgress, readStageDone } from '../../../src/job-store/stage-progress.js';
-import { isStopped, readStop, writeStop } from '../../../src/job-store/stop.js';
+import { cancelJob, endJob, isStopped, readStop, stopJob } from '../../../src/job-store/stop.js';
 import { forgetWaiting, listWaiting, noteWaiting } from '../../../src/job-store/waiting.js';
+import { readTimetable, writeTimetable } from '../../../src/job-store/video-timing.js';
 import { readText, writeJson } from '../../../src/storage/storage.js';
 import { openAzurite } from '../../support/storage.js';
 
@@ -30,6 +31,7 @@ const settled: Settled = {
     { attempt: 1, ...attempt },
     { attempt: 2, ...attempt },
   ],
+  unscored: [],
 };
 
 describe('what a job keeps in storage comes back as it was written', () => {
@@ -60,6 +62,19 @@ describe('what a job keeps in storage comes back as it was written', () => {
     expect(await listWaiting(storage, jobId)).toEqual([]);
   });
 
+  test('when the frames of a video are shown, or not at all', async () => {
+    const timetable = { timeBase: { num: 1, den: 25 }, times: [0, 1, 2, 4], frameTicks: 1, lastTicks: 1, repaired: 0 };
+    await expect(readTimetable(storage, jobId)).rejects.toMatchObject({ blame: 'item', message: /gone/ });
+    await writeTimetable(storage, jobId, timetable);
+    expect(await readTimetable(storage, jobId)).toEqual(timetable);
+    const blob = jobOf(storage, jobId).getBlockBlobClient(TIMING);
+    const text = (await readText(jobOf(storage, jobId), TIMING)) ?? '';
+    for (const damaged of ['{}', text.slice(0, 40), text.replace('[2,1]', '[3,1]'), text.replace('25', '24'), 'null']) {
+      await blob.upload(damaged, Buffer.byteLength(damaged));
+      await expect(readTimetable(storage, jobId)).rejects.toMatchObject({ blame: 'item', message: /damaged/ });
+    }
+  });
+
   test('how far the chunks of a stage are, added up', async () => {
     const [first, second] = [0, 1].map((chunk) => createStageProgress(storage, jobId, 'split', chunk));
     first?.report(12);
@@ -81,8 +96,43 @@ test('a job that has not written anything yet can be stopped, and lists as empty
   const young = `${jobId}-young`;
   expect(await listSettled(storage, young)).toEqual([]);
   expect(await isStopped(storage, young)).toBe(false);
-  const stop = { reason: 'cancelled', message: 'The job was cancelled.' } as const;
-  await writeStop(storage, young, stop);
+  expect(await cancelJob(storage, young, 'The job was cancelled.')).toBe(true);
   expect(await isStopped(storage, young)).toBe(true);
+  const stop = { reason: 'cancelled', blame: 'user', message: 'The job was cancelled.' };
   expect(await readStop(storage, young)).toEqual(stop);
+});
+
+describe('how a job ends is decided once', () => {
+  const failed = { reason: 'failed', blame: 'platform', message: 'There is no room.' } as const;
+  const done = { reason: 'done', blame: 'user', message: '' } as const;
+  const cancelled = { reason: 'cancelled', blame: 'user', message: 'The job was cancelled.' };
+  const cancel = () => cancelJob(storage, jobId, cancelled.message);
+
+  test('as it asks for, also when it asks twice', async () => {
+    expect(await endJob(storage, jobId, done)).toEqual({ ...done, ended: true });
+    expect(await endJob(storage, jobId, done)).toEqual({ ...done, ended: true });
+    expect(await cancel()).toBe(false);
+    expect(await readStop(storage, jobId)).toMatchObject(done);
+  });
+
+  test('as cancelled when somebody cancelled it before, even a job that was bound to fail', async () => {
+    await stopJob(storage, jobId, failed);
+    await stopJob(storage, jobId, { ...failed, message: 'comes too late' });
+    expect(await readStop(storage, jobId)).toEqual(failed);
+    expect(await cancel()).toBe(true);
+    expect(await endJob(storage, jobId, failed)).toEqual({ ...cancelled, ended: true });
+    expect(await cancel()).toBe(true);
+  });
+
+  test('the same way for all who ask at the same moment', async () => {
+    const answers = await Promise.all([
+      cancel(),
+      endJob(storage, jobId, done),
+      cancel(),
+      endJob(storage, jobId, failed),
+    ]);
+    const end = await readStop(storage, jobId);
+    expect(answers[0]).toBe(end?.reason === 'cancelled');
+    expect([answers[1], answers[2], answers[3]]).toEqual([end, end?.reason === 'cancelled', end]);
+  });
 });

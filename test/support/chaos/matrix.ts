@@ -7,6 +7,7 @@ import type { Fault } from '../../../azure-emulator/src/faults.js';
 import type { ResolvedJob } from '../../../src/job-store/resolved-job.js';
 import type { Settled } from '../../../src/job-store/settled.js';
 import { parseSpec } from '../../../src/job/spec.js';
+import { messageOfEnd } from '../../../src/job/attempt-end.js';
 import type { AttemptResult } from '../../../src/container-contract/result.js';
 import {
   containerName,
@@ -119,8 +120,7 @@ async function playOut<Struck>(setting: Setting<Struck>, cell: Cell<Struck>): Pr
   const deliver: Deliver = async (name, input) => {
     const outcome = (await host(name, input)) as Outcome<Partial<SettleResult>>;
     const ended = outcome.ok ? outcome.value.ended : undefined;
-    const failure = outcome.ok ? (ended?.end === 'failed' ? ended.failure : undefined) : outcome.failure;
-    told.push(failure?.message ?? (ended?.end === 'failed' ? '' : (ended?.message ?? '')));
+    told.push(outcome.ok ? (ended ? messageOfEnd(ended) : '') : outcome.failure.message);
     const own = name === 'launchBatch' ? find(world, containerName(jobId, 0, 1)) : undefined;
     if (own) await cell.launched?.(own);
     return outcome;

@@ -3,6 +3,7 @@ import {
   batchStanding,
   type Evidence,
   judgeAttempt,
+  messageOfEnd,
   tooManyFailed,
   type WatchEnd,
 } from '../../../src/job/attempt-end.js';
@@ -23,10 +24,7 @@ function verdict(more: Partial<Evidence>): string {
   return judged.end === 'failed' ? judged.failure.blame : judged.end;
 }
 
-function sentence(more: Partial<Evidence>): string {
-  const judged = judgeAttempt(evidence(more));
-  return judged.end === 'failed' ? judged.failure.message : judged.message;
-}
+const sentence = (more: Partial<Evidence>): string => messageOfEnd(judgeAttempt(evidence(more)));
 
 const ENDS: WatchEnd[] = ['ended', 'stopped', 'stalled', 'batch-timeout', 'provision-timeout', 'unseen'];
 const completed = { outcome: 'completed' } as const;
@@ -38,12 +36,11 @@ describe('an attempt that ended', () => {
   });
 
   test.each([
-    ['cancelled', 'cancelled', 'The user is gone.'],
-    ['failed', 'stopped', 'Batch 3 failed.'],
-  ] as const)('because its job was stopped as "%s" counts as %s and keeps the reason', (reason, end, message) => {
-    const stopped = { watchEnd: 'stopped', stop: { reason, message } } as const;
-    expect(verdict(stopped)).toBe(end);
-    expect(sentence(stopped)).toBe(message);
+    ['cancelled', 'user', 'The user is gone.'],
+    ['failed', 'platform', 'Batch 3 failed.'],
+  ] as const)('because its job was stopped as "%s" keeps the reason and whose it is', (reason, blame, message) => {
+    const stop = { reason, blame, message };
+    expect(judgeAttempt(evidence({ watchEnd: 'stopped', stop }))).toEqual({ end: 'stopped', stop });
   });
 
   test('with a failure that the scorer reports is blamed as the scorer says, whatever the platform saw', () => {
@@ -92,22 +89,16 @@ describe('an attempt that ended', () => {
 describe('a batch', () => {
   const failed = (blame: Blame) => ({ end: 'failed', failure: { blame, message: 'x' } }) as const;
 
-  test.each([
-    ['complete', 0, 'done'],
-    ['stopped', 2, 'stopped'],
-    ['cancelled', 0, 'stopped'],
-  ] as const)('whose attempt ended as "%s" with %i attempts left is %s', (end, attemptsLeft, standing) => {
-    expect(batchStanding({ end, message: '' }, attemptsLeft)).toBe(standing);
+  test('is done when its attempt is complete, and stopped with its job', () => {
+    expect(batchStanding({ end: 'complete', message: '' })).toBe('done');
+    const stop = { reason: 'cancelled', blame: 'user', message: '' } as const;
+    expect(batchStanding({ end: 'stopped', stop })).toBe('stopped');
   });
 
-  test('is given up for what only the user can mend, and when its attempts are spent', () => {
-    expect(batchStanding(failed('user'), 5)).toBe('failed');
-    expect(batchStanding(failed('attempt'), 0)).toBe('failed');
-    expect(batchStanding(failed('attempt'), 1)).toBe('retrying');
-  });
-
-  test('is never given up for one failure of its platform', () => {
-    expect(batchStanding(failed('platform'), 0)).toBe('retrying');
+  test('goes on after a failed attempt, unless only the user can mend it', () => {
+    expect(batchStanding(failed('user'))).toBe('failed');
+    expect(batchStanding(failed('attempt'))).toBe('retrying');
+    expect(batchStanding(failed('platform'))).toBe('retrying');
   });
 });
 

@@ -33,9 +33,25 @@ describe('the progress of a job', () => {
   });
 
   test('does not count an item twice when a batch is retried', () => {
-    const counts = countProgress(plan, [settled(0, 'retrying', 12)], [report(0, 1, 11), report(0, 2, 5)]);
+    const counts = countProgress(plan, [settled(0, 'retrying', 12)], [report(0, 1, 11), report(0, 2, 5, 0, 12)]);
     expect(counts.items.done).toBe(17);
     expect(counts.batches).toEqual({ total: 4, pending: 3, running: 1, done: 0, failed: 0 });
+  });
+
+  test('never goes back, whatever happens to a batch', () => {
+    const moments: [what: string, settledBatches: SettledCounts[], reports: RunningCounts[]][] = [
+      ['the first attempt scores', [], [report(0, 1, 10)]],
+      ['its scorer is killed and is being settled', [settled(0, 'retrying', 0)], [report(0, 1, 10)]],
+      ['it is settled', [settled(0, 'retrying', 12)], [report(0, 1, 10)]],
+      ['the second begins', [settled(0, 'retrying', 12)], [report(0, 1, 10), report(0, 2, 0, 0, 12)]],
+      ['it scores', [settled(0, 'retrying', 12)], [report(0, 1, 10), report(0, 2, 4, 0, 12)]],
+      ['the host dies and starts the same attempt again', [settled(0, 'retrying', 12)], [report(0, 2, 0, 0, 17)]],
+      ['it is settled again', [settled(0, 'done', 25, 0, 2)], [report(0, 2, 8, 0, 17)]],
+      ['an output is lost and the batch runs again', [settled(0, 'done', 25, 0, 2)], [report(0, 3, 0, 0, 24)]],
+    ];
+    const done = moments.map(([what, before, reports]) => [countProgress(plan, before, reports).items.done, what]);
+    expect(done).toEqual(done.toSorted(([one], [other]) => Number(one) - Number(other)));
+    expect(done.at(-1)?.[0]).toBe(25);
   });
 
   test('counts a batch that was given up as failed', () => {

@@ -16,30 +16,39 @@ const settled = (end: 'complete' | 'cancelled' | Blame, missing: number, message
   failed: 0,
   missing,
   ended:
-    end === 'complete' || end === 'cancelled' ? { end, message } : { end: 'failed', failure: { blame: end, message } },
+    end === 'complete'
+      ? { end, message }
+      : end === 'cancelled'
+        ? { end: 'stopped', stop: { reason: end, blame: 'user', message } }
+        : { end: 'failed', failure: { blame: end, message } },
 });
 
 const fails = (failure: Failure) => ({ ok: false, failure });
 
 /** Runs the batch; the containers end at their first observation, with these results one after another. */
-function run(results: SettleResult[], answers: Partial<Record<string, (call: Call, times: number) => unknown>> = {}) {
+function run(
+  results: SettleResult[],
+  answers: Partial<Record<string, (call: Call, times: number) => unknown>> = {},
+  more: object = {},
+) {
   const times: Record<string, number> = {};
-  const standard: Record<string, () => unknown> = {
-    launchBatch: () => ok({ remaining: 1, stopped: false }),
+  const lastMissing = results.at(-1)?.missing ?? input.count;
+  const standard: Record<string, (call: Call) => unknown> = {
+    launchBatch: (call) => ok({ attempt: inputOf(call).attempt, remaining: 1, stopped: false }),
     observeBatch: () => ok({ watchEnd: 'ended', pollSeconds: 1 }),
     settleBatch: () => ok(results.shift()),
+    giveUpBatch: () => ok({ failed: 0, missing: lastMissing }),
   };
-  return drive(scoreBatch.run, input, (call) => {
+  return drive(scoreBatch.run, { ...input, ...more }, (call) => {
     const name = call.type === 'timer' ? '' : call.name;
     times[name] = (times[name] ?? 0) + 1;
-    return answers[name]?.(call, times[name]) ?? standard[name]?.();
+    return answers[name]?.(call, times[name]) ?? standard[name]?.(call);
   });
 }
 
+const inputOf = (call: Call) => (call.type === 'timer' ? {} : call.input);
 const named = (calls: Call[], name: string) =>
-  calls
-    .filter((call) => call.type !== 'timer' && call.name === name)
-    .map((call) => (call.type === 'timer' ? {} : call.input));
+  calls.filter((call) => call.type !== 'timer' && call.name === name).map(inputOf);
 
 describe('a batch', () => {
   test('whose container scores everything takes one launch, one settle and no pause', () => {
@@ -75,13 +84,12 @@ describe('a batch', () => {
       settled('attempt', 20, 'b'),
       settled('attempt', 7, 'the scorer was killed by SIGKILL'),
     ]);
-    expect(named(calls, 'settleBatch').map(({ attemptsLeft }) => attemptsLeft)).toEqual([2, 1, 0]);
-    expect(result).toMatchObject({
-      missing: 7,
-      message:
-        'Batch 3: items are still missing after 3 of 3 attempts; the last failure was: the scorer was killed by SIGKILL',
-    });
+    const message =
+      'Batch 3: items are still missing after 3 of 3 attempts; the last failure was: the scorer was killed by SIGKILL';
+    expect(result).toMatchObject({ missing: 7, message });
     expect(result.stop).toBeUndefined();
+    expect(named(calls, 'giveUpBatch')).toMatchObject([{ batch: 3, attempt: 3, message }]);
+    expect(named(calls, 'giveUpBatch')[0]).not.toHaveProperty('stop');
   });
 
   test('is not charged for what the platform does', () => {
@@ -89,7 +97,6 @@ describe('a batch', () => {
     const { result, calls } = run([...platform, settled('attempt', 2, 'x'), settled('complete', 0)]);
     expect(result.missing).toBe(0);
     expect(named(calls, 'launchBatch')).toHaveLength(7);
-    expect(named(calls, 'settleBatch').map(({ attemptsLeft }) => attemptsLeft)).toEqual([2, 2, 2, 2, 2, 2, 1]);
   });
 
   test('waits out a platform that cannot launch', () => {
@@ -116,11 +123,44 @@ describe('a batch', () => {
     expect(named(calls, 'launchBatch').map(({ attempt }) => attempt)).toEqual([1, 1, 1]);
   });
 
-  test('gives up on a platform that fails for hours', () => {
-    const { result } = run([], { launchBatch: () => fails({ blame: 'platform', message: 'no capacity' }) });
+  test('gives up on a platform that fails for hours, and with it the job, which is not the mistake of its user', () => {
+    const { result, calls } = run([], { launchBatch: () => fails({ blame: 'platform', message: 'no capacity' }) });
+    const stop = { reason: 'failed', blame: 'platform', message: result.message };
+    expect(result).toMatchObject({ missing: 42, stop });
     expect(result.message).toMatch(
-      /^Batch 3: the platform failed \d+ times in a row within \d+ seconds; the last failure was: no capacity$/,
+      /^Batch 3: the platform failed \d+ times in a row within \d+ seconds; the last failure was: no capacity\.$/,
     );
+    expect(named(calls, 'giveUpBatch')).toMatchObject([{ stop, message: result.message }]);
+  });
+
+  test('that cannot be launched for what only the user can mend is recorded as failed and ends the job', () => {
+    const { result, calls } = run([], { launchBatch: () => fails({ blame: 'user', message: 'There is no image.' }) });
+    const stop = { reason: 'failed', blame: 'user', message: 'There is no image.' };
+    expect(result).toMatchObject({ missing: 42, stop });
+    expect(named(calls, 'giveUpBatch')).toMatchObject([{ attempt: 1, stop }]);
+  });
+
+  test('that is scored again goes on with the attempt that the launch finds', () => {
+    const { calls } = run(
+      [settled('attempt', 20, 'killed'), settled('complete', 0)],
+      { launchBatch: (_, times) => (times === 1 ? ok({ attempt: 4, remaining: 42, stopped: false }) : undefined) },
+      { again: true },
+    );
+    expect(named(calls, 'launchBatch')).toMatchObject([{ again: true }, { attempt: 5 }]);
+    expect(named(calls, 'launchBatch')[1]?.again).toBeUndefined();
+    expect(named(calls, 'settleBatch').map(({ attempt }) => attempt)).toEqual([4, 5]);
+  });
+
+  test('whose activities the host has ended is neither charged nor the mistake of the user', () => {
+    const dies = () => {
+      throw new Error('node exited with code 137 (0x89) \n {}');
+    };
+    const { result } = run([settled('complete', 0)], {
+      launchBatch: (_, times) => (times < 5 ? dies() : undefined),
+      observeBatch: (_, times) => (times === 1 ? dies() : undefined),
+      settleBatch: (_, times) => (times === 1 ? dies() : undefined),
+    });
+    expect(result).toEqual({ failed: 0, missing: 0, message: '' });
   });
 
   test('that scored for hours is not given up at the first failure of its platform', () => {
@@ -150,15 +190,15 @@ describe('a batch', () => {
 
   test('stops the job at once for a failure that only the user can mend', () => {
     const { result, calls } = run([settled('user', 42, 'The model cannot be loaded.')]);
-    expect(result.stop).toEqual({ message: 'The model cannot be loaded.', reason: 'failed' });
+    expect(result.stop).toEqual({ message: 'The model cannot be loaded.', reason: 'failed', blame: 'user' });
     expect(named(calls, 'launchBatch')).toHaveLength(1);
   });
 
   test('of a cancelled job is settled and not launched again', () => {
     const { result, calls } = run([settled('cancelled', 42, 'The job was cancelled.')], {
-      launchBatch: () => ok({ remaining: 42, stopped: true }),
+      launchBatch: () => ok({ attempt: 1, remaining: 42, stopped: true }),
     });
-    expect(result.stop).toEqual({ message: 'The job was cancelled.', reason: 'cancelled' });
+    expect(result.stop).toEqual({ message: 'The job was cancelled.', reason: 'cancelled', blame: 'user' });
     expect(named(calls, 'settleBatch')[0]).toMatchObject({ watchEnd: 'stopped' });
     expect(named(calls, 'observeBatch')).toHaveLength(0);
   });
@@ -176,10 +216,7 @@ describe('a batch', () => {
       observeBatch: (_, times) => (times <= 6 ? away : undefined),
     });
     expect(result.missing).toBe(0);
-    expect(named(calls, 'settleBatch').map(({ watchEnd, attemptsLeft }) => [watchEnd, attemptsLeft])).toEqual([
-      ['unseen', 2],
-      ['ended', 2],
-    ]);
+    expect(named(calls, 'settleBatch').map(({ watchEnd }) => watchEnd)).toEqual(['unseen', 'ended']);
   });
 
   test('tells the looks after a failed one that they are looks again', () => {

@@ -6,6 +6,7 @@ import { chunkLane } from '../../../src/orchestrators/chunk-lane.js';
 import { scoreJob } from '../../../src/orchestrators/score-job.js';
 import { scoreLane } from '../../../src/orchestrators/score-lane.js';
 import { type Call, drive, expectPauses, ok } from '../../support/drive.js';
+import { fakeContext } from '../../support/fake-context.js';
 
 const spec = (more: object = {}) =>
   parseSpec(JSON.stringify({ input: { video: 'inbox/coast.mp4' }, model: 'starry-night', ...more }));
@@ -16,14 +17,22 @@ const lane = (more: Partial<BatchResult> = {}): BatchResult => ({
   ...more,
 });
 
-const standard: Record<string, () => unknown> = {
+const standard: Record<string, (call: Call) => unknown> = {
   prepareJob: () => ok({ expectedItems: 170, parallel: 2, splitChunks: 1, warnings: [] }),
   chunkLane: () => ({}),
   splitVideo: () => ok({ frames: 168, encodeChunks: 1 }),
   scoreLane: () => lane(),
+  findLost: () => ok({ batches: [], message: '' }),
   stitchVideo: () => ok({ output: 'outbox/coast.mp4', bytes: 1000 }),
-  finishJob: () => ok({ done: 168, failed: 0, attempts: 4 }),
+  finishJob: (call) => finished(call, 168),
 };
+
+/** The job ends as it asks for. */
+function finished(call: Call, done: number) {
+  if (call.type !== 'activity') return undefined;
+  const { outcome: reason, blame, message } = call.input;
+  return ok({ end: { reason, blame, message }, done, failed: 0, attempts: 4 });
+}
 
 function run(answers: Partial<Record<string, (call: Call) => unknown>> = {}, more: object = {}) {
   return drive(scoreJob.run, { jobId: 'coast-abcd2345', spec: spec(more) }, (call) => {
@@ -45,14 +54,22 @@ function fail(answers: Partial<Record<string, (call: Call) => unknown>>, more: o
     ]),
   );
   let message = '';
+  let status: PublishedStatus | undefined;
+  const { context, customStatus } = fakeContext({ jobId: 'coast-abcd2345', spec: spec(more) }, Date.now);
   try {
-    run(wrapped, more);
+    drive(
+      () => scoreJob.run(context),
+      {},
+      (call) => (call.type === 'timer' ? undefined : wrapped[call.name]?.(call)),
+    );
   } catch (error) {
     message = (error as Error).message;
+    status = customStatus() as PublishedStatus;
   }
   const finish = calls.find((call) => call.type === 'activity' && call.name === 'finishJob');
   return {
     message,
+    status,
     names: calls.map((call) => (call.type === 'timer' ? 'timer' : call.name)),
     finish: finish?.type === 'activity' ? finish.input : undefined,
   };
@@ -67,6 +84,7 @@ describe('a job', () => {
       'splitVideo',
       'scoreLane',
       'scoreLane',
+      'findLost',
       'stitchVideo',
       'finishJob',
     ]);
@@ -123,12 +141,127 @@ describe('a job', () => {
     ).toBe('outbox/coast.mp4');
   });
 
-  test('that was cancelled is finished as cancelled', () => {
-    const { message, finish } = fail({
-      scoreLane: () => lane({ missing: 40, stop: { reason: 'cancelled', message: 'The job was cancelled.' } }),
+  test('whose platform was given up for one batch fails as the mistake of nobody', () => {
+    const stop = { reason: 'failed', blame: 'platform', message: 'Batch 3: the platform failed.' } as const;
+    const { message, status, finish } = fail({ scoreLane: () => lane({ missing: 40, message: 'x', stop }) });
+    expect(message).toBe(stop.message);
+    expect(status?.error).toEqual({ kind: 'platform', message });
+    expect(finish).toMatchObject({ outcome: 'failed', blame: 'platform', message });
+  });
+
+  test('with a lane that the host fails again and again is finished, and fails as the mistake of nobody', () => {
+    const { message, status, finish } = fail({
+      scoreLane: () => {
+        throw new Error("Orchestrator function 'scoreLane' failed: odd. \n at Core");
+      },
     });
-    expect(message).toBe('The job was cancelled.');
-    expect(finish).toMatchObject({ outcome: 'cancelled' });
+    expect(message).toBe('The Functions host ended scoreLane: odd.');
+    expect(status?.error?.kind).toBe('platform');
+    expect(finish).toMatchObject({ outcome: 'failed', message });
+  });
+
+  test('goes on when the host has failed a lane and its activities once each', () => {
+    const seen = new Set<string>();
+    const dies = (call: Call) => {
+      const key =
+        call.type === 'timer'
+          ? ''
+          : `${call.name} ${call.type === 'sub-orchestrator' ? JSON.stringify(call.input.lane) : ''}`;
+      if (seen.has(key)) return standard[key.split(' ')[0] ?? '']?.(call);
+      seen.add(key);
+      throw new Error('node exited with code 137 (0x89) \n {}');
+    };
+    const { result } = run(Object.fromEntries(Object.keys(standard).map((name) => [name, dies])));
+    expect(result.output).toBe('outbox/coast.mp4');
+    expect(seen.size).toBe(7);
+  });
+
+  test('that somebody cancelled before it ended is cancelled, whatever it had reached', () => {
+    const end = { reason: 'cancelled', blame: 'user', message: 'The job was cancelled.' };
+    const finishJob = () => ok({ end, done: 168, failed: 0, attempts: 4 });
+    const done = fail({ finishJob });
+    expect(done.message).toBe('The job was cancelled.');
+    expect(done.finish).toMatchObject({ outcome: 'done' });
+    expect(done.status).toMatchObject({ cancelled: true, error: { kind: 'user', message: 'The job was cancelled.' } });
+    const stopped = () => lane({ missing: 40, stop: { reason: 'cancelled', blame: 'user', message: 'x' } });
+    expect(fail({ finishJob, scoreLane: stopped })).toMatchObject({ status: { cancelled: true } });
+    const split = () => ({ ok: false, failure: { blame: 'user', message: 'The job was cancelled.' } });
+    expect(fail({ finishJob, splitVideo: split })).toMatchObject({ status: { cancelled: true } });
+  });
+
+  test('that cannot be finished tries so for long and then says why', () => {
+    const { message, names, status } = fail({
+      finishJob: () => ({ ok: false, failure: { blame: 'platform', message: 'Storage is away.' } }),
+    });
+    expect(message).toBe('Storage is away.');
+    expect(status?.error?.kind).toBe('platform');
+    expect(names.filter((name) => name === 'finishJob')).toHaveLength(12);
+  });
+});
+
+describe('a job whose outputs go away', () => {
+  const lostOnce = (...lost: number[][]) => {
+    const rounds = [...lost];
+    return () => {
+      const batches = rounds.shift() ?? [];
+      return ok({ batches, message: batches.length > 0 ? 'The outputs of 2 items have gone.' : '' });
+    };
+  };
+  const lanes = (calls: Call[]) =>
+    calls.flatMap((call) => (call.type === 'sub-orchestrator' ? [[call.id, call.input.only]] : []));
+  const gone = { ok: false, failure: { blame: 'item', message: 'The scored frame 7 is gone.' } };
+
+  test('scores those batches again, and no other, before it makes the result', () => {
+    const { result, calls } = run({ findLost: lostOnce([1, 3]) }, { batch: { size: 42 } });
+    expect(result.output).toBe('outbox/coast.mp4');
+    expect(lanes(calls).slice(2)).toEqual([['coast-abcd2345-round-1-lane-01', [1, 3]]]);
+  });
+
+  test('looks again when one goes away while the result is made', () => {
+    let stitches = 0;
+    const stitchVideo = () => ((stitches += 1) === 1 ? gone : ok({ output: 'outbox/coast.mp4', bytes: 1 }));
+    const { result, calls, customStatus } = run({ findLost: lostOnce([], [0]), stitchVideo });
+    expect(result.output).toBe('outbox/coast.mp4');
+    expect(lanes(calls).at(-1)).toEqual(['coast-abcd2345-round-2-lane-00', [0]]);
+    const { stages } = customStatus as PublishedStatus;
+    expect(stages.map(({ stage }) => stage)).toEqual([
+      'prepare',
+      'split',
+      'score',
+      'stitch',
+      'score',
+      'stitch',
+      'finish',
+    ]);
+  });
+
+  test('makes again what was left by the split, and refuses a video that is not the same any more', () => {
+    let stitches = 0;
+    const stitchVideo = () => ((stitches += 1) === 1 ? gone : ok({ output: 'outbox/coast.mp4', bytes: 1 }));
+    expect(run({ stitchVideo }).calls.flatMap((call) => ('name' in call ? [call.name] : []))).toEqual([
+      'prepareJob',
+      'splitVideo',
+      'scoreLane',
+      'scoreLane',
+      'findLost',
+      'stitchVideo',
+      'splitVideo',
+      'findLost',
+      'stitchVideo',
+      'finishJob',
+    ]);
+    stitches = 0;
+    let splits = 0;
+    const splitVideo = () => ok({ frames: 168 - splits++, encodeChunks: 1 });
+    expect(fail({ stitchVideo, splitVideo }).message).toMatch(/input .* has changed/);
+  });
+
+  test('fails by name when they go away again and again', () => {
+    const { message, names } = fail({ findLost: lostOnce([0], [0], [0]) });
+    expect(message).toBe('The outputs of 2 items have gone.');
+    expect(names.filter((name) => name === 'scoreLane')).toHaveLength(4);
+    expect(names).not.toContain('stitchVideo');
+    expect(fail({ stitchVideo: () => gone }).message).toBe('The scored frame 7 is gone.');
   });
 });
 
@@ -139,7 +272,7 @@ describe('a job with images', () => {
     listImages: () => ok({ items, warnings: ['b'] }),
     collectItems: () => ok({ bytes: 10 }),
     collectPredictions: () => ok({ output: 'outbox/holiday/', bytes: 5 }),
-    finishJob: () => ok({ done: items, failed: 0, attempts: 4 }),
+    finishJob: (call: Call) => finished(call, items),
   });
 
   test('is listed and collected, and returns where its outputs are', () => {
@@ -150,6 +283,7 @@ describe('a job with images', () => {
       'listImages',
       'scoreLane',
       'scoreLane',
+      'findLost',
       'collectItems',
       'collectPredictions',
       'finishJob',
@@ -206,6 +340,7 @@ describe('a long video', () => {
       'splitVideo',
       'scoreLane',
       'scoreLane',
+      'findLost',
       ...Array.from({ length: 4 }, () => 'chunkLane'),
       'stitchVideo',
       'finishJob',
@@ -242,17 +377,39 @@ describe('a lane', () => {
     expect(
       calls.map((call) => (call.type === 'sub-orchestrator' ? [call.id, call.input.first, call.input.count] : [])),
     ).toEqual([
-      ['coast-abcd2345-batch-0000', 0, 2],
-      ['coast-abcd2345-batch-0002', 4, 2],
-      ['coast-abcd2345-batch-0004', 8, 2],
+      ['coast-k3v9q2xa-batch-0000', 0, 2],
+      ['coast-k3v9q2xa-batch-0002', 4, 2],
+      ['coast-k3v9q2xa-batch-0004', 8, 2],
     ]);
     expect(result).toEqual({ failed: 3, missing: 0, message: '' });
   });
 
   test('ends at a batch that stops the job', () => {
-    const stop = { reason: 'failed', message: 'no' };
+    const stop = { reason: 'failed', blame: 'user', message: 'no' };
     const { result, calls } = drive(scoreLane.run, input, () => ({ failed: 0, missing: 2, message: 'no', stop }));
     expect(calls).toHaveLength(1);
     expect(result.stop).toEqual(stop);
+  });
+
+  test('starts a batch that the host has failed once more, and goes on', () => {
+    const { result, calls } = drive(scoreLane.run, input, (call) => {
+      if (call.type === 'sub-orchestrator' && call.id === 'coast-k3v9q2xa-batch-0002') throw new Error('odd');
+      return { failed: 1, missing: 0, message: '' };
+    });
+    const started = calls.flatMap((call) => (call.type === 'sub-orchestrator' ? [[call.id, call.input.again]] : []));
+    expect(started[2]).toEqual(['coast-k3v9q2xa-batch-0002-again-1', true]);
+    expect(result).toEqual({ failed: 3, missing: 0, message: '' });
+  });
+
+  test('that was started again itself lets its batches go on with the attempts that may still run', () => {
+    const { calls } = drive(scoreLane.run, { ...input, again: true }, () => ({ failed: 0, missing: 0, message: '' }));
+    expect(calls.map((call) => 'input' in call && call.input.again)).toEqual([true, true, true]);
+  });
+
+  test('ends when the host fails a batch again and again', () => {
+    const { result } = drive(scoreLane.run, input, () => {
+      throw new Error('odd');
+    });
+    expect(result).toMatchObject({ missing: 2, stop: { reason: 'failed', blame: 'platform' } });
   });
 });

@@ -1,0 +1,36 @@
+import { counted } from '../job/failure.js';
+import type { BatchPlan } from '../job/plan.js';
+import { listOutputs } from '../job-store/batch-state.js';
+import { readUnscored } from '../job-store/settled.js';
+import type { Ports } from './ports.js';
+
+export interface Lost {
+  /** Batches with items whose outputs are gone; the first of them when there are many. */
+  batches: number[];
+  /** Says so in one sentence; '' when there is none. */
+  message: string;
+}
+
+/** What fits into the input of an orchestration. */
+const MOST_BATCHES = 200;
+
+/** Finds the items that have no output in storage although no batch has ended without them. */
+export function createFindLost({ storage }: Pick<Ports, 'storage'>) {
+  return async ({ jobId, plan }: { jobId: string; plan: BatchPlan }): Promise<Lost> => {
+    const unscored = await readUnscored(storage, jobId);
+    const accounted = new Uint8Array(plan.items);
+    for (const index of unscored) accounted[index] = 1;
+    for await (const { index } of listOutputs(storage, jobId)) accounted[index] = 1;
+    const batches = new Set<number>();
+    let items = 0;
+    for (let index = accounted.indexOf(0); index >= 0; index = accounted.indexOf(0, index + 1)) {
+      items += 1;
+      if (batches.size < MOST_BATCHES) batches.add(Math.floor(index / plan.size));
+    }
+    const message =
+      items === 0
+        ? ''
+        : `The outputs of ${counted(items, 'item')} of job ${jobId} have gone from storage again and again.`;
+    return { batches: [...batches], message };
+  };
+}

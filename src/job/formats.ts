@@ -28,6 +28,70 @@ export function pictureKind(start: Uint8Array): PictureKind | undefined {
   return SIGNATURES.find(([, signature]) => signature.test(text))?.[0];
 }
 
+/** Files that people take for pictures and that cannot be items. */
+export interface OtherKind {
+  /** One of them: `a HEIC file`. */
+  one: string;
+  /** `HEIC`: goes before "file" and "files". */
+  adjective: string;
+  /** What to do with them. */
+  advice: string;
+}
+
+const CONVERT = 'convert it to JPEG or PNG first';
+const RAW: OtherKind = {
+  one: 'a raw file of a camera',
+  adjective: 'camera raw',
+  advice: 'develop it to JPEG, PNG or TIFF first',
+};
+const otherKindOf = (adjective: string, one = `a ${adjective} file`, advice = CONVERT): OtherKind => ({
+  one,
+  adjective,
+  advice,
+});
+
+/** Their first bytes do not tell them from other files. */
+const NO_START = /^(?!)/;
+
+/** By name and by first bytes; the bytes come in the order in which they are tried. */
+const OTHER_KINDS: [OtherKind, name: RegExp, start: RegExp][] = [
+  [otherKindOf('HEIC'), /\.(?:heic|heif|hif|heics)$/i, /^.{4}ftyp(?:.{4})*?(?:hei[cxmsfv]|hev[cxms]|mif[12]|msf1)/s],
+  [
+    RAW,
+    /\.(?:dng|nef|nrw|cr2|cr3|crw|arw|srf|sr2|orf|rw2|rwl|raw|raf|pef|srw|3fr|fff|iiq|mos|mef|mrw|x3f|erf|kdc|dcr|dcs|gpr)$/i,
+    /^(?:IIU\0|IIR[OS]|MMOR|FUJIFILMCCD-RAW|.{4}ftypcrx |II.{4}HEAPCCDR|FOVb|\0MRM)/s,
+  ],
+  [otherKindOf('JPEG XL'), /\.jxl$/i, /^(?:\u00ff\n|\0\0\0\fJXL )/],
+  [otherKindOf('JPEG 2000'), /\.(?:jp2|j2k|jpf|jpx|j2c)$/i, /^(?:\0\0\0\fjP {2}|\u00ffO\u00ffQ)/],
+  [
+    otherKindOf('SVG', 'an SVG drawing', 'render it as PNG first'),
+    /\.svgz?$/i,
+    /^(?:\u00ef\u00bb\u00bf)?\s*<(?:\?xml[^]*<svg|svg|!DOCTYPE svg)/i,
+  ],
+  [otherKindOf('Photoshop'), /\.(?:psd|psb)$/i, /^8BPS/],
+  [otherKindOf('PDF', 'a PDF document', 'save its pages as PNG first'), /\.pdf$/i, /^%PDF/],
+  [otherKindOf('icon', 'an icon file'), /\.(?:ico|cur|icns)$/i, NO_START],
+  [otherKindOf('OpenEXR', 'an OpenEXR file'), /\.exr$/i, /^v\/1/],
+  [otherKindOf('Radiance HDR'), /\.hdr$/i, /^#\?R/],
+  [otherKindOf('PNM'), /\.(?:p[bgpn]m|pam|pfm)$/i, /^P[1-7Ff]\s/],
+  [otherKindOf('TGA'), /\.tga$/i, NO_START],
+  [otherKindOf('DDS'), /\.dds$/i, /^DDS /],
+  [
+    otherKindOf('video', 'a video', 'score it by itself, as a video'),
+    /\.(?:mp4|m4v|mov|mkv|webm|avi|mts|m2ts|mpe?g|wmv|3gp)$/i,
+    /^(?:.{4}ftyp|.E\u00df\u00a3|RIFF.{4}AVI )/s,
+  ],
+];
+
+/** What a file is by its first bytes, when it is no picture that can be an item but one of its relatives. */
+export function otherKind(start: Uint8Array): OtherKind | undefined {
+  const text = String.fromCharCode(...start.subarray(0, KIND_BYTES));
+  return OTHER_KINDS.find(([, , signature]) => signature.test(text))?.[0];
+}
+
+/** What a file is by its name, when it is no picture that can be an item but one of its relatives. */
+export const otherKindByName = (name: string) => OTHER_KINDS.find(([, ending]) => ending.test(name))?.[0];
+
 /** Whether a file is a picture by its name. */
 export function isNamedAsPicture(name: string): boolean {
   return /\.(?:jpe?g|jpe|jfif|png|webp|avif|tiff?|bmp|dib|gif)$/i.test(name);

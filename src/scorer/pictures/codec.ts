@@ -12,6 +12,9 @@ export interface Size {
   height: number;
 }
 
+/** Larger pictures are refused before their pixels are allocated. */
+export const PIXEL_LIMIT = 100_000_000;
+
 /**
  * Pictures from bytes and back. Decoding turns everything into 8-bit RGB: EXIF rotation applied, grey and palette spread
  * to three channels, 16 bits cut to 8, transparent pixels over black, the first picture of several.

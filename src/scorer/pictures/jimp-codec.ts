@@ -1,6 +1,11 @@
 import { Jimp, JimpMime, ResizeStrategy } from 'jimp';
-import type { Codec, Picture, Size } from './codec.js';
-import { kindOf, PIXEL_LIMIT, pngSize, unreadable } from './picture-file.js';
+import { type Codec, type Picture, PIXEL_LIMIT } from './codec.js';
+import { readBmp } from './files/bmp.js';
+import { gifDamage, tiffDamage } from './files/compressed-parts.js';
+import { jpegDamage } from './files/jpeg-scan.js';
+import { withoutMetadata } from './files/metadata.js';
+import { planTiff, type TiffPlan } from './files/tiff.js';
+import { kindOf, pngSize, refuseDamaged, refuseHuge, unreadable } from './picture-file.js';
 
 const PNG_LEVEL = 1;
 const JPEG_QUALITY = 95;
@@ -19,7 +24,7 @@ export function createJimpCodec(): Codec {
     name: 'jimp',
     decode: async (bytes) => {
       try {
-        return await decodeWithJimp(bytes);
+        return await decode(bytes);
       } catch (cause) {
         throw unreadable(bytes, cause);
       }
@@ -43,30 +48,30 @@ export function createJimpCodec(): Codec {
   };
 }
 
-/** @throws RangeError or jimp's own errors: no picture that jimp can read, or one of more than `PIXEL_LIMIT` pixels. */
-export async function decodeWithJimp(bytes: Uint8Array): Promise<Picture> {
-  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+async function decode(bytes: Uint8Array): Promise<Picture> {
   const kind = kindOf(bytes);
   if (kind === 'webp' || kind === 'avif')
     throw new RangeError('WebP and AVIF need sharp, but jimp is used in its place');
-  refuseHuge(pngSize(bytes) ?? (kind === 'bmp' ? bmpSize(file) : undefined));
+  if (kind === 'bmp') return readBmp(bytes);
+  const size = pngSize(bytes);
+  // jimp itself would allocate whatever size the header of a file claims.
+  if (size) refuseHuge(size);
+  if (kind === 'tiff') refuseOdd(planTiff(bytes));
+  refuseDamaged(kind === 'jpeg' ? jpegDamage(bytes) : kind === 'gif' ? gifDamage(bytes) : undefined);
+  const clean = withoutMetadata(bytes, kind);
+  const file = Buffer.from(clean.buffer, clean.byteOffset, clean.byteLength);
   const { bitmap } = await Jimp.fromBuffer(file, { 'image/jpeg': { maxResolutionInMP: PIXEL_LIMIT / 1e6 } });
   return flatten(bitmap);
 }
 
-/** As the header says; the height is negative where the rows come from the top. */
-function bmpSize(file: Buffer): Size {
-  const isOld = file.readUInt32LE(14) === 12;
-  return isOld
-    ? { width: file.readUInt16LE(18), height: file.readUInt16LE(20) }
-    : { width: file.readInt32LE(18), height: Math.abs(file.readInt32LE(22)) };
-}
-
-/** jimp itself would allocate whatever size the header of a file claims. */
-function refuseHuge(size: Size | undefined): void {
-  if (size !== undefined && size.width * size.height > PIXEL_LIMIT) {
-    throw new RangeError(`Input image exceeds pixel limit (${size.width}x${size.height})`);
-  }
+/** jimp reads the first page alone, and takes each fourth channel for alpha. */
+function refuseOdd(plan: TiffPlan): void {
+  const { page, extra, lab } = plan;
+  refuseDamaged(tiffDamage(plan));
+  if (page > 0 || lab || extra.some((meaning) => meaning === 0))
+    throw new RangeError(
+      'a TIFF with a preview, Lab colours or channels beside its colours needs sharp, but jimp is used in its place',
+    );
 }
 
 /** RGBA to RGB over black. */

@@ -1,9 +1,6 @@
 import { JobError, messageOf } from '../../job/failure.js';
-import { PICTURE_KINDS, pictureKind, type PictureKind } from '../../job/formats.js';
-import type { Size } from './codec.js';
-
-/** Larger pictures are refused before their pixels are allocated. */
-export const PIXEL_LIMIT = 100_000_000;
+import { otherKind, PICTURE_KINDS, pictureKind, type PictureKind } from '../../job/formats.js';
+import { PIXEL_LIMIT, type Size } from './codec.js';
 
 const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 const HEADER_BYTES = 29;
@@ -34,15 +31,53 @@ export function isPlainPng(bytes: Uint8Array): boolean {
   return false;
 }
 
-/** @throws RangeError when the bytes are no picture of a known kind. */
+/** @throws RangeError when the bytes are no picture of a known kind, with a clause that says what they are. */
 export function kindOf(bytes: Uint8Array): PictureKind {
   const kind = pictureKind(bytes);
-  if (kind === undefined) throw new RangeError(`it is no ${PICTURE_KINDS}`);
-  return kind;
+  if (kind !== undefined) return kind;
+  const other = otherKind(bytes);
+  throw new RangeError(`it is no ${PICTURE_KINDS}${other === undefined ? '' : `, but ${other.one}; ${other.advice}`}`);
 }
 
-/** The item failure for bytes that a codec could not read. */
+/** @throws RangeError when a picture of this size is not to be decoded. */
+export function refuseHuge({ width, height }: Size): void {
+  if (width * height > PIXEL_LIMIT) throw new RangeError(TOO_LARGE);
+}
+
+/** @throws RangeError where something is wrong, with the clause that says what. */
+export function refuseDamaged(damage: string | undefined): void {
+  if (damage !== undefined) throw new RangeError(damage);
+}
+
+const TOO_LARGE = `it has more than ${PIXEL_LIMIT / 1e6} million pixels`;
+
+/** The item failure for bytes that could not be read: what is wrong, in plain words; the library's own are in the cause. */
 export function unreadable(bytes: Uint8Array, cause: unknown): JobError {
   if (bytes.byteLength === 0) return new JobError('item', 'the picture file is empty', { cause });
-  return new JobError('item', `the picture cannot be read: ${messageOf(cause).slice(0, 200)}`, { cause });
+  if (cause instanceof JobError) return cause;
+  const said = messageOf(cause);
+  return new JobError(
+    'item',
+    `the picture cannot be read: ${cause instanceof RangeError ? said : inPlainWords(said)}`,
+    {
+      cause,
+    },
+  );
+}
+
+/** What the picture libraries say, by what it means for the file. */
+const MEANINGS: [RegExp, string][] = [
+  [/pixel limit|maxResolutionInMP|maxMemoryUsageInMB|too large/i, TOO_LARGE],
+  [
+    /premature|truncated|end of (?:file|stream|input|data)|not enough|unexpected eof|out of data|short/i,
+    'it is cut off',
+  ],
+  [
+    /unsupported|not supported|not configured|no known route|not a whole number/i,
+    'it is of a kind that cannot be read',
+  ],
+];
+
+function inPlainWords(said: string): string {
+  return MEANINGS.find(([words]) => words.test(said))?.[1] ?? 'it is damaged';
 }

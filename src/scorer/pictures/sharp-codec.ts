@@ -1,8 +1,16 @@
 import { deflateRawSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
-import type { Codec, Picture } from './codec.js';
-import { isPlainPng, kindOf, PIXEL_LIMIT, unreadable } from './picture-file.js';
+import { type Codec, type Picture, PIXEL_LIMIT } from './codec.js';
+import { readBmp } from './files/bmp.js';
+import { gifDamage, tiffDamage } from './files/compressed-parts.js';
+import { jpegDamage } from './files/jpeg-scan.js';
+import { withoutMetadata } from './files/metadata.js';
+import { labToRgb, planTiff, type TiffPlan } from './files/tiff.js';
+import { isPlainPng, kindOf, refuseDamaged, unreadable } from './picture-file.js';
 
+const OPTIONS = { failOn: 'error', limitInputPixels: PIXEL_LIMIT, autoOrient: true } as const;
+/** Pictures of satellites have a channel for each of their filters. */
+const MOST_CHANNELS = 64;
 const JPEG_QUALITY = 95;
 /** Compressing takes five times the CPU time of storing and makes the files of noisy pictures larger. */
 const PNG_STORED = 0;
@@ -20,9 +28,7 @@ export function createSharpCodec(): Codec {
     name: 'sharp',
     decode: async (bytes) => {
       try {
-        // The binaries that come with sharp read no BMP.
-        if (kindOf(bytes) === 'bmp') return await (await import('./jimp-codec.js')).decodeWithJimp(bytes);
-        return await toPicture(isPlainPng(bytes) ? openPlain(bytes) : openAny(bytes));
+        return await decode(bytes);
       } catch (cause) {
         throw unreadable(bytes, cause);
       }
@@ -44,14 +50,68 @@ export function createSharpCodec(): Codec {
   };
 }
 
-/** Takes the pixels as they are, in three quarters of the time that `openAny` needs to find that it has nothing to convert. */
+async function decode(bytes: Uint8Array): Promise<Picture> {
+  if (isPlainPng(bytes)) return toPicture(openPlain(bytes));
+  const kind = kindOf(bytes);
+  if (kind === 'bmp') return readBmp(bytes);
+  if (kind === 'tiff') return decodeTiff(bytes);
+  const clean = withoutMetadata(bytes, kind);
+  if (isPlainPng(clean)) return toPicture(openPlain(clean));
+  refuseDamaged(kind === 'jpeg' ? jpegDamage(clean) : kind === 'gif' ? gifDamage(clean) : undefined);
+  return toPicture(toRgb(sharp(clean, OPTIONS)));
+}
+
+/**
+ * The library takes all channels beyond the colours for alpha, and reads Lab colours in one of their four forms alone. So it reads these
+ * as they are, and what they mean is made of them here.
+ */
+async function decodeTiff(bytes: Uint8Array): Promise<Picture> {
+  const plan = planTiff(bytes);
+  refuseDamaged(tiffDamage(plan));
+  const { page, bits, extra, lab } = plan;
+  const options = { ...OPTIONS, page, limitInputChannels: MOST_CHANNELS, ignoreIcc: lab !== undefined };
+  const alpha = extra.findIndex((meaning) => meaning > 0);
+  if (lab === undefined && extra.length <= 1 && alpha === extra.length - 1)
+    return toPicture(toRgb(sharp(bytes, options)));
+  const isWide = lab !== undefined && bits === 16;
+  const { data, info } = await sharp(lab ? withoutLab(bytes, lab) : bytes, options)
+    .toColourspace(isWide ? 'rgb16' : 'srgb')
+    .raw({ depth: isWide ? 'ushort' : 'uchar' })
+    .toBuffer({ resolveWithObject: true });
+  const samples = isWide ? new Uint16Array(data.buffer, data.byteOffset, data.length / 2) : data;
+  const colours = firstThree(samples, info.channels);
+  const rgb = lab ? labToRgb(colours, lab.signed) : Uint8Array.from(colours);
+  if (alpha !== -1) {
+    const white = isWide ? 65535 : 255;
+    for (let at = 0, from = 3 + alpha; at < rgb.length; at += 3, from += info.channels)
+      for (let channel = at; channel < at + 3; channel += 1)
+        rgb[channel] = Math.round(((rgb[channel] ?? 0) * (samples[from] ?? 0)) / white);
+  }
+  return { width: info.width, height: info.height, data: rgb };
+}
+
+/** The same file that calls its colours RGB. */
+function withoutLab(bytes: Uint8Array, { at, isBigEndian }: NonNullable<TiffPlan['lab']>): Buffer {
+  const file = Buffer.from(bytes);
+  file.set(isBigEndian ? [0, 2] : [2, 0], at);
+  return file;
+}
+
+function firstThree(samples: Uint8Array | Uint16Array, channels: number): Uint8Array | Uint16Array {
+  const pixels = samples.length / channels;
+  const colours = samples instanceof Uint16Array ? new Uint16Array(pixels * 3) : new Uint8Array(pixels * 3);
+  for (let from = 0, to = 0; to < colours.length; from += channels, to += 3)
+    for (let channel = 0; channel < 3; channel += 1) colours[to + channel] = samples[from + channel] ?? 0;
+  return colours;
+}
+
+/** Takes the pixels as they are, in three quarters of the time that `toRgb` needs to find that it has nothing to convert. */
 function openPlain(bytes: Uint8Array): Sharp {
   return sharp(bytes, { failOn: 'error', limitInputPixels: PIXEL_LIMIT, sequentialRead: true });
 }
 
-function openAny(bytes: Uint8Array): Sharp {
-  const options = { failOn: 'error', limitInputPixels: PIXEL_LIMIT, autoOrient: true } as const;
-  return sharp(bytes, options).flatten({ background: '#000' }).toColourspace('srgb');
+function toRgb(image: Sharp): Sharp {
+  return image.flatten({ background: '#000' }).toColourspace('srgb');
 }
 
 /** Depends on the picture alone, so that scoring a frame again gives the same bytes. */

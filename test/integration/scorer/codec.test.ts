@@ -1,9 +1,9 @@
 import { Jimp } from 'jimp';
 import sharp, { type Sharp } from 'sharp';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { type Codec, formatOf, type Picture } from '../../../src/scorer/pictures/codec.js';
+import { type Codec, formatOf, type Picture, PIXEL_LIMIT } from '../../../src/scorer/pictures/codec.js';
 import { loadCodec } from '../../../src/scorer/pictures/load-codec.js';
-import { isPlainPng, PIXEL_LIMIT, pngSize } from '../../../src/scorer/pictures/picture-file.js';
+import { isPlainPng, pngSize } from '../../../src/scorer/pictures/picture-file.js';
 import { paint, psnr } from '../../support/scorer/pictures.js';
 
 const picture = paint(45, 32);
@@ -155,7 +155,7 @@ describe.each(['sharp', 'jimp'] as const)('%s', (name) => {
       'cannot be read',
     ],
     ['a JPEG with a lying header', () => source().jpeg().toBuffer().then(hugeJpeg), 'cannot be read'],
-    ['a PNG with a lying header', () => source().png().toBuffer().then(huge), 'exceeds pixel limit'],
+    ['a PNG with a lying header', () => source().png().toBuffer().then(huge), 'million pixels'],
   ])('refuses %s', async (_what, bytes, says) => {
     await expect(codec.decode(await bytes())).rejects.toMatchObject({
       blame: 'item',

@@ -44,7 +44,7 @@ const fine: [name: string, file: () => Promise<Buffer>, width: number, height: n
 ];
 const broken: [name: string, file: () => Promise<Buffer>, says: string][] = [
   ['cut-off.png', async () => (await source().png().toBuffer()).subarray(0, 900), 'cannot be read'],
-  ['huge.png', () => Promise.resolve(blackSquare(20_000)), 'exceeds pixel limit'],
+  ['huge.png', () => Promise.resolve(blackSquare(20_000)), 'million pixels'],
   ['text.png', () => Promise.resolve(Buffer.from('no picture')), 'cannot be read'],
   ['page.png', () => Promise.resolve(Buffer.from('<!doctype html><html></html>')), 'it is no JPEG, PNG'],
   [
@@ -54,7 +54,7 @@ const broken: [name: string, file: () => Promise<Buffer>, says: string][] = [
   ],
   ['phone.png', () => Promise.resolve(Buffer.from('\0\0\0\x18ftypheic\0\0\0\0mif1heic')), 'it is no JPEG, PNG'],
   ['empty.png', () => Promise.resolve(Buffer.alloc(0)), 'the picture file is empty'],
-  ['cut-photo.png', async () => (await source().jpeg().toBuffer()).subarray(0, -300), 'premature end'],
+  ['cut-photo.png', async () => (await source().jpeg().toBuffer()).subarray(0, -300), 'it is cut off'],
   ['damaged.png', async () => flipped(await source().png().toBuffer(), 200), 'cannot be read'],
 ];
 

@@ -73,7 +73,7 @@ describe.each(['sharp', 'jimp'] as const)('%s', (name) => {
   it.each<[string, Buffer, string]>([
     ['SVG', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"/>'), 'is no JPEG, PNG, WebP'],
     ['a web page', Buffer.from('<!doctype html><html></html>'), 'is no JPEG, PNG, WebP'],
-    ['a BMP that claims 20,000 by 20,000 pixels', claiming(bmp('bgr24'), 20_000, -20_000), 'exceeds pixel limit'],
+    ['a BMP that claims 20,000 by 20,000 pixels', claiming(bmp('bgr24'), 20_000, -20_000), 'million pixels'],
     ['a BMP that is cut off', bmp('bgr24').subarray(0, 40), 'cannot be read'],
   ])('refuses %s', async (_, bytes, says) => {
     const message = expect.stringContaining(says) as string;

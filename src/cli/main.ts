@@ -6,6 +6,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { JobError, messageOf } from '../job/failure.js';
 import { addScoreCommand, runVideo, wholeNumber } from './commands/score.js';
 import { start } from './commands/start.js';
+import { endings } from './endings.js';
 
 const APP_FOLDER = fileURLToPath(new URL('../..', import.meta.url));
 /** npm runs scripts in the package's folder and says in INIT_CWD where the user is. */
@@ -14,16 +15,7 @@ const EXIT_USER = 2;
 const EXIT_OTHER = 1;
 const EXIT_INTERRUPTED = 130;
 
-const interrupted = new AbortController();
-/** npm and terminals often send the first signal twice; one that comes later ends the command without waiting for anything. */
-const SAME_SIGNAL_MS = 1000;
-let since: number | undefined;
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.on(signal, () => {
-    since ??= Date.now();
-    if (Date.now() - since > SAME_SIGNAL_MS) process.exit(EXIT_INTERRUPTED);
-    interrupted.abort();
-  });
+const interrupted = endings(process.env, EXIT_INTERRUPTED);
 
 const resolve = (file: string) => path.resolve(cwd, file);
 
@@ -46,10 +38,10 @@ program
   .option('--watch', 'rebuild and restart the app when its source changes', false)
   .addOption(data)
   .action(({ data: folder, ...options }: { port?: number; azuritePort?: number; watch: boolean; data: string }) =>
-    start({ ...options, folder, env: process.env, signal: interrupted.signal }),
+    start({ ...options, folder, env: process.env, signal: interrupted }),
   );
 
-addScoreCommand(program, data, { resolve, env: process.env, signal: interrupted.signal });
+addScoreCommand(program, data, { resolve, env: process.env, signal: interrupted });
 
 program
   .command('demo')
@@ -70,7 +62,7 @@ program
       data: options.data,
       quiet: false,
       env: process.env,
-      signal: interrupted.signal,
+      signal: interrupted,
     });
   });
 
@@ -96,7 +88,7 @@ try {
     process.exitCode = error.exitCode === 0 ? 0 : EXIT_USER;
   } else {
     console.error(messageOf(error));
-    process.exitCode = interrupted.signal.aborted
+    process.exitCode = interrupted.aborted
       ? EXIT_INTERRUPTED
       : error instanceof JobError && error.blame !== 'platform'
         ? EXIT_USER

@@ -67,22 +67,32 @@ export async function runChild(
   return { ...(await child.ended), stdout };
 }
 
+/** How long a script whose parent is gone may take to end: enough for a scorer to store what it has. */
+const GRACE_SECONDS = 5;
+
 /**
- * The arguments of `node` that come before a script which must not outlive the process that starts it (see attached.ts).
+ * The arguments of `node` that come before a script which must not outlive the process that starts it by more than `graceSeconds`
+ * (see attached.ts).
  * Frames lie outside the heap but count towards it, so Node would search the whole heap after every few of them; with room for
  * 256 MiB (nothing is taken in advance) a scorer needs 3 % less CPU time and a frame split and stitched 5 %.
  */
-export const ATTACHED_NODE = [
+export const attachedNode = (graceSeconds = GRACE_SECONDS) => [
   '--initial-heap-size=256',
   fileURLToPath(new URL('./attached.js', import.meta.url)),
-] as const;
+  String(graceSeconds),
+];
 
 /**
  * Starts a Node script that ends when this process ends, even when this one is killed. Ctrl-C in a terminal does not reach it.
  * @throws the system's error when the process cannot be started.
  */
-export async function startAttached(script: string, args: string[], options: ChildOptions): Promise<Child> {
-  const started = launch(process.execPath, [...ATTACHED_NODE, script, ...args], options, true);
+export async function startAttached(
+  script: string,
+  args: string[],
+  options: ChildOptions & { graceSeconds?: number },
+): Promise<Child> {
+  const node = attachedNode(options.graceSeconds);
+  const started = launch(process.execPath, [...node, script, ...args], options, true);
   const child = follow(started, options);
   await once(started, 'spawn');
   return child;

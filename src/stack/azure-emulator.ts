@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ATTACHED_NODE } from '../processes/child-process.js';
+import { attachedNode } from '../processes/child-process.js';
 import { choosePort, type Part, startOnFreePort, startPart } from './part.js';
 
 const EMULATOR = fileURLToPath(new URL('../../azure-emulator/dist/main.js', import.meta.url));
@@ -20,7 +20,7 @@ export async function startAzureEmulator(folder: string, env: NodeJS.ProcessEnv)
     startPart({
       title: 'The Azure emulator',
       script: EMULATOR,
-      args: [String(await choosePort(USUAL_PORT + above)), process.execPath, ...ATTACHED_NODE, SCORER],
+      args: [String(await choosePort(USUAL_PORT + above)), process.execPath, ...attachedNode(), SCORER],
       env,
       logFile: path.join(folder, 'azure-emulator.log'),
       ready: /listening on (http:\/\/\S+)/,

@@ -27,13 +27,15 @@ interface PartOptions {
 }
 
 const STOP_GRACE_SECONDS = 8;
+/** Nothing that a part does is worth waiting for when the command is gone: all it has to keep is in storage. */
+const ORPHAN_GRACE_SECONDS = 1;
 
 /**
  * Starts a Node script that ends with this process, and waits until its output matches `ready`.
  * @throws JobError `user` with the script's last line when it ends before that.
  */
 export async function startPart({ title, script, args, env, logFile, ready, signal }: PartOptions): Promise<Part> {
-  const child = await startAttached(script, args, { env, signal });
+  const child = await startAttached(script, args, { env, signal, graceSeconds: ORPHAN_GRACE_SECONDS });
   const log = createWriteStream(logFile);
   let text = '';
   const announced = new Promise<RegExpExecArray>((resolve) => {

@@ -2,6 +2,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { JobError, messageOf } from '../job/failure.js';
+import { FolderInUse, type FolderLock, holderOfFolder, lockFolder } from '../processes/folder-lock.js';
 import { chooseAzurite } from './azurite.js';
 import { startAzureEmulator } from './azure-emulator.js';
 import { choosePort, type Part, startOnFreePort, startPart } from './part.js';
@@ -37,11 +38,11 @@ export interface Stack {
 
 /**
  * Starts the local stack and writes its address to `stack.json`.
- * @throws JobError `user` when a port that was asked for is taken or the folder cannot be written.
+ * @throws JobError `user` when another stack runs on the folder, a port that was asked for is taken or the folder cannot be written.
  */
 export async function startStack({ folder, port, azuritePort, emulateAzure, env }: StackOptions): Promise<Stack> {
   const temp = path.join(folder, 'temp');
-  await prepareFolder(folder, temp);
+  const lock = await takeFolder(folder, temp);
   const parts: Part[] = [];
   const stopParts = async () => {
     for (const part of parts) await part.stop();
@@ -56,7 +57,7 @@ export async function startStack({ folder, port, azuritePort, emulateAzure, env 
     parts.unshift(host);
     parts.push(azurite);
     const url = host.ready[1] ?? '';
-    const state = JSON.stringify({ url, pid: process.pid });
+    const state = JSON.stringify({ url, pid: process.pid } satisfies State);
     await writeFile(path.join(folder, STATE_FILE), state).catch((cause: unknown) => refuseFolder(folder, cause));
     let tell: (ended: string) => void = () => undefined;
     const ended = new Promise<string>((resolve) => {
@@ -76,13 +77,15 @@ export async function startStack({ folder, port, azuritePort, emulateAzure, env 
         parts[0] = again;
       },
       stop: async () => {
-        await stopParts();
         await rm(path.join(folder, STATE_FILE), { force: true });
+        await stopParts();
         await rm(temp, { recursive: true, force: true });
+        await lock.release();
       },
     };
   } catch (error) {
     await stopParts();
+    await lock.release();
     throw error;
   }
 }
@@ -142,12 +145,24 @@ function startHost(folder: string, port: number, env: NodeJS.ProcessEnv, signal?
   });
 }
 
-async function prepareFolder(folder: string, temp: string): Promise<void> {
+/** Makes the folder, has it for this process alone, and removes what a stack that was killed left for the moment. */
+async function takeFolder(folder: string, temp: string): Promise<FolderLock> {
   try {
+    await makeFolder(folder);
+    const lock = await lockFolder(folder);
+    await rm(path.join(folder, STATE_FILE), { force: true });
     await rm(temp, { recursive: true, force: true });
     await makeFolder(temp);
+    return lock;
   } catch (cause) {
-    refuseFolder(folder, cause);
+    if (!(cause instanceof FolderInUse)) refuseFolder(folder, cause);
+    const { pid } = cause.holder;
+    const state = await readState(folder);
+    const use =
+      state?.pid === pid
+        ? `The local stack runs already at ${state.url} (process ${pid}); use it, or stop it with Ctrl-C where it was started.`
+        : `Another local stack is just starting or ending on ${folder} (process ${pid}); use it, or name another folder with --data.`;
+    throw new JobError('user', use, { cause });
   }
 }
 
@@ -179,25 +194,26 @@ function refuseFolder(folder: string, cause: unknown): never {
 const STATUS_PATIENCE_MS = 30_000;
 
 /** The stack that runs on this folder's data, if one does. */
-export async function findStack(folder: string): Promise<{ url: string; pid: number } | undefined> {
+export async function findStack(folder: string): Promise<State | undefined> {
   try {
-    const state = JSON.parse(await readFile(path.join(folder, STATE_FILE), 'utf8')) as { url: string; pid: number };
-    if (!isAlive(state.pid)) return undefined;
+    const [state, holder] = await Promise.all([readState(folder), holderOfFolder(folder)]);
+    if (!state || state.pid !== holder?.pid) return undefined;
     const signal = AbortSignal.timeout(STATUS_PATIENCE_MS);
     const answer = await fetch(new URL('/admin/host/status', state.url), { signal });
     return answer.ok ? state : undefined;
   } catch {
-    // No file, no such process or no answer: in each case no stack runs.
+    // No folder or no answer: in both cases no stack runs.
     return undefined;
   }
 }
 
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // Another user's process refuses the signal, and lives.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
+/** What `stack.json` says about the stack that runs or ran on the folder. */
+interface State {
+  url: string;
+  pid: number;
 }
+
+const readState = (folder: string) =>
+  readFile(path.join(folder, STATE_FILE), 'utf8')
+    .then((text) => JSON.parse(text) as State)
+    .catch(() => undefined);

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BlobLeaseClient, type BlockBlobClient, RestError } from '@azure/storage-blob';
@@ -7,9 +8,15 @@ const SECONDS = 15;
 const RENEW_MS = 5000;
 const PATIENCE_MS = 20_000;
 
+/** A host that was told to end may live a little longer than the process that told it. */
+const ENDING_MS = 2000;
+const LOOK_AGAIN_MS = 50;
+
 interface Holder {
   host: string;
   pid: number;
+  /** When the process was started: the number of one that ended is given to another. */
+  started: string;
 }
 
 /**
@@ -33,13 +40,15 @@ export class HubLease {
   /** `lost` is called once when the lease could not be kept: from then on another host may write to the hub. */
   async acquire(lost: (reason: string) => void): Promise<void> {
     await this.#createBlob();
-    const deadline = Date.now() + PATIENCE_MS;
+    const begun = Date.now();
     let waiting = false;
     while (!(await this.#tryAcquire())) {
       const holder = await this.#holder();
-      if (holder && isRunning(holder)) this.#refuse(`process ${holder.pid}`);
-      if (holder?.host === os.hostname()) await this.#breakIfStillHeldBy(holder);
-      else if (Date.now() > deadline)
+      if (holder && isRunning(holder)) {
+        if (Date.now() > begun + ENDING_MS) this.#refuse(`process ${holder.pid}`);
+        await sleep(LOOK_AGAIN_MS);
+      } else if (holder?.host === os.hostname()) await this.#breakIfStillHeldBy(holder);
+      else if (Date.now() > begun + PATIENCE_MS)
         this.#refuse(holder ? `${holder.host}, process ${holder.pid}` : 'another machine');
       else {
         if (!waiting) this.#log(`Waiting up to 20 s for the hub ${this.#hub}: its last host did not give it back.`);
@@ -47,7 +56,8 @@ export class HubLease {
         await sleep(1000);
       }
     }
-    const body = JSON.stringify({ host: os.hostname(), pid: process.pid } satisfies Holder);
+    const me: Holder = { host: os.hostname(), pid: process.pid, started: startOf(process.pid) };
+    const body = JSON.stringify(me);
     await this.#blob.upload(body, Buffer.byteLength(body), { conditions: { leaseId: this.#lease.leaseId } });
     this.#timer = setInterval(() => void this.#renew(lost), RENEW_MS);
     this.#timer.unref();
@@ -111,12 +121,24 @@ export class HubLease {
   }
 }
 
-function isRunning(holder: Holder): boolean {
-  if (holder.host !== os.hostname()) return false;
+function isRunning({ host, pid, started }: Holder): boolean {
+  if (host !== os.hostname() || startOf(pid) !== started) return false;
   try {
-    process.kill(holder.pid, 0);
+    process.kill(pid, 0);
     return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** When a process was started; '' when it lives no more, or on a system other than Linux. */
+function startOf(pid: number): string {
+  try {
+    // proc(5): after the name in brackets, which may hold spaces, come the state and, 19 fields on, the start in ticks since the boot.
+    const status = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = status.slice(status.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' ? '' : `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${fields[19]}`;
+  } catch {
+    return '';
   }
 }

@@ -1,4 +1,5 @@
 import { createServer } from 'node:net';
+import { hostname } from 'node:os';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { afterEach, describe, expect, inject, it, onTestFinished } from 'vitest';
 import { HostProcess, type HostOptions, newHub, startHost } from '../support/host-process.js';
@@ -85,13 +86,24 @@ it('the host waits for a storage that is still starting, as long as it is told t
   expect((await fetch(`${(await patient.ready()).url}/admin/host/status`)).status).toBe(200);
 });
 
+/** Where the host of a hub leaves its name. */
+const leasesOf = (hub: string) =>
+  BlobServiceClient.fromConnectionString(inject('storage')).getContainerClient(`${hub.toLowerCase()}-leases`);
+
+it('a host takes the hub of a dead one whose process number another program has by now', async () => {
+  const hub = newHub();
+  const leases = leasesOf(hub);
+  await leases.create();
+  const dead = JSON.stringify({ host: hostname(), pid: process.pid, started: 'long ago' });
+  const blob = leases.getBlockBlobClient('local-host');
+  await blob.upload(dead, dead.length);
+  await blob.getBlobLeaseClient().acquireLease(-1);
+  expect((await start({ app: 'durable', hub })).hub).toBe(hub);
+});
+
 it('a host that loses its hub to another stops at once', async () => {
   const host = await start({ app: 'durable' });
-  const blobs = BlobServiceClient.fromConnectionString(inject('storage'));
-  const lease = blobs
-    .getContainerClient(`${host.hub.toLowerCase()}-leases`)
-    .getBlobClient('local-host')
-    .getBlobLeaseClient();
+  const lease = leasesOf(host.hub).getBlobClient('local-host').getBlobLeaseClient();
   await lease.breakLease(0);
   await lease.acquireLease(15);
   expect(await host.exitCode()).toBe(2);

@@ -1,7 +1,8 @@
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { JobError } from '../../job/failure.js';
-import { findStack, isAlive, startStack } from '../../stack/stack.js';
+import { holderOfFolder, isAlive } from '../../processes/folder-lock.js';
+import { findStack, startStack } from '../../stack/stack.js';
 import type { JobClient } from './client.js';
 
 /** Where a command's jobs run. */
@@ -52,13 +53,13 @@ async function startOwnStack(
 ): Promise<{ url: string; lost: AbortSignal; stop: () => Promise<void> }> {
   await removeLeftovers(data);
   const folder = path.join(data, `job-${process.pid}`);
-  const remove = (below = '') => rm(path.join(folder, below), { recursive: true, force: true });
+  const remove = () => rm(folder, { recursive: true, force: true });
   try {
     const stack = await startStack({ folder, emulateAzure, env });
     const lost = new AbortController();
     void stack.ended.then((ended) => lost.abort(givenUp(ended)));
     // The logs of a stack that broke stay until the next job.
-    const stop = () => stack.stop().then(() => remove(lost.signal.aborted ? 'azurite' : ''));
+    const stop = () => stack.stop().then(() => (lost.signal.aborted ? removeAllButLogs(folder) : remove()));
     return { url: stack.url, lost: lost.signal, stop };
   } catch (error) {
     // What could not be made cannot be removed.
@@ -70,11 +71,30 @@ async function startOwnStack(
 const givenUp = (ended: string) =>
   new JobError('platform', `${ended}, so the job was given up and nothing of it is kept; run the command again.`);
 
+async function removeAllButLogs(folder: string): Promise<void> {
+  const names = await readdir(folder);
+  for (const name of names.filter((each) => !each.endsWith('.log')))
+    await rm(path.join(folder, name), { recursive: true, force: true });
+}
+
+/** A folder that nobody has yet may be about to be taken. */
+const NEW_MS = 60_000;
+
 /** Removes the data of stacks whose process was killed before it could do so itself, and the logs of those that broke. */
 async function removeLeftovers(data: string): Promise<void> {
   const names = await readdir(data).catch(() => []);
   for (const name of names) {
-    const pid = /^job-(\d+)$/.exec(name)?.[1];
-    if (pid !== undefined && !isAlive(Number(pid))) await rm(path.join(data, name), { recursive: true, force: true });
+    const pid = Number(/^job-(\d+)$/.exec(name)?.[1]);
+    if (Number.isNaN(pid)) continue;
+    const folder = path.join(data, name);
+    // The number of a process that was killed may be another's by now, even this one's.
+    const isTaken = isAlive(pid) && pid !== process.pid && Date.now() - (await timeOf(folder)) < NEW_MS;
+    if (!isTaken && !(await holderOfFolder(folder))) await rm(folder, { recursive: true, force: true });
   }
 }
+
+const timeOf = (folder: string) =>
+  stat(folder).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => 0,
+  );

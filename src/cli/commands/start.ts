@@ -5,12 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { JobError } from '../../job/failure.js';
 import { poll } from '../../poll.js';
 import { runChild } from '../../processes/child-process.js';
-import { findStack, type Stack, type StackOptions, startStack } from '../../stack/stack.js';
+import { type Stack, type StackOptions, startStack } from '../../stack/stack.js';
 
 interface StartOptions extends StackOptions {
   /** Rebuilds and restarts the app when its source changes. */
   watch: boolean;
-  /** Aborted by Ctrl-C. */
+  /** Aborted by whatever ends the command. */
   signal: AbortSignal;
 }
 
@@ -19,12 +19,6 @@ interface StartOptions extends StackOptions {
  * @throws JobError `user` when one runs already; `platform` when a part of it ends by itself.
  */
 export async function start({ signal, watch: watched, ...options }: StartOptions): Promise<void> {
-  const running = await findStack(options.folder);
-  if (running)
-    throw new JobError(
-      'user',
-      `The local stack runs already at ${running.url} (process ${running.pid}); use it, or stop it with Ctrl-C where it was started.`,
-    );
   const stack = await startStack(options);
   console.log(`The app listens on ${stack.url}; start jobs with: npm run score -- VIDEO`);
   console.log(`Logs are in ${options.folder}. Ctrl-C stops everything.`);

@@ -62,6 +62,11 @@ describe.concurrent('npm start', () => {
       codec: 'ffv1',
       container: 'matroska,webm',
     });
+    const second = await runCli(['start', '--data', data], { env: mark('start') });
+    expect(second.code).toBe(2);
+    expect(second.stderr).toMatch(
+      new RegExp(`^The local stack runs already at ${stack.url} \\(process ${stack.pid}\\); .+\\.\n$`),
+    );
     expect(await findStack(data)).toEqual(stack);
 
     interrupt('SIGINT');

@@ -24,7 +24,8 @@ export function createEncodeChunk({ storage, media, tempFolder }: Pick<Ports, 's
     try {
       const { frameFormat: format, codec, quality } = job.spec.output;
       const frames = readFramesToShow(storage, job, range, chunk);
-      await media.encodeSegment({ frames, format, facts: job.video, timetable, output, codec, quality });
+      const { video: facts, shape } = job;
+      await media.encodeSegment({ frames, format, facts, shape, timetable, output, codec, quality });
       await segment.uploadFile(output);
       return { encodedFrames: range.count };
     } catch (error) {

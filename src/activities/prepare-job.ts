@@ -1,16 +1,29 @@
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { chunkFrames } from '../job/plan.js';
 import { JobError } from '../job/failure.js';
-import { DEFAULT_FRAME_FORMAT } from '../job/formats.js';
+import { DEFAULT_FRAME_FORMAT, sizeProblem } from '../job/formats.js';
 import type { JobSpec } from '../job/spec.js';
 import { missingInput, publishBundledModel, readModelTexts } from '../job-store/inputs.js';
 import { jobOf, modelBlob, modelsOf, OUTBOX, workOf } from '../job-store/layout.js';
-import { jobFolder, localCopy, localVideo } from '../job-store/local-copy.js';
+import { diskError, jobFolder, localCopy, localVideo } from '../job-store/local-copy.js';
 import { type ResolvedJob, writeResolvedJob } from '../job-store/resolved-job.js';
 import { writeSplitChunks } from '../job-store/video-timing.js';
-import { containerOf, dropped, unheldSound, type VideoFacts } from '../media/media.js';
+import {
+  containerOf,
+  dropped,
+  type PictureShape,
+  type Rational,
+  unheldSound,
+  type VideoFacts,
+} from '../media/media.js';
 import { completeCard } from '../model-card/complete-card.js';
+import { resultSize } from '../model-card/complete-size.js';
 import { parseLabels } from '../model-card/labels.js';
 import { type ModelCard, parseCard } from '../model-card/schema.js';
+import type { ModelSignature } from '../model-card/signature.js';
+import type { Trial } from '../scorer/engine/trial.js';
+import { isNotFound } from '../storage/storage.js';
 import type { Ports } from './ports.js';
 
 export interface PrepareInput {
@@ -31,12 +44,14 @@ export interface Prepared {
 /** Checks everything that can be checked before anything is spent: the video, the model, the style, the compute. */
 export function createPrepareJob(ports: Ports) {
   const { storage } = ports;
+  const known = new KnownModels();
   return async ({ jobId, spec }: PrepareInput): Promise<Prepared> => {
     await Promise.all([workOf(storage, jobId).createIfNotExists(), jobOf(storage, jobId).createIfNotExists()]);
     const folder = jobFolder(ports.tempFolder, jobId);
+    const probing = probeVideo(ports, spec, folder);
     const [video, card, preflight] = await Promise.all([
-      probeVideo(ports, spec, folder),
-      resolveModel(ports, spec, folder),
+      probing,
+      resolveModel({ ...ports, known }, spec, folder, probing),
       ports.compute[spec.compute.kind].preflight({ maxParallel: spec.batch.maxParallel, gpu: spec.compute.gpu }),
     ]);
     checkStyle(spec, card);
@@ -83,14 +98,17 @@ async function resolveVideo(
   { name, file, facts }: LocalVideo,
 ): Promise<Resolution> {
   checkPaints(common.card, spec.model);
+  const shape = shapeOf(common.card, facts);
+  checkShape({ ...facts, ...shape }, spec, name);
   const output = spec.output.video ?? `${OUTBOX}/${common.jobId}${defaultEnding(spec, facts)}`;
   const lost = checkOutput(output, facts);
-  const most = ports.chunkFrames ?? chunkFrames(facts);
+  const most = ports.chunkFrames ?? Math.min(chunkFrames(facts), chunkFrames({ ...facts, ...shape }));
   return {
     job: {
       ...common,
       spec: { ...spec, input: { ...spec.input, video: name } },
       video: facts,
+      ...(shape && { shape }),
       chunkFrames: most,
       output,
     },
@@ -132,37 +150,113 @@ async function probeVideo(
   return { name, file, facts: await media.probe(file, { name, keep: input.onDamage === 'keep' }) };
 }
 
-/** Loads the model once, in a process of its own, and completes its card from what the model says of itself. */
-async function resolveModel(ports: Ports, { model, compute }: JobSpec, folder: string): Promise<ModelCard> {
-  const { storage, bundledModels } = ports;
-  await publishBundledModel(storage, bundledModels, model);
-  const blob = modelsOf(storage).getBlobClient(modelBlob(model));
-  const [file, { card, labels }] = await Promise.all([
-    localCopy(blob, folder, 'model.onnx', missingInput('model', model)),
-    readModelTexts(storage, model),
-  ]);
-  return completeCard(
-    parseCard(card ?? '{}'),
-    // Elsewhere the scorer finds out: only local compute has the devices of this machine.
-    await ports.inspectModel(file, model, compute.kind === 'local' ? compute.device : undefined),
-    labels === undefined ? undefined : parseLabels(labels),
-  );
+/** What models said of themselves and what their trials showed: one that is used again for frames of the same size is not loaded again. */
+class KnownModels {
+  static readonly #MOST = 100;
+  readonly #known = new Map<string, ModelSignature & { trial?: Trial }>();
+
+  find(key: string) {
+    return this.#known.get(key);
+  }
+
+  keep(key: string, model: ModelSignature & { trial?: Trial }): void {
+    const [oldest] = this.#known.keys();
+    if (oldest !== undefined && this.#known.size >= KnownModels.#MOST) this.#known.delete(oldest);
+    this.#known.set(key, model);
+  }
 }
 
-/** Frames go in, so pictures of their size have to come out. */
+/**
+ * Loads the model in a process of its own, tries it on the first frame of the video, and completes its card from what the model says of
+ * itself and what the trial showed.
+ * @throws JobError `user` when the card does not go with the model, or the first frame cannot be scored and none may fail.
+ */
+async function resolveModel(
+  ports: Ports & { known: KnownModels },
+  { model, compute, tolerate }: JobSpec,
+  folder: string,
+  probing: Promise<LocalVideo | undefined>,
+): Promise<ModelCard> {
+  const { storage, bundledModels, known } = ports;
+  await publishBundledModel(storage, bundledModels, model);
+  const blob = modelsOf(storage).getBlobClient(modelBlob(model));
+  const [texts, video, { etag }] = await Promise.all([
+    readModelTexts(storage, model),
+    probing,
+    blob.getProperties().catch((cause: unknown) => {
+      throw isNotFound(cause) ? missingInput('model', model) : cause;
+    }),
+  ]);
+  const card = parseCard(texts.card ?? '{}');
+  const labels = texts.labels === undefined ? undefined : parseLabels(texts.labels);
+  // Elsewhere the scorer finds out: only local compute has the devices of this machine.
+  const device = compute.kind === 'local' ? compute.device : undefined;
+  const key = JSON.stringify([model, etag, texts, device, video?.facts.width, video?.facts.height]);
+  let inspected = known.find(key);
+  if (!inspected) {
+    const [file, picture] = await Promise.all([
+      localCopy(blob, folder, 'model.onnx', missingInput('model', model)),
+      video && saveFirstFrame(ports, folder, video),
+    ]);
+    const request = { card, ...(labels && { labels }), ...(picture !== undefined && { picture }) };
+    inspected = await ports.inspectModel(file, model, device, request);
+    if (!inspected.trial?.failure) known.keep(key, inspected);
+  }
+  const { trial, ...signature } = inspected;
+  const complete = completeCard(card, signature, labels, trial?.runs);
+  if (video && trial?.failure && tolerate.failedItems === 0)
+    throw new JobError('user', `The first frame of ${video.name} cannot be scored: ${trial.failure}.`);
+  return complete;
+}
+
+/** Undefined when the video cannot be decoded: splitting it finds out what to say. */
+async function saveFirstFrame({ media }: Ports, folder: string, { file, name, facts }: LocalVideo) {
+  const picture = path.join(folder, 'first.png');
+  try {
+    for await (const frame of media.split(file, { format: 'png', facts, name, keep: true })) {
+      await writeFile(picture, frame);
+      return picture;
+    }
+  } catch (error) {
+    if (!(error instanceof JobError)) throw diskError(error, folder);
+  }
+  return undefined;
+}
+
+/** Frames go in, so pictures have to come out. */
 function checkPaints({ output }: ModelCard, model: string): void {
-  if ('kind' in output && output.kind !== undefined && output.kind !== 'image') {
+  if (output.kind !== undefined && output.kind !== 'image') {
     throw new JobError(
       'user',
       `The model "${model}" gives ${output.kind} and no pictures, so it cannot paint a video; use an image-to-image model.`,
     );
   }
-  if ('scale' in output && output.scale !== undefined && output.scale !== 1) {
-    throw new JobError(
-      'user',
-      `The model "${model}" enlarges pictures ${output.scale} times, and a video keeps its size; leave "output.scale" out of its card.`,
-    );
-  }
+}
+
+/** How the output shows the frames; undefined when as the source does. A picture that the model stretches is shown in its old proportions. */
+function shapeOf({ output }: ModelCard, facts: VideoFacts): PictureShape | undefined {
+  const { width, height } = resultSize(output, facts);
+  if (width === facts.width && height === facts.height) return undefined;
+  const { num, den } = facts.sampleAspect;
+  if (output.kind !== undefined && output.kind !== 'image') return undefined;
+  const stretched = output.size ? [facts.width * height, facts.height * width] : [1, 1];
+  return { width, height, sampleAspect: reduce(num * (stretched[0] ?? 1), den * (stretched[1] ?? 1)) };
+}
+
+function reduce(num: number, den: number): Rational {
+  const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
+  const common = divisor(num, den);
+  return { num: num / common, den: den / common };
+}
+
+/** @throws JobError `user` when no video of this size can be made. */
+function checkShape({ width, height }: PictureShape, { model, output }: JobSpec, video: string): void {
+  const problem = sizeProblem({ width, height }, output.codec);
+  if (problem === undefined) return;
+  throw new JobError(
+    'user',
+    `The model "${model}" would make pictures of ${width}x${height} pixels of ${video}, and ${problem}: give a smaller video, or a smaller "output.scale" with "output.fit" set to "resize" in the model card.`,
+  );
 }
 
 /** MP4, which everything plays, unless it cannot hold the picture or the sound. */

@@ -64,7 +64,8 @@ async function stitch(
   } else {
     const { frameFormat: format, codec, quality } = job.spec.output;
     const toShow = readFramesToShow(storage, job, { first: 0, count: frames });
-    await media.stitch({ frames: toShow, format, source, facts: job.video, timetable, output, codec, quality });
+    const { video: facts, shape } = job;
+    await media.stitch({ frames: toShow, format, source, facts, shape, timetable, output, codec, quality });
   }
   await check({ storage, media }, job, { source, timetable, output });
   return upload(storage, job.output, output);

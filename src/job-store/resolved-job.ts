@@ -1,6 +1,6 @@
 import { JobError } from '../job/failure.js';
 import type { JobSpec } from '../job/spec.js';
-import type { VideoFacts } from '../media/media.js';
+import type { PictureShape, VideoFacts } from '../media/media.js';
 import type { ModelCard } from '../model-card/schema.js';
 import { readJson, type Storage, writeJson } from '../storage/storage.js';
 import { jobOf, RESOLVED_JOB } from './layout.js';
@@ -22,6 +22,8 @@ interface Resolved {
 export interface VideoJob extends Resolved {
   spec: JobSpec & { input: { video: string } };
   video: VideoFacts;
+  /** How the output shows the frames, where the model gives them another size. */
+  shape?: PictureShape | undefined;
   /** Frames that one activity splits or encodes at most. */
   chunkFrames: number;
 }

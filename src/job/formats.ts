@@ -97,6 +97,9 @@ export function isNamedAsPicture(name: string): boolean {
   return /\.(?:jpe?g|jpe|jfif|png|webp|avif|tiff?|bmp|dib|gif)$/i.test(name);
 }
 
+/** Larger pictures are neither read nor made: they are refused before their pixels are allocated. */
+export const MOST_PICTURE_PIXELS = 100_000_000;
+
 // Frames and scored pictures
 
 /** `png` is lossless; `jpg` is JPEG at high quality. The same words are the endings of their blobs. */
@@ -137,6 +140,16 @@ export function outputProblem({ video, codec, quality }: { video?: string; codec
   if (!held) return `has a "video" that must end in ${VIDEO_ENDINGS.join(', ')}`;
   const others = VIDEO_ENDINGS.filter((other) => HOLDS[other]?.includes(codec));
   return `asks for ${codec}, which ${ending} cannot hold; name it ${others.join(' or ')}, or set "codec" to ${held.join(' or ')}`;
+}
+
+/** The longest side that encoders and decoders of these codecs take. */
+const LONGEST_SIDE = 16_384;
+
+/** What is wrong with the size of a video; undefined when nothing is. */
+export function sizeProblem({ width, height }: { width: number; height: number }, codec: VideoCodec) {
+  if (width * height > MOST_PICTURE_PIXELS) return `at most ${MOST_PICTURE_PIXELS} pixels are made`;
+  const held = codec === 'ffv1' || Math.max(width, height) <= LONGEST_SIDE;
+  return held ? undefined : `${codec} holds at most ${LONGEST_SIDE} pixels a side`;
 }
 
 // Everything that is stored

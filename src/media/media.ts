@@ -10,13 +10,13 @@ import { encodeSegment, join, stitch } from './stitch/stitch.js';
 import type { EncodeRequest, JoinRequest, StitchRequest } from './stitch/stitch-arguments.js';
 import { compare, type CompareRequest, type Comparison } from './verify/compare.js';
 
-export type { VideoFacts } from './facts.js';
+export type { Rational, VideoFacts } from './facts.js';
 export { confinement, findFfmpeg, type FfmpegPaths } from './ffmpeg/find.js';
 export { type MediaLimits, readMediaLimits } from './limits.js';
 export type { Chunk } from './split/chunks.js';
 export { containerOf, dropped, unheldSound } from './stitch/container.js';
 export type { Pair } from './stitch/contact-sheet.js';
-export type { StitchRequest } from './stitch/stitch-arguments.js';
+export type { PictureShape, StitchRequest } from './stitch/stitch-arguments.js';
 export {
   pack,
   type PackedTimetable,

@@ -12,16 +12,22 @@ import {
   type PartialInput,
   type PartialSize,
 } from './schema.js';
-import { describeTensor, type ModelSignature, type TensorSignature } from './signature.js';
+import { describeTensor, type ModelSignature, type TensorSignature, type TrialRun } from './signature.js';
 
 /**
  * Fills in what a card leaves out, from the model's own signature and metadata, and checks the rest against it.
  * A complete card comes back unchanged, so this also checks whether one goes with the model it is used with.
  * @param partial what the `.json` file beside the model holds; `{}` when there is none.
  * @param labelFile the labels in the file that is stored with the model, if there is one.
+ * @param runs what runs of the model on pictures of different sizes showed; without any, what only a run shows stays open.
  * @throws JobError `user`: the card contradicts the model, or the model leaves open what the card must say.
  */
-export function completeCard(partial: PartialCard, model: ModelSignature, labelFile?: string[]): ModelCard {
+export function completeCard(
+  partial: PartialCard,
+  model: ModelSignature,
+  labelFile?: string[],
+  runs: TrialRun[] = [],
+): ModelCard {
   const chosen = chooseInputs(partial, model);
   const hints = hintsOf(model);
   const usual: ImageDefaults = { channels: hintedChannels(hints) ?? 'RGB', range: hintedRange(hints) ?? [0, 255] };
@@ -30,7 +36,7 @@ export function completeCard(partial: PartialCard, model: ModelSignature, labelF
   const style = chosen.style && completeInput(partial.style ?? {}, chosen.style, input, DEFAULTS.styleLongestSide);
   const { description = '', constants, optimize } = partial;
   const batch = completeBatch(partial.batch, chosen.input);
-  const output = completeOutput(partial.output ?? {}, model, input, labelFile);
+  const output = completeOutput(partial.output ?? {}, model, input, labelFile, runs);
   checkTiles(input, style, output);
   return {
     description,
@@ -80,9 +86,11 @@ function completeBatch(batch: number | undefined, tensor: TensorSignature): numb
 function checkTiles(input: ImageInput, style: ImageInput | undefined, output: ModelCard['output']): void {
   if (style?.size.tiles)
     throw new JobError('user', 'The model card cuts the style picture into tiles: only "input" can have "size.tiles".');
-  if (!input.size.tiles || ('fit' in output && output.fit === 'crop')) return;
+  if (!input.size.tiles) return;
+  const { scale = 1 } = 'scale' in output ? output : {};
+  if ('fit' in output && output.fit === 'crop' && Number.isInteger(scale)) return;
   throw new JobError(
     'user',
-    'The model card has "size.tiles", but only pictures and masks that keep their size, or grow by "output.scale", can be put together from tiles: leave the tiles out.',
+    'The model card has "size.tiles", but only pictures and masks that keep their size, or grow by a whole "output.scale", can be put together from tiles: leave the tiles out.',
   );
 }

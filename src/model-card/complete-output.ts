@@ -2,7 +2,7 @@ import { JobError } from '../job/failure.js';
 import { completeDetections } from './complete-detections.js';
 import { colours, completeImage } from './complete-image.js';
 import { hintsOf, readYolo } from './hints.js';
-import { checkCrop } from './complete-size.js';
+import { checkCrop, commonScale, LARGEST_OVERHANG } from './complete-size.js';
 import { checkLabels, chooseLabels, countClasses } from './labels.js';
 import {
   type ClassesOutput,
@@ -14,6 +14,7 @@ import {
   type PartialOutput,
 } from './schema.js';
 import {
+  asRun,
   describeTensor,
   describeTensors,
   findTensor,
@@ -24,12 +25,14 @@ import {
   type ModelSignature,
   NPY_TYPES,
   type TensorSignature,
+  type TrialRun,
 } from './signature.js';
 
 /**
  * Which output is read, and as what.
  * @param card what the card says of the output; `{}`: a picture.
  * @param input the completed input: a picture that comes out is like the one that goes in unless something says otherwise.
+ * @param runs what runs of the model showed.
  * @throws JobError `user`: the card contradicts the model, or the model leaves open what the card must say.
  */
 export function completeOutput(
@@ -37,18 +40,19 @@ export function completeOutput(
   model: ModelSignature,
   input: ImageInput,
   labelFile: string[] | undefined,
+  runs: TrialRun[],
 ): ModelCard['output'] {
   const yolo = readYolo(hintsOf(model));
   if (yolo !== undefined && Object.keys(card).length === 0) {
     const kind = yolo.task === 'classify' ? 'classes' : 'detections';
-    return completeOutput({ kind }, model, input, labelFile);
+    return completeOutput({ kind }, model, input, labelFile, runs);
   }
   switch (card.kind) {
     case undefined:
     case 'image':
-      return completePicture(card, choosePicture(card.name, model, colours(input)), input);
+      return completePicture(card, choosePicture(card.name, model, colours(input)), input, runs);
     case 'classes':
-      return completeClasses(card, chooseOutput(card.name, model), labelFile, yolo?.names);
+      return completeClasses(card, asRun(chooseOutput(card.name, model), runs[0]), labelFile, yolo?.names);
     case 'detections':
       return completeDetections(card, model, input, labelFile);
     case 'mask':
@@ -96,18 +100,72 @@ function isOpen(shape: TensorSignature['shape']): boolean {
   return shape.length === 4 && shape.every((dimension) => typeof dimension === 'string');
 }
 
-function completePicture(card: Partial<ImageOutput>, tensor: TensorSignature, input: ImageInput): ImageOutput {
+function completePicture(
+  card: Partial<ImageOutput>,
+  tensor: TensorSignature,
+  input: ImageInput,
+  runs: TrialRun[],
+): ImageOutput {
   const image = completeImage(card, tensor, input, input.layout);
-  const size = imageSize(tensor, image.layout);
-  const [inputWidth, inputHeight] = input.size.fixed ?? [];
-  const { kind, scale } = card;
-  const scales = [size.width, size.height, inputWidth, inputHeight].every((side) => side !== undefined)
-    ? size.width !== inputWidth || size.height !== inputHeight
-    : false;
-  const fit = card.fit ?? (scales && scale === undefined ? 'resize' : 'crop');
-  if (fit === 'crop') checkCrop(tensor, size, input, scale);
-  return { ...(kind && { kind }), ...image, fit, ...(scale && { scale }) };
+  const { kind, scale, size } = card;
+  if (size && (scale !== undefined || card.fit === 'crop'))
+    throw refusal(
+      tensor,
+      `gets from the model card both an "output.size" and ${scale === undefined ? '"output.fit": "crop"' : 'an "output.scale"'}: leave one of them out`,
+    );
+  const asked = { ...(card.fit && { fit: card.fit }), ...(scale !== undefined && { scale }), ...(size && { size }) };
+  const { fit = size ? 'resize' : 'crop', ...result } =
+    Object.keys(asked).length > 0 ? asked : ownResult(tensor, image, input, runs);
+  if (fit === 'crop') checkCrops(tensor, image.layout, input, runs, result.scale);
+  return { ...(kind && { kind }), ...image, fit, ...result };
 }
+
+/**
+ * How large the result is when the card says nothing: a model that enlarges or reduces its input does the same to the frame, and one that
+ * gives every picture the same size keeps to it. What any other model makes is scaled to the size of the frame, unless it has that already.
+ */
+function ownResult(
+  tensor: TensorSignature,
+  { layout }: Pick<ImageOutput, 'layout'>,
+  { size: { fixed } }: ImageInput,
+  runs: TrialRun[],
+): Pick<ImageOutput, 'scale' | 'size'> & { fit?: ImageOutput['fit'] } {
+  const sizes = [
+    ...(fixed ? [{ from: sizeOf(fixed), to: imageSize(tensor, layout) }] : []),
+    ...runs.map((run) => ({ from: run.input, to: imageSize(asRun(tensor, run), layout) })),
+  ];
+  const known = sizes.flatMap(({ from, to: { width, height } }) =>
+    width === undefined || height === undefined ? [] : [{ from, to: { width, height } }],
+  );
+  const [first, ...others] = known;
+  if (first === undefined) return {};
+  const scale = commonScale(known);
+  if (scale !== undefined) return scale === 1 ? {} : { scale };
+  const { width, height } = first.to;
+  const varied = others.some(({ from }) => from.width !== first.from.width);
+  if (varied && others.every(({ to }) => to.width === width && to.height === height))
+    return { fit: 'resize', size: [width, height] };
+  const roundsUp =
+    fixed === null &&
+    known.every(({ from, to }) => overhangs(to.width - from.width) && overhangs(to.height - from.height));
+  return roundsUp ? {} : { fit: 'resize' };
+}
+
+/** @throws JobError `user`: what the model says, or what a run showed, does not go with `scale`. */
+function checkCrops(
+  tensor: TensorSignature,
+  layout: ImageOutput['layout'],
+  { size: { fixed } }: ImageInput,
+  runs: TrialRun[],
+  scale: number | undefined,
+): void {
+  if (fixed) checkCrop(tensor, imageSize(tensor, layout), sizeOf(fixed), scale);
+  for (const run of runs) checkCrop(asRun(tensor, run), imageSize(asRun(tensor, run), layout), run.input, scale);
+}
+
+const sizeOf = ([width, height]: [number, number]) => ({ width, height });
+
+const overhangs = (pixels: number) => pixels >= 0 && pixels < LARGEST_OVERHANG;
 
 function completeClasses(
   { top = DEFAULTS.classes, softmax = false, labels: asked }: Extract<PartialOutput, { kind: 'classes' }>,
@@ -146,7 +204,7 @@ function completeMask(card: Partial<MaskOutput>, tensor: TensorSignature, input:
     throw refusal(tensor, `has ${channels} classes, and a mask holds ${MOST_CLASSES}: read it as a "tensor"`);
   const size = maskSize(tensor, layout);
   const { threshold = DEFAULTS.threshold, fit = differs(size, input) ? 'resize' : 'crop' } = card;
-  if (fit === 'crop') checkCrop(tensor, size, input);
+  if (fit === 'crop' && input.size.fixed) checkCrop(tensor, size, sizeOf(input.size.fixed));
   return { kind: 'mask', name: tensor.name, layout, method, threshold, fit };
 }
 

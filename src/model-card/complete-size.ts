@@ -1,5 +1,5 @@
 import { counted, JobError } from '../job/failure.js';
-import { DEFAULTS, type ImageInput, type PartialSize, type SizeRule } from './schema.js';
+import { DEFAULTS, type ModelCard, type PartialSize, type SizeRule } from './schema.js';
 import { describeTensor, imageSize, type ImageSize, type Layout, type TensorSignature } from './signature.js';
 
 /**
@@ -89,23 +89,60 @@ function agrees(
 /** A model that rounds its output up adds fewer pixels than this to a side; one that adds more is taken to scale. */
 export const LARGEST_OVERHANG = 64;
 
+/** Pixels, both known. */
+interface Size {
+  width: number;
+  height: number;
+}
+
+/** So many times as wide and as high, rounded down as networks do it. */
+export function enlarge({ width, height }: Size, scale: number): Size {
+  // A product such as 100 * 0.29 is a little too small.
+  const side = (pixels: number) => Math.max(1, Math.floor(pixels * scale + 1e-6));
+  return { width: side(width), height: side(height) };
+}
+
+/** The size of what is made of a frame: the frame's own, unless the card of a model that gives pictures says otherwise. */
+export function resultSize(output: ModelCard['output'], frame: Size): Size {
+  if (output.kind !== undefined && output.kind !== 'image') return frame;
+  if (output.size) return { width: output.size[0], height: output.size[1] };
+  return enlarge(frame, output.scale ?? 1);
+}
+
+/** Fractions that models enlarge or reduce by have denominators up to this. */
+const LARGEST_DENOMINATOR = 4;
+const LARGEST_SCALE = 16;
+
+/** How many times as large as each of these inputs a model's output is, from 1/4 to 16; undefined when no one fraction fits them all. */
+export function commonScale(pairs: { from: Size; to: Size }[]): number | undefined {
+  const [first] = pairs;
+  if (first === undefined) return undefined;
+  for (let denominator = 1; denominator <= LARGEST_DENOMINATOR; denominator += 1) {
+    const scale = Math.round((first.to.width * denominator) / first.from.width) / denominator;
+    const fits = ({ from, to }: { from: Size; to: Size }) => {
+      const { width, height } = enlarge(from, scale);
+      return width === to.width && height === to.height;
+    };
+    if (scale > 0 && scale <= LARGEST_SCALE && pairs.every(fits)) return scale;
+  }
+  return undefined;
+}
+
 /**
  * Checks an output that is cropped to the size of the frame.
- * @throws JobError `user`: the model's fixed sizes show that it is smaller, or far larger, than the input times `scale`.
+ * @param from what the model gets.
+ * @throws JobError `user`: the output is smaller, or far larger, than the input times `scale`.
  */
-export function checkCrop(tensor: TensorSignature, { width, height }: ImageSize, input: ImageInput, scale = 1): void {
-  const { fixed } = input.size;
-  if (fixed === null) return;
+export function checkCrop(tensor: TensorSignature, { width, height }: ImageSize, from: Size, scale = 1): void {
+  const least = enlarge(from, scale);
   const sides = [
-    [width, fixed[0]],
-    [height, fixed[1]],
+    [width, least.width],
+    [height, least.height],
   ] as const;
-  const fits = sides.every(
-    ([to, from]) => to === undefined || (to >= from * scale && to < (from + LARGEST_OVERHANG) * scale),
-  );
-  if (fits) return;
+  const most = LARGEST_OVERHANG * scale;
+  if (sides.every(([to, side]) => to === undefined || (to >= side && to < side + most))) return;
   throw new JobError(
     'user',
-    `The model makes ${describeTensor(tensor)} of ${fixed.join('x')} pixels, which does not go with an "output.scale" of ${scale}: correct it, or set "output.fit" to "resize".`,
+    `The model makes ${describeTensor(tensor)} of ${from.width}x${from.height} pixels, which does not go with an "output.scale" of ${scale}: correct it, or set "output.fit" to "resize".`,
   );
 }

@@ -1,3 +1,4 @@
+import { commonScale } from './complete-size.js';
 import { type BoxRows, findDetections, type FoundDetections, planRows } from './detector-outputs.js';
 import { readYolo } from './hints.js';
 import { countClasses } from './labels.js';
@@ -6,6 +7,7 @@ import {
   describeTensors,
   imageLayout,
   imageSize,
+  type ImageSize,
   type Layout,
   type ModelHints,
   type ModelSignature,
@@ -89,11 +91,11 @@ function draftPicture(
     );
   const from = imageSize(frame, layout);
   const to = imageSize(tensor, imageLayout(tensor, single ? 1 : 3) ?? layout);
-  const across = (to.width ?? 0) / (from.width ?? 0);
-  const scales =
-    Number.isInteger(across) && across > 1 && across <= 16 && across === (to.height ?? 0) / (from.height ?? 0);
-  return { kind: 'image', name: tensor.name, ...(scales && { scale: across }) };
+  const scale = commonScale([{ from: sideBySide(from), to: sideBySide(to) }]);
+  return { kind: 'image', name: tensor.name, ...(scale !== undefined && scale !== 1 && { scale }) };
 }
+
+const sideBySide = ({ width = 0, height = 0 }: ImageSize) => ({ width, height });
 
 /** A channel for each class, or the class of each pixel: as large as the frame, or of any size. */
 function isMask({ shape, type }: TensorSignature, { frame, layout }: FrameInput): boolean {

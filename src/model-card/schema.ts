@@ -65,10 +65,16 @@ const optimize = z.enum(['auto', 'off']);
 
 const imageOutput = imageTensor.extend({
   kind: z.literal('image').optional(),
-  /** `crop`: the model keeps its input's size, perhaps rounded up; `resize`: any size, scaled back to the frame's. */
+  /** `crop`: what the model makes is `scale` times its input, perhaps rounded up, and is taken as it is; `resize`: any size, scaled to the result's. */
   fit,
-  /** How many times wider and higher than the frame the result is. Default: 1. */
-  scale: z.int().min(1).max(16).optional(),
+  /** How many times wider and higher than the frame the result is, rounded down. Default: 1. */
+  scale: z
+    .number()
+    .min(1 / 16)
+    .max(16)
+    .optional(),
+  /** `[width, height]` of the result, whatever the frame's; in place of `scale`. */
+  size: z.tuple([side, side]).optional(),
 });
 
 /** Names of the classes in the model's order: as many as the model has classes, or none. */

@@ -8,6 +8,14 @@ export interface ModelSignature {
   hints?: ModelHints;
 }
 
+/** What a run of the model showed. */
+export interface TrialRun {
+  /** Pixels of the picture that the model got. */
+  input: { width: number; height: number };
+  /** The shape of each output, by name. */
+  outputs: Record<string, number[]>;
+}
+
 export interface TensorSignature {
   name: string;
   /** ONNX element type, e.g. `float32`. */
@@ -51,6 +59,12 @@ export function imageSize(tensor: TensorSignature, layout: Layout): ImageSize {
     height: typeof height === 'number' ? height : undefined,
   };
 }
+
+/** The tensor with the shape that it had in a run. */
+export const asRun = (tensor: TensorSignature, run: TrialRun | undefined): TensorSignature => ({
+  ...tensor,
+  shape: run?.outputs[tensor.name] ?? tensor.shape,
+});
 
 /** Whether the scorer reads scores and boxes from tensors of this type. */
 export const isReadable = ({ type }: TensorSignature) => ['float32', 'float16', 'uint8'].includes(type);

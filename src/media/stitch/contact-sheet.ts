@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { JobError } from '../../job/failure.js';
-import { ffmpegFailure, local, QUIET, run, type Tools } from '../ffmpeg/process.js';
+import { ffmpegFailure, local, type Program, QUIET, run, type Tools } from '../ffmpeg/process.js';
 
 export interface Pair {
   /** PNG or JPEG, each of any size. */
@@ -15,7 +15,7 @@ const GUTTER = 6;
 
 /**
  * One PNG, at most 1200 pixels wide: a row per pair, before on the left, after on the right. Every picture is fitted into a cell of
- * the shape of the first.
+ * the shape of the first, as wide as the wider one of its pair, so that it shows what a model enlarges.
  * @throws JobError `user` for no pairs, a picture that cannot be decoded or an output that cannot be written.
  */
 export async function contactSheet(tools: Tools, pairs: Pair[], output: string): Promise<void> {
@@ -24,7 +24,7 @@ export async function contactSheet(tools: Tools, pairs: Pair[], output: string):
   try {
     const files = await savePictures(folder, pairs);
     const inputs = files.flatMap((file) => ['-protocol_whitelist', 'file,pipe', '-i', local(file)]);
-    const graph = sheetGraph(pairs.length, await cellOf(tools, files[0] ?? ''));
+    const graph = sheetGraph(pairs.length, await cellOf(tools, files.slice(0, 2)));
     const sheet = ['-filter_complex', graph, '-frames:v', '1', '-c:v', 'png', '-f', 'image2pipe', 'pipe:1'];
     const end = await run(tools.ffmpeg, [...QUIET, '-nostdin', ...inputs, ...sheet]);
     if (end.code !== 0) throw ffmpegFailure(tools.ffmpeg, end, 'draw the contact sheet');
@@ -43,13 +43,19 @@ async function savePictures(folder: string, pairs: Pair[]): Promise<string[]> {
 
 const sizeSchema = z.object({ streams: z.tuple([z.object({ width: z.number(), height: z.number() })]) });
 
-/** The size of a cell: the shape of the picture, never enlarged, and small enough for two in a row. */
-async function cellOf({ ffprobe }: Tools, picture: string): Promise<{ width: number; height: number }> {
+/** The size of a cell for a pair: small enough for two in a row. */
+async function cellOf({ ffprobe }: Tools, pair: string[]): Promise<{ width: number; height: number }> {
+  const sizes = await Promise.all(pair.map((picture) => sizeOf(ffprobe, picture)));
+  const [before = { width: 1, height: 1 }] = sizes;
+  const widest = Math.max(...sizes.map(({ width }) => width));
+  const width = Math.min(widest, Math.floor((WIDTH - 3 * GUTTER) / 2));
+  return { width, height: Math.max(1, Math.round((before.height * width) / before.width)) };
+}
+
+async function sizeOf(ffprobe: Program, picture: string): Promise<{ width: number; height: number }> {
   const end = await run(ffprobe, [...QUIET, '-show_entries', 'stream=width,height', '-of', 'json', local(picture)]);
   if (end.code !== 0) throw ffmpegFailure(ffprobe, end, 'read a picture of the contact sheet');
-  const [size] = sizeSchema.parse(JSON.parse(end.stdout.toString())).streams;
-  const width = Math.min(size.width, Math.floor((WIDTH - 3 * GUTTER) / 2));
-  return { width, height: Math.max(1, Math.round((size.height * width) / size.width)) };
+  return sizeSchema.parse(JSON.parse(end.stdout.toString())).streams[0];
 }
 
 function sheetGraph(rows: number, { width, height }: { width: number; height: number }): string {

@@ -8,11 +8,13 @@ import { type Container, isMatroska, otherStreams } from './container.js';
 
 /** Frames to encode. */
 export interface EncodeRequest {
-  /** Pictures of one size, all of `format`, in order. */
+  /** Pictures, all of `format`, in order. */
   frames: AsyncIterable<Buffer>;
   format: FrameFormat;
   /** What `probe` found in the video that the frames came from. */
   facts: VideoFacts;
+  /** How the output shows them, where that is not how the source does: pictures of another size are scaled to it. */
+  shape?: PictureShape | undefined;
   /** When each frame is shown. */
   timetable: Timetable;
   /** Replaced when it exists, and only once the new file is whole. */
@@ -22,6 +24,9 @@ export interface EncodeRequest {
   /** `good` when left out; `ffv1` has none. */
   quality?: Quality;
 }
+
+/** Pixels of a picture, and how wide one of them is for its height. */
+export type PictureShape = Pick<VideoFacts, 'width' | 'height' | 'sampleAspect'>;
 
 /** The output ends in .mp4, .m4v, .mov, .mkv or .webm. */
 export interface StitchRequest extends EncodeRequest {
@@ -80,11 +85,13 @@ const picturesInput = (format: FrameFormat, start: number) =>
   words(`-itsoffset ${start.toFixed(6)} -f matroska -c:v ${format === 'png' ? 'png' : 'mjpeg'} -i pipe:0`);
 
 /** Without a time base of its own the encoder counts frames, and two frames close to each other would get one number. */
-function encoding({ facts, timetable, codec, quality }: EncodeRequest): string[] {
+function encoding({ facts, shape, timetable, codec, quality }: EncodeRequest): string[] {
   const { num, den } = timetable.timeBase;
+  const shown = { ...facts, ...shape };
+  const scale = shape ? `scale=${shape.width}:${shape.height}:flags=bicubic,format=rgb24,` : '';
   return [
     ...words(`-map 0:v:0 -enc_time_base ${num}:${den} -vsync 0 -vf`),
-    codec === 'ffv1' ? `format=bgr0,${pixelShape(facts)}` : toYuv(facts),
+    scale + (codec === 'ffv1' ? `format=bgr0,${pixelShape(shown)}` : toYuv(shown)),
     ...encoderOptions({ codec, quality }, facts),
   ];
 }

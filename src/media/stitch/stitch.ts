@@ -141,7 +141,7 @@ async function checkSize({ limits }: Program, file: string, name: string): Promi
  */
 async function feed(
   stdin: Writable,
-  { frames, format, facts, timetable }: EncodeRequest,
+  { frames, format, facts, shape, timetable }: EncodeRequest,
   name: string,
 ): Promise<number | null> {
   const frameSeconds = secondsOf(timetable.timeBase, timetable.frameTicks);
@@ -161,7 +161,7 @@ async function feed(
     }
   }
   try {
-    await pipeline(matroska(counted(), format, microseconds(timetable), { ...facts, frameSeconds }), stdin);
+    await pipeline(matroska(counted(), format, microseconds(timetable), { ...facts, ...shape, frameSeconds }), stdin);
     return given;
   } catch (error) {
     if (sourceFailed) throw error;

@@ -1,19 +1,29 @@
 import { readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type ort from 'onnxruntime-node';
 import * as z from 'zod';
 import type { Device } from '../../job/compute-choice.js';
 import { JobError, messageOf } from '../../job/failure.js';
 import type { ModelHints, ModelSignature } from '../../model-card/signature.js';
-import { describeEnd, runChild } from '../../processes/child-process.js';
+import { describeEnd, startChild } from '../../processes/child-process.js';
+import type { Trial, TrialRequest } from './trial.js';
 
 /**
- * Reads a model's signature and hints from a file. `name` is what sentences call the model; `device` is tried, by default the CPU.
- * Throws JobError `user`.
+ * Reads a model's signature and hints from a file and, when asked, tries the model. `name` is what sentences call the model; `device` is
+ * tried, by default the CPU. Throws JobError `user`.
  */
-export type ModelInspector = (file: string, name: string, device?: Device) => Promise<ModelSignature>;
+export type ModelInspector = (
+  file: string,
+  name: string,
+  device?: Device,
+  request?: TrialRequest,
+) => Promise<ModelSignature & { trial?: Trial }>;
 
 const ENTRY = fileURLToPath(new URL('./inspect-main.js', import.meta.url));
 const TIME_LIMIT_SECONDS = 120;
+/** A trial that takes longer is left: what it has shown so far counts. */
+const TRIAL_SECONDS = 20;
 
 const tensor = z.object({ name: z.string(), type: z.string(), shape: z.array(z.union([z.number(), z.string()])) });
 const texts = z.record(z.string(), z.string());
@@ -22,12 +32,27 @@ const answerSchema = z.union([
   z.object({ inputs: z.array(tensor), outputs: z.array(tensor), hints }) satisfies z.ZodType<ModelSignature>,
   z.object({ error: z.string() }),
 ]);
+const trialSchema = z.object({
+  runs: z.array(
+    z.object({
+      input: z.object({ width: z.number(), height: z.number() }),
+      outputs: z.record(z.string(), z.array(z.number())),
+    }),
+  ),
+  failure: z.string().nullable().optional(),
+}) satisfies z.ZodType<Trial>;
 
 /**
  * Loads the model into this very process; a malformed one may bring the process down.
+ * @param use gets the loaded model before it is released.
  * @throws JobError `user`: what is wrong with the file and what to do.
  */
-export async function inspectModel(file: string, name: string, device: Device = 'cpu'): Promise<ModelSignature> {
+export async function inspectModel(
+  file: string,
+  name: string,
+  device: Device = 'cpu',
+  use?: (session: ort.InferenceSession, signature: ModelSignature) => Promise<void>,
+): Promise<ModelSignature> {
   const [{ loadOnDevice }, { signatureOf }, { readHints }] = await Promise.all([
     import('./devices.js'),
     import('./session.js'),
@@ -41,9 +66,10 @@ export async function inspectModel(file: string, name: string, device: Device = 
     throw new JobError('user', `${subject} cannot be read: ${messageOf(cause)}`, { cause });
   }
   const { session } = await loadOnDevice(bytes, subject, device);
-  const signature = signatureOf(session);
+  const signature = { ...signatureOf(session), hints: readHints(bytes) };
+  await use?.(session, signature);
   await session.release();
-  return { ...signature, hints: readHints(bytes) };
+  return signature;
 }
 
 /**
@@ -51,16 +77,25 @@ export async function inspectModel(file: string, name: string, device: Device = 
  * @param environment of that process; it needs none of the app's secrets.
  */
 export function createModelInspector(environment: NodeJS.ProcessEnv = {}, entry: string = ENTRY): ModelInspector {
-  return async (file, name, device = 'cpu') => {
-    const args = [entry, file, name, device];
-    const ended = await runChild(process.execPath, args, { env: environment, timeLimit: TIME_LIMIT_SECONDS });
+  return async (file, name, device = 'cpu', request) => {
+    const args = [entry, file, name, device, ...(request ? ['try'] : [])];
+    const child = startChild(process.execPath, args, { env: environment, timeLimit: TIME_LIMIT_SECONDS });
+    child.stdin.end(request && JSON.stringify(request));
+    let trying: NodeJS.Timeout | undefined;
+    const lines: string[] = [];
+    for await (const line of createInterface({ input: child.stdout })) {
+      lines.push(line);
+      trying ??= setTimeout(child.kill, TRIAL_SECONDS * 1000);
+    }
+    const ended = await child.ended;
+    clearTimeout(trying);
     if (ended.notStarted) {
       const { message } = ended.notStarted;
       throw new JobError('platform', `The model inspector could not be started: ${message}`, {
         cause: ended.notStarted,
       });
     }
-    const answer = parseAnswer(ended.stdout.toString());
+    const answer = parseLine(answerSchema, lines[0]);
     if (answer === undefined) {
       throw new JobError(
         'user',
@@ -68,13 +103,17 @@ export function createModelInspector(environment: NodeJS.ProcessEnv = {}, entry:
       );
     }
     if ('error' in answer) throw new JobError('user', answer.error);
-    return answer;
+    const trial = lines
+      .slice(1)
+      .flatMap((line) => parseLine(trialSchema, line) ?? [])
+      .at(-1);
+    return { ...answer, ...(trial && { trial }) };
   };
 }
 
-function parseAnswer(text: string): z.infer<typeof answerSchema> | undefined {
+function parseLine<T>(schema: z.ZodType<T>, line = ''): T | undefined {
   try {
-    return answerSchema.parse(JSON.parse(text));
+    return schema.parse(JSON.parse(line));
   } catch {
     return undefined;
   }

@@ -111,7 +111,8 @@ async function loadNetwork({ model, device, threads, gpu }: LoadRequest, optimiz
   return { ...loaded, optimized };
 }
 
-function constantInputs(card: ModelCard, { inputs }: ModelSignature): Outputs {
+/** The tensors of the inputs that take no picture. */
+export function constantInputs(card: ModelCard, { inputs }: ModelSignature): Outputs {
   const constants: Outputs = {};
   for (const tensor of inputs) {
     const values = card.constants?.[tensor.name];
@@ -120,12 +121,13 @@ function constantInputs(card: ModelCard, { inputs }: ModelSignature): Outputs {
   return constants;
 }
 
-function readView(outputs: Outputs, card: ModelCard, { picture, original }: View, entry: Entry): FrameOutput {
+/** @throws JobError: as `readOutput`. */
+export function readView(outputs: Outputs, card: ModelCard, { picture, original }: View, entry: Entry): FrameOutput {
   return readOutput(outputs, card, { frame: picture, original, plan: planInput(card.input.size, picture) }, entry);
 }
 
 /** How many pictures the model takes at a time; undefined when any number. */
-function batchOf(name: string, { inputs }: ModelSignature): number | undefined {
+export function batchOf(name: string, { inputs }: ModelSignature): number | undefined {
   const batch = inputs.find((tensor) => tensor.name === name)?.shape[0];
   return typeof batch === 'number' ? batch : undefined;
 }

@@ -12,8 +12,7 @@ export interface Size {
   height: number;
 }
 
-/** Larger pictures are refused before their pixels are allocated. */
-export const PIXEL_LIMIT = 100_000_000;
+export { MOST_PICTURE_PIXELS as PIXEL_LIMIT } from '../../job/formats.js';
 
 /**
  * Pictures from bytes and back. Decoding turns everything into 8-bit RGB: EXIF rotation applied, grey and palette spread

@@ -1,4 +1,4 @@
-import { LARGEST_OVERHANG } from '../../model-card/complete-size.js';
+import { enlarge, LARGEST_OVERHANG } from '../../model-card/complete-size.js';
 import type { ImageOutput, SizeRule } from '../../model-card/schema.js';
 import { JobError } from '../../job/failure.js';
 import type { Size } from './codec.js';
@@ -61,12 +61,8 @@ export function cropOf(
   if (covers && overhang < LARGEST_OVERHANG * scale) return crop;
   throw new JobError(
     'item',
-    `the model made ${output.width}x${output.height} pixels of ${padded.width}x${padded.height}: set "output.fit" to "resize" or "output.scale" in the model card`,
+    `the model made ${output.width}x${output.height} pixels of ${padded.width}x${padded.height}: set "output.scale" in the model card to how many times it enlarges, or "output.fit" to "resize"`,
   );
-}
-
-export function enlarge({ width, height }: Size, scale: number): Size {
-  return { width: width * scale, height: height * scale };
 }
 
 export function sameSize(one: Size, other: Size): boolean {

@@ -1,11 +1,12 @@
 import { JobError, messageOf } from '../../job/failure.js';
+import { resultSize } from '../../model-card/complete-size.js';
 import type { ModelCard } from '../../model-card/schema.js';
 import type { TaskItem } from '../../container-contract/task.js';
-import { type Codec, formatOf, type Picture, type Size } from '../pictures/codec.js';
+import { type Codec, formatOf, type Picture, PIXEL_LIMIT, type Size } from '../pictures/codec.js';
 import type { EnginePool } from '../engine/engine-pool.js';
 import type { FrameRequest } from '../engine/engine-protocol.js';
 import type { FrameOutput } from '../outputs/read-output.js';
-import { enlarge, planInput, sameSize } from '../pictures/geometry.js';
+import { planInput, sameSize } from '../pictures/geometry.js';
 import { firstLanes, runLanes } from './lanes.js';
 import { MicroBatches } from './micro-batches.js';
 import type { TaskBlobs } from './task-blobs.js';
@@ -13,8 +14,8 @@ import type { Tally } from './tally.js';
 
 /** No further item is taken up when the pixels in flight would exceed this many bytes; the first lanes always run. */
 const MEMORY_BYTES = 384 * 1024 * 1024;
-/** An item in flight holds its file, its pixels, the scored pixels and their file: at three bytes a pixel each. */
-const BYTES_PER_PIXEL = 12;
+/** An item in flight holds its file and its pixels, the scored pixels and their file: at three bytes a pixel each. */
+const BYTES_PER_PIXEL = 6;
 
 interface ScoringParts {
   blobs: Pick<TaskBlobs, 'readInput' | 'storeOutput'>;
@@ -59,7 +60,7 @@ export async function scoreItems(
     work: async (item) => {
       try {
         const frame = await scoreItem(item, { ...parts, batches }, abandon);
-        largest = Math.max(largest, frame.width * frame.height);
+        largest = Math.max(largest, pixelsOf(frame) + pixelsOf(resultSize(card.output, frame)));
         tally.itemDone(item);
       } catch (error) {
         if (error instanceof JobError && error.blame !== 'item') {
@@ -80,6 +81,8 @@ export async function scoreItems(
     signal: stop,
   });
 }
+
+const pixelsOf = ({ width, height }: Size) => width * height;
 
 async function scoreItem(
   item: TaskItem,
@@ -102,6 +105,12 @@ async function prepareItem(item: TaskItem, parts: ScoringParts, signal: AbortSig
   const file = await tally.timed('fetch', () => blobs.readInput(item, signal));
   const picture = await tally.timed('decode', () => codec.decode(file));
   const original = { width: picture.width, height: picture.height };
+  const result = resultSize(card.output, original);
+  if (pixelsOf(result) > PIXEL_LIMIT)
+    throw new JobError(
+      'item',
+      `its result would have ${result.width}x${result.height} pixels, and at most ${PIXEL_LIMIT} are made`,
+    );
   const { scaled } = planInput(card.input.size, picture);
   return { frame: await tally.timed('prepare', () => toSize(codec, picture, scaled)), original };
 }
@@ -116,8 +125,7 @@ async function toFile(
   if (output.kind === 'record') return Buffer.from(`${JSON.stringify({ item: item.name, ...output.record })}\n`);
   if (output.kind === 'array') return Buffer.from(output.bytes.buffer);
   if (output.kind === 'mask') return tally.timed('encode', () => codec.encodeMask(output.picture));
-  const size = enlarge(frame, ('scale' in card.output ? card.output.scale : undefined) ?? 1);
-  const restored = await tally.timed('finish', () => toSize(codec, output.picture, size));
+  const restored = await tally.timed('finish', () => toSize(codec, output.picture, resultSize(card.output, frame)));
   return tally.timed('encode', () => codec.encode(restored, formatOf(item.output)));
 }
 

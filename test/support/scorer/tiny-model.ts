@@ -5,7 +5,7 @@ import {
   TensorProto_DataType as DataType,
   type ValueInfoProtoSchema,
 } from '../../../src/scorer/onnx/onnx_pb.js';
-import { operatorNode } from '../../../src/scorer/onnx/model-messages.js';
+import { constantNode, operatorNode } from '../../../src/scorer/onnx/model-messages.js';
 
 const TYPES = { float32: DataType.FLOAT, uint8: DataType.UINT8, float16: DataType.FLOAT16 };
 
@@ -24,6 +24,31 @@ export function tinyModel({ operator, shape, type = 'float32', attributes = {} }
     node: [operatorNode(operator, ['x'], 'y', attributes)],
     input: [tensorInfo('x', shape, type)],
     output: [tensorInfo('y', shape, type)],
+  });
+}
+
+const FREE = ['batch', 3, 'height', 'width'];
+
+/**
+ * The bytes of an ONNX model from the picture `x` to the picture `y`, so many times as wide and as high, or of one size whatever comes in.
+ * @param shapes of `x` and `y` as the file has them; by default it says nothing of their sizes
+ */
+export function resizingModel(
+  to: { across: number; down?: number } | { width: number; height: number },
+  [from, into]: [from: (number | string)[], into: (number | string)[]] = [
+    FREE,
+    ['batch', 3, 'out_height', 'out_width'],
+  ],
+): Buffer {
+  const target =
+    'across' in to
+      ? constantNode('to', Float32Array.of(1, 1, to.down ?? to.across, to.across), [4])
+      : constantNode('to', [1, 3, to.height, to.width], [4]);
+  const inputs = 'across' in to ? ['x', '', 'to'] : ['x', '', '', 'to'];
+  return modelFile({
+    node: [target, operatorNode('Resize', inputs, 'y', { mode: 'linear' })],
+    input: [tensorInfo('x', from)],
+    output: [tensorInfo('y', into)],
   });
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { JobError } from '../../../src/job/failure.js';
 import { completeCard } from '../../../src/model-card/complete-card.js';
-import { modelCardSchema, type PartialCard } from '../../../src/model-card/schema.js';
+import { type ImageOutput, type ModelCard, modelCardSchema, type PartialCard } from '../../../src/model-card/schema.js';
 import type { ModelSignature, TensorSignature } from '../../../src/model-card/signature.js';
 
 const tensor = (name: string, shape: TensorSignature['shape'], type = 'float32'): TensorSignature => ({
@@ -14,6 +14,12 @@ const model = (inputs: TensorSignature[], outputs: TensorSignature[]): ModelSign
 const free = tensor('image', ['batch', 3, 'height', 'width']);
 const freeOut = tensor('stylized', ['batch', 3, 'h_out', 'w_out']);
 const anySize = { fixed: null, longestSide: null, multipleOf: 1, minimum: 1 };
+
+/** What a card says of the size of pictures that come out. */
+function pick(output: ModelCard['output']): object {
+  const { fit, scale, size } = output as ImageOutput;
+  return { fit, ...(scale !== undefined && { scale }), ...(size && { size }) };
+}
 
 function refusal(card: PartialCard, signature: ModelSignature): string {
   try {
@@ -41,9 +47,124 @@ describe('completeCard fills in what the card leaves out', () => {
     expect(card.output).toMatchObject({ fit: 'crop' });
   });
 
-  it('from a model that scales its fixed size', () => {
-    const card = completeCard({}, model([tensor('in', [1, 3, 32, 32])], [tensor('out', [1, 3, 96, 96])]));
-    expect(card.output).toMatchObject({ fit: 'resize' });
+  it.each([
+    ['enlarges it', [96, 72], { fit: 'crop', scale: 3 }],
+    ['enlarges it by a fraction', [48, 36], { fit: 'crop', scale: 1.5 }],
+    ['rounds it up', [36, 28], { fit: 'resize' }],
+    ['reduces it', [16, 12], { fit: 'crop', scale: 0.5 }],
+    ['reduces it to a trace', [4, 3], { fit: 'resize' }],
+    ['stretches it', [64, 24], { fit: 'resize' }],
+  ])('from a model with a fixed size that %s', (_what, [width = 0, height = 0], output) => {
+    const card = completeCard({}, model([tensor('in', [1, 3, 24, 32])], [tensor('out', [1, 3, height, width])]));
+    expect(pick(card.output)).toEqual(output);
+  });
+
+  it.each<[what: string, sizes: [number, number][], output: object]>([
+    [
+      'keeps every size',
+      [
+        [256, 192],
+        [128, 192],
+      ],
+      { fit: 'crop' },
+    ],
+    [
+      'enlarges twice',
+      [
+        [512, 384],
+        [256, 384],
+      ],
+      { fit: 'crop', scale: 2 },
+    ],
+    [
+      'enlarges four times',
+      [
+        [1024, 768],
+        [512, 768],
+      ],
+      { fit: 'crop', scale: 4 },
+    ],
+    [
+      'enlarges by a half',
+      [
+        [384, 288],
+        [192, 288],
+      ],
+      { fit: 'crop', scale: 1.5 },
+    ],
+    [
+      'enlarges by a third',
+      [
+        [341, 256],
+        [170, 256],
+      ],
+      { fit: 'crop', scale: 4 / 3 },
+    ],
+    [
+      'adds a border',
+      [
+        [264, 200],
+        [136, 200],
+      ],
+      { fit: 'crop' },
+    ],
+    [
+      'gives one size',
+      [
+        [640, 360],
+        [640, 360],
+      ],
+      { fit: 'resize', size: [640, 360] },
+    ],
+    [
+      'gives one size that is twice the first',
+      [
+        [512, 384],
+        [512, 384],
+      ],
+      { fit: 'resize', size: [512, 384] },
+    ],
+    [
+      'reduces to a trace',
+      [
+        [32, 24],
+        [16, 24],
+      ],
+      { fit: 'resize' },
+    ],
+  ])('from runs of a model with free sizes that %s', (_what, [one = [0, 0], two = [0, 0]], output) => {
+    const run = (width: number, height: number, [outWidth, outHeight]: [number, number]) => ({
+      input: { width, height },
+      outputs: { stylized: [1, 3, outHeight, outWidth] },
+    });
+    const card = completeCard({}, model([free], [freeOut]), undefined, [run(256, 192, one), run(128, 192, two)]);
+    expect(pick(card.output)).toEqual(output);
+  });
+
+  it('keeps to what the card says of the size of the result, whatever runs show', () => {
+    const runs = [{ input: { width: 64, height: 64 }, outputs: { stylized: [1, 3, 256, 256] } }];
+    const outputs = [
+      { scale: 4 },
+      { fit: 'resize' as const },
+      { fit: 'resize' as const, scale: 2 },
+      { size: [30, 20] as [number, number] },
+    ];
+    expect(
+      outputs.map((output) => pick(completeCard({ output }, model([free], [freeOut]), undefined, runs).output)),
+    ).toEqual([
+      { fit: 'crop', scale: 4 },
+      { fit: 'resize' },
+      { fit: 'resize', scale: 2 },
+      { fit: 'resize', size: [30, 20] },
+    ]);
+  });
+
+  it('refuses a card that says another size than runs show', () => {
+    const runs = [{ input: { width: 64, height: 64 }, outputs: { stylized: [1, 3, 256, 256] } }];
+    for (const output of [{ scale: 1.5 }, { fit: 'crop' as const }])
+      expect(() => completeCard({ output }, model([free], [freeOut]), undefined, runs)).toThrow(
+        /256\].* of 64x64 pixels/,
+      );
   });
 
   it('from a model with bytes and channels last', () => {
@@ -221,6 +342,24 @@ describe('completeCard refuses in one sentence', () => {
       { output: { scale: 3 } },
       model([tensor('in', [1, 3, 64, 64])], [tensor('out', [1, 3, 128, 128])]),
       'of 64x64 pixels, which does not go with an "output.scale" of 3',
+    ],
+    [
+      'two sizes of the result',
+      { output: { scale: 2, size: [8, 8] } },
+      ok,
+      'both an "output.size" and an "output.scale"',
+    ],
+    [
+      'a crop of one size',
+      { output: { fit: 'crop', size: [8, 8] } },
+      ok,
+      'both an "output.size" and "output.fit": "crop"',
+    ],
+    [
+      'tiles that a fraction enlarges',
+      { input: { size: { tiles: { size: [64, 64] } } }, output: { scale: 1.5 } },
+      ok,
+      'leave the tiles out',
     ],
     [
       'a crop of a smaller picture',

@@ -24,7 +24,7 @@ const FULL = [
     style: { ...tensor, size: { ...size, fixed: null, tiles: null } },
     constants: { alpha: [0.5] },
     batch: 4,
-    output: { ...tensor, kind: 'image', fit: 'crop', scale: 2 },
+    output: { ...tensor, kind: 'image', fit: 'crop', scale: 2, size: [8, 8] },
   },
   { style: null, output: { kind: 'classes', name: 'y', top: 3, softmax: true, labels: ['a'] } },
   {

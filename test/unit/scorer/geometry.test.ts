@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { SizeRule } from '../../../src/model-card/schema.js';
+import { resultSize } from '../../../src/model-card/complete-size.js';
+import type { ImageOutput, SizeRule } from '../../../src/model-card/schema.js';
 import { cropOf, planInput } from '../../../src/scorer/pictures/geometry.js';
 
 const rule = (given: Partial<SizeRule>): SizeRule => ({
@@ -41,6 +42,15 @@ describe('planInput', () => {
   );
 });
 
+const image = {
+  name: 'y',
+  layout: 'NCHW',
+  type: 'float32',
+  channels: 'RGB',
+  range: [0, 255],
+  fit: 'crop',
+} satisfies ImageOutput;
+
 describe('cropOf', () => {
   const plan = { scaled: size(321, 181), padded: size(321, 181) };
 
@@ -64,6 +74,13 @@ describe('cropOf', () => {
     const padded = { scaled: size(5, 8), padded: size(8, 8) };
     expect(cropOf(size(24, 24), padded, { fit: 'crop', scale: 3 })).toEqual(size(15, 24));
     expect(() => cropOf(size(8, 8), padded, { fit: 'crop', scale: 3 })).toThrow('"output.scale"');
+  });
+
+  it('rounds what a fraction enlarges down, as networks do', () => {
+    const odd = { scaled: size(161, 121), padded: size(161, 121) };
+    expect(cropOf(size(241, 181), odd, { fit: 'crop', scale: 1.5 })).toEqual(size(241, 181));
+    expect(resultSize({ ...image, scale: 1.1 }, size(10, 100))).toEqual(size(11, 110));
+    expect(resultSize({ ...image, scale: 0.29 }, size(100, 1))).toEqual(size(29, 1));
   });
 
   it('cuts off the padding in proportion before scaling back', () => {

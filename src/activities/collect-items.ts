@@ -1,10 +1,10 @@
-import type { BlobClient } from '@azure/storage-blob';
 import pMap, { pMapIterable } from 'p-map';
 import { type ListedItem, LIST_LENGTH } from '../job/item-list.js';
 import { scoredBlob, type ScoredFormat, splitPath, workOf } from '../job-store/layout.js';
-import { blobSas, readText, type Storage } from '../storage/storage.js';
+import { copyWithin, readText, type Storage } from '../storage/storage.js';
 import { listScored } from '../job-store/batch-state.js';
 import { readListed, scoredEnding } from '../job-store/items.js';
+import { deliver } from '../job-store/outputs.js';
 import { writePredictionsPart } from '../job-store/predictions.js';
 import { readUnscored } from '../job-store/settled.js';
 import { JobError } from '../job/failure.js';
@@ -13,9 +13,6 @@ import { type ImagesJob, readImagesJob } from '../job-store/resolved-job.js';
 import { createStageProgress } from '../job-store/stage-progress.js';
 
 const TRANSFERS = 32;
-/** Blob storage copies more than this in the background only, which takes more requests. */
-const COPIED_AT_ONCE_BYTES = 256 * 1024 * 1024;
-const COPY_MS = 3_600_000;
 
 export interface CollectInput {
   jobId: string;
@@ -120,16 +117,17 @@ function* fileLines(found: Found[], ending: ScoredFormat): Generator<string> {
   for (const { name, output } of found) yield `${JSON.stringify({ item: name, file: `${output}.${ending}` })}\n`;
 }
 
-/** Copies within the storage account: no byte comes by here. */
-async function copy(storage: Storage, job: ImagesJob, item: Found, ending: ScoredFormat): Promise<void> {
+async function copy(
+  storage: Storage,
+  { jobId, output: folder, spec }: ImagesJob,
+  item: Found,
+  ending: ScoredFormat,
+): Promise<void> {
   const { index, output, bytes } = item;
-  const source: BlobClient = workOf(storage, job.jobId).getBlobClient(scoredBlob(index, ending));
-  const { container, blob } = splitPath(job.output);
-  const target = storage.media.getContainerClient(container).getBlobClient(`${blob}${output}.${ending}`);
-  const url = await blobSas(storage, source, 'r', Date.now() + COPY_MS);
+  const source = workOf(storage, jobId).getBlockBlobClient(scoredBlob(index, ending));
+  const place = { jobId, output: `${folder}${output}.${ending}`, overwrite: spec.output.overwrite };
   try {
-    if (bytes <= COPIED_AT_ONCE_BYTES) await target.syncCopyFromURL(url);
-    else await (await target.beginCopyFromURL(url)).pollUntilDone();
+    await deliver(storage, place, (target, options) => copyWithin(storage, source, target, { ...options, bytes }));
   } catch (cause) {
     if (await source.exists()) throw cause;
     throw gone(item);

@@ -16,12 +16,12 @@ export function createCollectPredictions({ storage }: Pick<Ports, 'storage'>) {
   return async ({ jobId, items }: { jobId: string; items: number }): Promise<CollectedPredictions> => {
     const job = await readImagesJob(storage, jobId);
     const { output } = job;
+    const place = { jobId, output, overwrite: job.spec.output.overwrite };
     const kind = kindOf(job);
     if (kind === undefined) return { output, bytes: 0 };
     const parts = () => readPredictions(storage, jobId, items);
-    const jsonl = await deliverTable(storage, output, PREDICTIONS_JSONL, parts());
-    const table = toCsv(parts(), kind);
-    const csv = await deliverTable(storage, output, PREDICTIONS_CSV, table);
+    const jsonl = await deliverTable(storage, place, PREDICTIONS_JSONL, parts);
+    const csv = await deliverTable(storage, place, PREDICTIONS_CSV, () => toCsv(parts(), kind));
     return { output, bytes: jsonl + csv };
   };
 }

@@ -9,6 +9,7 @@ import { readItems } from '../job-store/items.js';
 import { workOf } from '../job-store/layout.js';
 import { jobFolder } from '../job-store/local-copy.js';
 import { type AttemptReport, type BatchReport, type Manifest, writeManifest } from '../job-store/manifest.js';
+import { freePlace } from '../job-store/outputs.js';
 import { findResolvedJob, type ResolvedJob } from '../job-store/resolved-job.js';
 import { readSettled } from '../job-store/settled.js';
 import { endJob } from '../job-store/stop.js';
@@ -58,6 +59,7 @@ export function createFinishJob({ storage, tempFolder }: Pick<Ports, 'storage' |
       comparison: await readComparison(storage, jobId),
       batches,
     });
+    if (job) await freePlace(storage, job);
     await rm(jobFolder(tempFolder, jobId), { recursive: true, force: true });
     if (outcome === 'cancelled' || (outcome === 'done' && job?.spec.output.keepFrames === false))
       await workOf(storage, jobId).deleteIfExists();

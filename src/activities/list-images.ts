@@ -1,11 +1,19 @@
 import type { BlobItem, ContainerClient } from '@azure/storage-blob';
 import { pMapIterable } from 'p-map';
+import { hasUnusableCharacters, hasUnusableParts, isTooLong } from '../job/blob-names.js';
 import { JobError } from '../job/failure.js';
 import { createOutputNames, groupsOf, LIST_LENGTH, type ListedItem } from '../job/item-list.js';
 import { isNamedAsPicture, KIND_BYTES, PICTURE_KINDS, pictureKind } from '../job/formats.js';
-import { MOST_ITEMS } from '../job-store/layout.js';
+import { MOST_ITEMS, splitPath } from '../job-store/layout.js';
 import { listBlobs, readBytes, type Storage } from '../storage/storage.js';
-import { type FoundItems, imagesOf, readFoundItems, writeFoundItems, writeItemList } from '../job-store/items.js';
+import {
+  type FoundItems,
+  imagesOf,
+  readFoundItems,
+  scoredEnding,
+  writeFoundItems,
+  writeItemList,
+} from '../job-store/items.js';
 import type { Ports } from './ports.js';
 import { type ImagesJob, readImagesJob } from '../job-store/resolved-job.js';
 import { createStageProgress } from '../job-store/stage-progress.js';
@@ -59,12 +67,25 @@ async function* findPictures(
   );
   for await (const { name: blob, is } of looked) {
     const name = blob.slice(prefix.length);
-    if (is) yield { name, output: nameOutput(name) };
-    else {
+    if (is) {
+      const output = nameOutput(name);
+      checkDeliverable(job, name, output);
+      yield { name, output };
+    } else {
       others.count += 1;
       if (others.examples.length < EXAMPLES) others.examples.push(name.slice(0, LONGEST_EXAMPLE));
     }
   }
+}
+
+/** @throws JobError `user` when the output of an image could not be stored under its name. */
+function checkDeliverable(job: ImagesJob, name: string, output: string): void {
+  const target = splitPath(`${job.output}${output}.${scoredEnding(job)}`).blob;
+  if (!isTooLong(target) && !hasUnusableCharacters(target) && !hasUnusableParts(target)) return;
+  throw new JobError(
+    'user',
+    `The image "${name.slice(0, LONGEST_EXAMPLE)}" cannot have its output below ${job.output} under the same name, which is too long for blob storage or has parts that it cannot hold; rename the image.`,
+  );
 }
 
 async function isPicture(

@@ -7,6 +7,7 @@ import type { JobSpec } from '../job/spec.js';
 import { missingInput, publishBundledModel, readModelTexts } from '../job-store/inputs.js';
 import { jobOf, modelBlob, modelsOf, OUTBOX, workOf } from '../job-store/layout.js';
 import { diskError, jobFolder, localCopy, localVideo } from '../job-store/local-copy.js';
+import { keepPlace } from '../job-store/outputs.js';
 import { type ResolvedJob, writeResolvedJob } from '../job-store/resolved-job.js';
 import { writeSplitChunks } from '../job-store/video-timing.js';
 import {
@@ -70,6 +71,7 @@ export function createPrepareJob(ports: Ports) {
     const { job, ...prepared } = video
       ? await resolveVideo(ports, common, { ...spec, timeouts }, video)
       : resolveImages(common, { ...spec, timeouts });
+    await keepPlace(storage, { jobId, output: job.output, overwrite: spec.output.overwrite });
     await writeResolvedJob(storage, job);
     return {
       ...prepared,

@@ -7,6 +7,7 @@ import { contentTypeOf } from '../job/formats.js';
 import { readFramesToShow, readFrameToShow, readSourceFrame } from '../job-store/frames.js';
 import { CONTACT_SHEET, jobOf, segmentBlob, splitPath, workOf } from '../job-store/layout.js';
 import { diskError, jobFolder, localCopy, localVideo, ownFolder } from '../job-store/local-copy.js';
+import { deliver } from '../job-store/outputs.js';
 import { readVideoJob, type VideoJob } from '../job-store/resolved-job.js';
 import { readUnscored } from '../job-store/settled.js';
 import { readTimetable, writeComparison } from '../job-store/video-timing.js';
@@ -68,7 +69,7 @@ async function stitch(
     await media.stitch({ frames: toShow, format, source, facts, shape, timetable, output, codec, quality });
   }
   await check({ storage, media }, job, { source, timetable, output });
-  return upload(storage, job.output, output);
+  return upload(storage, job, output);
 }
 
 /** Puts what `encodeChunk` made of the frames together, with the sound of the source. */
@@ -115,13 +116,11 @@ async function check(
     );
 }
 
-async function upload(storage: Storage, target: string, file: string): Promise<number> {
-  const { container, blob } = splitPath(target);
-  const client = storage.media.getContainerClient(container);
-  await client.createIfNotExists();
-  await client
-    .getBlockBlobClient(blob)
-    .uploadFile(file, { blobHTTPHeaders: { blobContentType: contentTypeOf(target) } });
+async function upload(storage: Storage, { jobId, output, spec }: VideoJob, file: string): Promise<number> {
+  await storage.media.getContainerClient(splitPath(output).container).createIfNotExists();
+  const blobHTTPHeaders = { blobContentType: contentTypeOf(output) };
+  const place = { jobId, output, overwrite: spec.output.overwrite };
+  await deliver(storage, place, (target, options) => target.uploadFile(file, { blobHTTPHeaders, ...options }));
   return (await stat(file)).size;
 }
 

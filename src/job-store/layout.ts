@@ -5,7 +5,7 @@ import type { Storage } from '../storage/storage.js';
  * The only place that spells a container or blob name.
  *
  * Media account: `inbox`, `styles`, `outbox` (what users bring and take) and one `work-<job>` container per job (frames and
- * scored frames). Internal account: `models`, `limits`, `app-secrets` and one `job-<job>` container per job. A container per job lets a scorer's
+ * scored frames). Internal account: `models`, `limits`, `outputs`, `app-secrets` and one `job-<job>` container per job. A container per job lets a scorer's
  * SAS reach its own job only, and lets one call remove all that the job left.
  */
 export const INBOX = 'inbox';
@@ -14,6 +14,8 @@ export const OUTBOX = 'outbox';
 export const MODELS = 'models';
 /** What all instances of the app count together. */
 export const LIMITS = 'limits';
+/** Which job writes where, one blob for each output of a job that is not over. */
+export const OUTPUT_HOLDS = 'outputs';
 /** What the app keeps for itself, beyond any job. */
 export const APP_SECRETS = 'app-secrets';
 /** In `APP_SECRETS`: the key with which environments of Container Apps executions are sealed. */
@@ -31,6 +33,9 @@ export const labelsBlob = (model: string) => `${model}.labels.txt`;
 
 /** Creates of container groups, by subscription and region. */
 export const createLedgerBlob = (name: string) => `creates/${name}.json`;
+
+/** Tells which job holds an output: a video, or a folder, which ends in "/". */
+export const holdBlob = (output: string) => (output.endsWith('/') ? `${output}*` : output);
 
 const ITEM_DIGITS = 7;
 /** More items than this would need longer names. */
@@ -138,6 +143,7 @@ export function splitPath(path: string): { container: string; blob: string } {
 
 export const workOf = (storage: Storage, jobId: string) => storage.media.getContainerClient(workContainer(jobId));
 export const jobOf = (storage: Storage, jobId: string) => storage.internal.getContainerClient(jobContainer(jobId));
+export const outputsOf = (storage: Storage) => storage.internal.getContainerClient(OUTPUT_HOLDS);
 export const modelsOf = (storage: Storage) => storage.internal.getContainerClient(MODELS);
 
 /** A blob of the media account by its path in a job specification, e.g. `inbox/coast.mp4`. */

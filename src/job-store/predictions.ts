@@ -3,7 +3,8 @@ import { JobError } from '../job/failure.js';
 import { contentTypeOf } from '../job/formats.js';
 import { placeOf } from '../job/item-list.js';
 import { readBytes, type Storage } from '../storage/storage.js';
-import { predictionsPart, splitPath, workOf } from './layout.js';
+import { mediaBlob, predictionsPart, workOf } from './layout.js';
+import { deliver, type OutputPlace } from './outputs.js';
 
 const BUFFER_BYTES = 4 * 1024 * 1024;
 
@@ -35,17 +36,23 @@ async function readPart(storage: Storage, jobId: string, list: number): Promise<
   return part;
 }
 
-/** Streams a finished table to its place below the output prefix, whole or not at all. @returns its bytes. */
+/**
+ * Streams a finished table to its place below the output prefix, whole or not at all. @returns its bytes.
+ * @param content is asked for again when the table has to be written again.
+ */
 export async function deliverTable(
   storage: Storage,
-  output: string,
+  place: OutputPlace,
   name: string,
-  content: AsyncIterable<string | Buffer>,
+  content: () => AsyncIterable<string | Buffer>,
 ): Promise<number> {
-  const { container, blob } = splitPath(output);
-  const target = storage.media.getContainerClient(container).getBlockBlobClient(`${blob}${name}`);
-  await target.uploadStream(Readable.from(content, { objectMode: false }), BUFFER_BYTES, 2, {
-    blobHTTPHeaders: { blobContentType: contentTypeOf(name) },
-  });
-  return (await target.getProperties()).contentLength ?? 0;
+  const output = `${place.output}${name}`;
+  const blobHTTPHeaders = { blobContentType: contentTypeOf(name) };
+  await deliver(storage, { ...place, output }, (target, options) =>
+    target.uploadStream(Readable.from(content(), { objectMode: false }), BUFFER_BYTES, 2, {
+      blobHTTPHeaders,
+      ...options,
+    }),
+  );
+  return (await mediaBlob(storage, output).getProperties()).contentLength ?? 0;
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { COMPUTE_KINDS, computeProblem, DEVICES, GPU_CHOICES, matchDevice } from './compute-choice.js';
 import { JobError } from './failure.js';
+import { hasUnusableCharacters, hasUnusableParts } from './blob-names.js';
 import {
   DEFAULT_CODEC,
   DEFAULT_FRAME_FORMAT,
@@ -16,12 +17,15 @@ const MAX_SPEC_BYTES = 4096;
 
 /** `container/name` in the media account; the container is fixed, so that a job reaches nothing else. */
 function blobPath(container: string, name = 'NAME'): z.ZodType<string> {
-  const path = new RegExp(`^${container}/[^/\\\\\\p{Cc}?#%][^\\\\\\p{Cc}?#%]*$`, 'u');
+  const path = new RegExp(`^${container}/[^/?#%].*$`, 'su');
   return z
     .string()
     .max(300, 'is longer than 300 characters')
-    .regex(path, `must look like "${container}/${name}", without control characters, backslashes, "?", "#" or "%"`)
-    .refine((text) => !text.split('/').includes('..') && !text.includes('//'), 'must not contain ".." or "//"');
+    .refine(
+      (text) => path.test(text) && !/[?#%]/.test(text) && !hasUnusableCharacters(text),
+      `must look like "${container}/${name}", without control characters, half characters, backslashes, "?", "#" or "%"`,
+    )
+    .refine((text) => !hasUnusableParts(text.replace(/\/$/, '')), 'must have no parts that are empty or end in a dot');
 }
 
 /** A folder: `container/name/`. */
@@ -53,6 +57,7 @@ const properties = z.strictObject({
       quality: z.enum(QUALITIES).optional(),
       frameFormat: z.enum(FRAME_FORMATS).default(DEFAULT_FRAME_FORMAT),
       keepFrames: z.boolean().default(false),
+      overwrite: z.boolean().default(false),
     })
     .superRefine((output, context) => {
       const message = outputProblem({ ...output, codec: output.codec ?? DEFAULT_CODEC });

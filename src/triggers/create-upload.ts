@@ -7,6 +7,7 @@ import {
   type UploadRequest,
   uploadRequestSchema,
 } from '../api/uploads.js';
+import { hasUnusableCharacters, hasUnusableParts } from '../job/blob-names.js';
 import { JobError } from '../job/failure.js';
 import { cardBlob, INBOX, labelsBlob, modelBlob, modelsOf, STYLES } from '../job-store/layout.js';
 import { blobSas, type Storage } from '../storage/storage.js';
@@ -69,15 +70,17 @@ async function placeImages(
   return { path, urls: await Promise.all(urls) };
 }
 
-const LONGEST_NAME = 800;
+/** The path of an output may be longer than the image's, and blob storage has limits for it. */
+const LONGEST_NAME = 650;
+const MOST_PARTS = 100;
 
 /** @throws JobError `user` when blob storage could not hold an image of this name, or it would leave its folder. */
 function checkImageName(name: string): void {
-  const usable = name.length <= LONGEST_NAME && !/[\p{Cc}\\]/u.test(name);
-  if (usable && name.split('/').every((part) => part !== '' && !part.endsWith('.'))) return;
+  const long = name.length > LONGEST_NAME || name.split('/').length > MOST_PARTS;
+  if (!long && !hasUnusableCharacters(name) && !hasUnusableParts(name)) return;
   throw new JobError(
     'user',
-    `An image cannot be called "${name.slice(0, 100)}"; use at most ${LONGEST_NAME} characters, no backslashes and no parts that are empty or end in a dot.`,
+    `An image cannot be called "${name.slice(0, 100)}"; use at most ${LONGEST_NAME} characters in at most ${MOST_PARTS} parts, no backslashes, control characters or half characters, and no parts that are empty or end in a dot.`,
   );
 }
 

@@ -1,10 +1,11 @@
 import * as df from 'durable-functions';
 import { checkSpecSize, makeJobId, parseSpec } from '../job/spec.js';
 import { requireInputs } from '../job-store/inputs.js';
+import { freePlace, keepPlace } from '../job-store/outputs.js';
 import { type JobInput, scoreJob } from '../orchestrators/score-job.js';
 import type { Storage } from '../storage/storage.js';
 import { answerErrors } from './http.js';
-import { askHost, randomId } from './jobs.js';
+import { askHost, findJob, randomId } from './jobs.js';
 
 /** `POST /api/jobs`: checks what can be checked at once, starts the job and answers 202 with the URLs that manage it. */
 export const createStartJob = ({ storage, bundledModels }: { storage: Storage; bundledModels: string }) =>
@@ -15,7 +16,18 @@ export const createStartJob = ({ storage, bundledModels }: { storage: Storage; b
     const jobId = makeJobId(spec.input.video ?? spec.input.images ?? '', randomId());
     const input: JobInput = { jobId, spec };
     const client = df.getClient(context);
-    await askHost(() => client.startNew(scoreJob.name, { instanceId: jobId, input }));
+    const { video, images, overwrite } = spec.output;
+    const output = video ?? images;
+    if (output !== undefined) await keepPlace(storage, { jobId, output, overwrite });
+    try {
+      await askHost(() => client.startNew(scoreJob.name, { instanceId: jobId, input }));
+    } catch (error) {
+      // The host may have started it all the same: its answer was lost.
+      if ((await findJob(context, jobId)) === undefined) {
+        if (output !== undefined) await freePlace(storage, { jobId, output });
+        throw error;
+      }
+    }
     const standard = client.createHttpManagementPayload(jobId);
     const jobUrl = new URL(`${new URL(request.url).pathname.replace(/\/$/, '')}/${jobId}`, request.url).toString();
     return {

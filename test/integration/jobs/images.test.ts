@@ -77,7 +77,9 @@ describe('a folder of all kinds of pictures', () => {
       batch: { size: 5 },
     });
     expect(id).toMatch(/^all-kinds-/);
+    const delivered = stack.storage.getContainerClient('outbox').listBlobsFlat({ prefix: `${id}/`, includeCopy: true });
     const status = await stack.ended(id);
+    for await (const { properties } of delivered) expect(JSON.stringify(properties)).not.toMatch(/sig=/);
     expect(status).toMatchObject({
       state: 'done',
       items: { total: 10, done: 9, failed: 1 },

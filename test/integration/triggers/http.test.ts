@@ -22,7 +22,8 @@ const refusal = async (answer: Response) => ({
 
 describe('POST /api/jobs', () => {
   test("answers 202 with the standard URLs and the job's own", async () => {
-    const answer = await post({ input: { video }, model: 'starry-night' });
+    const spec = { input: { video }, model: 'starry-night', output: { video: 'outbox/http/first.mp4' } };
+    const answer = await post(spec);
     expect(answer.status).toBe(202);
     const body = (await answer.json()) as Record<string, string>;
     expect(body.id).toMatch(/^clip-[a-z2-7]{8}$/);
@@ -42,7 +43,12 @@ describe('POST /api/jobs', () => {
     expect(body.jobUrl).toBe(`${stack.url}/api/jobs/${body.id}`);
     const standard = (await (await fetch(body.statusQueryGetUri ?? '')).json()) as Record<string, unknown>;
     expect(standard).toMatchObject({ name: 'scoreJob', instanceId: body.id });
+    const during = await refusal(await post(spec));
+    expect(during).toMatchObject({ status: 400, error: expect.stringContaining(`Job ${body.id}`) as string });
     await stack.ended(body.id ?? '');
+    const afterwards = await refusal(await post(spec));
+    expect(afterwards.status).toBe(400);
+    expect(afterwards.error).toMatch(/There is outbox\/http\/first\.mp4 already; .*"output\.overwrite"/);
   });
 
   test.each([
@@ -190,15 +196,23 @@ describe('POST /api/uploads', () => {
     expect(error).toMatch(/^An upload is asked for with/);
   });
 
-  test.each(['../a.jpg', 'a//b.jpg', '/a.jpg', 'a.', 'a\\b.jpg', 'a\n.jpg', ''])(
-    'gives no place to an image called %j',
-    async (name) => {
-      const body = JSON.stringify({ kind: 'images', name: 'holiday', names: ['a.jpg', name] });
-      const { status, error } = await refusal(await fetch(`${stack.url}/api/uploads`, { method: 'POST', body }));
-      expect(status).toBe(400);
-      expect(error).toMatch(/^An image cannot be called /);
-    },
-  );
+  test.each([
+    '../a.jpg',
+    'a//b.jpg',
+    '/a.jpg',
+    'a.',
+    'a\\b.jpg',
+    'a\n.jpg',
+    'a\0',
+    '\ud800.jpg',
+    'a/'.repeat(200) + 'b',
+    '',
+  ])('gives no place to an image called %j', async (name) => {
+    const body = JSON.stringify({ kind: 'images', name: 'holiday', names: ['a.jpg', name] });
+    const { status, error } = await refusal(await fetch(`${stack.url}/api/uploads`, { method: 'POST', body }));
+    expect(status).toBe(400);
+    expect(error).toMatch(/^An image cannot be called /);
+  });
 
   test('gives the images of one folder one place, in several requests', async () => {
     const first = await stack.client.placeImages('my holiday', ['a.jpg', 'b/ä #1.png'], undefined);

@@ -20,7 +20,7 @@ describe('a job specification', () => {
     expect(parseSpec(JSON.stringify(minimal))).toEqual({
       ...minimal,
       input: { ...minimal.input, onDamage: 'fail' },
-      output: { codec: 'h264', frameFormat: 'png', keepFrames: false },
+      output: { codec: 'h264', frameFormat: 'png', keepFrames: false, overwrite: false },
       batch: { size: 'auto' },
       compute: { kind: 'local' },
       retry: { maxAttempts: 3, firstDelaySeconds: 5 },
@@ -42,7 +42,14 @@ describe('a job specification', () => {
       ...minimal,
       input: { ...minimal.input, onDamage: 'keep' },
       style: 'styles/a/wave.jpg',
-      output: { video: 'outbox/painted.webm', codec: 'vp9', quality: 'best', frameFormat: 'jpg', keepFrames: true },
+      output: {
+        video: 'outbox/painted.webm',
+        codec: 'vp9',
+        quality: 'best',
+        frameFormat: 'jpg',
+        keepFrames: true,
+        overwrite: true,
+      },
       batch: { size: 7, maxParallel: 2 },
       compute: { kind: 'local' },
       retry: { maxAttempts: 1, firstDelaySeconds: 0 },
@@ -102,7 +109,7 @@ describe('a job specification', () => {
     [
       'a video path that climbs',
       { ...minimal, input: { video: 'inbox/../secrets' } },
-      '"input.video" must not contain ".."',
+      '"input.video" must have no parts that are empty or end in a dot',
     ],
     [
       'an output outside the outbox',
@@ -144,4 +151,70 @@ describe('a job specification', () => {
   test('over the size limit is refused with both sizes', () => {
     expect(refusal(JSON.stringify({ ...minimal, model: 'm'.repeat(5000) }))).toMatch(/\d{4} bytes long.* 4096/);
   });
+});
+
+describe('a path of a job', () => {
+  const refused = /must look like|must have no parts|is longer|is not valid/;
+  test.each([
+    'outbox/./a.mp4',
+    'outbox/../a.mp4',
+    'outbox/b/../a.mp4',
+    'outbox//a.mp4',
+    'outbox/b./a.mp4',
+    'outbox/a%2emp4',
+    'outbox/%2e%2e/a.mp4',
+    'outbox/b\\a.mp4',
+    'outbox/a?.mp4',
+    'outbox/a#.mp4',
+    'outbox/a\0.mp4',
+    'outbox/a\n.mp4',
+    'outbox/a\u0085.mp4',
+    'outbox/a\ud800.mp4',
+    'outbox/\udc00a.mp4',
+    'outbox/a\uffff.mp4',
+    `outbox/${'a'.repeat(300)}.mp4`,
+    '/outbox/a.mp4',
+    'OUTBOX/a.mp4',
+    'outbox',
+    'outbox/',
+    '',
+  ])('cannot be %j', (path) => {
+    expect(refusal({ ...minimal, output: { video: path } })).toMatch(refused);
+  });
+
+  test.each(['outbox/ä 😀.mp4', 'outbox/.hidden/a.mp4', 'outbox/a..b.mp4', "outbox/it's (1) & [2].mp4"])(
+    'can be %j',
+    (path) => {
+      expect(parseSpec(JSON.stringify({ ...minimal, output: { video: path } })).output.video).toBe(path);
+    },
+  );
+});
+
+test.each([
+  ['many arrays in one another', '['.repeat(4000)],
+  ['many closed arrays in one another', '['.repeat(2000) + ']'.repeat(2000)],
+  ['many objects in one another', '{"input":'.repeat(400) + '1' + '}'.repeat(400)],
+  ['null', 'null'],
+  ['text', '"inbox/a.mp4"'],
+  ['nothing', ''],
+  ['a list', '[]'],
+  ['a prototype', '{"__proto__":{"input":{"video":"inbox/a.mp4"}},"model":"m"}'],
+  ['a prototype beside the rest', '{"input":{"video":"inbox/a.mp4"},"model":"m","__proto__":{"style":"styles/a.jpg"}}'],
+  ['a constructor', '{"input":{"video":"inbox/a.mp4"},"model":"m","constructor":1}'],
+  ['a number that is none', '{"input":{"video":"inbox/a.mp4"},"model":"m","tolerate":{"failedItems":1e999}}'],
+  ['a time that never ends', '{"input":{"video":"inbox/a.mp4"},"model":"m","timeouts":{"batchSeconds":1e999}}'],
+  ['a number beyond all counting', '{"input":{"video":"inbox/a.mp4"},"model":"m","tolerate":{"failedItems":1e300}}'],
+  ['a list in place of text', '{"input":{"video":["inbox/a.mp4"]},"model":"m"}'],
+  ['an object in place of text', '{"input":{"video":{"toString":"inbox/a.mp4"}},"model":"m"}'],
+  ['half a character in a name', '{"input":{"video":"inbox/a.mp4"},"model":"\\ud800"}'],
+  ['half a character in a property', '{"input":{"video":"inbox/a.mp4"},"model":"m","\\ud800":1}'],
+  ['JSON that is cut short', '{"input":{"video":"inbox/a.mp4"},"mod'],
+])('a specification of %s is refused with one sentence', (_, text) => {
+  const sentence = refusal(text);
+  expect(sentence).toMatch(/^(In the|The) job specification .+\.$/s);
+  expect(sentence.length).toBeLessThan(400);
+});
+
+test('of a property that is named twice, the last one counts, as in all of JSON', () => {
+  expect(parseSpec('{"input":{"video":"inbox/a.mp4"},"model":"m","model":"n"}').model).toBe('n');
 });

@@ -1,0 +1,146 @@
+import { type BlockBlobClient, RestError } from '@azure/storage-blob';
+import { again } from '../container-contract/storage-access.js';
+import { JobError } from '../job/failure.js';
+import { isNotFound, listBlobs, readJson, type Storage } from '../storage/storage.js';
+import { holdBlob, jobOf, mediaBlob, outputsOf, splitPath } from './layout.js';
+import { hasManifest } from './manifest.js';
+
+/** Where a job's result goes and whether it may replace what is there. */
+export interface OutputPlace {
+  jobId: string;
+  /** Path in the media account: a blob, or a prefix that ends in "/". */
+  output: string;
+  overwrite: boolean;
+}
+
+/** Written with everything that a job delivers, so that a second run of the job knows its own. */
+const ownMetadata = (jobId: string) => ({ job: jobId });
+
+/** A job without any record of its own has this long to begin. */
+const BEGIN_MS = 3_600_000;
+
+/**
+ * Keeps a place for the outputs of a job until the job is over: no other job can write there meanwhile. Doing it again changes nothing.
+ * @throws JobError `user` when there is something that the job may not replace, or a job that is not over writes there.
+ */
+export async function keepPlace(storage: Storage, place: OutputPlace): Promise<void> {
+  const { jobId, output } = place;
+  await hold(storage, jobId, output);
+  try {
+    const other = (await overlapping(storage, jobId, output)) ?? (await existing(storage, place));
+    if (other !== undefined) throw new JobError('user', other);
+  } catch (error) {
+    await freePlace(storage, place);
+    throw error;
+  }
+}
+
+/** Gives the place up; one that another job has by now is left alone. */
+export async function freePlace(storage: Storage, { jobId, output }: Omit<OutputPlace, 'overwrite'>): Promise<void> {
+  const blob = outputsOf(storage).getBlockBlobClient(holdBlob(output));
+  if ((await readHold(storage, output))?.job === jobId) await blob.deleteIfExists();
+}
+
+interface Hold {
+  job: string;
+  /** Milliseconds since the epoch. */
+  since: number;
+}
+
+const readHold = (storage: Storage, output: string) => readJson<Hold>(outputsOf(storage), holdBlob(output));
+
+async function hold(storage: Storage, jobId: string, output: string): Promise<void> {
+  const holds = outputsOf(storage);
+  const blob = holds.getBlockBlobClient(holdBlob(output));
+  const body = JSON.stringify({ job: jobId, since: Date.now() } satisfies Hold);
+  const write = (conditions: object) => again(() => blob.upload(body, body.length, { conditions }));
+  await again(() => holds.createIfNotExists());
+  for (;;) {
+    if (await unlessConflict(() => write({ ifNoneMatch: '*' }))) return;
+    const properties = await blob.getProperties().catch(ignoreNotFound);
+    const held = await readHold(storage, output);
+    if (!properties || !held) continue;
+    if (held.job === jobId) return;
+    if (!(await isOver(storage, held))) throw new JobError('user', takenBy(held.job, output));
+    if (await unlessConflict(() => write({ ifMatch: properties.etag }))) return;
+  }
+}
+
+const takenBy = (job: string, output: string) =>
+  `Job ${job}, which is not over, writes to ${output}; wait for it, or name another output.`;
+
+/** Whether the job that holds a place will write nothing more. */
+async function isOver(storage: Storage, { job, since }: Hold): Promise<boolean> {
+  if (await hasManifest(storage, job)) return true;
+  return Date.now() - since > BEGIN_MS && !(await jobOf(storage, job).exists());
+}
+
+/** What keeps this job from writing: another one's folder around this output, or an output in this folder. */
+async function overlapping(storage: Storage, jobId: string, output: string): Promise<string | undefined> {
+  const parts = output.split('/').slice(0, -1);
+  const folders = parts.map((_, k) => `${parts.slice(0, k + 1).join('/')}/`);
+  const held = await Promise.all(folders.map((folder) => readHold(storage, folder)));
+  if (output.endsWith('/'))
+    for await (const { name } of listBlobs(outputsOf(storage), { prefix: output }))
+      held.push(await readJson<Hold>(outputsOf(storage), name));
+  for (const each of held)
+    if (each && each.job !== jobId && !(await isOver(storage, each))) return takenBy(each.job, output);
+  return undefined;
+}
+
+/** What is there already that is not this job's own, as a sentence. */
+async function existing(storage: Storage, { jobId, output, overwrite }: OutputPlace): Promise<string | undefined> {
+  if (overwrite) return undefined;
+  const { container, blob } = splitPath(output);
+  if (!output.endsWith('/')) {
+    const there = await mediaBlob(storage, output).getProperties().catch(ignoreNotFound);
+    return there && there.metadata?.job !== jobId ? isThere(output) : undefined;
+  }
+  const options = { prefix: blob, includeMetadata: true };
+  for await (const { name, metadata } of listBlobs(storage.media.getContainerClient(container), options))
+    if (metadata?.job !== jobId) return isThere(`${container}/${name}`);
+  return undefined;
+}
+
+const isThere = (output: string) =>
+  `There is ${output} already; name another output, or set "output.overwrite" to true to replace what is there.`;
+
+/**
+ * Delivers one blob of a job's output: never over something that is not the job's own, unless the job says so.
+ * @param write puts the whole blob there with this metadata, if the conditions hold.
+ * @throws JobError `user` when somebody else has written there since the job began.
+ */
+export async function deliver(
+  storage: Storage,
+  { jobId, output, overwrite }: OutputPlace,
+  write: (
+    target: BlockBlobClient,
+    options: { metadata: Record<string, string>; conditions: object },
+  ) => Promise<unknown>,
+): Promise<void> {
+  const target = mediaBlob(storage, output);
+  const metadata = ownMetadata(jobId);
+  const attempt = (conditions: object) => unlessConflict(() => write(target, { metadata, conditions }));
+  if (await attempt(overwrite ? {} : { ifNoneMatch: '*' })) return;
+  // An earlier run of the job may have been here, or this one whose answer was lost.
+  const there = await target.getProperties().catch(ignoreNotFound);
+  if (there?.metadata?.job === jobId && (await attempt({ ifMatch: there.etag }))) return;
+  const now = await target.getProperties().catch(ignoreNotFound);
+  if (now?.metadata?.job === jobId) return;
+  throw new JobError('user', `${output} was written by somebody else while the job ran, so it is left as it is.`);
+}
+
+/** Whether the write took place: false when the conditions did not hold. */
+async function unlessConflict(write: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await write();
+    return true;
+  } catch (error) {
+    if (error instanceof RestError && (error.code === 'BlobAlreadyExists' || error.statusCode === 412)) return false;
+    throw error;
+  }
+}
+
+function ignoreNotFound(error: unknown): undefined {
+  if (!isNotFound(error)) throw error;
+}

@@ -3,7 +3,7 @@ import { storeFrames } from '../job-store/frames.js';
 import { jobFolder, localVideo } from '../job-store/local-copy.js';
 import { readVideoJob } from '../job-store/resolved-job.js';
 import { readChunkTimes, readSplitChunk, writeChunkTimes } from '../job-store/video-timing.js';
-import type { RawTimes } from '../media/media.js';
+import { type Findings, isAsProbed, type RawTimes } from '../media/media.js';
 import type { Ports } from './ports.js';
 
 /** One chunk of a long video, from 0. */
@@ -14,7 +14,8 @@ export interface ChunkInput {
 
 /**
  * Turns a part of a long video into one blob per frame and a blob of their times. That one is empty when there are more or fewer
- * frames than the packets promise: the numbers of all later frames would be wrong then. A second run does what is missing.
+ * frames than the packets promise: the numbers of all later frames would be wrong then. So it is when the frames are of another kind than
+ * the probe saw. A second run does what is missing.
  */
 export function createSplitChunk({ storage, media, tempFolder }: Pick<Ports, 'storage' | 'media' | 'tempFolder'>) {
   return async ({ jobId, chunk: index }: ChunkInput): Promise<{ splitFrames: number }> => {
@@ -25,7 +26,10 @@ export function createSplitChunk({ storage, media, tempFolder }: Pick<Ports, 'st
     const { video: name } = job.spec.input;
     const file = await localVideo(storage, jobFolder(tempFolder, jobId), name);
     const times: RawTimes = [];
-    const onTimes = (raw: RawTimes) => void times.push(...raw);
+    const onTimes = (raw: RawTimes, findings: Findings) => {
+      // As a whole it is split so that nothing is lost, and with a warning.
+      if (isAsProbed(job.video, findings)) times.push(...raw);
+    };
     const format = job.spec.output.frameFormat;
     const frames = media.splitChunk({ file, name, facts: job.video, format, chunk, onTimes });
     const { first, count } = chunk;

@@ -3,7 +3,14 @@ import { storeFrames } from '../job-store/frames.js';
 import { jobFolder, localVideo } from '../job-store/local-copy.js';
 import { readVideoJob, type VideoJob } from '../job-store/resolved-job.js';
 import { joinChunkTimes, writeTimetable } from '../job-store/video-timing.js';
-import { type Timetable, wholeTimetable } from '../media/media.js';
+import {
+  type Findings,
+  findingsWarnings,
+  splitAgain,
+  type Timetable,
+  type VideoFacts,
+  wholeTimetable,
+} from '../media/media.js';
 import type { Storage } from '../storage/storage.js';
 import type { Ports } from './ports.js';
 
@@ -17,8 +24,13 @@ export interface SplitResult {
   frames: number;
   /** Chunks in which the scored frames are to be encoded; 1 for a short video. */
   encodeChunks: number;
-  /** Set when the video broke half-way. */
-  warning?: string;
+  /** What only the split found out, one sentence each; left out when that is nothing. */
+  warnings?: string[];
+}
+
+interface Found {
+  timetable: Timetable;
+  warnings: string[];
 }
 
 /**
@@ -33,16 +45,21 @@ export function createSplitVideo({ storage, media, tempFolder }: Pick<Ports, 'st
     const { video: name, onDamage } = job.spec.input;
     const format = job.spec.output.frameFormat;
     const file = await localVideo(storage, jobFolder(tempFolder, jobId), name);
-    const timetables: Timetable[] = [];
-    const onTimetable = (timetable: Timetable) => void timetables.push(timetable);
-    const split = media.split(file, { format, facts: job.video, name, keep: onDamage === 'keep', onTimetable });
     // What chunks have left may have other numbers than it should.
-    const keep = chunks > 1 ? 'none' : 'all';
-    await storeFrames(storage, job, split, { first: 0, keep });
-    const [timetable] = timetables;
-    if (!timetable || timetable.times.length === 0)
-      throw new JobError('user', `${name} has no frame that can be decoded.`);
-    return keepTimetable(storage, job, timetable);
+    const whole = await splitWhole(job.video, chunks > 1 ? 'none' : 'all');
+    return keepTimetable(storage, job, whole.timetable, whole.warnings);
+
+    async function splitWhole(facts: VideoFacts, keep: 'all' | 'none'): Promise<Found> {
+      const found: [Timetable, Findings][] = [];
+      const onTimetable = (...both: [Timetable, Findings]) => void found.push(both);
+      const split = media.split(file, { format, facts, name, keep: onDamage === 'keep', onTimetable });
+      await storeFrames(storage, job, split, { first: 0, keep });
+      const [[timetable, findings] = []] = found;
+      if (!timetable || !findings || timetable.times.length === 0)
+        throw new JobError('user', `${name} has no frame that can be decoded.`);
+      const again = splitAgain(facts, findings);
+      return again ? splitWhole(again, 'none') : { timetable, warnings: findingsWarnings(job.video, facts, findings) };
+    }
   };
 }
 
@@ -50,14 +67,12 @@ async function keepTimetable(
   storage: Storage,
   { jobId, spec, chunkFrames }: VideoJob,
   timetable: Timetable,
+  found: string[] = [],
 ): Promise<SplitResult> {
   await writeTimetable(storage, jobId, timetable);
   const frames = timetable.times.length;
+  const broken = `${spec.input.video} is damaged; only what is before its break is painted: ${counted(frames, 'frame')}.`;
+  const warnings = timetable.broken ? [...found, broken] : found;
   const result = { frames, encodeChunks: Math.ceil(frames / chunkFrames) };
-  if (!timetable.broken) return result;
-  const { video } = spec.input;
-  return {
-    ...result,
-    warning: `${video} is damaged; only what is before its break is painted: ${counted(frames, 'frame')}.`,
-  };
+  return warnings.length > 0 ? { ...result, warnings } : result;
 }

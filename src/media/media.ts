@@ -14,6 +14,7 @@ export type { Rational, VideoFacts } from './facts.js';
 export { confinement, findFfmpeg, type FfmpegPaths } from './ffmpeg/find.js';
 export { type MediaLimits, readMediaLimits } from './limits.js';
 export type { Chunk } from './split/chunks.js';
+export { type Findings, findingsWarnings, isAsProbed, splitAgain } from './split/split.js';
 export { containerOf, dropped, unheldSound } from './stitch/container.js';
 export type { Pair } from './stitch/contact-sheet.js';
 export type { PictureShape, StitchRequest } from './stitch/stitch-arguments.js';

@@ -52,8 +52,8 @@ export const videoSource: Source = {
     if (failure) return { ok: false, failure };
     const split = yield* patientActivitiesOf(context).splitVideo({ jobId, chunks: splitChunks });
     if (!split.ok) return split;
-    const { frames, encodeChunks, warning } = split.value;
-    return { ok: true, value: { items: frames, encodeChunks, warnings: warning === undefined ? [] : [warning] } };
+    const { frames, encodeChunks, warnings = [] } = split.value;
+    return { ok: true, value: { items: frames, encodeChunks, warnings } };
   },
   *close(context, { jobId, opened: { encodeChunks }, round }) {
     const failure = yield* handleChunks(context, {

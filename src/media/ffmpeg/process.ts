@@ -6,6 +6,9 @@ import type { MediaLimits } from '../limits.js';
 /** Errors only on stderr. */
 export const QUIET = ['-hide_banner', '-loglevel', 'error'];
 
+/** On stderr also what the filters are set up for, each line with its level. */
+export const TALKING = ['-hide_banner', '-nostats', '-loglevel', 'level+verbose'];
+
 /** Every container that is read as a video. Playlists and scripts (HLS, concat, DASH, image sequences) would make ffmpeg open other files. */
 const CONTAINERS = 'mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,nut,mxf';
 
@@ -36,6 +39,7 @@ export interface Tools {
 export interface Running {
   stdin: Writable;
   stdout: Readable;
+  stderr: Readable;
   /** Settles when the program is gone and its pipes are closed; never rejects. */
   ended: Promise<Ended>;
   /** Kills the program and waits until it is gone; harmless when it is gone already. */
@@ -48,10 +52,11 @@ export interface Running {
  */
 export function start(program: Program, args: string[], onSide?: (text: string) => void): Running {
   const [command, all, options] = commandOf(program, args);
-  const { stdin, stdout, ended, kill } = startChild(command, all, { ...options, onSide });
+  const { stdin, stdout, stderr, ended, kill } = startChild(command, all, { ...options, onSide });
   return {
     stdin,
     stdout,
+    stderr,
     ended: ended.then(withoutWrapper),
     stop: async () => {
       kill();
@@ -116,7 +121,8 @@ const EMPTY_WORDS =
 export function lastWord(stderr: string): string {
   const lines = stderr
     .split(/[\r\n]+/)
-    .map((line) => line.replace(/^(\[[^\]]+@ 0x[0-9a-f]+\]\s*)+|^file:.*: /i, '').trim())
+    .filter((line) => !/^(\[[^\]]+@ 0x[0-9a-f]+\] )*\[(warning|info|verbose)\]/.test(line))
+    .map((line) => line.replace(/^(\[([^\]]+@ 0x[0-9a-f]+|error|fatal)\]\s*)+|^file:.*: /i, '').trim())
     .filter((line) => line !== '');
   return (lines.findLast((line) => !EMPTY_WORDS.test(line)) ?? lines.at(-1) ?? 'no message').replace(/[.\s]+$/, '');
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { JobError } from '../../job/failure.js';
 import { type Rational, rounded, type VideoFacts } from '../facts.js';
-import { type FrameSample, hasFields } from './frame-samples.js';
+import { type FrameSample, hasFields, tellsFields } from './frame-samples.js';
 import type { StreamTiming, Timing } from './packets.js';
 
 const text = z.string().optional();
@@ -131,7 +131,7 @@ function pictureOf(
     transfer: said(transfer),
   };
   const framesTell = hasFields(samples, stream.codec_name);
-  const fieldOrder = framesTell ? null : shownFirst(stream.field_order);
+  const fieldOrder = framesTell || !tellsFields(stream.codec_name) ? null : shownFirst(stream.field_order);
   return {
     colour: hdr ? { range: 'tv', matrix: 'bt709', primaries: 'bt709', transfer: 'bt709' } : own,
     interlaced: framesTell || fieldOrder !== null,
@@ -168,6 +168,9 @@ function warningsOf({ streams }: FileInfo, stream: Stream, samples: FrameSample[
   return [
     ...(videos.length > 1 ? [`Of ${videos.length} video streams only stream ${stream.index} is painted.`] : []),
     ...(interlaced ? [INTERLACED] : []),
+    ...(stream.codec_name === 'hevc' && samples.some(({ interlaced_frame }) => interlaced_frame)
+      ? [SINGLE_FIELDS]
+      : []),
     ...(alpha || stream.tags?.alpha_mode === '1' ? ['The video has transparency; it is flattened on black.'] : []),
     ...(hdr ? ['The video is HDR; it is tone-mapped to standard range (BT.709) before it is painted.'] : []),
     ...changesOf(samples),
@@ -176,12 +179,14 @@ function warningsOf({ streams }: FileInfo, stream: Stream, samples: FrameSample[
 
 const INTERLACED = 'The video is interlaced; each frame of two fields is deinterlaced before it is painted.';
 
+const SINGLE_FIELDS = 'Each picture of the video is one field of an interlaced frame; each is painted as it is.';
+
 /** What does not stay the same from frame to frame, one sentence each. */
 function changesOf(samples: FrameSample[]): string[] {
   const kinds = (valueOf: (sample: FrameSample) => (string | undefined)[]) => {
     const texts = samples.map((sample) =>
       valueOf(sample)
-        .filter((value) => said(value) && value !== '0:1')
+        .filter((value) => said(value))
         .join(' '),
     );
     const different = [...new Set(texts)].filter((kind) => kind !== '');
@@ -189,7 +194,6 @@ function changesOf(samples: FrameSample[]): string[] {
   };
   const size = kinds(({ width, height }) => [`${width} × ${height}`]);
   const pixels = kinds(({ pix_fmt }) => [pix_fmt]);
-  const shape = kinds(({ sample_aspect_ratio }) => [sample_aspect_ratio]);
   const colour = kinds((sample) => [
     sample.color_range,
     sample.color_space,
@@ -202,9 +206,6 @@ function changesOf(samples: FrameSample[]): string[] {
       : []),
     ...(pixels.change
       ? [`The kind of the pixels changes in mid-stream (${pixels.list}); their values are read as ${pixels.first}.`]
-      : []),
-    ...(shape.change
-      ? [`The shape of the pixels changes in mid-stream (${shape.list}); all are shown as ${shape.first}.`]
       : []),
     ...(colour.change
       ? [`The colour tags change in mid-stream (${colour.list}); all colours are read as ${colour.first}.`]

@@ -6,7 +6,6 @@ const frameSchema = z.object({
   width: z.number(),
   height: z.number(),
   pix_fmt: z.string().optional(),
-  sample_aspect_ratio: z.string().optional(),
   interlaced_frame: z.number().optional(),
   color_range: z.string().optional(),
   color_space: z.string().optional(),
@@ -60,6 +59,9 @@ function parseSamples(text: string): FrameSample[] {
   }
 }
 
-/** Whether a frame consists of two fields. A PNG is called interlaced when it is stored in several passes. */
+/** Whether a frame consists of two fields. */
 export const hasFields = (frames: FrameSample[], codec: string | undefined) =>
-  codec !== 'png' && codec !== 'apng' && frames.some(({ interlaced_frame }) => interlaced_frame === 1);
+  tellsFields(codec) && frames.some(({ interlaced_frame }) => interlaced_frame === 1);
+
+/** A PNG is called interlaced when it is stored in several passes, and a picture of H.265 when it is a single field. */
+export const tellsFields = (codec: string | undefined) => codec !== 'png' && codec !== 'apng' && codec !== 'hevc';

@@ -16,11 +16,12 @@ export interface Chunk extends FrameRange {
 
 /**
  * Cuts a video at key frames into chunks of about `most` frames. Empty when it cannot be cut: because it has no second key frame, because
- * two frames have the same time, or because ffmpeg shifts the times of such a container after a jump.
+ * two frames have the same time, because the pictures change their size on the way, or because ffmpeg shifts the times of such a container
+ * after a jump.
  * @throws JobError `user` when the file cannot be read
  */
 export async function findChunks(ffprobe: Program, file: string, facts: VideoFacts, most: number): Promise<Chunk[]> {
-  if (restarts(facts.container)) return [];
+  if (restarts(facts.container) || facts.changing) return [];
   const { packets, end } = await listPackets(ffprobe, file, facts.streamIndex);
   if (end.code !== 0) throw ffmpegFailure(ffprobe, end, 'list the frames');
   const { num, den } = facts.timeBase;

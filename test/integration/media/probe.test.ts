@@ -110,6 +110,27 @@ describe.each(builds)('probe with ffmpeg from $name', ({ media, tools }) => {
     await expect(media.probe(many)).rejects.toThrow(/many\.mkv .*65 streams.* 64/);
   });
 
+  it.each([
+    ['size', ['-s', '64x48'], /change their size.*\(96 × 64, 64 × 48\).*scaled to 96 × 64/],
+    ['kind of pixels', ['-pix_fmt', 'yuv444p'], /kind of the pixels.*\(yuv420p, yuv444p\)/],
+    ['matrix', ['-colorspace', 'bt709'], /colour tags.*\(tv, tv bt709\)|colour tags.*bt470bg.*bt709/],
+  ])('says once when the %s changes in mid-stream, and cuts no chunks', async (name, change, sentence) => {
+    const base = ['-color_range', 'tv', '-colorspace', 'bt470bg', '-pix_fmt', 'yuv420p'];
+    const parts = [[], change].map((options, index) => {
+      const part = path.join(folder, `${name}-${index}.ts`);
+      const input = ['-f', 'lavfi', '-i', 'testsrc2=size=96x64:duration=0.4'];
+      const encode = ['-c:v', 'libx264', ...base, ...options, part];
+      execFileSync(tools.ffmpeg, ['-loglevel', 'error', '-y', ...input, ...encode]);
+      return `file '${part}'\n`;
+    });
+    const [list, file] = [write(`${name}.txt`, parts.join('')), path.join(folder, `${name}.mkv`)];
+    const concat = ['-f', 'concat', '-safe', '0', '-i', list, '-c', 'copy', file];
+    execFileSync(tools.ffmpeg, ['-loglevel', 'error', '-y', ...concat]);
+    const facts = await media.probe(file);
+    expect(facts).toMatchObject({ framesEstimate: 20, warnings: [expect.stringMatching(sentence)] });
+    expect(await media.findChunks(file, facts, 10)).toEqual([]);
+  });
+
   it('says so when there is no file, and takes a name like a protocol for a name', async () => {
     await expect(media.probe(path.join(folder, 'none.mp4'))).rejects.toThrow(/none\.mp4 .*no such file/);
     const odd = write('http:%d -i.mp4', readFileSync(sample));

@@ -23,6 +23,7 @@ export interface FinishInput extends Pick<Manifest, 'jobId' | 'outcome' | 'messa
 }
 
 const READS = 16;
+const MOST_WARNINGS = 3;
 
 export interface Finished {
   /** How the job ends: as it was asked for, unless somebody cancelled it before. */
@@ -30,6 +31,8 @@ export interface Finished {
   done: number;
   failed: number;
   attempts: number;
+  /** What the job's scorers said, each sentence once. */
+  warnings: string[];
 }
 
 /** Writes the manifest and removes what the job no longer needs. A failed job keeps its frames, so that nothing is lost. */
@@ -63,7 +66,8 @@ export function createFinishJob({ storage, tempFolder }: Pick<Ports, 'storage' |
     await rm(jobFolder(tempFolder, jobId), { recursive: true, force: true });
     if (outcome === 'cancelled' || (outcome === 'done' && job?.spec.output.keepFrames === false))
       await workOf(storage, jobId).deleteIfExists();
-    return { end, ...totals };
+    const warnings = new Set(batches.flatMap(({ results }) => results.flatMap((result) => result.warnings ?? [])));
+    return { end, ...totals, warnings: [...warnings].slice(0, MOST_WARNINGS) };
   };
 }
 
@@ -93,7 +97,7 @@ async function reportBatch(storage: Storage, job: ResolvedJob, plan: BatchPlan, 
 }
 
 function reportAttempt(result: AttemptResult): AttemptReport {
-  const { attempt, outcome, failure, device, optimized, codec, timings, startedAt, endedAt } = result;
+  const { attempt, outcome, failure, warnings, device, optimized, codec, timings, startedAt, endedAt } = result;
   const counts = { scored: result.done.length, skipped: result.skipped.length };
-  return { attempt, outcome, failure, ...counts, device, optimized, codec, timings, startedAt, endedAt };
+  return { attempt, outcome, failure, warnings, ...counts, device, optimized, codec, timings, startedAt, endedAt };
 }

@@ -208,6 +208,7 @@ async function resolveModel(
   const complete = completeCard(card, signature, labels, trial?.runs);
   if (video && trial?.failure && tolerate.failedItems === 0)
     throw new JobError('user', `The first frame of ${video.name} cannot be scored: ${trial.failure}.`);
+  if (tolerate.doubtfulPictures === true && 'assumed' in complete.output) delete complete.output.assumed;
   return complete;
 }
 

@@ -37,6 +37,8 @@ export interface AttemptResult {
   /** Names of the items whose output existed already. */
   skipped: string[];
   failed: FailedItem[];
+  /** What the user should know although the items were scored. */
+  warnings?: string[];
   timings: WorkTimings;
   times: ScorerTimes;
   /** ONNX Runtime execution provider that ran, e.g. `cpu`; for `auto` also why it is not a better one. */

@@ -39,7 +39,16 @@ export interface BatchReport {
 /** One container run in the manifest: its result, with counts in place of the names. */
 export interface AttemptReport extends Pick<
   AttemptResult,
-  'attempt' | 'outcome' | 'failure' | 'device' | 'optimized' | 'codec' | 'timings' | 'startedAt' | 'endedAt'
+  | 'attempt'
+  | 'outcome'
+  | 'failure'
+  | 'warnings'
+  | 'device'
+  | 'optimized'
+  | 'codec'
+  | 'timings'
+  | 'startedAt'
+  | 'endedAt'
 > {
   scored: number;
   skipped: number;

@@ -90,7 +90,9 @@ const properties = z.strictObject({
       firstDelaySeconds: z.number().min(0).max(600).default(5),
     })
     .prefault({}),
-  tolerate: z.strictObject({ failedItems: z.int().min(0).default(0) }).prefault({}),
+  tolerate: z
+    .strictObject({ failedItems: z.int().min(0).default(0), doubtfulPictures: z.boolean().optional() })
+    .prefault({}),
   timeouts: z
     .strictObject({
       provisionSeconds: seconds(7200).default(900),

@@ -1,7 +1,7 @@
 import { JobError } from '../job/failure.js';
 import { completeDetections } from './complete-detections.js';
 import { colours, completeImage } from './complete-image.js';
-import { hintsOf, readYolo } from './hints.js';
+import { hintedRange, hintsOf, readYolo } from './hints.js';
 import { checkCrop, commonScale, LARGEST_OVERHANG } from './complete-size.js';
 import { checkLabels, chooseLabels, countClasses } from './labels.js';
 import {
@@ -50,7 +50,7 @@ export function completeOutput(
   switch (card.kind) {
     case undefined:
     case 'image':
-      return completePicture(card, choosePicture(card.name, model, colours(input)), input, runs);
+      return completePicture(card, choosePicture(card.name, model, colours(input)), input, { model, runs });
     case 'classes':
       return completeClasses(card, asRun(chooseOutput(card.name, model), runs[0]), labelFile, yolo?.names);
     case 'detections':
@@ -104,7 +104,7 @@ function completePicture(
   card: Partial<ImageOutput>,
   tensor: TensorSignature,
   input: ImageInput,
-  runs: TrialRun[],
+  { model, runs }: { model: ModelSignature; runs: TrialRun[] },
 ): ImageOutput {
   const image = completeImage(card, tensor, input, input.layout);
   const { kind, scale, size } = card;
@@ -117,7 +117,9 @@ function completePicture(
   const { fit = size ? 'resize' : 'crop', ...result } =
     Object.keys(asked).length > 0 ? asked : ownResult(tensor, image, input, runs);
   if (fit === 'crop') checkCrops(tensor, image.layout, input, runs, result.scale);
-  return { ...(kind && { kind }), ...image, fit, ...result };
+  const said = card.range !== undefined || hintedRange(hintsOf(model)) !== undefined || image.type === 'uint8';
+  const assumed = card.assumed ?? !said;
+  return { ...(kind && { kind }), ...image, fit, ...result, ...(assumed && { assumed }) };
 }
 
 /**

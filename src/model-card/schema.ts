@@ -77,6 +77,11 @@ const imageOutput = imageTensor.extend({
   size: z.tuple([side, side]).optional(),
 });
 
+const completeImageOutput = imageOutput.extend({
+  /** Nobody says which values stand for black and white: the job stops when the first pictures show that they are others. */
+  assumed: z.boolean().optional(),
+});
+
 /** Names of the classes in the model's order: as many as the model has classes, or none. */
 const labels = z.array(z.string());
 /** What a person writes: the names, or the name of a label file that is stored with the model. */
@@ -158,7 +163,7 @@ export const modelCardSchema = z.strictObject({
   constants: constants.optional(),
   batch: batch.optional(),
   optimize: optimize.optional(),
-  output: z.union([imageOutput, classesOutput, detectionsOutput, maskOutput, tensorOutput]),
+  output: z.union([completeImageOutput, classesOutput, detectionsOutput, maskOutput, tensorOutput]),
 });
 
 const partialSize = sizeRule.partial().extend({ tiles: tiles.partial().nullable().optional() });
@@ -194,7 +199,7 @@ export type ImageTensor = z.infer<typeof imageTensor>;
 export type ImageInput = z.infer<typeof imageInput>;
 export type PartialInput = z.infer<typeof partialInput>;
 export type ElementType = ImageTensor['type'];
-export type ImageOutput = z.infer<typeof imageOutput>;
+export type ImageOutput = z.infer<typeof completeImageOutput>;
 export type ClassesOutput = z.infer<typeof classesOutput>;
 export type DetectionsOutput = z.infer<typeof detectionsOutput>;
 export type MaskOutput = z.infer<typeof maskOutput>;

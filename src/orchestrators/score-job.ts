@@ -37,6 +37,7 @@ export const scoreJob = defineOrchestrator('scoreJob', function* (context, input
   const end = finished.ok ? finished.value.end : failed(finished.failure);
   if (end.reason === 'cancelled') status.cancelled = true;
   if (end.reason !== 'done') status.error = { kind: end.blame, message: end.message };
+  if (finished.ok) status.warnings = [...(status.warnings ?? []), ...finished.value.warnings];
   leave(context, status);
   if (end.reason !== 'done' || !result.ok || !finished.ok) throw new Error(end.message);
   return {

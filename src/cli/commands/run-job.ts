@@ -25,6 +25,8 @@ export interface JobOptions extends ModelChoice, AppChoice {
   maxParallel?: number;
   /** Items that may fail. */
   tolerate?: number;
+  /** Goes on although the first pictures look wrong. */
+  yes?: boolean;
   compute?: (typeof COMPUTES)[number];
   /** What the model runs on; by default the best device that the scorer finds. */
   device?: Device;
@@ -101,7 +103,7 @@ async function uploadAll(client: JobClient, options: JobOptions, upload: Way['up
     style,
     compute: { kind: options.compute?.replace(EMULATED, ''), device: options.device },
     batch: options.maxParallel === undefined ? undefined : { maxParallel: options.maxParallel },
-    tolerate: options.tolerate === undefined ? undefined : { failedItems: options.tolerate },
+    tolerate: { failedItems: options.tolerate, doubtfulPictures: options.yes },
   };
 }
 

@@ -56,6 +56,7 @@ export function addScoreCommand(program: Command, data: Option, { resolve, env, 
     .option('--contact-sheet <file>', 'also save before/after pairs as one PNG', file)
     .option('--max-parallel <n>', 'containers that run at once', wholeNumber(1, MOST_PARALLEL))
     .option('--tolerate <n>', 'frames or images that may fail; by default none', wholeNumber(0, 10_000_000))
+    .option('--yes', 'go on although the first pictures come out black, white or in one colour')
     .addOption(
       new Option(
         '--compute <kind>',

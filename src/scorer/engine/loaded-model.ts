@@ -3,6 +3,7 @@ import { completeCard } from '../../model-card/complete-card.js';
 import type { ModelCard } from '../../model-card/schema.js';
 import type { ModelSignature } from '../../model-card/signature.js';
 import { loadOnDevice } from './devices.js';
+import { doubtful, findDoubt, isTelling } from './doubtful-pictures.js';
 import type { FrameRequest, LoadRequest, ScoredFrames } from './engine-protocol.js';
 import { constantTensor, createFeeder } from '../tensors/feeder.js';
 import { planInput } from '../pictures/geometry.js';
@@ -17,6 +18,7 @@ import {
 } from './optimized-network.js';
 import { loadSession, runSession, signatureOf } from './session.js';
 import type { Picture } from '../pictures/codec.js';
+import { entryOf, valuesOf } from '../tensors/tensor.js';
 
 /** What error sentences call the model. */
 const SUBJECT = 'The model';
@@ -69,6 +71,31 @@ async function loadModel(request: LoadRequest, optimize: Optimizer): Promise<Loa
     await rejected.release();
   };
 
+  let judged = false;
+  let doubt: string | undefined;
+  /** Looks once at what the model makes of a picture that shows something. @throws JobError `user`: with the assumed range it is none. */
+  const judge = async (outputs: Outputs, views: View[], count: number) => {
+    const { output } = card;
+    if (judged || (output.kind !== undefined && output.kind !== 'image') || output.type === 'uint8') return;
+    const index = views.findIndex(({ picture }) => isTelling(picture));
+    const picture = views[index]?.picture;
+    const tensor = outputs[output.name];
+    if (picture === undefined || tensor === undefined) return;
+    judged = true;
+    const run = async (range: [number, number]) => {
+      const given = createFeeder({ ...card.input, range }, batchOf(card.input.name, signature))([picture]);
+      const made = (await createInference(network.session, card)({ ...constants, [card.input.name]: given }))[
+        output.name
+      ];
+      return valuesOf(made ? entryOf(made, 0, given.dims[0] ?? 1) : tensor);
+    };
+    const values = valuesOf(entryOf(tensor, index, count));
+    // The next run may write over them.
+    const sentence = await findDoubt(values.slice(), { ...card, output }, run);
+    if (sentence !== undefined && output.assumed === true) throw doubtful(sentence);
+    doubt = sentence;
+  };
+
   return {
     device: network.device,
     score: async (frames) => {
@@ -84,11 +111,12 @@ async function loadModel(request: LoadRequest, optimize: Optimizer): Promise<Loa
         const inferred = performance.now();
         spent.infer += inferred - prepared;
         const count = input.dims[0] ?? 1;
+        await judge(outputs, views, count);
         const read = views.map((view, index) => readView(outputs, card, view, { index, count }));
         spent.finish += performance.now() - inferred;
         return read;
       });
-      return { outcomes, optimized: network.optimized, ...spent };
+      return { outcomes, optimized: network.optimized, ...(doubt !== undefined && { doubt }), ...spent };
     },
     release: () => network.session.release(),
   };

@@ -41,10 +41,11 @@ export async function scoreItems(
 ): Promise<void> {
   const { engine, tally, card } = parts;
   const { batch = 1 } = card;
-  const batches = new MicroBatches(engine, batch, items.length, ({ prepare, infer, finish, optimized }) => {
+  const batches = new MicroBatches(engine, batch, items.length, ({ prepare, infer, finish, optimized, doubt }) => {
     if (typeof optimized === 'string' && tally.optimized !== optimized)
       parts.log(`the model runs without the optimization of its network: ${optimized}`);
     if (typeof tally.optimized !== 'string') tally.optimized = optimized;
+    if (doubt !== undefined) tally.warn(doubt);
     tally.timings.prepare += prepare;
     tally.timings.infer += infer;
     tally.timings.finish += finish;

@@ -27,6 +27,7 @@ export class Tally {
   /** Of several sessions the one that is worst off. */
   optimized: AttemptResult['optimized'];
   codec: AttemptResult['codec'] = 'sharp';
+  #warnings: string[] = [];
   phase: Phase = 'starting';
   #lastItemAt: string;
 
@@ -42,6 +43,11 @@ export class Tally {
   enter(phase: Phase): void {
     this.phase = phase;
     if (phase === 'scoring') this.times.modelLoaded = this.#touch();
+  }
+
+  /** Says something that every item would say; once is enough. */
+  warn(sentence: string): void {
+    if (!this.#warnings.includes(sentence)) this.#warnings.push(sentence);
   }
 
   itemDone(item: TaskItem): void {
@@ -99,6 +105,7 @@ export class Tally {
       done,
       skipped,
       failed,
+      ...(this.#warnings.length > 0 && { warnings: this.#warnings }),
       timings,
       times,
       device,

@@ -37,8 +37,40 @@ describe('completeCard fills in what the card leaves out', () => {
       description: '',
       input: { name: 'image', layout: 'NCHW', type: 'float32', channels: 'RGB', range: [0, 255], size: anySize },
       style: null,
-      output: { name: 'stylized', layout: 'NCHW', type: 'float32', channels: 'RGB', range: [0, 255], fit: 'crop' },
+      output: {
+        name: 'stylized',
+        layout: 'NCHW',
+        type: 'float32',
+        channels: 'RGB',
+        range: [0, 255],
+        fit: 'crop',
+        assumed: true,
+      },
     });
+  });
+
+  it('from what the model’s metadata say, where the card says nothing', () => {
+    const metadata = { 'Image.BitmapPixelFormat': 'Bgr8', 'Image.NominalPixelRange': 'Normalized_1_1' };
+    const windows = { ...model([free], [freeOut]), hints: { metadata, texts: [], makers: {} } };
+    const found = completeCard({}, windows);
+    expect(found.input).toMatchObject({ channels: 'BGR', range: [-1, 1] });
+    expect(found.output).toMatchObject({ channels: 'BGR', range: [-1, 1] });
+    expect(found.output).not.toHaveProperty('assumed');
+    expect(completeCard({ input: { channels: 'RGB', range: [0, 1] } }, windows).input).toMatchObject({
+      channels: 'RGB',
+      range: [0, 1],
+    });
+    const texts = ['Image(s) in BGR format.'];
+    const core = { ...model([free], [freeOut]), hints: { metadata: {}, texts, makers: {} } };
+    expect(completeCard({}, core).input).toMatchObject({ channels: 'BGR', range: [0, 255] });
+  });
+
+  it('and marks a range that nobody said, until the card says it', () => {
+    const signature = model([free], [freeOut]);
+    expect(completeCard({ input: { range: [0, 1] } }, signature).output).toHaveProperty('assumed', true);
+    expect(completeCard({ output: { range: [0, 1] } }, signature).output).not.toHaveProperty('assumed');
+    const whole = completeCard({}, signature);
+    expect(completeCard(whole, signature)).toEqual(whole);
   });
 
   it('from a model with a fixed size', () => {

@@ -31,7 +31,7 @@ const standard: Record<string, (call: Call) => unknown> = {
 function finished(call: Call, done: number) {
   if (call.type !== 'activity') return undefined;
   const { outcome: reason, blame, message } = call.input;
-  return ok({ end: { reason, blame, message }, done, failed: 0, attempts: 4 });
+  return ok({ end: { reason, blame, message }, done, failed: 0, attempts: 4, warnings: ['odd'] });
 }
 
 function run(answers: Partial<Record<string, (call: Call) => unknown>> = {}, more: object = {}) {
@@ -178,7 +178,7 @@ describe('a job', () => {
 
   test('that somebody cancelled before it ended is cancelled, whatever it had reached', () => {
     const end = { reason: 'cancelled', blame: 'user', message: 'The job was cancelled.' };
-    const finishJob = () => ok({ end, done: 168, failed: 0, attempts: 4 });
+    const finishJob = () => ok({ end, done: 168, failed: 0, attempts: 4, warnings: [] });
     const done = fail({ finishJob });
     expect(done.message).toBe('The job was cancelled.');
     expect(done.finish).toMatchObject({ outcome: 'done' });
@@ -290,7 +290,7 @@ describe('a job with images', () => {
     ]);
     const { stages, warnings, items } = customStatus as PublishedStatus;
     expect(stages.map(({ stage }) => stage)).toEqual(['prepare', 'list', 'score', 'collect', 'finish']);
-    expect(warnings).toEqual(['a', 'b']);
+    expect(warnings).toEqual(['a', 'b', 'odd']);
     expect(items).toBe(168);
   });
 

@@ -1,0 +1,185 @@
+import { JobError } from '../../job/failure.js';
+import type { ImageOutput, ImageTensor, ModelCard } from '../../model-card/schema.js';
+import type { Picture } from '../pictures/codec.js';
+import { brightnessOf, ofChannel } from '../tensors/pack.js';
+import { channelsOf, type TensorValues } from '../tensors/tensor.js';
+
+type Range = [number, number];
+
+/** Pictures of a lower standard deviation, in bytes, are too dark or too even to tell anything by. */
+const LEAST_CONTRAST = 8;
+/** Bytes that look black, or from white. */
+const BLACK = 4;
+/** What is this far beyond white, or below black, has another range: networks that paint overshoot by less. */
+const FAR = 64;
+/** Share of values that makes it the picture's and not that of a few pixels. */
+const MOST_OF_IT = 0.9;
+/** What models for [0, 1] and [-1, 1] stay within. */
+const SMALL = 4;
+
+/** Whether a picture shows enough to judge by what a model makes of it: the first frames of a video may all be black. */
+export function isTelling({ width, height, data }: Picture): boolean {
+  const step = 3 * Math.max(1, Math.floor((width * height) / 10_000));
+  let [count, sum, squares] = [0, 0, 0];
+  for (let at = 0; at + 2 < data.length; at += step, count += 1) {
+    const value = brightnessOf(data[at] ?? 0, data[at + 1] ?? 0, data[at + 2] ?? 0);
+    sum += value;
+    squares += value ** 2;
+  }
+  return Math.sqrt(Math.max(0, squares / count - (sum / count) ** 2)) >= LEAST_CONTRAST;
+}
+
+/** The values of a picture that a model gave. */
+interface Values {
+  least: number;
+  most: number;
+  /** Of the channel with the widest span. */
+  span: number;
+  finite: boolean;
+  /** The share of values below that number, or above the other. */
+  below: (limit: number) => number;
+  above: (limit: number) => number;
+}
+
+function measure(values: TensorValues, image: ImageTensor): Values {
+  const channels = channelsOf(image);
+  const plane = values.length / channels;
+  const channelOf = (at: number) => (image.layout === 'NHWC' ? at % channels : Math.floor(at / plane));
+  const least = Array<number>(channels).fill(Infinity);
+  const most = Array<number>(channels).fill(-Infinity);
+  let finite = true;
+  for (let at = 0; at < values.length; at += 1) {
+    const value = values[at] ?? 0;
+    const channel = channelOf(at);
+    finite &&= Number.isFinite(value);
+    least[channel] = Math.min(least[channel] ?? Infinity, value);
+    most[channel] = Math.max(most[channel] ?? -Infinity, value);
+  }
+  const share = (holds: (value: number) => boolean) => {
+    let count = 0;
+    for (const value of values) if (holds(value)) count += 1;
+    return count / values.length;
+  };
+  return {
+    least: Math.min(...least),
+    most: Math.max(...most),
+    span: Math.max(...most.map((high, channel) => high - (least[channel] ?? 0))),
+    finite,
+    below: (limit) => share((value) => value < limit),
+    above: (limit) => share((value) => value > limit),
+  };
+}
+
+interface Fault {
+  /** How the pictures come out. */
+  look: string;
+  /** Some pictures rightly look so. */
+  perhaps?: boolean;
+}
+
+/** What is wrong with how a picture comes out; undefined when it looks like one. */
+function findFault(values: Values, card: ImageOutput): Fault | undefined {
+  const look = certainFault(values, card);
+  if (look !== undefined) return { look };
+  const [low, high] = rangeOf(card);
+  const near = (BLACK * (high - low)) / 255;
+  const flat = values.below(low + near) + values.above(high - near) >= MOST_OF_IT;
+  return flat ? { look: 'without any shades', perhaps: true } : undefined;
+}
+
+function certainFault(values: Values, card: ImageOutput): string | undefined {
+  if (!values.finite) return 'empty';
+  const [low, high] = rangeOf(card);
+  const byte = (high - low) / 255;
+  if (values.most <= low + BLACK * byte) return 'black';
+  if (values.least >= high - BLACK * byte) return 'white';
+  if (values.span < byte) return 'in one colour';
+  if (values.above(high + FAR * byte) >= MOST_OF_IT) return 'white';
+  return values.below(low - FAR * byte) >= MOST_OF_IT ? 'black' : undefined;
+}
+
+/** The values that a model gives for black and white, with the mean and the deviation of the first channel. */
+function rangeOf({ range, mean, std }: ImageOutput): Range {
+  const [low, high] = range.map((value) => (value - ofChannel(mean, 0, 0)) / ofChannel(std, 0, 1));
+  return [low ?? 0, high ?? 1];
+}
+
+/** The range that values seem to have; undefined when they show nothing. */
+function seemingRange(values: Values): Range | undefined {
+  if (!values.finite) return undefined;
+  const small = values.least >= -SMALL && values.most <= SMALL;
+  const scale = small ? 1 : 255;
+  const edge = values.span / 100;
+  const atEdges = values.above(values.most - edge) + values.below(values.least + edge);
+  if (values.span < 0.02 * scale || atEdges > 0.7) return undefined;
+  if (!small) return [0, 255];
+  return values.below(-0.05) > 0.15 ? [-1, 1] : [0, 1];
+}
+
+const USUAL: Range[] = [
+  [-1, 1],
+  [0, 1],
+  [0, 255],
+];
+
+/**
+ * Judges by one telling picture whether the card's range can be the model's, which many models do not say: with the wrong one pictures
+ * come out black, white or in one colour. The ranges that are probably meant are found by running the model on the same picture with others.
+ * @param values of the model's output for this picture.
+ * @param run gives the output for the same picture with another range of the input.
+ * @returns a sentence with what to write into the card; undefined when the picture looks like one.
+ */
+export async function findDoubt(
+  values: TensorValues,
+  card: ModelCard & { output: ImageOutput },
+  run: (range: Range) => Promise<TensorValues>,
+): Promise<string | undefined> {
+  const { output } = card;
+  const found = measure(values, output);
+  const fault = findFault(found, output);
+  if (fault === undefined) return undefined;
+  const lines = await findLines(found, card, run);
+  if (lines === undefined && fault.perhaps === true) return undefined;
+  const seen = found.finite
+    ? `the model's values lie between ${rounded(found.least)} and ${rounded(found.most)}, and ${output.range.join(' and ')} are taken for black and white`
+    : 'the model gives values that are not finite numbers';
+  const what = `The pictures come out ${fault.look}: ${seen}.`;
+  const way = lines ?? 'the right "range" of "input" and "output"';
+  return `${what} Write ${way} into the model card, or the range that the model's author names.`;
+}
+
+async function findLines(
+  found: Values,
+  { input, output }: ModelCard & { output: ImageOutput },
+  run: (range: Range) => Promise<TensorValues>,
+): Promise<string | undefined> {
+  const same = seemingRange(found);
+  if (same && !equal(same, output.range)) return line({ output: same });
+  if (input.type === 'uint8') return undefined;
+  let other: string | undefined;
+  for (const range of USUAL.filter((usual) => !equal(usual, input.range))) {
+    const values = await run(range).catch(() => undefined);
+    const given = values && seemingRange(measure(values, output));
+    if (given === undefined) continue;
+    if (equal(given, range)) return line({ input: range, ...(!equal(output.range, input.range) && { output: given }) });
+    other ??= line({ input: range, output: given });
+  }
+  return other;
+}
+
+const equal = ([low, high]: readonly number[], [otherLow, otherHigh]: readonly number[]) =>
+  low === otherLow && high === otherHigh;
+
+function line(ranges: { input?: Range; output?: Range }): string {
+  const parts = Object.entries(ranges).map(([name, range]) => `"${name}": { "range": [${range.join(', ')}] }`);
+  return `{ ${parts.join(', ')} }`;
+}
+
+const rounded = (value: number) => Number(value.toPrecision(3));
+
+/** The failure that ends the job, because every other picture would come out likewise. */
+export const doubtful = (sentence: string) =>
+  new JobError(
+    'user',
+    `${sentence} To have the pictures all the same, say --yes, or "doubtfulPictures": true under "tolerate" in the job.`,
+  );

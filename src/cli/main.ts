@@ -56,6 +56,7 @@ program
       model: 'starry-night',
       base: name,
       contactSheet: `${name}.contact-sheet.png`,
+      overwrite: true,
     };
     await runVideo({
       ...sample,

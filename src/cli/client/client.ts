@@ -40,11 +40,12 @@ export function createJobClient(
     return readAnswer<T>(await ask(method, url, body), url);
   };
   const put = (url: string, file: string) => uploadFile(url, file, stopped);
-  const fetch = (url: string, target: string) => downloadFile(url, target, stopped);
+  const fetch = (url: string, target: string, overwrite = false) =>
+    downloadFile(url, target, { overwrite, abortSignal: stopped });
   return {
     /** Uploads a file to a URL that the app gave. */
     put,
-    /** Downloads a file from a URL that the app gave, whole or not at all. */
+    /** Downloads a file from a URL that the app gave, whole or not at all; over an existing one only if it may. */
     fetch,
     /** Uploads a file, a model with its card and label file, and returns the path that a job specification names. */
     async upload(
@@ -77,11 +78,16 @@ export function createJobClient(
       } while (from !== '');
     },
     /** Downloads a file of the job, whole or not at all. */
-    async download(id: string, file: 'output' | 'contact-sheet' | 'manifest', target: string): Promise<void> {
+    async download(
+      id: string,
+      file: 'output' | 'contact-sheet' | 'manifest',
+      target: string,
+      overwrite = false,
+    ): Promise<void> {
       const url = new URL(`api/jobs/${id}/files/${file}`, base);
       const place = (await ask('GET', url)).headers.get('location');
       if (place === null) throw new JobError('platform', `${url.origin} sent no ${file} of job ${id}.`);
-      await fetch(place, target);
+      await fetch(place, target, overwrite);
     },
   };
 }

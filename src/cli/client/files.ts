@@ -1,4 +1,6 @@
-import { rename, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { link, rename, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
 import { BlockBlobClient } from '@azure/storage-blob';
 import { again, isPassing, saveWhole, STORAGE_OPTIONS } from '../../container-contract/storage-access.js';
 import { JobError, messageOf } from '../../job/failure.js';
@@ -18,14 +20,20 @@ export async function uploadFile(url: string, file: string, abortSignal: AbortSi
 
 /**
  * Saves what is at a URL as a file, whole or not at all.
+ * @param overwrite whether it may replace a file that is not empty; else it is saved beside that one, and the error says where.
  * @throws JobError `user` when it cannot be written there, `platform` when the download breaks off.
  */
-export async function downloadFile(url: string, target: string, abortSignal: AbortSignal): Promise<void> {
-  const part = `${target}.part`;
+export async function downloadFile(
+  url: string,
+  target: string,
+  { overwrite, abortSignal }: { overwrite: boolean; abortSignal: AbortSignal },
+): Promise<void> {
+  const part = partOf(target);
   try {
     await saveWhole(new BlockBlobClient(url, undefined, STORAGE_OPTIONS), part, abortSignal);
-    await rename(part, target);
+    await place(part, target, overwrite);
   } catch (cause) {
+    if (cause instanceof JobError) throw cause;
     const why = reasonOf(cause);
     const sentence = isOfFileSystem(cause)
       ? `${target} could not be written (${why}); free some space or name another place with --out.`
@@ -34,6 +42,31 @@ export async function downloadFile(url: string, target: string, abortSignal: Abo
   } finally {
     await rm(part, { force: true });
   }
+}
+
+let parts = 0;
+/** A file beside the target, which no other command writes to. */
+function partOf(target: string): string {
+  parts += 1;
+  return path.join(path.dirname(target), `.part-${process.pid}-${parts}`);
+}
+
+async function place(part: string, target: string, overwrite: boolean): Promise<void> {
+  const existing = await stat(target).catch(() => undefined);
+  if (!overwrite && existing === undefined) {
+    // Unlike a rename, a link replaces nothing that has come since.
+    const linked = await link(part, target).then(
+      () => true,
+      () => false,
+    );
+    if (linked) return;
+  }
+  const there = await stat(target).catch(() => undefined);
+  if (overwrite || there === undefined || there.size === 0) return rename(part, target);
+  const { dir, name, ext } = path.parse(target);
+  const kept = path.join(dir, `${name}-${randomBytes(4).toString('hex')}${ext}`);
+  await rename(part, kept);
+  throw new JobError('user', `${target} was written by another program meanwhile, so the result is in ${kept}.`);
 }
 
 const reasonOf = (cause: unknown) => messageOf(cause).replace(/\.$/, '');

@@ -77,16 +77,26 @@ export async function uploadFolder(client: JobClient, folder: string, except: st
 }
 
 /** Downloads all outputs of an image folder, each file whole or not at all. @returns whether predictions are among them. */
-export async function downloadFolder(client: JobClient, id: string, folder: string): Promise<boolean> {
+export async function downloadFolder(
+  client: JobClient,
+  id: string,
+  folder: string,
+  overwrite = false,
+): Promise<boolean> {
   let predictions = false;
   for await (const files of client.files(id)) {
-    await pMap(files, (file) => download(client, file, folder), { concurrency: TRANSFERS });
+    await pMap(files, (file) => download(client, file, folder, overwrite), { concurrency: TRANSFERS });
     predictions ||= files.some(({ name }) => name === PREDICTIONS_JSONL);
   }
   return predictions;
 }
 
-async function download(client: JobClient, { name, url }: FileList['files'][number], folder: string): Promise<void> {
+async function download(
+  client: JobClient,
+  { name, url }: FileList['files'][number],
+  folder: string,
+  overwrite: boolean,
+): Promise<void> {
   const target = path.resolve(folder, name);
   if (!target.startsWith(folder + path.sep))
     throw new JobError('user', `The output "${name}" would be written outside ${folder}, so it is not saved.`);
@@ -97,5 +107,5 @@ async function download(client: JobClient, { name, url }: FileList['files'][numb
       { cause },
     );
   });
-  await client.fetch(url, target);
+  await client.fetch(url, target, overwrite);
 }

@@ -30,6 +30,8 @@ export interface JobOptions extends ModelChoice, AppChoice {
   compute?: (typeof COMPUTES)[number];
   /** What the model runs on; by default the best device that the scorer finds. */
   device?: Device;
+  /** Whether files of earlier runs may be replaced. */
+  overwrite?: boolean;
   /** Shows no progress. */
   quiet: boolean;
 }

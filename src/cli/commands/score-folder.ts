@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, mkdir, readFile, stat } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { counted, JobError, messageOf } from '../../job/failure.js';
 import type { FailedItem } from '../../container-contract/result.js';
@@ -39,31 +39,38 @@ export interface FolderSummary {
  * @throws JobError with the sentence of whatever went wrong.
  */
 export async function scoreFolder(options: FolderOptions): Promise<FolderSummary> {
-  await checkFolders(options);
+  const except = await checkFolders(options);
   await checkModelFiles(options);
   let failed: FailedItem[] = [];
   let predictions = false;
   const { status, seconds } = await runThrough(options, {
     unit: 'images',
     upload: async (client) => ({
-      input: { images: await uploadFolder(client, options.folder, options.out) },
+      input: { images: await uploadFolder(client, options.folder, except) },
       output: { frameFormat: options.frameFormat },
     }),
     save: async (client, { id, items }) => {
-      predictions = await downloadFolder(client, id, options.out);
-      if (items.failed > 0) failed = await readFailed(client, id, options.out);
+      predictions = await downloadFolder(client, id, options.out, options.overwrite);
+      if (items.failed > 0) failed = await readFailed(client, id, options);
     },
   });
   return summarise(status, seconds, { output: options.out, predictions, failed });
 }
 
-/** @throws JobError `user` before anything is started when there is nothing to do or nowhere to put it. */
-async function checkFolders({ folder, out }: FolderOptions): Promise<void> {
+/**
+ * @returns the folder of the outputs, as a path below the images' folder if it is in there.
+ * @throws JobError `user` before anything is started when there is nothing to do or nowhere to put it.
+ */
+async function checkFolders({ folder, out, overwrite = false }: FolderOptions): Promise<string> {
   const [images, existing] = await Promise.all([stat(folder), stat(out).catch(() => undefined)]);
   if (existing?.ino === images.ino && existing.dev === images.dev)
     throw new JobError('user', `${out} is the folder of the images itself; name another one with --out.`);
   if (existing && !existing.isDirectory()) throw new JobError('user', `${out} is a file; name a folder with --out.`);
-  const pictures = findPictures(folder, out);
+  const [from, to] = await Promise.all([realpath(folder), realOf(out)]);
+  if (from.startsWith(to + path.sep))
+    throw new JobError('user', `${out} holds the folder of the images; name another one with --out.`);
+  const except = to.startsWith(from + path.sep) ? path.join(folder, path.relative(from, to)) : out;
+  const pictures = findPictures(folder, except);
   const { done } = await pictures.next();
   // Closes the folder.
   await pictures.return(undefined);
@@ -78,12 +85,22 @@ async function checkFolders({ folder, out }: FolderOptions): Promise<void> {
       { cause },
     );
   }
+  const inside = (await readdir(out)).filter((name) => !name.startsWith('.'));
+  if (inside.length > 0 && !overwrite)
+    throw new JobError('user', `${out} is not empty; name another folder with --out, or add --overwrite.`);
+  return except;
 }
 
+/** The real path of a folder that need not exist. */
+const realOf = (folder: string) =>
+  realpath(folder).catch(async () =>
+    path.join(await realpath(path.dirname(folder)).catch(() => ''), path.basename(folder)),
+  );
+
 /** The failed images by name, from the manifest, which stays in the folder. */
-async function readFailed(client: JobClient, id: string, folder: string): Promise<FailedItem[]> {
-  const file = path.join(folder, 'manifest.json');
-  await client.download(id, 'manifest', file);
+async function readFailed(client: JobClient, id: string, { out, overwrite }: FolderOptions): Promise<FailedItem[]> {
+  const file = path.join(out, 'manifest.json');
+  await client.download(id, 'manifest', file, overwrite);
   const { batches } = JSON.parse(await readFile(file, 'utf8')) as { batches: { failed: FailedItem[] }[] };
   return batches.flatMap((batch) => batch.failed);
 }

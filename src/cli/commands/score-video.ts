@@ -6,6 +6,9 @@ import { type JobOptions, runThrough } from './run-job.js';
 import { type Summary, summarise } from './summary.js';
 import { checkDistinct, checkInputFile, checkModelFiles, checkOutputFile, isModelFile } from './user-files.js';
 
+/** Those that a job chooses by itself. */
+const CHOSEN_ENDINGS = ['.mp4', '.mkv'];
+
 export const ON_DAMAGE = ['fail', 'keep'] as const;
 
 export interface VideoOptions extends JobOptions {
@@ -28,6 +31,7 @@ export interface VideoOptions extends JobOptions {
  */
 export async function scoreVideo(options: VideoOptions): Promise<Summary> {
   await checkFiles(options);
+  const { overwrite = false } = options;
   let saved = options.out ?? options.base;
   const { status, seconds } = await runThrough(options, {
     unit: 'frames',
@@ -37,8 +41,9 @@ export async function scoreVideo(options: VideoOptions): Promise<Summary> {
     },
     save: async (client, { id, output }) => {
       if (options.out === undefined) saved += endingOf(output ?? '');
-      await client.download(id, 'output', saved);
-      if (options.contactSheet !== undefined) await client.download(id, 'contact-sheet', options.contactSheet);
+      await client.download(id, 'output', saved, overwrite);
+      if (options.contactSheet !== undefined)
+        await client.download(id, 'contact-sheet', options.contactSheet, overwrite);
     },
   });
   return summarise(status, seconds, { output: saved, contactSheet: options.contactSheet ?? null });
@@ -68,6 +73,8 @@ async function checkFiles(options: VideoOptions): Promise<void> {
     outputs,
     inputs.filter((file) => file !== undefined),
   );
-  await checkOutputFile(out ?? options.base, '--out');
-  if (options.contactSheet !== undefined) await checkOutputFile(options.contactSheet, '--contact-sheet');
+  for (const file of out === undefined ? CHOSEN_ENDINGS.map((ending) => options.base + ending) : [out])
+    await checkOutputFile(file, '--out', options.overwrite);
+  if (options.contactSheet !== undefined)
+    await checkOutputFile(options.contactSheet, '--contact-sheet', options.overwrite);
 }

@@ -53,6 +53,7 @@ export function addScoreCommand(program: Command, data: Option, { resolve, env, 
         'what to do with a video that breaks half-way: fail (the default), or keep the frames before the break',
       ).choices(ON_DAMAGE),
     )
+    .option('--overwrite', 'replace files of earlier runs', false)
     .option('--contact-sheet <file>', 'also save before/after pairs as one PNG', file)
     .option('--max-parallel <n>', 'containers that run at once', wholeNumber(1, MOST_PARALLEL))
     .option('--tolerate <n>', 'frames or images that may fail; by default none', wholeNumber(0, 10_000_000))

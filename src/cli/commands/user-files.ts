@@ -18,15 +18,17 @@ export async function checkInputFile(file: string, what: string): Promise<void> 
   });
 }
 
-/** @throws JobError `user` when the file, which the option names, could not be written in the end. */
-export async function checkOutputFile(file: string, option: string): Promise<void> {
+/** @throws JobError `user` when the file, which the option names, could not be written in the end, or is there and may not be replaced. */
+export async function checkOutputFile(file: string, option: string, overwrite = false): Promise<void> {
   const folder = path.dirname(file);
   const existing = await stat(file).catch(() => undefined);
   if (existing?.isDirectory()) throw new JobError('user', `${file} is a folder; name a file with ${option}.`);
+  if (existing && existing.size > 0 && !overwrite)
+    throw new JobError('user', `${file} exists already; name another file with ${option}, or add --overwrite.`);
   const parent = await stat(folder).catch(() => undefined);
   if (!parent?.isDirectory())
     throw new JobError('user', `The folder ${folder} does not exist; create it or name another file with ${option}.`);
-  const part = `${file}.part`;
+  const part = path.join(folder, `.part-${process.pid}`);
   try {
     // Permissions, read-only and special file systems: only trying tells.
     await (await open(part, 'w')).close();

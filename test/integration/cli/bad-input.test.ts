@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -114,6 +114,29 @@ describe('before anything is started, score refuses', () => {
   test('a contact sheet that would replace the output', async () => {
     const both = ['--out', 'both.mp4', '--contact-sheet', 'both.mp4'];
     expectSentence(await score([clip, ...both]), /both\.mp4 is named twice; name another file with --contact-sheet\./);
+  });
+
+  test.each<[string[], RegExp]>([
+    [['--out', 'earlier.mp4'], /earlier\.mp4 exists already; name another file with --out, or add --overwrite\.$/],
+    [[], /clip-starry-night\.mkv exists already; name another file with --out, or add --overwrite\.$/],
+    [['--out', 'new.mp4', '--contact-sheet', 'sheet.png'], /sheet\.png exists already; .+ --contact-sheet, or add/],
+  ])('to replace a file of an earlier run: %j', async (options, sentence) => {
+    for (const name of ['earlier.mp4', 'clip-starry-night.mkv', 'sheet.png']) writeFileSync(file(name), 'precious');
+    expectSentence(await score([clip, ...options]), sentence);
+    for (const name of ['earlier.mp4', 'clip-starry-night.mkv', 'sheet.png'])
+      expect(readFileSync(file(name), 'utf8')).toBe('precious');
+    rmSync(file('clip-starry-night.mkv'));
+  });
+
+  test.each([
+    ['one that is not empty', 'outputs', /outputs is not empty; name another folder with --out, or add --overwrite\.$/],
+    ['one that holds the images', '.', /holds the folder of the images; name another one with --out\.$/],
+  ])('to put the outputs of a folder into %s', async (_, out, sentence) => {
+    for (const folder of ['pictures', 'outputs']) {
+      mkdirSync(file(folder), { recursive: true });
+      writeFileSync(file(`${folder}/a.png`), 'precious');
+    }
+    expectSentence(await score(['pictures', '--out', out]), sentence);
   });
 });
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { TableClient, TableServiceClient } from '@azure/data-tables';
+import { TableClient, TableServiceClient, type TableServiceClientOptions } from '@azure/data-tables';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { messageOf, UserFault } from '../log.js';
 import type { Backend } from './backend.js';
@@ -32,7 +32,11 @@ export async function openTablesBackend(
 ): Promise<Backend> {
   const connectionString = expanded(setting);
   try {
-    const options = { allowInsecureConnection: true, retryOptions: RETRY };
+    const options: TableServiceClientOptions = {
+      allowInsecureConnection: true,
+      retryOptions: RETRY,
+      additionalPolicies: [escapeSeparators],
+    };
     const tables = TableServiceClient.fromConnectionString(connectionString, options);
     const blobs = BlobServiceClient.fromConnectionString(connectionString, {
       retryOptions: { maxTries: 3, retryDelayInMs: 200 },
@@ -62,6 +66,25 @@ export async function openTablesBackend(
     );
   }
 }
+
+/**
+ * Azurite finds no entity in a batch whose JSON holds one of these two line separators; Azure takes them. In JSON they may be written
+ * either way.
+ */
+const SEPARATORS: Record<string, string> = { '\u2028': '\\u2028', '\u2029': '\\u2029' };
+
+const escapeSeparators: NonNullable<TableServiceClientOptions['additionalPolicies']>[number] = {
+  // Before the policy that signs the request and tells its length.
+  position: 'perCall',
+  policy: {
+    name: 'escapeSeparators',
+    sendRequest: (request, next) => {
+      if (typeof request.body === 'string')
+        request.body = request.body.replaceAll(/[\u2028\u2029]/g, (char) => SEPARATORS[char] ?? char);
+      return next(request);
+    },
+  },
+};
 
 /** The table SDK does not know this abbreviation for Azurite on its default ports. */
 function expanded(setting: string): string {

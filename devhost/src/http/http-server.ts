@@ -7,6 +7,7 @@ import {
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Log, messageOf, UserFault } from '../log.js';
+import { refusalOf } from './caller-check.js';
 
 /** The Functions host's limit; FUNCTIONS_REQUEST_BODY_SIZE_LIMIT changes it there as here. */
 const DEFAULT_BODY_LIMIT = 104_857_600;
@@ -35,7 +36,7 @@ export interface RunningServer {
 
 /** Listens on the port (0 picks a free one). A port in use is the user's to free. */
 export async function listen(host: string, port: number, handler: Handler, log: Log): Promise<RunningServer> {
-  const server = createServer((incoming, outgoing) => void serve(incoming, outgoing, handler, log));
+  const server = createServer((incoming, outgoing) => void serve(incoming, outgoing, { handler, host, log }));
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EADDRINUSE') {
@@ -55,12 +56,16 @@ async function close(server: Server): Promise<void> {
   clearTimeout(force);
 }
 
-async function serve(incoming: IncomingMessage, outgoing: ServerResponse, handler: Handler, log: Log): Promise<void> {
+interface Serving {
+  handler: Handler;
+  host: string;
+  log: Log;
+}
+
+async function serve(incoming: IncomingMessage, outgoing: ServerResponse, serving: Serving): Promise<void> {
+  const { log } = serving;
   try {
-    const body = await readBody(incoming);
-    const answer = body
-      ? await handler({ ...head(incoming), body })
-      : { status: 413, headers: { connection: 'close' } };
+    const answer = await answerTo(incoming, serving);
     outgoing.writeHead(answer.status, answer.headers);
     outgoing.end(incoming.method === 'HEAD' ? undefined : answer.body);
   } catch (error) {
@@ -70,9 +75,31 @@ async function serve(incoming: IncomingMessage, outgoing: ServerResponse, handle
   }
 }
 
-function head(incoming: IncomingMessage): Omit<Request, 'body'> {
-  const base = `http://${incoming.headers.host ?? 'localhost'}`;
-  return { method: incoming.method ?? 'GET', url: new URL(incoming.url ?? '/', base), headers: incoming.headers };
+async function answerTo(incoming: IncomingMessage, { handler, host }: Serving): Promise<Answer> {
+  const { headers, method = 'GET' } = incoming;
+  const url = urlOf(incoming);
+  if (!url) return refuse(400, 'The header "Host" or the path of the request is not valid.');
+  const refusal = refusalOf(headers, url, host);
+  if (refusal !== undefined) return refuse(403, refusal);
+  const body = await readBody(incoming);
+  return body ? await handler({ method, url, headers, body }) : refuse(413, 'The body of the request is too large.');
+}
+
+/** The rest of the request is not read. */
+const refuse = (status: number, error: string): Answer => ({
+  status,
+  headers: { 'content-type': 'application/json; charset=utf-8', connection: 'close' },
+  body: JSON.stringify({ error }),
+});
+
+/** Undefined for a request whose host or target is none. A path may begin with two slashes, which a relative URL may not. */
+function urlOf({ headers, url: target = '/' }: IncomingMessage): URL | undefined {
+  const base = `http://${headers.host ?? 'localhost'}`;
+  const text = target.startsWith('/') ? `${base}${target}` : target;
+  if (!URL.canParse(base) || !URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  const isHost = url.username === '' && url.password === '' && new URL(base).pathname === '/';
+  return isHost && url.host === new URL(base).host ? url : undefined;
 }
 
 /** The whole body, or undefined when it is longer than allowed; the rest of it is then never read. */

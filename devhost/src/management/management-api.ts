@@ -93,6 +93,7 @@ class InstanceRequests {
   }
 
   async start(call: Call): Promise<Answer> {
+    if (call.request.body.length > 0) mustBeJson(call);
     const { name = '', id: instanceId } = call.params;
     const input = call.request.body.length > 0 ? validJson(call.request.body.toString()) : null;
     const id = await this.#client.start({ name, instanceId, input, version: call.query.text('version') ?? '' });
@@ -174,9 +175,7 @@ class InstanceRequests {
   /** The SDK keeps events and tasks in one table of names, so an all-digit name could complete a task. */
   async raise(call: Call): Promise<Answer> {
     const name = call.params['event'] ?? '';
-    if (!/^application\/json\b/i.test(call.request.headers['content-type'] ?? '')) {
-      throw new ClientError(400, 'Only application/json request content is supported');
-    }
+    mustBeJson(call);
     if (/^\d+$/.test(name))
       throw new ClientError(
         400,
@@ -186,6 +185,12 @@ class InstanceRequests {
     await this.#client.send(instanceOf(call), { EventType: 'EventRaised', Name: name, Input: input });
     return ACCEPTED;
   }
+}
+
+/** Of the pages of other sites a browser lets send JSON only those that the server allows. The extension asks for it with events only. */
+function mustBeJson(call: Call): void {
+  if (!/^application\/json\b/i.test(call.request.headers['content-type'] ?? ''))
+    throw new ClientError(400, 'Only application/json request content is supported');
 }
 
 function instanceOf(call: Call): string {

@@ -67,6 +67,18 @@ export function backendConformance(name: string, open: () => Promise<Backend>): 
         expect((await backend.histories.load('text')).events).toEqual([at(body)]);
       });
 
+      it('takes texts of any characters', async () => {
+        const Input = JSON.stringify('ä€😀\u2028\u2029\u0085\u0000\ud800 --changeset_1 DELETE http://a/b "}{ end');
+        const raw = { ...raised('\u2028 name \u2029'), Input: '"\u2028\u2029"' };
+        await append('characters', undefined, 0, [at({ ...raised('text'), Input }), at(raw)]);
+        expect((await backend.histories.load('characters')).events).toEqual([
+          at({ ...raised('text'), Input }),
+          at(raw),
+        ]);
+        await backend.histories.park('characters', raw);
+        expect((await backend.histories.load('characters')).parked).toMatchObject([{ body: raw }]);
+      });
+
       it('takes turns of any size', async () => {
         const Input = 'x'.repeat(30_000);
         const events = Array.from({ length: 120 }, (_, index) => at({ ...raised(`${index}`), Input }));

@@ -18,6 +18,7 @@ import { readSealingKey } from './storage/sealing-key.js';
 import { openStorage } from './storage/storage.js';
 import { createCancelJob } from './triggers/cancel-job.js';
 import { createCreateUpload } from './triggers/create-upload.js';
+import { takesJson } from './triggers/http.js';
 import { createGetJob } from './triggers/get-job.js';
 import { createGetFile, createListFiles } from './triggers/job-files.js';
 import { findJob } from './triggers/jobs.js';
@@ -59,7 +60,7 @@ app.http('startJob', {
   methods: ['POST'],
   route: 'jobs',
   extraInputs: durableClient,
-  handler: createStartJob(ports),
+  handler: takesJson(createStartJob(ports)),
 });
 app.http('getJob', {
   ...http,
@@ -77,7 +78,12 @@ app.http('cancelJob', {
 });
 app.http('getFile', { ...http, methods: ['GET'], route: 'jobs/{id}/files/{file}', handler: createGetFile(ports) });
 app.http('listFiles', { ...http, methods: ['GET'], route: 'jobs/{id}/files', handler: createListFiles(ports) });
-app.http('createUpload', { ...http, methods: ['POST'], route: 'uploads', handler: createCreateUpload(ports) });
+app.http('createUpload', {
+  ...http,
+  methods: ['POST'],
+  route: 'uploads',
+  handler: takesJson(createCreateUpload(ports)),
+});
 app.timer('sweep', {
   schedule: '0 */10 * * * *',
   extraInputs: durableClient,

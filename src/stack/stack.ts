@@ -133,12 +133,15 @@ async function startPair(
 /** How long the host waits for a storage that is starting on a busy machine. */
 const STORAGE_PATIENCE_SECONDS = 30;
 
+/** Bytes; files go to storage directly, and the names of a thousand images, the longest body, fit in. */
+const BODY_LIMIT = 4 * 1024 * 1024;
+
 function startHost(folder: string, port: number, env: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<Part> {
   return startPart({
     title: 'The local Functions host',
     script: DEVHOST,
     args: ['--app', APP_FOLDER, '--port', String(port), '--storage-patience', String(STORAGE_PATIENCE_SECONDS)],
-    env,
+    env: { FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: String(BODY_LIMIT), ...env },
     logFile: path.join(folder, 'devhost.log'),
     ready: /listening on (http:\/\/\S+)/,
     signal,

@@ -32,6 +32,17 @@ export function answerErrors(
   };
 }
 
+/**
+ * Lets only JSON through. On a laptop nothing asks for a key, and of all bodies JSON is one that the page of another site can only send
+ * after the browser has asked.
+ */
+export const takesJson =
+  (handle: HttpHandler): HttpHandler =>
+  (request, context) =>
+    request.body === null || /^application\/json\b/i.test(request.headers.get('content-type') ?? '')
+      ? handle(request, context)
+      : refuse(415, 'The body must be JSON; send it with the header "Content-Type: application/json".');
+
 function passingFailure(error: unknown): JobError | undefined {
   if (error instanceof JobError) return error;
   if (!isPassing(error)) return undefined;

@@ -31,7 +31,7 @@ export function createJobClient(
   const ask = (method: string, url: URL, body?: object) =>
     request(url, {
       method,
-      headers,
+      headers: body ? { ...headers, 'content-type': 'application/json' } : headers,
       signal: AbortSignal.any([lost, AbortSignal.timeout(ANSWER_MS)]),
       body: body && JSON.stringify(body),
     });

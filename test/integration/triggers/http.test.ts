@@ -13,11 +13,43 @@ beforeAll(async () => {
   video = await stack.client.upload('video', makeClip(path.join(stack.folder, 'clip.mp4'), { seconds: 1 }));
 });
 
-const post = (body: string | object) =>
-  fetch(`${stack.url}/api/jobs`, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body) });
+const send = (route: string, body: string, type = 'application/json') =>
+  fetch(`${stack.url}/api/${route}`, { method: 'POST', body, headers: { 'content-type': type } });
+const post = (body: string | object) => send('jobs', typeof body === 'string' ? body : JSON.stringify(body));
 const refusal = async (answer: Response) => ({
   status: answer.status,
   ...((await answer.json()) as { error: string }),
+});
+
+describe('a body that is not said to be JSON', () => {
+  test.each(['jobs', 'uploads'])('is refused by POST /api/%s with 415, as any page could send it', async (route) => {
+    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x']) {
+      const { status, error } = await refusal(await send(route, '{"kind":"video","name":"a.mp4"}', type));
+      expect(status).toBe(415);
+      expect(error).toContain('Content-Type: application/json');
+    }
+  });
+
+  test('of many megabytes is refused before it has arrived, with or without a length', async () => {
+    const body = Buffer.alloc(8 * 1024 * 1024, '{');
+    const chunks = new ReadableStream({
+      start: (controller) => {
+        controller.enqueue(body);
+        controller.close();
+      },
+    });
+    for (const [sent, more] of [
+      [body, {}],
+      [chunks, { duplex: 'half' }],
+    ] as const) {
+      const headers = { 'content-type': 'application/json' };
+      const answer = await fetch(`${stack.url}/api/jobs`, { method: 'POST', headers, body: sent, ...more }).catch(
+        () => undefined,
+      );
+      // The host may close the connection before the client has sent it all.
+      expect([undefined, 413]).toContain(answer?.status);
+    }
+  });
 });
 
 describe('POST /api/jobs', () => {
@@ -191,7 +223,7 @@ describe('POST /api/uploads', () => {
     '{"kind":"images","name":"a","names":["b.jpg"],"path":"outbox/abcd2345/a/"}',
     '{"kind":"images","name":"a","names":["b.jpg"],"path":"inbox/abcd2345/a/../b/"}',
   ])('answers 400 to %s', async (body) => {
-    const { status, error } = await refusal(await fetch(`${stack.url}/api/uploads`, { method: 'POST', body }));
+    const { status, error } = await refusal(await send('uploads', body));
     expect(status).toBe(400);
     expect(error).toMatch(/^An upload is asked for with/);
   });
@@ -209,7 +241,7 @@ describe('POST /api/uploads', () => {
     '',
   ])('gives no place to an image called %j', async (name) => {
     const body = JSON.stringify({ kind: 'images', name: 'holiday', names: ['a.jpg', name] });
-    const { status, error } = await refusal(await fetch(`${stack.url}/api/uploads`, { method: 'POST', body }));
+    const { status, error } = await refusal(await send('uploads', body));
     expect(status).toBe(400);
     expect(error).toMatch(/^An image cannot be called /);
   });
@@ -238,11 +270,7 @@ describe('POST /api/uploads', () => {
 
   test('gives each file a place of its own', async () => {
     const ask = async () =>
-      (
-        (await (
-          await fetch(`${stack.url}/api/uploads`, { method: 'POST', body: '{"kind":"video","name":"a.mp4"}' })
-        ).json()) as { path: string }
-      ).path;
+      ((await (await send('uploads', '{"kind":"video","name":"a.mp4"}')).json()) as { path: string }).path;
     const [first, second] = [await ask(), await ask()];
     expect(first).toMatch(/^inbox\/[a-z2-7]{8}\/a\.mp4$/);
     expect(first).not.toBe(second);

@@ -56,7 +56,7 @@ describe('a request', () => {
     expect(await get('http://localhost/api/ping')).toBe(200);
   });
 
-  it.each(['%ED%A0%80', '%', '%E0%A4%A', '%00', '%F0%9F%98%80', `${'a'.repeat(300)}`, '%C2%85', '%E2%80%A8'])(
+  it.each(['%ED%A0%80', '%', '%E0%A4%A', '%00', '%F0%9F%98%80', 'a'.repeat(300), '%C2%85', '%E2%80%A8'])(
     'about the instance %s is answered without a fault of the host',
     async (id) => {
       for (const target of [`${INSTANCES}/${id}`, `${INSTANCES}/${id}?showHistory=true`])

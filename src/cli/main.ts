@@ -67,9 +67,8 @@ program
     });
   });
 
-program
-  .command('model')
-  .description('look into model files')
+const model = program.command('model').description('look into model files');
+model
   .command('inspect')
   .description('draft the card of an .onnx file and name what the model does not say')
   .argument('<file>', 'the .onnx file')
@@ -79,6 +78,16 @@ program
     const draft = await inspect(resolve(file), out === undefined ? undefined : resolve(out));
     if (out === undefined) process.stdout.write(cardText(draft));
     for (const line of describeQuestions(draft)) console.error(line);
+  });
+model
+  .command('join')
+  .description('make one file of an .onnx file and the files beside it that hold its weights')
+  .argument('<file>', 'the .onnx file')
+  .requiredOption('--out <file>', 'where the whole model goes')
+  .action(async (file: string, { out }: { out: string }) => {
+    const { join } = await import('./commands/model.js');
+    const joined = await join(resolve(file), resolve(out));
+    console.log(`${out} holds the model with the weights of ${joined.join(', ')}.`);
   });
 
 try {

@@ -7,6 +7,7 @@ import { JobError } from '../../job/failure.js';
 import { createModelInspector, type ModelInspector } from '../../scorer/engine/inspect.js';
 import { hintsOf } from '../../model-card/hints.js';
 import { checkInputFile, checkOutputFile } from './user-files.js';
+import { joinInto, joinModel } from './whole-model.js';
 
 /**
  * Drafts a card from a model file and writes it to `out`, if one is named.
@@ -23,11 +24,24 @@ export async function inspect(
       throw new JobError('user', `${out} exists already; remove it or name another file with --out.`);
     await checkOutputFile(out, '--out');
   }
-  const signature = await inspectModel(file, path.basename(file));
+  const whole = await joinModel(file);
+  const signature = await inspectModel(whole.file, path.basename(file)).finally(whole.remove);
   const draft = draftCard(signature, hintsOf(signature));
   completeCard(draft.card, signature);
   if (out !== undefined) await writeFile(out, cardText(draft));
   return draft;
+}
+
+/**
+ * Joins a model with the files that hold its weights.
+ * @returns their names.
+ * @throws JobError `user`: a file is missing, or `out` cannot be written.
+ */
+export async function join(file: string, out: string): Promise<string[]> {
+  await checkInputFile(file, 'model');
+  if (existsSync(out)) throw new JobError('user', `${out} exists already; remove it or name another file with --out.`);
+  await checkOutputFile(out, '--out');
+  return joinInto(file, out);
 }
 
 export function cardText({ card }: CardDraft): string {

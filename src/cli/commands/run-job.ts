@@ -9,6 +9,7 @@ import { type AppChoice, connect, EMULATED } from '../client/connect.js';
 import { createProgressView, type ProgressView } from './progress-view.js';
 import type { OwnSeconds } from './summary.js';
 import { filesOfModel, isModelFile, type ModelChoice } from './user-files.js';
+import { joinModel } from './whole-model.js';
 
 export const COMPUTES = [...COMPUTE_KINDS, `aci${EMULATED}`, `container-apps${EMULATED}`] as const;
 
@@ -96,7 +97,7 @@ async function uploadAll(client: JobClient, options: JobOptions, upload: Way['up
   const beside = isModelFile(named) ? await filesOfModel(options) : {};
   const [files, model, style] = await Promise.all([
     upload(client),
-    isModelFile(named) ? client.upload('model', named, beside) : named,
+    isModelFile(named) ? uploadModel(client, named, beside) : named,
     options.style === undefined ? undefined : client.upload('style', options.style),
   ]);
   return {
@@ -107,6 +108,19 @@ async function uploadAll(client: JobClient, options: JobOptions, upload: Way['up
     batch: options.maxParallel === undefined ? undefined : { maxParallel: options.maxParallel },
     tolerate: { failedItems: options.tolerate, doubtfulPictures: options.yes },
   };
+}
+
+async function uploadModel(
+  client: JobClient,
+  model: string,
+  beside: { card?: string; labels?: string },
+): Promise<string> {
+  const whole = await joinModel(model);
+  try {
+    return await client.upload('model', whole.file, beside);
+  } finally {
+    await whole.remove();
+  }
 }
 
 interface Watching {

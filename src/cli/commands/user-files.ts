@@ -2,6 +2,7 @@ import { constants, existsSync } from 'node:fs';
 import { access, open, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { JobError, messageOf } from '../../job/failure.js';
+import { checkWholeModel } from './whole-model.js';
 
 /**
  * Checks a file that the user named, before anything is started.
@@ -79,7 +80,10 @@ export const isModelFile = (model: string) =>
 
 /** @throws JobError `user` when a file of the model cannot be read, or goes with no model file. */
 export async function checkModelFiles({ model, card, labels, style }: ModelChoice): Promise<void> {
-  if (isModelFile(model)) await checkInputFile(model, 'model');
+  if (isModelFile(model)) {
+    await checkInputFile(model, 'model');
+    await checkWholeModel(model);
+  }
   for (const { option, file, its, what } of [
     { option: '--card', file: card, its: 'card', what: 'model card' },
     { option: '--labels', file: labels, its: 'labels', what: 'label file' },

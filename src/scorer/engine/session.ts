@@ -2,6 +2,7 @@ import os from 'node:os';
 import ort from 'onnxruntime-node';
 import type { ModelSignature, TensorSignature } from '../../model-card/signature.js';
 import { JobError, messageOf } from '../../job/failure.js';
+import { externalFiles } from '../onnx/external-data.js';
 import type { Outputs } from '../outputs/read-output.js';
 
 export interface Place {
@@ -71,7 +72,7 @@ function tensorOf(metadata: ort.InferenceSession.ValueMetadata): TensorSignature
 }
 
 /**
- * Refuses files that are certainly no ONNX model, before the runtime sees them.
+ * Refuses files that are certainly no ONNX model, and models that would have the runtime read files of this machine, before the runtime sees them.
  * @param subject what sentences call the model, e.g. `The model "candy"`.
  * @throws JobError `user`.
  */
@@ -92,6 +93,14 @@ function refuseNonModel(bytes: Uint8Array, subject: string): void {
       `${subject} is a Git LFS pointer and not the model itself: fetch it with "git lfs pull".`,
     );
   }
+  const [file, ...more] = externalFiles(bytes);
+  if (file !== undefined) {
+    const files = `"${file.slice(0, 100)}"${more.length > 0 ? ` and ${more.length} more` : ''}`;
+    throw new JobError(
+      'user',
+      `${subject} keeps its weights in other files (${files}): join them with "npm run model -- join MODEL.onnx --out ONE.onnx" and upload that one, or name the model to "npm run score", which does so itself.`,
+    );
+  }
 }
 
 /** The `user` failure for what ONNX Runtime said when it could not load a model. */
@@ -109,9 +118,6 @@ function explain(message: string): string {
     /(\S+)\(-?\d+\) is not a registered function\/op/.exec(message);
   if (unknown?.[1] !== undefined) {
     return `uses the operator ${unknown[1]}, which ONNX Runtime does not have: export it without that operator.`;
-  }
-  if (/external data|external initializer/i.test(message)) {
-    return 'keeps its weights in a second file: save it as a single .onnx file.';
   }
   if (/unsupported model IR version|opset \d+ is under development|official support for domain/i.test(message)) {
     return 'is newer than this ONNX Runtime: export it with an older opset.';

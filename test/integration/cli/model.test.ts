@@ -1,12 +1,14 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { completeCard } from '../../../src/model-card/complete-card.js';
 import { parseCard, type PartialCard } from '../../../src/model-card/schema.js';
-import { filesOfModel } from '../../../src/cli/commands/user-files.js';
-import { inspect } from '../../../src/cli/commands/model.js';
+import { checkModelFiles, filesOfModel } from '../../../src/cli/commands/user-files.js';
+import { inspect, join } from '../../../src/cli/commands/model.js';
 import { createModelInspector, type ModelInspector } from '../../../src/scorer/engine/inspect.js';
+import { operatorNode } from '../../../src/scorer/onnx/model-messages.js';
+import { externalTensor, modelFile, tensorInfo } from '../../support/scorer/tiny-model.js';
 import { runCli } from '../../support/cli.js';
 import { hasSharedData, sharedData } from '../../support/shared-data.js';
 
@@ -123,6 +125,48 @@ function normal(card: ReturnType<typeof completeCard>): object {
   const { kind = 'image', ...output } = card.output;
   return { ...card, description: '', output: { kind, ...output } };
 }
+
+describe('a model with its weights in other files', () => {
+  const place = (name: string, files: Record<string, Buffer>) => {
+    const own = mkdtempSync(path.join(folder, 'parts-'));
+    for (const [file, bytes] of Object.entries(files)) writeFileSync(path.join(own, file), bytes);
+    return path.join(own, name);
+  };
+  const values = Buffer.from(Float32Array.of(100, 20, 30).buffer);
+  const model = (location: string) =>
+    modelFile({
+      initializer: [externalTensor('c', { location, offset: '4', length: '8' }, [1, 1, 1, 2])],
+      node: [operatorNode('Add', ['x', 'c'], 'y')],
+      input: [tensorInfo('x', [1, 3, 4, 2])],
+      output: [tensorInfo('y', [1, 3, 4, 2])],
+    });
+
+  test('is looked into and joined like any other', async () => {
+    const file = place('m.onnx', { 'm.onnx': model('my weights.bin'), 'my weights.bin': values });
+    expect((await inspect(file, undefined, inspectOnce)).card.output).toMatchObject({ kind: 'image', name: 'y' });
+    const out = path.join(path.dirname(file), 'one.onnx');
+    expect(await join(file, out)).toEqual(['my weights.bin']);
+    expect(await inspectOnce(out, 'one')).toMatchObject({ inputs: [{ name: 'x' }] });
+    await expect(join(out, `${out}2`)).rejects.toThrow(/holds all of its weights/);
+    await expect(inspectOnce(file, 'm')).rejects.toThrow(/in other files \("my weights\.bin"\): join them with/);
+  });
+
+  test.each([
+    ['../secret', /only files in its own folder are read/],
+    ['sub/weights', /only files in its own folder are read/],
+    ['/etc/hostname', /only files in its own folder are read/],
+    ['..\\secret', /only files in its own folder are read/],
+    ['gone.data', /in gone\.data, which is not beside it; copy or download/],
+  ])('does not read %s', async (location, says) => {
+    await expect(checkModelFiles({ model: place('m.onnx', { 'm.onnx': model(location) }) })).rejects.toThrow(says);
+  });
+
+  test('that is too large is refused with its size', async () => {
+    const file = place('m.onnx', { 'm.onnx': model('huge'), huge: values });
+    truncateSync(path.join(path.dirname(file), 'huge'), 2 ** 31);
+    await expect(checkModelFiles({ model: file })).rejects.toThrow(/2\.0 GiB.*do not run/);
+  });
+});
 
 describe('the files of a model', () => {
   const write = (name: string, text: string) => {

@@ -2,7 +2,9 @@ import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import {
   type GraphProtoSchema,
   ModelProtoSchema,
+  TensorProto_DataLocation as DataLocation,
   TensorProto_DataType as DataType,
+  TensorProtoSchema,
   type ValueInfoProtoSchema,
 } from '../../../src/scorer/onnx/onnx_pb.js';
 import { constantNode, operatorNode } from '../../../src/scorer/onnx/model-messages.js';
@@ -60,6 +62,18 @@ export function modelFile(graph: MessageInitShape<typeof GraphProtoSchema>, { ve
     graph: { name: 'tiny', ...graph },
   });
   return Buffer.from(toBinary(ModelProtoSchema, model));
+}
+
+/** A float32 tensor whose values are in a file beside the model: the bytes of a `TensorProto`. */
+export function externalTensor(name: string, place: Record<string, string>, dims: number[]): Uint8Array<ArrayBuffer> {
+  const tensor = create(TensorProtoSchema, {
+    name,
+    dims: dims.map(BigInt),
+    dataType: DataType.FLOAT,
+    dataLocation: DataLocation.EXTERNAL,
+    externalData: Object.entries(place).map(([key, value]) => ({ key, value })),
+  });
+  return toBinary(TensorProtoSchema, tensor);
 }
 
 /** Name, type and shape of an input or output; texts are free dimensions. */

@@ -1,6 +1,6 @@
 import { JobError } from '../../job/failure.js';
 import type { VideoFacts } from '../facts.js';
-import { ffmpegFailure, local, type Program, QUIET, run, UNTRUSTED } from '../ffmpeg/process.js';
+import { ffmpegFailure, local, type Program, QUIET, start, UNTRUSTED } from '../ffmpeg/process.js';
 import { checkReadable, damage, notAVideo } from './bad-file.js';
 import { chooseStream, describe, fileSchema, headerTiming } from './describe.js';
 import { sampleFrames } from './frame-samples.js';
@@ -26,7 +26,7 @@ export async function probe(
   await checkReadable(file, name);
   const info = await readHeaders(ffprobe, file, name);
   const stream = chooseStream(info, name);
-  const { frames, pixels, streams } = ffprobe.limits;
+  const { pixels, streams } = ffprobe.limits;
   const { width = 0, height = 0 } = stream;
   if (width * height > pixels)
     throw refused(
@@ -34,25 +34,53 @@ export async function probe(
     );
   if (info.streams.length > streams)
     throw refused(`${name} has ${info.streams.length} streams; at most ${streams} are taken.`);
-  const { packets, end } = await listPackets(ffprobe, file, stream.index);
+  const { packets, end } = await listPackets(ffprobe, file, stream.index, name);
   if (end.tooLong) throw ffmpegFailure(ffprobe, end, `list the frames of ${name}`);
   const broken = damage(end, name);
   if (broken && !keep) throw broken;
   const timing = timingOf(packets, headerTiming(stream));
-  if (timing && timing.framesEstimate > frames)
-    throw refused(`${name} has ${timing.framesEstimate} frames; at most ${frames} are taken, so cut it.`);
+  if (timing && timing.durationSeconds > MOST_SECONDS)
+    throw refused(
+      `${name} says that it lasts ${Math.round(timing.durationSeconds / 3600)} hours, so its times are wrong; export it again.`,
+    );
   const { timeBase } = headerTiming(stream);
   const samples = await sampleFrames(ffprobe, file, stream.index, packets, timeBase.num / timeBase.den);
   return describe(info, stream, timing, samples, broken !== undefined, name);
 }
 
+/** A thousand hours; a time that was read wrongly is far more. */
+const MOST_SECONDS = 3_600_000;
+/** Opening a file takes a moment, however long the video is. */
+const MOST_OPENING_SECONDS = 60;
+/** What a file tells of its streams is some KB. */
+const MOST_HEADER_BYTES = 16 * 1024 * 1024;
+
 async function readHeaders(ffprobe: Program, file: string, name: string) {
+  const seconds = Math.min(MOST_OPENING_SECONDS, ffprobe.limits.seconds);
+  const brief = { ...ffprobe, limits: { ...ffprobe.limits, seconds } };
   const shown = ['-show_format', '-show_streams', '-of', 'json'];
-  const end = await run(ffprobe, [...QUIET, ...UNTRUSTED, ...shown, local(file)]);
-  if (end.tooLong) throw ffmpegFailure(ffprobe, end, `read ${name}`);
-  if (end.signal) throw refused(`${name} makes ffprobe crash (${end.signal}); name another ffprobe in the settings.`);
-  if (end.code !== 0) throw await notAVideo(file, name, end.stderr);
-  return fileSchema.parse(JSON.parse(end.stdout.toString()));
+  const running = start(brief, [...QUIET, ...UNTRUSTED, ...shown, local(file)]);
+  running.stdin.end();
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const part of running.stdout as AsyncIterable<Buffer>) {
+      bytes += part.length;
+      if (bytes > MOST_HEADER_BYTES)
+        throw refused(
+          `${name} says more about itself than ${MOST_HEADER_BYTES} bytes; export it without that metadata.`,
+        );
+      parts.push(part);
+    }
+    const end = await running.ended;
+    if (end.notStarted) throw ffmpegFailure(ffprobe, end, `read ${name}`);
+    if (end.tooLong) throw refused(`${name} cannot be opened within ${seconds} s, so it is broken; export it again.`);
+    if (end.signal) throw refused(`${name} makes ffprobe crash (${end.signal}); name another ffprobe in the settings.`);
+    if (end.code !== 0) throw await notAVideo(file, name, end.stderr);
+    return fileSchema.parse(JSON.parse(Buffer.concat(parts).toString()));
+  } finally {
+    await running.stop();
+  }
 }
 
 const refused = (sentence: string) => new JobError('user', sentence);

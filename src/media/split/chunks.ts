@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { FrameRange } from '../../job/plan.js';
 import type { VideoFacts } from '../facts.js';
 import { ffmpegFailure, type Program } from '../ffmpeg/process.js';
@@ -22,7 +23,7 @@ export interface Chunk extends FrameRange {
  */
 export async function findChunks(ffprobe: Program, file: string, facts: VideoFacts, most: number): Promise<Chunk[]> {
   if (restarts(facts.container) || facts.changing) return [];
-  const { packets, end } = await listPackets(ffprobe, file, facts.streamIndex);
+  const { packets, end } = await listPackets(ffprobe, file, facts.streamIndex, path.basename(file));
   if (end.code !== 0) throw ffmpegFailure(ffprobe, end, 'list the frames');
   const { num, den } = facts.timeBase;
   return cut(packets, (ticks) => (ticks * num) / den - facts.fileStart, most);

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { parsePackets, timingOf } from '../../../src/media/probe/packets.js';
+import { inOrder, parsePacket, timingOf } from '../../../src/media/probe/packets.js';
 import { pack, timetableOf, unpack } from '../../../src/media/timetable.js';
+
+const packetsOf = (...lines: string[]) => inOrder(lines.flatMap((line) => parsePacket(line)?.packet ?? []));
 
 describe('packets', () => {
   it('without a time count as frames and change no time of the others', () => {
-    const packets = parsePackets(['N/A,N/A,40,K_', '80,80,40,__', 'N/A,0,40,__', '40,40,40,__', ''].join('\n'));
+    const packets = packetsOf('N/A,N/A,40,9,K_', '80,80,40,9,__', 'N/A,0,40,9,__', '40,40,40,N/A,__', '');
     const rate = { num: 25, den: 1 };
     const timing = timingOf(packets, { timeBase: { num: 1, den: 1000 }, baseRate: rate, averageRate: rate });
     expect(timing).toMatchObject({ framesEstimate: 4, firstSeconds: 0, durationSeconds: 0.12, lastSeconds: 0.04 });

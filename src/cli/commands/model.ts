@@ -25,7 +25,7 @@ export async function inspect(
     await checkOutputFile(out, '--out');
   }
   const whole = await joinModel(file);
-  const signature = await inspectModel(whole.file, path.basename(file)).finally(whole.remove);
+  const signature = await inspectModel(whole.file, path.basename(file)).finally(() => whole.remove());
   const draft = draftCard(signature, hintsOf(signature));
   completeCard(draft.card, signature);
   if (out !== undefined) await writeFile(out, cardText(draft));

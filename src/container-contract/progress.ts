@@ -12,6 +12,8 @@ export interface AttemptProgress extends AttemptCounts {
   /** When the number of handled items last changed, or the start-up went on: what the stall watchdog looks at. */
   lastItemAt: string;
   times: ScorerTimes;
+  /** What the result will say of the failed items: of a scorer that is ended from outside, nothing else tells it. */
+  failedItems: { name: string; reason: string }[];
   updatedAt: string;
 }
 

@@ -85,10 +85,11 @@ export async function readBatchState(
 ): Promise<BatchState> {
   const scored = await listScored(storage, job.jobId, first, count);
   const reads = Array.from({ length: attempts }, (_, k) =>
-    readJson<AttemptResult>(jobOf(storage, job.jobId), resultBlob(batch, k + 1)),
+    readAccount(storage, { jobId: job.jobId, batch, attempt: k + 1 }),
   );
-  const results = (await Promise.all(reads)).filter((result) => result !== undefined);
-  const reasons = new Map(results.flatMap((result) => result.failed.map((item) => [item.name, item.reason] as const)));
+  const accounts = await Promise.all(reads);
+  const results = accounts.flatMap(({ result }) => result ?? []);
+  const reasons = new Map(accounts.flatMap(({ failed }) => failed.map((item) => [item.name, item.reason] as const)));
   const names = reasons.size > 0 ? await readItems(storage, job, first, count) : [];
   const state: BatchState = { done: [], failed: [], missing: [], results };
   for (let index = first; index < first + count; index += 1) {
@@ -106,6 +107,17 @@ export const unscoredOf = ({ failed, missing }: BatchState): number[] => [
   ...failed.map(({ index }) => index),
   ...missing,
 ];
+
+/** What the scorer of an attempt recorded: its result or, when it was ended before it wrote one, the items that had failed by then. */
+async function readAccount(
+  storage: Storage,
+  { jobId, batch, attempt }: Attempt,
+): Promise<{ result?: AttemptResult; failed: FailedItem[] }> {
+  const result = await readJson<AttemptResult>(jobOf(storage, jobId), resultBlob(batch, attempt));
+  if (result) return { result, failed: result.failed };
+  const progress = await readProgress(storage, { jobId, batch, attempt });
+  return { failed: progress?.failedItems ?? [] };
+}
 
 /** Indices of the items that have an output and its bytes, among those from `first` on and some around them. */
 export async function listScored(

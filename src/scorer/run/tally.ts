@@ -88,6 +88,7 @@ export class Tally {
       startedAt: this.startedAt,
       lastItemAt: this.#lastItemAt,
       times: this.times,
+      failedItems: this.failed,
       updatedAt: new Date().toISOString(),
     };
   }

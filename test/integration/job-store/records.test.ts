@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, inject, test } from 'vitest';
 import { progressMetadata } from '../../../src/container-contract/progress.js';
-import { keepLog, readProgress } from '../../../src/job-store/batch-state.js';
-import { jobOf, logBlob, progressBlob, TIMING } from '../../../src/job-store/layout.js';
+import { keepLog, readBatchState, readProgress } from '../../../src/job-store/batch-state.js';
+import { readItems } from '../../../src/job-store/items.js';
+import { jobOf, logBlob, progressBlob, resultBlob, TIMING, workOf } from '../../../src/job-store/layout.js';
+import type { ResolvedJob } from '../../../src/job-store/resolved-job.js';
 import { listRunning, listSettled, readSettled, type Settled, writeSettled } from '../../../src/job-store/settled.js';
 import { createStageProgress, readStageDone } from '../../../src/job-store/stage-progress.js';
 import { cancelJob, endJob, isStopped, readStop, stopJob } from '../../../src/job-store/stop.js';
@@ -48,10 +50,25 @@ describe('what a job keeps in storage comes back as it was written', () => {
     const now = new Date().toISOString();
     const counts = { attempt: 3, done: 4, skipped: 1, failed: 2 };
     const times = { startedAt: now, lastItemAt: now, updatedAt: now, times: {} };
-    const progress = { batch: 0, total: 9, phase: 'scoring', ...counts, ...times } as const;
+    const failedItems = [{ name: 'a.jpg', reason: 'it is cut off' }];
+    const progress = { batch: 0, total: 9, phase: 'scoring', failedItems, ...counts, ...times } as const;
     await writeJson(jobOf(storage, jobId), progressBlob(0, 3), progress, progressMetadata(progress));
     expect(await readProgress(storage, { jobId, batch: 0, attempt: 3 })).toEqual(progress);
     expect(await listRunning(storage, jobId)).toEqual([{ batch: 0, ...counts }]);
+  });
+
+  test('why items failed, even of a scorer that was ended before it wrote its result', async () => {
+    const spec = { output: { frameFormat: 'png' } };
+    const job = { jobId, video: {}, spec, card: { output: { kind: 'image' } } } as unknown as ResolvedJob;
+    const [first, second] = await readItems(storage, job, 0, 3);
+    const failedItems = [{ name: first?.name ?? '', reason: 'the picture file is empty' }];
+    await writeJson(jobOf(storage, jobId), progressBlob(0, 1), { failedItems });
+    const later = [{ name: second?.name ?? '', reason: 'it is cut off' }];
+    await writeJson(jobOf(storage, jobId), resultBlob(0, 2), { attempt: 2, failed: later });
+    await writeJson(jobOf(storage, jobId), progressBlob(0, 2), { failedItems: [] });
+    await workOf(storage, jobId).create();
+    const state = await readBatchState(storage, job, { batch: 0, first: 0, count: 3 }, 2);
+    expect(state).toMatchObject({ failed: [...failedItems, ...later], missing: [2], results: [{ attempt: 2 }] });
   });
 
   test('why a batch waits, in any script, until it waits no more', async () => {

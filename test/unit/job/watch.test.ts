@@ -18,6 +18,7 @@ function progress(facts: Partial<AttemptProgress> & { lastItem?: number; updated
     phase: 'scoring',
     startedAt: iso(0),
     times: {},
+    failedItems: [],
     lastItemAt: iso(lastItem),
     updatedAt: iso(updated),
     ...rest,

@@ -13,6 +13,7 @@ const progress: AttemptProgress = {
   phase: 'scoring',
   startedAt: at,
   times: {},
+  failedItems: [],
   lastItemAt: at,
   updatedAt: at,
 };

@@ -23,6 +23,7 @@ if (changed(path.join(outdir, 'main.js')) <= Math.max(...inputs.map((file) => ch
     entryPoints: {
       main: path.join(source, 'scorer/main.js'),
       'engine-worker': path.join(source, 'scorer/engine/engine-worker.js'),
+      'decoder-process': path.join(source, 'scorer/pictures/decoder-process.js'),
     },
     outdir,
     bundle: true,
@@ -30,7 +31,7 @@ if (changed(path.join(outdir, 'main.js')) <= Math.max(...inputs.map((file) => ch
     platform: 'node',
     target: 'node20',
     format: 'esm',
-    external: ['onnxruntime-node', 'sharp', 'jimp'],
+    external: ['onnxruntime-node', 'sharp'],
     // Packages that are CommonJS inside ask for Node's own modules with `require`.
     banner: {
       js: "import { createRequire as requireFrom } from 'node:module';\nconst require = requireFrom(import.meta.url);",

@@ -7,7 +7,7 @@ import path from 'node:path';
  */
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const PROGRAM = 'dist/scorer/bundle';
-/** jimp is not among them: it takes the place of sharp where that has no binary, and weighs as much as all the rest. */
+/** jimp, which takes the place of sharp where that does not load, is packed into the program: of its packages only a tenth is needed. */
 const PACKAGES = ['onnxruntime-node', 'sharp'];
 const target = process.argv[2];
 if (target === undefined) throw new Error('Name the folder for the scorer.');

@@ -2,6 +2,7 @@ import { JobError, messageOf } from '../../job/failure.js';
 import type { ModelCard } from '../../model-card/schema.js';
 import type { ScoreTask, TaskItem } from '../../container-contract/task.js';
 import type { Codec, Picture } from '../pictures/codec.js';
+import { guardCodec } from '../pictures/guarded-codec.js';
 import { loadCodec } from '../pictures/load-codec.js';
 import { countGpus, type EnginePool } from '../engine/engine-pool.js';
 import type { ScorerSettings } from '../../container-contract/environment.js';
@@ -35,21 +36,26 @@ export async function scoreTask(parts: Parts): Promise<void> {
   const codecLoad = settle(loadCodec(settings.codec, log));
   const remaining = await skipExisting(parts);
   if (remaining.length === 0 || signal.aborted) return;
-  const [model, codec] = [await open(modelFile), await open(codecLoad)];
-  const style = await decodeStyle(await open(styleFile), task.card, codec);
-  tally.codec = codec.name;
-  const { threads, sessions } = settings;
-  const crew = { sessions, gpus: countGpus(settings.visibleGpus) };
-  const { card } = task;
-  // The device that the job asks for, else the one that the compute names for this container.
-  const device = task.device === undefined || task.device === 'auto' ? settings.device : task.device;
-  tally.device = await tally.timed('modelLoad', () => engine.load({ model, card, style, threads, device }, crew));
-  tally.timings.startup = performance.now();
-  log(
-    `model loaded on ${tally.device}, pictures by ${codec.name}, ready after ${(tally.timings.startup / 1000).toFixed(2)} s`,
-  );
-  tally.enter('scoring');
-  await scoreItems(remaining, { blobs, codec, engine, card, tally, log }, signal, abandon);
+  const codec = guardCodec(await open(codecLoad));
+  try {
+    const model = await open(modelFile);
+    const style = await decodeStyle(await open(styleFile), task.card, codec);
+    tally.codec = codec.name;
+    const { threads, sessions } = settings;
+    const crew = { sessions, gpus: countGpus(settings.visibleGpus) };
+    const { card } = task;
+    // The device that the job asks for, else the one that the compute names for this container.
+    const device = task.device === undefined || task.device === 'auto' ? settings.device : task.device;
+    tally.device = await tally.timed('modelLoad', () => engine.load({ model, card, style, threads, device }, crew));
+    tally.timings.startup = performance.now();
+    log(
+      `model loaded on ${tally.device}, pictures by ${codec.name}, ready after ${(tally.timings.startup / 1000).toFixed(2)} s`,
+    );
+    tally.enter('scoring');
+    await scoreItems(remaining, { blobs, codec, engine, card, tally, log }, signal, abandon);
+  } finally {
+    codec.close();
+  }
 }
 
 async function skipExisting({ blobs, task, tally, signal }: Parts): Promise<TaskItem[]> {

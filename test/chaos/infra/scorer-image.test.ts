@@ -3,6 +3,8 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { Jimp } from 'jimp';
+import sharp from 'sharp';
 import { describe, expect, inject, test } from 'vitest';
 import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
 import { cardOf, ROOT, ScorerJob, STARRY_NIGHT } from '../../support/scorer/harness.js';
@@ -66,6 +68,32 @@ describe('the image of the scorer', () => {
     expect(dockerfile('Dockerfile.cuda')).toContain(`ENTRYPOINT ${JSON.stringify(entryPoint).replaceAll(',', ', ')}`);
   });
 
+  test.each(['sharp', 'jimp'] as const)(
+    'reads and writes with %s whatever it reads and writes elsewhere',
+    async (codec) => {
+      const folder = mkdtempSync(path.join(os.tmpdir(), 'scorer-'));
+      try {
+        execFileSync(process.execPath, [path.join(INFRA, 'collect.mjs'), folder]);
+        const job = await ScorerJob.create(inject('storage'), {
+          model: STARRY_NIGHT,
+          card: await cardOf(STARRY_NIGHT),
+        });
+        const files = await pictures(codec);
+        await job.addInputs(files);
+        const environment = await job.nextAttempt(Object.keys(files), { SCORER_CODEC: codec });
+        const program = path.join(folder, 'dist/scorer/bundle/main.js');
+        await promisify(execFile)(process.execPath, [program], { env: environment, cwd: folder });
+        const { done, failed, codec: used } = await job.result();
+        expect({ failed, used }).toEqual({ failed: [], used: codec });
+        expect(done).toHaveLength(Object.keys(files).length);
+        for (const name of Object.keys(files))
+          expect((await sharp(await job.output(name)).metadata()).format).toBe(name.endsWith('jpg') ? 'jpeg' : 'png');
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+    },
+  );
+
   test('holds the packages that the scorer needs and not those of the app', () => {
     const folder = mkdtempSync(path.join(os.tmpdir(), 'scorer-'));
     try {
@@ -79,6 +107,26 @@ describe('the image of the scorer', () => {
     }
   });
 });
+
+/** One picture of each kind, for outputs of both formats. */
+async function pictures(codec: 'sharp' | 'jimp'): Promise<Record<string, Buffer>> {
+  const picture = paint(64, 48, 0);
+  const source = () => sharp(picture.data, { raw: { width: 64, height: 48, channels: 3 } });
+  const made = {
+    'jpeg.jpg': source().jpeg().toBuffer(),
+    'png.png': source().png().toBuffer(),
+    'palette.png': source().png({ palette: true }).toBuffer(),
+    'gif.png': source().gif().toBuffer(),
+    'tiff.jpg': source().tiff().toBuffer(),
+    'bmp.png': new Jimp({ width: 64, height: 48, color: 0x336699ff }).getBuffer('image/bmp'),
+    ...(codec === 'sharp' && {
+      'webp.png': source().webp().toBuffer(),
+      'avif.jpg': source().avif().toBuffer(),
+      'cmyk.png': source().toColourspace('cmyk').tiff().toBuffer(),
+    }),
+  };
+  return Object.fromEntries(await Promise.all(Object.entries(made).map(async ([name, file]) => [name, await file])));
+}
 
 /** Runs the entry point as a container would: its own root and user, this environment and no other. */
 function inRoot(root: string, environment: Record<string, string>): Promise<{ stdout: string }> {

@@ -24,7 +24,8 @@ function fail(why: string): never {
 async function encode(codec: VideoCodec, quality?: Quality): Promise<void> {
   const output = path.join(folder, `${codec}-${quality ?? ''}${codec === 'ffv1' ? '.mkv' : '.mp4'}`);
   const began = performance.now();
-  const request = { format: 'png', source, facts, timetable, output, codec, quality } as const;
+  const { others } = await media.rehearse({ source, facts, output, codec });
+  const request = { format: 'png', source, facts, timetable, others, output, codec, quality } as const;
   await media.stitch({ ...request, frames: framesOf(frames) });
   const seconds = (performance.now() - began) / 1000;
   const { psnr, shift } = compareRgb(before, decodeRgb(build, output, EXACT));

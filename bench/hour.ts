@@ -49,6 +49,7 @@ try {
   async function* range(first: number, count: number) {
     yield* frames.slice(first, first + count);
   }
+  const { others } = await media.rehearse({ source, facts, output, codec: 'h264' });
   const segments: { file: string; first: number }[] = [];
   const stitch = async () => {
     for (let first = 0; first < frames.length; first += PER_CHUNK) {
@@ -58,14 +59,14 @@ try {
       await media.encodeSegment({ frames: some, format, facts, timetable: part, output: file, codec: 'h264' });
       segments.push({ file, first: part.times[0] ?? 0 });
     }
-    await media.join({ segments, timetable, source, facts, output, codec: 'h264' });
+    await media.join({ segments, timetable, source, facts, others, output, codec: 'h264' });
   };
   await timed('encode and join', stitch);
   const report = async () =>
-    console.log(JSON.stringify(await media.compare({ source, facts, timetable, output }), null, 1));
+    console.log(JSON.stringify(await media.compare({ source, facts, timetable, output, others }), null, 1));
   await timed('compare', report);
   await timed('stitch as a whole', () =>
-    media.stitch({ frames: range(0, frames.length), format, source, facts, timetable, output, codec: 'h264' }),
+    media.stitch({ frames: range(0, frames.length), format, source, facts, timetable, others, output, codec: 'h264' }),
   );
   await report();
 } finally {

@@ -10,14 +10,7 @@ import { diskError, jobFolder, localCopy, localVideo } from '../job-store/local-
 import { keepPlace } from '../job-store/outputs.js';
 import { type ResolvedJob, writeResolvedJob } from '../job-store/resolved-job.js';
 import { writeSplitChunks } from '../job-store/video-timing.js';
-import {
-  containerOf,
-  dropped,
-  type PictureShape,
-  type Rational,
-  unheldSound,
-  type VideoFacts,
-} from '../media/media.js';
+import type { PictureShape, Rational, VideoFacts } from '../media/media.js';
 import { completeCard } from '../model-card/complete-card.js';
 import { resultSize } from '../model-card/complete-size.js';
 import { parseLabels } from '../model-card/labels.js';
@@ -102,8 +95,8 @@ async function resolveVideo(
   checkPaints(common.card, spec.model);
   const shape = shapeOf(common.card, facts);
   checkShape({ ...facts, ...shape }, spec, name);
-  const output = spec.output.video ?? `${OUTBOX}/${common.jobId}${defaultEnding(spec, facts)}`;
-  const lost = checkOutput(output, facts);
+  const { video: named, codec, quality } = spec.output;
+  const rehearsed = await ports.media.rehearse({ source: file, facts, shape, codec, quality, output: named });
   const most = ports.chunkFrames ?? Math.min(chunkFrames(facts), chunkFrames({ ...facts, ...shape }));
   return {
     job: {
@@ -112,11 +105,12 @@ async function resolveVideo(
       video: facts,
       ...(shape && { shape }),
       chunkFrames: most,
-      output,
+      others: rehearsed.others,
+      output: named ?? `${OUTBOX}/${common.jobId}${rehearsed.ending}`,
     },
     expectedItems: facts.framesEstimate,
     splitChunks: await planSplit(ports, common.jobId, file, facts, most),
-    warnings: [...facts.warnings, ...lost],
+    warnings: [...facts.warnings, ...rehearsed.warnings],
   };
 }
 
@@ -260,28 +254,6 @@ function checkShape({ width, height }: PictureShape, { model, output }: JobSpec,
     'user',
     `The model "${model}" would make pictures of ${width}x${height} pixels of ${video}, and ${problem}: give a smaller video, or a smaller "output.scale" with "output.fit" set to "resize" in the model card.`,
   );
-}
-
-/** MP4, which everything plays, unless it cannot hold the picture or the sound. */
-function defaultEnding({ output }: JobSpec, video: VideoFacts): string {
-  const mp4 = containerOf('.mp4');
-  return output.codec !== 'ffv1' && mp4 && unheldSound(video, mp4).length === 0 ? '.mp4' : '.mkv';
-}
-
-/**
- * What the output will not hold, one sentence each.
- * @throws JobError `user` when it cannot hold the sound.
- */
-function checkOutput(output: string, video: VideoFacts): string[] {
-  const container = containerOf(output);
-  if (!container) return [];
-  const unheld = unheldSound(video, container);
-  if (unheld.length > 0)
-    throw new JobError(
-      'user',
-      `${output} cannot hold the sound (${unheld.join(', ')}) as it is; name the output .mkv.`,
-    );
-  return dropped(video, container);
 }
 
 /** @throws JobError `user` when the job asks for a format of pictures and no picture is stored in it. */

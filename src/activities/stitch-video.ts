@@ -63,10 +63,10 @@ async function stitch(
   if (frames > job.chunkFrames) {
     await joinSegments({ storage, media }, job, timetable, files);
   } else {
+    const { others, video: facts, shape } = job;
     const { frameFormat: format, codec, quality } = job.spec.output;
     const toShow = readFramesToShow(storage, job, { first: 0, count: frames });
-    const { video: facts, shape } = job;
-    await media.stitch({ frames: toShow, format, source, facts, shape, timetable, output, codec, quality });
+    await media.stitch({ frames: toShow, format, source, facts, shape, timetable, others, output, codec, quality });
   }
   await check({ storage, media }, job, { source, timetable, output });
   return upload(storage, job, output);
@@ -75,7 +75,7 @@ async function stitch(
 /** Puts what `encodeChunk` made of the frames together, with the sound of the source. */
 async function joinSegments(
   { storage, media }: StitchPorts,
-  { jobId, video: facts, spec, chunkFrames }: VideoJob,
+  { jobId, video: facts, others, spec, chunkFrames }: VideoJob,
   timetable: Timetable,
   { folder, source, output }: StitchFiles,
 ): Promise<void> {
@@ -91,7 +91,7 @@ async function joinSegments(
       return { file: await localCopy(blob, parts, `${chunk}.mov`, gone), first };
     };
     const segments = await pMap(indices, fetch, { concurrency: SEGMENT_DOWNLOADS });
-    await media.join({ segments, timetable, source, facts, output, codec: spec.output.codec });
+    await media.join({ segments, timetable, source, facts, others, output, codec: spec.output.codec });
   } finally {
     await rm(parts, { recursive: true, force: true });
   }
@@ -106,7 +106,7 @@ async function check(
   job: VideoJob,
   files: { source: string; timetable: Timetable; output: string },
 ): Promise<void> {
-  const comparison = await media.compare({ ...files, facts: job.video });
+  const comparison = await media.compare({ ...files, facts: job.video, others: job.others });
   await writeComparison(storage, job.jobId, comparison);
   const { problems } = comparison;
   if (problems.length > 0)

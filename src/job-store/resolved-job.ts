@@ -1,6 +1,6 @@
 import { JobError } from '../job/failure.js';
 import type { JobSpec } from '../job/spec.js';
-import type { PictureShape, VideoFacts } from '../media/media.js';
+import type { OtherStreams, PictureShape, VideoFacts } from '../media/media.js';
 import type { ModelCard } from '../model-card/schema.js';
 import { readJson, type Storage, writeJson } from '../storage/storage.js';
 import { jobOf, RESOLVED_JOB } from './layout.js';
@@ -24,6 +24,8 @@ export interface VideoJob extends Resolved {
   video: VideoFacts;
   /** How the output shows the frames, where the model gives them another size. */
   shape?: PictureShape | undefined;
+  /** What the output takes from the video besides its pictures. */
+  others: OtherStreams;
   /** Frames that one activity splits or encodes at most. */
   chunkFrames: number;
 }

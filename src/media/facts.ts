@@ -7,6 +7,12 @@ export interface Rational {
 /** Rounds seconds to the microsecond; below that, differences of decimal fractions are noise. */
 export const rounded = (seconds: number) => Math.round(seconds * 1e6) / 1e6;
 
+/** The seconds of `00:00:02.060000000`, as the tag DURATION of a Matroska track has them; NaN for anything else. */
+export function secondsOfClock(text = ''): number {
+  const [, hours, minutes, seconds] = /^(\d+):(\d\d):(\d\d(?:\.\d+)?)/.exec(text) ?? [];
+  return Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
+}
+
 /** Colour tags as ffprobe names them; `null` where the file says nothing. */
 export interface ColourTags {
   range: string | null;
@@ -44,12 +50,6 @@ export interface VideoFacts {
   /** The time stamp at which the earliest stream of the file starts, in seconds; the other times count from it. */
   fileStart: number;
   audioStreams: number;
-  soundCodecs: string[];
-  subtitles: { index: number; codec: string }[];
-  /** Fonts and the like in Matroska. */
-  attachments: number;
-  /** Time codes and the like. */
-  dataStreams: number;
   /** Tags of the frames and of the output: BT.709 where HDR is tone-mapped. */
   colour: ColourTags;
   /** Whether frames consist of two fields. */

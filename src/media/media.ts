@@ -6,6 +6,7 @@ import { probe, type ProbeOptions } from './probe/probe.js';
 import { type Chunk, findChunks } from './split/chunks.js';
 import { split, splitChunk, type SplitChunkRequest, type SplitRequest } from './split/split.js';
 import { contactSheet, type Pair } from './stitch/contact-sheet.js';
+import { rehearse, type Rehearsed, type RehearseRequest } from './stitch/rehearse.js';
 import { encodeSegment, join, stitch } from './stitch/stitch.js';
 import type { EncodeRequest, JoinRequest, StitchRequest } from './stitch/stitch-arguments.js';
 import { compare, type CompareRequest, type Comparison } from './verify/compare.js';
@@ -15,8 +16,9 @@ export { confinement, findFfmpeg, type FfmpegPaths } from './ffmpeg/find.js';
 export { type MediaLimits, readMediaLimits } from './limits.js';
 export type { Chunk } from './split/chunks.js';
 export { type Findings, findingsWarnings, isAsProbed, splitAgain } from './split/split.js';
-export { containerOf, dropped, unheldSound } from './stitch/container.js';
 export type { Pair } from './stitch/contact-sheet.js';
+export type { OtherStreams } from './stitch/other-streams.js';
+export type { Rehearsed } from './stitch/rehearse.js';
 export type { PictureShape, StitchRequest } from './stitch/stitch-arguments.js';
 export {
   pack,
@@ -39,6 +41,8 @@ export interface Media {
   findChunks: (file: string, facts: VideoFacts, most: number) => Promise<Chunk[]>;
   /** @see splitChunk in split/split.ts */
   splitChunk: (request: SplitChunkRequest) => AsyncGenerator<Buffer>;
+  /** @see rehearse in stitch/rehearse.ts */
+  rehearse: (request: RehearseRequest) => Promise<Rehearsed>;
   /** @see stitch in stitch/stitch.ts */
   stitch: (request: StitchRequest) => Promise<void>;
   /** @see encodeSegment in stitch/stitch.ts */
@@ -73,6 +77,7 @@ export function createMedia(
     split: (file, { name = path.basename(file), ...request }) => split(ffmpeg, { file, name, ...request }),
     findChunks: (file, facts, most) => findChunks(ffprobe, file, facts, most),
     splitChunk: (request) => splitChunk(ffmpeg, request),
+    rehearse: (request) => rehearse(tools, request),
     stitch: (request) => stitch(ffmpeg, request),
     encodeSegment: (request) => encodeSegment(ffmpeg, request),
     join: (request) => join(ffmpeg, request),

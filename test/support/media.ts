@@ -3,7 +3,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import type { FrameFormat } from '../../src/job/formats.js';
-import { createMedia, findFfmpeg, type Media, type StitchRequest, type Timetable } from '../../src/media/media.js';
+import {
+  createMedia,
+  findFfmpeg,
+  type Media,
+  type OtherStreams,
+  type StitchRequest,
+  type Timetable,
+} from '../../src/media/media.js';
 
 export const sample = path.resolve(import.meta.dirname, '../../samples/coast.mp4');
 
@@ -110,14 +117,18 @@ export async function roundTrip(
   media: Media,
   source: string,
   output: string,
-  { format = 'png', keep, ...choice }: Partial<StitchRequest> & { keep?: boolean } = {},
+  { format = 'png', keep, codec = 'h264', ...choice }: Partial<StitchRequest> & { keep?: boolean } = {},
 ) {
   const whole = await splitWhole(media, source, { format, keep });
   const { facts, timetable } = whole;
+  const { others, warnings } = await media.rehearse({ source, facts, output, codec });
   const frames = framesOf(whole.frames.slice(0, timetable.times.length));
-  await media.stitch({ frames, format, source, facts, timetable, output, codec: 'h264', ...choice });
-  return whole;
+  await media.stitch({ frames, format, source, facts, timetable, others, output, codec, ...choice });
+  return { ...whole, others, warnings };
 }
+
+/** For outputs that take nothing from their source but the pictures. */
+export const PICTURE_ONLY: OtherStreams = { streams: [], pictureTags: [], anyTags: false };
 
 export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];

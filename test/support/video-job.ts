@@ -39,6 +39,8 @@ export async function prepareVideoJob(
     ...common,
     spec: { ...spec, input: { ...spec.input, ...input } },
     video,
+    others: (await media.rehearse({ source: clip, facts: video, output: output.video, codec: spec.output.codec }))
+      .others,
     chunkFrames,
   });
   if (video.framesEstimate <= chunkFrames || video.damaged) return 1;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { JobError } from '../../job/failure.js';
-import { type Rational, rounded, type VideoFacts } from '../facts.js';
+import { type Rational, rounded, secondsOfClock, type VideoFacts } from '../facts.js';
 import { type FrameSample, hasFields, tellsFields } from './frame-samples.js';
 import type { StreamTiming, Timing } from './packets.js';
 
@@ -16,6 +16,7 @@ const streamSchema = z.object({
   sample_aspect_ratio: text,
   time_base: text,
   start_time: text,
+  duration: text,
   r_frame_rate: text,
   avg_frame_rate: text,
   field_order: text,
@@ -24,7 +25,7 @@ const streamSchema = z.object({
   color_transfer: text,
   color_primaries: text,
   disposition: z.object({ default: z.number().optional(), attached_pic: z.number().optional() }).optional(),
-  tags: z.object({ rotate: text, alpha_mode: text }).optional(),
+  tags: z.object({ rotate: text, alpha_mode: text, DURATION: text }).optional(),
   side_data_list: z.array(z.object({ rotation: z.number().optional() })).optional(),
 });
 
@@ -53,11 +54,18 @@ const videosOf = (streams: Stream[]) =>
   streams.filter(({ codec_type, disposition }) => codec_type === 'video' && !disposition?.attached_pic);
 
 /** What the header of a stream says about its times. */
-export const headerTiming = (stream: Stream): StreamTiming => ({
+export const headerTiming = (stream: Stream, { format }: FileInfo): StreamTiming => ({
   timeBase: timeBaseOf(stream),
   baseRate: parseRational(stream.r_frame_rate),
   averageRate: parseRational(stream.avg_frame_rate),
+  end: endOf(stream, format.format_name),
 });
+
+/** MP4 says how long a track is, and most Matroska files by a tag; the others only claim it, or mean the sum of their packets. */
+function endOf({ start_time, duration, tags }: Stream, container: string): number {
+  if (container.startsWith('mov')) return Number(start_time) + Number(duration);
+  return container.startsWith('matroska') ? secondsOfClock(tags?.DURATION) : NaN;
+}
 
 const timeBaseOf = ({ time_base }: Stream) => parseRational(time_base) ?? { num: 1, den: 1000 };
 
@@ -101,7 +109,7 @@ export function describe(
     timeBase: timeBaseOf(stream),
     startTime: Math.max(0, rounded(firstSeconds - fileStart)),
     fileStart,
-    ...otherStreams(info),
+    audioStreams: info.streams.filter(({ codec_type }) => codec_type === 'audio').length,
     ...pictureOf(stream, samples),
     changing: changesOf(samples).length > 0,
     damaged,
@@ -144,21 +152,6 @@ function pictureOf(
 /** The first of ffprobe's two letters says which field comes first; that is how FFmpeg itself writes and reads both. */
 const shownFirst = (fieldOrder: string | undefined) =>
   (({ tt: 'tff', tb: 'tff', bb: 'bff', bt: 'bff' }) as const)[fieldOrder ?? ''] ?? null;
-
-function otherStreams({
-  streams,
-}: FileInfo): Pick<VideoFacts, 'audioStreams' | 'soundCodecs' | 'subtitles' | 'attachments' | 'dataStreams'> {
-  const of = (type: string) => streams.filter(({ codec_type }) => codec_type === type);
-  const sound = of('audio');
-  return {
-    audioStreams: sound.length,
-    soundCodecs: sound.map(({ codec_name }) => codec_name ?? 'unknown'),
-    subtitles: of('subtitle').map(({ index, codec_name }) => ({ index, codec: codec_name ?? 'unknown' })),
-    attachments: of('attachment').length,
-    // MP4 keeps the names of chapters in a stream that ffprobe calls bin_data; those are kept.
-    dataStreams: of('data').filter(({ codec_name }) => codec_name !== 'bin_data').length,
-  };
-}
 
 const said = (value: string | undefined) => (!value || value === 'unknown' || value === 'reserved' ? null : value);
 

@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline';
 import { counted, JobError } from '../../job/failure.js';
 import { local, type Program, QUIET, start, UNTRUSTED } from '../ffmpeg/process.js';
-import type { Rational, VideoFacts } from '../facts.js';
+import { type Rational, rounded, type VideoFacts } from '../facts.js';
 
 /** A packet of the video stream, in ticks of the stream's time base. */
 export interface Packet {
@@ -80,6 +80,8 @@ export interface StreamTiming {
   /** The lowest rate that fits every time stamp. */
   baseRate: Rational | null;
   averageRate: Rational | null;
+  /** When the stream ends, in seconds; NaN where the file does not say. */
+  end: number;
 }
 
 export type Timing = Pick<
@@ -93,7 +95,7 @@ export type Timing = Pick<
 const ROUNDING = 0.0015;
 
 /** Rate, length and frame count as the packets themselves show them. Null when there is no packet. */
-export function timingOf(packets: Packet[], { timeBase, baseRate, averageRate }: StreamTiming): Timing | null {
+export function timingOf(packets: Packet[], { timeBase, baseRate, averageRate, end }: StreamTiming): Timing | null {
   if (packets.length === 0) return null;
   const timed = packets.filter(({ time }) => !Number.isNaN(time));
   const { time: first = 0 } = timed[0] ?? {};
@@ -102,7 +104,10 @@ export function timingOf(packets: Packet[], { timeBase, baseRate, averageRate }:
   const span = (last.time - first) * tick;
   const constant = [baseRate, averageRate].find((rate) => rate && fits(packets, tick, rate));
   const frameRate = constant ?? averageRate ?? measured(packets.length, span);
-  const lastSeconds = last.duration ? last.duration * tick : frameRate.den / frameRate.num;
+  const own = last.duration ? last.duration * tick : frameRate.den / frameRate.num;
+  // The last packet does not say it where B-frames change the order, or where the container gives packets no length.
+  const stated = rounded(end - last.time * tick);
+  const lastSeconds = stated > ROUNDING && Math.abs(stated - own) > ROUNDING ? stated : own;
   return {
     frameRate,
     variableRate: !constant,

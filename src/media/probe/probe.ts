@@ -38,12 +38,12 @@ export async function probe(
   if (end.tooLong) throw ffmpegFailure(ffprobe, end, `list the frames of ${name}`);
   const broken = damage(end, name);
   if (broken && !keep) throw broken;
-  const timing = timingOf(packets, headerTiming(stream));
+  const timing = timingOf(packets, headerTiming(stream, info));
   if (timing && timing.durationSeconds > MOST_SECONDS)
     throw refused(
       `${name} says that it lasts ${Math.round(timing.durationSeconds / 3600)} hours, so its times are wrong; export it again.`,
     );
-  const { timeBase } = headerTiming(stream);
+  const { timeBase } = headerTiming(stream, info);
   const samples = await sampleFrames(ffprobe, file, stream.index, packets, timeBase.num / timeBase.den);
   return describe(info, stream, timing, samples, broken !== undefined, name);
 }

@@ -10,9 +10,16 @@ interface Box {
 const HEADER = 8;
 
 /**
+ * Ends the name of the picture track while ffmpeg writes it: as many bytes as an entry of the table of lengths takes, so that one can be
+ * added without moving the rest of the file.
+ */
+export const ROOM = '........';
+
+/**
  * Corrects, in place, how long the last picture of an MP4 or MOV is shown and when the first one is. FFmpeg before 4.4 (the npm build is of
  * 2018) gives the last picture no length and measures the track in the order of decoding: the edit list then ends before the last pictures,
- * and players leave them out. Every FFmpeg rounds the time of the first picture down to a millisecond.
+ * and players leave them out. Later ones give it the ordinary length. Every FFmpeg rounds the time of the first picture down to a
+ * millisecond.
  * @param pictures when the first picture is shown, when the last one is, and until when, in seconds
  * @throws Error when the file has no index or no picture track: ffmpeg did not write it.
  */
@@ -52,11 +59,11 @@ function patch(moov: Buffer, { first, last, end }: { first: number; last: number
   if (!track || !mvhd) throw new Error('the file has no picture track');
   const scale = clock(moov, mvhd);
   const media = find(moov, track, 'mdia', 'mdhd');
-  const steps = find(moov, track, 'mdia', 'minf', 'stbl', 'stts');
-  if (media && steps) {
-    const ticks = clock(moov, media).timescale;
-    lengthenLast(moov, steps, Math.round((end - last) * ticks));
-    clock(moov, media).set(Math.round((end - first) * ticks));
+  if (media) {
+    const { timescale, set } = clock(moov, media);
+    const ticks = Math.round((end - first) * timescale);
+    lengthenLast(moov, track, ticks, Math.round((end - last) * timescale));
+    set(ticks);
   }
   const edits = find(moov, track, 'edts', 'elst');
   if (edits) {
@@ -87,9 +94,58 @@ function setField(bytes: Buffer, { at }: Box, [narrow, wide]: [number, number], 
   else bytes.writeUInt32BE(value, at + narrow);
 }
 
-function lengthenLast(bytes: Buffer, { at }: Box, ticks: number): void {
-  const entry = at + HEADER + (bytes.readUInt32BE(at + 4) - 1) * 8;
-  if (bytes.readUInt32BE(entry) === 1) bytes.writeUInt32BE(ticks, entry + 4);
+/**
+ * Lets the last sample end when the track does. With B-frames it is not the last picture, and times run in the order of decoding.
+ * @param total ticks of the whole track
+ * @param last ticks that the last picture is shown for, if that cannot be told from the others
+ */
+function lengthenLast(bytes: Buffer, track: Box, total: number, last: number): void {
+  const at = makeRoom(bytes, track);
+  if (at === undefined) return;
+  const entries = bytes.readUInt32BE(at + 4);
+  const entry = (index: number) => at + HEADER + index * 8;
+  let others = 0;
+  for (let index = 0; index < entries; index += 1)
+    others += bytes.readUInt32BE(entry(index)) * bytes.readUInt32BE(entry(index) + 4);
+  const final = entry(entries - 1);
+  const count = bytes.readUInt32BE(final);
+  others -= bytes.readUInt32BE(final + 4);
+  const ticks = total > others ? total - others : last;
+  // Behind the table is the room for an entry.
+  if (count === 1) {
+    bytes.writeUInt32BE(ticks, final + 4);
+    bytes.writeUInt32BE(HEADER, final + 8);
+    bytes.write('free', final + 12, 'latin1');
+  } else {
+    bytes.writeUInt32BE(count - 1, final);
+    bytes.writeUInt32BE(1, final + 8);
+    bytes.writeUInt32BE(ticks, final + 12);
+    bytes.writeUInt32BE(entries + 1, at + 4);
+    bytes.writeUInt32BE(bytes.readUInt32BE(at - HEADER) + ROOM.length, at - HEADER);
+  }
+}
+
+/**
+ * Moves the room from the name of the track to behind the table of lengths.
+ * @returns where the content of that table (stts) is; undefined when there is no room
+ */
+function makeRoom(bytes: Buffer, track: Box): number | undefined {
+  const name = find(bytes, track, 'mdia', 'hdlr');
+  const around = [['minf'], ['minf', 'stbl']].map((path) => find(bytes, track, 'mdia', ...path));
+  const steps = find(bytes, track, 'mdia', 'minf', 'stbl', 'stts');
+  if (!name || !steps) return undefined;
+  // MP4 ends the name with a zero, MOV puts its length in front. Before it are version, flags, two types and three numbers.
+  const nameEnd = bytes[name.end - 1] === 0 ? name.end - 1 : name.end;
+  if (bytes.toString('latin1', nameEnd - ROOM.length, nameEnd) !== ROOM) return undefined;
+  if (nameEnd === name.end) resize(bytes, name.at + 24, -ROOM.length, 1);
+  resize(bytes, name.at - HEADER, -ROOM.length);
+  for (const box of around) if (box) resize(bytes, box.at - HEADER, ROOM.length);
+  bytes.copyWithin(nameEnd - ROOM.length, nameEnd, steps.end);
+  return steps.at - ROOM.length;
+}
+
+function resize(bytes: Buffer, at: number, by: number, width = 4): void {
+  bytes.writeUIntBE(bytes.readUIntBE(at, width) + by, at, width);
 }
 
 /** The time before the first picture is an edit without media (media time -1). */

@@ -4,7 +4,8 @@ import type { FrameFormat } from '../../job/formats.js';
 import type { VideoFacts } from '../facts.js';
 import { local, QUIET, UNTRUSTED, words } from '../ffmpeg/process.js';
 import { endOf, restarts, secondsOf, type Timetable } from '../timetable.js';
-import { type Container, isMatroska, otherStreams } from './container.js';
+import { type Container, isMatroska, isMp4 } from './container.js';
+import { otherStreams, type OtherStreams, tagOptions } from './other-streams.js';
 
 /** Frames to encode. */
 export interface EncodeRequest {
@@ -30,8 +31,10 @@ export type PictureShape = Pick<VideoFacts, 'width' | 'height' | 'sampleAspect'>
 
 /** The output ends in .mp4, .m4v, .mov, .mkv or .webm. */
 export interface StitchRequest extends EncodeRequest {
-  /** The video that the frames came from: its sound and its tags are copied. */
+  /** The video that the frames came from. */
   source: string;
+  /** What `rehearse` chose to take from it besides the pictures. */
+  others: OtherStreams;
 }
 
 /** The timetable and the facts are those of the whole video. */
@@ -45,10 +48,17 @@ export interface JoinRequest extends Omit<StitchRequest, 'frames' | 'format' | '
  * zero: the source by the start of its earliest stream, as it did when the file was split, and the pictures by the first of them.
  * The caller appends the name of the file.
  */
-export function encodeArguments(request: StitchRequest, container: Container): string[] {
+export function encodeArguments(request: StitchRequest, container: Container, extras: Extras): string[] {
   const { format, timetable } = request;
   const pictures = picturesInput(format, firstShown(timetable));
-  return [...reporting(timetable), ...pictures, ...withSource(request, container, encoding(request))];
+  return [...reporting(request), ...pictures, ...withSource(request, container, encoding(request), extras)];
+}
+
+export interface Extras {
+  /** Files of the cover pictures, where the container keeps them as files. */
+  covers: string[];
+  /** Seconds after which the source is not read on; all of it when left out. */
+  most?: number;
 }
 
 /** Arguments for a part of the picture without sound, from time zero. */
@@ -56,6 +66,7 @@ export const segmentArguments = (request: EncodeRequest, muxer: string): string[
   ...REPORTING,
   ...picturesInput(request.format, 0),
   ...encoding(request),
+  ...tagOptions([['handler_name', '']]),
   '-f',
   muxer,
 ];
@@ -64,19 +75,22 @@ export const segmentArguments = (request: EncodeRequest, muxer: string): string[
  * Arguments for: encoded segments, one behind another, as the picture.
  * @param list a script for ffmpeg's concat reader, with the length of each segment
  */
-export function joinArguments(request: JoinRequest, container: Container, list: string): string[] {
+export function joinArguments(request: JoinRequest, container: Container, list: string, covers: string[]): string[] {
   const { timetable, codec } = request;
   const offset = ['-itsoffset', firstShown(timetable).toFixed(6)];
   const segments = ['-f', 'concat', '-safe', '0', '-protocol_whitelist', 'file,pipe', '-i', local(list)];
   const tag = codec === 'h265' && !isMatroska(container) ? APPLE_TAG : [];
-  const copy = [...words('-map 0:v:0 -c:v copy'), ...tag];
-  return [...reporting(timetable), ...offset, ...segments, ...withSource(request, container, copy)];
+  const copy = [...words('-map 0:v:0 -c:v:0 copy'), ...tag];
+  return [...reporting(request), ...offset, ...segments, ...withSource(request, container, copy, { covers })];
 }
 
 /** Reports the frames written on stdout. Without -xerror a frame that cannot be decoded would be left out without a word. */
 const REPORTING = [...QUIET, ...words('-nostats -progress pipe:1 -xerror -y')];
-/** At the break of a source, -xerror would end everything. The frames are counted in any case. */
-const reporting = ({ broken }: Timetable) => (broken ? REPORTING.filter((word) => word !== '-xerror') : REPORTING);
+/** At the break of a source or of a stream, -xerror would end everything. The frames are counted in any case. */
+const reporting = ({ timetable, others }: Pick<StitchRequest, 'timetable' | 'others'>) =>
+  timetable.broken || others.streams.some(({ broken }) => broken)
+    ? REPORTING.filter((word) => word !== '-xerror')
+    : REPORTING;
 
 /** When the first frame is shown, in seconds after the earliest stream of the source starts. */
 const firstShown = ({ timeBase, times }: Timetable) => secondsOf(timeBase, times[0] ?? 0);
@@ -90,7 +104,7 @@ function encoding({ facts, shape, timetable, codec, quality }: EncodeRequest): s
   const shown = { ...facts, ...shape };
   const scale = shape ? `scale=${shape.width}:${shape.height}:flags=bicubic,format=rgb24,` : '';
   return [
-    ...words(`-map 0:v:0 -enc_time_base ${num}:${den} -vsync 0 -vf`),
+    ...words(`-map 0:v:0 -enc_time_base ${num}:${den} -vsync 0 -filter:v:0`),
     scale + (codec === 'ffv1' ? `format=bgr0,${pixelShape(shown)}` : toYuv(shown)),
     ...encoderOptions({ codec, quality }, facts),
   ];
@@ -107,7 +121,7 @@ const QUALITY: Record<Exclude<VideoCodec, 'ffv1'>, Record<Quality, number>> = {
 };
 
 /** Apple's players open H.265 only under this name. */
-const APPLE_TAG = words('-tag:v hvc1');
+const APPLE_TAG = words('-tag:v:0 hvc1');
 
 /** Encoder options with the colour tags of the source. FFV1 keeps the RGB of the frames, which has no matrix to tag. */
 export function encoderOptions(
@@ -129,25 +143,28 @@ export function encoderOptions(
 }
 
 /** -strict: to the npm build Opus and FLAC in MP4 are experimental. The queue holds sound until there is a picture to go with it. */
-const MUXING = '-strict -2 -max_muxing_queue_size 4096 -movflags +faststart';
+const MUXING = '-strict -2 -max_muxing_queue_size 4096';
 
 /** The source as the second input, the picture, and all other streams of the source, into the container. */
 function withSource(
-  { source, facts, timetable }: Pick<StitchRequest, 'source' | 'facts' | 'timetable'>,
+  { source, facts, timetable, others }: Pick<StitchRequest, 'source' | 'facts' | 'timetable' | 'others'>,
   container: Container,
   picture: string[],
+  { covers, most }: Extras,
 ): string[] {
   return [
     ...words(`-itsoffset ${soundOffset(facts, container).toFixed(6)}`),
     ...UNTRUSTED,
+    ...(most === undefined ? [] : ['-t', String(most)]),
     '-i',
     local(source),
     ...picture,
-    ...otherStreams(facts, container),
+    ...otherStreams(others, covers),
     ...(timetable.broken ? ['-t', endOf(timetable).toFixed(6)] : []),
     // Matroska has no decoding times, so moving all streams until none of those is negative would only lose the first time.
     ...(isMatroska(container) ? words('-avoid_negative_ts disabled') : []),
     ...words(`${MUXING} -f ${container.muxer}`),
+    ...(isMp4(container) ? ['-movflags', others.anyTags ? '+faststart+use_metadata_tags' : '+faststart'] : []),
   ];
 }
 

@@ -4,10 +4,11 @@ import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { JobError } from '../../job/failure.js';
 import { VIDEO_ENDINGS } from '../../job/formats.js';
-import { ffmpegFailure, local, type Program, run, start } from '../ffmpeg/process.js';
+import { ffmpegFailure, local, type Program, QUIET, run, start, UNTRUSTED, words } from '../ffmpeg/process.js';
 import { endOf, microseconds, secondsOf, type Timetable } from '../timetable.js';
-import { type Container, containerOf, isMp4 } from './container.js';
+import { type Container, containerOf, isMatroska, isMp4 } from './container.js';
 import { matroska } from './matroska.js';
+import { setEnd } from './matroska-end.js';
 import { setDurations } from './mp4-durations.js';
 import {
   encodeArguments,
@@ -22,14 +23,17 @@ import {
  * Writes the frames, each at its own time, with everything else that the source has: sound tracks untouched and at the same distance from
  * the picture, and subtitles, chapters and metadata as far as the container holds them. H.264 in 4:2:0 has no odd sizes, so an odd width or
  * height grows by one: the last column or row is repeated.
+ * @param most seconds of the source to read, when that is not all of it
  * @throws JobError `user` when ffmpeg cannot write the output or loses a frame; whatever `frames` throws.
  */
-export async function stitch(ffmpeg: Program, request: StitchRequest): Promise<void> {
+export async function stitch(ffmpeg: Program, request: StitchRequest, most?: number): Promise<void> {
   const container = containerFor(request.output);
-  await writeWhole(request.output, async (part) => {
-    await encode(ffmpeg, request, encodeArguments(request, container), part);
-    if (isMp4(container)) await setDurations(part, shown(request.timetable));
-  });
+  await withCovers(ffmpeg, request, container, (covers) =>
+    writeWhole(request.output, async (part) => {
+      await encode(ffmpeg, request, encodeArguments(request, container, { covers, most }), part);
+      await setTimes(part, container, request.timetable);
+    }),
+  );
 }
 
 /**
@@ -57,12 +61,14 @@ export async function join(ffmpeg: Program, request: JoinRequest): Promise<void>
   const list = `${output}.txt`;
   try {
     await writeFile(list, concatScript(request));
-    await writeWhole(output, async (part) => {
-      const end = await run(ffmpeg, [...joinArguments(request, container, list), ...target(ffmpeg, part)]);
-      if (end.code !== 0) throw ffmpegFailure(ffmpeg, end, `write ${name}`);
-      await checkSize(ffmpeg, part, name);
-      if (isMp4(container)) await setDurations(part, shown(timetable));
-    });
+    await withCovers(ffmpeg, request, container, (covers) =>
+      writeWhole(output, async (part) => {
+        const end = await run(ffmpeg, [...joinArguments(request, container, list, covers), ...target(ffmpeg, part)]);
+        if (end.code !== 0) throw ffmpegFailure(ffmpeg, end, `write ${name}`);
+        await checkSize(ffmpeg, part, name);
+        await setTimes(part, container, timetable);
+      }),
+    );
   } finally {
     await rm(list, { force: true });
   }
@@ -85,6 +91,32 @@ function containerFor(output: string): Container {
   return container;
 }
 
+/** Lets `write` have the cover pictures as files where the container keeps them so: Matroska knows them only as attached files. */
+async function withCovers(
+  ffmpeg: Program,
+  { source, output, others }: Pick<StitchRequest, 'source' | 'output' | 'others'>,
+  container: Container,
+  write: (covers: string[]) => Promise<void>,
+): Promise<void> {
+  const covers = isMatroska(container) ? others.streams.filter(({ kind }) => kind === 'cover') : [];
+  const files = covers.map(({ index }) => `${output}.cover-${index}`);
+  try {
+    for (const [position, { index }] of covers.entries()) {
+      const picture = [
+        '-map',
+        `0:${index}`,
+        ...words('-c copy -frames:v 1 -f image2pipe'),
+        local(files[position] ?? ''),
+      ];
+      const end = await run(ffmpeg, [...QUIET, '-nostdin', '-y', ...UNTRUSTED, '-i', local(source), ...picture]);
+      if (end.code !== 0) throw ffmpegFailure(ffmpeg, end, 'read the cover picture');
+    }
+    await write(files);
+  } finally {
+    await Promise.all(files.map((file) => rm(file, { force: true })));
+  }
+}
+
 /** Lets `write` make the file under another name first, so that it is there whole or not at all. */
 async function writeWhole(output: string, write: (part: string) => Promise<void>): Promise<void> {
   const part = `${output}.part`;
@@ -101,6 +133,12 @@ function shown(timetable: Timetable) {
   const seconds = (ticks = 0) => secondsOf(timetable.timeBase, ticks);
   const { times } = timetable;
   return { first: seconds(times[0]), last: seconds(times.at(-1)), end: endOf(timetable) };
+}
+
+/** Corrects when ffmpeg says that the first picture is shown, and until when the last one is. */
+async function setTimes(file: string, container: Container, timetable: Timetable): Promise<void> {
+  if (isMp4(container)) await setDurations(file, shown(timetable));
+  else await setEnd(file, endOf(timetable));
 }
 
 /** Encodes all frames, or throws. */

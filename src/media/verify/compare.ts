@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { counted } from '../../job/failure.js';
-import { rounded, type VideoFacts } from '../facts.js';
+import { rounded, secondsOfClock, type VideoFacts } from '../facts.js';
 import {
   ffmpegFailure,
   local,
@@ -13,6 +13,7 @@ import {
   UNTRUSTED,
   words,
 } from '../ffmpeg/process.js';
+import type { OtherStream, OtherStreams } from '../stitch/other-streams.js';
 import { endOf, secondsOf, type Timetable } from '../timetable.js';
 
 /** What the output has, beside what it should have. */
@@ -20,7 +21,7 @@ export interface Comparison {
   frames: { expected: number; found: number; repairedTimes: number };
   /** Whether the source breaks behind these frames. */
   brokenSource: boolean;
-  /** From the start of the first frame to the end of the last, or to its start where the output does not say how long it is shown. */
+  /** From the start of the first frame to the end of the last. */
   seconds: { expected: number; found: number };
   /** The largest difference in seconds between the time of a frame and the time it should have. */
   largestTimeError: number;
@@ -35,7 +36,10 @@ export interface SoundComparison {
   /** Packets. */
   expected: number;
   found: number;
-  /** Whether the bytes are the same, apart from the ADTS header that AAC has in a stream and not in a file. */
+  /**
+   * Whether the bytes are those that the source has, or becomes when it is decoded to what the output holds. Packets may be cut anew, as
+   * those of PCM are, and AAC has an ADTS header only in a stream.
+   */
   sameData: boolean;
   /** Seconds between the time of the first packet and the time it should have. */
   offsetError: number;
@@ -46,6 +50,8 @@ export interface CompareRequest {
   facts: VideoFacts;
   timetable: Timetable;
   output: string;
+  /** What the output should hold besides the picture. */
+  others: OtherStreams;
 }
 
 /** Matroska rounds times to its millisecond, and if the source is Matroska too, its times were rounded already. */
@@ -58,12 +64,13 @@ const SOUND_TOLERANCE = 0.022;
  * @throws JobError `user` when either file cannot be read.
  */
 export async function compare(tools: Tools, request: CompareRequest): Promise<Comparison> {
-  const { source, output, facts, timetable } = request;
+  const { source, output, facts, timetable, others } = request;
   const { ffprobe } = tools;
   const end = timetable.broken ? endOf(timetable) + facts.fileStart : Infinity;
-  const silence = facts.audioStreams === 0 ? Promise.resolve([]) : undefined;
+  const sound = others.streams.filter(({ kind }) => kind === 'sound').map(({ index }) => index);
+  const silence = sound.length === 0 ? Promise.resolve([]) : undefined;
   const reading = [
-    silence ?? readSound(ffprobe, source, end),
+    silence ?? readSound(ffprobe, source, end).then((all) => all.filter(({ index }) => sound.includes(index))),
     silence ?? readSound(ffprobe, output),
     readTimes(ffprobe, output),
   ] as const;
@@ -79,7 +86,7 @@ export async function compare(tools: Tools, request: CompareRequest): Promise<Co
       expected: rounded(
         (expected.at(-1) ?? 0) - (expected[0] ?? 0) + secondsOf(timetable.timeBase, timetable.lastTicks),
       ),
-      found: rounded((times.shown.at(-1) ?? 0) - (times.shown[0] ?? 0) + times.lastSeconds),
+      found: rounded(times.end - (times.shown[0] ?? 0)),
     },
     largestTimeError: rounded(errors.reduce((most, error) => Math.max(most, error), 0)),
     sound: await compareSound(tools.ffmpeg, request, before, after),
@@ -99,7 +106,7 @@ function problemsOf({ frames, seconds, largestTimeError, sound }: Comparison, { 
       ? []
       : [`It lasts ${seconds.found} s instead of ${seconds.expected} s.`]),
     ...sound.flatMap((track, index) => {
-      if (track.found !== track.expected)
+      if (!track.sameData && track.found !== track.expected)
         return [`Sound track ${index} has ${track.found} packets instead of ${track.expected}.`];
       if (!track.sameData) return [`Sound track ${index} has other data than the source.`];
       return track.offsetError > SOUND_TOLERANCE ? [`Sound track ${index} is ${track.offsetError} s off.`] : [];
@@ -109,16 +116,28 @@ function problemsOf({ frames, seconds, largestTimeError, sound }: Comparison, { 
 
 async function readTimes(ffprobe: Program, file: string) {
   const shown: [time: number, seconds: number][] = [];
-  const entries = 'packet=pts_time,duration_time,flags';
-  for await (const fields of readPackets(ffprobe, file, ['-select_streams', 'v:0'], entries))
-    if (fields.has('pts_time') && !fields.get('flags')?.includes('D'))
+  let end = NaN;
+  const entries = 'packet=pts_time,duration_time,flags:stream=start_time,duration:stream_tags=DURATION';
+  for await (const fields of readPackets(ffprobe, file, ['-select_streams', 'v:0'], entries)) {
+    if (fields.has('start_time')) end = statedEnd(fields);
+    else if (fields.has('pts_time') && !fields.get('flags')?.includes('D'))
       shown.push([Number(fields.get('pts_time')), Number(fields.get('duration_time')) || 0]);
+  }
   const sorted = shown.toSorted(([a], [b]) => a - b);
-  return { shown: sorted.map(([time]) => time), lastSeconds: sorted.at(-1)?.[1] ?? 0 };
+  const [last = 0, seconds = 0] = sorted.at(-1) ?? [];
+  return { shown: sorted.map(([time]) => time), end: Number.isNaN(end) ? last + seconds : end };
+}
+
+/** When a picture track ends, in seconds: Matroska says it by a tag, MP4 how long the track is. NaN where the file does not say. */
+function statedEnd(fields: Map<string, string>): number {
+  const tag = fields.get('tag:DURATION');
+  return tag === undefined ? Number(fields.get('start_time')) + Number(fields.get('duration')) : secondsOfClock(tag);
 }
 
 /** A sound track of a file. */
 interface Sound {
+  /** Of the stream in its file. */
+  index: number;
   packets: number;
   /** Time of the first packet in seconds of the file. */
   first: number;
@@ -131,7 +150,7 @@ interface Sound {
  * @param end packets that begin later, in seconds of the file, do not count; with an end, the file may break behind it
  */
 async function readSound(ffprobe: Program, file: string, end = Infinity): Promise<Sound[]> {
-  const tracks = new Map<string, Omit<Sound, 'hash'> & { hash: Hash }>();
+  const tracks = new Map<string, Omit<Sound, 'hash' | 'index'> & { hash: Hash }>();
   const entries = 'packet=stream_index,pts_time,data_hash';
   const options = ['-select_streams', 'a', '-show_data_hash', 'md5'];
   let stream = '';
@@ -146,48 +165,58 @@ async function readSound(ffprobe: Program, file: string, end = Infinity): Promis
     tracks.set(stream, track);
   }
   const inOrder = [...tracks].toSorted(([a], [b]) => Number(a) - Number(b));
-  return inOrder.map(([, track]) => ({ ...track, hash: track.hash.digest('hex') }));
+  return inOrder.map(([index, track]) => ({ ...track, index: Number(index), hash: track.hash.digest('hex') }));
 }
 
 async function compareSound(
   ffmpeg: Program,
-  { source, facts }: CompareRequest,
+  { source, facts, timetable, output, others }: CompareRequest,
   before: Sound[],
   after: Sound[],
 ): Promise<SoundComparison[]> {
-  const differs = before.some(({ hash }, index) => hash !== after[index]?.hash);
-  const bare =
-    differs && facts.soundCodecs.includes('aac') ? await hashesWithoutAdts(ffmpeg, source, facts, before) : [];
-  return before.map(({ packets: expected, first, hash }, index) => {
-    const track = after[index];
-    if (!track) return { expected, found: 0, sameData: false, offsetError: 0 };
-    const sameData = track.hash === hash || track.hash === bare[index];
-    const offsetError = rounded(Math.abs(first - facts.fileStart - track.first));
-    return { expected, found: track.packets, sameData, offsetError };
+  const tracks = before.map((track, position) => ({ track, position, found: after[position] }));
+  const different = tracks.filter(({ track, found }) => found && track.hash !== found.hash);
+  const streams = new Map(others.streams.map((stream) => [stream.index, stream]));
+  // At its break, the source ends for both.
+  const most = timetable.broken ? ['-t', endOf(timetable).toFixed(6)] : [];
+  const [was, is] = await Promise.all([
+    wholeHashes(
+      ffmpeg,
+      source,
+      different.map(({ track }) => ['-map', `0:${track.index}`, ...becoming(streams.get(track.index)), ...most]),
+    ),
+    wholeHashes(
+      ffmpeg,
+      output,
+      different.map(({ position }) => ['-map', `0:a:${position}`, '-c', 'copy']),
+    ),
+  ]);
+  const equal = new Set(different.filter((_, k) => was[k] !== undefined && was[k] === is[k]).map(({ track }) => track));
+  return tracks.map(({ track, found }) => {
+    const expected = track.packets;
+    if (!found) return { expected, found: 0, sameData: false, offsetError: 0 };
+    const sameData = track.hash === found.hash || equal.has(track);
+    const offsetError = rounded(Math.abs(track.first - facts.fileStart - found.first));
+    return { expected, found: found.packets, sameData, offsetError };
   });
 }
 
-/** The hashes that the same packets of the source have in files such as MP4, where AAC has no ADTS header. */
-async function hashesWithoutAdts(
-  ffmpeg: Program,
-  source: string,
-  { soundCodecs }: VideoFacts,
-  tracks: Sound[],
-): Promise<string[]> {
-  const bare = soundCodecs.flatMap((codec, index) => (codec === 'aac' ? [`-bsf:a:${index}`, 'aac_adtstoasc'] : []));
-  const copy = [...words('-map 0:a -c copy'), ...bare, ...words('-f framemd5 pipe:1')];
-  // Where ffmpeg fails there are too few lines, and the hashes differ.
-  const { stdout } = await run(ffmpeg, [...QUIET, '-nostdin', ...UNTRUSTED, '-i', local(source), ...copy]);
-  const lines = stdout
-    .toString()
-    .split('\n')
-    .map((line) => line.split(',').map((field) => field.trim()));
-  return tracks.map(({ packets: count }, index) => {
-    const own = lines.filter(([stream]) => stream === String(index)).slice(0, count);
-    return createHash('md5')
-      .update(own.map(([, , , , , hash]) => `MD5:${hash}`).join(''))
-      .digest('hex');
-  });
+/** Options that make of a track of the source what the output should have: AAC, for one, has no ADTS header in files such as MP4. */
+function becoming(stream: OtherStream | undefined): string[] {
+  if (stream && stream.to !== 'copy') return ['-c', stream.to];
+  return ['-c', 'copy', ...(stream?.from === 'aac' ? ['-bsf', 'aac_adtstoasc'] : [])];
+}
+
+/**
+ * The hash of all bytes of each track. Where ffmpeg fails there are too few.
+ * @param tracks options for each
+ */
+async function wholeHashes(ffmpeg: Program, file: string, tracks: string[][]): Promise<(string | undefined)[]> {
+  if (tracks.length === 0) return [];
+  const outputs = tracks.flatMap((options) => [...options, ...words('-f md5 pipe:1')]);
+  const { stdout } = await run(ffmpeg, [...QUIET, '-nostdin', ...UNTRUSTED, '-i', local(file), ...outputs]);
+  const hashes = stdout.toString().match(/^MD5=\S+$/gm) ?? [];
+  return hashes.length === tracks.length ? hashes : [];
 }
 
 /** The packets of a file one by one, so that an hour of sound takes no more memory than a second. */

@@ -80,8 +80,9 @@ describe.each(builds)('in chunks, with ffmpeg from $name,', (build) => {
       segments.push({ file, first: part.times[0] ?? 0 });
     }
     const output = out(`joined-${codec}.${ending}`);
-    await media.join({ segments, timetable, source, facts, output, codec });
-    const { problems, largestTimeError } = await media.compare({ source, facts, timetable, output });
+    const { others } = await media.rehearse({ source, facts, output, codec });
+    await media.join({ segments, timetable, source, facts, others, output, codec });
+    const { problems, largestTimeError } = await media.compare({ source, facts, timetable, output, others });
     expect(problems).toEqual([]);
     expect(largestTimeError).toBeLessThan(ending === 'mkv' ? 0.001_001 : 0.000_001);
     expect(packetHashes(build, output)).toEqual(packetHashes(build, source));

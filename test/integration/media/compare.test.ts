@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Timetable, VideoFacts } from '../../../src/media/media.js';
+import type { OtherStreams, Timetable, VideoFacts } from '../../../src/media/media.js';
 import { makeClip } from '../../support/clip.js';
 import { builds, roundTrip } from '../../support/media.js';
 
@@ -12,7 +12,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 describe.each(builds)('the check of an output with ffprobe from $name', ({ media, name }) => {
   const out = (file: string) => path.join(folder, `${path.basename(name)}-${file}`);
   const [source, output] = [out('source.mp4'), out('output.mp4')];
-  const known: { facts: VideoFacts; timetable: Timetable }[] = [];
+  const known: { facts: VideoFacts; timetable: Timetable; others: OtherStreams }[] = [];
 
   beforeAll(async () => {
     makeClip(source, { rate: '24000/1001', seconds: 1 });
@@ -23,7 +23,7 @@ describe.each(builds)('the check of an output with ffprobe from $name', ({ media
     const [first] = known;
     if (!first) throw new Error('the source was not split');
     const timetable = { ...first.timetable, ...change(first.timetable) };
-    return media.compare({ source: against, facts: first.facts, timetable, output });
+    return media.compare({ source: against, facts: first.facts, timetable, output, others: first.others });
   };
 
   it('finds the same frames, times, length and sound, and says how far they are apart', async () => {

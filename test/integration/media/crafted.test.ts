@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeClip } from '../../support/clip.js';
-import { builds, collect, framesOf, splitWhole } from '../../support/media.js';
+import { builds, collect, framesOf, PICTURE_ONLY, splitWhole } from '../../support/media.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'crafted-'));
 const canary = path.join(folder, 'canary.mp4');
@@ -95,7 +95,7 @@ describe.each(builds)('a file from outside makes ffprobe and ffmpeg from $name r
     arm();
     const request = { format: 'png', source: file, facts, timetable, codec: 'h264' } as const;
     const output = path.join(own, 'painted.mp4');
-    await media.stitch({ ...request, frames: framesOf(frames), output }).catch(() => undefined);
+    await media.stitch({ ...request, frames: framesOf(frames), others: PICTURE_ONLY, output }).catch(() => undefined);
     expect([readSince(), asked]).toEqual([false, []]);
   });
 });

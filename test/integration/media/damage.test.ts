@@ -34,7 +34,7 @@ describe.each(builds)('a video that breaks half-way, with ffmpeg from $name,', (
     async (kind) => {
       const { file, source } = spoiled(kind);
       const output = out(`kept-${kind}.mp4`);
-      const { facts, frames, timetable } = await roundTrip(media, file, output, { keep: true });
+      const { facts, frames, timetable, others } = await roundTrip(media, file, output, { keep: true });
       const count = timetable.times.length;
       expect(timetable.broken).toBe(true);
       expect(count).toBeGreaterThan(10);
@@ -44,7 +44,7 @@ describe.each(builds)('a video that breaks half-way, with ffmpeg from $name,', (
       const same = frames.slice(0, count - 1).filter((frame, index) => good[index]?.equals(frame));
       expect(same).toHaveLength(count - 1);
 
-      const comparison = await media.compare({ source: file, facts, timetable, output });
+      const comparison = await media.compare({ source: file, facts, timetable, output, others });
       expect(comparison.problems).toEqual([]);
       const sound = packetHashes(build, output)[0]?.length ?? 0;
       expect(sound).toBeGreaterThan(10);

@@ -33,10 +33,12 @@ describe.each(builds)('pictures of another size than the source, stitched by ffm
       );
       const output = path.join(folder, `${codec}.mkv`);
       const shape = { width, height, sampleAspect: { num: 3, den: 2 } };
-      await build.media.stitch({ frames: framesOf(frames), format, source, facts, shape, timetable, output, codec });
+      const { others } = await build.media.rehearse({ source, facts, shape, output, codec });
+      const request = { format, source, facts, shape, timetable, others, output, codec };
+      await build.media.stitch({ ...request, frames: framesOf(frames) });
       const made = await build.media.probe(output);
       expect([made.width, made.height, made.sampleAspect]).toEqual([...size, shape.sampleAspect]);
-      expect((await build.media.compare({ source, facts, timetable, output })).problems).toEqual([]);
+      expect((await build.media.compare(request)).problems).toEqual([]);
       expect(packetHashes(build, output)).toEqual(packetHashes(build, source));
       const pixels = decodeRgb(build, output, 'scale=flags=bicubic+accurate_rnd+full_chroma_int,format=rgb24');
       const bytes = made.width * made.height * 3;

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createMedia, type MediaLimits, readMediaLimits } from '../../../src/media/media.js';
 import { makeClip } from '../../support/clip.js';
-import { builds, collect, framesOf, runningTools, splitWhole } from '../../support/media.js';
+import { builds, collect, framesOf, PICTURE_ONLY, runningTools, splitWhole } from '../../support/media.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'limits-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -55,7 +55,15 @@ describe.each(builds)('with ffmpeg from $name', ({ media, tools }) => {
     };
     await expect(takeSlowly()).rejects.toThrow(/split clip\.mp4 .*0\.4 s.*FFMPEG_SECONDS/);
     const output = path.join(folder, 'large.mp4');
-    const request = { format: 'png', source: clip, facts, timetable, output, codec: 'h264' } as const;
+    const request = {
+      format: 'png',
+      source: clip,
+      facts,
+      timetable,
+      others: PICTURE_ONLY,
+      output,
+      codec: 'h264',
+    } as const;
     const stitching = limited({ outputBytes: 5000 }).stitch({ ...request, frames: framesOf(frames) });
     await expect(stitching).rejects.toThrow(/large\.mp4 .*5000 bytes.*MOST_OUTPUT_BYTES/);
     expect(existsSync(output)).toBe(false);

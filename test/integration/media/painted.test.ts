@@ -5,7 +5,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { timetableOf } from '../../../src/media/timetable.js';
-import { builds, collect, psnrPerFrame, sample } from '../../support/media.js';
+import { builds, collect, PICTURE_ONLY, psnrPerFrame, sample } from '../../support/media.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'media-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -30,7 +30,7 @@ describe.each(builds)('painted frames through ffmpeg from $name', (build) => {
       facts,
     );
     const output = out('painted.mp4');
-    const request = { format: 'png', source: sample, facts, timetable, codec: 'h264' } as const;
+    const request = { format: 'png', source: sample, facts, timetable, others: PICTURE_ONLY, codec: 'h264' } as const;
     await media.stitch({ ...request, frames: readPictures(painted), output });
     // 4:2:0 halves the resolution of colour, so a frame is compared with what is left of it there.
     const left = 'scale=out_color_matrix=bt601:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int,format=yuv420p';

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { confinement, createMedia } from '../../../src/media/media.js';
 import { makeClip } from '../../support/clip.js';
-import { builds, framesOf, runningTools, sample, splitWhole } from '../../support/media.js';
+import { builds, framesOf, PICTURE_ONLY, runningTools, sample, splitWhole } from '../../support/media.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'media-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -46,6 +46,8 @@ describe.each(builds)('nothing is left running by ffmpeg from $name', ({ media, 
     },
   );
 
+  const others = PICTURE_ONLY;
+
   it('stops a stitch, and the split that feeds it, when the frames fail half-way, and leaves no half file', async () => {
     const { facts, timetable } = await splitWhole(media, clip);
     const output = out('failed.mp4');
@@ -57,7 +59,7 @@ describe.each(builds)('nothing is left running by ffmpeg from $name', ({ media, 
         if (count === 5) throw new Error('enough');
       }
     }
-    const request = { format: 'png', source: clip, facts, timetable, output, codec: 'h264' } as const;
+    const request = { format: 'png', source: clip, facts, timetable, others, output, codec: 'h264' } as const;
     await expect(media.stitch({ ...request, frames: frames() })).rejects.toThrow('enough');
     expect([existsSync(output), existsSync(`${output}.part`), runningTools()]).toEqual([false, false, []]);
   });
@@ -66,7 +68,7 @@ describe.each(builds)('nothing is left running by ffmpeg from $name', ({ media, 
     const { facts, frames: all, timetable } = await splitWhole(media, clip);
     const first = all[0] ?? Buffer.alloc(0);
     const stitch = (frames: AsyncIterable<Buffer>, output = out('bad.mp4')) =>
-      media.stitch({ frames, format: 'png', source: clip, facts, timetable, output, codec: 'h264' });
+      media.stitch({ frames, format: 'png', source: clip, facts, timetable, others, output, codec: 'h264' });
     async function* failing() {
       yield first;
       throw new Error('the store is gone');

@@ -61,8 +61,8 @@ describe.each(builds)('times through ffmpeg from $name', (build) => {
     execFileSync(build.tools.ffmpeg, ['-loglevel', 'error', '-y', ...options, source]);
     for (const ending of ['mp4', 'mkv']) {
       const output = out(`${file}.${ending}`);
-      const { facts, timetable } = await expectSameTimes(source, output, frames);
-      expect(await build.media.compare({ source, facts, timetable, output })).toMatchObject({ problems: [] });
+      const { facts, timetable, others } = await expectSameTimes(source, output, frames);
+      expect(await build.media.compare({ source, facts, timetable, others, output })).toMatchObject({ problems: [] });
     }
   });
 
@@ -79,10 +79,10 @@ describe.each(builds)('times through ffmpeg from $name', (build) => {
     const source = out('shared.mkv');
     const pairs = ['-vsync', '0', '-vf', "settb=1/1000,setpts='floor(N/2)*80'", '-enc_time_base', '1:1000'];
     execFileSync(build.tools.ffmpeg, ['-loglevel', 'error', '-y', ...clip('25'), ...pairs, '-c:v', 'ffv1', source]);
-    const { facts, timetable } = await roundTrip(build.media, source, out('spread.mp4'), { format: 'jpg' });
+    const { facts, timetable, others } = await roundTrip(build.media, source, out('spread.mp4'), { format: 'jpg' });
     expect(shownTimes(build, source).slice(0, 4)).toEqual([0, 0, 0.08, 0.08]);
     expect(timetable.repaired).toBe(12);
-    const comparison = await build.media.compare({ source, facts, timetable, output: out('spread.mp4') });
+    const comparison = await build.media.compare({ source, facts, timetable, others, output: out('spread.mp4') });
     expect(comparison).toMatchObject({ frames: { expected: 25, found: 25, repairedTimes: 12 }, problems: [] });
     const even = timetable.times.map((_, index) => index * 0.04);
     expect(shownTimes(build, out('spread.mp4')).map((time) => Math.round(time * 1000) / 1000)).toEqual(
@@ -94,13 +94,13 @@ describe.each(builds)('times through ffmpeg from $name', (build) => {
     const source = out('late.avi');
     const late = [...tone, '-itsoffset', '0.7', ...clip('25'), ...x264, '-vsync', '0'];
     execFileSync(build.tools.ffmpeg, ['-loglevel', 'error', '-y', ...late, source]);
-    const { facts, timetable } = await roundTrip(build.media, source, out('late.avi.mp4'), { format: 'jpg' });
-    const comparison = await build.media.compare({ source, facts, timetable, output: out('late.avi.mp4') });
+    const { facts, timetable, others } = await roundTrip(build.media, source, out('late.avi.mp4'), { format: 'jpg' });
+    const comparison = await build.media.compare({ source, facts, timetable, others, output: out('late.avi.mp4') });
     expect(comparison).toMatchObject({ frames: { expected: 25, found: 25 }, seconds: { expected: 1 }, problems: [] });
   });
 
   async function expectSameTimes(source: string, output: string, frames: number) {
-    const { facts, timetable } = await roundTrip(build.media, source, output, { format: 'jpg' });
+    const { facts, timetable, others } = await roundTrip(build.media, source, output, { format: 'jpg' });
     const after = await build.media.probe(output);
     const [before, shown] = [shownTimes(build, source), shownTimes(build, output)];
     expect(timetable).toMatchObject({ repaired: 0, times: { length: frames } });
@@ -109,6 +109,6 @@ describe.each(builds)('times through ffmpeg from $name', (build) => {
       expect(Math.abs(time - (before[index] ?? 0)), `frame ${index}`).toBeLessThan(0.001);
     const frame = facts.frameRate.den / facts.frameRate.num;
     expect(Math.abs(after.durationSeconds - facts.durationSeconds)).toBeLessThanOrEqual(frame);
-    return { facts, timetable };
+    return { facts, timetable, others };
   }
 });

@@ -8,7 +8,7 @@ describe('packets', () => {
   it('without a time count as frames and change no time of the others', () => {
     const packets = packetsOf('N/A,N/A,40,9,K_', '80,80,40,9,__', 'N/A,0,40,9,__', '40,40,40,N/A,__', '');
     const rate = { num: 25, den: 1 };
-    const timing = timingOf(packets, { timeBase: { num: 1, den: 1000 }, baseRate: rate, averageRate: rate });
+    const timing = timingOf(packets, { timeBase: { num: 1, den: 1000 }, baseRate: rate, averageRate: rate, end: NaN });
     expect(timing).toMatchObject({ framesEstimate: 4, firstSeconds: 0, durationSeconds: 0.12, lastSeconds: 0.04 });
   });
 });

@@ -1,0 +1,324 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { crc32, deflateSync } from 'node:zlib';
+import { JobError } from '../../job/failure.js';
+import { endingOf } from '../../job/formats.js';
+import { lastWord, local, QUIET, run, type Tools, UNTRUSTED, words } from '../ffmpeg/process.js';
+import { tickOf, type Timetable } from '../timetable.js';
+import { compare } from '../verify/compare.js';
+import { type Container, containerOf, isMp4 } from './container.js';
+import { lostTags, sentences } from './left-out.js';
+import {
+  type Contents,
+  kindOf,
+  nameOf,
+  type OtherStream,
+  type OtherStreams,
+  pictureTags,
+  readContents,
+  type Stream,
+  type StreamKind,
+  waysFor,
+} from './other-streams.js';
+import { stitch } from './stitch.js';
+import type { StitchRequest } from './stitch-arguments.js';
+
+export interface RehearseRequest extends Pick<StitchRequest, 'source' | 'facts' | 'shape' | 'codec' | 'quality'> {
+  /** The name that the output will have. When left out: .mp4, or .mkv where MP4 cannot hold the sound or the codec. */
+  output?: string;
+}
+
+export interface Rehearsed {
+  /** That of the output. */
+  ending: string;
+  others: OtherStreams;
+  /** What the output leaves out or changes, one sentence each. */
+  warnings: string[];
+}
+
+/** Seconds of the source that a trial reads. */
+const TRIAL_SECONDS = 2;
+
+/**
+ * Finds out, before a frame is split, what the output will hold. The muxers of two FFmpegs differ, and none says what it takes, so three
+ * black pictures, with the video's size and its first and last times, are stitched with the beginning of the source and read back. What
+ * fails is tried in other ways and then left out.
+ * @throws JobError `user` when the output cannot hold the sound, or cannot be written at all.
+ */
+export async function rehearse(tools: Tools, { output, ...request }: RehearseRequest): Promise<Rehearsed> {
+  const contents = await readContents(tools.ffprobe, request.source);
+  const folder = await mkdtemp(`${request.source}-trial-`);
+  try {
+    const usual = request.codec === 'ffv1' ? ['.mkv'] : ['.mp4', '.mkv'];
+    for (const name of output === undefined ? usual : [output]) {
+      const tried = await createTrials(tools, request, contents, folder, name).rehearse();
+      if (!('unheld' in tried)) return { ...tried, ending: endingOf(name) };
+      if (name !== '.mp4')
+        throw new JobError(
+          'user',
+          `${name} cannot hold the sound (${tried.unheld.join(', ')}) as it is; name the output .mkv.`,
+        );
+    }
+    throw new RangeError('no kind of output was tried');
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+interface Candidate {
+  stream: Stream;
+  kind: StreamKind;
+  ways: string[];
+}
+
+const MATROSKA = '.mkv';
+/** What every FFmpeg decodes. */
+const COMMON_SOUND = /^(aac|mp[123]|e?ac3|dts|opus|vorbis|flac|alac|pcm_\w+|s302m)$/;
+
+function createTrials(
+  tools: Tools,
+  request: Omit<RehearseRequest, 'output'>,
+  contents: Contents,
+  folder: string,
+  name: string,
+) {
+  const { ffmpeg, ffprobe } = tools;
+  const { source, facts } = request;
+  const container = held(name);
+  const ending = endingOf(name);
+
+  async function listCandidates(): Promise<Candidate[]> {
+    const candidates: Candidate[] = [];
+    for (const stream of contents.streams) {
+      const kind = kindOf(stream, contents);
+      if (!kind) continue;
+      const useless = kind === 'sound' && !(await canDecode(stream));
+      candidates.push({ stream, kind, ways: useless ? [] : waysFor(stream, kind, container) });
+    }
+    return candidates;
+  }
+
+  /** Of a codec that ffmpeg does not know it would copy the packets without what a player needs to read them. */
+  async function canDecode(stream: Stream): Promise<boolean> {
+    if (COMMON_SOUND.test(nameOf(stream))) return true;
+    const decode = ['-map', `0:${stream.index}`, ...words('-c pcm_s16le -f null -')];
+    const input = ['-t', String(TRIAL_SECONDS), '-i', local(source)];
+    return (await run(ffmpeg, [...QUIET, '-nostdin', ...UNTRUSTED, ...input, ...decode])).code === 0;
+  }
+
+  const picture = contents.streams.find(({ index }) => index === facts.streamIndex);
+  const plan = (streams: OtherStream[]): OtherStreams => ({
+    streams,
+    pictureTags: picture ? pictureTags(picture, container) : [],
+    anyTags: false,
+  });
+
+  /** Takes streams into a file without the picture: the beginning of what is copied, all of what is converted. */
+  async function take(streams: OtherStream[], into: string): Promise<Contents | undefined> {
+    const file = path.join(folder, `streams${into}`);
+    const maps = streams.flatMap(({ index, to }, position) => ['-map', `0:${index}`, `-c:${position}`, to]);
+    const most = streams.some(({ to }) => to !== 'copy') ? [] : ['-t', String(TRIAL_SECONDS)];
+    const strict = facts.damaged || streams.some(({ broken }) => broken) ? [] : ['-xerror'];
+    const input = [...QUIET, '-nostdin', '-y', ...strict, ...UNTRUSTED, ...most, '-i', local(source)];
+    const end = await run(ffmpeg, [...input, ...maps, ...words(`-strict -2 -f ${held(into).muxer}`), local(file)]);
+    return end.code === 0 ? readContents(ffprobe, file) : undefined;
+  }
+
+  async function works(stream: OtherStream, into = ending): Promise<boolean> {
+    // Covers are judged by the trial alone.
+    if (stream.kind === 'cover') return true;
+    const taken = await take([stream], into);
+    return taken !== undefined && sameCodecs([stream], taken);
+  }
+
+  async function firstThatWorks({ stream: { index, ...stream }, kind, ways }: Candidate): Promise<OtherStream[]> {
+    const from = nameOf({ index, ...stream });
+    for (const to of ways) {
+      const one: OtherStream = { index, kind, from, to };
+      // Sound that another container holds as it is, is the user's to decide about; PCM in another wrapping is still PCM.
+      if (kind === 'sound' && to !== 'copy' && !isPcm(from) && (await works({ ...one, to: 'copy' }, MATROSKA))) break;
+      if (await works(one)) return [one];
+      if (to !== 'copy' && (await works({ ...one, broken: true }))) return [{ ...one, broken: true }];
+    }
+    return [];
+  }
+
+  async function trial(others: OtherStreams, pace = trialTimes(facts)): Promise<Contents> {
+    const output = path.join(folder, `trial${ending}`);
+    const frames = pace.times.map(() => blackPicture(facts.width, facts.height));
+    const stitching = { ...request, frames: eachOf(frames), format: 'png' as const, timetable: pace, output, others };
+    await stitch(ffmpeg, stitching, TRIAL_SECONDS);
+    const silent = { source, facts, timetable: pace, output, others: { ...others, streams: [] } };
+    const { problems } = await compare(tools, silent);
+    if (problems.length > 0) throw new JobError('user', problems.join(' '));
+    return readContents(ffprobe, output);
+  }
+
+  /** The contents of the output when all streams go into it together and keep their codecs; undefined otherwise. */
+  async function together(others: OtherStreams): Promise<Contents | undefined> {
+    const converted = others.streams.filter(({ to }) => to !== 'copy');
+    if (converted.length > 0 && !(await take(converted, ending))) return undefined;
+    const result = await trial(others).catch((error: unknown) => {
+      if (error instanceof JobError && error.blame === 'user') return undefined;
+      throw error;
+    });
+    return result && sameCodecs(others.streams, result) ? result : undefined;
+  }
+
+  async function find(
+    candidates: Candidate[],
+  ): Promise<{ others: OtherStreams; result: Contents } | { unheld: string[] }> {
+    const first = plan(
+      candidates.flatMap(({ stream, kind, ways: [to] }) =>
+        to === undefined ? [] : [{ index: stream.index, kind, from: nameOf(stream), to }],
+      ),
+    );
+    const atOnce = await together(first);
+    if (atOnce) return { others: first, result: atOnce };
+    const chosen: OtherStream[] = [];
+    const unheld: string[] = [];
+    for (const candidate of candidates) {
+      const way = await firstThatWorks(candidate);
+      chosen.push(...way);
+      const { kind, stream, ways } = candidate;
+      if (kind === 'sound' && ways.length > 0 && way.length === 0) unheld.push(nameOf(stream));
+    }
+    if (unheld.length > 0) return { unheld };
+    const kept = plan(chosen);
+    for (const others of [kept, withoutTimecode(kept), withoutCovers(kept), withoutCovers(withoutTimecode(kept))]) {
+      const result = await together(others);
+      if (result) return { others, result };
+    }
+    throw await whyNot(kept);
+  }
+
+  /** Says what is to blame when even the streams that work alone do not work together. */
+  async function whyNot(others: OtherStreams): Promise<Error> {
+    const nothing = { ...others, streams: [], pictureTags: [] };
+    const failure = async (times?: Timetable) =>
+      trial(nothing, times).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+    const own = await failure();
+    const { codec, shape = facts } = request;
+    const { width, height } = shape;
+    const what = name === ending ? 'The output' : name;
+    const said = own instanceof Error ? lastWord(own.message) : 'its streams do not go together';
+    if (own instanceof JobError && own.blame !== 'user') return own;
+    if (own === undefined || (await failure(plainTimes)))
+      return new JobError(
+        'user',
+        `${what} cannot be written with ${codec} at ${width} × ${height}: ${said}; choose another codec or container, or scale the video.`,
+      );
+    const rate = facts.frameRate.num / facts.frameRate.den;
+    return new JobError(
+      'user',
+      `${what} cannot be written at the times of the video (${rate.toPrecision(3)} frames a second, ${facts.durationSeconds.toPrecision(3)} s long): ${said}; export the video at an ordinary rate.`,
+    );
+  }
+
+  return {
+    async rehearse(): Promise<{ others: OtherStreams; warnings: string[] } | { unheld: string[] }> {
+      const candidates = await listCandidates();
+      const found = await find(candidates);
+      if ('unheld' in found) return found;
+      const best = await withAllTags(found);
+      const left = candidates.filter(({ stream }) => best.others.streams.every(({ index }) => index !== stream.index));
+      return { others: best.others, warnings: sentences(contents, left, best.others.streams, best.result) };
+    },
+  };
+
+  /** Apple and Android keep tags under names of their own (`com.apple.quicktime.make`), for which MP4 and MOV have another place. */
+  async function withAllTags(found: { others: OtherStreams; result: Contents }) {
+    const { others, result } = found;
+    const lost = lostTags(contents, result);
+    const hasCover = others.streams.some(({ kind }) => kind === 'cover');
+    if (!isMp4(container) || hasCover || !lost.some((tag) => tag.startsWith('com.'))) return found;
+    const any = { ...others, anyTags: true };
+    const again = await together(any);
+    return again && lostTags(contents, again).length < lost.length ? { others: any, result: again } : found;
+  }
+}
+
+function held(name: string): Container {
+  const container = containerOf(name);
+  if (!container) throw new RangeError(`${name} is no kind of video that is written`);
+  return container;
+}
+
+const isPcm = (codec: string) => codec.startsWith('pcm_') || codec === 's302m';
+
+const withoutCovers = (others: OtherStreams): OtherStreams => ({
+  ...others,
+  streams: others.streams.filter(({ kind }) => kind !== 'cover'),
+});
+
+/** A time code of another rate or of a form that MOV does not know stops ffmpeg. An empty tag removes it. */
+const withoutTimecode = (others: OtherStreams): OtherStreams => ({
+  ...others,
+  pictureTags: [...others.pictureTags.filter(([name]) => name !== 'timecode'), ['timecode', '']],
+});
+
+/** MPEG audio of every layer has one name in MP4. */
+const family = (codec: string) => (/^mp[123]$/.test(codec) ? 'mp3' : codec);
+
+/** Whether the sound in a file is of the codecs that were meant. Some muxers take what their readers do not know again. */
+function sameCodecs(streams: OtherStream[], { streams: found }: Contents): boolean {
+  const meant = streams.filter(({ kind }) => kind === 'sound').map(({ from, to }) => (to === 'copy' ? from : to));
+  const sound = found.filter(({ codec_type }) => codec_type === 'audio').map((stream) => nameOf(stream));
+  return meant.length <= sound.length && meant.every((codec, index) => family(codec) === family(sound[index] ?? ''));
+}
+
+/** The first two times and the last one, as far as they are known before the frames are decoded. */
+function trialTimes(facts: StitchRequest['facts']): Timetable {
+  const timeBase = tickOf(facts);
+  const ticks = (seconds: number) => Math.round((seconds * timeBase.den) / timeBase.num);
+  const frameTicks = Math.max(1, ticks(facts.frameRate.den / facts.frameRate.num));
+  const first = ticks(facts.startTime);
+  const last = ticks(facts.startTime + facts.durationSeconds - facts.lastSeconds);
+  const times = [first, first + frameTicks, last].slice(0, facts.framesEstimate);
+  return {
+    timeBase,
+    times: times.filter((time, index) => index === 0 || time > (times[index - 1] ?? 0)),
+    frameTicks,
+    lastTicks: ticks(facts.lastSeconds) || frameTicks,
+    repaired: 0,
+    ...(facts.damaged ? { broken: true } : {}),
+  };
+}
+
+const plainTimes: Timetable = {
+  timeBase: { num: 1, den: 1000 },
+  times: [0, 40],
+  frameTicks: 40,
+  lastTicks: 40,
+  repaired: 0,
+};
+
+async function* eachOf(frames: Buffer[]): AsyncGenerator<Buffer> {
+  yield* frames;
+}
+
+/** A PNG of one bit a pixel (https://www.w3.org/TR/png-3/). */
+function blackPicture(width: number, height: number): Buffer {
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header.writeUInt8(1, 8);
+  const rows = deflateSync(Buffer.alloc((Math.ceil(width / 8) + 1) * height), { level: 1 });
+  return Buffer.concat([
+    Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+    pngChunk('IHDR', header),
+    pngChunk('IDAT', rows),
+    pngChunk('IEND', Buffer.alloc(0)),
+  ]);
+}
+
+function pngChunk(type: string, data: Buffer): Buffer {
+  const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
+  const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
+  length.writeUInt32BE(data.length);
+  sum.writeUInt32BE(crc32(body));
+  return Buffer.concat([length, body, sum]);
+}

@@ -23,6 +23,7 @@ import { createGetJob } from './triggers/get-job.js';
 import { createGetFile, createListFiles } from './triggers/job-files.js';
 import { findJob } from './triggers/jobs.js';
 import { createStartJob } from './triggers/start-job.js';
+import { createJobWatch } from './triggers/job-watch.js';
 import { createSweep } from './triggers/sweep.js';
 
 /** The Functions app: reads its settings, makes the ports, and registers every function under the name it has in Azure. */
@@ -50,10 +51,18 @@ const ports = {
 
 for (const { name, run } of [scoreJob, scoreLane, scoreBatch, chunkLane]) df.app.orchestration(name, run);
 
-for (const [name, activity] of Object.entries(createActivities(ports)))
-  df.app.activity(name, { handler: returnFailure(name, activity, isPassing) });
-
 const durableClient = [df.input.durableClient()];
+const activities = createActivities(ports);
+const watch = createJobWatch({ ...ports, finishJob: activities.finishJob }, (message) => console.warn(message));
+for (const [name, activity] of Object.entries(activities)) {
+  const handler = returnFailure(name, activity, isPassing);
+  df.app.activity(name, {
+    extraInputs: durableClient,
+    handler: async (input: { jobId: string }, context): Promise<unknown> =>
+      watch.during(input.jobId, df.getClient(context), async () => handler(input, context) as unknown),
+  });
+}
+
 const http = { authLevel: 'function' } as const;
 app.http('startJob', {
   ...http,

@@ -37,7 +37,7 @@ interface Found extends ListedItem {
  * of each item goes into one part of the predictions for each item list. Items that the batches have ended without are left out.
  * It fails with the item to blame when any other item's output is gone.
  */
-export function createCollectItems({ storage }: Pick<Ports, 'storage'>) {
+export function createCollectItems({ storage, signal }: Pick<Ports, 'storage' | 'signal'>) {
   return async ({ jobId, first, count }: CollectInput): Promise<CollectedItems> => {
     const job = await readImagesJob(storage, jobId);
     const unscored = await readUnscored(storage, jobId);
@@ -46,8 +46,9 @@ export function createCollectItems({ storage }: Pick<Ports, 'storage'>) {
     await storage.media.getContainerClient(container).createIfNotExists();
     let bytes = 0;
     for (let from = first; from < first + count; from += LIST_LENGTH) {
+      signal?.throwIfAborted();
       const here = Math.min(LIST_LENGTH, first + count - from);
-      bytes += await collectList(storage, job, { first: from, count: here, unscored, report: progress.report });
+      bytes += await collectList(storage, job, { first: from, count: here, unscored, report: progress.report, signal });
     }
     await progress.settled();
     return { bytes };
@@ -61,13 +62,14 @@ interface Range {
   unscored: Set<number>;
   /** Told how many items of the job are behind. */
   report: (done: number) => void;
+  signal: AbortSignal | undefined;
 }
 
 /** @returns bytes copied. */
 async function collectList(
   storage: Storage,
   job: ImagesJob,
-  { first, count, unscored, report }: Range,
+  { first, count, unscored, report, signal }: Range,
 ): Promise<number> {
   const ending = scoredEnding(job);
   const [listed, scored] = await Promise.all([
@@ -88,7 +90,7 @@ async function collectList(
     await copy(storage, job, item, ending);
     report(item.index + 1);
   };
-  await pMap(found, copyOne, { concurrency: TRANSFERS });
+  await pMap(found, copyOne, { concurrency: TRANSFERS, signal });
   const { kind = 'image' } = job.card.output;
   if (kind !== 'image') await writePredictionsPart(storage, job.jobId, first, fileLines(found, ending));
   return found.reduce((total, { bytes }) => total + bytes, 0);

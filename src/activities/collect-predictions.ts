@@ -12,14 +12,14 @@ export interface CollectedPredictions {
 }
 
 /** Joins the parts of the predictions, in the order of the items, into a JSONL and a CSV file. Images have none. */
-export function createCollectPredictions({ storage }: Pick<Ports, 'storage'>) {
+export function createCollectPredictions({ storage, signal }: Pick<Ports, 'storage' | 'signal'>) {
   return async ({ jobId, items }: { jobId: string; items: number }): Promise<CollectedPredictions> => {
     const job = await readImagesJob(storage, jobId);
     const { output } = job;
     const place = { jobId, output, overwrite: job.spec.output.overwrite };
     const kind = kindOf(job);
     if (kind === undefined) return { output, bytes: 0 };
-    const parts = () => readPredictions(storage, jobId, items);
+    const parts = () => readPredictions(storage, jobId, items, signal);
     const jsonl = await deliverTable(storage, place, PREDICTIONS_JSONL, parts);
     const csv = await deliverTable(storage, place, PREDICTIONS_CSV, () => toCsv(parts(), kind));
     return { output, bytes: jsonl + csv };

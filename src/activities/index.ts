@@ -7,29 +7,45 @@ import { createGiveUpBatch } from './give-up-batch.js';
 import { createLaunchBatch } from './launch-batch.js';
 import { createListImages } from './list-images.js';
 import { createObserveBatch } from './observe-batch.js';
+import { unlessStopped } from '../job-store/stop.js';
 import type { Ports } from './ports.js';
-import { createPrepareJob } from './prepare-job.js';
+import { createPrepareJob, KnownModels } from './prepare-job.js';
 import { createSettleBatch } from './settle-batch.js';
 import { createSplitChunk } from './split-chunk.js';
 import { createSplitVideo } from './split-video.js';
 import { createStitchVideo } from './stitch-video.js';
 
+/**
+ * Makes an activity that may take long: it ends soon after its job was stopped, with the reason. What it runs is killed then.
+ * @param create makes the activity on ports that fail when their signal is aborted.
+ */
+const stoppable =
+  <Input extends { jobId: string }, Result>(
+    ports: Ports,
+    create: (ports: Ports) => (input: Input) => Promise<Result>,
+  ): ((input: Input) => Promise<Result>) =>
+  (input) =>
+    unlessStopped(ports.storage, input.jobId, (signal) =>
+      create({ ...ports, media: ports.media.stoppedBy(signal), signal })(input),
+    );
+
 /** All activities, by the names under which the orchestrators call them. */
 export function createActivities(ports: Ports) {
+  const known = new KnownModels();
   return {
-    prepareJob: createPrepareJob(ports),
-    splitChunk: createSplitChunk(ports),
-    splitVideo: createSplitVideo(ports),
-    listImages: createListImages(ports),
+    prepareJob: stoppable(ports, (each) => createPrepareJob(each, known)),
+    splitChunk: stoppable(ports, createSplitChunk),
+    splitVideo: stoppable(ports, createSplitVideo),
+    listImages: stoppable(ports, createListImages),
     launchBatch: createLaunchBatch(ports),
     observeBatch: createObserveBatch(ports),
     settleBatch: createSettleBatch(ports),
     giveUpBatch: createGiveUpBatch(ports),
-    findLost: createFindLost(ports),
-    encodeChunk: createEncodeChunk(ports),
-    stitchVideo: createStitchVideo(ports),
-    collectItems: createCollectItems(ports),
-    collectPredictions: createCollectPredictions(ports),
+    findLost: stoppable(ports, createFindLost),
+    encodeChunk: stoppable(ports, createEncodeChunk),
+    stitchVideo: stoppable(ports, createStitchVideo),
+    collectItems: stoppable(ports, createCollectItems),
+    collectPredictions: stoppable(ports, createCollectPredictions),
     finishJob: createFinishJob(ports),
   };
 }

@@ -27,7 +27,7 @@ const LONGEST_EXAMPLE = 80;
  * Finds the pictures of an image folder and writes their names as lists of `LIST_LENGTH`, in constant memory. A second run
  * returns what the first one found, even if files have come since.
  */
-export function createListImages({ storage }: Pick<Ports, 'storage'>) {
+export function createListImages({ storage, signal }: Pick<Ports, 'storage' | 'signal'>) {
   return async ({ jobId }: { jobId: string }): Promise<FoundItems> => {
     const job = await readImagesJob(storage, jobId);
     const earlier = await readFoundItems(storage, jobId);
@@ -37,6 +37,7 @@ export function createListImages({ storage }: Pick<Ports, 'storage'>) {
     let items = 0;
     let lists = 0;
     for await (const list of groupsOf(findPictures(storage, job, others), LIST_LENGTH)) {
+      signal?.throwIfAborted();
       items = lists * LIST_LENGTH + list.length;
       if (items > MOST_ITEMS)
         throw new JobError('user', `There are more than ${MOST_ITEMS} images below ${job.images}.`);

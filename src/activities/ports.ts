@@ -14,4 +14,6 @@ export interface Ports {
   chunkFrames?: number | undefined;
   tempFolder: string;
   bundledModels: string;
+  /** Aborted when the job of the activity is stopped. */
+  signal?: AbortSignal | undefined;
 }

@@ -36,9 +36,8 @@ export interface Prepared {
 }
 
 /** Checks everything that can be checked before anything is spent: the video, the model, the style, the compute. */
-export function createPrepareJob(ports: Ports) {
+export function createPrepareJob(ports: Ports, known = new KnownModels()) {
   const { storage } = ports;
-  const known = new KnownModels();
   return async ({ jobId, spec }: PrepareInput): Promise<Prepared> => {
     await Promise.all([workOf(storage, jobId).createIfNotExists(), jobOf(storage, jobId).createIfNotExists()]);
     const folder = jobFolder(ports.tempFolder, jobId);
@@ -136,18 +135,18 @@ function resolveImages(common: Common, spec: JobSpec): Resolution {
 
 /** The video of the job as a local file, and what it is; undefined when the job has images. */
 async function probeVideo(
-  { storage, media }: Ports,
+  { storage, media, signal }: Ports,
   { input }: JobSpec,
   folder: string,
 ): Promise<LocalVideo | undefined> {
   const { video: name } = input;
   if (name === undefined) return undefined;
-  const file = await localVideo(storage, folder, name);
+  const file = await localVideo(storage, folder, name, signal);
   return { name, file, facts: await media.probe(file, { name, keep: input.onDamage === 'keep' }) };
 }
 
 /** What models said of themselves and what their trials showed: one that is used again for frames of the same size is not loaded again. */
-class KnownModels {
+export class KnownModels {
   static readonly #MOST = 100;
   readonly #known = new Map<string, ModelSignature & { trial?: Trial }>();
 
@@ -173,7 +172,7 @@ async function resolveModel(
   folder: string,
   probing: Promise<LocalVideo | undefined>,
 ): Promise<ModelCard> {
-  const { storage, bundledModels, known } = ports;
+  const { storage, bundledModels, known, signal } = ports;
   await publishBundledModel(storage, bundledModels, model);
   const blob = modelsOf(storage).getBlobClient(modelBlob(model));
   const [texts, video, { etag }] = await Promise.all([
@@ -191,7 +190,7 @@ async function resolveModel(
   let inspected = known.find(key);
   if (!inspected) {
     const [file, picture] = await Promise.all([
-      localCopy(blob, folder, 'model.onnx', missingInput('model', model)),
+      localCopy(blob, folder, 'model.onnx', missingInput('model', model), signal),
       video && saveFirstFrame(ports, folder, video),
     ]);
     const request = { card, ...(labels && { labels }), ...(picture !== undefined && { picture }) };

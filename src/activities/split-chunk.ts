@@ -17,14 +17,16 @@ export interface ChunkInput {
  * frames than the packets promise: the numbers of all later frames would be wrong then. So it is when the frames are of another kind than
  * the probe saw. A second run does what is missing.
  */
-export function createSplitChunk({ storage, media, tempFolder }: Pick<Ports, 'storage' | 'media' | 'tempFolder'>) {
+type SplitPorts = Pick<Ports, 'storage' | 'media' | 'tempFolder' | 'signal'>;
+
+export function createSplitChunk({ storage, media, tempFolder, signal }: SplitPorts) {
   return async ({ jobId, chunk: index }: ChunkInput): Promise<{ splitFrames: number }> => {
     const done = await readChunkTimes(storage, jobId, index);
     if (done) return { splitFrames: done.length };
     const job = await readVideoJob(storage, jobId);
     const chunk = await readSplitChunk(storage, jobId, index);
     const { video: name } = job.spec.input;
-    const file = await localVideo(storage, jobFolder(tempFolder, jobId), name);
+    const file = await localVideo(storage, jobFolder(tempFolder, jobId), name, signal);
     const times: RawTimes = [];
     const onTimes = (raw: RawTimes, findings: Findings) => {
       // As a whole it is split so that nothing is lost, and with a warning.

@@ -37,14 +37,19 @@ interface Found {
  * Turns the video into one blob per frame, and a timetable. A second run uploads only the frames that the first one did not. Of a
  * video that was split in chunks it only puts the times together, unless a chunk did not have the frames that it should.
  */
-export function createSplitVideo({ storage, media, tempFolder }: Pick<Ports, 'storage' | 'media' | 'tempFolder'>) {
+export function createSplitVideo({
+  storage,
+  media,
+  tempFolder,
+  signal,
+}: Pick<Ports, 'storage' | 'media' | 'tempFolder' | 'signal'>) {
   return async ({ jobId, chunks }: SplitInput): Promise<SplitResult> => {
     const job = await readVideoJob(storage, jobId);
     const times = chunks > 1 ? await joinChunkTimes(storage, jobId, chunks) : undefined;
     if (times) return keepTimetable(storage, job, wholeTimetable(times, job.video));
     const { video: name, onDamage } = job.spec.input;
     const format = job.spec.output.frameFormat;
-    const file = await localVideo(storage, jobFolder(tempFolder, jobId), name);
+    const file = await localVideo(storage, jobFolder(tempFolder, jobId), name, signal);
     // What chunks have left may have other numbers than it should.
     const whole = await splitWhole(job.video, chunks > 1 ? 'none' : 'all');
     return keepTimetable(storage, job, whole.timetable, whole.warnings);

@@ -24,7 +24,7 @@ export interface StitchedVideo {
   bytes: number;
 }
 
-type StitchPorts = Pick<Ports, 'storage' | 'media'>;
+type StitchPorts = Pick<Ports, 'storage' | 'media' | 'signal'>;
 
 /** Puts the scored frames, the original timing and the original audio together, and uploads the result whole. */
 export function createStitchVideo(ports: StitchPorts & Pick<Ports, 'tempFolder'>) {
@@ -32,7 +32,7 @@ export function createStitchVideo(ports: StitchPorts & Pick<Ports, 'tempFolder'>
   return async ({ jobId }: { jobId: string }): Promise<StitchedVideo> => {
     const [job, timetable] = await Promise.all([readVideoJob(storage, jobId), readTimetable(storage, jobId)]);
     const folder = jobFolder(ports.tempFolder, jobId);
-    const source = await localVideo(storage, folder, job.spec.input.video);
+    const source = await localVideo(storage, folder, job.spec.input.video, ports.signal);
     const own = await ownFolder(folder, 'stitch-');
     const output = path.join(own, `stitched${path.extname(job.output) || '.mp4'}`);
     const stitching = stitch(ports, job, timetable, { folder: own, source, output });
@@ -53,7 +53,7 @@ interface StitchFiles {
 
 /** @returns the size of the stored output in bytes. */
 async function stitch(
-  { storage, media }: StitchPorts,
+  { storage, media, signal }: StitchPorts,
   job: VideoJob,
   timetable: Timetable,
   files: StitchFiles,
@@ -61,7 +61,7 @@ async function stitch(
   const { source, output } = files;
   const frames = timetable.times.length;
   if (frames > job.chunkFrames) {
-    await joinSegments({ storage, media }, job, timetable, files);
+    await joinSegments({ storage, media, signal }, job, timetable, files);
   } else {
     const { others, video: facts, shape } = job;
     const { frameFormat: format, codec, quality } = job.spec.output;
@@ -69,12 +69,12 @@ async function stitch(
     await media.stitch({ frames: toShow, format, source, facts, shape, timetable, others, output, codec, quality });
   }
   await check({ storage, media }, job, { source, timetable, output });
-  return upload(storage, job, output);
+  return upload(storage, job, output, signal);
 }
 
 /** Puts what `encodeChunk` made of the frames together, with the sound of the source. */
 async function joinSegments(
-  { storage, media }: StitchPorts,
+  { storage, media, signal }: StitchPorts,
   { jobId, video: facts, others, spec, chunkFrames }: VideoJob,
   timetable: Timetable,
   { folder, source, output }: StitchFiles,
@@ -88,7 +88,7 @@ async function joinSegments(
       const blob = workOf(storage, jobId).getBlobClient(segmentBlob(chunk));
       const [first = 0] = partOf(timetable, chunkAt(chunk, frames, chunkFrames)).times;
       const gone = new JobError('item', `The encoded part ${blob.containerName}/${blob.name} is gone.`);
-      return { file: await localCopy(blob, parts, `${chunk}.mov`, gone), first };
+      return { file: await localCopy(blob, parts, `${chunk}.mov`, gone, signal), first };
     };
     const segments = await pMap(indices, fetch, { concurrency: SEGMENT_DOWNLOADS });
     await media.join({ segments, timetable, source, facts, others, output, codec: spec.output.codec });
@@ -116,11 +116,19 @@ async function check(
     );
 }
 
-async function upload(storage: Storage, { jobId, output, spec }: VideoJob, file: string): Promise<number> {
+async function upload(
+  storage: Storage,
+  { jobId, output, spec }: VideoJob,
+  file: string,
+  signal?: AbortSignal,
+): Promise<number> {
   await storage.media.getContainerClient(splitPath(output).container).createIfNotExists();
   const blobHTTPHeaders = { blobContentType: contentTypeOf(output) };
   const place = { jobId, output, overwrite: spec.output.overwrite };
-  await deliver(storage, place, (target, options) => target.uploadFile(file, { blobHTTPHeaders, ...options }));
+  const stopping = signal ? { abortSignal: signal } : {};
+  await deliver(storage, place, (target, options) =>
+    target.uploadFile(file, { blobHTTPHeaders, ...options, ...stopping }),
+  );
   return (await stat(file)).size;
 }
 

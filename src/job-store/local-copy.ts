@@ -13,9 +13,16 @@ export const jobFolder = (tempFolder: string, jobId: string) => path.join(tempFo
 /**
  * Downloads a blob into the job's temporary folder, unless an earlier activity on this machine has done so.
  * @param missing is thrown when there is no such blob.
+ * @param signal ends the download.
  * @throws JobError `user` when the disk is full or cannot be written.
  */
-export async function localCopy(blob: BlobClient, folder: string, name: string, missing: JobError): Promise<string> {
+export async function localCopy(
+  blob: BlobClient,
+  folder: string,
+  name: string,
+  missing: JobError,
+  signal?: AbortSignal,
+): Promise<string> {
   const file = path.join(folder, name);
   try {
     const { contentLength } = await blob.getProperties();
@@ -25,7 +32,7 @@ export async function localCopy(blob: BlobClient, folder: string, name: string, 
     // The chunks of a video ask for it at the same moment.
     const part = `${file}.${randomUUID()}.part`;
     try {
-      await saveWhole(blob, part);
+      await saveWhole(blob, part, signal);
       await rename(part, file);
     } finally {
       await rm(part, { force: true });
@@ -38,8 +45,8 @@ export async function localCopy(blob: BlobClient, folder: string, name: string, 
 }
 
 /** The video of a job as a file of this machine. */
-export const localVideo = (storage: Storage, folder: string, video: string) =>
-  localCopy(mediaBlob(storage, video), folder, 'source', missingInput('video', video));
+export const localVideo = (storage: Storage, folder: string, video: string, signal?: AbortSignal) =>
+  localCopy(mediaBlob(storage, video), folder, 'source', missingInput('video', video), signal);
 
 /**
  * Makes a folder below the job's for one run of an activity: the ffmpeg of a run that was killed, or another delivery of the same, may

@@ -21,18 +21,26 @@ export async function writePredictionsPart(
 
 /**
  * The bytes of all parts of a job with this many items, in order.
- * @throws JobError `user` when somebody removed a part.
+ * @throws JobError `item` when somebody removed a part: collecting the items makes it again.
  */
-export async function* readPredictions(storage: Storage, jobId: string, items: number): AsyncGenerator<Buffer> {
+export async function* readPredictions(
+  storage: Storage,
+  jobId: string,
+  items: number,
+  signal?: AbortSignal,
+): AsyncGenerator<Buffer> {
   const lists = placeOf(items - 1).list + 1;
-  for (let list = 0; list < lists; list += 1) yield await readPart(storage, jobId, list);
+  for (let list = 0; list < lists; list += 1) {
+    signal?.throwIfAborted();
+    yield await readPart(storage, jobId, list);
+  }
 }
 
 async function readPart(storage: Storage, jobId: string, list: number): Promise<Buffer> {
   const work = workOf(storage, jobId);
   const name = predictionsPart(list);
   const part = await readBytes(work, name);
-  if (part === undefined) throw new JobError('user', `${work.containerName}/${name} is gone; start the job again.`);
+  if (part === undefined) throw new JobError('item', `The predictions ${work.containerName}/${name} are gone.`);
   return part;
 }
 

@@ -1,7 +1,10 @@
+import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { json } from 'node:stream/consumers';
+import { setTimeout } from 'node:timers/promises';
 import { RestError } from '@azure/storage-blob';
 import type { Stop } from '../job/attempt-end.js';
+import { JobError } from '../job/failure.js';
 import { isNotFound, readJson, type Storage } from '../storage/storage.js';
 import { jobOf, STOP } from './layout.js';
 
@@ -32,6 +35,70 @@ export const endJob = (storage: Storage, jobId: string, end: Omit<Stop, 'ended'>
     if (before?.ended) return before;
     return { ...(before?.reason === 'cancelled' ? before : end), ended: true };
   });
+
+const LOOK_MS = 1000;
+/** What work gets to end by itself once its job is stopped, e.g. to remove its files. */
+const LET_GO_MS = 2000;
+/** Well below `functionTimeout` in host.json, at which the host would end the worker and all that runs in it. */
+const LONGEST_WORK_MS = 4.5 * 3600 * 1000;
+
+/**
+ * Does work for a job that may take long, and lets go of it soon after the job was stopped.
+ * @param work is told by its signal.
+ * @throws JobError with the reason for which the job was stopped.
+ */
+export async function unlessStopped<T>(
+  storage: Storage,
+  jobId: string,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const stopped = new AbortController();
+  const over = new AbortController();
+  const { signal } = stopped;
+  const watching = watchFor(storage, jobId, stopped, over.signal);
+  try {
+    if (await isStopped(storage, jobId)) throw await reasonOf(storage, jobId);
+    const working = work(signal);
+    working.catch(() => undefined);
+    return await Promise.race([working, letGo(signal, over.signal)]);
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
+  } finally {
+    over.abort();
+    await watching;
+  }
+}
+
+/** Aborts once the job is stopped, or the work takes too long. */
+async function watchFor(storage: Storage, jobId: string, stopped: AbortController, over: AbortSignal): Promise<void> {
+  const deadline = performance.now() + LONGEST_WORK_MS;
+  while (await sleep(LOOK_MS, over)) {
+    // A look that fails says nothing; the work finds out for itself when storage is away.
+    const reason = await isStopped(storage, jobId)
+      .then((is) => (is ? reasonOf(storage, jobId) : undefined))
+      .catch(() => undefined);
+    if (reason) stopped.abort(reason);
+    else if (performance.now() > deadline)
+      stopped.abort(new JobError('user', 'One step of the job took longer than 4.5 hours; shorten its input.'));
+    if (stopped.signal.aborted) return;
+  }
+}
+
+async function reasonOf(storage: Storage, jobId: string): Promise<JobError> {
+  const { blame = 'platform', message = 'The job was stopped.' } = (await readStop(storage, jobId)) ?? {};
+  return new JobError(blame, message);
+}
+
+/** Rejects when the work has not ended in time after the stop. */
+async function letGo(stopped: AbortSignal, over: AbortSignal): Promise<never> {
+  await once(stopped, 'abort', { signal: over });
+  await sleep(LET_GO_MS, over);
+  throw stopped.reason;
+}
+
+/** @returns false when `over` ended the sleep. */
+const sleep = (milliseconds: number, over: AbortSignal): Promise<boolean> =>
+  setTimeout(milliseconds, true, { signal: over }).catch(() => false);
 
 const STALE = [409, 412];
 

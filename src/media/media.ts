@@ -53,6 +53,8 @@ export interface Media {
   compare: (request: CompareRequest) => Promise<Comparison>;
   /** @see contactSheet in stitch/contact-sheet.ts */
   contactSheet: (pairs: Pair[], output: string) => Promise<void>;
+  /** The same port, whose programs are killed and started no more once the signal is aborted. */
+  stoppedBy: (signal: AbortSignal) => Media;
 }
 
 /**
@@ -65,11 +67,12 @@ export function createMedia(
     limits = readMediaLimits({}),
     environment = {},
     confinement = [],
-  }: { limits?: MediaLimits; environment?: NodeJS.ProcessEnv; confinement?: string[] } = {},
+    signal,
+  }: { limits?: MediaLimits; environment?: NodeJS.ProcessEnv; confinement?: string[]; signal?: AbortSignal } = {},
 ): Media {
   const tools = {
-    ffmpeg: { path: paths.ffmpeg, confinement, environment, limits },
-    ffprobe: { path: paths.ffprobe, confinement, environment, limits },
+    ffmpeg: { path: paths.ffmpeg, confinement, environment, limits, signal },
+    ffprobe: { path: paths.ffprobe, confinement, environment, limits, signal },
   };
   const { ffmpeg, ffprobe } = tools;
   return {
@@ -83,5 +86,6 @@ export function createMedia(
     join: (request) => join(ffmpeg, request),
     compare: (request) => compare(tools, request),
     contactSheet: (pairs, output) => contactSheet(tools, pairs, output),
+    stoppedBy: (stopping) => createMedia(paths, { limits, environment, confinement, signal: stopping }),
   };
 }

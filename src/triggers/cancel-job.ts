@@ -1,5 +1,8 @@
+import { messageOf } from '../job/failure.js';
 import { cancelJob } from '../job-store/stop.js';
 import type { Storage } from '../storage/storage.js';
+import * as df from 'durable-functions';
+import { wakeJob } from './job-watch.js';
 import { answerErrors, refuse } from './http.js';
 import { findJob, hasEnded } from './jobs.js';
 
@@ -12,5 +15,7 @@ export const createCancelJob = ({ storage }: { storage: Storage }) =>
     const ended = () => refuse(410, `Job "${id}" has ended already.`);
     if (hasEnded(job.runtimeStatus)) return ended();
     if (!(await cancelJob(storage, id, 'The job was cancelled.'))) return ended();
+    // The watch over the job wakes it, too, until it has ended.
+    await wakeJob(storage, df.getClient(context), job).catch((error: unknown) => context.warn(messageOf(error)));
     return { status: 202 };
   });

@@ -14,12 +14,13 @@ import {
 import type { OwnStage } from '../job-store/layout.js';
 import { listRunning, listSettled } from '../job-store/settled.js';
 import { readStageDone } from '../job-store/stage-progress.js';
+import { outsideEnd } from './job-watch.js';
 import { listWaiting } from '../job-store/waiting.js';
 import type { JobOutput } from '../orchestrators/score-job.js';
 import type { Storage } from '../storage/storage.js';
 
 /** What the durable client says of the job's orchestration. */
-type Orchestration = Pick<DurableOrchestrationStatus, 'runtimeStatus' | 'output' | 'createdTime'>;
+type Orchestration = Pick<DurableOrchestrationStatus, 'runtimeStatus' | 'output' | 'createdTime' | 'lastUpdatedTime'>;
 
 /**
  * A job's status from its orchestration, what its orchestrator has published and what its batches have reported.
@@ -33,11 +34,14 @@ export async function readJobStatus(
   now: number,
 ): Promise<JobStatus> {
   const current = published?.stages.at(-1);
-  const stages = Object.fromEntries(
-    (published?.stages ?? []).map((time) => [time.stage, time.seconds ?? (now - time.startedAt) / 1000]),
-  );
-  const { items, batches, attempts, waiting, phases } = await readCounts(storage, id, published);
   const state = stateOf(status, published);
+  const isOver = state !== 'running' && state !== 'queued';
+  // The stage of a job that was ended from outside goes on no longer.
+  const until = isOver ? new Date(status.lastUpdatedTime).getTime() : now;
+  const stages = Object.fromEntries(
+    (published?.stages ?? []).map((time) => [time.stage, time.seconds ?? (until - time.startedAt) / 1000]),
+  );
+  const { items, batches, attempts, waiting, phases } = await readCounts(storage, id, published, isOver);
   const running = state === 'running' && current !== undefined && current.stage !== 'finish';
   const elapsed = current ? (now - current.startedAt) / 1000 : 0;
   // Stitching encodes what splitting decoded; a little slower, as measured in docs/lab/benchmarks.md.
@@ -75,7 +79,12 @@ interface Counts extends Pick<JobStatus, 'attempts' | 'waiting' | 'phases'> {
  * The counts behind a job's progress, from a few short listings whose metadata hold them, however many items the job has.
  * While a stage of the app's own runs, `items` are what that stage has handled.
  */
-async function readCounts(storage: Storage, id: string, published: PublishedStatus | undefined): Promise<Counts> {
+async function readCounts(
+  storage: Storage,
+  id: string,
+  published: PublishedStatus | undefined,
+  isOver: boolean,
+): Promise<Counts> {
   const stage = published?.stages.at(-1)?.stage;
   const none = { total: 0, pending: 0, running: 0, done: 0, failed: 0 };
   const [settled, running, waiting, own] = await Promise.all([
@@ -84,10 +93,12 @@ async function readCounts(storage: Storage, id: string, published: PublishedStat
     stage === 'score' ? listWaiting(storage, id) : [],
     isOwnStage(stage) ? readStageDone(storage, id, stage) : undefined,
   ]);
+  const { items, batches } = published?.plan
+    ? countProgress(published.plan, settled, running)
+    : { items: { total: published?.items ?? 0, done: 0, failed: 0 }, batches: none };
   const scored = {
-    ...(published?.plan
-      ? countProgress(published.plan, settled, running)
-      : { items: { total: published?.items ?? 0, done: 0, failed: 0 }, batches: none }),
+    items,
+    batches: isOver ? { ...batches, running: 0, pending: batches.pending + batches.running } : batches,
     attempts: settled.reduce((sum, { attempt }) => sum + attempt, 0),
     waiting: reasons(waiting, settled, running),
     phases: summarize(sumPhases(settled.map((batch) => batch.phases))),
@@ -148,10 +159,7 @@ function errorOf(
   published: PublishedStatus | undefined,
 ): JobStatus['error'] {
   if (state !== 'failed' && state !== 'cancelled') return null;
-  return (
-    published?.error ?? {
-      kind: 'platform',
-      message: state === 'cancelled' ? 'The job was terminated.' : String(status.output),
-    }
-  );
+  if (published?.error) return published.error;
+  const { blame: kind, message } = outsideEnd(status);
+  return { kind, message };
 }

@@ -12,21 +12,30 @@ export function randomId(): string {
   return Array.from(randomBytes(8), (byte) => LETTERS[byte % LETTERS.length]).join('');
 }
 
+/** An orchestration without its input; undefined when there is none of this id. */
+export async function findInstance(
+  client: Pick<df.DurableClient, 'getStatus'>,
+  id: string,
+): Promise<df.DurableOrchestrationStatus | undefined> {
+  try {
+    return await client.getStatus(id, { showInput: false });
+  } catch (error) {
+    if (isUnknown(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Whether the durable client has found no such instance. It has no error class for that; only its texts tell. */
+export const isUnknown = (error: unknown) =>
+  error instanceof Error && /replied with HTTP 404|No instance with ID/.test(error.message);
+
 /** The orchestration of a job; undefined when there is no job of this id. Needs a durable client input. */
 export async function findJob(
   context: InvocationContext,
   id: string,
 ): Promise<df.DurableOrchestrationStatus | undefined> {
   if (!isJobId(id)) return undefined;
-  const status = await askHost(async () => {
-    try {
-      return await df.getClient(context).getStatus(id, { showInput: false });
-    } catch (error) {
-      // The client has no error class for an unknown instance; its text tells the HTTP status.
-      if (error instanceof Error && /replied with HTTP 404/.test(error.message)) return undefined;
-      throw error;
-    }
-  });
+  const status = await askHost(() => findInstance(df.getClient(context), id));
   return status?.name === scoreJob.name ? status : undefined;
 }
 

@@ -29,6 +29,8 @@ export interface Program {
   /** All that the program gets of the environment. */
   environment: NodeJS.ProcessEnv;
   limits: MediaLimits;
+  /** Kills it when aborted. */
+  signal?: AbortSignal | undefined;
 }
 
 export interface Tools {
@@ -77,11 +79,11 @@ export async function run(program: Program, args: string[]): Promise<Ended & { s
   return { ...end, stdout };
 }
 
-function commandOf({ path, confinement, environment, limits }: Program, args: string[]) {
+function commandOf({ path, confinement, environment, limits, signal }: Program, args: string[]) {
   // A static ffprobe crashes when it loads character sets of another C library, as it does for transport streams. It finds none here.
   const env = { ...environment, GCONV_PATH: '/dev/null' };
   const [command = path, ...all] = [...confinement, path, ...args];
-  return [command, all, { env, timeLimit: limits.seconds }] as const;
+  return [command, all, { env, timeLimit: limits.seconds, ...(signal ? { signal } : {}) }] as const;
 }
 
 /** When confinement runs but cannot start the program, only its last words say so. */

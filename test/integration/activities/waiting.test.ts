@@ -30,7 +30,12 @@ const look = (batch: number) => ({ ...attemptOf(batch), launchedAt: Date.now() }
 async function waiting(): Promise<string[]> {
   const plan = { items: 20, size: 4, batches: 5, lanes: 5 };
   const published: PublishedStatus = { stages: [{ stage: 'score', startedAt: Date.now() }], plan };
-  const orchestration = { runtimeStatus: OrchestrationRuntimeStatus.Running, output: null, createdTime: new Date() };
+  const orchestration = {
+    runtimeStatus: OrchestrationRuntimeStatus.Running,
+    output: null,
+    createdTime: new Date(),
+    lastUpdatedTime: new Date(),
+  };
   return (await readJobStatus(storage, jobId, orchestration, published, Date.now())).waiting;
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { beforeEach, describe, expect, inject, test } from 'vitest';
+import { beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import { progressMetadata } from '../../../src/container-contract/progress.js';
 import { keepLog, readBatchState, readProgress } from '../../../src/job-store/batch-state.js';
 import { readItems } from '../../../src/job-store/items.js';
@@ -7,7 +7,7 @@ import { jobOf, logBlob, progressBlob, resultBlob, TIMING, workOf } from '../../
 import type { ResolvedJob } from '../../../src/job-store/resolved-job.js';
 import { listRunning, listSettled, readSettled, type Settled, writeSettled } from '../../../src/job-store/settled.js';
 import { createStageProgress, readStageDone } from '../../../src/job-store/stage-progress.js';
-import { cancelJob, endJob, isStopped, readStop, stopJob } from '../../../src/job-store/stop.js';
+import { cancelJob, endJob, isStopped, readStop, stopJob, unlessStopped } from '../../../src/job-store/stop.js';
 import { forgetWaiting, listWaiting, noteWaiting } from '../../../src/job-store/waiting.js';
 import { readTimetable, writeTimetable } from '../../../src/job-store/video-timing.js';
 import { readText, writeJson } from '../../../src/storage/storage.js';
@@ -117,6 +117,40 @@ test('a job that has not written anything yet can be stopped, and lists as empty
   expect(await isStopped(storage, young)).toBe(true);
   const stop = { reason: 'cancelled', blame: 'user', message: 'The job was cancelled.' };
   expect(await readStop(storage, young)).toEqual(stop);
+});
+
+describe('work for a job that is stopped', () => {
+  test('is not begun, and tells why', async () => {
+    await cancelJob(storage, jobId, 'The job was cancelled.');
+    const work = vi.fn<() => Promise<void>>();
+    await expect(unlessStopped(storage, jobId, work)).rejects.toMatchObject({
+      blame: 'user',
+      message: 'The job was cancelled.',
+    });
+    expect(work).not.toHaveBeenCalled();
+  });
+
+  test('is told, and let go of when it does not end by itself', async () => {
+    let told = false;
+    let stuck: Promise<unknown> = Promise.resolve();
+    await new Promise<void>((begun) => {
+      stuck = unlessStopped(storage, jobId, (signal) => {
+        signal.addEventListener('abort', () => (told = true));
+        begun();
+        return new Promise(() => undefined);
+      });
+    });
+    const began = performance.now();
+    await stopJob(storage, jobId, { reason: 'failed', blame: 'platform', message: 'There is no room.' });
+    await expect(stuck).rejects.toMatchObject({ blame: 'platform', message: 'There is no room.' });
+    expect(told).toBe(true);
+    expect(performance.now() - began).toBeLessThan(5000);
+  });
+
+  test('that is not stopped ends as it does', async () => {
+    expect(await unlessStopped(storage, jobId, () => Promise.resolve(7))).toBe(7);
+    await expect(unlessStopped(storage, jobId, () => Promise.reject(new Error('odd')))).rejects.toThrow('odd');
+  });
 });
 
 describe('how a job ends is decided once', () => {

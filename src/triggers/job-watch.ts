@@ -1,0 +1,142 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { DurableClient, DurableOrchestrationStatus } from 'durable-functions';
+import type { FinishInput } from '../activities/finish-job.js';
+import type { Ports } from '../activities/ports.js';
+import type { Stop } from '../job/attempt-end.js';
+import { hostReason, messageOf } from '../job/failure.js';
+import type { PublishedStatus } from '../job/progress.js';
+import { hasManifest } from '../job-store/manifest.js';
+import { listSettled } from '../job-store/settled.js';
+import { isStopped, stopJob } from '../job-store/stop.js';
+import { WAKE } from '../orchestrators/calls.js';
+import { laneId } from '../orchestrators/score-lane.js';
+import { sleepersOf } from '../orchestrators/sleepers.js';
+import type { Storage } from '../storage/storage.js';
+import { findInstance, hasEnded, isUnknown } from './jobs.js';
+
+interface WatchPorts extends Pick<Ports, 'storage' | 'compute'> {
+  /** The activity. */
+  finishJob: (input: FinishInput) => Promise<unknown>;
+}
+type Client = Pick<DurableClient, 'getStatus' | 'raiseEvent'>;
+
+const LOOK_MS = 1000;
+/** How long a job that was ended from outside is given to let go of its containers by itself, before its manifest is written. */
+const LET_GO_MS = 30_000;
+const LET_GO_LOOK_MS = 300;
+
+export interface JobWatch {
+  /** Runs an activity of a job; from then on this process watches the job until it has ended. */
+  during: <T>(jobId: string, client: Client, activity: () => Promise<T>) => Promise<T>;
+}
+
+/**
+ * Watches the jobs that this process works for. A job whose orchestration was ended from outside, by `terminate` or by a host that
+ * failed it, can do nothing for itself any more: its containers are removed and its manifest is written here. The orchestrations of a
+ * stopped job that sleep are woken.
+ * @param warn takes what goes wrong: the next look tries again.
+ */
+export function createJobWatch(ports: WatchPorts, warn: (message: string) => void): JobWatch {
+  const running = new Map<string, number>();
+  const watched = new Set<string>();
+
+  async function watch(jobId: string, client: Client): Promise<void> {
+    const isIdle = () => !running.has(jobId);
+    for (;;) {
+      await pause(LOOK_MS, undefined, { ref: false });
+      try {
+        if (await look(ports, client, jobId, isIdle)) return;
+      } catch (error) {
+        warn(`job ${jobId} could not be looked after: ${messageOf(error)}`);
+      }
+    }
+  }
+
+  return {
+    during: async (jobId, client, activity) => {
+      running.set(jobId, (running.get(jobId) ?? 0) + 1);
+      if (!watched.has(jobId)) {
+        watched.add(jobId);
+        void watch(jobId, client).finally(() => watched.delete(jobId));
+      }
+      try {
+        return await activity();
+      } finally {
+        const others = (running.get(jobId) ?? 1) - 1;
+        if (others > 0) running.set(jobId, others);
+        else running.delete(jobId);
+      }
+    },
+  };
+}
+
+/** @returns whether there is nothing more to look after. */
+async function look(ports: WatchPorts, client: Client, jobId: string, isIdle: () => boolean): Promise<boolean> {
+  const { storage } = ports;
+  const status = await findInstance(client, jobId);
+  if (status === undefined) return true;
+  if (!hasEnded(status.runtimeStatus)) {
+    if (await isStopped(storage, jobId)) await wakeJob(storage, client, status);
+    return false;
+  }
+  if (!(await hasManifest(storage, jobId))) await endFromOutside(ports, client, status, isIdle);
+  return true;
+}
+
+/** Does for a job what its orchestration would have done at its end. */
+async function endFromOutside(
+  { storage, compute, finishJob }: WatchPorts,
+  client: Client,
+  status: DurableOrchestrationStatus,
+  isIdle: () => boolean,
+): Promise<void> {
+  const jobId = status.instanceId;
+  const { reason, blame, message } = await stopJob(storage, jobId, outsideEnd(status));
+  for (const provider of Object.values(compute)) {
+    const launched = await provider.list().catch(() => []);
+    for (const { name } of launched.filter((container) => container.jobId === jobId)) await provider.remove(name);
+  }
+  await wakeJob(storage, client, status);
+  const { plan } = publishedOf(status) ?? {};
+  const lanes = Array.from({ length: plan?.lanes ?? 0 }, (_, lane) => laneId(jobId, lane));
+  const hasLetGo = async () => {
+    const states = await Promise.all(lanes.map((id) => findInstance(client, id)));
+    return isIdle() && states.every((lane) => lane === undefined || hasEnded(lane.runtimeStatus));
+  };
+  const deadline = performance.now() + LET_GO_MS;
+  while (!(await hasLetGo()) && performance.now() < deadline) await pause(LET_GO_LOOK_MS, undefined, { ref: false });
+  await finishJob({ jobId, outcome: reason, blame, message, ...(plan ? { plan } : {}) });
+}
+
+/** Why a job has ended whose orchestration did not get to say so. */
+export function outsideEnd({
+  runtimeStatus,
+  output,
+}: Pick<DurableOrchestrationStatus, 'runtimeStatus' | 'output'>): Stop {
+  const name: string = runtimeStatus;
+  if (name === 'Failed')
+    return {
+      reason: 'failed',
+      blame: 'platform',
+      message: `The Functions host ended the job: ${hostReason(String(output))}.`,
+    };
+  return { reason: 'cancelled', blame: 'user', message: 'The job was terminated.' };
+}
+
+/** Ends the sleep of a job's orchestrations, so that they see at once that the job was stopped. */
+export async function wakeJob(
+  storage: Storage,
+  client: Pick<Client, 'raiseEvent'>,
+  status: DurableOrchestrationStatus,
+): Promise<void> {
+  const { instanceId } = status;
+  const sleepers = sleepersOf(instanceId, publishedOf(status), await listSettled(storage, instanceId));
+  const wake = (id: string) =>
+    client.raiseEvent(id, WAKE, {}).catch((error: unknown) => {
+      if (!isUnknown(error)) throw error;
+    });
+  await Promise.all(sleepers.map(wake));
+}
+
+const publishedOf = ({ customStatus }: DurableOrchestrationStatus) =>
+  (customStatus ?? undefined) as PublishedStatus | undefined;

@@ -1,0 +1,91 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import type { Stage } from '../../../src/job/progress.js';
+import { jobContainer, MANIFEST } from '../../../src/job-store/layout.js';
+import type { Manifest } from '../../../src/job-store/manifest.js';
+import { makeClip } from '../../support/clip.js';
+import { processesWith, runningOn } from '../../support/processes.js';
+import { tinyModel } from '../../support/scorer/tiny-model.js';
+import { useOwnStack } from '../../support/stack.js';
+import { until } from '../../support/wait.js';
+
+// Small chunks: the stages of a long video, whose orchestrations wait for those below them.
+const stack = useOwnStack({ env: { CHUNK_FRAMES: '20' } });
+const FRAMES = 60;
+
+let video = '';
+let model = '';
+beforeAll(async () => {
+  const clip = makeClip(path.join(stack.folder, 'clip.mp4'), { size: '640x360', rate: '12', seconds: FRAMES / 12 });
+  const file = path.join(stack.folder, 'quick.onnx');
+  writeFileSync(file, tinyModel({ operator: 'Relu', shape: [1, 3, 'height', 'width'] }));
+  video = await stack.client.upload('video', clip);
+  model = await stack.client.upload('model', file);
+});
+
+const ENDS = {
+  DELETE: { seconds: 5, end: (id: string) => stack.client.cancel(id), message: 'The job was cancelled.' },
+  terminate: {
+    seconds: 10,
+    end: async (id: string) => {
+      const instance = `${stack.url}/runtime/webhooks/durabletask/instances/${id}`;
+      const { status } = await fetch(`${instance}/terminate?reason=enough`, { method: 'POST' });
+      expect(status).toBe(202);
+    },
+    message: 'The job was terminated.',
+  },
+};
+
+/** Whatever runs for a job: its scorers, and programs that work on its files. */
+const running = (id: string) => [...processesWith(jobContainer(id)), ...runningOn(`scoring-${id}/`)];
+
+async function manifestOf(id: string): Promise<Manifest | undefined> {
+  const blob = stack.storage.getContainerClient(jobContainer(id)).getBlobClient(MANIFEST);
+  if (!(await blob.exists())) return undefined;
+  return JSON.parse((await blob.downloadToBuffer()).toString()) as Manifest;
+}
+
+const start = (input: object) =>
+  stack.client.start({ input, model, batch: { size: 20, maxParallel: 2 }, output: { keepFrames: true } });
+
+async function letsGo(input: object, stage: Stage, how: keyof typeof ENDS) {
+  const { seconds, end, message } = ENDS[how];
+  const id = await start(input);
+  await until(
+    `stage ${stage}`,
+    async () => ((await stack.client.status(id)).stage === stage ? true : undefined),
+    60,
+    50,
+  );
+  await end(id);
+  const began = performance.now();
+  const ended = await until(
+    'the end',
+    async () => {
+      const { state } = await stack.client.status(id);
+      const manifest = await manifestOf(id);
+      const over = state !== 'running' && manifest !== undefined && running(id).length === 0;
+      return over ? manifest : undefined;
+    },
+    60,
+    100,
+  );
+  expect((performance.now() - began) / 1000).toBeLessThan(seconds);
+  expect(ended).toMatchObject({ outcome: 'cancelled', message });
+  expect(await stack.client.status(id)).toMatchObject({
+    state: 'cancelled',
+    error: { kind: 'user', message },
+    batches: { running: 0 },
+    output: null,
+  });
+}
+
+test.each<[Stage, keyof typeof ENDS]>([
+  ['prepare', 'DELETE'],
+  ['split', 'terminate'],
+  ['score', 'terminate'],
+  ['stitch', 'DELETE'],
+])('a job lets go during %s after %s, and all say the same of it', { timeout: 120_000 }, (stage, how) =>
+  letsGo({ video }, stage, how),
+);

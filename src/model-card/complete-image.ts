@@ -1,6 +1,6 @@
 import { JobError } from '../job/failure.js';
 import type { ElementType, ImageTensor } from './schema.js';
-import { describeTensor, imageLayout, type Layout, type TensorSignature } from './signature.js';
+import { describeTensor, imageLayout, isTensor, type Layout, type TensorSignature } from './signature.js';
 
 /** What the picture tensors of a model usually have in common. */
 export type ImageDefaults = Pick<ImageTensor, 'channels' | 'range' | 'mean' | 'std'>;
@@ -62,7 +62,9 @@ function elementType(card: Partial<ImageTensor>, tensor: TensorSignature): Eleme
   if (type !== 'float32' && type !== 'float16' && type !== 'uint8') {
     throw new JobError(
       'user',
-      `The model takes or gives pictures as ${type} (${describeTensor(tensor)}): export it with float32, float16 or uint8 inputs and outputs.`,
+      isTensor(tensor)
+        ? `The model takes or gives pictures as ${type} (${describeTensor(tensor)}): export it with float32, float16 or uint8 inputs and outputs.`
+        : `The model's ${describeTensor(tensor)} is no picture: name another one in the model card.`,
     );
   }
   if (card.type !== undefined && card.type !== type) {

@@ -22,6 +22,7 @@ import {
   imageSize,
   type ImageSize,
   isReadable,
+  isTensor,
   type ModelSignature,
   NPY_TYPES,
   type TensorSignature,
@@ -43,16 +44,20 @@ export function completeOutput(
   runs: TrialRun[],
 ): ModelCard['output'] {
   const yolo = readYolo(hintsOf(model));
-  if (yolo !== undefined && Object.keys(card).length === 0) {
-    const kind = yolo.task === 'classify' ? 'classes' : 'detections';
+  const { labels = {} } = hintsOf(model);
+  const known = yolo === undefined ? (Object.keys(labels).length > 0 ? 'classify' : undefined) : yolo.task;
+  if (known !== undefined && Object.keys(card).length === 0) {
+    const kind = known === 'classify' ? 'classes' : 'detections';
     return completeOutput({ kind }, model, input, labelFile, runs);
   }
   switch (card.kind) {
     case undefined:
     case 'image':
       return completePicture(card, choosePicture(card.name, model, colours(input)), input, { model, runs });
-    case 'classes':
-      return completeClasses(card, asRun(chooseOutput(card.name, model), runs[0]), labelFile, yolo?.names);
+    case 'classes': {
+      const tensor = chooseScores(card.name, model);
+      return completeClasses(card, asRun(tensor, runs[0]), labelFile, labels[tensor.name] ?? yolo?.names);
+    }
     case 'detections':
       return completeDetections(card, model, input, labelFile);
     case 'mask':
@@ -74,12 +79,21 @@ function chooseOutput(name: string | undefined, { outputs }: ModelSignature): Te
   );
 }
 
+/** Beside the scores some models give the name of the best class, as a text. */
+function chooseScores(name: string | undefined, model: ModelSignature): TensorSignature {
+  const outputs = model.outputs.filter(isReadable);
+  return chooseOutput(name, name === undefined && outputs.length === 1 ? { ...model, outputs } : model);
+}
+
 /** The output that the card names, or the only one that looks like a picture, or else the first that could be one. */
 function choosePicture(name: string | undefined, { outputs }: ModelSignature, channels: 1 | 3): TensorSignature {
   const named = findTensor(outputs, name, 'output');
   if (named !== undefined) return named;
   const pictures = outputs.filter((tensor) => imageLayout(tensor, channels) !== undefined);
-  const [only] = pictures.length > 0 ? pictures : outputs.filter(({ shape }) => shape.length === 0 || isOpen(shape));
+  const [only] =
+    pictures.length > 0
+      ? pictures
+      : outputs.filter((each) => isTensor(each) && (each.shape.length === 0 || isOpen(each.shape)));
   if (only === undefined) {
     throw new JobError(
       'user',
@@ -227,6 +241,7 @@ function completeTensor(tensor: TensorSignature): ModelCard['output'] {
 }
 
 function unreadable(tensor: TensorSignature): JobError {
+  if (!isTensor(tensor)) return refusal(tensor, 'holds no numbers: name another output as "output.name"');
   return refusal(tensor, 'has a type that cannot be read: export it as float32');
 }
 

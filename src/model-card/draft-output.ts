@@ -7,6 +7,7 @@ import {
   describeTensors,
   imageLayout,
   imageSize,
+  isTensor,
   type ImageSize,
   type Layout,
   type ModelHints,
@@ -29,9 +30,11 @@ export function draftOutput(
   hints: ModelHints,
   questions: string[],
 ): PartialOutput {
-  const { outputs } = model;
+  const outputs = model.outputs.filter(isTensor);
   const yolo = readYolo(hints);
   if (yolo !== undefined) return draftYolo(model, input, hints, questions);
+  const named = outputs.find((tensor) => hints.labels?.[tensor.name]);
+  if (named) return askWhich(outputs, [named], questions, draftClasses(named, hints, questions));
   const picture =
     outputs.find((tensor) => imageLayout(tensor, input.single ? 1 : 3) !== undefined) ??
     outputs.find(({ shape }) => shape.length === 0 || (shape.length === 4 && shape.every(isFree)));
@@ -121,12 +124,17 @@ function isScores({ shape }: TensorSignature): boolean {
   return shape.length > 1 && shape.slice(1).filter((dimension) => dimension !== 1).length === 1;
 }
 
-function draftClasses(tensor: TensorSignature, { makers }: ModelHints, questions: string[]): PartialOutput {
-  const known = ['Softmax', 'Sigmoid'].includes(makers[tensor.name] ?? '');
+function draftClasses(
+  tensor: TensorSignature,
+  { makers, labels = {} }: ModelHints,
+  questions: string[],
+): PartialOutput {
+  const names = labels[tensor.name] ?? [];
+  const known = names.length > 0 || ['Softmax', 'Sigmoid'].includes(makers[tensor.name] ?? '');
   if (!known)
     questions.push('Whether the scores are logits ("output.softmax"): the draft turns them into probabilities.');
-  questions.push(askLabels(countClasses(tensor)));
-  return { kind: 'classes', name: tensor.name, top: DEFAULTS.classes, softmax: !known, labels: [] };
+  if (names.length === 0) questions.push(askLabels(countClasses(tensor)));
+  return { kind: 'classes', name: tensor.name, top: DEFAULTS.classes, softmax: !known, labels: names };
 }
 
 const FORMATS =

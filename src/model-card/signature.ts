@@ -32,6 +32,8 @@ export interface ModelHints {
   texts: string[];
   /** The operator that makes each output, e.g. `Softmax`. */
   makers: Record<string, string>;
+  /** Names of the classes whose scores an output holds, by output. */
+  labels?: Record<string, string[]>;
 }
 
 export type Layout = 'NCHW' | 'NHWC';
@@ -104,8 +106,16 @@ export function findTensor(
   );
 }
 
+/** What is no tensor of numbers: a list, a dictionary or a text. */
+export const isTensor = ({ type }: TensorSignature) => type !== NO_TENSOR && type !== 'string';
+
+/** Type of an input or output that is a list or a dictionary. */
+export const NO_TENSOR = 'no tensor';
+
 /** `"data_0" float16 [1,3,224,224]`, for sentences. */
 export function describeTensor(tensor: TensorSignature): string {
+  if (tensor.type === NO_TENSOR) return `"${tensor.name}" (a list or dictionary)`;
+  if (tensor.type === 'string') return `"${tensor.name}" (a text)`;
   const shape = tensor.shape.map((dimension) => (dimension === '' ? '?' : dimension)).join(',');
   return `"${tensor.name}" ${tensor.type} [${shape}]`;
 }

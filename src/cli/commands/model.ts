@@ -25,11 +25,23 @@ export async function inspect(
     await checkOutputFile(out, '--out');
   }
   const whole = await joinModel(file);
-  const signature = await inspectModel(whole.file, path.basename(file)).finally(() => whole.remove());
+  const signature = await inspectWhole(whole, path.basename(file), inspectModel);
   const draft = draftCard(signature, hintsOf(signature));
   completeCard(draft.card, signature);
   if (out !== undefined) await writeFile(out, cardText(draft));
   return draft;
+}
+
+async function inspectWhole(
+  whole: Awaited<ReturnType<typeof joinModel>>,
+  name: string,
+  inspectModel: ModelInspector,
+): ReturnType<ModelInspector> {
+  try {
+    return await inspectModel(whole.file, name);
+  } finally {
+    await whole.remove();
+  }
 }
 
 /**

@@ -27,7 +27,12 @@ const TRIAL_SECONDS = 20;
 
 const tensor = z.object({ name: z.string(), type: z.string(), shape: z.array(z.union([z.number(), z.string()])) });
 const texts = z.record(z.string(), z.string());
-const hints = z.object({ metadata: texts, texts: z.array(z.string()), makers: texts }) satisfies z.ZodType<ModelHints>;
+const hints = z.object({
+  metadata: texts,
+  texts: z.array(z.string()),
+  makers: texts,
+  labels: z.record(z.string(), z.array(z.string())),
+}) satisfies z.ZodType<ModelHints>;
 const answerSchema = z.union([
   z.object({ inputs: z.array(tensor), outputs: z.array(tensor), hints }) satisfies z.ZodType<ModelSignature>,
   z.object({ error: z.string() }),
@@ -53,19 +58,20 @@ export async function inspectModel(
   device: Device = 'cpu',
   use?: (session: ort.InferenceSession, signature: ModelSignature) => Promise<void>,
 ): Promise<ModelSignature> {
-  const [{ loadOnDevice }, { signatureOf }, { readHints }] = await Promise.all([
+  const [{ loadOnDevice }, { signatureOf }, { readHints }, { withoutZipMaps }] = await Promise.all([
     import('./devices.js'),
     import('./session.js'),
     import('../onnx/model-hints.js'),
+    import('../onnx/zip-maps.js'),
   ]);
   const subject = `The model "${name}"`;
-  let bytes: Buffer;
+  let bytes: Buffer<ArrayBuffer>;
   try {
     bytes = await readFile(file);
   } catch (cause) {
     throw new JobError('user', `${subject} cannot be read: ${messageOf(cause)}`, { cause });
   }
-  const { session } = await loadOnDevice(bytes, subject, device);
+  const { session } = await loadOnDevice(withoutZipMaps(bytes), subject, device);
   const signature = { ...signatureOf(session), hints: readHints(bytes) };
   await use?.(session, signature);
   await session.release();

@@ -17,6 +17,7 @@ import {
   pictureToCompare,
 } from './optimized-network.js';
 import { loadSession, runSession, signatureOf } from './session.js';
+import { withoutZipMaps } from '../onnx/zip-maps.js';
 import type { Picture } from '../pictures/codec.js';
 import { entryOf, valuesOf } from '../tensors/tensor.js';
 
@@ -39,7 +40,11 @@ export interface LoadedModel {
  * are compared with those of the model as its file says; when they differ, the file's own network takes over.
  */
 export function createModelLoader(optimize: Optimizer): (request: LoadRequest) => Promise<LoadedModel> {
-  return (request) => loadModel(request, request.card.optimize === 'off' ? () => undefined : optimize);
+  return ({ model, ...request }) =>
+    loadModel(
+      { ...request, model: withoutZipMaps(model) },
+      request.card.optimize === 'off' ? () => undefined : optimize,
+    );
 }
 
 /** @throws JobError `user`: the file is no model that can be run, the device cannot be used, or the card does not go with it. */

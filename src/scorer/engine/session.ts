@@ -1,6 +1,6 @@
 import os from 'node:os';
 import ort from 'onnxruntime-node';
-import type { ModelSignature, TensorSignature } from '../../model-card/signature.js';
+import { type ModelSignature, NO_TENSOR, type TensorSignature } from '../../model-card/signature.js';
 import { JobError, messageOf } from '../../job/failure.js';
 import { externalFiles } from '../onnx/external-data.js';
 import type { Outputs } from '../outputs/read-output.js';
@@ -67,7 +67,7 @@ export function signatureOf(session: ort.InferenceSession): ModelSignature {
 }
 
 function tensorOf(metadata: ort.InferenceSession.ValueMetadata): TensorSignature {
-  if (!metadata.isTensor) return { name: metadata.name, type: 'no tensor', shape: [] };
+  if (!metadata.isTensor) return { name: metadata.name, type: NO_TENSOR, shape: [] };
   return { name: metadata.name, type: metadata.type, shape: [...metadata.shape] };
 }
 

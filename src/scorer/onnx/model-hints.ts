@@ -1,6 +1,7 @@
 import type { ModelHints } from '../../model-card/signature.js';
 import { parseModel } from './model-messages.js';
 import type { StringStringEntryProto } from './onnx_pb.js';
+import { labelsOfZipMaps } from './zip-maps.js';
 
 /** What is longer holds data and no facts about the model; the names of 1000 classes take 30 KB. */
 const LONGEST_VALUE = 262_144;
@@ -24,5 +25,5 @@ export function readHints(bytes: Uint8Array): ModelHints {
   const tensors = [...(model?.graph?.input ?? []), ...(model?.graph?.output ?? [])];
   for (const { metadataProps } of tensors) metadataProps.forEach(note);
   const texts = tensors.map(({ docString }) => docString).filter((text) => text !== '');
-  return { metadata, texts, makers };
+  return { metadata, texts, makers, labels: labelsOfZipMaps(model?.graph?.node ?? []) };
 }

@@ -341,7 +341,7 @@ describe('completeCard refuses in one sentence', () => {
       'a constant of a type that is not written',
       { constants: { alpha: [1] } },
       model([free, tensor('alpha', [1], 'string')], [freeOut]),
-      '"alpha" string [1] cannot have a constant: export it as one of float32',
+      '"alpha" (a text) cannot have a constant: export it as one of float32',
     ],
     [
       'a part of a whole number',
@@ -403,7 +403,7 @@ describe('completeCard refuses in one sentence', () => {
       'a tensor that no file holds',
       { output: { kind: 'tensor' } },
       model([free], [tensor('s', [1], 'string')]),
-      'has a type that cannot be read',
+      'holds no numbers',
     ],
     [
       'proportions of pictures that are not stretched',

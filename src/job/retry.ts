@@ -42,6 +42,8 @@ export type NextStep = { step: 'retry'; delaySeconds: number } | { step: 'give-u
 
 const LONGEST_DELAY_SECONDS = 300;
 const FIRST_PLATFORM_DELAY_SECONDS = 5;
+/** What a container scored before it was lost shows that its platform works: the next one need not wait long. */
+const DELAY_AFTER_PROGRESS_SECONDS = 1;
 /** How long a batch waits for a platform that keeps failing, from the first of its failures in a row. */
 export const PLATFORM_PATIENCE_SECONDS = 2 * 3600;
 
@@ -71,7 +73,8 @@ export function nextStep(policy: RetryPolicy, history: BatchHistory, failed: Fai
     const why = `the platform failed ${platform} times in a row within ${Math.round(seconds)} seconds`;
     return { step: 'give-up', why };
   }
-  const least = Math.max(failure.retryAfterSeconds ?? 0, backoffSeconds(FIRST_PLATFORM_DELAY_SECONDS, platform));
+  const first = failed.progressed ? DELAY_AFTER_PROGRESS_SECONDS : FIRST_PLATFORM_DELAY_SECONDS;
+  const least = Math.max(failure.retryAfterSeconds ?? 0, backoffSeconds(first, platform));
   return { step: 'retry', delaySeconds: withJitter(least, `${name} ${platform}`) };
 }
 

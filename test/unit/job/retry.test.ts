@@ -108,10 +108,15 @@ describe('the patience with the platform', () => {
     expect(decide([failure('platform', 0), failure('attempt', 1), failure('platform', 3 * HOUR)]).step).toBe('retry');
   });
 
-  test('and its pauses begin anew together', () => {
+  test('and its pauses begin anew together: a short one after an attempt that scored something, then the usual ones', () => {
     const many = Array.from({ length: 9 }, (_, k) => failure('platform', k));
-    const next = decide([...many, failure('platform', 10, true)]);
-    expect(next.step === 'retry' && next.delaySeconds).toBeLessThan(6.25);
+    const delayAfter = (failures: FailedAttempt[]) => {
+      const next = decide(failures);
+      return next.step === 'retry' ? next.delaySeconds : Number.NaN;
+    };
+    const progressed = [...many, failure('platform', 10, true)];
+    expect(delayAfter(progressed)).toBeLessThan(1.25);
+    expect(delayAfter([...progressed, failure('platform', 11)])).toBeGreaterThanOrEqual(10);
   });
 
   test('holds for every order of five failures: two hours since the last progress or charged end, and no attempt twice', () => {

@@ -8,11 +8,11 @@ import { findByNameFirst, type Loki } from './find-by-name.js';
 import { type DatabaseClass, keepJournals } from './journal.js';
 
 /** Azurite, with its arguments, fast also when it holds many blobs, and with all on disk that it has said yes to. */
-const azurite = createRequire(createRequire(import.meta.url).resolve('azurite/dist/src/azurite.js'));
-const loki = azurite('lokijs') as Loki & DatabaseClass;
+const azurite = createRequire(new URL('azurite/azurite.js', import.meta.url));
+const loki = azurite('./lokijs.js') as Loki & DatabaseClass;
 findByNameFirst(loki);
 const journals = keepJournals(loki);
-const module = azurite.cache[azurite.resolve('lokijs')];
+const module = azurite.cache[azurite.resolve('./lokijs.js')];
 if (!module) throw new Error('Azurite keeps its data in something other than LokiJS.');
 module.exports = journals.loki;
 

@@ -1,4 +1,4 @@
-import { app } from '@azure/functions';
+import { app, type InvocationContext } from '@azure/functions';
 import * as df from 'durable-functions';
 import { createActivities } from './activities/index.js';
 import { createBlobLedgers } from './compute/aci/create-budget.js';
@@ -22,6 +22,7 @@ import { takesJson } from './triggers/http.js';
 import { createGetJob } from './triggers/get-job.js';
 import { createGetFile, createListFiles } from './triggers/job-files.js';
 import { findJob } from './triggers/jobs.js';
+import { createRetire } from './triggers/retire.js';
 import { createStartJob } from './triggers/start-job.js';
 import { createJobWatch } from './triggers/job-watch.js';
 import { createSweep } from './triggers/sweep.js';
@@ -93,10 +94,18 @@ app.http('createUpload', {
   route: 'uploads',
   handler: takesJson(createCreateUpload(ports)),
 });
+
+const stateOf = async (context: InvocationContext, id: string) => (await findJob(context, id))?.runtimeStatus;
 app.timer('sweep', {
   schedule: '0 */10 * * * *',
   extraInputs: durableClient,
-  handler: createSweep({ ...ports, stateOf: async (context, id) => (await findJob(context, id))?.runtimeStatus }),
+  handler: createSweep({ ...ports, stateOf }),
+});
+
+app.timer('retire', {
+  schedule: '0 20 * * * *',
+  extraInputs: durableClient,
+  handler: createRetire({ storage, retention: config.retention, stateOf }),
 });
 
 app.hook.appTerminate(async () => {

@@ -5,9 +5,13 @@ import { z } from 'zod';
 import { type ComputeSettings, readComputeSettings } from './compute/computes.js';
 import { readTuning } from './container-contract/environment.js';
 import { JobError } from './job/failure.js';
+import type { Retention } from './job-store/retention.js';
 import { type MediaLimits, readMediaLimits } from './media/media.js';
 import { type Environment, isSet, readSettings } from './settings.js';
 import { type Connection, readConnection } from './storage/connection.js';
+
+const DAYS = 'must be a whole number of days, or 0 for ever';
+const days = z.coerce.number(DAYS).int(DAYS).min(0, DAYS).max(36_500, DAYS);
 
 const CHUNK_FRAMES = 'must be a whole number from 1 to 1000000';
 
@@ -21,6 +25,8 @@ const schema = z.object({
     .min(1, CHUNK_FRAMES)
     .max(1_000_000, CHUNK_FRAMES)
     .optional(),
+  KEEP_FRAMES_DAYS: days.default(7),
+  KEEP_RECORDS_DAYS: days.default(90),
   PATH: z.string().default(''),
 });
 
@@ -39,6 +45,7 @@ export interface Config {
   /** Frames that one activity splits or stitches at most; by the size of a frame when left out. */
   chunkFrames: number | undefined;
   mediaLimits: MediaLimits;
+  retention: Retention;
   /** Where the app keeps videos while it splits and stitches them. */
   tempFolder: string;
   /** The models that come with the app. */
@@ -65,6 +72,7 @@ export function readConfig(environment: Environment): Config {
     searchPath: settings.PATH,
     chunkFrames: settings.CHUNK_FRAMES,
     mediaLimits: readMediaLimits(environment),
+    retention: { framesDays: settings.KEEP_FRAMES_DAYS, recordsDays: settings.KEEP_RECORDS_DAYS },
     tempFolder: settings.TEMP_FOLDER,
     bundledModels: path.resolve(fileURLToPath(new URL('../models', import.meta.url))),
     computes: readComputeSettings(environment),

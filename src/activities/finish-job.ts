@@ -64,7 +64,9 @@ export function createFinishJob({ storage, tempFolder }: Pick<Ports, 'storage' |
     });
     if (job) await freePlace(storage, job);
     await rm(jobFolder(tempFolder, jobId), { recursive: true, force: true });
-    if (outcome === 'cancelled' || (outcome === 'done' && job?.spec.output.keepFrames === false))
+    const keptOnRequest = outcome === 'done' && job?.spec.output.keepFrames !== false;
+    // A job that failed before it had a plan has scored nothing.
+    if (plan === undefined || outcome === 'cancelled' || (outcome === 'done' && !keptOnRequest))
       await workOf(storage, jobId).deleteIfExists();
     const warnings = new Set(batches.flatMap(({ results }) => results.flatMap((result) => result.warnings ?? [])));
     return { end, ...totals, warnings: [...warnings].slice(0, MOST_WARNINGS) };

@@ -24,8 +24,9 @@ export const SEALING_KEY_BLOB = 'sealing-key';
 /** Ending of what a scorer makes of an item. */
 export type ScoredFormat = FrameFormat | 'json' | 'npy';
 
+export const JOB_PREFIX = 'job-';
 export const workContainer = (jobId: string) => `work-${jobId}`;
-export const jobContainer = (jobId: string) => `job-${jobId}`;
+export const jobContainer = (jobId: string) => `${JOB_PREFIX}${jobId}`;
 
 export const modelBlob = (model: string) => `${model}.onnx`;
 export const cardBlob = (model: string) => `${model}.json`;

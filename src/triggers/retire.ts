@@ -1,0 +1,42 @@
+import type { InvocationContext, TimerHandler } from '@azure/functions';
+import { messageOf } from '../job/failure.js';
+import { dueOf, type KnownJob, listJobs, oldest, removeJob, type Retention } from '../job-store/retention.js';
+import type { Storage } from '../storage/storage.js';
+import { hasEnded } from './jobs.js';
+
+interface RetirePorts {
+  storage: Storage;
+  retention: Retention;
+  /** Runtime status of a job's orchestration; undefined when this app knows none. */
+  stateOf: (context: InvocationContext, jobId: string) => Promise<string | undefined>;
+  /** Milliseconds since the epoch. */
+  now?: () => number;
+}
+
+/**
+ * Removes what ended jobs have left in storage for longer than the settings say. A job that has not ended keeps everything, and so does
+ * one whose frames were asked for; what was delivered stays.
+ */
+export function createRetire({ storage, retention, stateOf, now = Date.now }: RetirePorts): TimerHandler {
+  const retire = async (context: InvocationContext, job: KnownJob) => {
+    const due = dueOf(job, retention, now());
+    if (!due.frames || (job.outcome === 'unfinished' && (await isAlive(context, job.jobId)))) return;
+    await removeJob(storage, job.jobId, due);
+    context.info(`retire: removed the ${due.records ? 'records' : 'frames'} of job ${job.jobId} (${job.outcome})`);
+  };
+  const isAlive = async (context: InvocationContext, jobId: string) => {
+    const state = await stateOf(context, jobId);
+    return state !== undefined && !hasEnded(state);
+  };
+  return async (_, context) => {
+    if (retention.framesDays === 0 && retention.recordsDays === 0) return;
+    for await (const job of listJobs(storage, oldest(retention, now()))) {
+      try {
+        await retire(context, job);
+      } catch (error) {
+        // The next run tries again; the other jobs need not wait for that.
+        context.error(`retire: job ${job.jobId} keeps its files: ${messageOf(error)}`);
+      }
+    }
+  };
+}

@@ -1,0 +1,93 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { InvocationContext } from '@azure/functions';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readConfig } from '../../../src/config.js';
+import { jobOf, MANIFEST, mediaBlob, workOf } from '../../../src/job-store/layout.js';
+import type { Retention } from '../../../src/job-store/retention.js';
+import type { Part } from '../../../src/stack/part.js';
+import { type Storage, writeJson } from '../../../src/storage/storage.js';
+import { createRetire } from '../../../src/triggers/retire.js';
+import { openAzurite } from '../../support/storage.js';
+
+const SETTINGS = { AzureWebJobsStorage: 'UseDevelopmentStorage=true' };
+const folder = mkdtempSync(path.join(os.tmpdir(), 'scoring-retire-'));
+const DAY = 86_400_000;
+const start = Date.now();
+let azurite: Part;
+let storage: Storage;
+
+/** By job: what its manifest says, or nothing; and the state of its orchestration, if the app knows one. */
+const JOBS: Record<string, { manifest?: object; state?: string }> = {
+  failed: { manifest: { outcome: 'failed' } },
+  cancelled: { manifest: { outcome: 'cancelled' } },
+  done: { manifest: { outcome: 'done', spec: { output: { keepFrames: false } } } },
+  kept: { manifest: { outcome: 'done', spec: { output: { keepFrames: true } } } },
+  running: { state: 'Running' },
+  suspended: { state: 'Suspended' },
+  terminated: { state: 'Terminated' },
+  lost: {},
+};
+const ids = Object.keys(JOBS);
+const OUTPUT = 'outbox/failed.mp4';
+
+beforeAll(async () => {
+  const { startAzurite } = await import('../../../dist/stack/azurite.js');
+  const started = await startAzurite(folder, process.env);
+  azurite = started;
+  storage = openAzurite(started.connectionString);
+  for (const [id, job] of Object.entries(JOBS)) {
+    await Promise.all([workOf(storage, id).create(), jobOf(storage, id).create()]);
+    await workOf(storage, id).getBlockBlobClient('frames/0000000.png').uploadData(Buffer.from('frame'));
+    await writeJson(jobOf(storage, id), 'stages/split-0.json', {});
+    if (job.manifest)
+      await writeJson(jobOf(storage, id), MANIFEST, { ...job.manifest, finishedAt: new Date(start).toISOString() });
+  }
+  await storage.media.getContainerClient('outbox').create();
+  await mediaBlob(storage, OUTPUT).uploadData(Buffer.from('delivered'));
+});
+afterAll(async () => {
+  await azurite.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Runs the timer so many days after the jobs. @returns which jobs still have frames, and which have records. */
+async function retireAfter(days: number, retention: Retention = readConfig(SETTINGS).retention) {
+  const timer = {
+    isPastDue: false,
+    schedule: { adjustForDST: true },
+    scheduleStatus: { last: '', next: '', lastUpdated: '' },
+  };
+  await createRetire({
+    storage,
+    retention,
+    stateOf: (_, id) => Promise.resolve(JOBS[id]?.state),
+    now: () => start + days * DAY,
+  })(timer, new InvocationContext({ logHandler: () => undefined }));
+  const left = async (exists: (id: string) => Promise<boolean>) => {
+    const there = await Promise.all(ids.map(exists));
+    return ids.filter((_, k) => there[k]);
+  };
+  return {
+    frames: await left((id) => workOf(storage, id).exists()),
+    records: await left((id) => jobOf(storage, id).exists()),
+  };
+}
+
+test('ended jobs lose their frames and then their records when their days are over; running ones and those that were asked for do not', async () => {
+  const forEver = { framesDays: 0, recordsDays: 0 };
+  expect(await retireAfter(10_000, forEver)).toEqual({ frames: ids, records: ids });
+  expect(await retireAfter(6)).toEqual({ frames: ids, records: ids });
+  expect(await retireAfter(8)).toEqual({ frames: ['kept', 'running', 'suspended'], records: ids });
+  expect(await retireAfter(89)).toEqual({ frames: ['kept', 'running', 'suspended'], records: ids });
+  const alive = ['kept', 'running', 'suspended'];
+  expect(await retireAfter(91)).toEqual({ frames: alive, records: alive });
+  expect((await mediaBlob(storage, OUTPUT).downloadToBuffer()).toString()).toBe('delivered');
+});
+
+test.each(['-1', '1.5', 'week', '1e9'])('KEEP_FRAMES_DAYS cannot be %s', (text) => {
+  expect(() => readConfig({ ...SETTINGS, KEEP_FRAMES_DAYS: text })).toThrow(
+    /KEEP_FRAMES_DAYS must be a whole number of days, or 0/,
+  );
+});

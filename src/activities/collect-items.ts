@@ -1,15 +1,18 @@
 import pMap, { pMapIterable } from 'p-map';
 import { type ListedItem, LIST_LENGTH } from '../job/item-list.js';
-import { scoredBlob, type ScoredFormat, splitPath, workOf } from '../job-store/layout.js';
+import { predictedBlob, scoredBlob, type ScoredFormat, splitPath, workOf } from '../job-store/layout.js';
 import { copyWithin, readText, type Storage } from '../storage/storage.js';
 import { listScored } from '../job-store/batch-state.js';
-import { readListed, scoredEnding } from '../job-store/items.js';
+import { predictionEnding, readListed, scoredEnding } from '../job-store/items.js';
 import { deliver } from '../job-store/outputs.js';
 import { writePredictionsPart } from '../job-store/predictions.js';
 import { readUnscored } from '../job-store/settled.js';
 import { JobError } from '../job/failure.js';
 import type { Ports } from './ports.js';
-import { type ImagesJob, readImagesJob } from '../job-store/resolved-job.js';
+import type { FrameItem } from '../job/predictions.js';
+import { readResolvedJob, type ResolvedJob } from '../job-store/resolved-job.js';
+import { readTimetable } from '../job-store/video-timing.js';
+import { timeOf, type Timetable } from '../media/media.js';
 import { createStageProgress } from '../job-store/stage-progress.js';
 
 const TRANSFERS = 32;
@@ -39,20 +42,42 @@ interface Found extends ListedItem {
  */
 export function createCollectItems({ storage, signal }: Pick<Ports, 'storage' | 'signal'>) {
   return async ({ jobId, first, count }: CollectInput): Promise<CollectedItems> => {
-    const job = await readImagesJob(storage, jobId);
+    const job = await readResolvedJob(storage, jobId);
+    const delivery = deliveryOf(job, 'video' in job ? await readTimetable(storage, jobId) : undefined);
     const unscored = await readUnscored(storage, jobId);
     const progress = createStageProgress(storage, jobId, 'collect');
-    const { container } = splitPath(job.output);
-    await storage.media.getContainerClient(container).createIfNotExists();
+    await storage.media.getContainerClient(splitPath(delivery.prefix).container).createIfNotExists();
     let bytes = 0;
     for (let from = first; from < first + count; from += LIST_LENGTH) {
       signal?.throwIfAborted();
       const here = Math.min(LIST_LENGTH, first + count - from);
-      bytes += await collectList(storage, job, { first: from, count: here, unscored, report: progress.report, signal });
+      const range = { first: from, count: here, unscored, report: progress.report, signal };
+      bytes += await collectList(storage, job, delivery, range);
     }
     await progress.settled();
     return { bytes };
   };
+}
+
+/** How the results of a job are brought to where they belong. */
+interface Delivery {
+  /** `container/prefix/` in the media account. */
+  prefix: string;
+  ending: ScoredFormat;
+  /** Where a scorer stored the result of an item, in the work container. */
+  blobOf: (index: number) => string;
+  /** What the line of an item begins with. */
+  nameOf: (item: Pick<Found, 'name' | 'index'>) => object;
+}
+
+function deliveryOf(job: ResolvedJob, timetable: Timetable | undefined): Delivery {
+  const { draw } = job.spec.output;
+  const ending = draw ? predictionEnding(job.card) : scoredEnding(job);
+  const blobOf = (index: number) => (draw ? predictedBlob : scoredBlob)(index, ending);
+  if (!('video' in job) || !timetable)
+    return { prefix: job.output, ending, blobOf, nameOf: ({ name }) => ({ item: name }) };
+  const nameOf = ({ index }: Pick<Found, 'index'>): FrameItem => ({ frame: index, time: timeOf(timetable, index) });
+  return { prefix: job.predictions ?? job.output, ending, blobOf, nameOf };
 }
 
 interface Range {
@@ -68,10 +93,10 @@ interface Range {
 /** @returns bytes copied. */
 async function collectList(
   storage: Storage,
-  job: ImagesJob,
+  job: ResolvedJob,
+  delivery: Delivery,
   { first, count, unscored, report, signal }: Range,
 ): Promise<number> {
-  const ending = scoredEnding(job);
   const [listed, scored] = await Promise.all([
     readListed(storage, job, first, count),
     listScored(storage, job.jobId, first, count),
@@ -82,52 +107,53 @@ async function collectList(
     if (bytes === undefined && !unscored.has(index)) throw gone(item);
     return bytes === undefined ? [] : [{ ...item, index, bytes }];
   });
-  if (ending === 'json') {
-    await writePredictionsPart(storage, job.jobId, first, recordLines(storage, job, found, report));
+  if (delivery.ending === 'json') {
+    await writePredictionsPart(storage, job.jobId, first, recordLines(storage, job, delivery, { found, report }));
     return 0;
   }
   const copyOne = async (item: Found) => {
-    await copy(storage, job, item, ending);
+    await copy(storage, job, delivery, item);
     report(item.index + 1);
   };
   await pMap(found, copyOne, { concurrency: TRANSFERS, signal });
   const { kind = 'image' } = job.card.output;
-  if (kind !== 'image') await writePredictionsPart(storage, job.jobId, first, fileLines(found, ending));
+  if (kind !== 'image') await writePredictionsPart(storage, job.jobId, first, fileLines(found, delivery));
   return found.reduce((total, { bytes }) => total + bytes, 0);
 }
 
 const gone = ({ name }: ListedItem) => new JobError('item', `The output of ${name} has gone from storage.`);
 
-/** The JSON lines that the scorer wrote, one for each item. */
+/** What the scorer wrote, one line for each item. */
 async function* recordLines(
   storage: Storage,
-  { jobId }: ImagesJob,
-  found: Found[],
-  report: Range['report'],
+  { jobId }: ResolvedJob,
+  { blobOf, nameOf }: Delivery,
+  { found, report }: { found: Found[]; report: Range['report'] },
 ): AsyncGenerator<string> {
   const work = workOf(storage, jobId);
   const read = async (item: Found) => {
     report(item.index + 1);
-    const line = await readText(work, scoredBlob(item.index, 'json'));
+    const line = await readText(work, blobOf(item.index));
     if (line === undefined) throw gone(item);
-    return line;
+    const { item: _, ...said } = JSON.parse(line) as { item: string };
+    return `${JSON.stringify({ ...nameOf(item), ...said })}\n`;
   };
   yield* pMapIterable(found, read, { concurrency: TRANSFERS, backpressure: 2 * TRANSFERS });
 }
 
-function* fileLines(found: Found[], ending: ScoredFormat): Generator<string> {
-  for (const { name, output } of found) yield `${JSON.stringify({ item: name, file: `${output}.${ending}` })}\n`;
+function* fileLines(found: Found[], { ending, nameOf }: Delivery): Generator<string> {
+  for (const item of found) yield `${JSON.stringify({ ...nameOf(item), file: `${item.output}.${ending}` })}\n`;
 }
 
 async function copy(
   storage: Storage,
-  { jobId, output: folder, spec }: ImagesJob,
+  { jobId, spec }: ResolvedJob,
+  { prefix, ending, blobOf }: Delivery,
   item: Found,
-  ending: ScoredFormat,
 ): Promise<void> {
   const { index, output, bytes } = item;
-  const source = workOf(storage, jobId).getBlockBlobClient(scoredBlob(index, ending));
-  const place = { jobId, output: `${folder}${output}.${ending}`, overwrite: spec.output.overwrite };
+  const source = workOf(storage, jobId).getBlockBlobClient(blobOf(index));
+  const place = { jobId, output: `${prefix}${output}.${ending}`, overwrite: spec.output.overwrite };
   try {
     await deliver(storage, place, (target, options) => copyWithin(storage, source, target, { ...options, bytes }));
   } catch (cause) {

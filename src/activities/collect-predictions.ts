@@ -1,12 +1,14 @@
 import { csvHeader, csvLines, type Prediction, type PredictionKind } from '../job/predictions.js';
 import { PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../job-store/layout.js';
 import { deliverTable, readPredictions } from '../job-store/predictions.js';
-import { type ImagesJob, readImagesJob } from '../job-store/resolved-job.js';
+import { readResolvedJob, type ResolvedJob } from '../job-store/resolved-job.js';
 import type { Ports } from './ports.js';
 
 export interface CollectedPredictions {
-  /** Prefix of all outputs of the job in the media account. */
+  /** Prefix of all outputs of the job, or of its predictions, in the media account. */
   output: string;
+  /** The same where there are predictions. */
+  predictions?: string;
   /** Of the tables. */
   bytes: number;
 }
@@ -14,25 +16,30 @@ export interface CollectedPredictions {
 /** Joins the parts of the predictions, in the order of the items, into a JSONL and a CSV file. Images have none. */
 export function createCollectPredictions({ storage, signal }: Pick<Ports, 'storage' | 'signal'>) {
   return async ({ jobId, items }: { jobId: string; items: number }): Promise<CollectedPredictions> => {
-    const job = await readImagesJob(storage, jobId);
-    const { output } = job;
+    const job = await readResolvedJob(storage, jobId);
+    const [output, of] =
+      'video' in job ? [job.predictions ?? job.output, 'frames' as const] : [job.output, 'images' as const];
     const place = { jobId, output, overwrite: job.spec.output.overwrite };
     const kind = kindOf(job);
     if (kind === undefined) return { output, bytes: 0 };
     const parts = () => readPredictions(storage, jobId, items, signal);
     const jsonl = await deliverTable(storage, place, PREDICTIONS_JSONL, parts);
-    const csv = await deliverTable(storage, place, PREDICTIONS_CSV, () => toCsv(parts(), kind));
-    return { output, bytes: jsonl + csv };
+    const csv = await deliverTable(storage, place, PREDICTIONS_CSV, () => toCsv(parts(), kind, of));
+    return { output, predictions: output, bytes: jsonl + csv };
   };
 }
 
-function kindOf({ card: { output } }: ImagesJob): PredictionKind | undefined {
+function kindOf({ card: { output } }: ResolvedJob): PredictionKind | undefined {
   if (output.kind === undefined || output.kind === 'image') return undefined;
   return output.kind === 'classes' || output.kind === 'detections' ? output.kind : 'file';
 }
 
-async function* toCsv(chunks: AsyncIterable<Buffer>, kind: PredictionKind): AsyncGenerator<string> {
-  yield csvHeader(kind);
+async function* toCsv(
+  chunks: AsyncIterable<Buffer>,
+  kind: PredictionKind,
+  of: 'images' | 'frames',
+): AsyncGenerator<string> {
+  yield csvHeader(kind, of);
   for await (const line of linesOf(chunks)) yield csvLines(kind, JSON.parse(line) as Prediction);
 }
 

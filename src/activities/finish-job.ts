@@ -10,7 +10,7 @@ import { workOf } from '../job-store/layout.js';
 import { jobFolder } from '../job-store/local-copy.js';
 import { type AttemptReport, type BatchReport, type Manifest, writeManifest } from '../job-store/manifest.js';
 import { freePlace } from '../job-store/outputs.js';
-import { findResolvedJob, type ResolvedJob } from '../job-store/resolved-job.js';
+import { findResolvedJob, placesOf, type ResolvedJob } from '../job-store/resolved-job.js';
 import { readSettled } from '../job-store/settled.js';
 import { endJob } from '../job-store/stop.js';
 import { readComparison } from '../job-store/video-timing.js';
@@ -62,7 +62,7 @@ export function createFinishJob({ storage, tempFolder }: Pick<Ports, 'storage' |
       comparison: await readComparison(storage, jobId),
       batches,
     });
-    if (job) await freePlace(storage, job);
+    for (const output of placesOf(job)) await freePlace(storage, { jobId, output });
     await rm(jobFolder(tempFolder, jobId), { recursive: true, force: true });
     const keptOnRequest = outcome === 'done' && job?.spec.output.keepFrames !== false;
     // A job that failed before it had a plan has scored nothing.

@@ -2,13 +2,13 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { chunkFrames } from '../job/plan.js';
 import { JobError } from '../job/failure.js';
-import { DEFAULT_FRAME_FORMAT, sizeProblem } from '../job/formats.js';
+import { DEFAULT_CODEC, DEFAULT_FRAME_FORMAT, sizeProblem } from '../job/formats.js';
 import type { JobSpec } from '../job/spec.js';
 import { missingInput, publishBundledModel, readModelTexts } from '../job-store/inputs.js';
 import { jobOf, modelBlob, modelsOf, OUTBOX, workOf } from '../job-store/layout.js';
 import { diskError, jobFolder, localCopy, localVideo } from '../job-store/local-copy.js';
 import { keepPlace } from '../job-store/outputs.js';
-import { type ResolvedJob, writeResolvedJob } from '../job-store/resolved-job.js';
+import { placesOf, type ResolvedJob, writeResolvedJob } from '../job-store/resolved-job.js';
 import { writeSplitChunks } from '../job-store/video-timing.js';
 import type { PictureShape, Rational, VideoFacts } from '../media/media.js';
 import { completeCard } from '../model-card/complete-card.js';
@@ -30,6 +30,8 @@ export interface Prepared {
   expectedItems: number;
   /** Activities that split the video; 1 for a short one, 0 for images. */
   splitChunks: number;
+  /** What becomes of the frames of a video, or of the images. */
+  delivers: 'video' | 'predictions' | 'video and predictions' | 'images';
   /** Containers that may run at once. */
   parallel: number;
   warnings: string[];
@@ -63,7 +65,8 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
     const { job, ...prepared } = video
       ? await resolveVideo(ports, common, { ...spec, timeouts }, video)
       : resolveImages(common, { ...spec, timeouts });
-    await keepPlace(storage, { jobId, output: job.output, overwrite: spec.output.overwrite });
+    const { overwrite } = spec.output;
+    for (const output of placesOf(job)) await keepPlace(storage, { jobId, output, overwrite });
     await writeResolvedJob(storage, job);
     return {
       ...prepared,
@@ -91,11 +94,17 @@ async function resolveVideo(
   spec: JobSpec,
   { name, file, facts }: LocalVideo,
 ): Promise<Resolution> {
-  checkPaints(common.card, spec.model);
+  checkResult(common.card, spec);
+  const predicts = !isPicture(common.card);
+  const delivers = !predicts ? 'video' : spec.output.draw ? 'video and predictions' : 'predictions';
   const shape = shapeOf(common.card, facts);
-  checkShape({ ...facts, ...shape }, spec, name);
+  const predictions = spec.output.predictions ?? `${OUTBOX}/${common.jobId}/`;
   const { video: named, codec, quality } = spec.output;
-  const rehearsed = await ports.media.rehearse({ source: file, facts, shape, codec, quality, output: named });
+  if (delivers !== 'predictions') checkShape({ ...facts, ...shape }, spec, name);
+  const rehearsed =
+    delivers === 'predictions'
+      ? undefined
+      : await ports.media.rehearse({ source: file, facts, shape, codec, quality, output: named });
   const most = ports.chunkFrames ?? Math.min(chunkFrames(facts), chunkFrames({ ...facts, ...shape }));
   return {
     job: {
@@ -104,12 +113,14 @@ async function resolveVideo(
       video: facts,
       ...(shape && { shape }),
       chunkFrames: most,
-      others: rehearsed.others,
-      output: named ?? `${OUTBOX}/${common.jobId}${rehearsed.ending}`,
+      others: rehearsed?.others ?? { streams: [], pictureTags: [], anyTags: false },
+      output: rehearsed ? (named ?? `${OUTBOX}/${common.jobId}${rehearsed.ending}`) : predictions,
+      ...(predicts && { predictions }),
     },
     expectedItems: facts.framesEstimate,
     splitChunks: await planSplit(ports, common.jobId, file, facts, most),
-    warnings: [...facts.warnings, ...rehearsed.warnings],
+    delivers,
+    warnings: [...facts.warnings, ...(rehearsed?.warnings ?? [])],
   };
 }
 
@@ -130,7 +141,7 @@ async function planSplit(
 function resolveImages(common: Common, spec: JobSpec): Resolution {
   const output = spec.output.images ?? `${OUTBOX}/${common.jobId}/`;
   const job = { ...common, spec, images: spec.input.images ?? '', output };
-  return { job, warnings: [], expectedItems: 0, splitChunks: 0 };
+  return { job, warnings: [], expectedItems: 0, splitChunks: 0, delivers: 'images' };
 }
 
 /** The video of the job as a local file, and what it is; undefined when the job has images. */
@@ -219,14 +230,28 @@ async function saveFirstFrame({ media }: Ports, folder: string, { file, name, fa
   return undefined;
 }
 
-/** Frames go in, so pictures have to come out. */
-function checkPaints({ output }: ModelCard, model: string): void {
-  if (output.kind !== undefined && output.kind !== 'image') {
-    throw new JobError(
-      'user',
-      `The model "${model}" gives ${output.kind} and no pictures, so it cannot paint a video; use an image-to-image model.`,
+const isPicture = ({ output }: ModelCard) => output.kind === undefined || output.kind === 'image';
+
+/** @throws JobError `user` when the job asks for a video or for predictions that the model does not give. */
+function checkResult(card: ModelCard, { model, output }: JobSpec): void {
+  const { kind = 'image' } = card.output;
+  const { draw, video, predictions, quality, codec } = output;
+  const refuse = (what: string) => {
+    throw new JobError('user', `The model "${model}" gives ${what}.`);
+  };
+  if (kind === 'image') {
+    if (draw) refuse('pictures, which make the video themselves; leave "output.draw" (--draw) out');
+    if (predictions !== undefined)
+      refuse(
+        'pictures and no predictions; leave "output.predictions" out, or with --out name a file that ends in .mp4 or another ending of a video',
+      );
+  } else if (draw) {
+    if (kind === 'tensor')
+      refuse('tensors, which nobody can draw; leave "output.draw" (--draw) out to get them as files');
+  } else if (video !== undefined || quality !== undefined || codec !== DEFAULT_CODEC)
+    refuse(
+      `${kind === 'mask' ? 'masks' : kind === 'tensor' ? 'tensors' : kind} and no pictures; ${kind === 'tensor' ? '' : 'set "output.draw" (--draw) to have them drawn into the video, or '}leave "output.video", "output.codec" and "output.quality" out (--out FOLDER) to get them frame by frame`,
     );
-  }
 }
 
 /** How the output shows the frames; undefined when as the source does. A picture that the model stretches is shown in its old proportions. */

@@ -25,13 +25,15 @@ export interface JobStatus {
   warnings: string[];
   /** Why the job failed or was cancelled; `kind` tells whose failure it is. */
   error: { kind: 'user' | 'platform'; message: string } | null;
-  /** Path of the finished video in the media storage account, or the prefix of all outputs of an image folder. */
+  /** Path of the finished video in the media storage account, or the prefix of all outputs of an image folder or of a video's predictions. */
   output: string | null;
+  /** The prefix of `predictions.jsonl` and `predictions.csv`, once a job that makes them is done. */
+  predictions: string | null;
   /** ISO 8601. */
   createdAt: string;
 }
 
-/** Answer of `GET /api/jobs/{id}/files`: some of the outputs of an image folder. */
+/** Answer of `GET /api/jobs/{id}/files`: some of the outputs of an image folder, or of the predictions of a video. */
 export interface FileList {
   /** `name` is below the output prefix; `url` is readable for an hour. */
   files: { name: string; bytes: number; url: string }[];

@@ -18,6 +18,8 @@ const taskSchema = z.object({
       input: name,
       /** Blob name in the work container. */
       output: name,
+      /** Blob name in the work container for what the model says of the item; the output then shows the item with that drawn into it. */
+      prediction: name.optional(),
     }),
   ),
   /** Items of the batch whose output was there when the task was written. */

@@ -2,8 +2,19 @@ import type { ContainerClient } from '@azure/storage-blob';
 import { JobError } from '../job/failure.js';
 import { formatList, type ListedItem, parseList, placeOf } from '../job/item-list.js';
 import type { TaskItem } from '../container-contract/task.js';
-import { frameBlob, itemListBlob, ITEMS, itemName, jobOf, scoredBlob, type ScoredFormat, splitPath } from './layout.js';
+import {
+  frameBlob,
+  itemListBlob,
+  ITEMS,
+  itemName,
+  jobOf,
+  predictedBlob,
+  scoredBlob,
+  type ScoredFormat,
+  splitPath,
+} from './layout.js';
 import { readJson, readText, type Storage, writeJson } from '../storage/storage.js';
+import type { ModelCard } from '../model-card/schema.js';
 import type { ImagesJob, ResolvedJob } from './resolved-job.js';
 
 /** What `listImages` found in an image folder. */
@@ -34,6 +45,7 @@ export async function readItems(storage: Storage, job: ResolvedJob, first: numbe
       name: itemName(first + k),
       input: frameBlob(first + k, format),
       output: scoredBlob(first + k, ending),
+      ...(job.spec.output.draw && { prediction: predictedBlob(first + k, predictionEnding(job.card)) }),
     }));
   }
   const { prefix } = imagesOf(storage, job);
@@ -41,13 +53,17 @@ export async function readItems(storage: Storage, job: ResolvedJob, first: numbe
   return listed.map(({ name }, k) => ({ name, input: `${prefix}${name}`, output: scoredBlob(first + k, ending) }));
 }
 
-/** The same range of an image folder as `listImages` found it. */
+/** The same range as it is delivered: of an image folder as `listImages` found it, of a video frames by their numbers. */
 export async function readListed(
   storage: Storage,
-  job: ImagesJob,
+  job: ResolvedJob,
   first: number,
   count: number,
 ): Promise<ListedItem[]> {
+  if ('video' in job) {
+    const names = Array.from({ length: count }, (_, k) => itemName(first + k));
+    return names.map((name) => ({ name, output: name }));
+  }
   const [from, to] = [placeOf(first), placeOf(first + count - 1)];
   const items: ListedItem[] = [];
   for (let list = from.list; list <= to.list; list += 1) {
@@ -65,19 +81,14 @@ export function imagesOf(storage: Storage, { images }: ImagesJob): { container: 
   return { container: storage.media.getContainerClient(container), prefix: blob };
 }
 
-/** What the model makes of an item. */
-export function scoredEnding({ card: { output }, spec }: ResolvedJob): ScoredFormat {
-  switch (output.kind) {
-    case undefined:
-    case 'image':
-      return spec.output.frameFormat;
-    case 'mask':
-      return 'png';
-    case 'classes':
-    case 'detections':
-      return 'json';
-    case 'tensor':
-      break;
-  }
-  return 'npy';
+/** What a scorer stores for each item. */
+export const scoredEnding = ({ card, spec }: ResolvedJob): ScoredFormat =>
+  spec.output.draw || isPicture(card) ? spec.output.frameFormat : predictionEnding(card);
+
+const isPicture = ({ output }: ModelCard) => output.kind === undefined || output.kind === 'image';
+
+/** How what the model says of an item is stored. */
+export function predictionEnding({ output }: ModelCard): ScoredFormat {
+  if (output.kind === 'mask') return 'png';
+  return output.kind === 'tensor' ? 'npy' : 'json';
 }

@@ -47,6 +47,9 @@ export const itemName = (index: number) => String(index).padStart(ITEM_DIGITS, '
 export const frameBlob = (index: number, format: FrameFormat) => `frames/${itemName(index)}.${format}`;
 export const scoredBlob = (index: number, format: ScoredFormat) => `scored/${itemName(index)}.${format}`;
 
+/** What a model said of a frame whose scored picture shows it. */
+export const predictedBlob = (index: number, format: ScoredFormat) => `predicted/${itemName(index)}.${format}`;
+
 /** Index of a frame's blob, or undefined for any other name. */
 export function frameIndex(blob: string): number | undefined {
   const match = /^frames\/(\d+)\.(?:png|jpg)$/.exec(blob);

@@ -12,7 +12,7 @@ interface Resolved {
   jobId: string;
   spec: JobSpec;
   card: ModelCard;
-  /** Path of the result in the media account: a blob, or the prefix of all results of an image folder. */
+  /** Path of the result in the media account: a video, or the prefix of all results of an image folder, or of the predictions of a video. */
   output: string;
   parallel: number;
   gpu?: boolean;
@@ -26,6 +26,8 @@ export interface VideoJob extends Resolved {
   shape?: PictureShape | undefined;
   /** What the output takes from the video besides its pictures. */
   others: OtherStreams;
+  /** `container/prefix/` in the media account where the predictions go, of a model that gives no pictures. */
+  predictions?: string;
   /** Frames that one activity splits or encodes at most. */
   chunkFrames: number;
 }
@@ -33,6 +35,13 @@ export interface VideoJob extends Resolved {
 export interface ImagesJob extends Resolved {
   /** `container/prefix/` in the media account. */
   images: string;
+}
+
+/** Where the job writes in the media account. */
+export function placesOf(job: ResolvedJob | undefined): string[] {
+  if (!job) return [];
+  const predictions = 'video' in job ? job.predictions : undefined;
+  return predictions === undefined || predictions === job.output ? [job.output] : [job.output, predictions];
 }
 
 export const writeResolvedJob = (storage: Storage, job: ResolvedJob) =>

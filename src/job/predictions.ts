@@ -1,7 +1,20 @@
 /** One line of `predictions.jsonl`: what a model said of an item, or the file it made of it. */
-export interface Prediction {
-  /** The item's name below the job's prefix. */
+export type Prediction = (ImageItem | FrameItem) & Said;
+
+interface ImageItem {
+  /** The image's name below the job's prefix. */
   item: string;
+}
+
+/** A frame of a video. */
+export interface FrameItem {
+  /** From 0. */
+  frame: number;
+  /** When it is shown: seconds after the earliest stream of the video starts. */
+  time: number;
+}
+
+interface Said {
   classes?: Found[];
   detections?: (Found & { box: number[] })[];
   /** Name of the output below the output prefix. */
@@ -19,26 +32,28 @@ export type PredictionKind = 'classes' | 'detections' | 'file';
 type Cell = string | number | undefined;
 
 const HEADERS: Record<PredictionKind, string[]> = {
-  classes: ['item', 'rank', 'index', 'label', 'score'],
-  detections: ['item', 'index', 'label', 'score', 'left', 'top', 'right', 'bottom'],
-  file: ['item', 'file'],
+  classes: ['rank', 'index', 'label', 'score'],
+  detections: ['index', 'label', 'score', 'left', 'top', 'right', 'bottom'],
+  file: ['file'],
 };
 
-export const csvHeader = (kind: PredictionKind): string => toLine(HEADERS[kind]);
+/** @param of what the predictions are of. */
+export const csvHeader = (kind: PredictionKind, of: 'images' | 'frames'): string =>
+  toLine([...(of === 'images' ? ['item'] : ['frame', 'time']), ...HEADERS[kind]]);
 
 /**
  * The CSV lines of one prediction: one for each class (`rank` from 1) or box. An item in which nothing was found has one
- * line with its name only, so that every scored item is there.
+ * line with its name, or number and time, only, so that every scored item is there.
  */
 export function csvLines(kind: PredictionKind, prediction: Prediction): string {
   const rows = rowsOf(kind, prediction);
-  const { item } = prediction;
-  return (rows.length > 0 ? rows : [Array<Cell>(HEADERS[kind].length - 1).fill(undefined)])
-    .map((row) => toLine([item, ...row]))
+  const item = 'item' in prediction ? [prediction.item] : [prediction.frame, prediction.time];
+  return (rows.length > 0 ? rows : [Array<Cell>(HEADERS[kind].length).fill(undefined)])
+    .map((row) => toLine([...item, ...row]))
     .join('');
 }
 
-function rowsOf(kind: PredictionKind, { classes = [], detections = [], file }: Prediction): Cell[][] {
+function rowsOf(kind: PredictionKind, { classes = [], detections = [], file }: Said): Cell[][] {
   if (kind === 'classes') return classes.map(({ index, label, score }, k) => [k + 1, index, label, score]);
   if (kind === 'detections') return detections.map(({ index, label, score, box }) => [index, label, score, ...box]);
   return [[file]];

@@ -53,6 +53,8 @@ const properties = z.strictObject({
     .strictObject({
       video: blobPath('outbox').optional(),
       images: blobPrefix('outbox').optional(),
+      predictions: blobPrefix('outbox').optional(),
+      draw: z.boolean().default(false),
       codec: z.enum(VIDEO_CODECS).optional(),
       quality: z.enum(QUALITIES).optional(),
       frameFormat: z.enum(FRAME_FORMATS).default(DEFAULT_FRAME_FORMAT),
@@ -106,8 +108,10 @@ const schema = properties
   .superRefine(({ input, output }, context) => {
     if (input.images !== undefined && input.onDamage === 'keep')
       context.addIssue({ code: 'custom', path: ['input', 'onDamage'], message: 'is for a video; leave it out' });
-    const others = input.images === undefined ? (['images'] as const) : (['video', 'codec', 'quality'] as const);
-    const other = others.find((name) => output[name] !== undefined);
+    const others =
+      input.images === undefined ? (['images'] as const) : (['video', 'predictions', 'codec', 'quality'] as const);
+    const drawn = input.images !== undefined && output.draw ? 'draw' : undefined;
+    const other = others.find((name) => output[name] !== undefined) ?? drawn;
     if (other === undefined) return;
     const message = `does not go with "input.${input.images === undefined ? 'video' : 'images'}"; leave it out`;
     context.addIssue({ code: 'custom', path: ['output', other], message });

@@ -24,6 +24,7 @@ export {
   pack,
   type PackedTimetable,
   partOf,
+  timeOf,
   type RawTimes,
   type Timetable,
   unpack,

@@ -1,5 +1,5 @@
 import type { FrameRange } from '../job/plan.js';
-import type { Rational, VideoFacts } from './facts.js';
+import { type Rational, rounded, type VideoFacts } from './facts.js';
 
 /** When each frame is shown. */
 export interface Timetable {
@@ -34,6 +34,10 @@ export function tickOf({ timeBase }: Pick<VideoFacts, 'timeBase'>): Rational {
 }
 
 export const secondsOf = ({ num, den }: Rational, ticks: number) => (ticks * num) / den;
+
+/** When a frame is shown, in seconds after the earliest stream of the source starts, to the microsecond. */
+export const timeOf = ({ timeBase, times }: Timetable, index: number) =>
+  rounded(secondsOf(timeBase, times[index] ?? NaN));
 
 /** When the last frame stops being shown, in seconds after the earliest stream of the source starts. */
 export const endOf = ({ timeBase, times, lastTicks }: Timetable) =>

@@ -91,8 +91,8 @@ function* runStages(
     const { batches: only, message } = lost.value;
     let gone: Failure = { blame: 'user', message };
     if (only.length === 0) {
-      enter(context, status, source.closing);
-      const closed = yield* source.close(context, { jobId, opened: opened.value, round });
+      enter(context, status, source.closing(prepared.value));
+      const closed = yield* source.close(context, { jobId, prepared: prepared.value, opened: opened.value, round });
       // Something that the result is made of went away meanwhile: look again.
       if (closed.ok || closed.failure.blame !== 'item') return closed;
       gone = { blame: 'user', message: closed.failure.message };

@@ -9,7 +9,7 @@ import { handleChunks } from './chunk-lane.js';
 /** What a job scores: how its items come about before scoring, and what becomes of their outputs afterwards. */
 export interface Source {
   readonly opening: Stage;
-  readonly closing: Stage;
+  readonly closing: (prepared: Prepared) => Stage;
   /** A later round makes only what is gone. */
   open(context: OrchestrationContext, open: Open): Step<Outcome<Opened>>;
   /** Fails with the item to blame when something that the result is made of is gone. */
@@ -25,6 +25,7 @@ export interface Open {
 
 interface Close {
   jobId: string;
+  prepared: Prepared;
   opened: Opened;
   /** From 1. */
   round: number;
@@ -40,13 +41,15 @@ interface Opened {
 /** Where the job's result is in the media account, and its size. */
 export interface Delivered {
   output: string;
+  /** Prefix of the predictions, where there are any. */
+  predictions?: string;
   bytes: number;
 }
 
-/** The frames of a video become a video again: a short one by one activity, a long one by several side by side. */
+/** The frames of a video become a video again (a short one by one activity, a long one by several side by side), predictions, or both. */
 export const videoSource: Source = {
   opening: 'split',
-  closing: 'stitch',
+  closing: ({ delivers }) => (delivers === 'predictions' ? 'collect' : 'stitch'),
   *open(context, { jobId, prepared: { splitChunks }, round }) {
     const failure = yield* handleChunks(context, { jobId, activity: 'splitChunk', chunks: splitChunks, round });
     if (failure) return { ok: false, failure };
@@ -55,7 +58,8 @@ export const videoSource: Source = {
     const { frames, encodeChunks, warnings = [] } = split.value;
     return { ok: true, value: { items: frames, encodeChunks, warnings } };
   },
-  *close(context, { jobId, opened: { encodeChunks }, round }) {
+  *close(context, { jobId, prepared: { delivers }, opened: { items, encodeChunks }, round }) {
+    if (delivers === 'predictions') return yield* collect(context, jobId, items);
     const failure = yield* handleChunks(context, {
       jobId,
       activity: 'encodeChunk',
@@ -63,7 +67,12 @@ export const videoSource: Source = {
       round: round - 1,
     });
     if (failure) return { ok: false, failure };
-    return yield* patientActivitiesOf(context).stitchVideo({ jobId });
+    const stitched = yield* patientActivitiesOf(context).stitchVideo({ jobId });
+    if (!stitched.ok || delivers === 'video') return stitched;
+    const collected = yield* collect(context, jobId, items);
+    if (!collected.ok) return collected;
+    const { predictions, bytes } = collected.value;
+    return { ok: true, value: { ...stitched.value, predictions, bytes: stitched.value.bytes + bytes } };
   },
 };
 
@@ -73,22 +82,25 @@ const COLLECTED_AT_ONCE = 5 * LIST_LENGTH;
 /** The images of a folder become images of the same names, or predictions. */
 export const imagesSource: Source = {
   opening: 'list',
-  closing: 'collect',
+  closing: () => 'collect',
   *open(context, { jobId }) {
     const listed = yield* patientActivitiesOf(context).listImages({ jobId });
     return listed.ok ? { ok: true, value: { ...listed.value, encodeChunks: 0 } } : listed;
   },
   *close(context, { jobId, opened: { items } }) {
-    const activities = patientActivitiesOf(context);
-    let bytes = 0;
-    for (let first = 0; first < items; first += COLLECTED_AT_ONCE) {
-      const count = Math.min(COLLECTED_AT_ONCE, items - first);
-      const collected = yield* activities.collectItems({ jobId, first, count });
-      if (!collected.ok) return collected;
-      bytes += collected.value.bytes;
-    }
-    const predictions = yield* activities.collectPredictions({ jobId, items });
-    if (!predictions.ok) return predictions;
-    return { ok: true, value: { output: predictions.value.output, bytes: bytes + predictions.value.bytes } };
+    return yield* collect(context, jobId, items);
   },
 };
+
+function* collect(context: OrchestrationContext, jobId: string, items: number): Step<Outcome<Delivered>> {
+  const activities = patientActivitiesOf(context);
+  let bytes = 0;
+  for (let first = 0; first < items; first += COLLECTED_AT_ONCE) {
+    const count = Math.min(COLLECTED_AT_ONCE, items - first);
+    const collected = yield* activities.collectItems({ jobId, first, count });
+    if (!collected.ok) return collected;
+    bytes += collected.value.bytes;
+  }
+  const tables = yield* activities.collectPredictions({ jobId, items });
+  return tables.ok ? { ok: true, value: { ...tables.value, bytes: bytes + tables.value.bytes } } : tables;
+}

@@ -15,7 +15,7 @@ export const createGetFile = ({ storage }: { storage: Storage }) =>
     if (!blob || !(await blob.exists()))
       return refuse(
         404,
-        `Job "${id}" has no file "${file}"; once it is done there are output, contact-sheet and manifest for a video, for images manifest and the list at /files.`,
+        `Job "${id}" has no file "${file}"; once it is done there are output, contact-sheet and manifest for a video; for images and predictions manifest and the list at /files.`,
       );
     return { status: 302, headers: { Location: await blobSas(storage, blob, 'r', Date.now() + READABLE_MS) } };
   });
@@ -30,14 +30,15 @@ async function findFile(storage: Storage, id: string, file: string) {
 
 const FILES_AT_ONCE = 1000;
 
-/** `GET /api/jobs/{id}/files?from=`: what became of an image folder, at most a thousand files at a time. */
+/** `GET /api/jobs/{id}/files?from=`: what became of an image folder, or the predictions of a video, at most a thousand files at a time. */
 export const createListFiles = ({ storage }: { storage: Storage }) =>
   answerErrors(async (request) => {
     const { id = '' } = request.params;
     if (!isJobId(id) || !(await jobOf(storage, id).exists())) return refuse(404, `There is no job "${id}".`);
     const job = await readResolvedJob(storage, id);
-    if ('video' in job) return refuse(404, `Job "${id}" is a video's: its one file is at /files/output.`);
-    return { jsonBody: await listFiles(storage, job.output, request.query.get('from') ?? '') };
+    const prefix = 'video' in job ? job.predictions : job.output;
+    if (prefix === undefined) return refuse(404, `Job "${id}" is a video's: its one file is at /files/output.`);
+    return { jsonBody: await listFiles(storage, prefix, request.query.get('from') ?? '') };
   });
 
 async function listFiles(storage: Storage, output: string, from: string): Promise<FileList> {

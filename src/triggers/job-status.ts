@@ -66,6 +66,7 @@ export async function readJobStatus(
     warnings: published?.warnings ?? [],
     error: errorOf(state, status, published),
     output: state === 'done' && typeof output === 'object' ? (output?.output ?? null) : null,
+    predictions: state === 'done' && typeof output === 'object' ? (output?.predictions ?? null) : null,
     createdAt: new Date(status.createdTime).toISOString(),
   };
 }

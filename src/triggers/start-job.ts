@@ -16,15 +16,15 @@ export const createStartJob = ({ storage, bundledModels }: { storage: Storage; b
     const jobId = makeJobId(spec.input.video ?? spec.input.images ?? '', randomId());
     const input: JobInput = { jobId, spec };
     const client = df.getClient(context);
-    const { video, images, overwrite } = spec.output;
-    const output = video ?? images;
-    if (output !== undefined) await keepPlace(storage, { jobId, output, overwrite });
+    const { video, images, predictions, overwrite } = spec.output;
+    const outputs = [video, images, predictions].filter((output) => output !== undefined);
     try {
+      for (const output of outputs) await keepPlace(storage, { jobId, output, overwrite });
       await askHost(() => client.startNew(scoreJob.name, { instanceId: jobId, input }));
     } catch (error) {
       // The host may have started it all the same: its answer was lost.
       if ((await findJob(context, jobId)) === undefined) {
-        if (output !== undefined) await freePlace(storage, { jobId, output });
+        for (const output of outputs) await freePlace(storage, { jobId, output });
         throw error;
       }
     }

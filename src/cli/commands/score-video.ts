@@ -1,9 +1,13 @@
+import { mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { JobError } from '../../job/failure.js';
+import type { JobStatus } from '../../api/jobs.js';
+import { JobError, messageOf } from '../../job/failure.js';
 import { endingOf, isNamedAsPicture, type Quality, VIDEO_ENDINGS, type VideoCodec } from '../../job/formats.js';
-import { INBOX, OUTBOX } from '../../job-store/layout.js';
+import { INBOX, OUTBOX, PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../../job-store/layout.js';
+import type { JobClient } from '../client/client.js';
+import { downloadFolder } from '../client/folders.js';
 import { type JobOptions, runThrough } from './run-job.js';
-import { type Summary, summarise } from './summary.js';
+import { type Saved, type Summary, summarise } from './summary.js';
 import { checkDistinct, checkInputFile, checkModelFiles, checkOutputFile, isModelFile } from './user-files.js';
 
 /** Those that a job chooses by itself. */
@@ -13,16 +17,23 @@ export const ON_DAMAGE = ['fail', 'keep'] as const;
 
 export interface VideoOptions extends JobOptions {
   video: string;
-  /** Where the output goes; its ending chooses the container. */
+  /** Where the result goes: a video, whose ending chooses the container, a table of predictions, or a folder. */
   out?: string;
-  /** Where the output goes when `out` is left out; the ending that the job chooses is added. */
+  /** Where the result goes when `out` is left out: a video gets the ending that the job chooses, predictions a folder. */
   base: string;
   codec?: VideoCodec;
   quality?: Quality;
   onDamage?: (typeof ON_DAMAGE)[number];
+  /** Draws what the model finds into the video. */
+  draw?: boolean;
   /** Where before/after pairs go, if they are wanted. */
   contactSheet?: string;
 }
+
+/** What the user wants to have saved: `any` when the model decides. */
+type Wanted = 'video' | 'table' | 'folder' | 'any';
+
+const TABLES: Record<string, string> = { '.jsonl': PREDICTIONS_JSONL, '.csv': PREDICTIONS_CSV };
 
 /**
  * Runs one video through the app: starts the local stack when none runs, uploads, starts the job, shows its progress and
@@ -30,51 +41,126 @@ export interface VideoOptions extends JobOptions {
  * @throws JobError with the sentence of whatever went wrong.
  */
 export async function scoreVideo(options: VideoOptions): Promise<Summary> {
-  await checkFiles(options);
-  const { overwrite = false } = options;
-  let saved = options.out ?? options.base;
+  const wanted = await wantedOf(options);
+  await checkFiles(options, wanted);
+  let saved: Saved = { output: options.out ?? options.base, predictions: null, contactSheet: null };
   const { status, seconds } = await runThrough(options, {
     unit: 'frames',
     upload: async (client) => {
       const video = await client.upload('video', options.video);
-      return { input: { video, onDamage: options.onDamage }, output: outputOf(options, video) };
+      return { input: { video, onDamage: options.onDamage }, output: outputOf(options, wanted, video) };
     },
-    save: async (client, { id, output }) => {
-      if (options.out === undefined) saved += endingOf(output ?? '');
-      await client.download(id, 'output', saved, overwrite);
-      if (options.contactSheet !== undefined)
-        await client.download(id, 'contact-sheet', options.contactSheet, overwrite);
+    save: async (client, done) => {
+      saved = await save(client, done, options, wanted);
     },
   });
-  return summarise(status, seconds, { output: saved, contactSheet: options.contactSheet ?? null });
+  const summary = summarise(status, seconds, saved);
+  if (options.contactSheet === undefined || saved.contactSheet !== null) return summary;
+  return { ...summary, warnings: [...summary.warnings, 'There is no contact sheet, because the job made no video.'] };
+}
+
+/** @throws JobError `user` when nothing can be saved under the name of `out`. */
+async function wantedOf({ out, draw = false }: VideoOptions): Promise<Wanted> {
+  if (out === undefined) return 'any';
+  const ending = endingOf(out);
+  const existing = await stat(out).catch(() => undefined);
+  if (existing?.isDirectory() === true || (ending === '' && !existing)) return 'folder';
+  if (VIDEO_ENDINGS.includes(ending)) return 'video';
+  if (ending in TABLES && !draw) return 'table';
+  const tables = draw ? '' : `, or in ${Object.keys(TABLES).join(' or ')} for predictions`;
+  throw new JobError(
+    'user',
+    `${out} must end in ${VIDEO_ENDINGS.join(', ')}${tables}, or be a folder; name another file with --out.`,
+  );
 }
 
 /** @param video where the video was uploaded; nobody else writes beside it. */
-function outputOf({ out, codec, quality, frameFormat }: VideoOptions, video: string) {
+function outputOf({ out = '', codec, quality, frameFormat, draw }: VideoOptions, wanted: Wanted, video: string) {
   const place = path.posix.dirname(video).replace(new RegExp(`^${INBOX}`), OUTBOX);
-  return { video: out === undefined ? undefined : `${place}/output${endingOf(out)}`, codec, quality, frameFormat };
+  return {
+    ...(wanted === 'video' && { video: `${place}/output${endingOf(out)}` }),
+    ...((wanted === 'folder' || wanted === 'table') && { predictions: `${place}/predictions/` }),
+    codec,
+    quality,
+    frameFormat,
+    draw,
+  };
+}
+
+/** Downloads what is wanted of what the job has made. */
+async function save(
+  client: JobClient,
+  { id, output, predictions }: JobStatus,
+  { out, base, contactSheet, overwrite }: VideoOptions,
+  wanted: Wanted,
+): Promise<Saved> {
+  const hasVideo = output !== null && output !== predictions;
+  const folder = out ?? base;
+  let tables: Saved['predictions'] = null;
+  if (wanted === 'table') await saveTable(client, id, folder, overwrite);
+  else if (predictions !== null && wanted !== 'video') {
+    await downloadFolder(client, id, folder, overwrite);
+    tables = { jsonl: path.join(folder, PREDICTIONS_JSONL), csv: path.join(folder, PREDICTIONS_CSV) };
+  }
+  if (!hasVideo) return { output: folder, predictions: tables, contactSheet: null };
+  const name = wanted === 'folder' ? path.join(folder, path.basename(base)) : base;
+  const file = wanted === 'video' ? folder : name + endingOf(output);
+  await client.download(id, 'output', file, overwrite);
+  if (contactSheet !== undefined) await client.download(id, 'contact-sheet', contactSheet, overwrite);
+  return { output: file, predictions: tables, contactSheet: contactSheet ?? null };
+}
+
+async function saveTable(client: JobClient, id: string, file: string, overwrite?: boolean): Promise<void> {
+  for await (const files of client.files(id))
+    for (const { name, url } of files) if (name === TABLES[endingOf(file)]) await client.fetch(url, file, overwrite);
 }
 
 /** @throws JobError `user` before anything is started when a file cannot be read or written. */
-async function checkFiles(options: VideoOptions): Promise<void> {
+async function checkFiles(options: VideoOptions, wanted: Wanted): Promise<void> {
   await checkInputFile(options.video, 'video');
   if (isNamedAsPicture(options.video) && !/\.gif$/i.test(options.video))
     throw new JobError('user', `${options.video} is a picture; put it into a folder and name the folder.`);
   await checkModelFiles(options);
-  const { out } = options;
-  if (out !== undefined && !VIDEO_ENDINGS.includes(endingOf(out)))
-    throw new JobError('user', `${out} must end in ${VIDEO_ENDINGS.join(', ')}; name another file with --out.`);
-  const saved = out === undefined ? VIDEO_ENDINGS.map((ending) => options.base + ending) : [out];
+  const { out, base, contactSheet } = options;
+  const tables = Object.values(TABLES).map((name) => path.join(out ?? base, name));
+  const chosen = {
+    video: [out ?? base],
+    table: [out ?? base],
+    folder: tables,
+    any: VIDEO_ENDINGS.map((ending) => base + ending),
+  };
+  const saved = chosen[wanted];
   const outputs = saved.map((file): [string, string] => ['--out', file]);
-  if (options.contactSheet !== undefined) outputs.push(['--contact-sheet', options.contactSheet]);
+  if (contactSheet !== undefined) outputs.push(['--contact-sheet', contactSheet]);
   const model = isModelFile(options.model) ? options.model : undefined;
   const inputs = [options.video, model, options.card, options.labels, options.style];
   await checkDistinct(
     outputs,
     inputs.filter((file) => file !== undefined),
   );
-  for (const file of out === undefined ? CHOSEN_ENDINGS.map((ending) => options.base + ending) : [out])
-    await checkOutputFile(file, '--out', options.overwrite);
-  if (options.contactSheet !== undefined)
-    await checkOutputFile(options.contactSheet, '--contact-sheet', options.overwrite);
+  if (wanted === 'folder') await makeFolder(out ?? base);
+  const files =
+    wanted === 'any' ? [...CHOSEN_ENDINGS.map((ending) => base + ending), ...(await inFolder(base, tables))] : saved;
+  for (const file of files) await checkOutputFile(file, '--out', options.overwrite);
+  if (contactSheet !== undefined) await checkOutputFile(contactSheet, '--contact-sheet', options.overwrite);
+}
+
+/** The files, if there is such a folder. */
+const inFolder = (folder: string, files: string[]) =>
+  stat(folder).then(
+    (found) => (found.isDirectory() ? files : []),
+    () => [],
+  );
+
+/** @throws JobError `user` when the folder cannot be made. */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (cause) {
+    throw new JobError(
+      'user',
+      `The folder ${folder} cannot be made (${messageOf(cause)}); name another one with --out.`,
+      { cause },
+    );
+  }
 }

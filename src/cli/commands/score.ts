@@ -39,7 +39,7 @@ export function addScoreCommand(program: Command, data: Option, { resolve, env, 
     .option('--style <image>', 'the style picture, for a model with a style input', file)
     .option(
       '--out <file>',
-      'where the painted video goes, its ending chooses the container, by default VIDEO-MODEL.mp4 here; for images a folder, FOLDER-MODEL',
+      'where the video goes, its ending chooses the container, by default VIDEO-MODEL.mp4 here; for predictions a folder, or a file that ends in .jsonl or .csv; for images a folder, FOLDER-MODEL',
       file,
     )
     .addOption(new Option('--codec <codec>', 'codec of the painted video, by default h264').choices(VIDEO_CODECS))
@@ -54,6 +54,10 @@ export function addScoreCommand(program: Command, data: Option, { resolve, env, 
       ).choices(ON_DAMAGE),
     )
     .option('--overwrite', 'replace files of earlier runs', false)
+    .option(
+      '--draw',
+      'draw what the model finds (boxes, masks, classes) into the video; its predictions come beside it',
+    )
     .option('--contact-sheet <file>', 'also save before/after pairs as one PNG', file)
     .option('--max-parallel <n>', 'containers that run at once', wholeNumber(1, MOST_PARALLEL))
     .option('--tolerate <n>', 'frames or images that may fail; by default none', wholeNumber(0, 10_000_000))
@@ -106,8 +110,14 @@ function refuseIdleFlags({ url, key, data }: ScoreFlags, dataGiven: boolean): vo
     throw new JobError('user', `--data ${data} is for the local stack; leave it out, or leave --url out.`);
 }
 
-function refuseVideoFlags({ contactSheet, codec, quality, onDamage }: ScoreFlags): void {
-  const flags = { '--contact-sheet': contactSheet, '--codec': codec, '--quality': quality, '--on-damage': onDamage };
+function refuseVideoFlags({ contactSheet, codec, quality, onDamage, draw }: ScoreFlags): void {
+  const flags = {
+    '--contact-sheet': contactSheet,
+    '--codec': codec,
+    '--quality': quality,
+    '--on-damage': onDamage,
+    '--draw': draw,
+  };
   const [given] = Object.entries(flags).find(([, value]) => value !== undefined) ?? [];
   if (given !== undefined) throw new JobError('user', `${given} is for a video; leave it out for a folder of images.`);
 }

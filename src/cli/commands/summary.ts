@@ -1,12 +1,21 @@
+import path from 'node:path';
 import Table from 'cli-table3';
 import { counted } from '../../job/failure.js';
+import { endingOf, VIDEO_ENDINGS } from '../../job/formats.js';
 import type { JobStatus } from '../../api/jobs.js';
 
-/** What `score` says about a video in the end, and prints as JSON with `--json`. */
-export interface Summary {
-  job: string;
+/** What was saved of a video's job. */
+export interface Saved {
+  /** The video; without one, the folder of the predictions, or the one table that was asked for. */
   output: string;
+  /** Files in a folder, where predictions were saved there. */
+  predictions: { jsonl: string; csv: string } | null;
   contactSheet: string | null;
+}
+
+/** What `score` says about a video in the end, and prints as JSON with `--json`. */
+export interface Summary extends Saved {
+  job: string;
   frames: number;
   failedFrames: number;
   batches: number;
@@ -27,11 +36,7 @@ export interface OwnSeconds {
   total: number;
 }
 
-export function summarise(
-  status: JobStatus,
-  own: OwnSeconds,
-  files: { output: string; contactSheet: string | null },
-): Summary {
+export function summarise(status: JobStatus, own: OwnSeconds, files: Saved): Summary {
   return {
     job: status.id,
     ...files,
@@ -65,7 +70,13 @@ export function renderSummary(summary: Summary): string {
     renderSeconds(summary),
     ...summary.warnings.map((warning) => `Warning: ${warning}`),
     `${counted(summary.frames, 'frame')} in ${counted(summary.batches, 'batch')}${again}${rate}${failed}`,
-    `Video:         ${summary.output}`,
+    ...(isVideo(summary) ? [`Video:         ${summary.output}`] : []),
+    ...(isVideo(summary) || summary.predictions ? [] : [`Predictions:   ${summary.output}`]),
+    ...(summary.predictions
+      ? [`Predictions:   ${summary.predictions.jsonl} and ${path.basename(summary.predictions.csv)}`]
+      : []),
     ...(summary.contactSheet === null ? [] : [`Contact sheet: ${summary.contactSheet}`]),
   ].join('\n');
 }
+
+const isVideo = ({ output }: Summary) => VIDEO_ENDINGS.includes(endingOf(output));

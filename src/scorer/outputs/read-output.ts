@@ -3,8 +3,8 @@ import type ort from 'onnxruntime-node';
 import { JobError } from '../../job/failure.js';
 import type { ImageOutput, ModelCard } from '../../model-card/schema.js';
 import { readBoxTable } from './box-table.js';
-import { classify } from './classes.js';
-import { detect } from './detections.js';
+import { classify, type FoundClass } from './classes.js';
+import { detect, type Detection } from './detections.js';
 import { cropOf, type InputPlan } from '../pictures/geometry.js';
 import { readMask, resizeMask } from './mask.js';
 import type { Picture, Size } from '../pictures/codec.js';
@@ -18,7 +18,7 @@ export type FrameOutput =
   /** One byte a pixel, of the frame's size before scaling. */
   | { kind: 'mask'; picture: Picture }
   /** Properties of the item's JSON line. */
-  | { kind: 'record'; record: Record<string, unknown> }
+  | { kind: 'record'; record: { classes?: FoundClass[]; detections?: Detection[] } }
   /** A `.npy` file. */
   | { kind: 'array'; bytes: Uint8Array<ArrayBuffer> };
 

@@ -5,6 +5,7 @@ import type { TaskItem } from '../../container-contract/task.js';
 import { type Codec, formatOf, type Picture, PIXEL_LIMIT, type Size } from '../pictures/codec.js';
 import type { EnginePool } from '../engine/engine-pool.js';
 import type { FrameRequest } from '../engine/engine-protocol.js';
+import { drawOutput } from '../outputs/draw.js';
 import type { FrameOutput } from '../outputs/read-output.js';
 import { planInput, sameSize } from '../pictures/geometry.js';
 import { firstLanes, runLanes } from './lanes.js';
@@ -91,17 +92,30 @@ async function scoreItem(
   signal: AbortSignal,
 ): Promise<Size> {
   const { blobs, batches, tally } = parts;
-  const request = await prepareItem(item, parts, signal).catch((error: unknown) => {
+  const { shown, ...request } = await prepareItem(item, parts, signal).catch((error: unknown) => {
     batches.without();
     throw error;
   });
   const output = await batches.score(request);
   const bytes = await toFile(output, item, request.original, parts);
-  await tally.timed('store', () => blobs.storeOutput(item, bytes, signal));
+  const { prediction } = item;
+  if (shown && prediction !== undefined) {
+    // The picture comes last: where it is, the prediction is too.
+    await tally.timed('store', () => blobs.storeOutput(prediction, bytes, signal));
+    const drawn = await tally.timed('encode', () =>
+      parts.codec.encode(drawOutput(shown, output), formatOf(item.output)),
+    );
+    await tally.timed('store', () => blobs.storeOutput(item.output, drawn, signal));
+  } else await tally.timed('store', () => blobs.storeOutput(item.output, bytes, signal));
   return request.original;
 }
 
-async function prepareItem(item: TaskItem, parts: ScoringParts, signal: AbortSignal): Promise<FrameRequest> {
+interface PreparedItem extends FrameRequest {
+  /** The picture to draw into, where that is asked for: the engine takes the frame's own pixels away. */
+  shown?: Picture | undefined;
+}
+
+async function prepareItem(item: TaskItem, parts: ScoringParts, signal: AbortSignal): Promise<PreparedItem> {
   const { blobs, codec, card, tally } = parts;
   const file = await tally.timed('fetch', () => blobs.readInput(item, signal));
   const picture = await tally.timed('decode', () => codec.decode(file));
@@ -113,7 +127,8 @@ async function prepareItem(item: TaskItem, parts: ScoringParts, signal: AbortSig
       `its result would have ${result.width}x${result.height} pixels, and at most ${PIXEL_LIMIT} are made`,
     );
   const { scaled } = planInput(card.input.size, picture);
-  return { frame: await tally.timed('prepare', () => toSize(codec, picture, scaled)), original };
+  const shown = item.prediction === undefined ? undefined : { ...picture, data: picture.data.slice() };
+  return { frame: await tally.timed('prepare', () => toSize(codec, picture, scaled)), original, shown };
 }
 
 /** What is stored for an item: a picture, one JSON line or an array. */

@@ -49,8 +49,9 @@ export class TaskBlobs {
     return read(this.#inputs.getBlobClient(item.input), `the input ${item.input}`, signal, 'item');
   }
 
-  storeOutput(item: TaskItem, bytes: Buffer, signal: AbortSignal): Promise<void> {
-    return write(this.#work, item.output, bytes, { signal });
+  /** @param output name in the work container. */
+  storeOutput(output: string, bytes: Buffer, signal: AbortSignal): Promise<void> {
+    return write(this.#work, output, bytes, { signal });
   }
 
   /** Names among `outputs` that exist already. */

@@ -66,7 +66,9 @@ describe('a long video that breaks half-way, of a job that keeps what is good', 
     expect(chunks > 5).toBe(inChunks);
     expect(frames).toBeGreaterThan(20);
     expect(frames).toBeLessThan(90);
-    expect(warnings).toEqual([expect.stringMatching(new RegExp(`^inbox/${jobId}\\.mp4 is damaged.* ${frames} frames`))]);
+    expect(warnings).toEqual([
+      expect.stringMatching(new RegExp(`^inbox/${jobId}\\.mp4 is damaged.* ${frames} frames`)),
+    ]);
     expect(comparison).toMatchObject({ frames: { expected: frames, found: frames }, brokenSource: true, problems: [] });
     const [good, shown] = await Promise.all(
       [whole, stitched].map(async (file) => (await splitWhole(media, file)).frames),

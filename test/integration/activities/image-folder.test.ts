@@ -165,6 +165,10 @@ describe('more items than one list holds', () => {
     expect(jsonl).toBe(scored.map(line).join(''));
     const rows = scored.map((index) => `${name(index)},1,${index},,1`);
     expect(csv.trimEnd().split('\r\n')).toEqual(['item,rank,index,label,score', ...rows]);
-    expect(first).toEqual({ output: `outbox/${jobId}/`, bytes: jsonl.length + csv.length });
+    expect(first).toEqual({
+      output: `outbox/${jobId}/`,
+      predictions: `outbox/${jobId}/`,
+      bytes: jsonl.length + csv.length,
+    });
   });
 });

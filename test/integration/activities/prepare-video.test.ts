@@ -14,7 +14,7 @@ import { createModelInspector, type ModelInspector } from '../../../src/scorer/e
 import { constantNode, operatorNode } from '../../../src/scorer/onnx/model-messages.js';
 import { tools } from '../../support/clip.js';
 import { ROOT } from '../../support/scorer/harness.js';
-import { modelFile, resizingModel, tensorInfo } from '../../support/scorer/tiny-model.js';
+import { findingModel, modelFile, resizingModel, tensorInfo } from '../../support/scorer/tiny-model.js';
 import { openAzurite } from '../../support/storage.js';
 
 const storage = openAzurite(inject('storage'));
@@ -69,12 +69,10 @@ async function prepare(model: string, video: string, rest: object = {}) {
 
 describe('a video and a model that gives pictures of another size', () => {
   const stretched = { sampleAspect: { num: 4, den: 3 } };
-  const fixed = (width: number, height: number) => [1, 3, height, width];
 
   test.each([
     ['halves', resizingModel({ across: 1.5 }), { width: 94, height: 67, ...stretched }],
     ['fixes', resizingModel({ width: 63, height: 90 }), { width: 63, height: 90, sampleAspect: { num: 8, den: 3 } }],
-    ['file', resizingModel({ across: 4 }, [fixed(32, 24), fixed(128, 96)]), { width: 252, height: 180, ...stretched }],
   ])('make a video of that size in the shape that the source shows (%s)', async (name, model, shape) => {
     await putModel(name, model);
     expect((await prepare(name, 'flat.mp4')).shape).toEqual(shape);
@@ -117,6 +115,35 @@ test('a first frame that cannot be scored ends the job, unless frames may fail',
   await expect(prepare('even', 'flat.mp4', { tolerate: { failedItems: 1 } })).resolves.toBeDefined();
   await putModel('evened', onlyEven, { input: { size: { multipleOf: 2 } } });
   await expect(prepare('evened', 'flat.mp4')).resolves.toBeDefined();
+});
+
+describe('a model that gives no pictures', () => {
+  const found = findingModel([{ box: [0, 0, 1, 1], scores: [0.9, 0] }]);
+  beforeAll(async () => {
+    await putModel('finds', found, { output: { kind: 'detections' } });
+    await putModel('kept', resizingModel({ across: 1 }));
+  });
+
+  test('gives predictions, and a video only when they are drawn into it', async () => {
+    const alone = await prepare('finds', 'flat.mp4');
+    expect(alone).toMatchObject({ output: `outbox/${alone.jobId}/`, predictions: `outbox/${alone.jobId}/` });
+    const drawn = await prepare('finds', 'flat.mp4', { output: { draw: true, predictions: 'outbox/found/' } });
+    expect(drawn).toMatchObject({ output: `outbox/${drawn.jobId}.mp4`, predictions: 'outbox/found/' });
+    expect(drawn.shape).toBeUndefined();
+  });
+
+  test.each([
+    [
+      'finds',
+      { video: 'outbox/a.mp4' },
+      /gives detections and no pictures; set "output\.draw" \(--draw\) .*leave "output\.video"/,
+    ],
+    ['finds', { quality: 'best' }, /set "output\.draw"/],
+    ['kept', { draw: true }, /gives pictures.*leave "output\.draw" \(--draw\) out/],
+    ['kept', { predictions: 'outbox/a/' }, /gives pictures and no predictions; leave "output\.predictions" out/],
+  ])('is refused what it cannot give (%s, %j)', async (model, output, sentence) => {
+    await expect(prepare(model, 'flat.mp4', { output })).rejects.toThrow(sentence);
+  });
 });
 
 test('a model that was tried is not loaded again for frames of the same size, unless the file has changed', async () => {

@@ -54,6 +54,22 @@ export function resizingModel(
   });
 }
 
+/**
+ * The bytes of an ONNX model that finds the same boxes in every picture `x`: `boxes`, each as fractions of the picture (left, top, right,
+ * bottom), and their `scores` in two classes.
+ */
+export function findingModel(found: { box: [number, number, number, number]; scores: [number, number] }[]): Buffer {
+  const values = (each: number[][]) => Float32Array.from(each.flat());
+  return modelFile({
+    node: [
+      constantNode('boxes', values(found.map(({ box }) => box)), [1, found.length, 4]),
+      constantNode('scores', values(found.map(({ scores }) => scores)), [1, found.length, 2]),
+    ],
+    input: [tensorInfo('x', FREE)],
+    output: [tensorInfo('boxes', [1, found.length, 4]), tensorInfo('scores', [1, found.length, 2])],
+  });
+}
+
 /** The bytes of an ONNX model with this graph. `version` is that of the format, `opset` that of the operators. */
 export function modelFile(graph: MessageInitShape<typeof GraphProtoSchema>, { version = 7, opset = 13 } = {}): Buffer {
   const model = create(ModelProtoSchema, {

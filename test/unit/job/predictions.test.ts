@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { csvHeader, csvLines } from '../../../src/job/predictions.js';
 
 test('each class has its line, the best first', () => {
-  expect(csvHeader('classes')).toBe('item,rank,index,label,score\r\n');
+  expect(csvHeader('classes', 'images')).toBe('item,rank,index,label,score\r\n');
   const classes = [
     { index: 285, label: 'Egyptian cat', score: 0.5 },
     { index: 3, score: 0.25 },
@@ -13,7 +13,7 @@ test('each class has its line, the best first', () => {
 });
 
 test('each box has its line, and an item without boxes one with its name only', () => {
-  expect(csvHeader('detections')).toBe('item,index,label,score,left,top,right,bottom\r\n');
+  expect(csvHeader('detections', 'images')).toBe('item,index,label,score,left,top,right,bottom\r\n');
   const detections = [{ index: 1, label: 'face', score: 0.9, box: [1, 2.5, 30, 40] }];
   expect(csvLines('detections', { item: 'a.jpg', detections })).toBe('a.jpg,1,face,0.9,1,2.5,30,40\r\n');
   expect(csvLines('detections', { item: 'b.jpg', detections: [] })).toBe('b.jpg,,,,,,,\r\n');
@@ -33,7 +33,15 @@ test('no name or label runs as a formula in a spreadsheet, and numbers stay numb
 });
 
 test('files are named', () => {
-  expect(csvHeader('file') + csvLines('file', { item: 'x/a.jpg', file: 'x/a.npy' })).toBe(
+  expect(csvHeader('file', 'images') + csvLines('file', { item: 'x/a.jpg', file: 'x/a.npy' })).toBe(
     'item,file\r\nx/a.jpg,x/a.npy\r\n',
   );
+});
+
+test('frames have their number and their time in place of a name', () => {
+  const detections = [{ index: 1, label: 'face', score: 0.9, box: [1, 2, 3, 4] }];
+  expect(csvHeader('detections', 'frames')).toBe('frame,time,index,label,score,left,top,right,bottom\r\n');
+  expect(csvLines('detections', { frame: 7, time: 0.28, detections })).toBe('7,0.28,1,face,0.9,1,2,3,4\r\n');
+  expect(csvLines('detections', { frame: 8, time: 0.32, detections: [] })).toBe('8,0.32,,,,,,,\r\n');
+  expect(csvLines('file', { frame: 0, time: 0, file: '0000000.png' })).toBe('0,0,0000000.png\r\n');
 });

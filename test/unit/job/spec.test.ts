@@ -20,7 +20,7 @@ describe('a job specification', () => {
     expect(parseSpec(JSON.stringify(minimal))).toEqual({
       ...minimal,
       input: { ...minimal.input, onDamage: 'fail' },
-      output: { codec: 'h264', frameFormat: 'png', keepFrames: false, overwrite: false },
+      output: { draw: false, codec: 'h264', frameFormat: 'png', keepFrames: false, overwrite: false },
       batch: { size: 'auto' },
       compute: { kind: 'local' },
       retry: { maxAttempts: 3, firstDelaySeconds: 5 },
@@ -44,6 +44,8 @@ describe('a job specification', () => {
       style: 'styles/a/wave.jpg',
       output: {
         video: 'outbox/painted.webm',
+        predictions: 'outbox/found/',
+        draw: true,
         codec: 'vp9',
         quality: 'best',
         frameFormat: 'jpg',
@@ -93,6 +95,16 @@ describe('a job specification', () => {
       'a quality for images',
       { ...minimal, input: { images: 'inbox/a/' }, output: { quality: 'best' } },
       '"output.quality" does not go with "input.images"; leave it out',
+    ],
+    [
+      'predictions of images',
+      { ...minimal, input: { images: 'inbox/a/' }, output: { predictions: 'outbox/a/' } },
+      '"output.predictions" does not go with "input.images"; leave it out',
+    ],
+    [
+      'drawing into images',
+      { ...minimal, input: { images: 'inbox/a/' }, output: { draw: true } },
+      '"output.draw" does not go with "input.images"; leave it out',
     ],
     [
       'images of a video',

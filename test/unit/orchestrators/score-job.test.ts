@@ -18,7 +18,7 @@ const lane = (more: Partial<BatchResult> = {}): BatchResult => ({
 });
 
 const standard: Record<string, (call: Call) => unknown> = {
-  prepareJob: () => ok({ expectedItems: 170, parallel: 2, splitChunks: 1, warnings: [] }),
+  prepareJob: () => ok({ expectedItems: 170, parallel: 2, splitChunks: 1, delivers: 'video', warnings: [] }),
   chunkLane: () => ({}),
   splitVideo: () => ok({ frames: 168, encodeChunks: 1 }),
   scoreLane: () => lane(),
@@ -268,7 +268,7 @@ describe('a job whose outputs go away', () => {
 describe('a job with images', () => {
   const images = { input: { images: 'inbox/holiday/' }, output: undefined };
   const answers = (items: number) => ({
-    prepareJob: () => ok({ expectedItems: 0, parallel: 2, warnings: ['a'] }),
+    prepareJob: () => ok({ expectedItems: 0, parallel: 2, delivers: 'images', warnings: ['a'] }),
     listImages: () => ok({ items, warnings: ['b'] }),
     collectItems: () => ok({ bytes: 10 }),
     collectPredictions: () => ok({ output: 'outbox/holiday/', bytes: 5 }),
@@ -326,9 +326,32 @@ describe('a job with images', () => {
   });
 });
 
+describe('a video whose frames become predictions', () => {
+  const prepared = (delivers: string) => ({
+    prepareJob: () => ok({ expectedItems: 170, parallel: 2, splitChunks: 1, delivers, warnings: [] }),
+    collectItems: () => ok({ bytes: 10 }),
+    collectPredictions: () => ok({ output: 'outbox/coast/', predictions: 'outbox/coast/', bytes: 5 }),
+  });
+  const ending = (calls: Call[]) => calls.map((call) => (call.type === 'timer' ? '' : call.name)).slice(5);
+
+  test('is collected in place of being stitched', () => {
+    const { result, calls, customStatus } = run(prepared('predictions'));
+    expect(result).toMatchObject({ output: 'outbox/coast/', predictions: 'outbox/coast/', bytes: 15, items: 168 });
+    expect(ending(calls)).toEqual(['collectItems', 'collectPredictions', 'finishJob']);
+    const { stages } = customStatus as PublishedStatus;
+    expect(stages.map(({ stage }) => stage)).toEqual(['prepare', 'split', 'score', 'collect', 'finish']);
+  });
+
+  test('is stitched and collected where they are drawn into it', () => {
+    const { result, calls } = run(prepared('video and predictions'));
+    expect(result).toMatchObject({ output: 'outbox/coast.mp4', predictions: 'outbox/coast/', bytes: 1015 });
+    expect(ending(calls)).toEqual(['stitchVideo', 'collectItems', 'collectPredictions', 'finishJob']);
+  });
+});
+
 describe('a long video', () => {
   const long = {
-    prepareJob: () => ok({ expectedItems: 170, parallel: 2, splitChunks: 3, warnings: [] }),
+    prepareJob: () => ok({ expectedItems: 170, parallel: 2, splitChunks: 3, delivers: 'video', warnings: [] }),
     splitVideo: () => ok({ frames: 168, encodeChunks: 5 }),
   };
 

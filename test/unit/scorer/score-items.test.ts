@@ -23,7 +23,7 @@ async function scoreWith(...answers: (boolean | string)[]) {
   const tally = new Tally(task, new Date(0).toISOString());
   const blobs = {
     readInput: () => Promise.resolve(new Uint8Array(1)),
-    storeOutput: ({ name }: { name: string }) => Promise.resolve(void stored.push(name)),
+    storeOutput: (output: string) => Promise.resolve(void stored.push(output)),
   };
   const engine = {
     size: 1,
@@ -39,7 +39,7 @@ async function scoreWith(...answers: (boolean | string)[]) {
   };
   const { signal } = new AbortController();
   await scoreItems(items, { blobs, codec, engine, card, tally, log: (sentence) => log.push(sentence) }, signal, signal);
-  expect(stored.toSorted()).toEqual(['a', 'b', 'c']);
+  expect(stored.toSorted()).toEqual(items.map(({ output }) => output));
   return { result: tally.result('completed', undefined), log };
 }
 

@@ -107,7 +107,7 @@ export function ffmpegFailure(program: Program, end: Ended, doing: string): JobE
   if (end.signal) return new JobError('platform', `ffmpeg was stopped by ${end.signal} before it could ${doing}.`);
   if (/No space left on device/.test(end.stderr))
     return user(`The disk is full: ffmpeg could not ${doing}; free some space or choose another temporary folder.`);
-  return user(`ffmpeg could not ${doing}: ${lastWord(end.stderr)}.`);
+  return user(`ffmpeg could not ${doing}: ${reasonIn(end.stderr)}.`);
 }
 
 function cannotStart({ path }: Program, cause: Error): JobError {
@@ -119,8 +119,46 @@ function cannotStart({ path }: Program, cause: Error): JobError {
 const EMPTY_WORDS =
   /^(Conversion failed!|aborting|Exiting|Task finished|Terminating|Nothing was written|Error (initializing|opening|writing|submitting|while processing|sending)|Last message repeated)/i;
 
+/** What ffmpeg's own words mean. The first one that fits counts: decoders complain about a picture before ffmpeg gives up on it. */
+const MEANINGS: [own: RegExp, meaning: string][] = [
+  [
+    /No decoder|Decoder .*not found|Unknown decoder|no decoder found|Unsupported codec/i,
+    'this build of ffmpeg cannot decode it',
+  ],
+  [/Encoder .*not found|Unknown encoder|Encoder not found/i, 'this build of ffmpeg has no encoder for the output'],
+  [/Cannot allocate memory|Out of memory|Failed to allocate/i, 'there is not enough memory for it'],
+  [/Permission denied/i, 'it may not be read or written'],
+  [/Protocol .*not on whitelist|Format not on whitelist/i, 'it points to another file, which is not read'],
+  [/Could not find codec parameters|unspecified size/i, 'it does not say how large its pictures are'],
+  [
+    /Picture size .*(invalid|exceeds)|dimensions .*(invalid|not supported)|maximum.*pixels|Video frame size.*max_pixels/i,
+    'a picture has a size that is not allowed',
+  ],
+  [
+    /Impossible to convert between the formats|reinitializing filters|configuring filters/i,
+    'its kind of pixels cannot be converted',
+  ],
+  [/non.monotonic|increasing dts|invalid dts|timestamps? .*unset|Queue input is backward/i, 'its times go backwards'],
+  [
+    /Application provided|Could not write header|incorrect codec parameters|not currently supported in container|codec .*not supported/i,
+    'the kind of output cannot hold one of its streams',
+  ],
+  [/Invalid argument/i, 'it holds a value that makes no sense'],
+  [/Input\/output error/i, 'the disk could not be read or written'],
+  [
+    /decoding|decode|at MB|corrupt|damaged|conceal|invalid (data|NAL|mode)|truncat|overread|bytestream|bitstream|slice|missing reference|out of range|illegal|overflow/i,
+    'a picture or a sound in it is broken',
+  ],
+];
+
+/** Why ffmpeg gave up, in plain words; what it said itself where nobody has put that in plain words. */
+export function reasonIn(stderr: string): string {
+  const said = lastWord(stderr);
+  return MEANINGS.find(([own]) => own.test(said))?.[1] ?? `in its own words: ${said}`;
+}
+
 /** The last line that explains something, without the address of the object that printed it and without the path of the file. */
-export function lastWord(stderr: string): string {
+function lastWord(stderr: string): string {
   const lines = stderr
     .split(/[\r\n]+/)
     .filter((line) => !/^(\[[^\]]+@ 0x[0-9a-f]+\] )*\[(warning|info|verbose)\]/.test(line))

@@ -1,6 +1,6 @@
 import { open, stat } from 'node:fs/promises';
 import { JobError, messageOf } from '../../job/failure.js';
-import { lastWord } from '../ffmpeg/process.js';
+import { reasonIn } from '../ffmpeg/process.js';
 import type { Ended } from '../../processes/child-process.js';
 
 /** @throws JobError `user` when there is no file, or when it is empty. */
@@ -15,18 +15,64 @@ export async function checkReadable(file: string, name: string): Promise<void> {
 
 const hasCode = (error: unknown, code: string) => error instanceof Error && 'code' in error && error.code === code;
 
+/** Streams of pictures without a file around them that says when they are shown, by ffmpeg's name for what reads them. */
+const RAW_STREAMS: Record<string, string> = {
+  h264: 'H.264',
+  hevc: 'H.265',
+  vvc: 'H.266',
+  obu: 'AV1',
+  av1: 'AV1',
+  mpegvideo: 'MPEG-1 or MPEG-2',
+  m4v: 'MPEG-4',
+  h263: 'H.263',
+  h261: 'H.261',
+  mjpeg: 'Motion JPEG',
+  vc1: 'VC-1',
+  dirac: 'Dirac',
+  cavsvideo: 'AVS',
+  avs2: 'AVS2',
+  avs3: 'AVS3',
+  dnxhd: 'DNxHD',
+};
+
+/** Other files with pictures in motion, which ffmpeg can put into one that is read without encoding them again. */
+const COPIED: Record<string, string> = {
+  dv: 'a DV stream',
+  ivf: 'an IVF file',
+  yuv4mpegpipe: 'an uncompressed YUV4MPEG stream',
+};
+
+const SOUND = /^(wav|w64|mp3|flac|aac|e?ac3|aiff?|amr\w*|ape|au|caf|dts|mpc8?|opus|tta|wv|oma|s16le)$/;
+const SUBTITLES = /^(srt|ass|webvtt|microdvd|subviewer1?|sami|mpl2|stl|sup|vobsub|jacosub|realtext|lrc|scc|ttml)$/;
+const SCRIPTS = /^(hls|concat|dash|sdp|ffmetadata|imf|rtsp|applehttp)$/;
+
+/** What a file is whose kind is not read, by ffmpeg's name for what reads that kind, and what to do. */
+function otherKind(name: string, kind: string): string {
+  const [raw, copied] = [RAW_STREAMS[kind], COPIED[kind]];
+  if (raw !== undefined)
+    return `${name} is a raw ${raw} stream, which does not say when its pictures are shown; put it into MP4 with its frame rate, as with "ffmpeg -framerate 25 -i FILE -c copy video.mp4".`;
+  if (copied !== undefined)
+    return `${name} is ${copied}, which is not read; put it into Matroska first, as with "ffmpeg -i FILE -c copy video.mkv".`;
+  if (kind === 'rawvideo')
+    return `${name} holds bare pixels, which say neither how large their pictures are nor when they are shown; convert it to MP4 first.`;
+  if (SOUND.test(kind)) return `${name} holds only sound; give a file with pictures in it.`;
+  if (SUBTITLES.test(kind)) return `${name} holds only subtitles; give a file with pictures in it.`;
+  if (SCRIPTS.test(kind))
+    return `${name} is not a video file but a playlist or a script that names other files; give the video itself.`;
+  return `${name} is a file of a kind that is not read (${kind}); give an MP4, MOV, MKV, WebM or AVI file.`;
+}
+
 /** Why ffprobe could not open a file. */
 export async function notAVideo(file: string, name: string, stderr: string): Promise<JobError> {
-  if (/Format not on whitelist/.test(stderr)) {
-    if (await startsAsPicture(file))
+  const [, reader] = /^\[(\w+)[^\]]*\] Format not on whitelist/m.exec(stderr) ?? [];
+  const kind = reader === 'jpeg_pipe' && /\.mjpe?g$/i.test(name) ? 'mjpeg' : reader;
+  if (kind !== undefined) {
+    if (/^(gif|apng|image2|ico|\w+_pipe)$/.test(kind) || (kind !== 'mjpeg' && (await startsAsPicture(file))))
       return new JobError(
         'user',
         `${name} is a picture or an animation of pictures, not a video; convert it to MP4 first.`,
       );
-    return new JobError(
-      'user',
-      `${name} is not a video file but a playlist, a script or something else that is not read; give the video itself.`,
-    );
+    return new JobError('user', otherKind(name, kind));
   }
   if (/moov atom not found/.test(stderr) && (await startsAsMp4(file))) {
     return new JobError(
@@ -34,10 +80,7 @@ export async function notAVideo(file: string, name: string, stderr: string): Pro
       `${name} lacks its index (the moov box): it was cut off or never finished; copy or export it again.`,
     );
   }
-  return new JobError(
-    'user',
-    `${name} is not a video that can be read (${lastWord(stderr)}); give an MP4, MOV, MKV, WebM or AVI file.`,
-  );
+  return new JobError('user', `${name} is not a video that can be read; give an MP4, MOV, MKV, WebM or AVI file.`);
 }
 
 /** ffprobe believes the ending `.mp4`, whatever is inside. */
@@ -70,6 +113,6 @@ export function damage({ code, stderr }: Ended, name: string): JobError | undefi
     ? undefined
     : new JobError(
         'user',
-        `${name} is damaged (${lastWord(stderr)}); copy or export it again, or set "input.onDamage" to "keep".`,
+        `${name} is damaged (${reasonIn(stderr)}); copy or export it again, or set "input.onDamage" to "keep".`,
       );
 }

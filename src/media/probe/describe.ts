@@ -170,9 +170,11 @@ function warningsOf({ streams }: FileInfo, stream: Stream, samples: FrameSample[
   ];
 }
 
-const INTERLACED = 'The video is interlaced; each frame of two fields is deinterlaced before it is painted.';
+const INTERLACED =
+  'The video is interlaced: its frames are woven from the lines of two moments, so each is deinterlaced to one moment before it is painted.';
 
-const SINGLE_FIELDS = 'Each picture of the video is one field of an interlaced frame; each is painted as it is.';
+const SINGLE_FIELDS =
+  'The video is interlaced: each of its pictures has only every other line of a frame, and is painted as it is.';
 
 /** What does not stay the same from frame to frame, one sentence each. */
 function changesOf(samples: FrameSample[]): string[] {

@@ -4,7 +4,7 @@ import { counted, JobError } from '../../job/failure.js';
 import { toRgb } from '../colour.js';
 import type { FrameFormat } from '../../job/formats.js';
 import type { VideoFacts } from '../facts.js';
-import { ffmpegFailure, lastWord, local, type Program, start, TALKING, UNTRUSTED, words } from '../ffmpeg/process.js';
+import { ffmpegFailure, local, reasonIn, type Program, start, TALKING, UNTRUSTED, words } from '../ffmpeg/process.js';
 import { tellsFields } from '../probe/frame-samples.js';
 import { type RawTimes, tickOf, type Timetable, wholeTimetable } from '../timetable.js';
 import type { Chunk } from './chunks.js';
@@ -108,7 +108,7 @@ async function* decode(
 const brokenAfter = (name: string, frames: number, stderr: string) =>
   new JobError(
     'user',
-    `${name} is damaged after its first ${frames === 1 ? 'frame' : `${frames} frames`} (${lastWord(stderr)}); export it again, or set "input.onDamage" to "keep" to score those.`,
+    `${name} is damaged after its first ${frames === 1 ? 'frame' : `${frames} frames`} (${reasonIn(stderr)}); export it again, or set "input.onDamage" to "keep" to score those.`,
   );
 
 /** Twice the time, and one more for a frame of two fields; a frame with the time of the frame before must not come before it. */
@@ -196,10 +196,14 @@ export function findingsWarnings(probed: VideoFacts, last: VideoFacts, { fields,
       ? [`The pictures change in mid-stream (${kinds.join(', ')}); all are scaled to the size of the first.`]
       : []),
     ...(last.interlaced && !probed.interlaced
-      ? [`The video is interlaced in part; its ${some} of two fields were deinterlaced before they are painted.`]
+      ? [
+          `The video is interlaced in part: ${some}, woven from the lines of two moments, were deinterlaced to one moment each.`,
+        ]
       : []),
     ...(!last.interlaced && fields > 0 && tellsFields(probed.codec)
-      ? [`The video has ${some} of two fields that are not deinterlaced, because its pictures change in mid-stream.`]
+      ? [
+          `The video is interlaced in part: ${some}, woven from the lines of two moments, are not deinterlaced, because the pictures change in mid-stream.`,
+        ]
       : []),
   ];
 }

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
 import { JobError } from '../../job/failure.js';
 import { endingOf } from '../../job/formats.js';
-import { lastWord, local, QUIET, run, type Tools, UNTRUSTED, words } from '../ffmpeg/process.js';
+import { local, QUIET, run, type Tools, UNTRUSTED, words } from '../ffmpeg/process.js';
 import { tickOf, type Timetable } from '../timetable.js';
 import { compare } from '../verify/compare.js';
 import { type Container, containerOf, isMp4 } from './container.js';
@@ -204,7 +204,7 @@ function createTrials(
     const { codec, shape = facts } = request;
     const { width, height } = shape;
     const what = name === ending ? 'The output' : name;
-    const said = own instanceof Error ? lastWord(own.message) : 'its streams do not go together';
+    const said = own instanceof Error ? own.message.replace(/[.\s]+$/, '') : 'its streams do not go together';
     if (own instanceof JobError && own.blame !== 'user') return own;
     if (own === undefined || (await failure(plainTimes)))
       return new JobError(

@@ -89,6 +89,23 @@ describe.each(builds)('probe with ffmpeg from $name', ({ media, tools }) => {
     });
   });
 
+  it.each([
+    [
+      'raw.h264',
+      ['-pix_fmt', 'yuv420p', '-c:v', 'libx264'],
+      /^raw\.h264 is a raw H\.264 stream.*frame rate.*video\.mp4/,
+    ],
+    ['tape.dv', ['-s', '720x576', '-r', '25', '-pix_fmt', 'yuv420p'], /^tape\.dv is a DV stream.*-c copy video\.mkv/],
+    ['camera.mjpeg', ['-pix_fmt', 'yuvj420p'], /^camera\.mjpeg is a raw Motion JPEG stream/],
+    ['plain.y4m', ['-pix_fmt', 'yuv420p'], /^plain\.y4m is an uncompressed YUV4MPEG stream/],
+  ])('says what %s is and what to do with it', async (name, options, sentence) => {
+    const file = path.join(folder, name);
+    const input = ['-f', 'lavfi', '-i', 'testsrc2=size=96x64:duration=0.2', ...options];
+    execFileSync(tools.ffmpeg, ['-loglevel', 'error', '-y', ...input, file]);
+    const refusal = { blame: 'user', message: expect.stringMatching(sentence) };
+    await expect(media.probe(file)).rejects.toMatchObject(refusal);
+  });
+
   it('refuses pictures and streams beyond what is meant', async () => {
     const make = (file: string, ...options: string[]) => {
       execFileSync(tools.ffmpeg, [

@@ -3,7 +3,8 @@ import { pMapIterable } from 'p-map';
 import { hasUnusableCharacters, hasUnusableParts, isTooLong } from '../job/blob-names.js';
 import { JobError } from '../job/failure.js';
 import { createOutputNames, groupsOf, LIST_LENGTH, type ListedItem } from '../job/item-list.js';
-import { isNamedAsPicture, KIND_BYTES, PICTURE_KINDS, pictureKind } from '../job/formats.js';
+import { type FileKind, fileKindByName, fileKindByStart, KIND_BYTES, PICTURE_KINDS } from '../job/formats.js';
+import { LeftOut } from '../job/left-out.js';
 import { MOST_ITEMS, splitPath } from '../job-store/layout.js';
 import { listBlobs, readBytes, type Storage } from '../storage/storage.js';
 import {
@@ -20,7 +21,6 @@ import { createStageProgress } from '../job-store/stage-progress.js';
 
 /** Files without a picture's name whose first bytes are read at the same time. */
 const LOOKS = 16;
-const EXAMPLES = 3;
 const LONGEST_EXAMPLE = 80;
 
 /**
@@ -33,10 +33,10 @@ export function createListImages({ storage, signal }: Pick<Ports, 'storage' | 's
     const earlier = await readFoundItems(storage, jobId);
     if (earlier) return earlier;
     const progress = createStageProgress(storage, jobId, 'list');
-    const others = { count: 0, examples: [] as string[] };
+    const leftOut = new LeftOut();
     let items = 0;
     let lists = 0;
-    for await (const list of groupsOf(findPictures(storage, job, others), LIST_LENGTH)) {
+    for await (const list of groupsOf(findPictures(storage, job, leftOut), LIST_LENGTH)) {
       signal?.throwIfAborted();
       items = lists * LIST_LENGTH + list.length;
       if (items > MOST_ITEMS)
@@ -46,36 +46,29 @@ export function createListImages({ storage, signal }: Pick<Ports, 'storage' | 's
       progress.report(items);
     }
     await progress.settled();
-    if (items === 0) throw noPictures(job, others.count);
-    const found = { items, warnings: warningsOf(others) };
+    if (items === 0) throw noPictures(job, leftOut);
+    const found = { items, warnings: leftOut.warnings() };
     await writeFoundItems(storage, jobId, found);
     return found;
   };
 }
 
 /** Pictures by name or, where the name does not tell, by content. Counts what is neither. */
-async function* findPictures(
-  storage: Storage,
-  job: ImagesJob,
-  others: { count: number; examples: string[] },
-): AsyncGenerator<ListedItem> {
+async function* findPictures(storage: Storage, job: ImagesJob, leftOut: LeftOut): AsyncGenerator<ListedItem> {
   const { container, prefix } = imagesOf(storage, job);
   const nameOutput = createOutputNames();
   const looked = pMapIterable(
     listBlobs(container, { prefix }),
-    async ({ name, properties }) => ({ name, is: await isPicture(container, name, properties) }),
+    async ({ name, properties }) => ({ name, kind: await kindOf(container, name, properties) }),
     { concurrency: LOOKS, backpressure: 4 * LOOKS },
   );
-  for await (const { name: blob, is } of looked) {
+  for await (const { name: blob, kind } of looked) {
     const name = blob.slice(prefix.length);
-    if (is) {
+    if (kind === 'picture') {
       const output = nameOutput(name);
       checkDeliverable(job, name, output);
       yield { name, output };
-    } else {
-      others.count += 1;
-      if (others.examples.length < EXAMPLES) others.examples.push(name.slice(0, LONGEST_EXAMPLE));
-    }
+    } else leftOut.add(name, kind);
   }
 }
 
@@ -89,26 +82,18 @@ function checkDeliverable(job: ImagesJob, name: string, output: string): void {
   );
 }
 
-async function isPicture(
+async function kindOf(
   container: ContainerClient,
   name: string,
   { contentLength }: BlobItem['properties'],
-): Promise<boolean> {
-  if (isNamedAsPicture(name)) return true;
-  if (contentLength === 0) return false;
+): Promise<FileKind> {
+  const kind = fileKindByName(name);
+  if (kind !== undefined || contentLength === 0) return kind;
   const start = await readBytes(container, name, KIND_BYTES);
-  return start !== undefined && pictureKind(start) !== undefined;
+  return start && fileKindByStart(start);
 }
 
-function noPictures({ images }: ImagesJob, others: number): JobError {
-  const found = others === 0 ? 'nothing' : others === 1 ? 'one file of another kind' : `${others} files of other kinds`;
+function noPictures({ images }: ImagesJob, leftOut: LeftOut): JobError {
+  const found = leftOut.summary();
   return new JobError('user', `There is no ${PICTURE_KINDS} below ${images}, but ${found}; name a folder of images.`);
-}
-
-function warningsOf({ count, examples }: { count: number; examples: string[] }): string[] {
-  if (count === 0) return [];
-  const named = `${examples.join(', ')}${count > examples.length ? ', …' : ''}`;
-  return [
-    `${count === 1 ? '1 file is not an image and is' : `${count} files are not images and are`} left out: ${named}.`,
-  ];
 }

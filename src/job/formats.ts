@@ -39,6 +39,7 @@ export interface OtherKind {
 }
 
 const CONVERT = 'convert it to JPEG or PNG first';
+const CONVERT_HEIC = 'convert it to JPEG or PNG first, with sips on a Mac, with heif-convert or ImageMagick elsewhere';
 const RAW: OtherKind = {
   one: 'a raw file of a camera',
   adjective: 'camera raw',
@@ -50,12 +51,18 @@ const otherKindOf = (adjective: string, one = `a ${adjective} file`, advice = CO
   advice,
 });
 
+export const VIDEO = otherKindOf('video', 'a video', 'score it as a video');
+
 /** Their first bytes do not tell them from other files. */
 const NO_START = /^(?!)/;
 
 /** By name and by first bytes; the bytes come in the order in which they are tried. */
 const OTHER_KINDS: [OtherKind, name: RegExp, start: RegExp][] = [
-  [otherKindOf('HEIC'), /\.(?:heic|heif|hif|heics)$/i, /^.{4}ftyp(?:.{4})*?(?:hei[cxmsfv]|hev[cxms]|mif[12]|msf1)/s],
+  [
+    otherKindOf('HEIC', 'a HEIC file', CONVERT_HEIC),
+    /\.(?:heic|heif|hif|heics)$/i,
+    /^.{4}ftyp(?:.{4})*?(?:hei[cxmsfv]|hev[cxms]|mif[12]|msf1)/s,
+  ],
   [
     RAW,
     /\.(?:dng|nef|nrw|cr2|cr3|crw|arw|srf|sr2|orf|rw2|rwl|raw|raf|pef|srw|3fr|fff|iiq|mos|mef|mrw|x3f|erf|kdc|dcr|dcs|gpr)$/i,
@@ -76,11 +83,7 @@ const OTHER_KINDS: [OtherKind, name: RegExp, start: RegExp][] = [
   [otherKindOf('PNM'), /\.(?:p[bgpn]m|pam|pfm)$/i, /^P[1-7Ff]\s/],
   [otherKindOf('TGA'), /\.tga$/i, NO_START],
   [otherKindOf('DDS'), /\.dds$/i, /^DDS /],
-  [
-    otherKindOf('video', 'a video', 'score it by itself, as a video'),
-    /\.(?:mp4|m4v|mov|mkv|webm|avi|mts|m2ts|mpe?g|wmv|3gp)$/i,
-    /^(?:.{4}ftyp|.E\u00df\u00a3|RIFF.{4}AVI )/s,
-  ],
+  [VIDEO, /\.(?:mp4|m4v|mov|mkv|webm|avi|mts|m2ts|mpe?g|wmv|3gp)$/i, /^(?:.{4}ftyp|.E\u00df\u00a3|RIFF.{4}AVI )/s],
 ];
 
 /** What a file is by its first bytes, when it is no picture that can be an item but one of its relatives. */
@@ -89,8 +92,18 @@ export function otherKind(start: Uint8Array): OtherKind | undefined {
   return OTHER_KINDS.find(([, , signature]) => signature.test(text))?.[0];
 }
 
-/** What a file is by its name, when it is no picture that can be an item but one of its relatives. */
-export const otherKindByName = (name: string) => OTHER_KINDS.find(([, ending]) => ending.test(name))?.[0];
+/** What a file in an image folder is; undefined: nothing that has to do with pictures. */
+export type FileKind = 'picture' | OtherKind | undefined;
+
+/** By its name; undefined when the name does not tell. */
+export function fileKindByName(name: string): FileKind {
+  if (isNamedAsPicture(name)) return 'picture';
+  return OTHER_KINDS.find(([, ending]) => ending.test(name))?.[0];
+}
+
+/** By its first `KIND_BYTES` bytes. */
+export const fileKindByStart = (start: Uint8Array): FileKind =>
+  pictureKind(start) === undefined ? otherKind(start) : 'picture';
 
 /** Whether a file is a picture by its name. */
 export function isNamedAsPicture(name: string): boolean {

@@ -3,7 +3,8 @@ import path from 'node:path';
 import pMap from 'p-map';
 import { JobError, messageOf } from '../../job/failure.js';
 import { groupsOf } from '../../job/item-list.js';
-import { isNamedAsPicture, KIND_BYTES, pictureKind } from '../../job/formats.js';
+import { type FileKind, fileKindByName, fileKindByStart, KIND_BYTES, PICTURE_KINDS } from '../../job/formats.js';
+import type { LeftOut } from '../../job/left-out.js';
 import { PREDICTIONS_JSONL } from '../../job-store/layout.js';
 import type { FileList } from '../../api/jobs.js';
 import type { JobClient } from './client.js';
@@ -21,17 +22,27 @@ export interface PictureFile {
 
 /**
  * The pictures in a folder and its sub-folders, told by their names or, where the name does not tell, by their content. Names that begin
- * with a dot, links to folders and the folder `except` are left out.
+ * with a dot, links to folders and the folder `except` are passed over.
+ * @param leftOut counts the other files.
  * @throws JobError `user` when a folder or a file cannot be read.
  */
-export async function* findPictures(folder: string, except: string, below = ''): AsyncGenerator<PictureFile> {
+export async function* findPictures(
+  folder: string,
+  except: string,
+  leftOut: LeftOut,
+  below = '',
+): AsyncGenerator<PictureFile> {
   try {
     for await (const entry of await opendir(path.join(folder, below))) {
       const name = below === '' ? entry.name : `${below}/${entry.name}`;
       const file = path.join(folder, name);
       if (entry.name.startsWith('.') || file === except) continue;
-      if (entry.isDirectory()) yield* findPictures(folder, except, name);
-      else if (await isPicture(file)) yield { file, name };
+      if (entry.isDirectory()) yield* findPictures(folder, except, leftOut, name);
+      else if ((await stat(file)).isFile()) {
+        const kind = await kindOf(file);
+        if (kind === 'picture') yield { file, name };
+        else leftOut.add(name, kind);
+      }
     }
   } catch (cause) {
     if (cause instanceof JobError) throw cause;
@@ -43,36 +54,45 @@ export async function* findPictures(folder: string, except: string, below = ''):
   }
 }
 
-async function isPicture(file: string): Promise<boolean> {
-  if (!(await stat(file)).isFile()) return false;
-  if (isNamedAsPicture(file)) return true;
+async function kindOf(file: string): Promise<FileKind> {
+  const kind = fileKindByName(file);
+  if (kind !== undefined) return kind;
   const opened = await open(file);
   try {
     const { buffer, bytesRead } = await opened.read(Buffer.alloc(KIND_BYTES), 0, KIND_BYTES, 0);
-    return pictureKind(buffer.subarray(0, bytesRead)) !== undefined;
+    return fileKindByStart(buffer.subarray(0, bytesRead));
   } finally {
     await opened.close();
   }
 }
 
 /** The error for a folder without pictures. */
-export function noPictures(folder: string): JobError {
-  return new JobError('user', `There are no images in ${folder}; name a folder of images.`);
+export function noPictures(folder: string, leftOut: LeftOut): JobError {
+  return new JobError(
+    'user',
+    `There are no images (${PICTURE_KINDS}) in ${folder}, but ${leftOut.summary()}; name a folder of images.`,
+  );
 }
 
 /**
  * Uploads the pictures of a folder and returns the prefix that a job specification names.
+ * @param leftOut counts the files that stay behind.
  * @throws JobError `user` when there are none.
  */
-export async function uploadFolder(client: JobClient, folder: string, except: string): Promise<string> {
+export async function uploadFolder(
+  client: JobClient,
+  folder: string,
+  except: string,
+  leftOut: LeftOut,
+): Promise<string> {
   let stored: string | undefined;
-  for await (const group of groupsOf(findPictures(folder, except), PLACED_AT_ONCE)) {
+  for await (const group of groupsOf(findPictures(folder, except, leftOut), PLACED_AT_ONCE)) {
     const names = group.map(({ name }) => name);
     const placed = await client.placeImages(folder, names, stored);
     stored = placed.path;
     await pMap(group, ({ file }, k) => client.put(placed.urls[k] ?? '', file), { concurrency: TRANSFERS });
   }
-  if (stored === undefined) throw noPictures(folder);
+  if (stored === undefined) throw noPictures(folder, leftOut);
   return stored;
 }
 

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { counted, JobError, messageOf } from '../../job/failure.js';
 import type { FailedItem } from '../../container-contract/result.js';
 import { PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../../job-store/layout.js';
+import { LeftOut } from '../../job/left-out.js';
 import type { JobStatus } from '../../api/jobs.js';
 import type { JobClient } from '../client/client.js';
 import { downloadFolder, findPictures, noPictures, uploadFolder } from '../client/folders.js';
@@ -43,10 +44,11 @@ export async function scoreFolder(options: FolderOptions): Promise<FolderSummary
   await checkModelFiles(options);
   let failed: FailedItem[] = [];
   let predictions = false;
+  const leftOut = new LeftOut();
   const { status, seconds } = await runThrough(options, {
     unit: 'images',
     upload: async (client) => ({
-      input: { images: await uploadFolder(client, options.folder, except) },
+      input: { images: await uploadFolder(client, options.folder, except, leftOut) },
       output: { frameFormat: options.frameFormat },
     }),
     save: async (client, { id, items }) => {
@@ -54,7 +56,7 @@ export async function scoreFolder(options: FolderOptions): Promise<FolderSummary
       if (items.failed > 0) failed = await readFailed(client, id, options);
     },
   });
-  return summarise(status, seconds, { output: options.out, predictions, failed });
+  return summarise(status, seconds, { output: options.out, predictions, failed, leftOut });
 }
 
 /**
@@ -70,11 +72,12 @@ async function checkFolders({ folder, out, overwrite = false }: FolderOptions): 
   if (from.startsWith(to + path.sep))
     throw new JobError('user', `${out} holds the folder of the images; name another one with --out.`);
   const except = to.startsWith(from + path.sep) ? path.join(folder, path.relative(from, to)) : out;
-  const pictures = findPictures(folder, except);
+  const leftOut = new LeftOut();
+  const pictures = findPictures(folder, except, leftOut);
   const { done } = await pictures.next();
   // Closes the folder.
   await pictures.return(undefined);
-  if (done) throw noPictures(folder);
+  if (done) throw noPictures(folder, leftOut);
   try {
     if (!existing) await mkdir(out);
     await access(out, constants.W_OK);
@@ -108,8 +111,9 @@ async function readFailed(client: JobClient, id: string, { out, overwrite }: Fol
 function summarise(
   status: JobStatus,
   own: OwnSeconds,
-  { output, predictions, failed }: { output: string; predictions: boolean; failed: FailedItem[] },
+  result: { output: string; predictions: boolean; failed: FailedItem[]; leftOut: LeftOut },
 ): FolderSummary {
+  const { output, predictions, failed, leftOut } = result;
   const [jsonl, csv] = [path.join(output, PREDICTIONS_JSONL), path.join(output, PREDICTIONS_CSV)];
   return {
     job: status.id,
@@ -119,7 +123,7 @@ function summarise(
     failed,
     batches: status.batches.total,
     imagesPerSecond: status.itemsPerSecond,
-    warnings: status.warnings,
+    warnings: [...leftOut.warnings(), ...status.warnings],
     seconds: { start: own.start, upload: own.upload, ...status.stages, download: own.download },
     totalSeconds: own.total,
   };

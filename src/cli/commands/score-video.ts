@@ -2,7 +2,15 @@ import { mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { JobStatus } from '../../api/jobs.js';
 import { JobError, messageOf } from '../../job/failure.js';
-import { endingOf, isNamedAsPicture, type Quality, VIDEO_ENDINGS, type VideoCodec } from '../../job/formats.js';
+import {
+  endingOf,
+  fileKindByName,
+  isNamedAsPicture,
+  type Quality,
+  VIDEO,
+  VIDEO_ENDINGS,
+  type VideoCodec,
+} from '../../job/formats.js';
 import { INBOX, OUTBOX, PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../../job-store/layout.js';
 import type { JobClient } from '../client/client.js';
 import { downloadFolder } from '../client/folders.js';
@@ -120,6 +128,12 @@ async function checkFiles(options: VideoOptions, wanted: Wanted): Promise<void> 
   await checkInputFile(options.video, 'video');
   if (isNamedAsPicture(options.video) && !/\.gif$/i.test(options.video))
     throw new JobError('user', `${options.video} is a picture; put it into a folder and name the folder.`);
+  const kind = fileKindByName(options.video);
+  if (typeof kind === 'object' && kind !== VIDEO)
+    throw new JobError(
+      'user',
+      `${options.video} is ${kind.one}; ${kind.advice}, put it into a folder and name the folder.`,
+    );
   await checkModelFiles(options);
   const { out, base, contactSheet } = options;
   const tables = Object.values(TABLES).map((name) => path.join(out ?? base, name));

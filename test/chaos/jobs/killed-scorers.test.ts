@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
+import { LeftOut } from '../../../src/job/left-out.js';
 import { downloadFolder, uploadFolder } from '../../../src/cli/client/folders.js';
 import type { AttemptResult } from '../../../src/container-contract/result.js';
 import { jobContainer, resultBlob } from '../../../src/job-store/layout.js';
@@ -39,7 +40,10 @@ test('a killed scorer of an image folder is followed by one that scores the miss
   const picture = sharp(paint(320, 180).data, { raw: { width: 320, height: 180, channels: 3 } });
   const bytes = await picture.jpeg().toBuffer();
   for (let index = 0; index < BATCH; index += 1) writeFileSync(path.join(folder, `${index}.jpg`), bytes);
-  const id = await stack.client.start({ ...spec, input: { images: await uploadFolder(stack.client, folder, '') } });
+  const id = await stack.client.start({
+    ...spec,
+    input: { images: await uploadFolder(stack.client, folder, '', new LeftOut()) },
+  });
   const stored = await killHalfWay(stack, id, { batch: 0, size: BATCH });
 
   expect(await stack.ended(id)).toMatchObject({ state: 'done', items: { total: BATCH, done: BATCH, failed: 0 } });

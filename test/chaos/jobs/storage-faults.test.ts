@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { LeftOut } from '../../../src/job/left-out.js';
 import type { JobStatus } from '../../../src/api/jobs.js';
 import { uploadFolder } from '../../../src/cli/client/folders.js';
 import { JobError } from '../../../src/job/failure.js';
@@ -73,7 +74,7 @@ beforeAll(async () => {
     const picture = sharp(paint(60 + index, 40).data, { raw: { width: 60 + index, height: 40, channels: 3 } });
     writeFileSync(path.join(folder, `${index}.png`), await picture.png().toBuffer());
   }
-  inputs.images = { images: await uploadFolder(stack.client, folder, '') };
+  inputs.images = { images: await uploadFolder(stack.client, folder, '', new LeftOut()) };
   for (const kind of kinds) {
     const status = await run(kind);
     expect(status).toMatchObject({ state: 'done', error: null });

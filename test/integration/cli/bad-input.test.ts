@@ -44,12 +44,26 @@ describe('before anything is started, score refuses', () => {
   test('a picture in place of a video', async () => {
     writeFileSync(file('cat.jpg'), 'whatever');
     expectSentence(await score(['cat.jpg']), /cat\.jpg is a picture; put it into a folder and name the folder\.$/);
+    writeFileSync(file('cat.heic'), 'whatever');
+    expectSentence(await score(['cat.heic']), /cat\.heic is a HEIC file; convert it .+ put it into a folder/);
   });
 
   test('a folder without images', async () => {
     mkdirSync(file('folder/nested'), { recursive: true });
     writeFileSync(file('folder/nested/notes.txt'), 'no picture');
-    expectSentence(await score(['folder']), /^There are no images in .*folder; name a folder of images\.$/);
+    expectSentence(
+      await score(['folder']),
+      /^There are no images .*in .*folder, but one file of another kind; name a folder of images\.$/,
+    );
+  });
+
+  test('a folder with nothing but pictures that must be converted', async () => {
+    mkdirSync(file('phone'));
+    for (const name of ['IMG_1.HEIC', 'IMG_2.HEIC', 'IMG_3.dng']) writeFileSync(file(`phone/${name}`), 'whatever');
+    expectSentence(
+      await score(['phone']),
+      /^There are no images .*phone, but 2 HEIC files \(convert them to JPEG.*\), 1 camera raw file \(develop it.*\);/,
+    );
   });
 
   test.each<[string[], RegExp]>([

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { LeftOut } from '../../../src/job/left-out.js';
 import type { BatchReport } from '../../../src/job-store/manifest.js';
 import { downloadFolder, uploadFolder } from '../../../src/cli/client/folders.js';
 import type { FolderSummary } from '../../../src/cli/commands/score-folder.js';
@@ -65,7 +66,7 @@ describe('a folder of all kinds of pictures', () => {
 
   beforeAll(async () => {
     sources = await makeFolder(folder);
-    images = await uploadFolder(stack.client, folder, '');
+    images = await uploadFolder(stack.client, folder, '', new LeftOut());
     pass = await stack.client.upload('model', identity('pass', [1, 3, 'h', 'w'], {}), { card: file('pass.json') });
   });
 

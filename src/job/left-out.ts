@@ -1,0 +1,52 @@
+import { counted } from './failure.js';
+import type { OtherKind } from './formats.js';
+
+const EXAMPLES = 3;
+const LONGEST_EXAMPLE = 80;
+
+interface Files {
+  count: number;
+  examples: string[];
+}
+
+/** The files of an image folder that are no items, by what they are. */
+export class LeftOut {
+  readonly #kinds = new Map<OtherKind, Files>();
+  readonly #others: Files = { count: 0, examples: [] };
+
+  /** @param kind what the file is, where it is a relative of pictures. */
+  add(name: string, kind: OtherKind | undefined): void {
+    const files = kind === undefined ? this.#others : (this.#kinds.get(kind) ?? { count: 0, examples: [] });
+    if (kind !== undefined) this.#kinds.set(kind, files);
+    files.count += 1;
+    if (files.examples.length < EXAMPLES) files.examples.push(name.slice(0, LONGEST_EXAMPLE));
+  }
+
+  /** A sentence for each kind: how many were left out, which, and what to do with them. */
+  warnings(): string[] {
+    const known = [...this.#kinds].map(([kind, files]) => {
+      const { count } = files;
+      return `${counted(count, `${kind.adjective} file`)} ${count === 1 ? 'is' : 'are'} left out (${named(files)}): ${adviceFor(kind, count)}.`;
+    });
+    const { count } = this.#others;
+    if (count === 0) return known;
+    const what = count === 1 ? '1 file is not an image and is' : `${count} files are not images and are`;
+    return [...known, `${what} left out: ${named(this.#others)}.`];
+  }
+
+  /** What a folder without pictures holds, and what to do with it: `3 HEIC files (convert them to JPEG or PNG first)`. */
+  summary(): string {
+    const known = [...this.#kinds].map(
+      ([kind, { count }]) => `${counted(count, `${kind.adjective} file`)} (${adviceFor(kind, count)})`,
+    );
+    const { count } = this.#others;
+    const others = count === 0 ? [] : [count === 1 ? 'one file of another kind' : `${count} files of other kinds`];
+    return [...known, ...others].join(', ') || 'nothing';
+  }
+}
+
+const named = ({ count, examples }: Files) => `${examples.join(', ')}${count > examples.length ? ', …' : ''}`;
+
+function adviceFor({ advice }: OtherKind, count: number): string {
+  return count === 1 ? advice : advice.replace(/\bit\b/, 'them').replace(/\bits\b/, 'their');
+}

@@ -88,6 +88,11 @@ function checkTiles(input: ImageInput, style: ImageInput | undefined, output: Mo
     throw new JobError('user', 'The model card cuts the style picture into tiles: only "input" can have "size.tiles".');
   if (!input.size.tiles) return;
   const { scale = 1 } = 'scale' in output ? output : {};
+  if ('range' in output && output.range === 'auto')
+    throw new JobError(
+      'user',
+      'The model card has "size.tiles" and the "output.range" "auto", which would differ from tile to tile: leave the tiles out, or give the range.',
+    );
   if ('fit' in output && output.fit === 'crop' && Number.isInteger(scale)) return;
   throw new JobError(
     'user',

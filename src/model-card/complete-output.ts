@@ -20,6 +20,9 @@ import {
   findTensor,
   imageLayout,
   imageSize,
+  isDepth,
+  isMap,
+  pictureShape,
   type ImageSize,
   isReadable,
   isTensor,
@@ -53,7 +56,7 @@ export function completeOutput(
   switch (card.kind) {
     case undefined:
     case 'image':
-      return completePicture(card, choosePicture(card.name, model, colours(input)), input, { model, runs });
+      return completePicture(card, choosePicture(card, model, colours(input)), input, { model, runs });
     case 'classes': {
       const tensor = chooseScores(card.name, model);
       return completeClasses(card, asRun(tensor, runs[0]), labelFile, labels[tensor.name] ?? yolo?.names);
@@ -86,18 +89,21 @@ function chooseScores(name: string | undefined, model: ModelSignature): TensorSi
 }
 
 /** The output that the card names, or the only one that looks like a picture, or else the first that could be one. */
-function choosePicture(name: string | undefined, { outputs }: ModelSignature, channels: 1 | 3): TensorSignature {
-  const named = findTensor(outputs, name, 'output');
+function choosePicture(card: Partial<ImageOutput>, { outputs }: ModelSignature, channels: 1 | 3): TensorSignature {
+  const named = findTensor(outputs, card.name, 'output');
   if (named !== undefined) return named;
   const pictures = outputs.filter((tensor) => imageLayout(tensor, channels) !== undefined);
-  const [only] =
-    pictures.length > 0
-      ? pictures
-      : outputs.filter((each) => isTensor(each) && (each.shape.length === 0 || isOpen(each.shape)));
+  const open = outputs.filter((each) => isTensor(each) && (each.shape.length === 0 || isOpen(each.shape)));
+  // A map of values is a picture where the card says so, or its own name.
+  const asked = Object.keys(card).length > 0;
+  const maps = outputs.filter(
+    (each) => (isMap(each) && (asked || isDepth(each.name))) || (asked && imageLayout(each, 1) !== undefined),
+  );
+  const [only] = [pictures, open, maps].find((each) => each.length > 0) ?? [];
   if (only === undefined) {
     throw new JobError(
       'user',
-      `The model gives no picture of three colours but ${describeTensors(outputs)}: say with "output.kind" in the model card what it gives.`,
+      `The model gives no picture of three colours but ${describeTensors(outputs)}: say with "output.kind" in the model card what it gives, for grey pictures such as depth maps "image".`,
     );
   }
   if (pictures.length > 1) {
@@ -120,8 +126,20 @@ function completePicture(
   input: ImageInput,
   { model, runs }: { model: ModelSignature; runs: TrialRun[] },
 ): ImageOutput {
-  const image = completeImage(card, tensor, input, input.layout);
+  const { range, ...rest } = card;
+  const map = isMap(tensor);
+  const auto = range === 'auto' || (range === undefined && map);
   const { kind, scale, size } = card;
+  const shaped = { ...tensor, shape: pictureShape(tensor.shape) };
+  const own = completeImage(
+    { ...rest, ...(range !== undefined && range !== 'auto' && { range }) },
+    shaped,
+    input,
+    input.layout,
+  );
+  const { mean, std, ...plain } = own;
+  // Neither changes what lies between the lowest and the highest value.
+  const image = auto ? { ...plain, range: 'auto' as const } : own;
   if (size && (scale !== undefined || card.fit === 'crop'))
     throw refusal(
       tensor,
@@ -129,9 +147,9 @@ function completePicture(
     );
   const asked = { ...(card.fit && { fit: card.fit }), ...(scale !== undefined && { scale }), ...(size && { size }) };
   const { fit = size ? 'resize' : 'crop', ...result } =
-    Object.keys(asked).length > 0 ? asked : ownResult(tensor, image, input, runs);
-  if (fit === 'crop') checkCrops(tensor, image.layout, input, runs, result.scale);
-  const said = card.range !== undefined || hintedRange(hintsOf(model)) !== undefined || image.type === 'uint8';
+    Object.keys(asked).length > 0 ? asked : map ? { fit: 'resize' as const } : ownResult(shaped, image, input, runs);
+  if (fit === 'crop') checkCrops(shaped, image.layout, input, runs, result.scale);
+  const said = range !== undefined || auto || hintedRange(hintsOf(model)) !== undefined || image.type === 'uint8';
   const assumed = card.assumed ?? !said;
   return { ...(kind && { kind }), ...image, fit, ...result, ...(assumed && { assumed }) };
 }
@@ -148,7 +166,7 @@ function ownResult(
 ): Pick<ImageOutput, 'scale' | 'size'> & { fit?: ImageOutput['fit'] } {
   const sizes = [
     ...(fixed ? [{ from: sizeOf(fixed), to: imageSize(tensor, layout) }] : []),
-    ...runs.map((run) => ({ from: run.input, to: imageSize(asRun(tensor, run), layout) })),
+    ...runs.map((run) => ({ from: run.input, to: imageSize(pictureAsRun(tensor, run), layout) })),
   ];
   const known = sizes.flatMap(({ from, to: { width, height } }) =>
     width === undefined || height === undefined ? [] : [{ from, to: { width, height } }],
@@ -176,7 +194,15 @@ function checkCrops(
   scale: number | undefined,
 ): void {
   if (fixed) checkCrop(tensor, imageSize(tensor, layout), sizeOf(fixed), scale);
-  for (const run of runs) checkCrop(asRun(tensor, run), imageSize(asRun(tensor, run), layout), run.input, scale);
+  for (const run of runs) {
+    const picture = pictureAsRun(tensor, run);
+    checkCrop(picture, imageSize(picture, layout), run.input, scale);
+  }
+}
+
+function pictureAsRun(tensor: TensorSignature, run: TrialRun): TensorSignature {
+  const { shape } = asRun(tensor, run);
+  return { ...tensor, shape: pictureShape(shape) };
 }
 
 const sizeOf = ([width, height]: [number, number]) => ({ width, height });

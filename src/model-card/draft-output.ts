@@ -7,6 +7,8 @@ import {
   describeTensors,
   imageLayout,
   imageSize,
+  isDepth,
+  isMap,
   isTensor,
   type ImageSize,
   type Layout,
@@ -42,6 +44,8 @@ export function draftOutput(
   const found = findDetections(outputs);
   if (found)
     return askWhich(outputs, Object.values(found), questions, draftDetections(found, model, input, hints, questions));
+  const map = outputs.find((tensor) => isMap(tensor) && (isDepth(tensor.name) || isAsLarge(tensor, input)));
+  if (map) return askWhich(outputs, [map], questions, draftMap(map, questions));
   const mask = outputs.find((tensor) => isMask(tensor, input));
   if (mask) return askWhich(outputs, [mask], questions, draftMask(mask, input, questions));
   const scores = outputs.find(isScores);
@@ -100,14 +104,25 @@ function draftPicture(
 
 const sideBySide = ({ width = 0, height = 0 }: ImageSize) => ({ width, height });
 
+function draftMap({ name }: TensorSignature, questions: string[]): PartialOutput {
+  questions.push(
+    'What the values of each pixel are: the draft makes grey pictures from the lowest to the highest value of each ("output.range": "auto", or [black, white]).',
+  );
+  return { kind: 'image', name, channels: 'grey', range: 'auto' };
+}
+
 /** A channel for each class, or the class of each pixel: as large as the frame, or of any size. */
-function isMask({ shape, type }: TensorSignature, { frame, layout }: FrameInput): boolean {
+function isMask(tensor: TensorSignature, input: FrameInput): boolean {
+  const { shape, type } = tensor;
+  return (type === 'int64' || type === 'int32' || shape.length === 4) && isAsLarge(tensor, input);
+}
+
+function isAsLarge({ shape }: TensorSignature, { frame, layout }: FrameInput): boolean {
   const { width, height } = imageSize(frame, layout);
   const sides = shape.length === 4 ? (layout === 'NCHW' ? shape.slice(2) : shape.slice(1, 3)) : shape.slice(1);
   const fits = (side: number | string | undefined, of: number | undefined) =>
     side === of || (typeof side === 'string' && of === undefined);
-  const whole = type === 'int64' || type === 'int32' || shape.length === 4;
-  return whole && sides.length === 2 && fits(sides[0], height) && fits(sides[1], width);
+  return sides.length === 2 && fits(sides[0], height) && fits(sides[1], width);
 }
 
 function draftMask({ name, shape, type }: TensorSignature, { layout }: FrameInput, questions: string[]): PartialOutput {

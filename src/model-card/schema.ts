@@ -65,6 +65,8 @@ const optimize = z.enum(['auto', 'off']);
 
 const imageOutput = imageTensor.extend({
   kind: z.literal('image').optional(),
+  /** `auto`: from the lowest to the highest value of each picture. */
+  range: z.union([range, z.literal('auto')]),
   /** `crop`: what the model makes is `scale` times its input, perhaps rounded up, and is taken as it is; `resize`: any size, scaled to the result's. */
   fit,
   /** How many times wider and higher than the frame the result is, rounded down. Default: 1. */

@@ -47,6 +47,28 @@ export function imageLayout(tensor: TensorSignature, channels: 1 | 3 = 3): Layou
   return first ? 'NCHW' : 'NHWC';
 }
 
+/**
+ * The shape of a picture that lacks the dimension for the batch or for its one channel, with four dimensions: depth maps are
+ * `[batch, height, width]` or `[height, width]`.
+ */
+export function pictureShape<T extends number | string>(shape: readonly T[]): (T | 1)[] {
+  const [one, two, three] = shape;
+  if (shape.length === 2) return [1, 1, ...shape];
+  if (shape.length !== 3 || one === undefined || two === undefined || three === undefined) return [...shape];
+  if (one === 3 || three === 3) return [1, one, two, three];
+  return three === 1 ? [1, one, two, three] : [one, 1, two, three];
+}
+
+/** Whether each pixel of an output may have one value, such as its depth. */
+export function isMap({ name, type, shape }: TensorSignature): boolean {
+  if (type !== 'float32' && type !== 'float16') return false;
+  if (shape.length === 4) return isDepth(name) && imageLayout({ name, type, shape }, 1) !== undefined;
+  return shape.length === 2 || shape.length === 3;
+}
+
+/** By its name. */
+export const isDepth = (name: string) => /depth|dispar/i.test(name);
+
 /** In pixels; undefined where the dimension is free. */
 export interface ImageSize {
   width?: number;

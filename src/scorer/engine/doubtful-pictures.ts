@@ -1,5 +1,5 @@
 import { JobError } from '../../job/failure.js';
-import type { ImageOutput, ImageTensor, ModelCard } from '../../model-card/schema.js';
+import type { ImageTensor, ModelCard } from '../../model-card/schema.js';
 import type { Picture } from '../pictures/codec.js';
 import { brightnessOf, ofChannel } from '../tensors/pack.js';
 import { channelsOf, type TensorValues } from '../tensors/tensor.js';
@@ -78,7 +78,7 @@ interface Fault {
 }
 
 /** What is wrong with how a picture comes out; undefined when it looks like one. */
-function findFault(values: Values, card: ImageOutput): Fault | undefined {
+function findFault(values: Values, card: ImageTensor): Fault | undefined {
   const look = certainFault(values, card);
   if (look !== undefined) return { look };
   const [low, high] = rangeOf(card);
@@ -87,7 +87,7 @@ function findFault(values: Values, card: ImageOutput): Fault | undefined {
   return flat ? { look: 'without any shades', perhaps: true } : undefined;
 }
 
-function certainFault(values: Values, card: ImageOutput): string | undefined {
+function certainFault(values: Values, card: ImageTensor): string | undefined {
   if (!values.finite) return 'empty';
   const [low, high] = rangeOf(card);
   const byte = (high - low) / 255;
@@ -99,7 +99,7 @@ function certainFault(values: Values, card: ImageOutput): string | undefined {
 }
 
 /** The values that a model gives for black and white, with the mean and the deviation of the first channel. */
-function rangeOf({ range, mean, std }: ImageOutput): Range {
+function rangeOf({ range, mean, std }: ImageTensor): Range {
   const [low, high] = range.map((value) => (value - ofChannel(mean, 0, 0)) / ofChannel(std, 0, 1));
   return [low ?? 0, high ?? 1];
 }
@@ -131,7 +131,7 @@ const USUAL: Range[] = [
  */
 export async function findDoubt(
   values: TensorValues,
-  card: ModelCard & { output: ImageOutput },
+  card: Pick<ModelCard, 'input'> & { output: ImageTensor },
   run: (range: Range) => Promise<TensorValues>,
 ): Promise<string | undefined> {
   const { output } = card;
@@ -150,9 +150,10 @@ export async function findDoubt(
 
 async function findLines(
   found: Values,
-  { input, output }: ModelCard & { output: ImageOutput },
+  { input, output }: Pick<ModelCard, 'input'> & { output: ImageTensor },
   run: (range: Range) => Promise<TensorValues>,
 ): Promise<string | undefined> {
+  if (output.channels === 'grey' && input.channels !== 'grey') return '{ "output": { "range": "auto" } }';
   const same = seemingRange(found);
   if (same && !equal(same, output.range)) return line({ output: same });
   if (input.type === 'uint8') return undefined;

@@ -82,6 +82,8 @@ async function loadModel(request: LoadRequest, optimize: Optimizer): Promise<Loa
   const judge = async (outputs: Outputs, views: View[], count: number) => {
     const { output } = card;
     if (judged || (output.kind !== undefined && output.kind !== 'image') || output.type === 'uint8') return;
+    const { range: taken } = output;
+    if (taken === 'auto') return;
     const index = views.findIndex(({ picture }) => isTelling(picture));
     const picture = views[index]?.picture;
     const tensor = outputs[output.name];
@@ -95,8 +97,7 @@ async function loadModel(request: LoadRequest, optimize: Optimizer): Promise<Loa
       return valuesOf(made ? entryOf(made, 0, given.dims[0] ?? 1) : tensor);
     };
     const values = valuesOf(entryOf(tensor, index, count));
-    // The next run may write over them.
-    const sentence = await findDoubt(values.slice(), { ...card, output }, run);
+    const sentence = await findDoubt(values, { input: card.input, output: { ...output, range: taken } }, run);
     if (sentence !== undefined && output.assumed === true) throw doubtful(sentence);
     doubt = sentence;
   };

@@ -1,6 +1,6 @@
 import type ort from 'onnxruntime-node';
 import { JobError, messageOf } from '../../job/failure.js';
-import type { ImageOutput, ModelCard } from '../../model-card/schema.js';
+import type { ModelCard } from '../../model-card/schema.js';
 import { outputNames, type Outputs } from '../outputs/read-output.js';
 import { cutTile } from '../pictures/tiles.js';
 import type { Picture } from '../pictures/codec.js';
@@ -100,11 +100,13 @@ function largestDifference(expected: ArrayLike<number>, found: ArrayLike<number>
     if (one < low) low = one;
     if (one > high) high = one;
   }
-  return most === 0 ? 0 : most / ('range' in output ? rangeOf(output) : high - low);
+  return most === 0
+    ? 0
+    : most / ('range' in output && output.range !== 'auto' ? rangeOf(output.range, output.std) : high - low);
 }
 
 /** From black to white in the values that the model gives; the narrowest where channels differ. */
-function rangeOf({ range: [black, white], std = [1] }: ImageOutput): number {
+function rangeOf([black, white]: [number, number], std = [1]): number {
   return (white - black) / Math.max(...std);
 }
 

@@ -9,7 +9,7 @@ import { cropOf, type InputPlan } from '../pictures/geometry.js';
 import { readMask, resizeMask } from './mask.js';
 import type { Picture, Size } from '../pictures/codec.js';
 import { entryOf, outputSize, type OutputTensor, valuesOf } from '../tensors/tensor.js';
-import { addColours, refuseNotFinite, unpackPicture } from '../tensors/unpack.js';
+import { addColours, refuseNotFinite, spanOf, unpackPicture } from '../tensors/unpack.js';
 
 /** What an item's result is made of. */
 export type FrameOutput =
@@ -76,7 +76,11 @@ export function readOutput(
 
 function toPicture(tensor: OutputTensor, card: ImageOutput, { frame, plan }: FrameFacts): Picture {
   const size = outputSize(tensor.dims, card);
-  const picture = unpackPicture(valuesOf(tensor), card, size, cropOf(size, plan, card));
+  const values = valuesOf(tensor);
+  const crop = cropOf(size, plan, card);
+  const { range } = card;
+  const image = { ...card, range: range === 'auto' ? spanOf(values, card, size, crop) : range };
+  const picture = unpackPicture(values, image, size, crop);
   return card.channels === 'Y' ? addColours(picture, frame) : picture;
 }
 

@@ -1,6 +1,7 @@
 import ort from 'onnxruntime-node';
 import { JobError } from '../../job/failure.js';
 import type { ElementType, ImageTensor } from '../../model-card/schema.js';
+import { pictureShape } from '../../model-card/signature.js';
 import type { Size } from '../pictures/codec.js';
 
 /** Float16 tensors are their bits. */
@@ -75,12 +76,13 @@ export function entryOf({ type, dims, data }: ort.Tensor, index: number, count: 
  * Height and width of a model's output.
  * @throws JobError `item`: it is not one picture in the card's layout; gives the shape.
  */
-export function outputSize(dims: readonly number[], image: ImageTensor): Size {
-  const [count, ...rest] = dims;
+export function outputSize(dims: readonly number[], image: Pick<ImageTensor, 'layout' | 'channels'>): Size {
+  const shape = pictureShape(dims);
+  const [count, ...rest] = shape;
   const { layout } = image;
   const [height, width, found] = layout === 'NHWC' ? rest : [rest[1], rest[2], rest[0]];
   const channels = channelsOf(image);
-  if (dims.length === 4 && count === 1 && found === channels && height && width) return { width, height };
+  if (shape.length === 4 && count === 1 && found === channels && height && width) return { width, height };
   const wanted = channels === 3 ? 'picture of three colours' : 'picture of one channel';
   throw new JobError('item', `the model gave a tensor of shape [${dims.join(',')}], not one ${layout} ${wanted}`);
 }

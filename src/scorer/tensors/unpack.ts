@@ -44,6 +44,28 @@ export function unpackPicture(output: TensorValues, image: ImageTensor, size: Si
   return { ...crop, data: new Uint8Array(bytes.buffer) };
 }
 
+/** The lowest and the highest value in the upper left `crop` of an output; one above the lowest where all are the same. */
+export function spanOf(
+  output: TensorValues,
+  image: Pick<ImageTensor, 'layout' | 'channels'>,
+  size: Size,
+  crop: Size,
+): [number, number] {
+  const channels = channelsOf(image);
+  const [rows, across] = image.layout === 'NHWC' ? [1, channels] : [channels, 1];
+  let [low, high] = [Infinity, -Infinity];
+  for (let row = 0; row < rows * size.height; row += 1) {
+    if (row % size.height >= crop.height) continue;
+    const from = row * size.width * across;
+    for (let at = from; at < from + crop.width * across; at += 1) {
+      const value = output[at] ?? 0;
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+  }
+  return [low, high > low ? high : low + 1];
+}
+
 function toByte({ range: [low, high], mean, std }: ImageTensor, channel: number): ToByte {
   const scale = 255 / (high - low);
   return { factor: ofChannel(std, channel, 1) * scale, offset: (ofChannel(mean, channel, 0) - low) * scale };

@@ -199,6 +199,31 @@ describe('completeCard fills in what the card leaves out', () => {
       );
   });
 
+  it.each<[string, TensorSignature['shape'], PartialCard, object]>([
+    ['three dimensions', ['b', 'h', 'w'], { output: { kind: 'image' } }, {}],
+    ['two dimensions', ['h', 'w'], { output: { channels: 'grey' } }, {}],
+    ['a range in the card', [1, 320, 480], { output: { kind: 'image', range: [0, 9] } }, { range: [0, 9] }],
+    ['four dimensions', ['b', 1, 'h', 'w'], { output: { kind: 'image' } }, {}],
+  ])('from a model of depth with %s, and makes grey pictures of the frame’s size', (_what, shape, card, more) => {
+    const signature = model([free], [tensor('predicted_depth', shape)]);
+    const expected = { channels: 'grey', range: 'auto', fit: 'resize', ...more };
+    const found = completeCard(card, signature);
+    expect(found.output).toMatchObject(expected);
+    expect(found.output).not.toHaveProperty('mean');
+    expect(completeCard(found, signature)).toEqual(found);
+    expect(completeCard({}, signature).output).toMatchObject({ channels: 'grey', range: 'auto' });
+    const runs = [{ input: { width: 64, height: 32 }, outputs: { predicted_depth: [1, 16, 32] } }];
+    expect(completeCard(card, signature, undefined, runs).output).toMatchObject(expected);
+    const tiled: PartialCard = { ...card, input: { size: { tiles: { size: [64, 64] } } } };
+    expect(refusal(tiled, signature)).toMatch(/"size\.tiles"/);
+  });
+
+  it('takes a map of values that nothing calls a depth for a picture only where the card says so', () => {
+    const signature = model([free], [tensor('y', ['b', 'h', 'w'])]);
+    expect(refusal({}, signature)).toMatch(/no picture of three colours.*"output\.kind".*depth maps "image"/);
+    expect(completeCard({ output: { kind: 'image' } }, signature).output).toMatchObject({ range: 'auto' });
+  });
+
   it('from a model with bytes and channels last', () => {
     const card = completeCard(
       {},

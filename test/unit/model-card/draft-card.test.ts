@@ -71,6 +71,18 @@ describe('a drafted card', () => {
     expect(questions.join()).toContain('the model also gives "loss" float32 [1].');
   });
 
+  it.each<[string, TensorSignature['shape']]>([
+    ['y', [1, 64, 64]],
+    ['depth', [1, 32, 32]],
+    ['disparity', [1, 1, 64, 64]],
+  ])('makes grey pictures of a map of values: %s %j', (name, shape) => {
+    const model = { inputs: [frame], outputs: [tensor(name, shape)] };
+    const { card, questions } = draftCard(model, NOTHING);
+    expect(card.output).toEqual({ kind: 'image', name, channels: 'grey', range: 'auto' });
+    expect(completeCard(card, model).output).toMatchObject({ fit: 'resize' });
+    expect(asked(questions)).toContain('output.range');
+  });
+
   it('stores what it does not know as it is', () => {
     const model = { inputs: [frame], outputs: [tensor('y', [1, 7, 5])] };
     const { card, questions } = draftCard(model, NOTHING);

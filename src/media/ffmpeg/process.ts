@@ -119,6 +119,9 @@ function cannotStart({ path }: Program, cause: Error): JobError {
 const EMPTY_WORDS =
   /^(Conversion failed!|aborting|Exiting|Task finished|Terminating|Nothing was written|Error (initializing|opening|writing|submitting|while processing|sending)|Last message repeated)/i;
 
+/** What ffmpeg means by most of what it says about a file. */
+export const BROKEN = 'a picture or a sound in it is broken';
+
 /** What ffmpeg's own words mean. The first one that fits counts: decoders complain about a picture before ffmpeg gives up on it. */
 const MEANINGS: [own: RegExp, meaning: string][] = [
   [
@@ -146,15 +149,18 @@ const MEANINGS: [own: RegExp, meaning: string][] = [
   [/Invalid argument/i, 'it holds a value that makes no sense'],
   [/Input\/output error/i, 'the disk could not be read or written'],
   [
-    /decoding|decode|at MB|corrupt|damaged|conceal|invalid (data|NAL|mode)|truncat|overread|bytestream|bitstream|slice|missing reference|out of range|illegal|overflow/i,
-    'a picture or a sound in it is broken',
+    /decoding|decode|at MB|NAL unit|corrupt|damaged|conceal|invalid (data|NAL|mode)|truncat|overread|bytestream|bitstream|slice|missing reference|out of range|illegal|overflow/i,
+    BROKEN,
   ],
 ];
 
-/** Why ffmpeg gave up, in plain words; what it said itself where nobody has put that in plain words. */
-export function reasonIn(stderr: string): string {
+/**
+ * Why ffmpeg gave up, in plain words.
+ * @param otherwise the reason where it says what nobody has put in plain words; its own words when left out
+ */
+export function reasonIn(stderr: string, otherwise?: string): string {
   const said = lastWord(stderr);
-  return MEANINGS.find(([own]) => own.test(said))?.[1] ?? `in its own words: ${said}`;
+  return MEANINGS.find(([own]) => own.test(said))?.[1] ?? otherwise ?? `in its own words: ${said}`;
 }
 
 /** The last line that explains something, without the address of the object that printed it and without the path of the file. */

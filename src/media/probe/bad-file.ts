@@ -1,6 +1,6 @@
 import { open, stat } from 'node:fs/promises';
 import { JobError, messageOf } from '../../job/failure.js';
-import { reasonIn } from '../ffmpeg/process.js';
+import { BROKEN, reasonIn } from '../ffmpeg/process.js';
 import type { Ended } from '../../processes/child-process.js';
 
 /** @throws JobError `user` when there is no file, or when it is empty. */
@@ -113,6 +113,6 @@ export function damage({ code, stderr }: Ended, name: string): JobError | undefi
     ? undefined
     : new JobError(
         'user',
-        `${name} is damaged (${reasonIn(stderr)}); copy or export it again, or set "input.onDamage" to "keep".`,
+        `${name} is damaged (${reasonIn(stderr, BROKEN)}); copy or export it again, or set "input.onDamage" to "keep".`,
       );
 }

@@ -4,7 +4,17 @@ import { counted, JobError } from '../../job/failure.js';
 import { toRgb } from '../colour.js';
 import type { FrameFormat } from '../../job/formats.js';
 import type { VideoFacts } from '../facts.js';
-import { ffmpegFailure, local, reasonIn, type Program, start, TALKING, UNTRUSTED, words } from '../ffmpeg/process.js';
+import {
+  BROKEN,
+  ffmpegFailure,
+  local,
+  reasonIn,
+  type Program,
+  start,
+  TALKING,
+  UNTRUSTED,
+  words,
+} from '../ffmpeg/process.js';
 import { tellsFields } from '../probe/frame-samples.js';
 import { type RawTimes, tickOf, type Timetable, wholeTimetable } from '../timetable.js';
 import type { Chunk } from './chunks.js';
@@ -108,7 +118,7 @@ async function* decode(
 const brokenAfter = (name: string, frames: number, stderr: string) =>
   new JobError(
     'user',
-    `${name} is damaged after its first ${frames === 1 ? 'frame' : `${frames} frames`} (${reasonIn(stderr)}); export it again, or set "input.onDamage" to "keep" to score those.`,
+    `${name} is damaged after its first ${frames === 1 ? 'frame' : `${frames} frames`} (${reasonIn(stderr, BROKEN)}); export it again, or set "input.onDamage" to "keep" to score those.`,
   );
 
 /** Twice the time, and one more for a frame of two fields; a frame with the time of the frame before must not come before it. */

@@ -6,6 +6,7 @@ describe('what ffmpeg complains about', () => {
   it.each([
     ['[h264 @ 0x55d1] error while decoding MB 10 1, bytestream 123\n', /picture or a sound in it is broken/],
     ['[mpeg4 @ 0x55d1] ac-tex damaged at 3 4\n[mpeg4 @ 0x55d1] Error at MB: 124\n', /broken/],
+    ['[h264 @ 0x1] Error splitting the input into NAL units.\n', /broken/],
     ['[hevc @ 0x1] Could not find ref with POC 7\nfile:a b.mp4: Invalid data found when processing input\n', /broken/],
     ['[NULL @ 0x1] Decoder (codec vvc) not found for input stream #0:0\n', /cannot decode it/],
     [

@@ -49,7 +49,10 @@ if (isOld(path.join(azurite, 'azurite.js'), installed)) {
   const leaveOut = {
     name: 'leave-out',
     setup({ onResolve, onLoad }) {
-      onResolve({ filter: /^(applicationinsights|sequelize)$/ }, ({ path }) => ({ path, namespace: 'left-out' }));
+      onResolve({ filter: /^(applicationinsights|sequelize)$/ }, ({ path: name }) => ({
+        path: name,
+        namespace: 'left-out',
+      }));
       onLoad({ filter: /./, namespace: 'left-out' }, () => ({ contents: 'exports.Model = class {};' }));
       // Its own file, so that src/stack/azurite-main.ts can have it replaced.
       onResolve({ filter: /^lokijs$/ }, ({ kind }) =>

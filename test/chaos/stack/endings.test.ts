@@ -1,0 +1,94 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { createJobClient } from '../../../src/cli/client/client.js';
+import { findStack } from '../../../src/stack/stack.js';
+import { runCli } from '../../support/cli.js';
+import { makeClip } from '../../support/clip.js';
+import { processesWith } from '../../support/processes.js';
+import { until } from '../../support/wait.js';
+
+const ROOT = path.resolve(import.meta.dirname, '../../..');
+const folder = mkdtempSync(path.join(os.tmpdir(), 'scoring-endings-'));
+const clip = makeClip(path.join(folder, 'clip.mp4'), { size: '96x54' });
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Starts `npm start`, or the program that it runs, in a session of its own, as a terminal does; all its processes know the folder as HOME. */
+async function start(name: string, npm: boolean) {
+  const home = path.join(folder, name);
+  const data = path.join(home, 'data');
+  const args = ['start', '--data', data];
+  const [program, ...rest] = npm
+    ? ['npm', 'start', '--', ...args.slice(1)]
+    : [process.execPath, 'dist/cli/main.js', ...args];
+  const command = spawn(program ?? '', rest, {
+    cwd: ROOT,
+    env: { ...process.env, HOME: home },
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const { url, pid } = await until('the stack', () => findStack(data));
+  const others = () => processesWith(`HOME=${home}\0`).filter((each) => each !== command.pid);
+  return { command, pid, client: createJobClient(url, undefined), data, others };
+}
+
+/** The ways in which a command ends; `pid` is the process that has the stack, which npm only starts. */
+const endings: [string, boolean, (command: ChildProcess, pid: number) => void][] = [
+  ['npm is told to end', true, (npm) => npm.kill('SIGTERM')],
+  ['npm is killed', true, (npm) => npm.kill('SIGKILL')],
+  ['the terminal closes', true, closeTerminal],
+  ['the command is told to end', false, (_, pid) => process.kill(pid, 'SIGTERM')],
+  ['the command is killed', false, (_, pid) => process.kill(pid, 'SIGKILL')],
+];
+
+function closeTerminal(command: ChildProcess): void {
+  command.stdout?.destroy();
+  command.stderr?.destroy();
+  process.kill(-(command.pid ?? 0), 'SIGHUP');
+}
+
+test.each(endings)(
+  'when %s, nothing of the stack goes on, and the next one has what was accepted',
+  async (how, npm, end) => {
+    const first = await start(how.replaceAll(' ', '-'), npm);
+    const video = await first.client.upload('video', clip);
+    const id = await first.client.start({ input: { video }, model: 'starry-night', retry: { firstDelaySeconds: 0 } });
+    end(first.command, first.pid);
+    await until('the end of all processes', () => first.others().length === 0 || undefined, 15);
+
+    const second = await start(how.replaceAll(' ', '-'), false);
+    expect((await second.client.status(id)).state).toMatch(/^(queued|running|done)$/);
+    second.command.kill('SIGINT');
+    await once(second.command, 'exit');
+  },
+);
+
+describe('of stacks that are started on one folder at the same moment', () => {
+  test('one runs, and the others say that it does', async () => {
+    const data = path.join(folder, 'contested');
+    const kills: ((signal: NodeJS.Signals) => void)[] = [];
+    const commands = Array.from({ length: 3 }, () =>
+      runCli(['start', '--data', data], { onSpawn: (kill) => kills.push(kill) }),
+    );
+    const refused = await Promise.all([first(commands, 0), first(commands, 1)]);
+    for (const { code, stderr } of refused) {
+      expect(code).toBe(2);
+      expect(stderr).toMatch(/^(The|Another) local stack .+process \d+.+\.\n$/);
+    }
+    const { pid } = await until('the stack', () => findStack(data));
+    process.kill(pid, 'SIGINT');
+    const ended = await Promise.all(commands);
+    expect(ended.map(({ code }) => code).toSorted()).toEqual([0, 2, 2]);
+    expect(readFileSync(path.join(data, 'devhost.log'), 'utf8')).not.toMatch(/error/i);
+  });
+});
+
+/** What settles as number `place`, counted from 0. */
+async function first<T>(promises: Promise<T>[], place: number): Promise<T> {
+  const settled: T[] = [];
+  for (const each of promises) void each.then((value) => settled.push(value));
+  return until('an answer', () => settled[place]);
+}

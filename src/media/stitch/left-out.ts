@@ -3,7 +3,7 @@ import { type Contents, nameOf, type OtherStream, type Stream, type StreamKind }
 
 /** Tags that say how a file was made or how long it is; they are of no use in another file. */
 const OF_THE_FILE =
-  /^(major_brand|minor_version|compatible_brands|encoder|encoding_?tool|duration|bps|number_of_(frames|bytes)|_statistics_|vendor_id|handler_name|timecode|uid$|generation_uid|\w+_umid|\w*package_\w+|operational_pattern|product_|toolkit_|application_platform|company_name)/;
+  /^(major_brand|minor_version|compatible_brands|encoder|encoding_?tool|software$|duration|bps|number_of_(frames|bytes)|_statistics_|vendor_id|handler_name|timecode|uid$|generation_uid|\w+_umid|\w*package_\w+|operational_pattern|product_|toolkit_|application_platform|company_name)/;
 
 /** Names of the tags of a whole file that an output does not have. */
 export function lostTags(source: Contents, output: Contents): string[] {

@@ -68,6 +68,11 @@ export function kindOf({ codec_type, codec_tag_string, disposition }: Stream, { 
   return codec_tag_string === 'text' && chapters.length > 0 ? undefined : 'data';
 }
 
+/** MP4 and MOV name a track by the program that reads it. */
+const TRACK_NAME = 'handler_name';
+/** What ffmpeg calls a track that has no other name. */
+const USUAL_NAME = 'VideoHandler';
+
 /** Subtitles that are text, so that one kind can become another. */
 const TEXT = /^(subrip|srt|ass|ssa|mov_text|webvtt|text)$/;
 
@@ -110,22 +115,16 @@ function plainPcm({ sample_fmt = 's16', bits_per_raw_sample }: Stream): string {
   return { flt: 'pcm_f32le', dbl: 'pcm_f64le', s64: 'pcm_s64le' }[format] ?? 'pcm_s16le';
 }
 
-const PICTURE_TAGS = ['language', 'title', 'creation_time', 'timecode', 'reel_name'];
+const PICTURE_TAGS = ['language', 'title', 'creation_time', 'timecode', 'reel_name', TRACK_NAME];
 /** MOV has one byte for the length of a name. */
 const LONGEST_TAG = 200;
-/** What ffmpeg calls a track that has no other name. */
-const USUAL_NAME = 'VideoHandler';
 
-export function pictureTags({ tags = {} }: Stream, container: Container): [string, string][] {
+export function pictureTags({ tags = {} }: Stream): [string, string][] {
   const all = Object.entries(tags).map(([name, value]): [string, string] => [name.toLowerCase(), value]);
-  const own = all.filter(([, value]) => Buffer.byteLength(value) <= LONGEST_TAG);
-  const name: [string, string][] = isMp4(container) ? [['handler_name', trackName(own)]] : [];
+  const own = all.filter(([name, value]) => PICTURE_TAGS.includes(name) && Buffer.byteLength(value) <= LONGEST_TAG);
   // Without a language, Matroska is read as English.
-  const kept = new Map([['language', 'und'], ...own.filter(([tag]) => PICTURE_TAGS.includes(tag)), ...name]);
-  return [...kept];
+  return [...new Map([['language', 'und'], ...own])];
 }
-
-const trackName = (tags: [string, string][]) => tags.find(([tag]) => tag === 'handler_name')?.[1] || USUAL_NAME;
 
 const TYPE: Record<StreamKind, string> = { sound: 'a', subtitles: 's', data: 'd', attachment: 't', cover: 'v' };
 
@@ -133,7 +132,7 @@ const TYPE: Record<StreamKind, string> = { sound: 'a', subtitles: 's', data: 'd'
  * Options that take everything but the picture from the second input.
  * @param covers files of the cover pictures, for Matroska, which keeps them as attached files
  */
-export function otherStreams({ streams, ...rest }: OtherStreams, covers: string[]): string[] {
+export function otherStreams({ streams, ...rest }: OtherStreams, container: Container, covers: string[]): string[] {
   const attached = covers.length > 0;
   const mapped = KINDS.flatMap((kind) =>
     streams
@@ -168,13 +167,14 @@ export function otherStreams({ streams, ...rest }: OtherStreams, covers: string[
           `filename=cover${position || ''}.${ending}`,
         ];
       }),
-    ...tagOptions(rest.pictureTags),
+    ...tagOptions(rest.pictureTags, isMp4(container)),
   ];
 }
 
-/** Tags of the picture's stream; the name of its track with room to be cut off. */
-export const tagOptions = (tags: [name: string, value: string][]) =>
-  tags.flatMap(([name, value]) => [
-    '-metadata:s:v:0',
-    name === 'handler_name' ? `${name}=${value}${ROOM}` : `${name}=${value}`,
-  ]);
+/** Options for the tags of the picture's stream; in MP4 and MOV, with room to be cut off from the name of the track. */
+export function tagOptions(tags: [name: string, value: string][], inMp4: boolean): string[] {
+  const name = tags.find(([tag]) => tag === TRACK_NAME)?.[1] || USUAL_NAME;
+  const others = tags.filter(([tag]) => tag !== TRACK_NAME);
+  const all = inMp4 ? [...others, [TRACK_NAME, name + ROOM]] : others;
+  return all.flatMap(([tag, value]) => ['-metadata:s:v:0', `${tag}=${value}`]);
+}

@@ -29,7 +29,7 @@ export interface RehearseRequest extends Pick<StitchRequest, 'source' | 'facts' 
 }
 
 export interface Rehearsed {
-  /** That of the output. */
+  /** What the name of the output ends in. */
   ending: string;
   others: OtherStreams;
   /** What the output leaves out or changes, one sentence each. */
@@ -50,16 +50,17 @@ export async function rehearse(tools: Tools, { output, ...request }: RehearseReq
   const folder = await mkdtemp(`${request.source}-trial-`);
   try {
     const usual = request.codec === 'ffv1' ? ['.mkv'] : ['.mp4', '.mkv'];
+    const refused: string[] = [];
     for (const name of output === undefined ? usual : [output]) {
       const tried = await createTrials(tools, request, contents, folder, name).rehearse();
-      if (!('unheld' in tried)) return { ...tried, ending: endingOf(name) };
-      if (name !== '.mp4')
-        throw new JobError(
-          'user',
-          `${name} cannot hold the sound (${tried.unheld.join(', ')}) as it is; name the output .mkv.`,
-        );
+      if (!('refused' in tried)) return { ...tried, ending: endingOf(name) };
+      refused.push(tried.refused);
     }
-    throw new RangeError('no kind of output was tried');
+    // Most of what another container cannot hold, Matroska can.
+    const elsewhere = output !== undefined && endingOf(output) !== MATROSKA;
+    const inMatroska = elsewhere && (await createTrials(tools, request, contents, folder, MATROSKA).rehearse());
+    const advice = inMatroska && !('refused' in inMatroska) ? 'name the output .mkv' : 'export the video anew';
+    throw new JobError('user', `${output ?? 'The output'} cannot hold ${refused.at(-1)}; ${advice}.`);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -109,7 +110,7 @@ function createTrials(
   const picture = contents.streams.find(({ index }) => index === facts.streamIndex);
   const plan = (streams: OtherStream[]): OtherStreams => ({
     streams,
-    pictureTags: picture ? pictureTags(picture, container) : [],
+    pictureTags: picture ? pictureTags(picture) : [],
     anyTags: false,
   });
 
@@ -155,10 +156,10 @@ function createTrials(
   }
 
   /** The contents of the output when all streams go into it together and keep their codecs; undefined otherwise. */
-  async function together(others: OtherStreams): Promise<Contents | undefined> {
+  async function together(others: OtherStreams, pace?: Timetable): Promise<Contents | undefined> {
     const converted = others.streams.filter(({ to }) => to !== 'copy');
     if (converted.length > 0 && !(await take(converted, ending))) return undefined;
-    const result = await trial(others).catch((error: unknown) => {
+    const result = await trial(others, pace).catch((error: unknown) => {
       if (error instanceof JobError && error.blame === 'user') return undefined;
       throw error;
     });
@@ -167,7 +168,7 @@ function createTrials(
 
   async function find(
     candidates: Candidate[],
-  ): Promise<{ others: OtherStreams; result: Contents } | { unheld: string[] }> {
+  ): Promise<{ others: OtherStreams; result: Contents } | { refused: string }> {
     const first = plan(
       candidates.flatMap(({ stream, kind, ways: [to] }) =>
         to === undefined ? [] : [{ index: stream.index, kind, from: nameOf(stream), to }],
@@ -183,46 +184,30 @@ function createTrials(
       const { kind, stream, ways } = candidate;
       if (kind === 'sound' && ways.length > 0 && way.length === 0) unheld.push(nameOf(stream));
     }
-    if (unheld.length > 0) return { unheld };
+    if (unheld.length > 0) return { refused: `the sound (${unheld.join(', ')}) as it is` };
     const kept = plan(chosen);
     for (const others of [kept, withoutTimecode(kept), withoutCovers(kept), withoutCovers(withoutTimecode(kept))]) {
       const result = await together(others);
       if (result) return { others, result };
     }
-    throw await whyNot(kept);
+    return { refused: await whyNot(kept) };
   }
 
   /** Says what is to blame when even the streams that work alone do not work together. */
-  async function whyNot(others: OtherStreams): Promise<Error> {
-    const nothing = { ...others, streams: [], pictureTags: [] };
-    const failure = async (times?: Timetable) =>
-      trial(nothing, times).then(
-        () => undefined,
-        (error: unknown) => error,
-      );
-    const own = await failure();
+  async function whyNot(others: OtherStreams): Promise<string> {
+    const pictureOnly = { ...others, streams: [], pictureTags: [] };
+    if (await together(pictureOnly)) return `all of its other streams together`;
     const { codec, shape = facts } = request;
-    const { width, height } = shape;
-    const what = name === ending ? 'The output' : name;
-    const said = own instanceof Error ? own.message.replace(/[.\s]+$/, '') : 'its streams do not go together';
-    if (own instanceof JobError && own.blame !== 'user') return own;
-    if (own === undefined || (await failure(plainTimes)))
-      return new JobError(
-        'user',
-        `${what} cannot be written with ${codec} at ${width} × ${height}: ${said}; choose another codec or container, or scale the video.`,
-      );
+    if (!(await together(pictureOnly, plainTimes))) return `pictures of ${shape.width} × ${shape.height} in ${codec}`;
     const rate = facts.frameRate.num / facts.frameRate.den;
-    return new JobError(
-      'user',
-      `${what} cannot be written at the times of the video (${rate.toPrecision(3)} frames a second, ${facts.durationSeconds.toPrecision(3)} s long): ${said}; export the video at an ordinary rate.`,
-    );
+    return `its times (${Number(rate.toPrecision(3))} frames a second for ${Number(facts.durationSeconds.toPrecision(3))} s)`;
   }
 
   return {
-    async rehearse(): Promise<{ others: OtherStreams; warnings: string[] } | { unheld: string[] }> {
+    async rehearse(): Promise<{ others: OtherStreams; warnings: string[] } | { refused: string }> {
       const candidates = await listCandidates();
       const found = await find(candidates);
-      if ('unheld' in found) return found;
+      if ('refused' in found) return found;
       const best = await withAllTags(found);
       const left = candidates.filter(({ stream }) => best.others.streams.every(({ index }) => index !== stream.index));
       return { others: best.others, warnings: sentences(contents, left, best.others.streams, best.result) };

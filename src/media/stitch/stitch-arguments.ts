@@ -66,7 +66,7 @@ export const segmentArguments = (request: EncodeRequest, muxer: string): string[
   ...REPORTING,
   ...picturesInput(request.format, 0),
   ...encoding(request),
-  ...tagOptions([['handler_name', '']]),
+  ...tagOptions([], true),
   '-f',
   muxer,
 ];
@@ -159,7 +159,7 @@ function withSource(
     '-i',
     local(source),
     ...picture,
-    ...otherStreams(others, covers),
+    ...otherStreams(others, container, covers),
     ...(timetable.broken ? ['-t', endOf(timetable).toFixed(6)] : []),
     // Matroska has no decoding times, so moving all streams until none of those is negative would only lose the first time.
     ...(isMatroska(container) ? words('-avoid_negative_ts disabled') : []),

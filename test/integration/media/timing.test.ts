@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { builds, roundTrip, shownTimes } from '../../support/media.js';
+import { builds, framesOf, PICTURE_ONLY, roundTrip, shownTimes, splitWhole } from '../../support/media.js';
 import { hasSharedData, sharedData } from '../../support/shared-data.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'timing-'));
@@ -73,6 +73,49 @@ describe.each(builds)('times through ffmpeg from $name', (build) => {
     ['derived/single_frame.mp4', 1],
   ])('are those of %s', async (name, frames) => {
     await expectSameTimes(sharedData('videos', name), out(`${path.basename(name)}-again.mp4`), frames);
+  });
+
+  it('include how long the last picture is held, in every container and from each into the next', async () => {
+    const source = out('held.mp4');
+    execFileSync(build.tools.ffmpeg, ['-loglevel', 'error', '-y', ...clip('25', 0.4), ...x264, source]);
+    const { facts, frames, timetable } = await splitWhole(build.media, source, { format: 'jpg' });
+    const first = out('held-0.1.mov');
+    const held = { ...timetable, lastTicks: (timetable.timeBase.den / timetable.timeBase.num) * 0.1 };
+    const request = { format: 'jpg', source, facts, others: PICTURE_ONLY, codec: 'h264' } as const;
+    await build.media.stitch({ ...request, frames: framesOf(frames), timetable: held, output: first });
+    const chain = [first, out('held-0.1.mkv'), out('held-0.1.mp4'), out('held-0.1.mkv.mov')];
+    for (const [index, output] of chain.entries()) {
+      if (index > 0) await expectSameTimes(chain[index - 1] ?? '', output, 10);
+      expect((await build.media.probe(output)).lastSeconds).toBeCloseTo(0.1, 3);
+    }
+    const minute = { ...held, times: held.times.slice(0, 1), lastTicks: held.lastTicks * 600 };
+    for (const [codec, ending] of [
+      ['h264', 'mp4'],
+      ['h265', 'mov'],
+      ['ffv1', 'mkv'],
+      ['vp9', 'webm'],
+    ] as const) {
+      const output = out(`minute.${ending}`);
+      const one = { ...request, frames: framesOf(frames.slice(0, 1)), timetable: minute, output, codec };
+      await build.media.stitch(one);
+      expect((await build.media.compare(one)).problems).toEqual([]);
+      expect((await build.media.probe(output)).durationSeconds).toBeCloseTo(60, 2);
+    }
+  });
+
+  it('that the container cannot hold are found out before a frame is split', async () => {
+    const source = out('hours.avi');
+    execFileSync(build.tools.ffmpeg, ['-loglevel', 'error', '-y', ...clip('25'), '-c:v', 'mpeg4', source]);
+    const film = readFileSync(source);
+    // Scale and rate in the header of the stream: a picture an hour.
+    film.writeUInt32LE(3600, film.indexOf('strh') + 28);
+    film.writeUInt32LE(1, film.indexOf('strh') + 32);
+    writeFileSync(source, film);
+    const request = { source, facts: await build.media.probe(source), codec: 'h264' } as const;
+    await expect(build.media.rehearse({ ...request, output: 'x.mp4' })).rejects.toThrow(
+      /x\.mp4 .*times.*90000 s.*\.mkv/,
+    );
+    expect((await build.media.rehearse(request)).ending).toBe('.mkv');
   });
 
   it('are spread evenly where frames share one, and the check says how many were', async () => {

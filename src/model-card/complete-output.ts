@@ -137,9 +137,9 @@ function completePicture(
     input,
     input.layout,
   );
-  const { mean, std, ...plain } = own;
-  // Neither changes what lies between the lowest and the highest value.
-  const image = auto ? { ...plain, range: 'auto' as const } : own;
+  // The mean and the deviation change nothing of what lies between the lowest and the highest value.
+  const { name, layout, type, channels } = own;
+  const image = auto ? { name, layout, type, channels, range: 'auto' as const } : own;
   if (size && (scale !== undefined || card.fit === 'crop'))
     throw refusal(
       tensor,

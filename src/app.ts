@@ -16,6 +16,7 @@ import { scoreLane } from './orchestrators/score-lane.js';
 import { createModelInspector } from './scorer/engine/inspect.js';
 import { readSealingKey } from './storage/sealing-key.js';
 import { openStorage } from './storage/storage.js';
+import { watchRefusals } from './storage/refusals.js';
 import { createCancelJob } from './triggers/cancel-job.js';
 import { createCreateUpload } from './triggers/create-upload.js';
 import { takesJson } from './triggers/http.js';
@@ -54,13 +55,14 @@ for (const { name, run } of [scoreJob, scoreLane, scoreBatch, chunkLane]) df.app
 
 const durableClient = [df.input.durableClient()];
 const activities = createActivities(ports);
+const refusal = watchRefusals(storage);
 const watch = createJobWatch({ ...ports, finishJob: activities.finishJob }, (message) => console.warn(message));
 for (const [name, activity] of Object.entries(activities)) {
   const handler = returnFailure(name, activity, isPassing);
   df.app.activity(name, {
     extraInputs: durableClient,
-    handler: async (input: { jobId: string }, context): Promise<unknown> =>
-      watch.during(input.jobId, df.getClient(context), async () => handler(input, context) as unknown),
+    handler: (input: { jobId: string; batch?: number }, context) =>
+      watch.during({ activity: name, ...input }, df.getClient(context), () => handler(input, context)),
   });
 }
 
@@ -77,7 +79,7 @@ app.http('getJob', {
   methods: ['GET'],
   route: 'jobs/{id}',
   extraInputs: durableClient,
-  handler: createGetJob(ports),
+  handler: createGetJob({ storage, waitingHere: (id) => [refusal() ?? [], watch.waiting(id)].flat() }),
 });
 app.http('cancelJob', {
   ...http,

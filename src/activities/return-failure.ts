@@ -1,3 +1,4 @@
+import type { InvocationContext } from '@azure/functions';
 import type { ActivityHandler } from 'durable-functions';
 import { readAzureFault, retryAfterOf } from '../compute/azure/fault.js';
 import { type Blame, type Failure, JobError, LONGEST_MESSAGE, messageOf, type Outcome } from '../job/failure.js';
@@ -7,8 +8,8 @@ export function returnFailure(
   name: string,
   activity: ActivityHandler,
   isPlatform: (error: unknown) => boolean,
-): ActivityHandler {
-  return async (input, context): Promise<Outcome<unknown>> => {
+): (input: unknown, context: InvocationContext) => Promise<Outcome<unknown>> {
+  return async (input, context) => {
     try {
       const value: unknown = await activity(input, context);
       return { ok: true, value };

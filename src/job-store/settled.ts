@@ -4,7 +4,7 @@ import { readProgressMetadata } from '../container-contract/progress.js';
 import type { BatchStanding } from '../job/attempt-end.js';
 import { type AttemptPhases, type PhaseSums, sumsOf } from '../job/phases.js';
 import type { RunningCounts, SettledCounts } from '../job/progress.js';
-import { listMetadata, readJson, type Storage, writeJson } from '../storage/storage.js';
+import { listBlobs, listMetadata, readJson, type Storage, writeJson } from '../storage/storage.js';
 import { jobOf, parseBatchBlob, PROGRESS_PREFIX, SETTLED_PREFIX, settledBlob } from './layout.js';
 
 const READS = 8;
@@ -67,12 +67,22 @@ export async function listSettled(storage: Storage, jobId: string): Promise<List
   return found;
 }
 
+/** A report of a scorer. */
+export interface Report extends RunningCounts {
+  /** When it was stored, in milliseconds since the epoch. */
+  at: number;
+  /** Whether it is the scorer's last one. */
+  isLast: boolean;
+}
+
 /** What the scorers of a job last said of themselves, from one listing. */
-export async function listRunning(storage: Storage, jobId: string): Promise<RunningCounts[]> {
-  const found: RunningCounts[] = [];
-  for await (const { name, metadata } of listMetadata(jobOf(storage, jobId), PROGRESS_PREFIX)) {
+export async function listRunning(storage: Storage, jobId: string): Promise<Report[]> {
+  const found: Report[] = [];
+  const blobs = listBlobs(jobOf(storage, jobId), { prefix: PROGRESS_PREFIX, includeMetadata: true });
+  for await (const { name, metadata = {}, properties } of blobs) {
     const key = parseBatchBlob(name);
-    if (key) found.push({ ...readProgressMetadata(metadata), ...key });
+    const at = properties.lastModified.getTime();
+    if (key) found.push({ ...readProgressMetadata(metadata), ...key, at, isLast: metadata.phase === 'ended' });
   }
   return found;
 }

@@ -57,6 +57,9 @@ export function hostReason(text: string): string {
   return (reason === '' ? 'it gave no reason' : reason).slice(0, LONGEST_MESSAGE).replace(/[.?\s]+$/, '');
 }
 
+/** The error code with which the local storage refuses to write when its disk is full. */
+export const DISK_FULL = 'DiskFull';
+
 /** A number and the word for what it counts: `1 frame`, `2 frames`, `2 batches`. */
 export function counted(count: number, one: string): string {
   if (count === 1) return `1 ${one}`;

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { lockFolder } from '../processes/folder-lock.js';
-import { messageOf } from '../job/failure.js';
+import { DISK_FULL, messageOf } from '../job/failure.js';
 import { findByNameFirst, type Loki } from './find-by-name.js';
 import { type DatabaseClass, keepJournals } from './journal.js';
 
@@ -23,8 +23,11 @@ diagnostics.subscribe('http.server.request.start', (message) => {
   const { request, response } = message as { request: IncomingMessage; response: ServerResponse };
   const reads = request.method === 'GET' || request.method === 'HEAD';
   const writeHead = response.writeHead.bind(response) as (status: number, ...rest: unknown[]) => ServerResponse;
-  response.writeHead = (status: number, ...rest: unknown[]) =>
-    writeHead(journals.write() || reads ? status : STORAGE_IS_FULL, ...rest);
+  response.writeHead = (status: number, ...rest: unknown[]) => {
+    if (journals.write() || reads) return writeHead(status, ...rest);
+    response.setHeader('x-ms-error-code', DISK_FULL);
+    return writeHead(STORAGE_IS_FULL);
+  };
 });
 
 // Nothing is left to be saved: Azurite's own way to end waits for connections and says goodbye to a pipe that may be closed.

@@ -9,7 +9,13 @@ import { findJob, hasEnded } from './jobs.js';
 const DAY_MS = 86_400_000;
 
 /** `GET /api/jobs/{id}`: live progress, from the orchestration's status and the reports of its containers. */
-export const createGetJob = ({ storage }: { storage: Storage }) =>
+export const createGetJob = ({
+  storage,
+  waitingHere,
+}: {
+  storage: Storage;
+  waitingHere: (jobId: string) => string[];
+}) =>
   answerErrors(async (request, context) => {
     const id = request.params.id ?? '';
     const status = await findJob(context, id);
@@ -18,5 +24,7 @@ export const createGetJob = ({ storage }: { storage: Storage }) =>
     if (isOld && !(await jobOf(storage, id).exists()))
       return refuse(404, `The records of job "${id}" have been removed, as it ended long ago.`);
     const published = (status.customStatus ?? undefined) as PublishedStatus | undefined;
-    return { jsonBody: await readJobStatus(storage, id, status, published, Date.now()) };
+    return {
+      jsonBody: await readJobStatus(storage, id, status, published, { now: Date.now(), here: waitingHere(id) }),
+    };
   });

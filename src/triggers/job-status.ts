@@ -7,12 +7,11 @@ import {
   estimate,
   type ItemCounts,
   type PublishedStatus,
-  type RunningCounts,
   type SettledCounts,
   type Stage,
 } from '../job/progress.js';
 import type { OwnStage } from '../job-store/layout.js';
-import { listRunning, listSettled } from '../job-store/settled.js';
+import { listRunning, listSettled, type Report } from '../job-store/settled.js';
 import { readStageDone } from '../job-store/stage-progress.js';
 import { outsideEnd } from './job-watch.js';
 import { listWaiting } from '../job-store/waiting.js';
@@ -25,13 +24,14 @@ type Orchestration = Pick<DurableOrchestrationStatus, 'runtimeStatus' | 'output'
 /**
  * A job's status from its orchestration, what its orchestrator has published and what its batches have reported.
  * @param now milliseconds since the epoch.
+ * @param here why the job has to wait, as far as only this process knows.
  */
 export async function readJobStatus(
   storage: Storage,
   id: string,
   status: Orchestration,
   published: PublishedStatus | undefined,
-  now: number,
+  { now, here = [] }: { now: number; here?: string[] },
 ): Promise<JobStatus> {
   const current = published?.stages.at(-1);
   const state = stateOf(status, published);
@@ -41,7 +41,7 @@ export async function readJobStatus(
   const stages = Object.fromEntries(
     (published?.stages ?? []).map((time) => [time.stage, time.seconds ?? (until - time.startedAt) / 1000]),
   );
-  const { items, batches, attempts, waiting, phases } = await readCounts(storage, id, published, isOver);
+  const { items, batches, attempts, waiting, phases } = await readCounts(storage, id, published, { isOver, now });
   const running = state === 'running' && current !== undefined && current.stage !== 'finish';
   const elapsed = current ? (now - current.startedAt) / 1000 : 0;
   // Stitching encodes what splitting decoded; a little slower, as measured in docs/lab/benchmarks.md.
@@ -57,7 +57,7 @@ export async function readJobStatus(
     items,
     batches,
     attempts,
-    waiting: running ? waiting : [],
+    waiting: running ? [...new Set([...here, ...waiting])].slice(0, MOST_REASONS) : [],
     itemsPerSecond: rate,
     framesPerSecond: rate,
     secondsLeft: running && current.stage !== 'split' && current.stage !== 'list' ? secondsLeft : null,
@@ -84,7 +84,7 @@ async function readCounts(
   storage: Storage,
   id: string,
   published: PublishedStatus | undefined,
-  isOver: boolean,
+  { isOver, now }: { isOver: boolean; now: number },
 ): Promise<Counts> {
   const stage = published?.stages.at(-1)?.stage;
   const none = { total: 0, pending: 0, running: 0, done: 0, failed: 0 };
@@ -101,7 +101,7 @@ async function readCounts(
     items,
     batches: isOver ? { ...batches, running: 0, pending: batches.pending + batches.running } : batches,
     attempts: settled.reduce((sum, { attempt }) => sum + attempt, 0),
-    waiting: reasons(waiting, settled, running),
+    waiting: reasons(waiting, settled, running, now),
     phases: summarize(sumPhases(settled.map((batch) => batch.phases))),
   };
   return own === undefined
@@ -111,12 +111,15 @@ async function readCounts(
 
 const MOST_REASONS = 3;
 const MOST_NAMED = 3;
+/** A scorer reports at least once a second. */
+const SILENCE_SECONDS = 15;
 
 /** Which batches wait and why. A batch that has finished, or whose next attempt is already reporting, no longer waits. */
 function reasons(
   waiting: { batch: number; attempt: number; reason: string }[],
   settled: SettledCounts[],
-  running: RunningCounts[],
+  running: Report[],
+  now: number,
 ): string[] {
   const over = new Set(settled.filter(({ state }) => state !== 'retrying').map(({ batch }) => batch));
   const reported = new Set(running.map(({ batch, attempt }) => `${batch} ${attempt}`));
@@ -124,6 +127,15 @@ function reasons(
   for (const { batch, attempt, reason } of waiting) {
     if (over.has(batch) || reported.has(`${batch} ${attempt + 1}`)) continue;
     waiters.set(reason, [...(waiters.get(reason) ?? []), batch]);
+  }
+  const attempts = new Map(settled.map(({ batch, attempt }) => [batch, attempt]));
+  const silent = running.filter(
+    ({ batch, attempt, at, isLast }) =>
+      !isLast && now - at > SILENCE_SECONDS * 1000 && attempt > (attempts.get(batch) ?? 0),
+  );
+  if (silent.length > 0) {
+    const reason = `the scorer has not reported for more than ${SILENCE_SECONDS} seconds`;
+    waiters.set(reason, [...new Set(silent.map(({ batch }) => batch))]);
   }
   return [...waiters].slice(0, MOST_REASONS).map(([reason, batches]) => `${naming(batches)}: ${reason}`);
 }

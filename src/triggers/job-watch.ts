@@ -3,7 +3,7 @@ import type { DurableClient, DurableOrchestrationStatus } from 'durable-function
 import type { FinishInput } from '../activities/finish-job.js';
 import type { Ports } from '../activities/ports.js';
 import type { Stop } from '../job/attempt-end.js';
-import { hostReason, messageOf } from '../job/failure.js';
+import { hostReason, messageOf, type Outcome } from '../job/failure.js';
 import type { PublishedStatus } from '../job/progress.js';
 import { hasManifest } from '../job-store/manifest.js';
 import { listSettled } from '../job-store/settled.js';
@@ -27,7 +27,16 @@ const LET_GO_LOOK_MS = 300;
 
 export interface JobWatch {
   /** Runs an activity of a job; from then on this process watches the job until it has ended. */
-  during: <T>(jobId: string, client: Client, activity: () => Promise<T>) => Promise<T>;
+  during: (of: ActivityOf, client: Client, activity: () => Promise<Outcome<unknown>>) => Promise<Outcome<unknown>>;
+  /** Why activities of a job that ran in this process have to run again. */
+  waiting: (jobId: string) => string[];
+}
+
+interface ActivityOf {
+  activity: string;
+  jobId: string;
+  /** Of activities that concern one batch. */
+  batch?: number;
 }
 
 /**
@@ -39,6 +48,8 @@ export interface JobWatch {
 export function createJobWatch(ports: WatchPorts, warn: (message: string) => void): JobWatch {
   const running = new Map<string, number>();
   const watched = new Set<string>();
+  /** By job and activity. */
+  const failed = new Map<string, Map<string, string>>();
 
   async function watch(jobId: string, client: Client): Promise<void> {
     const isIdle = () => !running.has(jobId);
@@ -53,14 +64,23 @@ export function createJobWatch(ports: WatchPorts, warn: (message: string) => voi
   }
 
   return {
-    during: async (jobId, client, activity) => {
+    waiting: (jobId) => [...new Set(failed.get(jobId)?.values())],
+    during: async ({ jobId, activity: name, batch }, client, activity) => {
       running.set(jobId, (running.get(jobId) ?? 0) + 1);
       if (!watched.has(jobId)) {
         watched.add(jobId);
-        void watch(jobId, client).finally(() => watched.delete(jobId));
+        failed.set(jobId, new Map());
+        void watch(jobId, client).finally(() => {
+          watched.delete(jobId);
+          failed.delete(jobId);
+        });
       }
       try {
-        return await activity();
+        const outcome = await activity();
+        const key = `${name} ${batch ?? ''}`;
+        if (outcome.ok || outcome.failure.blame !== 'platform') failed.get(jobId)?.delete(key);
+        else failed.get(jobId)?.set(key, `${batch === undefined ? '' : `Batch ${batch}: `}${outcome.failure.message}`);
+        return outcome;
       } finally {
         const others = (running.get(jobId) ?? 1) - 1;
         if (others > 0) running.set(jobId, others);

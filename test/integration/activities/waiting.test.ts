@@ -27,7 +27,7 @@ const attemptOf = (batch: number, attempt = 1) => ({ jobId, batch, first: batch 
 const look = (batch: number) => ({ ...attemptOf(batch), launchedAt: Date.now() });
 
 /** What the job's status says of those that wait. */
-async function waiting(): Promise<string[]> {
+async function waiting(seconds = 0): Promise<string[]> {
   const plan = { items: 20, size: 4, batches: 5, lanes: 5 };
   const published: PublishedStatus = { stages: [{ stage: 'score', startedAt: Date.now() }], plan };
   const orchestration = {
@@ -36,7 +36,7 @@ async function waiting(): Promise<string[]> {
     createdTime: new Date(),
     lastUpdatedTime: new Date(),
   };
-  return (await readJobStatus(storage, jobId, orchestration, published, Date.now())).waiting;
+  return (await readJobStatus(storage, jobId, orchestration, published, { now: Date.now() + seconds * 1000 })).waiting;
 }
 
 beforeEach(async () => {
@@ -73,6 +73,14 @@ describe('a batch whose platform does not answer waits, and the status says so,'
     expect(await waiting()).toEqual([waitsFor('Batches 0, 1')]);
     await createLaunchBatch(ports)(attemptOf(1, 2));
     expect(await waiting()).toEqual([waitsFor('Batch 0')]);
+  });
+
+  test('while its scorer, which reports every second, says nothing any more', async () => {
+    const report = (batch: number, phase: string) =>
+      writeJson(jobOf(storage, jobId), progressBlob(batch, 1), {}, { done: '1', skipped: '0', failed: '0', phase });
+    await Promise.all([report(0, 'scoring'), report(1, 'ended'), report(2, 'scoring')]);
+    expect(await waiting()).toEqual([]);
+    expect(await waiting(20)).toEqual([expect.stringMatching(/^Batches 0, 2: .*not reported/)]);
   });
 
   test('with the numbers of the first three batches only', async () => {

@@ -101,6 +101,16 @@ describe('what a job keeps in storage comes back as it was written', () => {
     expect(await readStageDone(storage, jobId, 'stitch')).toBe(0);
   });
 
+  test('how far a stage is, which does not fall when an activity begins anew', async () => {
+    const report = async (items: number) => {
+      const progress = createStageProgress(storage, jobId, 'stitch', 1);
+      progress.report(items);
+      await progress.settled();
+      return readStageDone(storage, jobId, 'stitch');
+    };
+    expect([await report(187), await report(99), await report(188)]).toEqual([187, 187, 188]);
+  });
+
   test('the log of a container that was killed, unless its scorer has kept its own', async () => {
     const own = { jobId, batch: 0, attempt: 1 };
     await keepLog(storage, own, () => Promise.resolve('what the platform kept'));

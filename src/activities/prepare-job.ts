@@ -32,6 +32,8 @@ export interface Prepared {
   splitChunks: number;
   /** What becomes of the frames of a video, or of the images. */
   delivers: 'video' | 'predictions' | 'video and predictions' | 'images';
+  /** Pixels of the output video for each of the source's; 0 where none is made. */
+  enlarged: number;
   /** Containers that may run at once. */
   parallel: number;
   warnings: string[];
@@ -120,9 +122,12 @@ async function resolveVideo(
     expectedItems: facts.framesEstimate,
     splitChunks: await planSplit(ports, common.jobId, file, facts, most),
     delivers,
+    enlarged: rehearsed ? pixelsOf({ ...facts, ...shape }) / pixelsOf(facts) : 0,
     warnings: [...facts.warnings, ...(rehearsed?.warnings ?? [])],
   };
 }
+
+const pixelsOf = ({ width, height }: Pick<VideoFacts, 'width' | 'height'>) => width * height;
 
 /** Cuts a video that is too long for one activity. A short one is not read for it. @returns the number of chunks. */
 async function planSplit(
@@ -141,7 +146,7 @@ async function planSplit(
 function resolveImages(common: Common, spec: JobSpec): Resolution {
   const output = spec.output.images ?? `${OUTBOX}/${common.jobId}/`;
   const job = { ...common, spec, images: spec.input.images ?? '', output };
-  return { job, warnings: [], expectedItems: 0, splitChunks: 0, delivers: 'images' };
+  return { job, warnings: [], expectedItems: 0, splitChunks: 0, delivers: 'images', enlarged: 0 };
 }
 
 /** The video of the job as a local file, and what it is; undefined when the job has images. */
@@ -206,7 +211,7 @@ async function resolveModel(
     ]);
     const request = { card, ...(labels && { labels }), ...(picture !== undefined && { picture }) };
     inspected = await ports.inspectModel(file, model, device, request);
-    if (!inspected.trial?.failure) known.keep(key, inspected);
+    if (inspected.trial?.done === true && !inspected.trial.failure) known.keep(key, inspected);
   }
   const { trial, ...signature } = inspected;
   const complete = completeCard(card, signature, labels, trial?.runs);

@@ -19,6 +19,8 @@ export interface PublishedStatus {
   items?: number;
   plan?: BatchPlan;
   warnings?: string[];
+  /** Pixels of the output video for each of the source's; 0 where none is made. */
+  enlarged?: number;
   error?: { kind: 'user' | 'platform'; message: string };
   cancelled?: boolean;
 }

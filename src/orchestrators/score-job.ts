@@ -69,6 +69,7 @@ function* runStages(
   if (!prepared.ok) return prepared;
   status.items = prepared.value.expectedItems;
   status.warnings = prepared.value.warnings;
+  status.enlarged = prepared.value.enlarged;
 
   const source = spec.input.images === undefined ? videoSource : imagesSource;
   enter(context, status, source.opening);

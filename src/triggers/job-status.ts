@@ -45,7 +45,7 @@ export async function readJobStatus(
   const running = state === 'running' && current !== undefined && current.stage !== 'finish';
   const elapsed = current ? (now - current.startedAt) / 1000 : 0;
   // Stitching encodes what splitting decoded; a little slower, as measured in docs/lab/benchmarks.md.
-  const after = current?.stage === 'score' ? (stages.split ?? 0) * 1.5 : 0;
+  const after = current?.stage === 'score' ? (stages.split ?? 0) * 1.5 * (published?.enlarged ?? 1) : 0;
   const { rate, secondsLeft } = running
     ? estimate(items.done, items.total, elapsed, after)
     : overall(items.total, stages.score);

@@ -45,6 +45,7 @@ const trialSchema = z.object({
     }),
   ),
   failure: z.string().nullable().optional(),
+  done: z.boolean(),
 }) satisfies z.ZodType<Trial>;
 
 /**

@@ -30,6 +30,8 @@ export interface Trial {
   runs: TrialRun[];
   /** Why the picture could not be scored; null when it could; absent when it was not tried, because that would take too long. */
   failure?: string | null;
+  /** Whether there is nothing more to come. */
+  done: boolean;
 }
 
 /**
@@ -43,8 +45,8 @@ const SIZES: Size[] = [
 /** The picture is not tried when that is expected to take more than this. */
 const MOST_CPU_MS = 10_000;
 const MOST_BYTES = 1024 ** 3;
-/** Nor when a model of fixed size, of which no smaller run tells the cost, takes more than this. */
-const MOST_PIXELS = 1024 * 1024;
+/** What a network takes for a pixel of its input where no smaller run tells: more than most do. */
+const BYTES_PER_PIXEL = 2500;
 
 /**
  * Runs a model on pictures of different sizes, and then scores one picture as a scorer does. Yields what it knows after each step: the
@@ -56,7 +58,7 @@ export async function* tryModel(
   signature: ModelSignature,
   { card: partial, labels, picture }: TrialRequest,
 ): AsyncGenerator<Trial> {
-  const trial: Trial = { runs: [] };
+  const trial: Trial = { runs: [], done: false };
   const card = completeCard(partial, signature, labels);
   const infer = createInference(session, card, signature);
   const cost = { cpuMs: 0, bytes: 0, pixels: 0 };
@@ -73,16 +75,18 @@ export async function* tryModel(
     cost.pixels = padded.width * padded.height;
     yield trial;
   }
-  if (picture === undefined) return;
   const complete = completeCard(partial, signature, labels, trial.runs);
-  const request = await open(picture, complete);
-  if (request === undefined || !isCheap(request, complete, cost)) return;
+  const request = picture === undefined ? undefined : await open(picture, complete);
+  if (request === undefined || !isCheap(request, complete, cost)) {
+    yield { ...trial, done: true };
+    return;
+  }
   const [outcome] = await scoreFrames([request], complete, async (views) => {
     const outputs = await infer(views.map((view) => view.picture));
     const count = batchOf(card.input.name, signature) ?? views.length;
     return views.map((view, index) => readView(outputs, complete, view, { index, count }));
   });
-  yield { ...trial, failure: outcome?.ok === false ? outcome.message : null };
+  yield { ...trial, failure: outcome?.ok === false ? outcome.message : null, done: true };
 }
 
 function createInference(session: ort.InferenceSession, card: ModelCard, signature: ModelSignature) {
@@ -124,6 +128,7 @@ function isCheap(
   const views = planTiles(input.size, frame).map((tile) => planInput(input.size, tile).padded);
   const pixels = views.map(({ width, height }) => width * height);
   const [largest, all] = [Math.max(...pixels), pixels.reduce((sum, own) => sum + own, 0)];
-  if (cost.pixels === 0) return all <= MOST_PIXELS;
-  return (cost.cpuMs * all) / cost.pixels <= MOST_CPU_MS && (cost.bytes * largest) / cost.pixels <= MOST_BYTES;
+  const bytes = largest * (cost.pixels === 0 ? BYTES_PER_PIXEL : cost.bytes / cost.pixels);
+  const room = Math.min(MOST_BYTES, process.availableMemory() / 2);
+  return (cost.pixels === 0 || (cost.cpuMs * all) / cost.pixels <= MOST_CPU_MS) && bytes <= room;
 }

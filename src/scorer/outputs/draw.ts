@@ -63,11 +63,10 @@ function captionOf({ index, label, score }: FoundClass): string {
 function drawDetection(picture: Picture, found: Detection, dot: number): void {
   const [left = 0, top = 0, right = 0, bottom = 0] = found.box.map(Math.round);
   const colour = colourOf(found.index);
-  const outer = { left, top, right: Math.max(right, left + dot), bottom: Math.max(bottom, top + dot) };
-  fill(picture, { ...outer, bottom: outer.top + dot }, colour);
-  fill(picture, { ...outer, top: outer.bottom - dot }, colour);
-  fill(picture, { ...outer, right: outer.left + dot }, colour);
-  fill(picture, { ...outer, left: outer.right - dot }, colour);
+  const box = { left, top, right: Math.max(right, left + dot), bottom: Math.max(bottom, top + dot) };
+  // Dark lines around the coloured ones show the box on a background of its own colour.
+  frame(picture, { left: left - dot, top: top - dot, right: box.right + dot, bottom: box.bottom + dot }, dot, BLACK);
+  frame(picture, box, dot, colour);
   const above = top - lineHeight(dot);
   const [red, green, blue] = colour;
   const ink = 0.299 * red + 0.587 * green + 0.114 * blue > 140 ? BLACK : WHITE;
@@ -116,6 +115,13 @@ function drawText(picture: Picture, text: string, { left, top, dot, ink, paper }
           fill(picture, { left: across, top: down, right: across + dot, bottom: down + dot }, ink);
       }
   });
+}
+
+function frame(picture: Picture, outer: Rectangle, dot: number, colour: Colour): void {
+  fill(picture, { ...outer, bottom: outer.top + dot }, colour);
+  fill(picture, { ...outer, top: outer.bottom - dot }, colour);
+  fill(picture, { ...outer, right: outer.left + dot }, colour);
+  fill(picture, { ...outer, left: outer.right - dot }, colour);
 }
 
 /** Fills the part of a rectangle that lies in the picture. */

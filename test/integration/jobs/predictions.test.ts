@@ -51,6 +51,24 @@ test('boxes become tables of all frames with their times, and no video, which th
   expectTables(file('found'));
 });
 
+test('masks become a picture for each frame and a table that names them', async () => {
+  writeFileSync(file('mask.onnx'), tinyModel({ operator: 'Identity', shape: [1, 3, 'h', 'w'] }));
+  writeFileSync(file('mask.json'), JSON.stringify({ output: { kind: 'mask', method: 'argmax' } }));
+  const model = await stack.client.upload('model', file('mask.onnx'), { card: file('mask.json') });
+  const input = { video: await stack.client.upload('video', file('clip.mp4')) };
+  const id = await stack.client.start({ input, model, output: { predictions: 'outbox/masks' } });
+  expect(await stack.ended(id)).toMatchObject({ state: 'done', output: 'outbox/masks/', predictions: 'outbox/masks/' });
+  await downloadFolder(stack.client, id, file('masks'));
+  const rows = lines(file('masks', 'predictions.csv'));
+  expect(rows).toEqual(['frame,time,file', ...indices.map((frame) => `${frame},${seconds(frame)},000000${frame}.png`)]);
+  expect(await sharp(file('masks', '0000003.png')).metadata()).toMatchObject({
+    width: WIDTH,
+    height: HEIGHT,
+    channels: 1,
+  });
+  expect(existsSync(file('masks', '0000006.png'))).toBe(false);
+});
+
 test('boxes are drawn into the video when that is asked for, which keeps its times and its sound', async () => {
   const model = await stack.client.upload('model', file('finder.onnx'), { card: file('finder.json') });
   const input = { video: await stack.client.upload('video', file('clip.mp4')) };
@@ -82,22 +100,4 @@ test('boxes are drawn into the video when that is asked for, which keeps its tim
     ] as const)
       expect(change(frame, x, y), `frame ${frame} at ${x},${y}`).toBeLessThan(60);
   }
-});
-
-test('masks become a picture for each frame and a table that names them', async () => {
-  writeFileSync(file('mask.onnx'), tinyModel({ operator: 'Identity', shape: [1, 3, 'h', 'w'] }));
-  writeFileSync(file('mask.json'), JSON.stringify({ output: { kind: 'mask', method: 'argmax' } }));
-  const model = await stack.client.upload('model', file('mask.onnx'), { card: file('mask.json') });
-  const input = { video: await stack.client.upload('video', file('clip.mp4')) };
-  const id = await stack.client.start({ input, model, output: { predictions: 'outbox/masks' } });
-  expect(await stack.ended(id)).toMatchObject({ state: 'done', output: 'outbox/masks/', predictions: 'outbox/masks/' });
-  await downloadFolder(stack.client, id, file('masks'));
-  const rows = lines(file('masks', 'predictions.csv'));
-  expect(rows).toEqual(['frame,time,file', ...indices.map((frame) => `${frame},${seconds(frame)},000000${frame}.png`)]);
-  expect(await sharp(file('masks', '0000003.png')).metadata()).toMatchObject({
-    width: WIDTH,
-    height: HEIGHT,
-    channels: 1,
-  });
-  expect(existsSync(file('masks', '0000006.png'))).toBe(false);
 });

@@ -18,7 +18,8 @@ const lane = (more: Partial<BatchResult> = {}): BatchResult => ({
 });
 
 const standard: Record<string, (call: Call) => unknown> = {
-  prepareJob: () => ok({ expectedItems: 170, parallel: 2, splitChunks: 1, delivers: 'video', warnings: [] }),
+  prepareJob: () =>
+    ok({ expectedItems: 170, parallel: 2, splitChunks: 1, delivers: 'video', enlarged: 4, warnings: [] }),
   chunkLane: () => ({}),
   splitVideo: () => ok({ frames: 168, encodeChunks: 1 }),
   scoreLane: () => lane(),
@@ -351,7 +352,8 @@ describe('a video whose frames become predictions', () => {
 
 describe('a long video', () => {
   const long = {
-    prepareJob: () => ok({ expectedItems: 170, parallel: 2, splitChunks: 3, delivers: 'video', warnings: [] }),
+    prepareJob: () =>
+      ok({ expectedItems: 170, parallel: 2, splitChunks: 3, delivers: 'video', enlarged: 4, warnings: [] }),
     splitVideo: () => ok({ frames: 168, encodeChunks: 5 }),
   };
 

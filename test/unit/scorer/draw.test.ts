@@ -35,7 +35,10 @@ describe('what a model found is drawn into the frame', () => {
     const picture = drawOutput(grey(60, 60), boxes({ index: 0, label: 'I', score: 1, box: [10, 20.4, 50, 49.6] }));
     const [colour, inside] = [at(picture, 10, 30), at(picture, 30, 35)];
     expect([at(picture, 49, 30), at(picture, 30, 20), at(picture, 30, 49)]).toEqual([colour, colour, colour]);
-    expect([inside, at(picture, 9, 30), at(picture, 50, 30), at(picture, 30, 50)]).toEqual([
+    expect([at(picture, 9, 30), at(picture, 50, 30), at(picture, 30, 50)].flat()).toEqual(
+      Array.from({ length: 9 }, () => 0),
+    );
+    expect([inside, at(picture, 8, 30), at(picture, 51, 30), at(picture, 30, 51)]).toEqual([
       UNTOUCHED,
       UNTOUCHED,
       UNTOUCHED,

@@ -49,9 +49,10 @@ export function chooseInputs(partial: PartialCard, { inputs }: ModelSignature): 
     (tensor) => tensor !== input && tensor !== style && partial.constants?.[tensor.name] === undefined,
   );
   if (other !== undefined) {
+    const frame = isPicture(other) ? ' Models that take two frames of a video at once do not run yet.' : '';
     throw new JobError(
       'user',
-      `The model also needs a value for its input ${describeTensor(other)}: give it under "constants" in the model card, or name it as "style.name" if it takes the style picture.`,
+      `The model also needs a value for its input ${describeTensor(other)}: give it under "constants" in the model card, or name it as "style.name" if it takes the style picture.${frame}`,
     );
   }
   return { input, style };
@@ -66,7 +67,14 @@ function noInput(frames: TensorSignature[], inputs: TensorSignature[]): JobError
   if (frames.length > 1) {
     return new JobError(
       'user',
-      `The model has several picture inputs (${describeTensors(frames)}): name them as "input.name" and "style.name" in the model card.`,
+      `The model has several picture inputs (${describeTensors(frames)}). Models that take two frames of a video at once, for example to make those in between, do not run yet; if one of the inputs is for a style picture, name them as "input.name" and "style.name" in the model card.`,
+    );
+  }
+  const several = inputs.find(takesMore);
+  if (several !== undefined) {
+    return new JobError(
+      'user',
+      `The model's input ${describeTensor(several)} takes more than the three colours of one picture: models that take several frames at once, or a picture with something else, do not run yet.`,
     );
   }
   return new JobError(
@@ -74,6 +82,16 @@ function noInput(frames: TensorSignature[], inputs: TensorSignature[]): JobError
     `The model has no input for a picture of three colours but ${describeTensors(inputs)}: use an image model, or name the input as "input.name" in the model card.`,
   );
 }
+
+/** Several pictures, or one with further channels. */
+function takesMore({ shape }: TensorSignature): boolean {
+  if (shape.length === 5) return true;
+  const channels = [shape[1], shape[3]].filter((side) => typeof side === 'number');
+  return shape.length === 4 && channels.some((count) => count > 1 && count <= MOST_CHANNELS && count !== 3);
+}
+
+/** Larger numbers are sides of pictures. */
+const MOST_CHANNELS = 24;
 
 function isPicture(tensor: TensorSignature): boolean {
   return imageLayout(tensor) !== undefined;

@@ -46,7 +46,7 @@ function divideInputs({ inputs }: ModelSignature, questions: string[]) {
   if (frame !== undefined && others.length > 0) {
     const names = others.map(({ name }) => `"${name}"`).join(' and ');
     questions.push(
-      `What ${names} ${others.length > 1 ? 'take' : 'takes'} ("constants"; name an input for the style picture as "style.name" instead): the draft gives zeros; the frame goes to "${frame.name}".`,
+      `What ${names} ${others.length > 1 ? 'take' : 'takes'} ("constants"; name an input for the style picture as "style.name" instead): the draft gives zeros; the frame goes to "${frame.name}".${others.some((tensor) => imageLayout(tensor) !== undefined) ? ' Models that take two frames of a video at once do not run yet.' : ''}`,
     );
   }
   return { frame, style, others };

@@ -218,6 +218,20 @@ describe('completeCard fills in what the card leaves out', () => {
     expect(refusal(tiled, signature)).toMatch(/"size\.tiles"/);
   });
 
+  it.each<[string, TensorSignature[], PartialCard]>([
+    ['two inputs', [tensor('img0', [1, 3, 'h', 'w']), tensor('img1', [1, 3, 'h', 'w'])], {}],
+    [
+      'a second input',
+      [tensor('img0', [1, 3, 'h', 'w']), tensor('img1', [1, 3, 'h', 'w'])],
+      { input: { name: 'img0' } },
+    ],
+    ['channels', [tensor('input', ['b', 8, 'h', 'w'])], {}],
+    ['channels at the end', [tensor('input', [1, 256, 256, 6])], {}],
+    ['a dimension of its own', [tensor('clip', [1, 7, 3, 'h', 'w'])], {}],
+  ])('refuses several frames at once plainly, as %s', (_what, inputs, card) => {
+    expect(refusal(card, model(inputs, [freeOut]))).toMatch(/frames .*at once.* do not run yet/);
+  });
+
   it('takes a map of values that nothing calls a depth for a picture only where the card says so', () => {
     const signature = model([free], [tensor('y', ['b', 'h', 'w'])]);
     expect(refusal({}, signature)).toMatch(/no picture of three colours.*"output\.kind".*depth maps "image"/);

@@ -33,6 +33,9 @@ const FULL = [
       name: 's',
       boxes: 'b',
       classes: 'c',
+      count: 'n',
+      classCount: 2,
+      columns: { box: 2, score: 1, class: 0 },
       format: 'center',
       unit: 'pixel',
       transposed: true,
@@ -47,6 +50,7 @@ const FULL = [
   },
   { output: { kind: 'mask', name: 'y', layout: 'NHWC', method: 'argmax', threshold: -1, fit: 'resize' } },
   { output: { kind: 'tensor', name: 'y' } },
+  { output: { range: 'auto' } },
 ];
 
 /** What a person may write by mistake. */

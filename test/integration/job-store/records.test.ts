@@ -54,7 +54,7 @@ describe('what a job keeps in storage comes back as it was written', () => {
     const progress = { batch: 0, total: 9, phase: 'scoring', failedItems, ...counts, ...times } as const;
     await writeJson(jobOf(storage, jobId), progressBlob(0, 3), progress, progressMetadata(progress));
     expect(await readProgress(storage, { jobId, batch: 0, attempt: 3 })).toEqual(progress);
-    expect(await listRunning(storage, jobId)).toEqual([{ batch: 0, ...counts }]);
+    expect(await listRunning(storage, jobId)).toMatchObject([{ batch: 0, ...counts, isLast: false }]);
   });
 
   test('why items failed, even of a scorer that was ended before it wrote its result', async () => {

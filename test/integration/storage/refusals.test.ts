@@ -8,7 +8,7 @@ import { watchRefusals } from '../../../src/storage/refusals.js';
 /** What the storage answers. */
 let answer: { status: number; code?: string } = { status: 201 };
 const server = http.createServer((request, response) => {
-  const { status, code } = request.method === 'GET' ? { status: 200 } : answer;
+  const { status, code } = request.method === 'HEAD' ? { status: 200 } : answer;
   request
     .resume()
     .on('end', () => response.writeHead(status, code === undefined ? {} : { 'x-ms-error-code': code }).end());
@@ -26,7 +26,7 @@ test('whether storage can be written, and why not, is seen from the answers to a
   answer = { status: 503, code: 'DiskFull' };
   await write();
   expect(refusal()).toMatch(/disk of the local storage is full/);
-  await blob.download();
+  await blob.exists();
   expect(refusal()).toMatch(/disk/);
   answer = { status: 500, code: 'InternalError' };
   await write();

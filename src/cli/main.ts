@@ -67,6 +67,18 @@ program
     });
   });
 
+program
+  .command('clean')
+  .description('list what ended jobs have left in the data of the local stack, and remove it with --yes')
+  .option('--yes', 'remove what is listed', false)
+  .option('--days <n>', 'leave jobs alone that ended in the last days', wholeNumber(0, 36_500), 0)
+  .option('--all', 'everything goes: uploads, outputs, models and jobs that have not ended, too', false)
+  .addOption(data)
+  .action(async ({ data: folder, ...options }: { yes: boolean; days: number; all: boolean; data: string }) => {
+    const { clean } = await import('./commands/clean.js');
+    await clean({ ...options, folder, env: process.env, print: (line) => console.log(line) });
+  });
+
 const model = program.command('model').description('look into model files');
 model
   .command('inspect')

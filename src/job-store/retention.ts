@@ -68,3 +68,11 @@ export async function removeJob(storage: Storage, jobId: string, { records }: { 
   // Last: without its records nobody would find what else is left.
   if (records) await jobOf(storage, jobId).deleteIfExists();
 }
+
+/** Bytes of a job's frames and records. */
+export async function bytesOfJob(storage: Storage, jobId: string): Promise<number> {
+  let bytes = 0;
+  for (const container of [workOf(storage, jobId), jobOf(storage, jobId)])
+    for await (const { properties } of listBlobs(container, { prefix: '' })) bytes += properties.contentLength ?? 0;
+  return bytes;
+}

@@ -1,0 +1,164 @@
+import { readdir, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { counted, JobError } from '../../job/failure.js';
+import { bytesOfJob, dueOf, listJobs, removeJob } from '../../job-store/retention.js';
+import { FolderInUse, type FolderLock, holderOfFolder, lockFolder } from '../../processes/folder-lock.js';
+import { startAzurite } from '../../stack/azurite.js';
+import { openStorage, type Storage } from '../../storage/storage.js';
+
+export interface CleanOptions {
+  /** Data folder of the local stack. */
+  folder: string;
+  /** Removes what is listed; without it nothing is removed. */
+  yes: boolean;
+  /** Everything goes, also uploads, outputs, models and jobs that have not ended. */
+  all: boolean;
+  /** Jobs that ended in these last days stay. */
+  days: number;
+  env: NodeJS.ProcessEnv;
+  print: (line: string) => void;
+}
+
+/** Something that takes up room and goes. */
+interface Goes {
+  what: string;
+  bytes: number;
+  remove: () => Promise<unknown>;
+}
+
+/**
+ * Lists what takes up room in the data folder of a local stack that does not run, and removes it when told to: what ended jobs and commands
+ * that were killed have left. Uploads and outputs stay, and so do jobs that go on at the next start.
+ * @throws JobError `user` when the stack runs.
+ */
+export async function clean(options: CleanOptions): Promise<void> {
+  const { folder, yes, all, env, print } = options;
+  if (!(await exists(folder))) return print(`There is no folder ${folder}, so there is nothing to clean.`);
+  const lock = await take(folder);
+  try {
+    const before = await bytesBelow(folder);
+    const going = all ? await everything(folder) : await leftovers(folder);
+    if (all || !(await exists(path.join(folder, 'azurite')))) await go(going, options);
+    else {
+      await withAzurite(folder, env, async (storage) =>
+        go([...going, ...(await endedJobs(storage, options))], options),
+      );
+      // Azurite gives room back when it starts.
+      if (yes) await withAzurite(folder, env, () => settled(folder));
+    }
+    if (yes) print(`${megabytes(before - (await bytesBelow(folder)))} of disk are free again.`);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function take(folder: string): Promise<FolderLock> {
+  try {
+    return await lockFolder(folder);
+  } catch (cause) {
+    if (!(cause instanceof FolderInUse)) throw cause;
+    const sentence = `The local stack runs on ${folder} (process ${cause.holder.pid}); stop it before you clean.`;
+    throw new JobError('user', sentence, { cause });
+  }
+}
+
+async function withAzurite(folder: string, env: NodeJS.ProcessEnv, work: (storage: Storage) => Promise<void>) {
+  const azurite = await startAzurite(folder, env);
+  try {
+    const connection = azurite.connectionString;
+    const noLogin = () => {
+      throw new Error('An Azurite needs no login.');
+    };
+    await work(openStorage({ mediaConnection: connection, internalConnection: connection }, noLogin));
+  } finally {
+    await azurite.stop();
+  }
+}
+
+/** Whatever is in the folder. */
+async function everything(folder: string): Promise<Goes[]> {
+  const names = (await readdir(folder)).filter((name) => !/^lock-\d+$/.test(name));
+  return Promise.all(names.map((name) => filesOf(folder, name)));
+}
+
+/** Folders of commands that were killed, and temporary files. */
+async function leftovers(folder: string): Promise<Goes[]> {
+  const found: Goes[] = [];
+  for (const name of await readdir(folder)) {
+    const left = name === 'temp' || (/^job-\d+$/.test(name) && !(await holderOfFolder(path.join(folder, name))));
+    if (left) found.push(await filesOf(folder, name));
+  }
+  return found;
+}
+
+async function filesOf(folder: string, name: string): Promise<Goes> {
+  const target = path.join(folder, name);
+  return { what: name, bytes: await bytesBelow(target), remove: () => rm(target, { recursive: true, force: true }) };
+}
+
+/** What ended jobs have left in storage; says how many have not ended. */
+async function endedJobs(storage: Storage, { days, print }: CleanOptions): Promise<Goes[]> {
+  const found: Goes[] = [];
+  let unfinished = 0;
+  for await (const job of listJobs(storage)) {
+    const { jobId, outcome, since } = job;
+    if (outcome === 'unfinished') unfinished += 1;
+    // A tiny part of a day, so that no days at all are not taken for ever.
+    else if (dueOf(job, { framesDays: 0, recordsDays: days || Number.MIN_VALUE }, Date.now()).records)
+      found.push({
+        what: `job ${jobId}, ${outcome} on ${new Date(since).toISOString().slice(0, 10)}`,
+        bytes: await bytesOfJob(storage, jobId),
+        remove: () => removeJob(storage, jobId, { records: true }),
+      });
+  }
+  if (unfinished > 0) print(`Left alone, since they go on at the next start: ${counted(unfinished, 'job')}.`);
+  return found;
+}
+
+const LISTED = 30;
+
+async function go(going: Goes[], { yes, print }: CleanOptions): Promise<void> {
+  const largest = going.toSorted((one, other) => other.bytes - one.bytes);
+  for (const { what, bytes } of largest.slice(0, LISTED)) print(`${megabytes(bytes).padStart(12)}  ${what}`);
+  if (largest.length > LISTED) print(`and ${largest.length - LISTED} more, which are smaller`);
+  const total = megabytes(going.reduce((sum, { bytes }) => sum + bytes, 0));
+  if (going.length === 0) print('There is nothing to remove.');
+  else if (!yes) print(`${total} in all. Nothing has been removed yet: add --yes to remove it.`);
+  else {
+    for (const { remove } of going) await remove();
+    print(`${total} in all have been removed.`);
+  }
+}
+
+const LOOK_MS = 500;
+const MOST_LOOKS = 60;
+/** Azurite looks for them a moment after its start. */
+const SAME = 8;
+
+/** Waits until Azurite has removed the files that it no longer needs. */
+async function settled(folder: string): Promise<void> {
+  let last = -1;
+  for (let same = 0, looks = 0; same < SAME && looks < MOST_LOOKS; looks += 1) {
+    const bytes = await bytesBelow(folder);
+    same = bytes === last ? same + 1 : 0;
+    last = bytes;
+    await pause(LOOK_MS);
+  }
+}
+
+const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
+
+const exists = (file: string) =>
+  stat(file).then(
+    () => true,
+    () => false,
+  );
+
+async function bytesBelow(target: string): Promise<number> {
+  const found = await stat(target).catch(() => undefined);
+  if (!found?.isDirectory()) return found?.size ?? 0;
+  let bytes = 0;
+  for (const name of await readdir(target).catch(() => [])) bytes += await bytesBelow(path.join(target, name));
+  return bytes;
+}

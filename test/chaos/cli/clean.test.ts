@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { jobOf, MANIFEST, mediaBlob, workOf } from '../../../src/job-store/layout.js';
+import { lockFolder } from '../../../src/processes/folder-lock.js';
+import { type Storage, writeJson } from '../../../src/storage/storage.js';
+import { runCli } from '../../support/cli.js';
+import { openAzurite } from '../../support/storage.js';
+
+const folder = mkdtempSync(path.join(os.tmpdir(), 'scoring-clean-'));
+const MB = 1_000_000;
+const clean = (...options: string[]) => runCli(['clean', '--data', folder, ...options]);
+
+async function withStorage<T>(work: (storage: Storage) => Promise<T>): Promise<T> {
+  const { startAzurite } = await import('../../../dist/stack/azurite.js');
+  const azurite = await startAzurite(folder, process.env);
+  try {
+    return await work(openAzurite(azurite.connectionString));
+  } finally {
+    await azurite.stop();
+  }
+}
+
+async function makeJob(storage: Storage, id: string, manifest?: object): Promise<void> {
+  await Promise.all([workOf(storage, id).create(), jobOf(storage, id).create()]);
+  await workOf(storage, id)
+    .getBlockBlobClient('frames/0000000.png')
+    .uploadData(randomBytes(3 * MB));
+  if (manifest) await writeJson(jobOf(storage, id), MANIFEST, { finishedAt: '2026-01-02T03:04:05Z', ...manifest });
+}
+
+beforeAll(async () => {
+  await withStorage(async (storage) => {
+    await makeJob(storage, 'goes-on-k3v9q2xa');
+    await storage.media.getContainerClient('outbox').create();
+    await mediaBlob(storage, 'outbox/a.mp4').uploadData(Buffer.from('delivered'));
+    await makeJob(storage, 'failed-k3v9q2xa', { outcome: 'failed' });
+    await makeJob(storage, 'cancelled-k3v9q2xa', { outcome: 'cancelled' });
+  });
+  mkdirSync(path.join(folder, 'job-999999999'));
+  writeFileSync(path.join(folder, 'job-999999999/devhost.log'), 'x'.repeat(MB));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const onDisk = () =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .reduce((sum, entry) => sum + statSync(path.join(entry.parentPath, entry.name)).size, 0);
+
+test('clean lists what goes and how much it is, and removes it only when told to', async () => {
+  const before = onDisk();
+  const dry = await clean();
+  expect(dry.stdout).toMatch(/3\.0 MB {2}job failed-k3v9q2xa, failed on 2026-01-02/);
+  expect(dry.stdout).toMatch(/3\.0 MB {2}job cancelled-k3v9q2xa, cancelled on/);
+  expect(dry.stdout).toMatch(/1\.0 MB {2}job-999999999/);
+  expect(dry.stdout).toMatch(/next start: 1 job/);
+  expect(dry.stdout).toMatch(/7\.0 MB in all\. Nothing has been removed yet: add --yes/);
+  expect(dry.stdout).not.toMatch(/goes-on|outbox/);
+  expect(onDisk()).toBeGreaterThan(before - MB);
+
+  const wet = await clean('--yes');
+  expect(wet.stdout).toMatch(/7\.0 MB in all have been removed/);
+  expect(wet.code).toBe(0);
+  expect(before - onDisk()).toBeGreaterThan(0.9 * MB);
+  expect(existsSync(path.join(folder, 'job-999999999'))).toBe(false);
+  await withStorage(async (storage) => {
+    expect(await workOf(storage, 'failed-k3v9q2xa').exists()).toBe(false);
+    expect(await jobOf(storage, 'failed-k3v9q2xa').exists()).toBe(false);
+    expect(await workOf(storage, 'goes-on-k3v9q2xa').exists()).toBe(true);
+    expect((await mediaBlob(storage, 'outbox/a.mp4').downloadToBuffer()).toString()).toBe('delivered');
+  });
+});
+
+test('clean refuses while the stack runs, and needs no folder', async () => {
+  const lock = await lockFolder(folder);
+  onTestFinished(() => lock.release());
+  const { code, stderr } = await clean('--yes', '--all');
+  expect(stderr).toMatch(/^The local stack runs on .+; stop it before you clean\.$/m);
+  expect(code).toBe(2);
+  expect((await runCli(['clean', '--data', path.join(folder, 'none')])).stdout).toMatch(/nothing to clean/);
+});

@@ -36,7 +36,8 @@ const ORPHAN_GRACE_SECONDS = 1;
  */
 export async function startPart({ title, script, args, env, logFile, ready, signal }: PartOptions): Promise<Part> {
   const child = await startAttached(script, args, { env, signal, graceSeconds: ORPHAN_GRACE_SECONDS });
-  const log = createWriteStream(logFile);
+  // On a full disk the log has gaps, and the part goes on.
+  const log = createWriteStream(logFile).on('error', () => {});
   let text = '';
   const announced = new Promise<RegExpExecArray>((resolve) => {
     const read = (chunk: string) => {

@@ -59,9 +59,10 @@ export async function inspectModel(
   device: Device = 'cpu',
   use?: (session: ort.InferenceSession, signature: ModelSignature) => Promise<void>,
 ): Promise<ModelSignature> {
-  const [{ loadOnDevice }, { signatureOf }, { readHints }, { withoutZipMaps }] = await Promise.all([
+  const [{ loadOnDevice }, { signatureOf }, { findChannels }, { readHints }, { withoutZipMaps }] = await Promise.all([
     import('./devices.js'),
     import('./session.js'),
+    import('./find-channels.js'),
     import('../onnx/model-hints.js'),
     import('../onnx/zip-maps.js'),
   ]);
@@ -73,7 +74,7 @@ export async function inspectModel(
     throw new JobError('user', `${subject} cannot be read: ${messageOf(cause)}`, { cause });
   }
   const { session } = await loadOnDevice(withoutZipMaps(bytes), subject, device);
-  const signature = { ...signatureOf(session), hints: readHints(bytes) };
+  const signature = { ...(await findChannels(session, signatureOf(session))), hints: readHints(bytes) };
   await use?.(session, signature);
   await session.release();
   return signature;

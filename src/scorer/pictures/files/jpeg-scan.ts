@@ -10,6 +10,8 @@ import { PIXEL_LIMIT } from '../codec.js';
 interface HuffmanTable {
   /** For each start of `FAST_BITS` bits: the length of the code in the upper byte, its value in the lower; 0 for longer codes. */
   fast: Uint16Array;
+  /** The same for coefficients of one scan: bits of the code and of what follows it, and above them how far it goes in the block. */
+  steps: Uint16Array;
   /** By length of a code: the largest code, -1 where there is none, and what to add to a code for its place in `values`. */
   largest: Int32Array;
   offsets: Int32Array;
@@ -149,6 +151,7 @@ function readTables(segment: Buffer, tables: Map<number, HuffmanTable>): void {
 function buildTable(counts: Uint8Array, values: Uint8Array): HuffmanTable {
   const table = {
     fast: new Uint16Array(1 << FAST_BITS),
+    steps: new Uint16Array(1 << FAST_BITS),
     largest: new Int32Array(17).fill(-1),
     offsets: new Int32Array(17),
     values,
@@ -161,11 +164,25 @@ function buildTable(counts: Uint8Array, values: Uint8Array): HuffmanTable {
     for (let index = 0; index < count; index += 1, code += 1, place += 1) {
       if (length > FAST_BITS) continue;
       const from = code << (FAST_BITS - length);
-      table.fast.fill((length << 8) | (values[place] ?? 0), from, from + (1 << (FAST_BITS - length)));
+      const to = from + (1 << (FAST_BITS - length));
+      const value = values[place] ?? 0;
+      table.fast.fill((length << 8) | value, from, to);
+      table.steps.fill((stepOf(value) << 8) | (length + (value & 15)), from, to);
     }
     if (count > 0) table.largest[length] = code - 1;
   }
   return table;
+}
+
+/** Steps that end a block, the one because nothing follows in it, the other because there is no such code. */
+const END_OF_BLOCK = 128;
+const NO_CODE = 255;
+
+/** How many coefficients a code goes on: T.81, F.2.2.2. */
+function stepOf(code: number): number {
+  const size = code & 15;
+  if (code === 0) return END_OF_BLOCK;
+  return size > MOST_AC_BITS || (size === 0 && code !== 0xf0) ? NO_CODE : (code >> 4) + 1;
 }
 
 function readFrame(segment: Buffer, progressive: boolean): Frame | undefined {
@@ -252,15 +269,85 @@ class ScanReader {
 
   /** @returns where the next marker is. */
   read(): number {
-    const { interval } = this.scan;
     const units = this.#units();
-    for (let unit = 0; unit < units; unit += 1) {
-      if (interval > 0 && unit > 0 && unit % interval === 0) this.#restart((unit / interval - 1) % 8);
-      this.#readUnit(unit);
-      if (this.#madeUp > this.#count) throw new Damage('its pixels end too early');
+    const interval = this.scan.interval || units;
+    for (let unit = 0; unit < units; unit += interval) {
+      if (unit > 0) this.#restart((unit / interval - 1) % 8);
+      const end = Math.min(unit + interval, units);
+      if (this.frame.progressive) for (let each = unit; each < end; each += 1) this.#readUnit(each);
+      else this.#readWholeBlocks(end - unit);
     }
     this.#end();
     return this.at;
+  }
+
+  /**
+   * Units whose blocks come in one scan. Nearly all JPEGs are like that, so this is written for speed: the bits are in local variables but
+   * for the rare steps.
+   */
+  #readWholeBlocks(units: number): void {
+    const { file } = this;
+    const { parts } = this.scan;
+    const blocks = parts.flatMap((part) => {
+      const { across, down } = part.component;
+      return Array.from({ length: parts.length === 1 ? 1 : across * down }, () => part);
+    });
+    let bits = this.#bits;
+    let count = this.#count;
+    let at = this.at;
+    for (let unit = 0; unit < units; unit += 1) {
+      for (let index = 0; index < blocks.length; index += 1) {
+        const part = blocks[index];
+        if (part?.dc === undefined || part.ac === undefined) return;
+        const { steps } = part.ac;
+        let table = part.dc.steps;
+        let k = 0;
+        while (k < 64) {
+          while (count <= 24) {
+            const byte = file[at] ?? 0xff;
+            if (byte === 0xff) {
+              this.#bits = bits;
+              this.#count = count;
+              this.at = at;
+              this.#fill();
+              bits = this.#bits;
+              count = this.#count;
+              at = this.at;
+              break;
+            }
+            bits |= byte << (24 - count);
+            count += 8;
+            at += 1;
+          }
+          const step = k === 0 ? 0 : (table[bits >>> (32 - FAST_BITS)] ?? 0);
+          if (step === 0) {
+            this.#bits = bits;
+            this.#count = count;
+            this.at = at;
+            if (k === 0) this.#readDc(part.dc, part.component);
+            else {
+              const code = this.#code(part.ac);
+              this.#take(code & 15);
+              k += stepOf(code) - 1;
+            }
+            table = steps;
+            k += 1;
+            bits = this.#bits;
+            count = this.#count;
+            at = this.at;
+          } else {
+            bits <<= step & 255;
+            count -= step & 255;
+            k += step >> 8;
+          }
+        }
+        if (k > 64 && (k < END_OF_BLOCK || k > NO_CODE)) throw new Damage('its pixels are damaged');
+      }
+      if (this.#madeUp > count) throw new Damage('its pixels end too early');
+    }
+    this.#bits = bits;
+    this.#count = count;
+    this.at = at;
   }
 
   #units(): number {
@@ -270,6 +357,7 @@ class ScanReader {
   }
 
   #readUnit(unit: number): void {
+    if (this.#madeUp > this.#count) throw new Damage('its pixels end too early');
     const { parts } = this.scan;
     const [only, another] = parts;
     if (only !== undefined && another === undefined) {
@@ -294,8 +382,7 @@ class ScanReader {
       if (last === 0) return;
     }
     if (!ac) return;
-    if (!this.frame.progressive) this.#readAc(ac);
-    else if (before === 0) this.#readFirstAc(ac, component.present, block);
+    if (before === 0) this.#readFirstAc(ac, component.present, block);
     else this.#readMoreAc(ac, component.present, block);
   }
 
@@ -307,28 +394,6 @@ class ScanReader {
     component.dc += size > 0 && bits < 1 << (size - 1) ? bits - (1 << size) + 1 : bits;
     if (Math.abs(component.dc << this.scan.after) * component.step > LARGEST_DC + component.step)
       throw new Damage('its pixels are damaged');
-  }
-
-  /** Most of the time goes here: the common case of a short code and its bits is read in one step. */
-  #readAc(table: HuffmanTable): void {
-    const { fast } = table;
-    for (let k = 1; k < 64; k += 1) {
-      if (this.#count < 25) this.#fill();
-      const entry = fast[this.#bits >>> (32 - FAST_BITS)] ?? 0;
-      let code = entry & 255;
-      if (entry > 0) {
-        const length = (entry >> 8) + (code & 15);
-        this.#bits <<= length;
-        this.#count -= length;
-      } else {
-        code = this.#code(table);
-        this.#take(code & 15);
-      }
-      if (code === 0) return;
-      k += code >> 4;
-      if (k > 63 || (code & 15) > MOST_AC_BITS || ((code & 15) === 0 && code !== 0xf0))
-        throw new Damage('its pixels are damaged');
-    }
   }
 
   #readFirstAc(table: HuffmanTable, present: Uint32Array, block: number): void {
@@ -440,8 +505,9 @@ class ScanReader {
     for (const { component } of this.scan.parts) component.dc = 0;
   }
 
-  /** Goes on to the next marker. What lies before it must be the bits that fill the last byte, or bytes that mean nothing. */
+  /** Goes on to the next marker, from behind the last bit. What lies before it must be the bits that fill the last byte, or bytes that mean nothing. */
   #end(): void {
+    if (this.#madeUp > this.#count) throw new Damage('its pixels end too early');
     if (this.#blocksWithoutMore > 0) throw new Damage('its pixels are damaged');
     const real = Math.max(this.#count - this.#madeUp, 0);
     const filling = this.#take(real & 7);

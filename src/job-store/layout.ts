@@ -122,6 +122,8 @@ export const stageProgressPrefix = (stage: OwnStage) => `stages/${stage}-`;
 export const SPLIT_CHUNKS = 'chunks.json';
 /** When each frame of a chunk is shown. */
 export const chunkTimesBlob = (chunk: number) => `times/${String(chunk).padStart(5, '0')}.json`;
+/** An output that could not be delivered, in the work container. */
+export const keptBlob = (output: string) => `kept/${output.slice(output.lastIndexOf('/') + 1)}`;
 /** A part of the encoded picture, in the work container. */
 export const segmentBlob = (chunk: number) => `segments/${String(chunk).padStart(5, '0')}.mov`;
 /** The job as `prepareJob` resolved it. */

@@ -2,7 +2,7 @@ import { type BlockBlobClient, RestError } from '@azure/storage-blob';
 import { again } from '../container-contract/storage-access.js';
 import { JobError } from '../job/failure.js';
 import { isNotFound, listBlobs, readJson, type Storage } from '../storage/storage.js';
-import { holdBlob, jobOf, mediaBlob, outputsOf, splitPath } from './layout.js';
+import { holdBlob, jobOf, keptBlob, mediaBlob, outputsOf, splitPath, workOf } from './layout.js';
 import { hasManifest } from './manifest.js';
 
 /** Where a job's result goes and whether it may replace what is there. */
@@ -108,7 +108,7 @@ const isThere = (output: string) =>
 /**
  * Delivers one blob of a job's output: never over something that is not the job's own, unless the job says so.
  * @param write puts the whole blob there with this metadata, if the conditions hold.
- * @throws JobError `user` when somebody else has written there since the job began.
+ * @throws JobError `user` when somebody else has written there since the job began: then the blob is kept in the job's work container.
  */
 export async function deliver(
   storage: Storage,
@@ -127,7 +127,13 @@ export async function deliver(
   if (there?.metadata?.job === jobId && (await attempt({ ifMatch: there.etag }))) return;
   const now = await target.getProperties().catch(ignoreNotFound);
   if (now?.metadata?.job === jobId) return;
-  throw new JobError('user', `${output} was written by somebody else while the job ran, so it is left as it is.`);
+  const work = workOf(storage, jobId);
+  const kept = work.getBlockBlobClient(keptBlob(output));
+  await write(kept, { metadata, conditions: {} });
+  throw new JobError(
+    'user',
+    `${output} was written by somebody else while the job ran, so it is left as it is; what the job made is ${work.containerName}/${kept.name}.`,
+  );
 }
 
 /** Whether the write took place: false when the conditions did not hold. */

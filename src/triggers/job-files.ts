@@ -1,4 +1,6 @@
+import { RestError } from '@azure/storage-blob';
 import type { FileList } from '../api/jobs.js';
+import { JobError } from '../job/failure.js';
 import { isJobId } from '../job/spec.js';
 import { CONTACT_SHEET, jobOf, MANIFEST, mediaBlob, splitPath } from '../job-store/layout.js';
 import { readResolvedJob } from '../job-store/resolved-job.js';
@@ -44,7 +46,11 @@ export const createListFiles = ({ storage }: { storage: Storage }) =>
 async function listFiles(storage: Storage, output: string, from: string): Promise<FileList> {
   const { container: name, blob: prefix } = splitPath(output);
   const container = storage.media.getContainerClient(name);
-  const { items, next } = await listPage(container, { prefix }, from === '' ? undefined : from, FILES_AT_ONCE);
+  const page = listPage(container, { prefix }, from === '' ? undefined : from, FILES_AT_ONCE);
+  const { items, next } = await page.catch((cause: unknown) => {
+    if (!(cause instanceof RestError && cause.statusCode === 400)) throw cause;
+    throw new JobError('user', '"from" must be what the answer before gave as "next".', { cause });
+  });
   const files = items.map(async (blob) => ({
     name: blob.name.slice(prefix.length),
     bytes: blob.properties.contentLength ?? 0,

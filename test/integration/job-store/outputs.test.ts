@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { jobOf, MANIFEST, mediaBlob, OUTBOX } from '../../../src/job-store/layout.js';
+import { jobOf, MANIFEST, mediaBlob, OUTBOX, workOf } from '../../../src/job-store/layout.js';
 import { deliver, freePlace, keepPlace, type OutputPlace } from '../../../src/job-store/outputs.js';
 import { copyWithin, writeJson } from '../../../src/storage/storage.js';
 import { openAzurite } from '../../support/storage.js';
@@ -74,7 +74,11 @@ describe('an output', () => {
     await keep(own);
     await write(own, 'second run');
     expect(await textAt(own.output)).toBe('second run');
-    await expect(write(place(own.output), 'other')).rejects.toThrow(/was written by somebody else/);
+    const other = place(own.output);
+    await workOf(storage, other.jobId).create();
+    const kept = `work-${other.jobId}/kept/a.mp4`;
+    await expect(write(other, 'other')).rejects.toThrow(new RegExp(`was written by somebody else .+ is ${kept}\\.$`));
+    expect(await textAt(kept)).toBe('other');
     expect(await textAt(own.output)).toBe('second run');
     await write(place(own.output, newJob(), true), 'overwritten');
     expect(await textAt(own.output)).toBe('overwritten');

@@ -1,6 +1,7 @@
 import { createWriteStream } from 'node:fs';
 import getPort, { portNumbers } from 'get-port';
 import { JobError, messageOf } from '../job/failure.js';
+import { poll } from '../poll.js';
 import { describeEnd, startAttached } from '../processes/child-process.js';
 
 /** A part of the local stack that runs: Azurite, the Functions host or the Azure emulator. */
@@ -73,6 +74,8 @@ function lastLine(text: string): string {
 
 /** How many ports above the usual one are tried. */
 const RANGE = 100;
+/** A command that was killed may leave its parts, and their ports, behind for a moment. */
+const PREDECESSOR_MS = 2000;
 
 /** A port that the user asked for, with the option that names it and the program that wants it. */
 export interface AskedPort {
@@ -89,7 +92,8 @@ export async function choosePort(usual: number, asked?: AskedPort): Promise<numb
   const host = '127.0.0.1';
   if (asked?.port === undefined) return getPort({ host, port: portNumbers(usual, usual + RANGE) });
   const { port, option, program } = asked;
-  if ((await getPort({ host, port })) === port) return port;
+  const isFree = async () => ((await getPort({ host, port })) === port ? true : undefined);
+  if (await poll(isFree, { pauseMs: 100, withinMs: PREDECESSOR_MS })) return port;
   throw new JobError(
     'user',
     `Port ${port}, asked for with ${option}, is in use, so ${program} cannot start; end the program that uses it or name another port.`,

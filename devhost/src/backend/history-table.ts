@@ -83,12 +83,9 @@ export class HistoryTable implements Histories {
     const event = this.#payloads.isLarge(text)
       ? { Event: '', EventBlobName: await this.#payloads.put(partitionKey, key, body.EventType, 'Event', text) }
       : { Event: text };
-    await this.#table.createEntity({
-      partitionKey,
-      rowKey: key,
-      ...event,
-      ...(executionId ? { ForExecution: executionId } : {}),
-    });
+    const row = { partitionKey, rowKey: key, ...event, ...(executionId ? { ForExecution: executionId } : {}) };
+    // Nobody else makes this key: a row that is there already is from a try whose answer was lost.
+    await this.#table.upsertEntity(row, 'Replace');
     return key;
   }
 

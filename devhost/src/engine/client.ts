@@ -52,12 +52,24 @@ export class OrchestrationClient {
         Input: request.input,
         Generation: 0,
       });
-      await this.#engine.backend.instances.put(row);
-      this.#engine.begin(row);
+      await this.#store(row);
       return id;
     } finally {
       this.#starting.delete(id);
     }
+  }
+
+  /** Storage may have taken the row of a new instance although its answer says otherwise or never came: then the instance begins all the same. */
+  async #store(row: InstanceRow): Promise<void> {
+    const { instances } = this.#engine.backend;
+    try {
+      await instances.put(row);
+    } catch (error) {
+      const stored = await instances.get(row.instanceId).catch(() => 'unknown' as const);
+      if (stored === 'unknown') this.#engine.beginWhenStored(row);
+      if (stored === 'unknown' || stored?.executionId !== row.executionId) throw error;
+    }
+    this.#engine.begin(row);
   }
 
   /** The status of an instance that has not ended; undefined for all others. */

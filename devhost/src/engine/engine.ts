@@ -14,7 +14,16 @@ import type {
   ScheduledEvent,
 } from '../protocol/history.js';
 import { Activities } from './activities.js';
-import { childFailed, childOutcome, type ChildStarted, childStart, isAnswerTo, newRow, startOf } from './execution.js';
+import {
+  childFailed,
+  childOutcome,
+  type ChildStarted,
+  childStart,
+  isAnswerTo,
+  isChild,
+  newRow,
+  startOf,
+} from './execution.js';
 import { Instance, type InstanceSeed, type InstanceServices } from './instance.js';
 import { answeredTasks, endedRow, find, type Found, messagesFor, seedOf } from './recovery.js';
 
@@ -71,7 +80,11 @@ export class Engine {
         functions.find(kind === 'activity' ? 'activityTrigger' : 'orchestrationTrigger', name) !== undefined,
       dispatch: (instance, event) => this.#dispatch(instance, event),
       ended: (instance, end) => this.#ended(instance, end),
-      lost: (instance) => this.#reload(instance),
+      lost: (instance) => {
+        if (this.live.get(instance.id) !== instance) return;
+        this.live.delete(instance.id);
+        this.#reload(instance);
+      },
     };
   }
 
@@ -104,6 +117,14 @@ export class Engine {
   begin(row: InstanceRow): void {
     const start = startOf(row);
     this.#adopt({ row, start, history: [], etag: undefined, hasRow: true }).deliver({ body: start });
+  }
+
+  /** As `begin`, once storage can say whether it has the row. */
+  beginWhenStored(row: InstanceRow): void {
+    void this.#untilStored(async () => {
+      const stored = await this.backend.instances.get(row.instanceId);
+      if (stored?.executionId === row.executionId && !this.live.has(row.instanceId)) this.begin(row);
+    }, RETRY_MS);
   }
 
   #adopt(seed: InstanceSeed): Instance {
@@ -208,11 +229,13 @@ export class Engine {
     this.#deliver(InstanceId, ExecutionId, childOutcome(parent, child.Name, end));
   }
 
-  /** Storage and memory may disagree: what storage holds is what counts. */
-  #reload(instance: Instance): void {
-    if (this.live.get(instance.id) !== instance) return;
-    this.live.delete(instance.id);
-    void this.#untilStored(async () => (await this.#revive(await find(this.backend, instance.id)))?.(), RETRY_MS);
+  /** Storage and memory may disagree: what storage holds is what counts. Of a child that it knows nothing of, the parent still waits. */
+  #reload({ id, start }: Instance): void {
+    void this.#untilStored(async () => {
+      const found = await find(this.backend, id);
+      if (isChild(start) && found.row === undefined && found.start === undefined) await this.#recoverChild(start);
+      else (await this.#revive(found))?.();
+    }, RETRY_MS);
   }
 
   /** Repeats work on storage until it succeeds or the host stops. */

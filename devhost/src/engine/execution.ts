@@ -89,6 +89,8 @@ export function startOf(row: InstanceRow): ExecutionStarted {
 /** How a child begins, and which task of which execution it answers. */
 export type ChildStarted = ExecutionStarted & { ParentInstance: ParentLink };
 
+export const isChild = (start: ExecutionStarted): start is ChildStarted => start.ParentInstance !== null;
+
 /** The start of the child that a parent's history asks for. */
 export function childStart(parent: InstanceRow, event: SubOrchestrationCreated & { EventId: number }): ChildStarted {
   return {

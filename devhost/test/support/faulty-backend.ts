@@ -45,6 +45,39 @@ export function losingAnswer(nth: number, backend: Backend): FaultyBackend {
   return { backend: withCalls(backend, around), fault, count: () => checkpoints };
 }
 
+/** The backend of a storage that refuses the nth checkpoint. */
+export function refusing(nth: number, backend: Backend): FaultyBackend {
+  let checkpoints = 0;
+  let refuse = (): void => undefined;
+  const fault = new Promise<void>((resolve) => (refuse = resolve));
+  const around = async (method: string, call: Call): Promise<unknown> => {
+    if (method === 'append') checkpoints += 1;
+    if (method !== 'append' || checkpoints !== nth) return await call();
+    refuse();
+    throw new Error('Storage is busy.');
+  };
+  return { backend: withCalls(backend, around), fault, count: () => checkpoints };
+}
+
+/** The backend of a storage that takes the row of a new instance, or does not, and answers with an error; the next looks at it fail. */
+export function failingStarts(
+  backend: Backend,
+  { taken, unreadable }: { taken: boolean; unreadable: number },
+): Backend {
+  let hidden = 0;
+  const around = async (method: string, call: Call): Promise<unknown> => {
+    if (method === 'get' && hidden > 0) {
+      hidden -= 1;
+      throw new Error('Storage is away.');
+    }
+    if (method !== 'put') return await call();
+    hidden = unreadable;
+    if (taken) await call();
+    throw new Error('The answer was lost.');
+  };
+  return withCalls(backend, around);
+}
+
 /** A backend whose every call but `all` goes through `around`. */
 function withCalls(backend: Backend, around: (method: string, call: Call) => Promise<unknown>): Backend {
   const wrap = <T extends object>(target: T): T =>

@@ -1,54 +1,11 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { MemoryBackend } from '../../../src/backend/memory-backend.js';
-import '../../support/app-in-process.js';
 import { EngineInProcess } from '../../support/engine-in-process.js';
-import { dyingBefore, losingAnswer } from '../../support/faulty-backend.js';
-import { until } from '../../support/until.js';
-
-const df = await import('durable-functions');
+import { expected, raiseEvent, runs } from '../../support/everything.js';
+import { dyingBefore, failingStarts, losingAnswer, refusing } from '../../support/faulty-backend.js';
 
 /** Dozens of orchestrations run at once. */
 const PATIENCE = { timeout: 30_000 };
-
-/** How often each activity ran, by its input. */
-const runs = new Map<string, number>();
-
-df.app.activity('work', {
-  handler: (input: { key: string }) => {
-    runs.set(input.key, (runs.get(input.key) ?? 0) + 1);
-    return input.key;
-  },
-});
-df.app.orchestration('child', function* (context) {
-  const { key } = context.df.getInput<{ key: string }>();
-  yield context.df.createTimer(context.df.currentUtcDateTime);
-  return yield context.df.callActivity('work', { key });
-});
-/** Everything an engine can be doing when it dies: activities, children with and without ids, timers, events, executions. */
-df.app.orchestration('everything', function* (context) {
-  const { instanceId } = context.df;
-  const { seen } = context.df.getInput<{ seen: string[] }>();
-  const round = `${instanceId}-${seen.length}`;
-  const results: unknown[] = yield context.df.Task.all([
-    context.df.callActivity('work', { key: `${round}-a` }),
-    context.df.callSubOrchestrator('child', { key: `${round}-b` }),
-    context.df.callSubOrchestrator('child', { key: `${round}-c` }, `${round}-child`),
-  ]);
-  const all = [...seen, ...results.map(String)];
-  if (seen.length === 0) return context.df.continueAsNew({ seen: all });
-  const event: unknown = yield context.df.waitForExternalEvent('go');
-  return [...all, event];
-});
-
-function expected(id: string): unknown[] {
-  return [`${id}-0-a`, `${id}-0-b`, `${id}-0-c`, `${id}-3-a`, `${id}-3-b`, `${id}-3-c`, 'event'];
-}
-
-/** Sends the event when the second execution has begun: one that comes earlier is lost to ContinueAsNew, as in Azure. */
-async function raiseEvent(engine: EngineInProcess, id: string): Promise<void> {
-  await until(async () => ((await engine.status(id)).input as { seen: string[] }).seen.length > 0);
-  await engine.raise(id, 'go', 'event');
-}
 
 /** Runs the orchestration on a backend that stays sound, and returns how many faults of this kind are possible. */
 async function countFaults(faulty: typeof dyingBefore): Promise<number> {
@@ -97,14 +54,43 @@ it(
   },
 );
 
-it('a checkpoint that storage takes while its answer is lost is neither repeated nor forgotten', PATIENCE, async () => {
-  await forEach(await countFaults(losingAnswer), async (nth) => {
-    const id = `lost-${nth}`;
-    const { backend } = losingAnswer(nth, new MemoryBackend());
+it.each([
+  ['that storage takes while its answer is lost is neither repeated nor forgotten', 'lost', losingAnswer],
+  ['that storage refuses is made again, and no child is forgotten', 'refused', refusing],
+])('a checkpoint %s', PATIENCE, async (_, name, faulty) => {
+  await forEach(await countFaults(faulty), async (nth) => {
+    const id = `${name}-${nth}`;
+    const { backend } = faulty(nth, new MemoryBackend());
     const engine = new EngineInProcess(backend);
     await engine.start('everything', { seen: [] }, id);
     await raiseEvent(engine, id);
-    expect((await engine.ends(id)).output, `after lost answer ${nth}`).toEqual(expected(id));
+    expect((await engine.ends(id)).output, `after fault ${nth}`).toEqual(expected(id));
+    await engine.stop();
+  });
+});
+
+describe('a start whose row storage', () => {
+  const start = (engine: EngineInProcess, id: string) => engine.start('child', { key: id }, id);
+
+  it('has taken although its answer was lost is acknowledged, and the instance runs', async () => {
+    const engine = new EngineInProcess(failingStarts(new MemoryBackend(), { taken: true, unreadable: 0 }));
+    await start(engine, 'taken');
+    expect((await engine.ends('taken')).output).toBe('taken');
+    await engine.stop();
+  });
+
+  it('has taken while nobody can see it is refused, and the instance runs as soon as storage can be read', async () => {
+    const engine = new EngineInProcess(failingStarts(new MemoryBackend(), { taken: true, unreadable: 2 }));
+    await expect(start(engine, 'unseen')).rejects.toThrow('lost');
+    await expect(engine.status('unseen')).rejects.toThrow('away');
+    expect((await engine.ends('unseen')).output).toBe('unseen');
+    await engine.stop();
+  });
+
+  it('has not taken is refused, and nothing of it is there', async () => {
+    const engine = new EngineInProcess(failingStarts(new MemoryBackend(), { taken: false, unreadable: 0 }));
+    await expect(start(engine, 'refused')).rejects.toThrow('lost');
+    await expect(engine.status('refused')).rejects.toThrow('There is no instance');
     await engine.stop();
   });
 });

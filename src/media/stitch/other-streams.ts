@@ -96,7 +96,8 @@ export function waysFor(stream: Stream, kind: StreamKind, container: Container):
     if (container.keeps.test(codec)) return ['copy', container.text];
     return TEXT.test(codec) ? [container.text] : ['copy', container.text];
   }
-  if (kind === 'data') return isMp4(container) ? ['copy'] : [];
+  // Of data that ffmpeg does not know it copies the packets without what a player needs to read them.
+  if (kind === 'data') return isMp4(container) && stream.codec_name !== undefined ? ['copy'] : [];
   if (kind === 'attachment') return container.muxer === 'matroska' ? ['copy'] : [];
   return COVERS[codec] && (container.muxer === 'mp4' || container.muxer === 'matroska') ? ['copy'] : [];
 }

@@ -55,7 +55,7 @@ export async function runSession(
   try {
     given = Array.isArray(fetches) ? await session.run(feeds, fetches) : await session.run(feeds, fetches);
   } catch (cause) {
-    throw new JobError('item', `the model failed: ${shorten(messageOf(cause))}`, { cause });
+    throw new JobError('item', `the model failed: ${explainRun(messageOf(cause))}`, { cause });
   }
   const outputs: Outputs = {};
   for (const [name, value] of Object.entries(given)) if ('dims' in value) outputs[name] = value;
@@ -122,11 +122,37 @@ function explain(message: string): string {
   if (/unsupported model IR version|opset \d+ is under development|official support for domain/i.test(message)) {
     return 'is newer than this ONNX Runtime: export it with an older opset.';
   }
+  if (/ShapeInferenceError|TypeInferenceError|Type Error|Invalid model|This is an invalid model/i.test(message)) {
+    const operator = /Op(?:type)? \((\w+)\)/.exec(message)?.[1];
+    return `is not consistent${operator === undefined ? '' : ` in its operator ${operator}`}: export it again, perhaps with another opset.`;
+  }
   return `cannot be loaded by ONNX Runtime: ${shorten(message)}`;
+}
+
+/** What a user can do about a run that failed, from what ONNX Runtime says of it. */
+export function explainRun(message: string): string {
+  if (/failed to allocate|bad_alloc|out of memory|insufficient memory/i.test(message))
+    return 'it needs more memory than there is: score smaller pictures ("input.size.longestSide" in the model card) or tiles ("input.size.tiles")';
+  const other = /invalid dimensions for input[\s\S]*?index: (\d+) Got: (\d+) Expected: (\d+)/i.exec(message);
+  if (other)
+    return `it takes ${other[3]} where it got ${other[2]} (in dimension ${other[1]}): correct "input.size" in the model card`;
+  if (/input channels c is not equal|kernel channels|channel/i.test(message))
+    return 'it takes another number of channels: correct "channels" or "layout" of the input in the model card';
+  const sizes =
+    /mismatched dimensions|dimensions must match|broadcast|cannot be reshaped|invalid input shape|pad reflect|reflect|negative dim|shape mismatch|incompatible dimensions|dimension/i;
+  if (sizes.test(message))
+    return 'it does not take pictures of this size: say in the model card which it takes, with "input.size.multipleOf" (32 suits most), "minimum" or "fixed"';
+  const operator = /while running (\w+) node/i.exec(message)?.[1];
+  return `${operator === undefined ? '' : `in its operator ${operator}: `}${shorten(message)}`;
 }
 
 /** The message of ONNX Runtime without paths of the model and of its own source code, which tell a user nothing. */
 export function shorten(message: string): string {
-  const plain = message.replace(/^Load model from .*? failed:/, '').replace(/\/onnxruntime_src\/\S+ (?:.*?\) )?/g, '');
+  const plain = message
+    .replace(/^Load model from .*? failed:/, '')
+    .replace(/^.*Status Message: /, '')
+    .replace(/(?:\/onnxruntime_src\/)?\S+\.(?:cc|h|cpp|hpp|cu):\d+ (?:.*?\) |\S+ )?/g, '')
+    .replace(/^.* was false\. /, '')
+    .trim();
   return plain.length > 300 ? `${plain.slice(0, 300)}…` : plain;
 }

@@ -218,3 +218,23 @@ describe.each<[string, () => Promise<Buffer>]>([
     await fails(file, /cannot be read: it is|cannot be read: its pixels/);
   });
 });
+
+describe('a GIF', () => {
+  it.each([
+    [1, 1, 2],
+    [4, 4, 2],
+    [64, 48, 2],
+    [64, 64, 4],
+    [300, 200, 16],
+    [300, 200, 256],
+    [1000, 700, 256],
+  ])('of %d by %d pixels and %d colours is read', async (width, height, colours) => {
+    const data = Uint8Array.from({ length: width * height * 3 }, (_, index) => {
+      const pixel = Math.floor(index / 3);
+      return ((((pixel * 2_654_435_761) >>> 13) % colours) * 255) / (colours - 1);
+    });
+    const image = sharp(data, { raw: { width, height, channels: 3 } });
+    expect(await codec.decode(await image.gif({ colours }).toBuffer())).toMatchObject({ width, height });
+    expect(await codec.decode(await image.ensureAlpha(0).gif().toBuffer())).toMatchObject({ width, height });
+  });
+});

@@ -64,26 +64,27 @@ function countPixels(data: Uint8Array, codeSize: number, most: number): number {
   for (const byte of data) {
     bits |= byte << count;
     count += 8;
-    if (count < size) continue;
-    const code = bits & (2 ** size - 1);
-    bits >>>= size;
-    count -= size;
-    if (code === clear + 1) return total;
-    if (code === clear) {
-      next = clear + 2;
-      size = codeSize + 1;
-      before = 0;
-      continue;
+    while (count >= size) {
+      const code = bits & (2 ** size - 1);
+      bits >>>= size;
+      count -= size;
+      if (code === clear + 1) return total;
+      if (code === clear) {
+        next = clear + 2;
+        size = codeSize + 1;
+        before = 0;
+        continue;
+      }
+      if (code > next || (code === next && before === 0)) return Number.NaN;
+      if (before > 0 && next < MOST_CODES) {
+        lengths[next] = before + 1;
+        next += 1;
+        if (next === 2 ** size && size < 12) size += 1;
+      }
+      before = lengths[code] ?? 0;
+      total += before;
+      if (before === 0 || total > most) return Number.NaN;
     }
-    if (code > next || (code === next && before === 0)) return Number.NaN;
-    if (before > 0 && next < MOST_CODES) {
-      lengths[next] = before + 1;
-      next += 1;
-      if (next === 2 ** size && size < 12) size += 1;
-    }
-    before = lengths[code] ?? 0;
-    total += before;
-    if (before === 0 || total > most) return Number.NaN;
   }
   return total;
 }

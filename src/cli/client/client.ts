@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { isPassing } from '../../container-contract/storage-access.js';
 import { JobError } from '../../job/failure.js';
 import type { FileList, JobStatus } from '../../api/jobs.js';
 import type { ImageUpload, Upload } from '../../api/uploads.js';
@@ -124,17 +125,24 @@ async function request(url: URL, init: RequestInit): Promise<Response> {
     (body) => (body as { error?: unknown } | null)?.error,
     () => undefined,
   );
+  const passes = answer.status >= 500 || answer.status === 408 || answer.status === 429;
   throw new JobError(
-    answer.status < 500 ? 'user' : 'platform',
+    passes ? 'platform' : 'user',
     typeof said === 'string' ? said : `${url.origin}${url.pathname} answered HTTP ${answer.status}; check the address.`,
   );
 }
 
-/** The JSON of an answer. @throws JobError `user` when it is not JSON: something other than the app listens there. */
+/**
+ * The JSON of an answer.
+ * @throws JobError `platform` when it was cut short; `user` when it is not JSON: something other than the app listens there.
+ */
 async function readAnswer<T>(answer: Response, { origin }: URL): Promise<T> {
   try {
     return (await answer.json()) as T;
   } catch (cause) {
+    const isJson = answer.headers.get('content-type')?.includes('json') ?? false;
+    if (isJson || isPassing(cause))
+      throw new JobError('platform', `The answer of ${origin} was cut short; run the command again.`, { cause });
     throw new JobError('user', `${origin} does not answer as this app does; check the address.`, { cause });
   }
 }

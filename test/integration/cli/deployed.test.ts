@@ -3,6 +3,7 @@ import { createServer, request, type RequestListener, type Server } from 'node:h
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { createJobClient } from '../../../src/cli/client/client.js';
 import { runCli } from '../../support/cli.js';
 import { makeClip } from '../../support/clip.js';
 import { useStack } from '../../support/stack.js';
@@ -68,8 +69,22 @@ test('score interrupted while files are uploaded starts no job', async () => {
   expect(asked).not.toContain('/api/jobs');
 });
 
+test.each<[string, RequestListener]>([
+  [
+    'cut off',
+    (incoming, outgoing) =>
+      outgoing.writeHead(200, { 'content-length': 99 }).write('{', () => incoming.socket.destroy()),
+  ],
+  ['cut short', (_, outgoing) => outgoing.writeHead(200, { 'content-type': 'application/json' }).end('{"id":')],
+  ['that it is too much', (_, outgoing) => outgoing.writeHead(429).end()],
+  ['that it took too long', (_, outgoing) => outgoing.writeHead(408).end()],
+])('an answer %s is blamed on the platform', async (_, handler) => {
+  const client = createJobClient(await listen(handler), undefined);
+  await expect(client.status('coast-k3v9q2xa')).rejects.toMatchObject({ blame: 'platform' });
+});
+
 test('score says so when something other than the app answers', async () => {
-  const clip = makeClip(path.join(stack.folder, 'clip.mp4'), { size: '64x48' });
+  const clip = makeClip(path.join(stack.folder, 'other.mp4'), { size: '64x48' });
   const url = await listen((_, outgoing) => outgoing.end('<!doctype html>'));
   expect(await runCli(['score', clip, '--url', url], { cwd: stack.folder })).toEqual({
     code: 2,

@@ -39,6 +39,7 @@ const TAG = {
   extraSamples: 338,
   sampleFormat: 339,
   jpegTables: 347,
+  subsampling: 530,
   dngVersion: 50706,
 } as const;
 const READ = new Set<number>(Object.values(TAG));
@@ -93,7 +94,9 @@ function planPage(
       `its samples are ${FORMATS[format ?? UNSIGNED] ?? 'numbers'} of ${bits} bits, which do not say what is black and white; convert it to 8 or 16 bits without sign`,
     );
   if (depths.some((each) => each !== bits)) throw new RangeError('its channels have different depths');
-  if (photometric === YCBCR && !JPEG_COMPRESSION.includes(one(TAG.compression, 1)))
+  // The library converts YCbCr that is compressed as JPEG or has fewer samples of colour, and takes the rest for RGB.
+  const isFull = (values.get(TAG.subsampling) ?? [2, 2]).every((each) => each === 1);
+  if (photometric === YCBCR && isFull && !JPEG_COMPRESSION.includes(one(TAG.compression, 1)))
     throw new RangeError('its colours are YCbCr, which can be read only when compressed as JPEG; convert it to RGB');
   if (one(TAG.inkSet, 1) !== 1) throw new RangeError('its colours are inks other than CMYK; convert it to RGB');
   const samples = one(TAG.samples, 1);

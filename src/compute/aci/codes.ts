@@ -20,7 +20,7 @@ const quota: Rule = ({ message }) => {
     return change(
       `The quota ${what} of ${region} can never hold one container (${numbers}); lower ACI_CPU, name another region in ACI_REGIONS or ask Azure for a higher quota.`,
     );
-  return full(`The quota ${what} of ${region} is used up (${numbers}); the batch waits until other containers end.`);
+  return full(`The quota ${what} of ${region} is used up (${numbers}) until other containers end.`);
 };
 
 const noCapacity: Rule = ({ message }) => full(`Azure has no room for the container now: ${message}`);

@@ -48,7 +48,7 @@ export class CreateBudget {
       const now = Date.now();
       const allowed = allowance(ledger, region, now);
       if ('waitSeconds' in allowed) {
-        const sentence = `${upperFirst(allowed.why)}; the batch waits ${counted(allowed.waitSeconds, 'second')}.`;
+        const sentence = `${upperFirst(allowed.why)}, for another ${counted(allowed.waitSeconds, 'second')}.`;
         throw new JobError('platform', sentence, { retryAfterSeconds: allowed.waitSeconds });
       }
       return withCreate(ledger, now);
@@ -122,7 +122,7 @@ async function compareAndSwap(
   };
   const changed = await poll(tryOnce, { pauseMs: () => Math.random() * LONGEST_PAUSE_MS, withinMs: PATIENCE_MS });
   if (changed) return changed;
-  const sentence = 'Too many instances of the app count their creates at once; the batch waits.';
+  const sentence = 'Too many instances of the app count their creates at once.';
   throw new JobError('platform', sentence, { retryAfterSeconds: 5 });
 }
 

@@ -2,7 +2,7 @@ import { isRegistryBusy } from '../azure/image.js';
 import { change, full, type Rule, type ServiceErrors, wait } from '../azure/verdict.js';
 
 const noRoom: Rule = ({ message }) =>
-  full(`The cores that the Container Apps environment may have are used up; the batch waits: ${message}`);
+  full(`The cores that the Container Apps environment may have are used up until others end: ${message}`);
 
 const noSubscription: Rule = () => change('There is no such subscription; correct CONTAINER_APPS_ENVIRONMENT_ID.');
 

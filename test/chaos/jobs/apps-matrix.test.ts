@@ -15,7 +15,7 @@ const LAUNCH: Cell<Execution>[] = [
     fault: 'cores that are used up',
     faults: [{ on: 'START', status: 400, code: 'MaxAllowedCoresExceeded' }],
     ...ONCE,
-    sentence: /cores that the Container Apps environment may have are used up; the batch waits/,
+    sentence: /cores that the Container Apps environment may have are used up/,
   },
   { fault: 'a 429 storm', faults: [{ on: 'START', ...THROTTLED, times: 3 }], ...ONCE, sentence: /throttling/ },
   {

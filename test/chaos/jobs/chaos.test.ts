@@ -6,7 +6,7 @@ import { jobOf, MANIFEST } from '../../../src/job-store/layout.js';
 import { cancelJob } from '../../../src/job-store/stop.js';
 import { readJson } from '../../../src/storage/storage.js';
 import { crashAfter, CRASHED } from '../../support/crash.js';
-import { type Deliver, runJob } from '../../support/in-process.js';
+import { type Deliver, type Lives, runJob } from '../../support/in-process.js';
 import { FATAL, faultOf, type Kind, pick, randomOf } from '../../support/chaos/faults.js';
 import { containersOf, FRAMES, MODEL, scoredFrames, useWorld, VIDEO } from '../../support/chaos/world.js';
 
@@ -84,8 +84,21 @@ function unreliably(seed: number): Deliver {
       if (outcome === CRASHED) deaths += 1;
       // A host that outlived its work may still die before it has told the result.
       if (outcome !== CRASHED && random() < 0.5) return outcome;
+      // Where only the worker died, its host fails what ran in it.
+      if (random() < 0.3) throw new Error(`Activity function '${name}' failed: node exited with code 137 (0x89) \n {}`);
     }
     return host(name, input);
+  };
+}
+
+/** The host fails two of the sub-orchestrations of every other job, in the middle of their work. */
+function livesOf(seed: number): Lives {
+  const random = randomOf(`lives ${seed}`);
+  let failuresLeft = seed % 2 === 0 ? 2 : 0;
+  return () => {
+    if (failuresLeft === 0 || random() < 0.5) return undefined;
+    failuresLeft -= 1;
+    return Math.floor(random() * 8);
   };
 }
 
@@ -93,7 +106,7 @@ async function runSeed(seed: number): Promise<{ run: Run; jobId: string; outcome
   const run = planOf(seed);
   const jobId = `chaos-${seed}-${Date.now().toString(36)}`;
   for (const fault of run.faults) world.emulator.faults.add({ ...fault, of: jobId });
-  const job = runJob({ jobId, spec: specOf(run) }, unreliably(seed)).catch(() => undefined);
+  const job = runJob({ jobId, spec: specOf(run) }, unreliably(seed), livesOf(seed)).catch(() => undefined);
   if (run.cancelAfter !== undefined) {
     await pause(run.cancelAfter);
     await cancelJob(world.storage, jobId, 'The job was cancelled.');

@@ -237,7 +237,7 @@ describe('what Azure refuses', () => {
     [403, 'AuthorizationFailed', 'user', 'grant it Contributor on the resource group of the jobs'],
     [400, 'InvalidParameterValueInContainerTemplate', 'user', 'CONTAINER_APPS_IMAGE'],
     [409, 'ContainerAppOperationInProgress', 'platform', 'Another change of the job resource'],
-    [400, 'MaxAllowedCoresExceeded', 'platform', 'the batch waits'],
+    [400, 'MaxAllowedCoresExceeded', 'platform', 'cores that the Container Apps environment may have are used up'],
     [429, 'TooManyRequests', 'platform', 'throttling'],
     [503, 'ServerBusy', 'platform', 'status 503'],
   ])('with %i %s is the failure of the %s', async (status, code, kind, part) => {

@@ -35,7 +35,7 @@ describe('what Azure says is left', () => {
     const [one, other] = [0, 1].map(() => new CreateBudget(openLedgers(), subscription));
     await one?.note('westeurope', await one.take('westeurope'), readReport(429, headers({ 'retry-after': '17' })));
     await expect(other?.take('westeurope')).rejects.toThrow(
-      /^Azure throttles creates in westeurope; the batch waits 1[67] seconds\.$/,
+      /^Azure throttles creates in westeurope, for another 1[67] seconds\.$/,
     );
   });
 

@@ -34,7 +34,7 @@ export const SLOW_MODEL = 'starry-night';
 export const LARGE_VIDEO = 'inbox/chaos-large.mp4';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
-const SCORER = [path.join(ROOT, 'dist/processes/attached.js'), path.join(ROOT, 'dist/scorer/bundle/main.js')];
+const SCORER = [path.join(ROOT, 'dist/processes/attached.js'), '5', path.join(ROOT, 'dist/scorer/bundle/main.js')];
 const connection = inject('storage');
 const storage = openAzurite(connection);
 /** The app gives up a request to Azure without an answer soon. */

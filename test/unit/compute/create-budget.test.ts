@@ -33,7 +33,7 @@ describe('the creates of a region', () => {
     await granted(budget, 45);
     await expect(budget.take('westeurope')).rejects.toMatchObject({
       blame: 'platform',
-      message: expect.stringMatching(/90 container groups .*westeurope per 5 minutes.*waits 180 seconds/) as string,
+      message: expect.stringMatching(/90 container groups .*westeurope per 5 minutes.*another 180 seconds/) as string,
       retryAfterSeconds: 180,
     });
     await expect(budget.take('northeurope')).resolves.toBeDefined();

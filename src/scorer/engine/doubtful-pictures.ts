@@ -104,14 +104,17 @@ function rangeOf({ range, mean, std }: ImageTensor): Range {
   return [low ?? 0, high ?? 1];
 }
 
-/** The range that values seem to have; undefined when they show nothing. */
-function seemingRange(values: Values): Range | undefined {
+/**
+ * The range that values seem to have; undefined when they show nothing.
+ * @param shades they must not all be the lowest or the highest, as those of a network that gets too much are.
+ */
+function seemingRange(values: Values, shades = true): Range | undefined {
   if (!values.finite) return undefined;
   const small = values.least >= -SMALL && values.most <= SMALL;
   const scale = small ? 1 : 255;
   const edge = values.span / 100;
   const atEdges = values.above(values.most - edge) + values.below(values.least + edge);
-  if (values.span < 0.02 * scale || atEdges > 0.7) return undefined;
+  if (values.span < 0.02 * scale || (shades && atEdges > 0.7)) return undefined;
   if (!small) return [0, 255];
   return values.below(-0.05) > 0.15 ? [-1, 1] : [0, 1];
 }
@@ -138,7 +141,8 @@ export async function findDoubt(
   const found = measure(values, output);
   const fault = findFault(found, output);
   if (fault === undefined) return undefined;
-  const lines = await findLines(found, card, run);
+  // A picture of plain colours has no shades.
+  const lines = await findLines(found, card, run, fault.perhaps === true ? [true] : [true, false]);
   if (lines === undefined && fault.perhaps === true) return undefined;
   const seen = found.finite
     ? `the model's values lie between ${rounded(found.least)} and ${rounded(found.most)}, and ${output.range.join(' and ')} are taken for black and white`
@@ -152,20 +156,26 @@ async function findLines(
   found: Values,
   { input, output }: Pick<ModelCard, 'input'> & { output: ImageTensor },
   run: (range: Range) => Promise<TensorValues>,
+  tries: boolean[],
 ): Promise<string | undefined> {
   if (output.channels === 'grey' && input.channels !== 'grey') return '{ "output": { "range": "auto" } }';
-  const same = seemingRange(found);
-  if (same && !equal(same, output.range)) return line({ output: same });
+  const own = seemingRange(found);
+  if (own && !equal(own, output.range)) return line({ output: own });
   if (input.type === 'uint8') return undefined;
-  let other: string | undefined;
-  for (const range of USUAL.filter((usual) => !equal(usual, input.range))) {
+  const usual = USUAL.filter((range) => !equal(range, input.range));
+  const seen: [Range, Values][] = [];
+  for (const range of usual) {
     const values = await run(range).catch(() => undefined);
-    const given = values && seemingRange(measure(values, output));
-    if (given === undefined) continue;
-    if (equal(given, range)) return line({ input: range, ...(!equal(output.range, input.range) && { output: given }) });
-    other ??= line({ input: range, output: given });
+    if (values) seen.push([range, measure(values, output)]);
   }
-  return other;
+  for (const shades of tries) {
+    const given = seen.map(([range, values]) => ({ range, given: seemingRange(values, shades) }));
+    const same = given.find((each) => each.given && equal(each.given, each.range));
+    if (same) return line({ input: same.range, ...(!equal(output.range, input.range) && { output: same.range }) });
+    const other = given.find((each) => each.given);
+    if (other) return line({ input: other.range, output: other.given });
+  }
+  return undefined;
 }
 
 const equal = ([low, high]: readonly number[], [otherLow, otherHigh]: readonly number[]) =>

@@ -65,6 +65,13 @@ describe('a model that does not say its range', () => {
     expect((await outcomesOf(model('Identity'), pictures)).every(({ ok }) => ok)).toBe(true);
   });
 
+  it('is told what to write by a picture of plain colours, too', async () => {
+    const picture = paint(40, 30);
+    const plain = { ...picture, data: picture.data.map((byte) => (byte > 128 ? 255 : 0)) };
+    const clipped = model(['Add', -0.5], ['Mul', 99], 'Sigmoid');
+    expect(failureOf((await outcomesOf(clipped, [plain]))[0])?.message).toContain('"input": { "range": [0, 1] }');
+  });
+
   it('scores pictures that it takes as they are', async () => {
     const lines = model(['Add', -100], ['Mul', 99], 'Sigmoid', ['Mul', 255]);
     for (const bytes of [lines, model('Identity'), model(['Mul', 1.4], ['Add', -60]), model(['Mul', -1], ['Add', 255])])

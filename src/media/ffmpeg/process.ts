@@ -105,10 +105,12 @@ export function ffmpegFailure(program: Program, end: Ended, doing: string): JobE
       `ffmpeg did not ${doing} within ${program.limits.seconds} s; shorten the video or raise FFMPEG_SECONDS.`,
     );
   if (end.signal) return new JobError('platform', `ffmpeg was stopped by ${end.signal} before it could ${doing}.`);
-  if (/No space left on device/.test(end.stderr))
+  if (isDiskFull(end))
     return user(`The disk is full: ffmpeg could not ${doing}; free some space or choose another temporary folder.`);
   return user(`ffmpeg could not ${doing}: ${reasonIn(end.stderr)}.`);
 }
+
+export const isDiskFull = ({ stderr }: Ended) => /No space left on device/.test(stderr);
 
 function cannotStart({ path }: Program, cause: Error): JobError {
   const sentence = `Cannot start ${path}; install FFmpeg or name a working binary in the settings.`;

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
 import { JobError } from '../../job/failure.js';
 import { endingOf } from '../../job/formats.js';
-import { local, QUIET, run, type Tools, UNTRUSTED, words } from '../ffmpeg/process.js';
+import { ffmpegFailure, isDiskFull, local, QUIET, run, type Tools, UNTRUSTED, words } from '../ffmpeg/process.js';
 import { tickOf, type Timetable } from '../timetable.js';
 import { compare } from '../verify/compare.js';
 import { type Container, containerOf, isMp4 } from './container.js';
@@ -59,7 +59,10 @@ export async function rehearse(tools: Tools, { output, ...request }: RehearseReq
     // Most of what another container cannot hold, Matroska can.
     const elsewhere = output !== undefined && endingOf(output) !== MATROSKA;
     const inMatroska = elsewhere && (await createTrials(tools, request, contents, folder, MATROSKA).rehearse());
-    const advice = inMatroska && !('refused' in inMatroska) ? 'name the output .mkv' : 'export the video anew';
+    const advice =
+      inMatroska && !('refused' in inMatroska)
+        ? 'name the output .mkv'
+        : 'choose another codec or export the video anew';
     throw new JobError('user', `${output ?? 'The output'} cannot hold ${refused.at(-1)}; ${advice}.`);
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -87,6 +90,7 @@ function createTrials(
   const { source, facts } = request;
   const container = held(name);
   const ending = endingOf(name);
+  const file = `output${ending}`;
 
   async function listCandidates(): Promise<Candidate[]> {
     const candidates: Candidate[] = [];
@@ -116,13 +120,16 @@ function createTrials(
 
   /** Takes streams into a file without the picture: the beginning of what is copied, all of what is converted. */
   async function take(streams: OtherStream[], into: string): Promise<Contents | undefined> {
-    const file = path.join(folder, `streams${into}`);
+    const taken = path.join(folder, `streams${into}`);
     const maps = streams.flatMap(({ index, to }, position) => ['-map', `0:${index}`, `-c:${position}`, to]);
     const most = streams.some(({ to }) => to !== 'copy') ? [] : ['-t', String(TRIAL_SECONDS)];
     const strict = facts.damaged || streams.some(({ broken }) => broken) ? [] : ['-xerror'];
     const input = [...QUIET, '-nostdin', '-y', ...strict, ...UNTRUSTED, ...most, '-i', local(source)];
-    const end = await run(ffmpeg, [...input, ...maps, ...words(`-strict -2 -f ${held(into).muxer}`), local(file)]);
-    return end.code === 0 ? readContents(ffprobe, file) : undefined;
+    const end = await run(ffmpeg, [...input, ...maps, ...words(`-strict -2 -f ${held(into).muxer}`), local(taken)]);
+    if (end.code === 0) return readContents(ffprobe, taken);
+    // None of these says anything about the streams.
+    if (end.tooLong || end.signal || isDiskFull(end)) throw ffmpegFailure(ffmpeg, end, `try what ${file} can hold`);
+    return undefined;
   }
 
   async function works(stream: OtherStream, into = ending): Promise<boolean> {
@@ -144,10 +151,13 @@ function createTrials(
     return [];
   }
 
-  async function trial(others: OtherStreams, pace = trialTimes(facts)): Promise<Contents> {
-    const output = path.join(folder, `trial${ending}`);
-    const frames = pace.times.map(() => blackPicture(facts.width, facts.height));
-    const stitching = { ...request, frames: eachOf(frames), format: 'png' as const, timetable: pace, output, others };
+  /** @throws JobError when the output cannot be written or is not as it should be */
+  async function trial(others: OtherStreams, pace = trialTimes(facts), size?: typeof SMALL): Promise<Contents> {
+    const output = path.join(folder, file);
+    const { width, height } = size ?? facts;
+    const frames = eachOf(pace.times.map(() => blackPicture(width, height)));
+    const sized = size ? { ...request, facts: { ...facts, ...size }, shape: undefined } : request;
+    const stitching = { ...sized, frames, format: 'png' as const, timetable: pace, output, others };
     await stitch(ffmpeg, stitching, TRIAL_SECONDS);
     const silent = { source, facts, timetable: pace, output, others: { ...others, streams: [] } };
     const { problems } = await compare(tools, silent);
@@ -193,12 +203,18 @@ function createTrials(
     return { refused: await whyNot(kept) };
   }
 
-  /** Says what is to blame when even the streams that work alone do not work together. */
+  /**
+   * Says what is to blame when even the streams that work alone do not work together.
+   * @throws JobError when no video at all can be written
+   */
   async function whyNot(others: OtherStreams): Promise<string> {
     const pictureOnly = { ...others, streams: [], pictureTags: [] };
-    if (await together(pictureOnly)) return `all of its other streams together`;
+    if (await together(pictureOnly)) return 'all of its other streams together';
     const { codec, shape = facts } = request;
-    if (!(await together(pictureOnly, plainTimes))) return `pictures of ${shape.width} × ${shape.height} in ${codec}`;
+    if (!(await together(pictureOnly, plainTimes))) {
+      await trial(pictureOnly, plainTimes, SMALL);
+      return `pictures of ${shape.width} × ${shape.height} in ${codec}`;
+    }
     const rate = facts.frameRate.num / facts.frameRate.den;
     return `its times (${Number(rate.toPrecision(3))} frames a second for ${Number(facts.durationSeconds.toPrecision(3))} s)`;
   }
@@ -272,6 +288,8 @@ function trialTimes(facts: StitchRequest['facts']): Timetable {
     ...(facts.damaged ? { broken: true } : {}),
   };
 }
+
+const SMALL = { width: 64, height: 64 };
 
 const plainTimes: Timetable = {
   timeBase: { num: 1, den: 1000 },

@@ -66,6 +66,10 @@ for (const [name, activity] of Object.entries(activities)) {
   });
 }
 
+const waitingHere = (id: string) => {
+  const reason = refusal();
+  return reason === undefined ? watch.waiting(id) : [{ reason }, ...watch.waiting(id)];
+};
 const http = { authLevel: 'function' } as const;
 app.http('startJob', {
   ...http,
@@ -79,7 +83,7 @@ app.http('getJob', {
   methods: ['GET'],
   route: 'jobs/{id}',
   extraInputs: durableClient,
-  handler: createGetJob({ storage, waitingHere: (id) => [refusal() ?? [], watch.waiting(id)].flat() }),
+  handler: createGetJob({ storage, waitingHere }),
 });
 app.http('cancelJob', {
   ...http,

@@ -2,6 +2,7 @@ import type { PublishedStatus } from '../job/progress.js';
 import { jobOf } from '../job-store/layout.js';
 import type { Storage } from '../storage/storage.js';
 import { answerErrors, refuse } from './http.js';
+import type { WaitingHere } from './job-watch.js';
 import { readJobStatus } from './job-status.js';
 import { findJob, hasEnded } from './jobs.js';
 
@@ -14,7 +15,7 @@ export const createGetJob = ({
   waitingHere,
 }: {
   storage: Storage;
-  waitingHere: (jobId: string) => string[];
+  waitingHere: (jobId: string) => WaitingHere[];
 }) =>
   answerErrors(async (request, context) => {
     const id = request.params.id ?? '';

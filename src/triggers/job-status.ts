@@ -13,7 +13,7 @@ import {
 import type { OwnStage } from '../job-store/layout.js';
 import { listRunning, listSettled, type Report } from '../job-store/settled.js';
 import { readStageDone } from '../job-store/stage-progress.js';
-import { outsideEnd } from './job-watch.js';
+import { outsideEnd, type WaitingHere } from './job-watch.js';
 import { listWaiting } from '../job-store/waiting.js';
 import type { JobOutput } from '../orchestrators/score-job.js';
 import type { Storage } from '../storage/storage.js';
@@ -31,7 +31,7 @@ export async function readJobStatus(
   id: string,
   status: Orchestration,
   published: PublishedStatus | undefined,
-  { now, here = [] }: { now: number; here?: string[] },
+  { now, here = [] }: { now: number; here?: WaitingHere[] },
 ): Promise<JobStatus> {
   const current = published?.stages.at(-1);
   const state = stateOf(status, published);
@@ -41,7 +41,7 @@ export async function readJobStatus(
   const stages = Object.fromEntries(
     (published?.stages ?? []).map((time) => [time.stage, time.seconds ?? (until - time.startedAt) / 1000]),
   );
-  const { items, batches, attempts, waiting, phases } = await readCounts(storage, id, published, { isOver, now });
+  const { items, batches, attempts, waiting, phases } = await readCounts(storage, id, published, { isOver, now, here });
   const running = state === 'running' && current !== undefined && current.stage !== 'finish';
   const elapsed = current ? (now - current.startedAt) / 1000 : 0;
   // Stitching encodes what splitting decoded; a little slower, as measured in docs/lab/benchmarks.md.
@@ -57,7 +57,7 @@ export async function readJobStatus(
     items,
     batches,
     attempts,
-    waiting: running ? [...new Set([...here, ...waiting])].slice(0, MOST_REASONS) : [],
+    waiting: running ? waiting : [],
     itemsPerSecond: rate,
     framesPerSecond: rate,
     secondsLeft: running && current.stage !== 'split' && current.stage !== 'list' ? secondsLeft : null,
@@ -84,7 +84,7 @@ async function readCounts(
   storage: Storage,
   id: string,
   published: PublishedStatus | undefined,
-  { isOver, now }: { isOver: boolean; now: number },
+  { isOver, now, here }: { isOver: boolean; now: number; here: WaitingHere[] },
 ): Promise<Counts> {
   const stage = published?.stages.at(-1)?.stage;
   const none = { total: 0, pending: 0, running: 0, done: 0, failed: 0 };
@@ -101,7 +101,7 @@ async function readCounts(
     items,
     batches: isOver ? { ...batches, running: 0, pending: batches.pending + batches.running } : batches,
     attempts: settled.reduce((sum, { attempt }) => sum + attempt, 0),
-    waiting: reasons(waiting, settled, running, now),
+    waiting: reasons([...here.filter(({ batch }) => batch === undefined), ...waiting, ...here], settled, running, now),
     phases: summarize(sumPhases(settled.map((batch) => batch.phases))),
   };
   return own === undefined
@@ -114,19 +114,20 @@ const MOST_NAMED = 3;
 /** A scorer reports at least once a second. */
 const SILENCE_SECONDS = 15;
 
-/** Which batches wait and why. A batch that has finished, or whose next attempt is already reporting, no longer waits. */
+/** Why the job or its batches wait. A batch that has finished, or whose next attempt is already reporting, no longer waits. */
 function reasons(
-  waiting: { batch: number; attempt: number; reason: string }[],
+  waiting: (WaitingHere & { attempt?: number })[],
   settled: SettledCounts[],
   running: Report[],
   now: number,
 ): string[] {
   const over = new Set(settled.filter(({ state }) => state !== 'retrying').map(({ batch }) => batch));
   const reported = new Set(running.map(({ batch, attempt }) => `${batch} ${attempt}`));
-  const waiters = new Map<string, number[]>();
+  const waiters = new Map<string, Set<number>>();
   for (const { batch, attempt, reason } of waiting) {
-    if (over.has(batch) || reported.has(`${batch} ${attempt + 1}`)) continue;
-    waiters.set(reason, [...(waiters.get(reason) ?? []), batch]);
+    if (batch !== undefined && (over.has(batch) || reported.has(`${batch} ${(attempt ?? -1) + 1}`))) continue;
+    const batches = waiters.get(reason) ?? new Set();
+    waiters.set(reason, batch === undefined ? batches : batches.add(batch));
   }
   const attempts = new Map(settled.map(({ batch, attempt }) => [batch, attempt]));
   const silent = running.filter(
@@ -135,9 +136,11 @@ function reasons(
   );
   if (silent.length > 0) {
     const reason = `the scorer has not reported for more than ${SILENCE_SECONDS} seconds`;
-    waiters.set(reason, [...new Set(silent.map(({ batch }) => batch))]);
+    waiters.set(reason, new Set(silent.map(({ batch }) => batch)));
   }
-  return [...waiters].slice(0, MOST_REASONS).map(([reason, batches]) => `${naming(batches)}: ${reason}`);
+  return [...waiters]
+    .slice(0, MOST_REASONS)
+    .map(([reason, batches]) => (batches.size === 0 ? reason : `${naming([...batches])}: ${reason}`));
 }
 
 function naming(batches: number[]): string {

@@ -29,7 +29,13 @@ export interface JobWatch {
   /** Runs an activity of a job; from then on this process watches the job until it has ended. */
   during: (of: ActivityOf, client: Client, activity: () => Promise<Outcome<unknown>>) => Promise<Outcome<unknown>>;
   /** Why activities of a job that ran in this process have to run again. */
-  waiting: (jobId: string) => string[];
+  waiting: (jobId: string) => WaitingHere[];
+}
+
+/** Why something has to run again: a batch, or else the job's own stage. */
+export interface WaitingHere {
+  batch?: number;
+  reason: string;
 }
 
 interface ActivityOf {
@@ -49,7 +55,7 @@ export function createJobWatch(ports: WatchPorts, warn: (message: string) => voi
   const running = new Map<string, number>();
   const watched = new Set<string>();
   /** By job and activity. */
-  const failed = new Map<string, Map<string, string>>();
+  const failed = new Map<string, Map<string, WaitingHere>>();
 
   async function watch(jobId: string, client: Client): Promise<void> {
     const isIdle = () => !running.has(jobId);
@@ -64,7 +70,7 @@ export function createJobWatch(ports: WatchPorts, warn: (message: string) => voi
   }
 
   return {
-    waiting: (jobId) => [...new Set(failed.get(jobId)?.values())],
+    waiting: (jobId) => [...(failed.get(jobId)?.values() ?? [])],
     during: async ({ jobId, activity: name, batch }, client, activity) => {
       running.set(jobId, (running.get(jobId) ?? 0) + 1);
       if (!watched.has(jobId)) {
@@ -79,7 +85,8 @@ export function createJobWatch(ports: WatchPorts, warn: (message: string) => voi
         const outcome = await activity();
         const key = `${name} ${batch ?? ''}`;
         if (outcome.ok || outcome.failure.blame !== 'platform') failed.get(jobId)?.delete(key);
-        else failed.get(jobId)?.set(key, `${batch === undefined ? '' : `Batch ${batch}: `}${outcome.failure.message}`);
+        else
+          failed.get(jobId)?.set(key, { reason: outcome.failure.message, ...(batch === undefined ? {} : { batch }) });
         return outcome;
       } finally {
         const others = (running.get(jobId) ?? 1) - 1;

@@ -11,6 +11,8 @@ import { parseSpec } from '../../../src/job/spec.js';
 import { jobOf, progressBlob, RESOLVED_JOB, workOf } from '../../../src/job-store/layout.js';
 import { writeJson } from '../../../src/storage/storage.js';
 import { openAzurite } from '../../support/storage.js';
+import { noteWaiting } from '../../../src/job-store/waiting.js';
+import type { WaitingHere } from '../../../src/triggers/job-watch.js';
 import { readJobStatus } from '../../../src/triggers/job-status.js';
 import { aciCompute, FOREVER, notSetUp, useEmulator } from '../../support/aci.js';
 
@@ -27,7 +29,7 @@ const attemptOf = (batch: number, attempt = 1) => ({ jobId, batch, first: batch 
 const look = (batch: number) => ({ ...attemptOf(batch), launchedAt: Date.now() });
 
 /** What the job's status says of those that wait. */
-async function waiting(seconds = 0): Promise<string[]> {
+async function waiting(seconds = 0, here: WaitingHere[] = []): Promise<string[]> {
   const plan = { items: 20, size: 4, batches: 5, lanes: 5 };
   const published: PublishedStatus = { stages: [{ stage: 'score', startedAt: Date.now() }], plan };
   const orchestration = {
@@ -36,7 +38,8 @@ async function waiting(seconds = 0): Promise<string[]> {
     createdTime: new Date(),
     lastUpdatedTime: new Date(),
   };
-  return (await readJobStatus(storage, jobId, orchestration, published, { now: Date.now() + seconds * 1000 })).waiting;
+  return (await readJobStatus(storage, jobId, orchestration, published, { now: Date.now() + seconds * 1000, here }))
+    .waiting;
 }
 
 beforeEach(async () => {
@@ -81,6 +84,12 @@ describe('a batch whose platform does not answer waits, and the status says so,'
     await Promise.all([report(0, 'scoring'), report(1, 'ended'), report(2, 'scoring')]);
     expect(await waiting()).toEqual([]);
     expect(await waiting(20)).toEqual([expect.stringMatching(/^Batches 0, 2: .*not reported/)]);
+  });
+
+  test('once each, also when only this process could learn why', async () => {
+    await noteWaiting(storage, { jobId, batch: 0, attempt: 0 }, 'No room.');
+    const here = [{ batch: 0, reason: 'No room.' }, { batch: 1, reason: 'No room.' }, { reason: 'The disk is full.' }];
+    expect(await waiting(0, here)).toEqual(['The disk is full.', 'Batches 0, 1: No room.']);
   });
 
   test('with the numbers of the first three batches only', async () => {

@@ -23,10 +23,16 @@ export class EnginePool {
    */
   async load(request: Omit<LoadRequest, 'kind' | 'gpu'>, { sessions, gpus }: Crew): Promise<string> {
     const most = sessions ?? gpus;
+    // Copied, where there are several, and not sliced: a slice of a Buffer is moved with the Buffer.
     const { model } = request;
     // Several sessions on the CPU share its cores.
     const threads = request.threads ?? (sessions && Math.max(1, Math.floor(os.availableParallelism() / sessions)));
-    const device = await this.#first.load({ ...request, threads, model: most > 1 ? model.slice() : model, gpu: 0 });
+    const device = await this.#first.load({
+      ...request,
+      threads,
+      model: most > 1 ? new Uint8Array(model) : model,
+      gpu: 0,
+    });
     const onGpus = device.startsWith('cuda');
     const count = sessions ?? (onGpus ? gpus : 1);
     if (count <= 1) return device;
@@ -39,7 +45,7 @@ export class EnginePool {
         ...request,
         threads,
         device: provider,
-        model: model.slice(),
+        model: new Uint8Array(model),
         gpu: (index + 1) % Math.max(gpus, 1),
       }),
     );

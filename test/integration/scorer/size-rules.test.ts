@@ -52,7 +52,7 @@ describe('a model that gives no numbers', () => {
   it('fails the item and says how many', async () => {
     const { result } = await score(
       tinyModel({ operator: 'Log', shape: FREE }),
-      cardFor({ input: { range: [-1, 1] } }, FREE),
+      cardFor({ input: { range: [-1, 1] }, output: { range: [-1, 1] } }, FREE),
     );
     expect(result).toMatchObject({ outcome: 'completed', done: [] });
     expect(result.failed).toEqual([

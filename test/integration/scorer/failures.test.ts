@@ -77,10 +77,11 @@ describe.skipIf(!hasSharedData)('a broken model (needs ../shared/data)', () => {
 });
 
 describe('the inspector', () => {
-  it('gives the signature', async () => {
-    expect(await inspect(STARRY_NIGHT, 'starry-night')).toEqual({
+  it('gives the signature, and what the file says besides', async () => {
+    expect(await inspect(STARRY_NIGHT, 'starry-night')).toMatchObject({
       inputs: [{ name: 'image', type: 'float32', shape: ['batch', 3, 'height', 'width'] }],
       outputs: [{ name: 'stylized', type: 'float32', shape: ['batch', 3, 'height', 'width'] }],
+      hints: { metadata: { title: 'starry-night (light)' }, makers: { stylized: 'Clip' } },
     });
   });
 

@@ -13,6 +13,13 @@ const picture = (rate = '25') => ['-f', 'lavfi', '-i', `testsrc2=size=64x48:rate
 const tone = (pitch = 440) => ['-f', 'lavfi', '-i', `sine=frequency=${pitch}:duration=1`];
 const h264 = ['-c:v', 'libx264', '-pix_fmt', 'yuv420p'];
 
+/** What files that are not for H.264 hold. */
+const pictures: Record<string, string[]> = {
+  '.flv': ['-c:v', 'flv'],
+  '.vob': ['-c:v', 'mpeg2video'],
+  '.ogg': ['-c:v', 'libtheora'],
+};
+
 /** Sound that no common container holds as it is: file, options, where it goes, and what it becomes there. */
 const wrapped: [codec: string, file: string, options: string[], ending: string, becomes: string][] = [
   ['s302m', 'broadcast.ts', ['-c:a', 's302m', '-strict', '-2', '-ar', '48000', '-ac', '2'], 'mkv', 'pcm_s16le'],
@@ -53,7 +60,7 @@ describe.each(builds)('beside the picture, with ffmpeg from $name,', (build) => 
   it.each(wrapped.slice(0, some))(
     '%s sound becomes plain PCM with the same samples',
     async (codec, file, options, ending, becomes) => {
-      const video = file.endsWith('.flv') ? ['-c:v', 'flv'] : h264;
+      const video = pictures[path.extname(file)] ?? h264;
       const source = make(file, ...picture(), ...tone(), ...video, ...options);
       const output = out(`${file}.${ending}`);
       const { warnings, problems } = await thereAndBack(source, output);
@@ -100,7 +107,7 @@ describe.each(builds)('beside the picture, with ffmpeg from $name,', (build) => 
   });
 
   it.each(copied.slice(0, some))('%s of .%s goes into .%s unchanged', async (codec, from, to) => {
-    const video = from === 'ogg' ? ['-c:v', 'libtheora'] : [...h264, '-bf', '2'];
+    const video = pictures[`.${from}`] ?? [...h264, '-bf', '2'];
     const source = make(
       `${codec}.${from}`,
       ...picture(),

@@ -17,7 +17,12 @@ const EXIT_INTERRUPTED = 130;
 
 const interrupted = endings(process.env, EXIT_INTERRUPTED);
 
-const resolve = (file: string) => path.resolve(cwd, file);
+/** @throws JobError `user` for no name at all, which would be the folder that the user is in. */
+function resolve(file: string): string {
+  if (file === '')
+    throw new JobError('user', 'The name of a file or folder is empty; leave the option out or name one.');
+  return path.resolve(cwd, file);
+}
 
 // What only some commands need is loaded by them: the demo starts sooner.
 const { version } = JSON.parse(readFileSync(path.join(APP_FOLDER, 'package.json'), 'utf8')) as { version: string };

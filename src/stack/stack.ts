@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { JobError, messageOf } from '../job/failure.js';
@@ -148,16 +148,36 @@ function startHost(folder: string, port: number, env: NodeJS.ProcessEnv, signal?
   });
 }
 
+/** What a stack puts into its folder, and, as `job-N`, the folders of those that commands start for one job. */
+const OWN_NAMES = /^(azurite|temp|stack\.json|(azurite|devhost|azure-emulator)\.log|lock-\d+|job-\d+)$/;
+
+export const isOfStack = (name: string) => OWN_NAMES.test(name);
+
+/** Whether nothing but a stack has put anything into a folder. */
+export const isOnlyOfStack = async (folder: string) => (await readdir(folder).catch(() => [''])).every(isOfStack);
+
+/** Whether the folder `temp` was made by a stack: one that a user has made is no stack's to remove. */
+export async function isOwnTemp(folder: string): Promise<boolean> {
+  const [beside, inside] = await Promise.all([readdir(folder), readdir(path.join(folder, 'temp')).catch(() => [])]);
+  return beside.includes('azurite') || inside.length === 0;
+}
+
 /** Makes the folder, has it for this process alone, and removes what a stack that was killed left for the moment. */
 async function takeFolder(folder: string, temp: string): Promise<FolderLock> {
   try {
     await makeFolder(folder);
+    if (!(await isOwnTemp(folder)))
+      throw new JobError(
+        'user',
+        `The folder ${folder} has a folder "temp" that is no local stack's; name another folder with --data.`,
+      );
     const lock = await lockFolder(folder);
     await rm(path.join(folder, STATE_FILE), { force: true });
     await rm(temp, { recursive: true, force: true });
     await makeFolder(temp);
     return lock;
   } catch (cause) {
+    if (cause instanceof JobError) throw cause;
     if (!(cause instanceof FolderInUse)) refuseFolder(folder, cause);
     const { pid } = cause.holder;
     const state = await readState(folder);

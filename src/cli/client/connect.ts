@@ -2,7 +2,7 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { JobError } from '../../job/failure.js';
 import { holderOfFolder, isAlive } from '../../processes/folder-lock.js';
-import { findStack, startStack } from '../../stack/stack.js';
+import { findStack, isOnlyOfStack, startStack } from '../../stack/stack.js';
 import type { JobClient } from './client.js';
 
 /** Where a command's jobs run. */
@@ -89,7 +89,8 @@ async function removeLeftovers(data: string): Promise<void> {
     const folder = path.join(data, name);
     // The number of a process that was killed may be another's by now, even this one's.
     const isTaken = isAlive(pid) && pid !== process.pid && Date.now() - (await timeOf(folder)) < NEW_MS;
-    if (!isTaken && !(await holderOfFolder(folder))) await rm(folder, { recursive: true, force: true });
+    if (!isTaken && (await isOnlyOfStack(folder)) && !(await holderOfFolder(folder)))
+      await rm(folder, { recursive: true, force: true });
   }
 }
 

@@ -5,6 +5,7 @@ import { counted, JobError } from '../../job/failure.js';
 import { bytesOfJob, dueOf, listJobs, removeJob } from '../../job-store/retention.js';
 import { FolderInUse, type FolderLock, holderOfFolder, lockFolder } from '../../processes/folder-lock.js';
 import { startAzurite } from '../../stack/azurite.js';
+import { isOfStack, isOnlyOfStack, isOwnTemp } from '../../stack/stack.js';
 import { openStorage, type Storage } from '../../storage/storage.js';
 
 export interface CleanOptions {
@@ -35,6 +36,7 @@ interface Goes {
 export async function clean(options: CleanOptions): Promise<void> {
   const { folder, yes, all, env, print } = options;
   if (!(await exists(folder))) return print(`There is no folder ${folder}, so there is nothing to clean.`);
+  if (!(await readdir(folder)).some(isOfStack)) return print(`There is nothing of a local stack in ${folder}.`);
   const lock = await take(folder);
   try {
     const before = await bytesBelow(folder);
@@ -76,10 +78,20 @@ async function withAzurite(folder: string, env: NodeJS.ProcessEnv, work: (storag
   }
 }
 
-/** Whatever is in the folder. */
+/** Whatever a local stack has put into the folder. */
 async function everything(folder: string): Promise<Goes[]> {
-  const names = (await readdir(folder)).filter((name) => !/^lock-\d+$/.test(name));
-  return Promise.all(names.map((name) => filesOf(folder, name)));
+  const found: Goes[] = [];
+  for (const name of await readdir(folder)) {
+    if (!isOfStack(name) || /^lock-\d+$/.test(name) || !(await isOwn(folder, name))) continue;
+    found.push(await filesOf(folder, name));
+  }
+  return found;
+}
+
+/** Whether a folder that is called like one of a local stack is one. */
+async function isOwn(folder: string, name: string): Promise<boolean> {
+  if (name === 'temp') return isOwnTemp(folder);
+  return !/^job-/.test(name) || isOnlyOfStack(path.join(folder, name));
 }
 
 /** Folders of commands that were killed, and temporary files. */
@@ -87,7 +99,7 @@ async function leftovers(folder: string): Promise<Goes[]> {
   const found: Goes[] = [];
   for (const name of await readdir(folder)) {
     const left = name === 'temp' || (/^job-\d+$/.test(name) && !(await holderOfFolder(path.join(folder, name))));
-    if (left) found.push(await filesOf(folder, name));
+    if (left && (await isOwn(folder, name))) found.push(await filesOf(folder, name));
   }
   return found;
 }

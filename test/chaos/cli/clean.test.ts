@@ -81,3 +81,38 @@ test('clean refuses while the stack runs, and needs no folder', async () => {
   expect(code).toBe(2);
   expect((await runCli(['clean', '--data', path.join(folder, 'none')])).stdout).toMatch(/nothing to clean/);
 });
+
+/** A folder of a user's own, which only looks like a stack's. */
+function foreignFolder(...files: string[]): string {
+  const own = mkdtempSync(path.join(os.tmpdir(), 'scoring-own-'));
+  onTestFinished(() => rmSync(own, { recursive: true, force: true }));
+  for (const file of files) {
+    mkdirSync(path.dirname(path.join(own, file)), { recursive: true });
+    writeFileSync(path.join(own, file), 'mine');
+  }
+  return own;
+}
+
+test('clean removes nothing that no stack has put there, not even with --all', async () => {
+  const files = ['thesis.txt', 'temp/draft.txt', 'job-17/results.csv', 'job-18/devhost.log'];
+  const own = foreignFolder(...files);
+  for (const options of [[], ['--all']])
+    expect((await runCli(['clean', '--yes', '--data', own, ...options])).code).toBe(0);
+  expect(files.filter((file) => existsSync(path.join(own, file)))).toEqual(files.slice(0, 3));
+});
+
+test('a stack refuses a folder whose "temp" is the user\'s, and no name at all', async () => {
+  const own = foreignFolder('temp/draft.txt');
+  const started = await runCli(['start', '--data', own]);
+  expect(started).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^The folder .+ has a folder "temp" .+--data\.$/m),
+  });
+  expect(existsSync(path.join(own, 'temp/draft.txt'))).toBe(true);
+  for (const args of [['start'], ['clean', '--all', '--yes']])
+    expect(await runCli([...args, '--data', ''], { cwd: own })).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/is empty/),
+    });
+  expect(readdirSync(own)).toEqual(['temp']);
+});

@@ -91,7 +91,7 @@ async function everything(folder: string): Promise<Goes[]> {
 /** Whether a folder that is called like one of a local stack is one. */
 async function isOwn(folder: string, name: string): Promise<boolean> {
   if (name === 'temp') return isOwnTemp(folder);
-  return !/^job-/.test(name) || isOnlyOfStack(path.join(folder, name));
+  return !name.startsWith('job-') || isOnlyOfStack(path.join(folder, name));
 }
 
 /** Folders of commands that were killed, and temporary files. */

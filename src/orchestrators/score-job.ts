@@ -3,7 +3,7 @@ import { type Stop, tooManyFailed } from '../job/attempt-end.js';
 import type { Failure, Outcome } from '../job/failure.js';
 import { type BatchPlan, planBatches } from '../job/plan.js';
 import type { PublishedStatus, Stage } from '../job/progress.js';
-import type { JobSpec } from '../job/spec.js';
+import { isJobId, type JobSpec } from '../job/spec.js';
 import { defineOrchestrator, patientActivitiesOf, runChildren, type Step } from './calls.js';
 import type { BatchResult } from './score-batch.js';
 import { laneId, scoreLane } from './score-lane.js';
@@ -26,6 +26,10 @@ const FINISH_TRIES = 12;
 
 /** The whole job. It fails with the sentence that its status shows; containers are settled before it ends either way. */
 export const scoreJob = defineOrchestrator('scoreJob', function* (context, input: JobInput): Step<JobOutput> {
+  if (!isStartedByApp(input))
+    throw new Error(
+      'The job was not started by the app, so it has no id or no specification; start it with POST /api/jobs.',
+    );
   const { jobId } = input;
   const status: PublishedStatus = { stages: [] };
   const result = yield* runStages(context, input, status);
@@ -47,6 +51,15 @@ export const scoreJob = defineOrchestrator('scoreJob', function* (context, input
     attempts: finished.value.attempts,
   };
 });
+
+/** Whoever may start orchestrations can start this one with anything. */
+const isStartedByApp = (input: unknown) =>
+  typeof input === 'object' &&
+  input !== null &&
+  'jobId' in input &&
+  typeof input.jobId === 'string' &&
+  isJobId(input.jobId) &&
+  'spec' in input;
 
 const DONE: Stop = { reason: 'done', blame: 'user', message: '' };
 

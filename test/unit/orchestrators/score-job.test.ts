@@ -77,6 +77,16 @@ function fail(answers: Partial<Record<string, (call: Call) => unknown>>, more: o
 }
 
 describe('a job', () => {
+  test('that was not started by the app fails before any activity, with a sentence that says how to start one', () => {
+    const wrong = [null, 'coast', 7, [[]], {}, { x: 1 }, { jobId: 'coast-abcd2345' }, { jobId: '../x', spec: spec() }];
+    for (const input of wrong)
+      expect(() =>
+        drive(scoreJob.run, input, (call) => {
+          throw new Error(`${call.type} was called`);
+        }),
+      ).toThrow(/not started by the app.*POST \/api\/jobs/);
+  });
+
   test('goes through its stages in order and returns where the video is', () => {
     const { result, calls, customStatus } = run();
     expect(result).toEqual({ output: 'outbox/coast.mp4', bytes: 1000, items: 168, failed: 0, attempts: 4 });

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
@@ -79,6 +80,8 @@ const FIRST_PAUSE_MS = 100;
  * @throws the last error.
  */
 export async function again<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  // Every transfer in flight listens to what ends them all, and Node takes more than ten listeners for a leak.
+  if (signal) setMaxListeners(0, signal);
   for (let tries = 1; ; tries += 1) {
     try {
       return await work();

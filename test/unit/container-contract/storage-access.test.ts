@@ -65,3 +65,23 @@ test('work that fails with an error that passes is repeated, five times at most'
   await expect(again(failing(1), AbortSignal.abort())).rejects.toThrow('it broke');
   expect(tries).toBe(1);
 });
+
+test('a hundred transfers at a time may share what ends them, without a warning of a leak', async () => {
+  const warnings: Error[] = [];
+  const note = (warning: Error) => void warnings.push(warning);
+  process.on('warning', note);
+  const ending = new AbortController();
+  const listening = (signal: AbortSignal) => (): Promise<void> =>
+    new Promise((resolve) => {
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  const signal = AbortSignal.any([ending.signal]);
+  const transfers = Array.from({ length: 100 }, () => again(listening(signal), signal));
+  await new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+  process.off('warning', note);
+  ending.abort();
+  await Promise.all(transfers);
+  expect(warnings).toEqual([]);
+});

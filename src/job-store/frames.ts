@@ -1,4 +1,4 @@
-import pMap, { pMapIterable } from 'p-map';
+import { pMapIterable } from 'p-map';
 import type { FrameRange } from '../job/plan.js';
 import { again } from '../container-contract/storage-access.js';
 import { JobError } from '../job/failure.js';
@@ -37,10 +37,16 @@ export async function storeFrames(
   let done = 0;
   const store = async ({ index, frame }: { index: number; frame: Buffer }) => {
     if (!there.has(index)) await upload(storage, jobId, frameBlob(index, spec.output.frameFormat), frame);
-    done += 1;
-    progress.report(done);
+    return 1;
   };
-  await pMap(numbered(frames, first), store, { concurrency: UPLOADS });
+  // pMap itself loses an error of its source while several uploads wait for the next frame (p-map 7.1.1).
+  for await (const one of pMapIterable(numbered(frames, first), store, {
+    concurrency: UPLOADS,
+    preserveOrder: false,
+  })) {
+    done += one;
+    progress.report(done);
+  }
   await progress.settled();
   return done;
 }

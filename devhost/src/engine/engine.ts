@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import pMap from 'p-map';
+import { pMapIterable } from 'p-map';
 import PQueue from 'p-queue';
 import { type FunctionRegistry, unknownFunction } from '../app/function-registry.js';
 import type { Invoker } from '../app/invoker.js';
@@ -90,13 +90,15 @@ export class Engine {
 
   /** Brings back every instance that has not ended: open activities run again, timers are armed, missing children made. */
   async recover(): Promise<number> {
-    const revived = await pMap(
+    // pMap itself loses an error of its source while several loads wait for the next row (p-map 7.1.1).
+    const revived = pMapIterable(
       this.backend.instances.all({ statuses: NOT_ENDED }),
       async (row) => await this.#revive(await find(this.backend, row.instanceId, row)),
       { concurrency: PARALLEL_LOADS },
     );
     // Children must be known before their parents look for them.
-    const instances = revived.filter((resume) => resume !== undefined);
+    const instances = [];
+    for await (const resume of revived) if (resume !== undefined) instances.push(resume);
     for (const resume of instances) resume();
     return instances.length;
   }

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { type Backend, HistoryConflict } from '../../src/backend/backend.js';
 
 const WRITES = new Set(['put', 'update', 'remove', 'append', 'park', 'clear']);
@@ -76,6 +77,23 @@ export function failingStarts(
     throw new Error('The answer was lost.');
   };
   return withCalls(backend, around);
+}
+
+/** The backend of a storage that goes away when the instances are listed and those that it gave are loaded. */
+export function listingBreaksOff(backend: Backend): Backend {
+  async function* all(...args: Parameters<typeof backend.instances.all>) {
+    yield* backend.instances.all(...args);
+    await setImmediate();
+    throw new Error('Storage is away.');
+  }
+  const instances = new Proxy(backend.instances, {
+    get: (target, name) => {
+      if (name === 'all') return all;
+      const member: unknown = Reflect.get(target, name, target);
+      return typeof member === 'function' ? member.bind(target) : member;
+    },
+  });
+  return { ...backend, hub: backend.hub, instances, histories: backend.histories };
 }
 
 /** A backend whose every call but `all` goes through `around`. */

@@ -9,6 +9,9 @@ import { createSplitVideo } from '../../../src/activities/split-video.js';
 import { createStitchVideo } from '../../../src/activities/stitch-video.js';
 import { type Comparison, createMedia } from '../../../src/media/media.js';
 import { COMPARISON, frameBlob, jobOf, workOf } from '../../../src/job-store/layout.js';
+import { storeFrames } from '../../../src/job-store/frames.js';
+import { readVideoJob } from '../../../src/job-store/resolved-job.js';
+import { JobError } from '../../../src/job/failure.js';
 import { readBytes, readJson } from '../../../src/storage/storage.js';
 import { openAzurite } from '../../support/storage.js';
 import { tools } from '../../support/clip.js';
@@ -98,4 +101,18 @@ describe('a long video that breaks half-way, of a job that keeps what is good', 
   ])('%s has nothing to keep and is refused', async (name, sentence) => {
     await expect(media.probe(sharedData('bad', name), { keep: true })).rejects.toThrow(sentence);
   });
+});
+
+test('an error after the last frame is not lost when all frames before it are stored already', async () => {
+  const jobId = 'broken-behind-stored';
+  const output = { video: `outbox/${jobId}.mkv`, codec: 'ffv1' };
+  await prepareVideoJob({ storage, media, clip: whole, chunkFrames: 1000 }, jobId, { output });
+  const [frame = Buffer.alloc(0)] = (await splitWhole(media, whole)).frames;
+  async function* breaking() {
+    for (let index = 0; index < 3; index += 1) yield frame;
+    await expect.poll(async () => (await frameVersions(storage, jobId)).size).toBe(3);
+    throw new JobError('platform', 'ffmpeg was stopped by SIGKILL.');
+  }
+  const stored = storeFrames(storage, await readVideoJob(storage, jobId), breaking(), { first: 0, keep: 'all' });
+  await expect(stored).rejects.toThrow(/SIGKILL/);
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { MemoryBackend } from '../../../src/backend/memory-backend.js';
 import { EngineInProcess } from '../../support/engine-in-process.js';
 import { expected, raiseEvent, runs } from '../../support/everything.js';
-import { dyingBefore, failingStarts, losingAnswer, refusing } from '../../support/faulty-backend.js';
+import { dyingBefore, failingStarts, listingBreaksOff, losingAnswer, refusing } from '../../support/faulty-backend.js';
 
 /** Dozens of orchestrations run at once. */
 const PATIENCE = { timeout: 30_000 };
@@ -93,4 +93,12 @@ describe('a start whose row storage', () => {
     await expect(engine.status('refused')).rejects.toThrow('There is no instance');
     await engine.stop();
   });
+});
+
+it('a host whose list of instances breaks off does not go on with some of them only', async () => {
+  const storage = new MemoryBackend();
+  const first = new EngineInProcess(storage);
+  await first.start('everything', { seen: [] }, 'listed');
+  await first.stop();
+  await expect(new EngineInProcess(listingBreaksOff(storage)).recover()).rejects.toThrow('Storage is away.');
 });

@@ -1,7 +1,7 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { counted, JobError } from '../../job/failure.js';
+import { counted, JobError, messageOf } from '../../job/failure.js';
 import { bytesOfJob, dueOf, listJobs, removeJob } from '../../job-store/retention.js';
 import { FolderInUse, type FolderLock, holderOfFolder, lockFolder } from '../../processes/folder-lock.js';
 import { startAzurite } from '../../stack/azurite.js';
@@ -37,14 +37,22 @@ export async function clean(options: CleanOptions): Promise<void> {
   const { folder, yes, all, env, print } = options;
   if (!(await exists(folder))) return print(`There is no folder ${folder}, so there is nothing to clean.`);
   if (!(await readdir(folder)).some(isOfStack)) return print(`There is nothing of a local stack in ${folder}.`);
-  const lock = await take(folder);
+  const going = () => (all ? everything(folder) : leftovers(folder));
+  let lock = await take(folder);
+  if (lock === undefined) {
+    print(`The disk of ${folder} is full.`);
+    // Nobody can start a stack there now, and what needs no storage can go.
+    await go(await going(), options);
+    if (!yes || all) return;
+    lock = await take(folder);
+    if (lock === undefined) throw new JobError('user', FULL);
+  }
   try {
     const before = await bytesBelow(folder);
-    const going = all ? await everything(folder) : await leftovers(folder);
-    if (all || !(await exists(path.join(folder, 'azurite')))) await go(going, options);
+    if (all || !(await exists(path.join(folder, 'azurite')))) await go(await going(), options);
     else {
       await withAzurite(folder, env, async (storage) =>
-        go([...going, ...(await endedJobs(storage, options))], options),
+        go([...(await going()), ...(await endedJobs(storage, options))], options),
       );
       // Azurite gives room back when it starts.
       if (yes) await withAzurite(folder, env, () => settled(folder));
@@ -55,12 +63,19 @@ export async function clean(options: CleanOptions): Promise<void> {
   }
 }
 
-async function take(folder: string): Promise<FolderLock> {
+const FULL =
+  'What ended jobs have left cannot be removed while the disk is full: free a few megabytes of it first, or remove everything with --all.';
+
+/** @returns undefined when nobody has the folder and its disk has no room for a lock. */
+async function take(folder: string): Promise<FolderLock | undefined> {
   try {
     return await lockFolder(folder);
   } catch (cause) {
-    if (!(cause instanceof FolderInUse)) throw cause;
-    const sentence = `The local stack runs on ${folder} (process ${cause.holder.pid}); stop it before you clean.`;
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOSPC') return undefined;
+    const sentence =
+      cause instanceof FolderInUse
+        ? `The local stack runs on ${folder} (process ${cause.holder.pid}); stop it before you clean.`
+        : `The folder ${folder} cannot be cleaned: ${messageOf(cause)}.`;
     throw new JobError('user', sentence, { cause });
   }
 }

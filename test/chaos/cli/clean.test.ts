@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -116,3 +117,30 @@ test('a stack refuses a folder whose "temp" is the user\'s, and no name at all',
     });
   expect(readdirSync(own)).toEqual(['temp']);
 });
+
+test.skipIf(process.platform !== 'linux' || process.getuid?.() !== 0)(
+  'clean frees a disk that is full, and says what it cannot remove until there is room',
+  async () => {
+    const full = foreignFolder();
+    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', full]).status !== 0) return;
+    onTestFinished(() => void spawnSync('umount', [full]));
+    mkdirSync(path.join(full, 'azurite'));
+    mkdirSync(path.join(full, 'job-999999999'));
+    const fill = (name: string) => spawnSync('dd', ['if=/dev/zero', `of=${path.join(full, name)}`, 'bs=4k']);
+    fill('job-999999999/devhost.log');
+    const cleanFull = (...options: string[]) => runCli(['clean', '--data', full, ...options]);
+
+    expect(await cleanFull()).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/is full[^]+job-999999999[^]+add --yes/),
+    });
+    expect(await cleanFull('--yes')).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/1\.0 MB in all have been/),
+    });
+    fill('azurite.log');
+    expect(await cleanFull('--yes')).toMatchObject({ code: 2, stderr: expect.stringMatching(/disk is full.+--all/) });
+    expect(await cleanFull('--yes', '--all')).toMatchObject({ code: 0 });
+    expect(existsSync(path.join(full, 'azurite.log'))).toBe(false);
+  },
+);

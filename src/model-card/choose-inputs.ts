@@ -38,6 +38,13 @@ export function chooseInputs(partial: PartialCard, { inputs }: ModelSignature): 
   if (input === undefined) throw noInput(frames, inputs);
   if (input === style)
     throw new JobError('user', `The model card uses the input "${input.name}" for both frame and style.`);
+  const empty = [input, style].find((tensor) => tensor?.shape.includes(0));
+  if (empty !== undefined) {
+    throw new JobError(
+      'user',
+      `The model's input ${describeTensor(empty)} has a dimension of 0, and so takes no picture: export the model with that dimension left open.`,
+    );
+  }
   if (partial.style && style === undefined) {
     throw new JobError(
       'user',
@@ -71,10 +78,17 @@ function noInput(frames: TensorSignature[], inputs: TensorSignature[]): JobError
     );
   }
   const several = inputs.find(takesMore);
+  const unbatched = inputs.find(({ shape }) => shape.length === 3 && (shape[0] === 3 || shape[2] === 3));
   if (several !== undefined) {
     return new JobError(
       'user',
       `The model's input ${describeTensor(several)} takes more than the three colours of one picture: models that take several frames at once, or a picture with something else, do not run yet.`,
+    );
+  }
+  if (unbatched !== undefined) {
+    return new JobError(
+      'user',
+      `The model's input ${describeTensor(unbatched)} takes one picture without a dimension for the batch, which does not run yet: export the model with an input of four dimensions.`,
     );
   }
   return new JobError(
@@ -83,8 +97,8 @@ function noInput(frames: TensorSignature[], inputs: TensorSignature[]): JobError
   );
 }
 
-/** Several pictures, or one with further channels. */
-function takesMore({ shape }: TensorSignature): boolean {
+/** Several pictures, or one with further channels, as the number that its shape fixes shows. */
+export function takesMore({ shape }: TensorSignature): boolean {
   if (shape.length === 5) return true;
   const channels = [shape[1], shape[3]].filter((side) => typeof side === 'number');
   return shape.length === 4 && channels.some((count) => count > 1 && count <= MOST_CHANNELS && count !== 3);

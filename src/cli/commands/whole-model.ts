@@ -59,12 +59,13 @@ async function findDataFiles(model: string): Promise<string[]> {
   if (!(await mentions(model, MARK))) return [];
   const { externalFiles } = await import('../../scorer/onnx/external-data.js');
   const names = externalFiles(await readFile(model));
-  for (const name of names) {
+  for (const place of names) {
+    const name = place.replace(/^(?:\.\/)+/, '');
     // Whoever made the model must not choose which files of this computer are read.
     if (name === '' || name === '.' || name === '..' || /[/\\\0]/.test(name) || path.basename(name) !== name)
       throw new JobError(
         'user',
-        `The model ${model} wants its weights from "${name.slice(0, 200)}"; only files in its own folder are read: export it again into one folder.`,
+        `The model ${model} wants its weights from "${place.slice(0, 200)}"; only files in its own folder are read: export it again into one folder.`,
       );
     const facts = await stat(besideModel(model, name)).catch(() => undefined);
     if (facts?.isFile() !== true)

@@ -14,6 +14,8 @@ const BLACK = 4;
 const FAR = 64;
 /** Share of values that makes it the picture's and not that of a few pixels. */
 const MOST_OF_IT = 0.9;
+/** Shares of values that are the lowest or the highest: few in most pictures, many where a network cuts off the rest. */
+const [FEW_EXTREMES, MANY_EXTREMES] = [0.3, 0.7];
 /** What models for [0, 1] and [-1, 1] stay within. */
 const SMALL = 4;
 
@@ -106,15 +108,15 @@ function rangeOf({ range, mean, std }: ImageTensor): Range {
 
 /**
  * The range that values seem to have; undefined when they show nothing.
- * @param shades they must not all be the lowest or the highest, as those of a network that gets too much are.
+ * @param extremes how many of them may be the lowest or the highest, as those of a network that gets too much are, as a share.
  */
-function seemingRange(values: Values, shades = true): Range | undefined {
+function seemingRange(values: Values, extremes = MANY_EXTREMES): Range | undefined {
   if (!values.finite) return undefined;
   const small = values.least >= -SMALL && values.most <= SMALL;
   const scale = small ? 1 : 255;
   const edge = values.span / 100;
   const atEdges = values.above(values.most - edge) + values.below(values.least + edge);
-  if (values.span < 0.02 * scale || (shades && atEdges > 0.7)) return undefined;
+  if (values.span < 0.02 * scale || atEdges > extremes) return undefined;
   if (!small) return [0, 255];
   return values.below(-0.05) > 0.15 ? [-1, 1] : [0, 1];
 }
@@ -142,10 +144,15 @@ export async function findDoubt(
   const fault = findFault(found, output);
   if (fault === undefined) return undefined;
   // A picture of plain colours has no shades.
-  const lines = await findLines(found, card, run, fault.perhaps === true ? [true] : [true, false]);
+  const lines = await findLines(found, card, run, [
+    FEW_EXTREMES,
+    MANY_EXTREMES,
+    ...(fault.perhaps === true ? [] : [Infinity]),
+  ]);
   if (lines === undefined && fault.perhaps === true) return undefined;
+  const [least, most] = [rounded(found.least), rounded(found.most)];
   const seen = found.finite
-    ? `the model's values lie between ${rounded(found.least)} and ${rounded(found.most)}, and ${output.range.join(' and ')} are taken for black and white`
+    ? `the model's values ${least === most ? `are all ${least}` : `lie between ${least} and ${most}`}, and ${output.range.join(' and ')} are taken for black and white`
     : 'the model gives values that are not finite numbers';
   const what = `The pictures come out ${fault.look}: ${seen}.`;
   const way = lines ?? 'the right "range" of "input" and "output"';
@@ -156,7 +163,7 @@ async function findLines(
   found: Values,
   { input, output }: Pick<ModelCard, 'input'> & { output: ImageTensor },
   run: (range: Range) => Promise<TensorValues>,
-  tries: boolean[],
+  tries: number[],
 ): Promise<string | undefined> {
   if (output.channels === 'grey' && input.channels !== 'grey') return '{ "output": { "range": "auto" } }';
   const own = seemingRange(found);
@@ -168,8 +175,8 @@ async function findLines(
     const values = await run(range).catch(() => undefined);
     if (values) seen.push([range, measure(values, output)]);
   }
-  for (const shades of tries) {
-    const given = seen.map(([range, values]) => ({ range, given: seemingRange(values, shades) }));
+  for (const extremes of tries) {
+    const given = seen.map(([range, values]) => ({ range, given: seemingRange(values, extremes) }));
     const same = given.find((each) => each.given && equal(each.given, each.range));
     if (same) return line({ input: same.range, ...(!equal(output.range, input.range) && { output: same.range }) });
     const other = given.find((each) => each.given);

@@ -1,5 +1,5 @@
 import type ort from 'onnxruntime-node';
-import { isConstantType } from '../../model-card/choose-inputs.js';
+import { isConstantType, takesMore } from '../../model-card/choose-inputs.js';
 import { imageLayout, type Layout, type ModelSignature, type TensorSignature } from '../../model-card/signature.js';
 import type { Outputs } from '../outputs/read-output.js';
 import { constantTensor } from '../tensors/feeder.js';
@@ -50,8 +50,11 @@ function hidesChannels({ shape }: TensorSignature): boolean {
   );
 }
 
-const mayBePicture = ({ type, shape }: TensorSignature) =>
-  ['float32', 'float16', 'uint8'].includes(type) && (shape.length === 0 || shape.length === 4);
+/** A small number beside sides that are open is that of channels, and none of those that are tried. */
+const mayBePicture = (tensor: TensorSignature) =>
+  ['float32', 'float16', 'uint8'].includes(tensor.type) &&
+  (tensor.shape.length === 0 || tensor.shape.length === 4) &&
+  !(typeof tensor.shape[2] === 'string' && takesMore(tensor));
 
 /** Undefined where another number is fixed in the place of the channels. */
 function withChannels(tensor: TensorSignature, layout: Layout, channels: 3 | 1): TensorSignature | undefined {

@@ -141,6 +141,13 @@ describe('a model with its weights in other files', () => {
       output: [tensorInfo('y', [1, 3, 4, 2])],
     });
 
+  test('may say that the file is in its own folder', async () => {
+    const file = place('m.onnx', { 'm.onnx': model('./weights'), weights: values });
+    const out = path.join(path.dirname(file), 'one.onnx');
+    await join(file, out);
+    expect(await inspectOnce(out, 'one')).toMatchObject({ inputs: [{ name: 'x' }] });
+  });
+
   test('is looked into and joined like any other', async () => {
     const file = place('m.onnx', { 'm.onnx': model('my weights.bin'), 'my weights.bin': values });
     expect((await inspect(file, undefined, inspectOnce)).card.output).toMatchObject({ kind: 'image', name: 'y' });
@@ -152,6 +159,7 @@ describe('a model with its weights in other files', () => {
   });
 
   test.each([
+    ['./../secret', /only files in its own folder are read/],
     ['../secret', /only files in its own folder are read/],
     ['sub/weights', /only files in its own folder are read/],
     ['/etc/hostname', /only files in its own folder are read/],

@@ -50,8 +50,14 @@ describe('a model that does not say its range', () => {
       {},
       /white|one colour/,
     ],
+    [
+      'takes 0 to 1, gives bytes and cuts off the rest',
+      model('Relu', ['Mul', -1], ['Add', 1], 'Relu', ['Mul', -255], ['Add', 255]),
+      {},
+      /white.* \{ "input": \{ "range": \[0, 1\] \}, "output": \{ "range": \[0, 255\] \} \}/,
+    ],
     ['gives no numbers', model('Log'), { input: { range: [-1, 1] } }, /not finite/],
-    ['gives one colour', model(['Mul', 0], ['Add', 100]), {}, /one colour.*the right "range"/],
+    ['gives one colour', model(['Mul', 0], ['Add', 100]), {}, /one colour: .* values are all 100,.*the right "range"/],
   ])('and %s stops at the first picture with what to write', async (_what, bytes, card, says) => {
     const failure = failureOf((await outcomesOf(bytes, [paint(40, 30)], card))[0]);
     expect(failure).toMatchObject({ kind: 'user', message: expect.stringMatching(says) });

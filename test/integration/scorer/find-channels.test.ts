@@ -48,4 +48,14 @@ describe('a model that does not say how many channels it takes', () => {
     const picture = { width: 2, height: 2, data: Uint8Array.from([9, 9, 9, 200, 200, 200, 40, 40, 40, 0, 0, 0]) };
     expect((await scoreAll(bytes, card, [picture])).outcomes).toMatchObject([{ ok: true, output: { picture } }]);
   });
+
+  it.each<[string, Buffer]>([
+    ['four channels of free sides', model(4, [1, 4, 'h', 'w'], [1, 4, 'h', 'w'])],
+    ['eight at the end', model(8, [1, 'h', 'w', 8], [1, 'h', 'w', 8], true)],
+  ])('is not taken for one that fixes another number: %s', async (_what, bytes) => {
+    const file = path.join(folder, 'other.onnx');
+    writeFileSync(file, bytes);
+    const signature = await inspectModel(file, 'm');
+    expect(() => completeCard({}, signature)).toThrow(/more than the three colours of one picture/);
+  });
 });

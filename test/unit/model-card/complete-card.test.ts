@@ -338,6 +338,18 @@ describe('completeCard refuses in one sentence', () => {
       'no input for a picture of three colours but "Input3" float32 [1,784]',
     ],
     [
+      'one picture without a batch',
+      {},
+      model([tensor('image', [3, 'h', 'w'])], [tensor('y', [3, 'h', 'w'])]),
+      'takes one picture without a dimension for the batch',
+    ],
+    [
+      'a batch of none',
+      {},
+      model([tensor('data', [0, 3, 224, 224])], [tensor('y', [0, 1000])]),
+      '"data" float32 [0,3,224,224] has a dimension of 0',
+    ],
+    [
       'a grey model that is called RGB',
       { input: { name: 'y', channels: 'RGB', layout: 'NCHW' } },
       model([tensor('y', [1, 1, 28, 28])], [freeOut]),

@@ -36,7 +36,7 @@ export interface Rehearsed {
   warnings: string[];
 }
 
-/** Seconds of the source that a trial reads. */
+/** Seconds of the source that a trial reads, unless a sound starts later. */
 const TRIAL_SECONDS = 2;
 
 /**
@@ -91,6 +91,9 @@ function createTrials(
   const container = held(name);
   const ending = endingOf(name);
   const file = `output${ending}`;
+  /** Seconds of the source to read; all of it when undefined. */
+  let most: number | undefined = TRIAL_SECONDS;
+  const limit = () => (most === undefined ? [] : ['-t', String(most)]);
 
   async function listCandidates(): Promise<Candidate[]> {
     const candidates: Candidate[] = [];
@@ -122,14 +125,23 @@ function createTrials(
   async function take(streams: OtherStream[], into: string): Promise<Contents | undefined> {
     const taken = path.join(folder, `streams${into}`);
     const maps = streams.flatMap(({ index, to }, position) => ['-map', `0:${index}`, `-c:${position}`, to]);
-    const most = streams.some(({ to }) => to !== 'copy') ? [] : ['-t', String(TRIAL_SECONDS)];
+    const beginning = streams.some(({ to }) => to !== 'copy') ? [] : limit();
     const strict = facts.damaged || streams.some(({ broken }) => broken) ? [] : ['-xerror'];
-    const input = [...QUIET, '-nostdin', '-y', ...strict, ...UNTRUSTED, ...most, '-i', local(source)];
+    const input = [...QUIET, '-nostdin', '-y', ...strict, ...UNTRUSTED, ...beginning, '-i', local(source)];
     const end = await run(ffmpeg, [...input, ...maps, ...words(`-strict -2 -f ${held(into).muxer}`), local(taken)]);
     if (end.code === 0) return readContents(ffprobe, taken);
     // None of these says anything about the streams.
     if (end.tooLong || end.signal || isDiskFull(end)) throw ffmpegFailure(ffmpeg, end, `try what ${file} can hold`);
     return undefined;
+  }
+
+  /** Whether a sound has nothing in the beginning of the source: without a packet, MP4 and MOV of some codecs (AC-3) do not work. */
+  async function startsLate(candidates: Candidate[]): Promise<boolean> {
+    const packets = words('-show_entries packet=stream_index -of csv=p=0');
+    const interval = ['-read_intervals', `%+${TRIAL_SECONDS}`];
+    const { stdout } = await run(ffprobe, [...QUIET, ...UNTRUSTED, ...interval, ...packets, local(source)]);
+    const heard = new Set(stdout.toString().split(/\D+/));
+    return candidates.some(({ stream, kind }) => kind === 'sound' && !heard.has(String(stream.index)));
   }
 
   async function works(stream: OtherStream, into = ending): Promise<boolean> {
@@ -158,7 +170,7 @@ function createTrials(
     const frames = eachOf(pace.times.map(() => blackPicture(width, height)));
     const sized = size ? { ...request, facts: { ...facts, ...size }, shape: undefined } : request;
     const stitching = { ...sized, frames, format: 'png' as const, timetable: pace, output, others };
-    await stitch(ffmpeg, stitching, TRIAL_SECONDS);
+    await stitch(ffmpeg, stitching, most);
     const silent = { source, facts, timetable: pace, output, others: { ...others, streams: [] } };
     const { problems } = await compare(tools, silent);
     if (problems.length > 0) throw new JobError('user', problems.join(' '));
@@ -186,6 +198,11 @@ function createTrials(
     );
     const atOnce = await together(first);
     if (atOnce) return { others: first, result: atOnce };
+    if (await startsLate(candidates)) {
+      most = undefined;
+      const whole = await together(first);
+      if (whole) return { others: first, result: whole };
+    }
     const chosen: OtherStream[] = [];
     const unheld: string[] = [];
     for (const candidate of candidates) {

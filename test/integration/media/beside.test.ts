@@ -88,6 +88,20 @@ describe.each(builds)('beside the picture, with ffmpeg from $name,', (build) => 
     expect((await rehearsed(source, undefined)).ending).toBe('.mp4');
   });
 
+  it.each([
+    ['AC-3', 'ac3', 'mp4'],
+    ['AC-3', 'ac3', 'mov'],
+    ['PCM', 'pcm_s16le', 'mov'],
+  ])('%s that starts long after the picture is copied (%s, %s)', async (_, codec, ending) => {
+    const slow = ['-f', 'lavfi', '-i', 'testsrc2=size=64x48:rate=2:duration=5'];
+    const late = ['-itsoffset', '4', ...tone(), '-map', '0', '-map', '1'];
+    const source = make(`late-${codec}.mkv`, ...slow, ...late, ...h264, '-c:a', codec, '-ar', '48000');
+    const { warnings, problems, others } = await thereAndBack(source, out(`late-${codec}.${ending}`));
+    expect(warnings).toEqual([]);
+    expect(problems).toEqual([]);
+    expect(others.streams).toMatchObject([{ kind: 'sound', to: 'copy' }]);
+  });
+
   it('PCM is compared as one, however the container cuts it', async () => {
     const mxf = ['-c:v', 'mpeg2video', '-c:a', 'pcm_s16le', '-ar', '48000'];
     const source = make('camera.mxf', ...picture(), ...tone(), ...mxf);

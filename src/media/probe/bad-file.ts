@@ -106,13 +106,13 @@ export function damage({ code, stderr }: Ended, name: string): JobError | undefi
   if (/partial file|ended prematurely|Truncat/i.test(stderr)) {
     return new JobError(
       'user',
-      `${name} is cut off: it ends before its last frame; copy or upload it again, or set "input.onDamage" to "keep".`,
+      `${name} is cut off: it ends before its last frame; copy or upload it again, or set "input.onDamage" to "keep" (--on-damage keep).`,
     );
   }
   return code === 0
     ? undefined
     : new JobError(
         'user',
-        `${name} is damaged (${reasonIn(stderr, BROKEN)}); copy or export it again, or set "input.onDamage" to "keep".`,
+        `${name} is damaged (${reasonIn(stderr, BROKEN)}); copy or export it again, or set "input.onDamage" to "keep" (--on-damage keep).`,
       );
 }

@@ -118,7 +118,7 @@ async function* decode(
 const brokenAfter = (name: string, frames: number, stderr: string) =>
   new JobError(
     'user',
-    `${name} is damaged after its first ${frames === 1 ? 'frame' : `${frames} frames`} (${reasonIn(stderr, BROKEN)}); export it again, or set "input.onDamage" to "keep" to score those.`,
+    `${name} is damaged after its first ${frames === 1 ? 'frame' : `${frames} frames`} (${reasonIn(stderr, BROKEN)}); export it again, or set "input.onDamage" to "keep" (--on-damage keep) to score those.`,
   );
 
 /** Twice the time, and one more for a frame of two fields; a frame with the time of the frame before must not come before it. */

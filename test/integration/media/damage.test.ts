@@ -54,8 +54,11 @@ describe.each(builds)('a video that breaks half-way, with ffmpeg from $name,', (
   );
 
   it.each([
-    ['cut.mp4', /is cut off: it ends before its last frame; .*"input\.onDamage"/],
-    ['overwritten.mp4', /is damaged after its first \d+ frames \(.+\); export it again, or set "input.onDamage"/],
+    ['cut.mp4', /is cut off: it ends before its last frame; .*"input\.onDamage" to "keep" \(--on-damage keep\)/],
+    [
+      'overwritten.mp4',
+      /is damaged after its first \d+ frames \(.+\); export it again, or set "input.onDamage" to "keep" \(--on-damage keep\)/,
+    ],
   ] as const)('%s: is refused otherwise', async (kind, sentence) => {
     const { file } = spoiled(kind);
     await expect(splitWhole(media, file)).rejects.toMatchObject({

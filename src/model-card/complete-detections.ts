@@ -1,5 +1,5 @@
 import { JobError } from '../job/failure.js';
-import { type BoxRows, findDetections, isBoxList, planRows } from './detector-outputs.js';
+import { type BoxRows, findDetections, isBoxList, planRows, usualFormat } from './detector-outputs.js';
 import { hintsOf, readYolo } from './hints.js';
 import { checkLabels, chooseLabels } from './labels.js';
 import { DEFAULTS, type DetectionsOutput, type ImageInput, type PartialOutput } from './schema.js';
@@ -44,7 +44,9 @@ export function completeDetections(
     ...(chosen !== undefined && { classes: chosen }),
     ...(count && { count: count.name }),
     ...(rows === undefined ? pickRows(card) : rowsCard(rows)),
-    format: card.format ?? (yolo === undefined || (chosen !== undefined && yolo.task !== 'obb') ? 'ltrb' : 'center'),
+    format:
+      card.format ??
+      (yolo === undefined || (chosen !== undefined && yolo.task !== 'obb') ? usualFormat(boxes) : 'center'),
     unit: card.unit ?? (yolo === undefined || yolo.fractions ? 'fraction' : 'pixel'),
     ...(transposed !== undefined && { transposed }),
     ...(activation && { activation }),

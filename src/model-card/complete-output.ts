@@ -53,6 +53,12 @@ export function completeOutput(
     const kind = known === 'classify' ? 'classes' : 'detections';
     return completeOutput({ kind }, model, input, labelFile, runs);
   }
+  if (labelFile !== undefined && card.kind !== 'classes' && card.kind !== 'detections') {
+    throw new JobError(
+      'user',
+      'A label file goes with a model that gives classes or boxes, and this one gives none, as far as its card says: leave it out, or set "output.kind" in the model card.',
+    );
+  }
   switch (card.kind) {
     case undefined:
     case 'image':

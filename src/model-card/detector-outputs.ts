@@ -250,3 +250,9 @@ function gridsOf({ width, height }: ImageSize): number[] {
   const three = cells(8) + cells(16) + cells(32);
   return [three, three + cells(64)].flatMap((boxes) => [boxes, 3 * boxes]);
 }
+
+/**
+ * The order in which the numbers of a box come where nothing else says it. TensorFlow's Object Detection API calls its boxes
+ * `detection_boxes` and gives them as top, left, bottom, right (exporter_main_v2.py in tensorflow/models).
+ */
+export const usualFormat = ({ name }: TensorSignature) => (/^detection_boxes(?::\d+)?$/.test(name) ? 'tlbr' : 'ltrb');

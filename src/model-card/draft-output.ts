@@ -1,5 +1,5 @@
 import { commonScale } from './complete-size.js';
-import { type BoxRows, findDetections, type FoundDetections, planRows } from './detector-outputs.js';
+import { type BoxRows, findDetections, type FoundDetections, planRows, usualFormat } from './detector-outputs.js';
 import { readYolo } from './hints.js';
 import { countClasses } from './labels.js';
 import { DEFAULTS, type DetectionsOutput, type PartialOutput } from './schema.js';
@@ -173,7 +173,7 @@ function draftDetections(
   const { class: place, columns, scores: classCount, objectness } = rows ?? {};
   const chosen = place === undefined ? classes?.name : scores.name;
   const logits = /logit/i.test(scores.name);
-  const format = chosen !== undefined ? 'ltrb' : single || logits ? 'center' : 'ltrb';
+  const format = chosen === undefined && (single || logits) ? 'center' : usualFormat(boxes);
   const unit = single && yolo?.fractions !== true && columns === undefined ? 'pixel' : 'fraction';
   const likely = scores.shape.at(-1) === DETR_CLASSES ? 'softmax' : 'sigmoid';
   const activation: DetectionsOutput['activation'] = logits ? likely : undefined;

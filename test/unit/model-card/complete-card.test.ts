@@ -300,6 +300,13 @@ describe('completeCard fills in what the card leaves out', () => {
   });
 });
 
+it.each(['image', 'mask', 'tensor'] as const)('a label file is refused for a model that gives a %s', (kind) => {
+  const picture = model([tensor('x', [1, 3, 'h', 'w'])], [tensor('y', [1, 3, 'h', 'w'])]);
+  const card: PartialCard = { output: { kind } };
+  expect(() => completeCard(card, picture, ['a', 'b', 'c'])).toThrow(/label file .* leave it out/);
+  expect(completeCard(card, picture).output).toMatchObject({ name: 'y' });
+});
+
 describe('completeCard refuses in one sentence', () => {
   const ok = model([free], [freeOut]);
   const cases: [what: string, card: PartialCard, signature: ModelSignature, says: string][] = [

@@ -31,7 +31,7 @@ describe('the draft for a detector', () => {
     ['chosen boxes of one picture', { name: 'scores', boxes: 'boxes', classes: 'labels' }],
     [
       'chosen boxes of a batch',
-      { name: 'detection_scores', boxes: 'detection_boxes', classes: 'detection_classes', format: 'ltrb' },
+      { name: 'detection_scores', boxes: 'detection_boxes', classes: 'detection_classes', format: 'tlbr' },
     ],
     ['a list of columns', { name: 'output0', boxes: 'output0', format: 'center', unit: 'pixel', transposed: true }],
     ['a list of columns for two classes', { name: 'output0', format: 'center', transposed: true }],
@@ -57,6 +57,16 @@ describe('the draft for a detector', () => {
 });
 
 describe('the card of a detector', () => {
+  it('takes the top of a box first where the outputs have the names of TensorFlow', () => {
+    const named = (suffix: string) =>
+      MODELS['chosen boxes of a batch'].map((each) => ({ ...each, name: `${each.name}${suffix}` }));
+    for (const suffix of ['', ':0']) {
+      expect(complete(named(suffix))).toMatchObject({ format: 'tlbr', unit: 'fraction' });
+      expect(complete(named(suffix), { format: 'ltrb' })).toMatchObject({ format: 'ltrb' });
+    }
+    expect(complete(MODELS['chosen boxes of one picture'])).toMatchObject({ format: 'ltrb' });
+  });
+
   it('takes the only output for boxes and scores, in columns where there are more of them', () => {
     expect(complete(MODELS['a list of columns'])).toMatchObject({
       name: 'output0',

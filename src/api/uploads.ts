@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
-/** What an upload may be called. */
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,80}$/;
+/** What an upload may be called: no job may name a path with a part that ends in a dot. */
+const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,79}[A-Za-z0-9_-])?$/;
 
 const fileSchema = z.strictObject({
   kind: z.enum(['video', 'style', 'model']),
@@ -15,7 +15,7 @@ const imagesSchema = z.strictObject({
   names: z.array(z.string()).min(1).max(1000),
   path: z
     .string()
-    .regex(/^inbox\/[a-z2-7]{8}\/[A-Za-z0-9][A-Za-z0-9._-]{0,80}\/$/)
+    .regex(/^inbox\/[a-z2-7]{8}\/[A-Za-z0-9](?:[A-Za-z0-9._-]{0,79}[A-Za-z0-9_-])?\/$/)
     .optional(),
 });
 

@@ -25,7 +25,7 @@ function parse(text: string): UploadRequest {
     return uploadRequestSchema.parse(JSON.parse(text));
   } catch (cause) {
     const message =
-      'An upload is asked for with {"kind":"video|style|model","name":"NAME"} or {"kind":"images","name":"NAME","names":["a.jpg",…]} for at most 1000 images, NAME in letters, digits, ".", "_" and "-".';
+      'An upload is asked for with {"kind":"video|style|model","name":"NAME"} or {"kind":"images","name":"NAME","names":["a.jpg",…]} for at most 1000 images, NAME in letters, digits, ".", "_" and "-", without a dot at its end.';
     throw new JobError('user', message, { cause });
   }
 }

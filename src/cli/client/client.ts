@@ -154,5 +154,5 @@ function uploadName(file: string): string {
     .replace(/[^A-Za-z0-9._-]+/g, '-')
     .replace(/^[^A-Za-z0-9]+/, '')
     .slice(0, 60);
-  return `${clean || 'file'}${ext.replace(/[^A-Za-z0-9.]/g, '').slice(0, 16)}`;
+  return `${clean || 'file'}${ext.replace(/[^A-Za-z0-9.]/g, '').slice(0, 16)}`.replace(/\.+$/, '');
 }

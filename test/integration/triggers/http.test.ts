@@ -218,6 +218,8 @@ describe('POST /api/uploads', () => {
     '{"kind":"secret","name":"a"}',
     '{"kind":"video","name":"../a"}',
     '{"kind":"video","name":"a","more":1}',
+    '{"kind":"video","name":"a."}',
+    '{"kind":"images","name":"a.","names":["b.jpg"]}',
     '{"kind":"images","name":"a"}',
     '{"kind":"images","name":"a","names":[]}',
     '{"kind":"images","name":"a","names":["b.jpg"],"path":"outbox/abcd2345/a/"}',
@@ -254,6 +256,8 @@ describe('POST /api/uploads', () => {
       expect.stringMatching(/\/my-holiday\/b\/ä #1\.png$/),
     ]);
     expect((await stack.client.placeImages('my holiday', ['c.jpg'], first.path)).path).toBe(first.path);
+    for (const folder of ['...and more.', '.', 'a..'])
+      expect((await stack.client.placeImages(folder, ['a.jpg'], undefined)).path).toMatch(/[a-z]\/$/);
   });
 
   test('stores a label file with a model, and its labels are checked against the model', async () => {

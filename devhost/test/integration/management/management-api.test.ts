@@ -31,7 +31,8 @@ describe('starting', () => {
     expect((await post('orchestrators/nobody')).status).toBe(400);
     const badJson = await fetch(`${client.base}/orchestrators/gate`, { method: 'POST', body: '{' });
     expect(badJson.status).toBe(400);
-    expect((await post('orchestrators/gate/@id')).status).toBe(400);
+    for (const id of ['@id', 'a%E2%80%A8', 'a%E2%80%A9', 'a%EF%BF%BE', 'a%EF%BF%BF'])
+      expect((await post(`orchestrators/gate/${id}`)).status).toBe(400);
   });
 
   it('refuses the id of a running instance with 500', async () => {

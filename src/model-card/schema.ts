@@ -248,5 +248,13 @@ function describeIssue(error: z.ZodError): string {
   if (issue.code === 'unrecognized_keys') {
     return `has an unknown property "${issue.keys[0] ?? ''}"${at === '' ? '' : ` in "${at}"`}`;
   }
-  return at === '' ? 'must be a JSON object' : `has a wrong "${at}" (${issue.message})`;
+  return at === '' ? 'must be a JSON object' : `has a wrong "${at}"${describeValue(issue)}`;
+}
+
+/** What is wrong with a value, in brackets, as far as its schema tells. */
+function describeValue(issue: z.core.$ZodIssue): string {
+  if (issue.message === 'Invalid input') return '';
+  const choices = issue.code === 'invalid_value' ? issue.values : 'options' in issue ? issue.options : undefined;
+  const named = choices?.filter((choice) => choice !== undefined).map(String);
+  return named === undefined ? ` (${issue.message})` : ` (it is one of ${named.join(', ')})`;
 }

@@ -99,7 +99,7 @@ describe('a card in a file', () => {
     ['has an unknown property', '{"inputs":{}}', 'unknown property "inputs"'],
     ['has an unknown property inside another', '{"input":{"colour":"RGB"}}', 'unknown property "colour" in "input"'],
     ['has an unknown size rule', '{"input":{"size":{"max":3}}}', 'unknown property "max" in "input.size"'],
-    ['has a wrong value', '{"input":{"channels":"GRB"}}', 'wrong "input.channels"'],
+    ['has a wrong value', '{"input":{"channels":"GRB"}}', 'wrong "input.channels" (it is one of RGB, BGR, grey, Y)'],
     ['has a range that falls', '{"output":{"range":[255,0]}}', 'wrong "output.range" (the range must rise)'],
     ['divides by zero', '{"input":{"std":[0]}}', 'must be above 0'],
     [
@@ -107,7 +107,12 @@ describe('a card in a file', () => {
       '{"output":{"kind":"classes","labels":5}}',
       'expected a list of names or the name',
     ],
-    ['names a kind of output that does not exist', '{"output":{"kind":"sound"}}', 'wrong "output'],
+    [
+      'names a kind of output that does not exist',
+      '{"output":{"kind":"sound"}}',
+      'wrong "output.kind" (it is one of image, classes, detections, mask, tensor);',
+    ],
+    ['has a range of another form', '{"output":{"range":"zero"}}', 'wrong "output.range"; docs'],
     [
       'has a property of another kind of output',
       '{"output":{"kind":"classes","threshold":1}}',

@@ -8,9 +8,12 @@ const indexSchema = z.record(z.string().regex(/^\d+$/), z.union([z.string(), z.a
 
 /**
  * The labels in a label file, in the model's order: one per line, or a JSON list of names, or a JSON object of names by index.
- * @throws JobError `user`: the file holds none, or leaves an index out.
+ * @throws JobError `user`: the file holds none, leaves an index out, or is no UTF-8 text.
  */
 export function parseLabels(text: string): string[] {
+  // What decoding puts in place of bytes that are no UTF-8; UTF-16 has a zero in most letters.
+  if (/[\0\uFFFD]/.test(text))
+    throw new JobError('user', "The model's label file is not UTF-8 text: save it as UTF-8.");
   const plain = text.replace(/^\uFEFF/, '');
   const labels = /^\s*[[{]/.test(plain) ? parseJson(plain) : plain.trimEnd().split(/\r?\n/);
   if (labels.every((label) => label.trim() === '')) throw broken('holds no labels');

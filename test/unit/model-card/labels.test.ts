@@ -17,6 +17,12 @@ describe('a label file', () => {
 
   it.each([
     ['empty', ' \n', 'holds no labels'],
+    [
+      'written by another alphabet',
+      Buffer.from('caf\u00e9\nbar\n', 'latin1').toString(),
+      'is not UTF-8 text: save it as UTF-8',
+    ],
+    ['in UTF-16', Buffer.from('\uFEFFone\ntwo\n', 'utf16le').toString(), 'is not UTF-8 text'],
     ['an object with a gap', '{"0": "a", "2": "b"}', 'has no label for class 1'],
     ['other JSON', '{"labels": ["a"]}', 'is neither a JSON list'],
     ['broken JSON', '["a"', 'begins like JSON but is not'],

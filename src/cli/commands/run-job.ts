@@ -37,11 +37,14 @@ export interface JobOptions extends ModelChoice, AppChoice {
   quiet: boolean;
 }
 
+/** A path in the app's storage, or the name of an uploaded model, and the user's own name for it. */
+export type Renamed = [stored: string, given: string];
+
 interface Way {
   /** What the progress counts. */
   unit: string;
-  /** The job's `input` and `output`. */
-  upload: (client: JobClient) => Promise<{ input: object; output: object }>;
+  /** The job's `input` and `output`, and what the user calls the files in them. */
+  upload: (client: JobClient) => Promise<{ input: object; output: object; renamed: Renamed[] }>;
   save: (client: JobClient, status: JobStatus) => Promise<void>;
 }
 
@@ -54,10 +57,11 @@ export async function runThrough(options: JobOptions, way: Way): Promise<{ statu
   const { signal } = options;
   try {
     const started = seconds();
-    const spec = await interruptible(uploadAll(client, options, way.upload), signal, 'before the job was started');
+    const uploading = uploadAll(client, options, way.upload);
+    const { spec, renamed } = await interruptible(uploading, signal, 'before the job was started');
     const uploaded = seconds();
     const patience = options.url === undefined ? 0 : SILENCE_MS;
-    const status = await runJob(client, spec, view, { patience, signal, lost });
+    const status = await runJob(client, spec, view, { patience, signal, lost, renamed });
     view.end();
     const finished = seconds();
     await interruptible(
@@ -92,15 +96,19 @@ async function interruptible<T>(work: Promise<T>, signal: AbortSignal, when: str
 const pause = (milliseconds: number, signals: AbortSignal[]) =>
   wait(milliseconds, undefined, { signal: AbortSignal.any(signals) }).catch(() => undefined);
 
-async function uploadAll(client: JobClient, options: JobOptions, upload: Way['upload']): Promise<object> {
+async function uploadAll(
+  client: JobClient,
+  options: JobOptions,
+  upload: Way['upload'],
+): Promise<{ spec: object; renamed: Renamed[] }> {
   const { model: named } = options;
   const beside = isModelFile(named) ? await filesOfModel(options) : {};
-  const [files, model, style] = await Promise.all([
+  const [{ renamed, ...files }, model, style] = await Promise.all([
     upload(client),
     isModelFile(named) ? uploadModel(client, named, beside) : named,
     options.style === undefined ? undefined : client.upload('style', options.style),
   ]);
-  return {
+  const spec = {
     ...files,
     model,
     style,
@@ -108,7 +116,14 @@ async function uploadAll(client: JobClient, options: JobOptions, upload: Way['up
     batch: options.maxParallel === undefined ? undefined : { maxParallel: options.maxParallel },
     tolerate: { failedItems: options.tolerate, doubtfulPictures: options.yes },
   };
+  if (model !== named) renamed.push([model, named]);
+  if (style !== undefined && options.style !== undefined) renamed.push([style, options.style]);
+  return { spec, renamed };
 }
+
+/** The sentence with the user's own names in place of the app's. */
+const inUsersWords = (sentence: string, renamed: Renamed[]) =>
+  renamed.reduce((text, [stored, given]) => text.replaceAll(stored, given), sentence);
 
 async function uploadModel(
   client: JobClient,
@@ -128,13 +143,14 @@ interface Watching {
   patience: number;
   signal: AbortSignal;
   lost: AbortSignal;
+  renamed: Renamed[];
 }
 
 async function runJob(
   client: JobClient,
   spec: object,
   view: ProgressView,
-  { patience, signal, lost }: Watching,
+  { patience, signal, lost, renamed }: Watching,
 ): Promise<JobStatus> {
   const id = await client.start(spec);
   let answered = performance.now();
@@ -149,14 +165,15 @@ async function runJob(
     if (!status) return undefined;
     answered = performance.now();
     view.show(status);
-    if (status.state === 'failed' || status.state === 'cancelled') throw endOf(status);
-    return status.state === 'done' ? status : undefined;
+    if (status.state === 'failed' || status.state === 'cancelled') throw endOf(status, renamed);
+    if (status.state !== 'done') return undefined;
+    return { ...status, warnings: status.warnings.map((warning) => inUsersWords(warning, renamed)) };
   };
   return poll(look, { pauseMs: () => pauseMs, wake: AbortSignal.any([signal, lost]) });
 }
 
-const endOf = ({ id, state, error }: JobStatus) =>
-  new JobError(error?.kind ?? 'platform', error?.message ?? `Job ${id} ended as ${state}.`);
+const endOf = ({ id, state, error }: JobStatus, renamed: Renamed[]) =>
+  new JobError(error?.kind ?? 'platform', inUsersWords(error?.message ?? `Job ${id} ended as ${state}.`, renamed));
 
 /** Each look costs the app a few requests to storage: few while much is left, more when the stage is about to end. */
 function pollPause({ secondsLeft }: JobStatus): number {

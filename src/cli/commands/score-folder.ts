@@ -47,10 +47,14 @@ export async function scoreFolder(options: FolderOptions): Promise<FolderSummary
   const leftOut = new LeftOut();
   const { status, seconds } = await runThrough(options, {
     unit: 'images',
-    upload: async (client) => ({
-      input: { images: await uploadFolder(client, options.folder, except, leftOut) },
-      output: { frameFormat: options.frameFormat },
-    }),
+    upload: async (client) => {
+      const images = await uploadFolder(client, options.folder, except, leftOut);
+      return {
+        input: { images },
+        output: { frameFormat: options.frameFormat },
+        renamed: [[images, `${options.folder}${path.sep}`]],
+      };
+    },
     save: async (client, { id, items }) => {
       predictions = await downloadFolder(client, id, options.out, options.overwrite);
       if (items.failed > 0) failed = await readFailed(client, id, options);

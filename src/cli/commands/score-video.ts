@@ -14,7 +14,7 @@ import {
 import { INBOX, OUTBOX, PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../../job-store/layout.js';
 import type { JobClient } from '../client/client.js';
 import { downloadFolder } from '../client/folders.js';
-import { type JobOptions, runThrough } from './run-job.js';
+import { type JobOptions, type Renamed, runThrough } from './run-job.js';
 import { type Saved, type Summary, summarise } from './summary.js';
 import { checkDistinct, checkInputFile, checkModelFiles, checkOutputFile, isModelFile } from './user-files.js';
 
@@ -56,7 +56,10 @@ export async function scoreVideo(options: VideoOptions): Promise<Summary> {
     unit: 'frames',
     upload: async (client) => {
       const video = await client.upload('video', options.video);
-      return { input: { video, onDamage: options.onDamage }, output: outputOf(options, wanted, video) };
+      const output = outputOf(options, wanted, video);
+      const renamed: Renamed[] = [[video, options.video]];
+      if (output.video !== undefined && options.out !== undefined) renamed.push([output.video, options.out]);
+      return { input: { video, onDamage: options.onDamage }, output, renamed };
     },
     save: async (client, done) => {
       saved = await save(client, done, options, wanted);

@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import pMap from 'p-map';
 import type { AttemptResult } from '../container-contract/result.js';
 import { summarize, sumsOf } from '../job/phases.js';
@@ -7,7 +6,7 @@ import { batchAt, type BatchPlan } from '../job/plan.js';
 import { readBatchState } from '../job-store/batch-state.js';
 import { readItems } from '../job-store/items.js';
 import { workOf } from '../job-store/layout.js';
-import { jobFolder } from '../job-store/local-copy.js';
+import { removeJobFolder } from '../job-store/local-copy.js';
 import { type AttemptReport, type BatchReport, type Manifest, writeManifest } from '../job-store/manifest.js';
 import { freePlace } from '../job-store/outputs.js';
 import { findResolvedJob, placesOf, type ResolvedJob } from '../job-store/resolved-job.js';
@@ -63,7 +62,7 @@ export function createFinishJob({ storage, tempFolder }: Pick<Ports, 'storage' |
       batches,
     });
     for (const output of placesOf(job)) await freePlace(storage, { jobId, output });
-    await rm(jobFolder(tempFolder, jobId), { recursive: true, force: true });
+    await removeJobFolder(tempFolder, jobId);
     const keptOnRequest = outcome === 'done' && job?.spec.output.keepFrames !== false;
     // A job that failed before it had a plan has scored nothing.
     if (plan === undefined || outcome === 'cancelled' || (outcome === 'done' && !keptOnRequest))

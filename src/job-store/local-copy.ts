@@ -11,6 +11,15 @@ import { mediaBlob } from './layout.js';
 export const jobFolder = (tempFolder: string, jobId: string) => path.join(tempFolder, `scoring-${jobId}`);
 
 /**
+ * Removes the job's temporary folder. An activity that has failed early may go on writing there for some seconds; what it leaves takes
+ * room until the local stack or the machine is started again, and is no failure of the job.
+ */
+export async function removeJobFolder(tempFolder: string, jobId: string): Promise<void> {
+  const folder = jobFolder(tempFolder, jobId);
+  await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }).catch(() => undefined);
+}
+
+/**
  * Downloads a blob into the job's temporary folder, unless an earlier activity on this machine has done so.
  * @param missing is thrown when there is no such blob.
  * @param signal ends the download.

@@ -38,7 +38,7 @@ const LAUNCH: Cell<Group>[] = [
     fault: 'a registry that refuses for now',
     faults: [{ on: 'PUT', status: 409, code: 'RegistryErrorResponse' }],
     ...ONCE,
-    sentence: /image registry refused for now/,
+    sentence: /its registry was busy or out of reach/,
   },
   {
     fault: 'an image that cannot be had',

@@ -14,7 +14,7 @@ import type { PictureShape, Rational, VideoFacts } from '../media/media.js';
 import { completeCard } from '../model-card/complete-card.js';
 import { resultSize } from '../model-card/complete-size.js';
 import { parseLabels } from '../model-card/labels.js';
-import { type ModelCard, parseCard } from '../model-card/schema.js';
+import { givesPictures, type ModelCard, parseCard } from '../model-card/schema.js';
 import type { ModelSignature } from '../model-card/signature.js';
 import type { Trial } from '../scorer/engine/trial.js';
 import { isNotFound } from '../storage/storage.js';
@@ -97,7 +97,7 @@ async function resolveVideo(
   { name, file, facts }: LocalVideo,
 ): Promise<Resolution> {
   checkResult(common.card, spec);
-  const predicts = !isPicture(common.card);
+  const predicts = !givesPictures(common.card);
   const delivers = !predicts ? 'video' : spec.output.draw ? 'video and predictions' : 'predictions';
   const shape = shapeOf(common.card, facts);
   const predictions = spec.output.predictions ?? `${OUTBOX}/${common.jobId}/`;
@@ -234,8 +234,6 @@ async function saveFirstFrame({ media }: Ports, folder: string, { file, name, fa
   }
   return undefined;
 }
-
-const isPicture = ({ output }: ModelCard) => output.kind === undefined || output.kind === 'image';
 
 /** @throws JobError `user` when the job asks for a video or for predictions that the model does not give. */
 function checkResult(card: ModelCard, { model, output }: JobSpec): void {

@@ -12,13 +12,13 @@ export interface ChunkInput {
   chunk: number;
 }
 
-/**
- * Turns a part of a long video into one blob per frame and a blob of their times. That one is empty when there are more or fewer
- * frames than the packets promise: the numbers of all later frames would be wrong then. So it is when the frames are of another kind than
- * the probe saw. A second run does what is missing.
- */
 type SplitPorts = Pick<Ports, 'storage' | 'media' | 'tempFolder' | 'signal'>;
 
+/**
+ * Turns a part of a long video into one blob per frame and a blob of their times. That one is empty when there are more or fewer
+ * frames than the packets promise, since the numbers of all later frames would be wrong then, and when the frames are of another kind
+ * than the probe saw. A second run does what is missing.
+ */
 export function createSplitChunk({ storage, media, tempFolder, signal }: SplitPorts) {
   return async ({ jobId, chunk: index }: ChunkInput): Promise<{ splitFrames: number }> => {
     const done = await readChunkTimes(storage, jobId, index);

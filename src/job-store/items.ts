@@ -14,7 +14,7 @@ import {
   splitPath,
 } from './layout.js';
 import { readJson, readText, type Storage, writeJson } from '../storage/storage.js';
-import type { ModelCard } from '../model-card/schema.js';
+import { givesPictures, type ModelCard } from '../model-card/schema.js';
 import type { ImagesJob, ResolvedJob } from './resolved-job.js';
 
 /** What `listImages` found in an image folder. */
@@ -83,9 +83,7 @@ export function imagesOf(storage: Storage, { images }: ImagesJob): { container: 
 
 /** What a scorer stores for each item. */
 export const scoredEnding = ({ card, spec }: ResolvedJob): ScoredFormat =>
-  spec.output.draw || isPicture(card) ? spec.output.frameFormat : predictionEnding(card);
-
-const isPicture = ({ output }: ModelCard) => output.kind === undefined || output.kind === 'image';
+  spec.output.draw || givesPictures(card) ? spec.output.frameFormat : predictionEnding(card);
 
 /** How what the model says of an item is stored. */
 export function predictionEnding({ output }: ModelCard): ScoredFormat {

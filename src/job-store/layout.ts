@@ -5,8 +5,8 @@ import type { Storage } from '../storage/storage.js';
  * The only place that spells a container or blob name.
  *
  * Media account: `inbox`, `styles`, `outbox` (what users bring and take) and one `work-<job>` container per job (frames and
- * scored frames). Internal account: `models`, `limits`, `outputs`, `app-secrets` and one `job-<job>` container per job. A container per job lets a scorer's
- * SAS reach its own job only, and lets one call remove all that the job left.
+ * scored frames). Internal account: `models`, `limits`, `outputs`, `app-secrets` and one `job-<job>` container per job. A container per
+ * job lets a scorer's SAS reach its own job only, and lets one call remove all that the job left.
  */
 export const INBOX = 'inbox';
 export const STYLES = 'styles';

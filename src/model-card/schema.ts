@@ -67,7 +67,10 @@ const imageOutput = imageTensor.extend({
   kind: z.literal('image').optional(),
   /** `auto`: from the lowest to the highest value of each picture. */
   range: z.union([range, z.literal('auto')]),
-  /** `crop`: what the model makes is `scale` times its input, perhaps rounded up, and is taken as it is; `resize`: any size, scaled to the result's. */
+  /**
+   * `crop`: what the model makes is `scale` times its input, perhaps rounded up, and is taken as it is; `resize`: any size, scaled to the
+   * result's.
+   */
   fit,
   /** How many times wider and higher than the frame the result is, rounded down. Default: 1. */
   scale: z
@@ -193,6 +196,9 @@ export const partialCardSchema = z.strictObject({
 });
 
 export type ModelCard = z.infer<typeof modelCardSchema>;
+
+/** Whether the model makes a picture of each item, not predictions. */
+export const givesPictures = ({ output }: ModelCard): boolean => output.kind === undefined || output.kind === 'image';
 export type PartialCard = z.infer<typeof partialCardSchema>;
 export type PartialOutput = NonNullable<PartialCard['output']>;
 export type SizeRule = z.infer<typeof sizeRule>;

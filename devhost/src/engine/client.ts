@@ -59,7 +59,10 @@ export class OrchestrationClient {
     }
   }
 
-  /** Storage may have taken the row of a new instance although its answer says otherwise or never came: then the instance begins all the same. */
+  /**
+   * Storage may have taken the row of a new instance although its answer says otherwise or never came: then the instance begins all the
+   * same.
+   */
   async #store(row: InstanceRow): Promise<void> {
     const { instances } = this.#engine.backend;
     try {

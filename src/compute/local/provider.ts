@@ -21,8 +21,9 @@ interface LocalContainer {
 const SCORER = fileURLToPath(new URL('../../scorer/bundle/main.js', import.meta.url));
 
 /**
- * Runs each container as a child process of the app, no more at once than the machine has cores, whichever jobs they are of. It knows its containers only while the app lives, and they live no
- * longer: after a restart of the app an attempt is `lost` and the next one scores what is missing.
+ * Runs each container as a child process of the app, no more at once than the machine has cores, whichever jobs they are of. It knows
+ * its containers only while the app lives, and they live no longer: after a restart of the app an attempt is `lost` and the next one
+ * scores what is missing.
  * @param inherited what any child process of the app gets of its environment; never the app's secrets.
  */
 export function createLocalCompute(inherited: NodeJS.ProcessEnv): ComputeProvider {

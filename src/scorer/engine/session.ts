@@ -72,7 +72,8 @@ function tensorOf(metadata: ort.InferenceSession.ValueMetadata): TensorSignature
 }
 
 /**
- * Refuses files that are certainly no ONNX model, and models that would have the runtime read files of this machine, before the runtime sees them.
+ * Refuses files that are certainly no ONNX model, and models that would have the runtime read files of this machine, before the runtime
+ * sees them.
  * @param subject what sentences call the model, e.g. `The model "candy"`.
  * @throws JobError `user`.
  */

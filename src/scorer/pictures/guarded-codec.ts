@@ -143,7 +143,10 @@ function notStarted(why: string): JobError {
   return new JobError('platform', `The process that reads pictures does not start (${why}).`);
 }
 
-/** What the headers of the kinds that take longest say: the pixels of WebP (RFC 9649) and AVIF (ISO 23008-12, `ispe`), at most `PIXEL_LIMIT`. */
+/**
+ * What the headers of the kinds that take longest say: the pixels of WebP (RFC 9649) and AVIF (ISO 23008-12, `ispe`), at most
+ * `PIXEL_LIMIT`.
+ */
 function claimedPixels(bytes: Uint8Array, kind: PictureKind): number {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let pixels = 0;

@@ -505,7 +505,10 @@ class ScanReader {
     for (const { component } of this.scan.parts) component.dc = 0;
   }
 
-  /** Goes on to the next marker, from behind the last bit. What lies before it must be the bits that fill the last byte, or bytes that mean nothing. */
+  /**
+   * Goes on to the next marker, from behind the last bit. What lies before it must be the bits that fill the last byte, or bytes that
+   * mean nothing.
+   */
   #end(): void {
     if (this.#madeUp > this.#count) throw new Damage('its pixels end too early');
     if (this.#blocksWithoutMore > 0) throw new Damage('its pixels are damaged');

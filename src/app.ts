@@ -13,7 +13,7 @@ import { chunkLane } from './orchestrators/chunk-lane.js';
 import { scoreBatch } from './orchestrators/score-batch.js';
 import { scoreJob } from './orchestrators/score-job.js';
 import { scoreLane } from './orchestrators/score-lane.js';
-import { createModelInspector } from './scorer/engine/inspect.js';
+import { createModelInspector } from './scorer/engine/inspect/inspect.js';
 import { readSealingKey } from './storage/sealing-key.js';
 import { openStorage } from './storage/storage.js';
 import { watchRefusals } from './storage/refusals.js';

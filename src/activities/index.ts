@@ -1,19 +1,20 @@
-import { createCollectItems } from './collect-items.js';
-import { createCollectPredictions } from './collect-predictions.js';
-import { createEncodeChunk } from './encode-chunk.js';
-import { createFindLost } from './find-lost.js';
+import { createCollectItems } from './images/collect-items.js';
+import { createCollectPredictions } from './images/collect-predictions.js';
+import { createEncodeChunk } from './videos/encode-chunk.js';
+import { createFindLost } from './videos/find-lost.js';
 import { createFinishJob } from './finish-job.js';
-import { createGiveUpBatch } from './give-up-batch.js';
-import { createLaunchBatch } from './launch-batch.js';
-import { createListImages } from './list-images.js';
-import { createObserveBatch } from './observe-batch.js';
+import { createGiveUpBatch } from './batches/give-up-batch.js';
+import { createLaunchBatch } from './batches/launch-batch.js';
+import { createListImages } from './images/list-images.js';
+import { createObserveBatch } from './batches/observe-batch.js';
 import { unlessStopped } from '../job-store/stop.js';
 import type { Ports } from './ports.js';
-import { createPrepareJob, KnownModels } from './prepare-job.js';
-import { createSettleBatch } from './settle-batch.js';
-import { createSplitChunk } from './split-chunk.js';
-import { createSplitVideo } from './split-video.js';
-import { createStitchVideo } from './stitch-video.js';
+import { createPrepareJob } from './prepare-job.js';
+import { KnownModels } from './resolve-inputs.js';
+import { createSettleBatch } from './batches/settle-batch.js';
+import { createSplitChunk } from './videos/split-chunk.js';
+import { createSplitVideo } from './videos/split-video.js';
+import { createStitchVideo } from './videos/stitch-video.js';
 
 /**
  * Makes an activity that may take long: it ends soon after its job was stopped, with the reason. What it runs is killed then.

@@ -1,7 +1,7 @@
 import type { ComputeProvider } from '../compute/provider.js';
 import type { ComputeKind } from '../job/compute-choice.js';
 import type { Media } from '../media/media.js';
-import type { ModelInspector } from '../scorer/engine/inspect.js';
+import type { ModelInspector } from '../scorer/engine/inspect/inspect.js';
 import type { Storage } from '../storage/storage.js';
 
 /** Everything outside the process that activities touch. */

@@ -1,24 +1,17 @@
-import { writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import { chunkFrames } from '../job/plan.js';
 import { JobError } from '../job/failure.js';
 import { DEFAULT_CODEC, DEFAULT_FRAME_FORMAT, sizeProblem } from '../job/formats.js';
 import type { JobSpec } from '../job/spec.js';
-import { missingInput, publishBundledModel, readModelTexts } from '../job-store/inputs.js';
-import { jobOf, modelBlob, modelsOf, OUTBOX, workOf } from '../job-store/layout.js';
-import { diskError, jobFolder, localCopy, localVideo } from '../job-store/local-copy.js';
+import { jobOf, OUTBOX, workOf } from '../job-store/layout.js';
+import { jobFolder } from '../job-store/local-copy.js';
 import { keepPlace } from '../job-store/outputs.js';
 import { placesOf, type ResolvedJob, writeResolvedJob } from '../job-store/resolved-job.js';
-import { writeSplitChunks } from '../job-store/video-timing.js';
+import { writeSplitChunks } from '../job-store/videos/video-timing.js';
 import type { PictureShape, Rational, VideoFacts } from '../media/media.js';
-import { completeCard } from '../model-card/complete-card.js';
 import { resultSize } from '../model-card/complete-size.js';
-import { parseLabels } from '../model-card/labels.js';
-import { givesPictures, type ModelCard, parseCard } from '../model-card/schema.js';
-import type { ModelSignature } from '../model-card/signature.js';
-import type { Trial } from '../scorer/engine/trial.js';
-import { isNotFound } from '../storage/storage.js';
+import { givesPictures, type ModelCard } from '../model-card/schema.js';
 import type { Ports } from './ports.js';
+import { KnownModels, type LocalVideo, probeVideo, resolveModel } from './resolve-inputs.js';
 
 export interface PrepareInput {
   jobId: string;
@@ -84,12 +77,6 @@ interface Resolution extends Omit<Prepared, 'parallel'> {
 
 type Common = Pick<ResolvedJob, 'jobId' | 'card' | 'parallel' | 'gpu' | 'createdAt'>;
 
-interface LocalVideo {
-  name: string;
-  file: string;
-  facts: VideoFacts;
-}
-
 async function resolveVideo(
   ports: Ports,
   common: Common,
@@ -147,92 +134,6 @@ function resolveImages(common: Common, spec: JobSpec): Resolution {
   const output = spec.output.images ?? `${OUTBOX}/${common.jobId}/`;
   const job = { ...common, spec, images: spec.input.images ?? '', output };
   return { job, warnings: [], expectedItems: 0, splitChunks: 0, delivers: 'images', enlarged: 0 };
-}
-
-/** The video of the job as a local file, and what it is; undefined when the job has images. */
-async function probeVideo(
-  { storage, media, signal }: Ports,
-  { input }: JobSpec,
-  folder: string,
-): Promise<LocalVideo | undefined> {
-  const { video: name } = input;
-  if (name === undefined) return undefined;
-  const file = await localVideo(storage, folder, name, signal);
-  return { name, file, facts: await media.probe(file, { name, keep: input.onDamage === 'keep' }) };
-}
-
-/** What models said of themselves and what their trials showed: one that is used again for frames of the same size is not loaded again. */
-export class KnownModels {
-  static readonly #MOST = 100;
-  readonly #known = new Map<string, ModelSignature & { trial?: Trial }>();
-
-  find(key: string) {
-    return this.#known.get(key);
-  }
-
-  keep(key: string, model: ModelSignature & { trial?: Trial }): void {
-    const [oldest] = this.#known.keys();
-    if (oldest !== undefined && this.#known.size >= KnownModels.#MOST) this.#known.delete(oldest);
-    this.#known.set(key, model);
-  }
-}
-
-/**
- * Loads the model in a process of its own, tries it on the first frame of the video, and completes its card from what the model says of
- * itself and what the trial showed.
- * @throws JobError `user` when the card does not go with the model, or the first frame cannot be scored and none may fail.
- */
-async function resolveModel(
-  ports: Ports & { known: KnownModels },
-  { model, compute, tolerate }: JobSpec,
-  folder: string,
-  probing: Promise<LocalVideo | undefined>,
-): Promise<ModelCard> {
-  const { storage, bundledModels, known, signal } = ports;
-  await publishBundledModel(storage, bundledModels, model);
-  const blob = modelsOf(storage).getBlobClient(modelBlob(model));
-  const [texts, video, { etag }] = await Promise.all([
-    readModelTexts(storage, model),
-    probing,
-    blob.getProperties().catch((cause: unknown) => {
-      throw isNotFound(cause) ? missingInput('model', model) : cause;
-    }),
-  ]);
-  const card = parseCard(texts.card ?? '{}');
-  const labels = texts.labels === undefined ? undefined : parseLabels(texts.labels);
-  // Elsewhere the scorer finds out: only local compute has the devices of this machine.
-  const device = compute.kind === 'local' ? compute.device : undefined;
-  const key = JSON.stringify([model, etag, texts, device, video?.facts.width, video?.facts.height]);
-  let inspected = known.find(key);
-  if (!inspected) {
-    const [file, picture] = await Promise.all([
-      localCopy(blob, folder, 'model.onnx', missingInput('model', model), signal),
-      video && saveFirstFrame(ports, folder, video),
-    ]);
-    const request = { card, ...(labels && { labels }), ...(picture !== undefined && { picture }) };
-    inspected = await ports.inspectModel(file, model, device, request);
-    if (inspected.trial?.done === true && !inspected.trial.failure) known.keep(key, inspected);
-  }
-  const { trial, ...signature } = inspected;
-  const complete = completeCard(card, signature, labels, trial?.runs);
-  if (video && trial?.failure && tolerate.failedItems === 0)
-    throw new JobError('user', `The first frame of ${video.name} cannot be scored: ${trial.failure}.`);
-  if (tolerate.doubtfulPictures === true && 'assumed' in complete.output) delete complete.output.assumed;
-  return complete;
-}
-
-/** Undefined when the video cannot be decoded: splitting it finds out what to say. */
-async function saveFirstFrame({ media }: Ports, folder: string, { file, name, facts }: LocalVideo) {
-  const picture = path.join(folder, 'first.png');
-  try {
-    for await (const frame of media.split(file, { format: 'png', facts, name, keep: true })) {
-      await writeFile(picture, frame);
-      return picture;
-    }
-  } catch (error) {
-    if (!(error instanceof JobError)) throw diskError(error, folder);
-  }
-  return undefined;
 }
 
 /** @throws JobError `user` when the job asks for a video or for predictions that the model does not give. */

@@ -1,6 +1,6 @@
 import { JobError } from '../job/failure.js';
 
-/** What a model file says about its inputs and outputs: printed by `node dist/scorer/engine/inspect-main.js MODEL.onnx`. */
+/** What a model file says about its inputs and outputs: printed by `node dist/scorer/engine/inspect/inspect-main.js MODEL.onnx`. */
 export interface ModelSignature {
   inputs: TensorSignature[];
   outputs: TensorSignature[];

@@ -1,6 +1,6 @@
 import type { OrchestrationContext } from 'durable-functions';
-import type { AttemptInput, LaunchInput } from '../activities/launch-batch.js';
-import type { SettleResult } from '../activities/settle-batch.js';
+import type { AttemptInput, LaunchInput } from '../activities/batches/launch-batch.js';
+import type { SettleResult } from '../activities/batches/settle-batch.js';
 import { messageOfEnd, type Stop, type WatchEnd } from '../job/attempt-end.js';
 import type { Failure, Outcome } from '../job/failure.js';
 import { type FailedAttempt, NEW_BATCH, nextStep, type RetryPolicy, withFailure } from '../job/retry.js';

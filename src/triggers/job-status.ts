@@ -11,10 +11,10 @@ import {
   type Stage,
 } from '../job/progress.js';
 import type { OwnStage } from '../job-store/layout.js';
-import { listRunning, listSettled, type Report } from '../job-store/settled.js';
+import { listRunning, listSettled, type Report } from '../job-store/batches/settled.js';
 import { readStageDone } from '../job-store/stage-progress.js';
 import { outsideEnd, type WaitingHere } from './job-watch.js';
-import { listWaiting } from '../job-store/waiting.js';
+import { listWaiting } from '../job-store/batches/waiting.js';
 import type { JobOutput } from '../orchestrators/score-job.js';
 import type { Storage } from '../storage/storage.js';
 

@@ -6,7 +6,7 @@ import type { Stop } from '../job/attempt-end.js';
 import { hostReason, messageOf, type Outcome } from '../job/failure.js';
 import type { PublishedStatus } from '../job/progress.js';
 import { hasManifest } from '../job-store/manifest.js';
-import { listSettled } from '../job-store/settled.js';
+import { listSettled } from '../job-store/batches/settled.js';
 import { isStopped, stopJob } from '../job-store/stop.js';
 import { WAKE } from '../orchestrators/calls.js';
 import { laneId } from '../orchestrators/score-lane.js';

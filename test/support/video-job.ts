@@ -2,8 +2,8 @@ import { parseSpec } from '../../src/job/spec.js';
 import type { Media } from '../../src/media/media.js';
 import { FRAMES_PREFIX, jobOf, workOf } from '../../src/job-store/layout.js';
 import { writeResolvedJob } from '../../src/job-store/resolved-job.js';
-import { writeSettled } from '../../src/job-store/settled.js';
-import { writeSplitChunks } from '../../src/job-store/video-timing.js';
+import { writeSettled } from '../../src/job-store/batches/settled.js';
+import { writeSplitChunks } from '../../src/job-store/videos/video-timing.js';
 import type { ModelCard } from '../../src/model-card/schema.js';
 import type { Storage } from '../../src/storage/storage.js';
 

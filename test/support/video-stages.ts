@@ -4,10 +4,10 @@
  */
 import diagnostics from 'node:diagnostics_channel';
 import type { ClientRequest } from 'node:http';
-import { createEncodeChunk } from '../../src/activities/encode-chunk.js';
-import { createSplitChunk } from '../../src/activities/split-chunk.js';
-import { createSplitVideo } from '../../src/activities/split-video.js';
-import { createStitchVideo } from '../../src/activities/stitch-video.js';
+import { createEncodeChunk } from '../../src/activities/videos/encode-chunk.js';
+import { createSplitChunk } from '../../src/activities/videos/split-chunk.js';
+import { createSplitVideo } from '../../src/activities/videos/split-video.js';
+import { createStitchVideo } from '../../src/activities/videos/stitch-video.js';
 import { createMedia } from '../../src/media/media.js';
 import { openAzurite } from './storage.js';
 import { tools } from './clip.js';

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { completeCard } from '../../model-card/complete-card.js';
 import { type CardDraft, draftCard } from '../../model-card/draft-card.js';
 import { JobError } from '../../job/failure.js';
-import { createModelInspector, type ModelInspector } from '../../scorer/engine/inspect.js';
+import { createModelInspector, type ModelInspector } from '../../scorer/engine/inspect/inspect.js';
 import { hintsOf } from '../../model-card/hints.js';
 import { checkInputFile, checkOutputFile } from './user-files.js';
 import { joinInto, joinModel } from './whole-model.js';

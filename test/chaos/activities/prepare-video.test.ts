@@ -10,7 +10,7 @@ import { parseSpec } from '../../../src/job/spec.js';
 import { mediaBlob, modelBlob, modelsOf } from '../../../src/job-store/layout.js';
 import { readVideoJob } from '../../../src/job-store/resolved-job.js';
 import { createMedia } from '../../../src/media/media.js';
-import { createModelInspector, type ModelInspector } from '../../../src/scorer/engine/inspect.js';
+import { createModelInspector, type ModelInspector } from '../../../src/scorer/engine/inspect/inspect.js';
 import { constantNode, operatorNode } from '../../../src/scorer/onnx/model-messages.js';
 import { tools } from '../../support/clip.js';
 import { ROOT } from '../../support/scorer/harness.js';
@@ -19,7 +19,7 @@ import { openAzurite } from '../../support/storage.js';
 
 const storage = openAzurite(inject('storage'));
 const folder = mkdtempSync(path.join(os.tmpdir(), 'prepare-video-'));
-const inspect = createModelInspector({}, path.join(ROOT, 'dist/scorer/engine/inspect-main.js'));
+const inspect = createModelInspector({}, path.join(ROOT, 'dist/scorer/engine/inspect/inspect-main.js'));
 let inspected = 0;
 const inspectModel: ModelInspector = (...given) => {
   inspected += 1;

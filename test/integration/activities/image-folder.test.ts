@@ -1,11 +1,11 @@
 import type { ContainerClient } from '@azure/storage-blob';
 import pMap from 'p-map';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
-import { createCollectItems } from '../../../src/activities/collect-items.js';
-import { createCollectPredictions } from '../../../src/activities/collect-predictions.js';
-import { readItems, readListed } from '../../../src/job-store/items.js';
-import { createFindLost } from '../../../src/activities/find-lost.js';
-import { createListImages } from '../../../src/activities/list-images.js';
+import { createCollectItems } from '../../../src/activities/images/collect-items.js';
+import { createCollectPredictions } from '../../../src/activities/images/collect-predictions.js';
+import { readItems, readListed } from '../../../src/job-store/images/items.js';
+import { createFindLost } from '../../../src/activities/videos/find-lost.js';
+import { createListImages } from '../../../src/activities/images/list-images.js';
 import { readImagesJob } from '../../../src/job-store/resolved-job.js';
 import { parseSpec } from '../../../src/job/spec.js';
 import { itemListBlob, jobOf, RESOLVED_JOB, scoredBlob, workOf } from '../../../src/job-store/layout.js';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, inject, test } from 'vitest';
-import { createLaunchBatch } from '../../../src/activities/launch-batch.js';
+import { createLaunchBatch } from '../../../src/activities/batches/launch-batch.js';
 import { parseSpec } from '../../../src/job/spec.js';
 import { containerName, jobOf, RESOLVED_JOB, taskBlob, workOf } from '../../../src/job-store/layout.js';
 import { whileHolding } from '../../../src/storage/lease.js';

@@ -6,14 +6,14 @@ import { completeCard } from '../../../src/model-card/complete-card.js';
 import { parseCard, type PartialCard } from '../../../src/model-card/schema.js';
 import { checkModelFiles, filesOfModel } from '../../../src/cli/commands/user-files.js';
 import { inspect, join } from '../../../src/cli/commands/model.js';
-import { createModelInspector, type ModelInspector } from '../../../src/scorer/engine/inspect.js';
+import { createModelInspector, type ModelInspector } from '../../../src/scorer/engine/inspect/inspect.js';
 import { operatorNode } from '../../../src/scorer/onnx/model-messages.js';
 import { externalTensor, modelFile, tensorInfo } from '../../support/scorer/tiny-model.js';
 import { runCli } from '../../support/cli.js';
 import { hasSharedData, sharedData } from '../../support/shared-data.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
-const inspectOnce = createModelInspector({}, path.join(ROOT, 'dist/scorer/engine/inspect-main.js'));
+const inspectOnce = createModelInspector({}, path.join(ROOT, 'dist/scorer/engine/inspect/inspect-main.js'));
 const signatures = new Map<string, ReturnType<ModelInspector>>();
 
 /** Loads each model once: loading takes longer than all else here. */

@@ -1,15 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import { progressMetadata } from '../../../src/container-contract/progress.js';
-import { keepLog, readBatchState, readProgress } from '../../../src/job-store/batch-state.js';
-import { readItems } from '../../../src/job-store/items.js';
+import { keepLog, readBatchState, readProgress } from '../../../src/job-store/batches/batch-state.js';
+import { readItems } from '../../../src/job-store/images/items.js';
 import { jobOf, logBlob, progressBlob, resultBlob, TIMING, workOf } from '../../../src/job-store/layout.js';
 import type { ResolvedJob } from '../../../src/job-store/resolved-job.js';
-import { listRunning, listSettled, readSettled, type Settled, writeSettled } from '../../../src/job-store/settled.js';
+import {
+  listRunning,
+  listSettled,
+  readSettled,
+  type Settled,
+  writeSettled,
+} from '../../../src/job-store/batches/settled.js';
 import { createStageProgress, readStageDone } from '../../../src/job-store/stage-progress.js';
 import { cancelJob, endJob, isStopped, readStop, stopJob, unlessStopped } from '../../../src/job-store/stop.js';
-import { forgetWaiting, listWaiting, noteWaiting } from '../../../src/job-store/waiting.js';
-import { readTimetable, writeTimetable } from '../../../src/job-store/video-timing.js';
+import { forgetWaiting, listWaiting, noteWaiting } from '../../../src/job-store/batches/waiting.js';
+import { readTimetable, writeTimetable } from '../../../src/job-store/videos/video-timing.js';
 import { readText, writeJson } from '../../../src/storage/storage.js';
 import { openAzurite } from '../../support/storage.js';
 

@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, inject, it } from 'vitest';
 import type { Device } from '../../../src/job/compute-choice.js';
-import { createModelInspector } from '../../../src/scorer/engine/inspect.js';
+import { createModelInspector } from '../../../src/scorer/engine/inspect/inspect.js';
 import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
 import { cardOf, ROOT, ScorerJob, STARRY_NIGHT } from '../../support/scorer/harness.js';
 import { paint, psnr } from '../../support/scorer/pictures.js';
 
 const codec = createSharpCodec();
 const frame = paint(16, 16);
-const inspect = createModelInspector({}, path.join(ROOT, 'dist/scorer/engine/inspect-main.js'));
+const inspect = createModelInspector({}, path.join(ROOT, 'dist/scorer/engine/inspect/inspect-main.js'));
 
 async function score(device: Device) {
   const job = await ScorerJob.create(inject('storage'), { model: STARRY_NIGHT, card: await cardOf(STARRY_NIGHT) });

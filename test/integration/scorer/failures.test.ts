@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import type { ModelCard } from '../../../src/model-card/schema.js';
-import { createModelInspector } from '../../../src/scorer/engine/inspect.js';
+import { createModelInspector } from '../../../src/scorer/engine/inspect/inspect.js';
 import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
 import { hasSharedData, sharedData } from '../../support/shared-data.js';
 import { cardOf, ROOT, ScorerJob, STARRY_NIGHT, startProgram, startScorer } from '../../support/scorer/harness.js';
@@ -15,7 +15,7 @@ const BAD_MODELS = [
   ['unknown-op-Debug-squeezenet_fp16.onnx', 'uses the operator Debug'],
 ] as const;
 
-const inspect = createModelInspector({}, path.join(ROOT, 'dist/scorer/engine/inspect-main.js'));
+const inspect = createModelInspector({}, path.join(ROOT, 'dist/scorer/engine/inspect/inspect-main.js'));
 let card: ModelCard;
 let frame: Buffer;
 beforeAll(async () => {
@@ -65,7 +65,7 @@ describe.skipIf(!hasSharedData)('a broken model (needs ../shared/data)', () => {
   });
 
   it.each(BAD_MODELS)('%s is refused by the inspector', async (file, says) => {
-    const { finished } = startProgram('scorer/engine/inspect-main.js', [sharedData(`bad/${file}`)]);
+    const { finished } = startProgram('scorer/engine/inspect/inspect-main.js', [sharedData(`bad/${file}`)]);
     const { code, stdout } = await finished;
     expect(code).toBe(2);
     expect((JSON.parse(stdout) as { error: string }).error).toContain(`The model "${file}" ${says}`);

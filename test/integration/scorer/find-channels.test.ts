@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { completeCard } from '../../../src/model-card/complete-card.js';
-import { inspectModel } from '../../../src/scorer/engine/inspect.js';
+import { inspectModel } from '../../../src/scorer/engine/inspect/inspect.js';
 import { constantNode, operatorNode } from '../../../src/scorer/onnx/model-messages.js';
 import { scoreAll } from '../../support/scorer/one-model.js';
 import { modelFile, tensorInfo } from '../../support/scorer/tiny-model.js';

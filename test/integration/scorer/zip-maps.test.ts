@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { completeCard } from '../../../src/model-card/complete-card.js';
 import { draftCard } from '../../../src/model-card/draft-card.js';
 import { hintsOf } from '../../../src/model-card/hints.js';
-import { inspectModel } from '../../../src/scorer/engine/inspect.js';
+import { inspectModel } from '../../../src/scorer/engine/inspect/inspect.js';
 import { constantNode, operatorNode } from '../../../src/scorer/onnx/model-messages.js';
 import { AttributeProto_AttributeType as AttributeType } from '../../../src/scorer/onnx/onnx_pb.js';
 import { scoreAll } from '../../support/scorer/one-model.js';

@@ -8,7 +8,7 @@ import type { Ports } from '../../../src/activities/ports.js';
 import { createContainerAppsCompute } from '../../../src/compute/container-apps/provider.js';
 import { failureOf } from '../../../src/activities/return-failure.js';
 import { createMedia } from '../../../src/media/media.js';
-import { createModelInspector, type ModelInspector } from '../../../src/scorer/engine/inspect.js';
+import { createModelInspector, type ModelInspector } from '../../../src/scorer/engine/inspect/inspect.js';
 import {
   APP_SECRETS,
   mediaBlob,
@@ -79,7 +79,10 @@ export function useWorld(): World {
   return world;
 }
 
-const inspect = createModelInspector({ PATH: process.env.PATH }, path.join(ROOT, 'dist/scorer/engine/inspect-main.js'));
+const inspect = createModelInspector(
+  { PATH: process.env.PATH },
+  path.join(ROOT, 'dist/scorer/engine/inspect/inspect-main.js'),
+);
 const signatures = new Map<string, ReturnType<ModelInspector>>();
 /** All runs have the same models: each is inspected once. */
 const inspectOnce: ModelInspector = (file, name) => {

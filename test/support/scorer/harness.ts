@@ -10,7 +10,7 @@ import { type ModelCard, parseCard } from '../../../src/model-card/schema.js';
 import type { ScoreTask } from '../../../src/container-contract/task.js';
 import type { AttemptProgress } from '../../../src/container-contract/progress.js';
 import type { AttemptResult } from '../../../src/container-contract/result.js';
-import { inspectModel } from '../../../src/scorer/engine/inspect.js';
+import { inspectModel } from '../../../src/scorer/engine/inspect/inspect.js';
 
 export const ROOT = path.resolve(import.meta.dirname, '../../..');
 export const STARRY_NIGHT = path.join(ROOT, 'models/starry-night.onnx');

@@ -1,5 +1,5 @@
 import { describe, expect, expectTypeOf, test } from 'vitest';
-import type { LaunchInput, LaunchResult } from '../../../src/activities/launch-batch.js';
+import type { LaunchInput, LaunchResult } from '../../../src/activities/batches/launch-batch.js';
 import type { Outcome } from '../../../src/job/failure.js';
 import {
   activitiesOf,

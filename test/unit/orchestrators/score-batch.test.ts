@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { SettleResult } from '../../../src/activities/settle-batch.js';
+import type { SettleResult } from '../../../src/activities/batches/settle-batch.js';
 import type { Blame, Failure } from '../../../src/job/failure.js';
 import { scoreBatch } from '../../../src/orchestrators/score-batch.js';
 import { type Call, drive, expectPauses, ok, pauses } from '../../support/drive.js';

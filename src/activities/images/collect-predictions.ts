@@ -1,8 +1,8 @@
-import { csvHeader, csvLines, type Prediction, type PredictionKind } from '../job/predictions.js';
-import { PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../job-store/layout.js';
-import { deliverTable, readPredictions } from '../job-store/predictions.js';
-import { readResolvedJob, type ResolvedJob } from '../job-store/resolved-job.js';
-import type { Ports } from './ports.js';
+import { csvHeader, csvLines, type Prediction, type PredictionKind } from '../../job/predictions.js';
+import { PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../../job-store/layout.js';
+import { deliverTable, readPredictions } from '../../job-store/images/predictions.js';
+import { readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
+import type { Ports } from '../ports.js';
 
 export interface CollectedPredictions {
   /** Prefix of all outputs of the job, or of its predictions, in the media account. */

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
-import { type Device, DEVICES } from '../../job/compute-choice.js';
-import { messageOf } from '../../job/failure.js';
+import { type Device, DEVICES } from '../../../job/compute-choice.js';
+import { messageOf } from '../../../job/failure.js';
 import { inspectModel } from './inspect.js';
 import { type TrialRequest, tryModel } from './trial.js';
 

@@ -1,10 +1,10 @@
 import type ort from 'onnxruntime-node';
-import { isConstantType, takesMore } from '../../model-card/choose-inputs.js';
-import { imageLayout, type Layout, type ModelSignature, type TensorSignature } from '../../model-card/signature.js';
-import type { Outputs } from '../outputs/read-output.js';
-import { constantTensor } from '../tensors/feeder.js';
-import { allocate, createTensor } from '../tensors/tensor.js';
-import { runSession } from './session.js';
+import { isConstantType, takesMore } from '../../../model-card/choose-inputs.js';
+import { imageLayout, type Layout, type ModelSignature, type TensorSignature } from '../../../model-card/signature.js';
+import type { Outputs } from '../../outputs/read-output.js';
+import { constantTensor } from '../../tensors/feeder.js';
+import { allocate, createTensor } from '../../tensors/tensor.js';
+import { runSession } from '../session.js';
 
 /** Sides of the pictures that are tried where the model takes any: small ones cost little, and some networks want more. */
 const SIDES = [64, 224];

@@ -1,13 +1,13 @@
 import { pMapIterable } from 'p-map';
-import type { FrameRange } from '../job/plan.js';
-import { again } from '../container-contract/storage-access.js';
-import { JobError } from '../job/failure.js';
-import { contentTypeOf } from '../job/formats.js';
-import { listBlobs, readBytes, type Storage } from '../storage/storage.js';
-import { frameBlob, frameIndex, FRAMES_PREFIX, framesPrefix, scoredBlob, workOf } from './layout.js';
-import type { VideoJob } from './resolved-job.js';
-import { readUnscored } from './settled.js';
-import { createStageProgress } from './stage-progress.js';
+import type { FrameRange } from '../../job/plan.js';
+import { again } from '../../container-contract/storage-access.js';
+import { JobError } from '../../job/failure.js';
+import { contentTypeOf } from '../../job/formats.js';
+import { listBlobs, readBytes, type Storage } from '../../storage/storage.js';
+import { frameBlob, frameIndex, FRAMES_PREFIX, framesPrefix, scoredBlob, workOf } from '../layout.js';
+import type { VideoJob } from '../resolved-job.js';
+import { readUnscored } from '../batches/settled.js';
+import { createStageProgress } from '../stage-progress.js';
 
 /** Uploads that wait for storage at the same time; ffmpeg is held back when all are busy. */
 const UPLOADS = 6;

@@ -1,5 +1,5 @@
-import type { Observation } from '../compute/provider.js';
-import type { AttemptResult } from '../container-contract/result.js';
+import type { Observation } from '../../compute/provider.js';
+import type { AttemptResult } from '../../container-contract/result.js';
 import {
   type AttemptEnd,
   batchStanding,
@@ -7,17 +7,17 @@ import {
   messageOfEnd,
   tooManyFailed,
   type WatchEnd,
-} from '../job/attempt-end.js';
-import { type AttemptPhases, describePhases } from '../job/phases.js';
-import { keepLog, readBatchState, readProgress, unscoredOf } from '../job-store/batch-state.js';
-import { containerName } from '../job-store/layout.js';
-import { readResolvedJob, type ResolvedJob } from '../job-store/resolved-job.js';
-import { readSettled, writeSettled } from '../job-store/settled.js';
-import { readStop, stopJob } from '../job-store/stop.js';
-import { noteWaiting, orNoteWaiting } from '../job-store/waiting.js';
-import type { Storage } from '../storage/storage.js';
+} from '../../job/attempt-end.js';
+import { type AttemptPhases, describePhases } from '../../job/phases.js';
+import { keepLog, readBatchState, readProgress, unscoredOf } from '../../job-store/batches/batch-state.js';
+import { containerName } from '../../job-store/layout.js';
+import { readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
+import { readSettled, writeSettled } from '../../job-store/batches/settled.js';
+import { readStop, stopJob } from '../../job-store/stop.js';
+import { noteWaiting, orNoteWaiting } from '../../job-store/batches/waiting.js';
+import type { Storage } from '../../storage/storage.js';
 import type { AttemptInput } from './launch-batch.js';
-import type { Ports } from './ports.js';
+import type { Ports } from '../ports.js';
 
 export interface SettleInput extends AttemptInput {
   watchEnd: WatchEnd;

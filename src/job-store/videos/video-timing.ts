@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import pMap from 'p-map';
-import { JobError } from '../job/failure.js';
+import { JobError } from '../../job/failure.js';
 import {
   type Chunk,
   type Comparison,
@@ -9,9 +9,9 @@ import {
   type RawTimes,
   type Timetable,
   unpack,
-} from '../media/media.js';
-import { readJson, readText, type Storage, writeJson } from '../storage/storage.js';
-import { chunkTimesBlob, COMPARISON, jobOf, SPLIT_CHUNKS, TIMING } from './layout.js';
+} from '../../media/media.js';
+import { readJson, readText, type Storage, writeJson } from '../../storage/storage.js';
+import { chunkTimesBlob, COMPARISON, jobOf, SPLIT_CHUNKS, TIMING } from '../layout.js';
 
 const READS = 8;
 

@@ -1,10 +1,10 @@
-import { JobError } from '../job/failure.js';
-import { storeFrames } from '../job-store/frames.js';
-import { jobFolder, localVideo } from '../job-store/local-copy.js';
-import { readVideoJob } from '../job-store/resolved-job.js';
-import { readChunkTimes, readSplitChunk, writeChunkTimes } from '../job-store/video-timing.js';
-import { type Findings, isAsProbed, type RawTimes } from '../media/media.js';
-import type { Ports } from './ports.js';
+import { JobError } from '../../job/failure.js';
+import { storeFrames } from '../../job-store/videos/frames.js';
+import { jobFolder, localVideo } from '../../job-store/local-copy.js';
+import { readVideoJob } from '../../job-store/resolved-job.js';
+import { readChunkTimes, readSplitChunk, writeChunkTimes } from '../../job-store/videos/video-timing.js';
+import { type Findings, isAsProbed, type RawTimes } from '../../media/media.js';
+import type { Ports } from '../ports.js';
 
 /** One chunk of a long video, from 0. */
 export interface ChunkInput {

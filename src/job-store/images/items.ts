@@ -1,7 +1,7 @@
 import type { ContainerClient } from '@azure/storage-blob';
-import { JobError } from '../job/failure.js';
-import { formatList, type ListedItem, parseList, placeOf } from '../job/item-list.js';
-import type { TaskItem } from '../container-contract/task.js';
+import { JobError } from '../../job/failure.js';
+import { formatList, type ListedItem, parseList, placeOf } from '../../job/item-list.js';
+import type { TaskItem } from '../../container-contract/task.js';
 import {
   frameBlob,
   itemListBlob,
@@ -12,10 +12,10 @@ import {
   scoredBlob,
   type ScoredFormat,
   splitPath,
-} from './layout.js';
-import { readJson, readText, type Storage, writeJson } from '../storage/storage.js';
-import { givesPictures, type ModelCard } from '../model-card/schema.js';
-import type { ImagesJob, ResolvedJob } from './resolved-job.js';
+} from '../layout.js';
+import { readJson, readText, type Storage, writeJson } from '../../storage/storage.js';
+import { givesPictures, type ModelCard } from '../../model-card/schema.js';
+import type { ImagesJob, ResolvedJob } from '../resolved-job.js';
 
 /** What `listImages` found in an image folder. */
 export interface FoundItems {

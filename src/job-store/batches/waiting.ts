@@ -1,6 +1,6 @@
-import { JobError } from '../job/failure.js';
-import { listMetadata, type Storage, writeJson } from '../storage/storage.js';
-import { jobOf, parseBatchBlob, WAITING_PREFIX, waitingBlob } from './layout.js';
+import { JobError } from '../../job/failure.js';
+import { listMetadata, type Storage, writeJson } from '../../storage/storage.js';
+import { jobOf, parseBatchBlob, WAITING_PREFIX, waitingBlob } from '../layout.js';
 
 /** A batch that waits; `attempt` is the last one that it was launched with, 0 before the first. */
 interface Waiter {

@@ -1,9 +1,9 @@
-import type { AttemptProgress } from '../container-contract/progress.js';
-import type { AttemptResult, FailedItem } from '../container-contract/result.js';
-import type { ScoreTask } from '../container-contract/task.js';
-import { listBlobs, listMetadata, readJson, type Storage, writeJson } from '../storage/storage.js';
-import { readItems } from './items.js';
-import { contentTypeOf } from '../job/formats.js';
+import type { AttemptProgress } from '../../container-contract/progress.js';
+import type { AttemptResult, FailedItem } from '../../container-contract/result.js';
+import type { ScoreTask } from '../../container-contract/task.js';
+import { listBlobs, listMetadata, readJson, type Storage, writeJson } from '../../storage/storage.js';
+import { readItems } from '../images/items.js';
+import { contentTypeOf } from '../../job/formats.js';
 import {
   jobOf,
   logBlob,
@@ -16,8 +16,8 @@ import {
   taskBlob,
   tasksPrefix,
   workOf,
-} from './layout.js';
-import type { ResolvedJob } from './resolved-job.js';
+} from '../layout.js';
+import type { ResolvedJob } from '../resolved-job.js';
 
 interface Attempt {
   jobId: string;

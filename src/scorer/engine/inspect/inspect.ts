@@ -3,10 +3,10 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type ort from 'onnxruntime-node';
 import * as z from 'zod';
-import type { Device } from '../../job/compute-choice.js';
-import { JobError, messageOf } from '../../job/failure.js';
-import type { ModelHints, ModelSignature } from '../../model-card/signature.js';
-import { describeEnd, startChild } from '../../processes/child-process.js';
+import type { Device } from '../../../job/compute-choice.js';
+import { JobError, messageOf } from '../../../job/failure.js';
+import type { ModelHints, ModelSignature } from '../../../model-card/signature.js';
+import { describeEnd, startChild } from '../../../processes/child-process.js';
 import type { Trial, TrialRequest } from './trial.js';
 
 /**
@@ -60,11 +60,11 @@ export async function inspectModel(
   use?: (session: ort.InferenceSession, signature: ModelSignature) => Promise<void>,
 ): Promise<ModelSignature> {
   const [{ loadOnDevice }, { signatureOf }, { findChannels }, { readHints }, { withoutZipMaps }] = await Promise.all([
-    import('./devices.js'),
-    import('./session.js'),
+    import('../devices.js'),
+    import('../session.js'),
     import('./find-channels.js'),
-    import('../onnx/model-hints.js'),
-    import('../onnx/zip-maps.js'),
+    import('../../onnx/model-hints.js'),
+    import('../../onnx/zip-maps.js'),
   ]);
   const subject = `The model "${name}"`;
   let bytes: Buffer<ArrayBuffer>;

@@ -1,10 +1,10 @@
-import type { Stop } from '../job/attempt-end.js';
-import { readBatchState, unscoredOf } from '../job-store/batch-state.js';
-import { readResolvedJob } from '../job-store/resolved-job.js';
-import { readSettled, writeSettled } from '../job-store/settled.js';
-import { stopJob } from '../job-store/stop.js';
+import type { Stop } from '../../job/attempt-end.js';
+import { readBatchState, unscoredOf } from '../../job-store/batches/batch-state.js';
+import { readResolvedJob } from '../../job-store/resolved-job.js';
+import { readSettled, writeSettled } from '../../job-store/batches/settled.js';
+import { stopJob } from '../../job-store/stop.js';
 import type { AttemptInput } from './launch-batch.js';
-import type { Ports } from './ports.js';
+import type { Ports } from '../ports.js';
 import { stopForFailed } from './settle-batch.js';
 
 export interface GiveUpInput extends AttemptInput {

@@ -1,12 +1,12 @@
-import type { WatchEnd } from '../job/attempt-end.js';
-import { overdue, secondsToNextPoll } from '../job/watch.js';
-import { readProgress } from '../job-store/batch-state.js';
-import { containerName } from '../job-store/layout.js';
-import { readResolvedJob } from '../job-store/resolved-job.js';
-import { isStopped } from '../job-store/stop.js';
-import { forgetWaiting, orNoteWaiting } from '../job-store/waiting.js';
+import type { WatchEnd } from '../../job/attempt-end.js';
+import { overdue, secondsToNextPoll } from '../../job/watch.js';
+import { readProgress } from '../../job-store/batches/batch-state.js';
+import { containerName } from '../../job-store/layout.js';
+import { readResolvedJob } from '../../job-store/resolved-job.js';
+import { isStopped } from '../../job-store/stop.js';
+import { forgetWaiting, orNoteWaiting } from '../../job-store/batches/waiting.js';
 import type { AttemptInput } from './launch-batch.js';
-import type { Ports } from './ports.js';
+import type { Ports } from '../ports.js';
 
 export interface ObserveInput extends AttemptInput {
   /** Milliseconds since the epoch, on the durable clock. */

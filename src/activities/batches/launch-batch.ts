@@ -1,14 +1,14 @@
-import { writeEnvironment } from '../container-contract/environment.js';
-import { lastAttempt, readBatchState, writeTask } from '../job-store/batch-state.js';
-import { imagesOf, readItems } from '../job-store/items.js';
-import { containerName, jobOf, mediaBlob, modelBlob, modelsOf, taskBlob, workOf } from '../job-store/layout.js';
-import { readResolvedJob, type ResolvedJob } from '../job-store/resolved-job.js';
-import { readSettled } from '../job-store/settled.js';
-import { isStopped } from '../job-store/stop.js';
-import { forgetWaiting, orNoteWaiting } from '../job-store/waiting.js';
-import { orHeld, whileHolding } from '../storage/lease.js';
-import { blobSas, containerSas, type Storage } from '../storage/storage.js';
-import type { Ports } from './ports.js';
+import { writeEnvironment } from '../../container-contract/environment.js';
+import { lastAttempt, readBatchState, writeTask } from '../../job-store/batches/batch-state.js';
+import { imagesOf, readItems } from '../../job-store/images/items.js';
+import { containerName, jobOf, mediaBlob, modelBlob, modelsOf, taskBlob, workOf } from '../../job-store/layout.js';
+import { readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
+import { readSettled } from '../../job-store/batches/settled.js';
+import { isStopped } from '../../job-store/stop.js';
+import { forgetWaiting, orNoteWaiting } from '../../job-store/batches/waiting.js';
+import { orHeld, whileHolding } from '../../storage/lease.js';
+import { blobSas, containerSas, type Storage } from '../../storage/storage.js';
+import type { Ports } from '../ports.js';
 
 /** One attempt of one batch. */
 export interface AttemptInput {

@@ -1,8 +1,8 @@
-import { counted } from '../job/failure.js';
-import type { BatchPlan } from '../job/plan.js';
-import { listOutputs } from '../job-store/batch-state.js';
-import { readUnscored } from '../job-store/settled.js';
-import type { Ports } from './ports.js';
+import { counted } from '../../job/failure.js';
+import type { BatchPlan } from '../../job/plan.js';
+import { listOutputs } from '../../job-store/batches/batch-state.js';
+import { readUnscored } from '../../job-store/batches/settled.js';
+import type { Ports } from '../ports.js';
 
 export interface Lost {
   /** Batches with items whose outputs are gone; the first of them when there are many. */

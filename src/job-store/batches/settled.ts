@@ -1,11 +1,11 @@
 import pMap from 'p-map';
-import type { Observation } from '../compute/provider.js';
-import { readProgressMetadata } from '../container-contract/progress.js';
-import type { BatchStanding } from '../job/attempt-end.js';
-import { type AttemptPhases, type PhaseSums, sumsOf } from '../job/phases.js';
-import type { RunningCounts, SettledCounts } from '../job/progress.js';
-import { listBlobs, listMetadata, readJson, type Storage, writeJson } from '../storage/storage.js';
-import { jobOf, parseBatchBlob, PROGRESS_PREFIX, SETTLED_PREFIX, settledBlob } from './layout.js';
+import type { Observation } from '../../compute/provider.js';
+import { readProgressMetadata } from '../../container-contract/progress.js';
+import type { BatchStanding } from '../../job/attempt-end.js';
+import { type AttemptPhases, type PhaseSums, sumsOf } from '../../job/phases.js';
+import type { RunningCounts, SettledCounts } from '../../job/progress.js';
+import { listBlobs, listMetadata, readJson, type Storage, writeJson } from '../../storage/storage.js';
+import { jobOf, parseBatchBlob, PROGRESS_PREFIX, SETTLED_PREFIX, settledBlob } from '../layout.js';
 
 const READS = 8;
 

@@ -1,13 +1,13 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { chunkAt } from '../job/plan.js';
-import { readFramesToShow } from '../job-store/frames.js';
-import { segmentBlob, workOf } from '../job-store/layout.js';
-import { diskError, jobFolder, ownFolder } from '../job-store/local-copy.js';
-import { readVideoJob } from '../job-store/resolved-job.js';
-import { readTimetable } from '../job-store/video-timing.js';
-import { partOf } from '../media/media.js';
-import type { Ports } from './ports.js';
+import { chunkAt } from '../../job/plan.js';
+import { readFramesToShow } from '../../job-store/videos/frames.js';
+import { segmentBlob, workOf } from '../../job-store/layout.js';
+import { diskError, jobFolder, ownFolder } from '../../job-store/local-copy.js';
+import { readVideoJob } from '../../job-store/resolved-job.js';
+import { readTimetable } from '../../job-store/videos/video-timing.js';
+import { partOf } from '../../media/media.js';
+import type { Ports } from '../ports.js';
 import type { ChunkInput } from './split-chunk.js';
 
 /** Encodes a part of the scored frames of a long video; not again when that has been done. */

@@ -1,19 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import type ort from 'onnxruntime-node';
-import { messageOf } from '../../job/failure.js';
-import { completeCard } from '../../model-card/complete-card.js';
-import type { ModelCard, PartialCard } from '../../model-card/schema.js';
-import type { ModelSignature, TrialRun } from '../../model-card/signature.js';
-import { outputNames, type Outputs } from '../outputs/read-output.js';
-import type { Picture, Size } from '../pictures/codec.js';
-import { planInput, sameSize } from '../pictures/geometry.js';
-import { loadCodec } from '../pictures/load-codec.js';
-import { planTiles } from '../pictures/tiles.js';
-import { createFeeder } from '../tensors/feeder.js';
-import type { FrameRequest } from './engine-protocol.js';
-import { batchOf, constantInputs, readView } from './loaded-model.js';
-import { scoreFrames } from './score-frames.js';
-import { runSession } from './session.js';
+import { messageOf } from '../../../job/failure.js';
+import { completeCard } from '../../../model-card/complete-card.js';
+import type { ModelCard, PartialCard } from '../../../model-card/schema.js';
+import type { ModelSignature, TrialRun } from '../../../model-card/signature.js';
+import { outputNames, type Outputs } from '../../outputs/read-output.js';
+import type { Picture, Size } from '../../pictures/codec.js';
+import { planInput, sameSize } from '../../pictures/geometry.js';
+import { loadCodec } from '../../pictures/load-codec.js';
+import { planTiles } from '../../pictures/tiles.js';
+import { createFeeder } from '../../tensors/feeder.js';
+import type { FrameRequest } from '../engine-protocol.js';
+import { batchOf, constantInputs, readView } from '../loaded-model.js';
+import { scoreFrames } from '../score-frames.js';
+import { runSession } from '../session.js';
 
 /** What a model is tried with. */
 export interface TrialRequest {

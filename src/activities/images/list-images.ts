@@ -1,12 +1,12 @@
 import type { BlobItem, ContainerClient } from '@azure/storage-blob';
 import { pMapIterable } from 'p-map';
-import { hasUnusableCharacters, hasUnusableParts, isTooLong } from '../job/blob-names.js';
-import { JobError } from '../job/failure.js';
-import { createOutputNames, groupsOf, LIST_LENGTH, type ListedItem } from '../job/item-list.js';
-import { type FileKind, fileKindByName, fileKindByStart, KIND_BYTES, PICTURE_KINDS } from '../job/formats.js';
-import { LeftOut } from '../job/left-out.js';
-import { MOST_ITEMS, splitPath } from '../job-store/layout.js';
-import { listBlobs, readBytes, type Storage } from '../storage/storage.js';
+import { hasUnusableCharacters, hasUnusableParts, isTooLong } from '../../job/blob-names.js';
+import { JobError } from '../../job/failure.js';
+import { createOutputNames, groupsOf, LIST_LENGTH, type ListedItem } from '../../job/item-list.js';
+import { type FileKind, fileKindByName, fileKindByStart, KIND_BYTES, PICTURE_KINDS } from '../../job/formats.js';
+import { LeftOut } from '../../job/left-out.js';
+import { MOST_ITEMS, splitPath } from '../../job-store/layout.js';
+import { listBlobs, readBytes, type Storage } from '../../storage/storage.js';
 import {
   type FoundItems,
   imagesOf,
@@ -14,10 +14,10 @@ import {
   scoredEnding,
   writeFoundItems,
   writeItemList,
-} from '../job-store/items.js';
-import type { Ports } from './ports.js';
-import { type ImagesJob, readImagesJob } from '../job-store/resolved-job.js';
-import { createStageProgress } from '../job-store/stage-progress.js';
+} from '../../job-store/images/items.js';
+import type { Ports } from '../ports.js';
+import { type ImagesJob, readImagesJob } from '../../job-store/resolved-job.js';
+import { createStageProgress } from '../../job-store/stage-progress.js';
 
 /** Files without a picture's name whose first bytes are read at the same time. */
 const LOOKS = 16;

@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
-import { JobError } from '../job/failure.js';
-import { contentTypeOf } from '../job/formats.js';
-import { placeOf } from '../job/item-list.js';
-import { readBytes, type Storage } from '../storage/storage.js';
-import { mediaBlob, predictionsPart, workOf } from './layout.js';
-import { deliver, type OutputPlace } from './outputs.js';
+import { JobError } from '../../job/failure.js';
+import { contentTypeOf } from '../../job/formats.js';
+import { placeOf } from '../../job/item-list.js';
+import { readBytes, type Storage } from '../../storage/storage.js';
+import { mediaBlob, predictionsPart, workOf } from '../layout.js';
+import { deliver, type OutputPlace } from '../outputs.js';
 
 const BUFFER_BYTES = 4 * 1024 * 1024;
 

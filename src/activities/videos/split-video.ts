@@ -1,8 +1,8 @@
-import { counted, JobError } from '../job/failure.js';
-import { storeFrames } from '../job-store/frames.js';
-import { jobFolder, localVideo } from '../job-store/local-copy.js';
-import { readVideoJob, type VideoJob } from '../job-store/resolved-job.js';
-import { joinChunkTimes, writeTimetable } from '../job-store/video-timing.js';
+import { counted, JobError } from '../../job/failure.js';
+import { storeFrames } from '../../job-store/videos/frames.js';
+import { jobFolder, localVideo } from '../../job-store/local-copy.js';
+import { readVideoJob, type VideoJob } from '../../job-store/resolved-job.js';
+import { joinChunkTimes, writeTimetable } from '../../job-store/videos/video-timing.js';
 import {
   type Findings,
   findingsWarnings,
@@ -10,9 +10,9 @@ import {
   type Timetable,
   type VideoFacts,
   wholeTimetable,
-} from '../media/media.js';
-import type { Storage } from '../storage/storage.js';
-import type { Ports } from './ports.js';
+} from '../../media/media.js';
+import type { Storage } from '../../storage/storage.js';
+import type { Ports } from '../ports.js';
 
 export interface SplitInput {
   jobId: string;

@@ -1,19 +1,19 @@
 import pMap, { pMapIterable } from 'p-map';
-import { type ListedItem, LIST_LENGTH } from '../job/item-list.js';
-import { predictedBlob, scoredBlob, type ScoredFormat, splitPath, workOf } from '../job-store/layout.js';
-import { copyWithin, readText, type Storage } from '../storage/storage.js';
-import { listScored } from '../job-store/batch-state.js';
-import { predictionEnding, readListed, scoredEnding } from '../job-store/items.js';
-import { deliver } from '../job-store/outputs.js';
-import { writePredictionsPart } from '../job-store/predictions.js';
-import { readUnscored } from '../job-store/settled.js';
-import { JobError } from '../job/failure.js';
-import type { Ports } from './ports.js';
-import type { FrameItem } from '../job/predictions.js';
-import { readResolvedJob, type ResolvedJob } from '../job-store/resolved-job.js';
-import { readTimetable } from '../job-store/video-timing.js';
-import { timeOf, type Timetable } from '../media/media.js';
-import { createStageProgress } from '../job-store/stage-progress.js';
+import { type ListedItem, LIST_LENGTH } from '../../job/item-list.js';
+import { predictedBlob, scoredBlob, type ScoredFormat, splitPath, workOf } from '../../job-store/layout.js';
+import { copyWithin, readText, type Storage } from '../../storage/storage.js';
+import { listScored } from '../../job-store/batches/batch-state.js';
+import { predictionEnding, readListed, scoredEnding } from '../../job-store/images/items.js';
+import { deliver } from '../../job-store/outputs.js';
+import { writePredictionsPart } from '../../job-store/images/predictions.js';
+import { readUnscored } from '../../job-store/batches/settled.js';
+import { JobError } from '../../job/failure.js';
+import type { Ports } from '../ports.js';
+import type { FrameItem } from '../../job/predictions.js';
+import { readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
+import { readTimetable } from '../../job-store/videos/video-timing.js';
+import { timeOf, type Timetable } from '../../media/media.js';
+import { createStageProgress } from '../../job-store/stage-progress.js';
 
 const TRANSFERS = 32;
 

@@ -61,6 +61,19 @@ export interface Observation {
   events?: string[];
   /** When the container had its place, had its image, and ran; as far as the platform tells. */
   times?: Pick<PhaseTimes, 'queued' | 'pulled' | 'started'>;
+  /** When it ended, ISO 8601; as far as the platform tells. */
+  endedAt?: string;
+  place?: Place;
+}
+
+/** Where a container runs and how big it is, as far as that is known. */
+export interface Place {
+  region?: string;
+  /** Cores, virtual ones in Azure. */
+  cpus?: number;
+  memoryGib?: number;
+  /** 0 where it is known that there is none. */
+  gpus?: number;
 }
 
 /** A container as the platform lists it. */

@@ -32,11 +32,27 @@ export class JobError extends Error {
   }
 }
 
-/** The message of anything that was thrown, on one line. */
+/** The message of anything that was thrown, on one line and without secrets. */
 export function messageOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return text.replace(/\s+/g, ' ').trim();
+  return hideSecrets(text.replace(/\s+/g, ' ').trim());
 }
+
+/** Signatures, keys and tokens as they stand in URLs, connection strings and headers, also where those are quoted in another URL. */
+const SECRETS = [
+  /(?:\b|(?<=%26|%3F))(sig|accountkey|sharedaccesskey|sharedaccesssignature|instrumentationkey|client_secret|access_token|password)(=|%3D)[^&;,\s"'<>)\]}]*/gi,
+  /(?<=[?&]|%3F|%26)code(=|%3D)[^&;,\s"'<>)\]}]*/gi,
+  /\b(x-functions-key|authorization)["']?\s*[:=]\s*["']?(bearer\s+)?[^\s"',;]+/gi,
+  /\bbearer\s+[\w.~+/-]{16,}=*/gi,
+  // JSON Web Tokens.
+  /\beyJ[\w-]{8,}\.[\w-]+(\.[\w-]*)?/g,
+  // Credentials before the host of a URL.
+  /(?<=:\/\/)[^\s/@:]+:[^\s/@]+(?=@)/g,
+];
+
+/** A text that may quote what users, platforms and SDKs have written, fit to be shown and kept. */
+export const hideSecrets = (text: string): string =>
+  SECRETS.reduce((shown, secret) => shown.replace(secret, '[hidden]'), text);
 
 /** Longest sentence that is kept of a failure. */
 export const LONGEST_MESSAGE = 600;

@@ -1,5 +1,5 @@
-/** The steps of an attempt until its last item is stored, in their order; each is named after what ends it. */
-export const PHASES = ['queued', 'pulled', 'started', 'modelLoaded', 'firstItem', 'lastItem'] as const;
+/** The steps of an attempt until its result is stored, in their order; each is named after what ends it. */
+export const PHASES = ['queued', 'pulled', 'started', 'modelLoaded', 'firstItem', 'lastItem', 'stored'] as const;
 export type Phase = (typeof PHASES)[number];
 
 /** When the phases ended, ISO 8601; what nobody saw is absent, as pulling is where there is no image. */
@@ -15,10 +15,17 @@ export interface AttemptPhases {
   launched: string;
   ended: PhaseTimes;
   seconds: PhaseSeconds;
+  /** When its container ended, ISO 8601, or was last heard of. */
+  endedAt?: string;
 }
 
 /** Clocks differ between platform and container: a phase that seems to end before the one before takes no time. */
-export function describePhases(attempt: number, launched: string, ended: PhaseTimes): AttemptPhases {
+export function describePhases(
+  attempt: number,
+  launched: string,
+  ended: PhaseTimes,
+  endedAt = latest([launched, ...Object.values(ended)]),
+): AttemptPhases {
   const seconds: PhaseSeconds = {};
   let before = Date.parse(launched);
   for (const phase of PHASES) {
@@ -27,7 +34,18 @@ export function describePhases(attempt: number, launched: string, ended: PhaseTi
     seconds[phase] = Math.round(Math.max(0, end - before)) / 1000;
     before = Math.max(before, end);
   }
-  return { attempt, launched, ended, seconds };
+  return { attempt, launched, ended, seconds, endedAt };
+}
+
+/** The last of some times, ISO 8601. */
+export const latest = (times: string[]): string =>
+  times.reduce((last, time) => (Date.parse(time) > Date.parse(last) ? time : last));
+
+/** How long a container had its place, which is what a platform bills; 0 when nobody saw that it had one. */
+export function containerSeconds({ ended, endedAt = '' }: AttemptPhases): number {
+  const from = Date.parse(PHASES.flatMap((phase) => ended[phase] ?? [])[0] ?? '');
+  const to = Date.parse(endedAt);
+  return Number.isNaN(from) || Number.isNaN(to) ? 0 : Math.max(0, to - from) / 1000;
 }
 
 /** Sums that can be added up: of each phase how many attempts went through it, their seconds, and the longest. */

@@ -37,3 +37,10 @@ export interface TelemetryEvent extends Common {
 }
 
 export type TelemetryRecord = Span | TelemetryEvent;
+
+/** Takes records to somewhere. It never throws and never makes anybody wait; what it cannot deliver is lost. */
+export interface Sink {
+  report(records: TelemetryRecord[]): void;
+  /** Ends when all that was reported has been delivered or given up. */
+  flush(): Promise<void>;
+}

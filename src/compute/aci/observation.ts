@@ -1,6 +1,6 @@
 import type { ContainerGroup, ContainerState, Event as GroupEvent } from '@azure/arm-containerinstance';
 import { classifyAzureFault } from '../azure/verdict.js';
-import type { Observation } from '../provider.js';
+import type { Observation, Place } from '../provider.js';
 import { ACI_ERRORS } from './codes.js';
 
 /** Exit codes with which the platform itself ends a container for maintenance; Azure's support article calls it expected. */
@@ -20,10 +20,26 @@ export function observeGroup(group: ContainerGroup): Observation {
   const events = all.slice(-EVENTS_KEPT).map(({ name, message }) => `${name ?? 'Event'}: ${message ?? ''}`);
   const seen = judge(group, all);
   const times = timesOf(group, all);
+  const endedAt = view?.currentState?.finishTime?.toISOString();
   return {
     ...seen,
     ...(events.length > 0 ? { events } : {}),
     ...(Object.keys(times).length > 0 ? { times } : {}),
+    ...(endedAt === undefined ? {} : { endedAt }),
+    place: placeOf(group),
+  };
+}
+
+const GIB = 2 ** 30;
+
+/** Azure counts memory in GB of 10^9 bytes. */
+function placeOf({ location, containers }: ContainerGroup): Place {
+  const { cpu, memoryInGB, gpu } = containers[0]?.resources?.requests ?? {};
+  return {
+    ...(location === undefined ? {} : { region: location }),
+    ...(cpu === undefined ? {} : { cpus: cpu }),
+    ...(memoryInGB === undefined ? {} : { memoryGib: Math.round(((memoryInGB * 1e9) / GIB) * 100) / 100 }),
+    gpus: gpu?.count ?? 0,
   };
 }
 

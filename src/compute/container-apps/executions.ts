@@ -2,9 +2,9 @@ import type { JobExecution } from '@azure/arm-appcontainers';
 import { JobError } from '../../job/failure.js';
 import { readAzureFault } from '../azure/fault.js';
 import { azureJobError } from '../azure/verdict.js';
-import type { LaunchRequest } from '../provider.js';
+import type { LaunchRequest, Place } from '../provider.js';
 import { CONTAINER_APPS_ERRORS } from './codes.js';
-import { APP, configurationOf, DEADLINE, describeExecution, JOB, LAUNCH } from './job-body.js';
+import { APP, configurationOf, DEADLINE, describeExecution, hasGpu, JOB, LAUNCH } from './job-body.js';
 import { ensureJob, type Jobs, lookFor, PATIENCE_SECONDS } from './jobs.js';
 
 /** An execution of one of this app's job resources. */
@@ -19,6 +19,7 @@ export interface Execution {
   status: string;
   startTime: Date | undefined;
   endTime: Date | undefined;
+  place: Place;
 }
 
 /** Not ended yet. `Degraded` is said of replicas in trouble, and may pass. */
@@ -27,10 +28,10 @@ export const isLive = ({ status }: Execution) => !['Succeeded', 'Failed', 'Stopp
 /** All executions that Azure remembers of this app's job resources, those of an earlier configuration included. */
 export async function listExecutions({ client, settings }: Jobs): Promise<Execution[]> {
   const found: Execution[] = [];
-  for await (const { name: job, tags } of client.jobs.listByResourceGroup(settings.resourceGroup)) {
+  for await (const { name: job, tags, location } of client.jobs.listByResourceGroup(settings.resourceGroup)) {
     if (job === undefined || tags?.app !== APP || tags.hub !== settings.hub) continue;
     for await (const execution of client.jobsExecutions.list(settings.resourceGroup, job)) {
-      const own = readExecution(job, execution);
+      const own = readExecution({ job, place: { region: location } }, execution);
       if (own) found.push(own);
     }
   }
@@ -45,25 +46,33 @@ export async function findExecutions(jobs: Jobs, launch: string): Promise<Execut
 }
 
 /** One execution as it stands now; undefined when Azure does not remember it. */
-export async function getExecution(
-  { client, settings }: Jobs,
-  { job, name }: Pick<Execution, 'job' | 'name'>,
-): Promise<Execution | undefined> {
+export async function getExecution({ client, settings }: Jobs, known: Execution): Promise<Execution | undefined> {
   try {
-    return readExecution(job, await client.jobExecution(settings.resourceGroup, job, name));
+    return readExecution(known, await client.jobExecution(settings.resourceGroup, known.job, known.name));
   } catch (error) {
     if (readAzureFault(error).status === 404) return undefined;
     throw error;
   }
 }
 
-function readExecution(job: string, execution: JobExecution): Execution | undefined {
-  const variables = new Map(execution.template?.containers?.[0]?.env?.map(({ name, value }) => [name, value]));
+/** The name and region are those of its job resource, which an execution does not tell. */
+function readExecution(
+  { job, place: { region } }: Pick<Execution, 'job' | 'place'>,
+  execution: JobExecution,
+): Execution | undefined {
+  const { env, resources: { cpu, memory } = {} } = execution.template?.containers?.[0] ?? {};
+  const variables = new Map(env?.map(({ name, value }) => [name, value]));
   const launch = variables.get(LAUNCH);
   if (execution.name === undefined || launch === undefined) return undefined;
   const { name, status = 'Unknown', startTime, endTime } = execution;
   const deadline = Date.parse(variables.get(DEADLINE) ?? '') || 0;
-  return { job, name, launch, jobId: variables.get(JOB) ?? '', deadline, status, startTime, endTime };
+  const place: Place = {
+    ...(region !== undefined && { region }),
+    ...(cpu !== undefined && { cpus: cpu }),
+    ...(memory !== undefined && { memoryGib: Number.parseFloat(memory) }),
+    gpus: hasGpu(job) ? 1 : 0,
+  };
+  return { job, name, launch, jobId: variables.get(JOB) ?? '', deadline, status, startTime, endTime, place };
 }
 
 /**

@@ -41,6 +41,9 @@ export function jobName(settings: ContainerAppsSettings, configuration: Configur
   return `scorer-${configuration.gpu ? 'gpu' : 'cpu'}-${hash.digest('hex').slice(0, 12)}`;
 }
 
+/** Whether the containers of a job resource of this name have a GPU: one, since each takes a whole profile. */
+export const hasGpu = (name: string) => name.startsWith('scorer-gpu-');
+
 /** Type of the workload profile that a container needs. */
 export const profileOf = ({ gpu }: ContainerAppsSettings, configuration: Configuration): string =>
   configuration.gpu ? GPU_PROFILES[gpu].type : 'Consumption';

@@ -14,9 +14,15 @@ const STATES: Record<string, ContainerState> = {
 };
 
 export function observeExecution(execution: Execution): Observation {
-  const { name, status, startTime, endTime } = execution;
+  const { name, status, startTime, endTime, place } = execution;
   const times = `started ${startTime?.toISOString() ?? 'never'}, ended ${endTime?.toISOString() ?? 'not yet'}`;
-  return { state: STATES[status] ?? 'running', ...why(execution), events: [`Execution ${name}: ${status}, ${times}`] };
+  return {
+    state: STATES[status] ?? 'running',
+    ...why(execution),
+    events: [`Execution ${name}: ${status}, ${times}`],
+    ...(endTime && { endedAt: endTime.toISOString() }),
+    place,
+  };
 }
 
 function why({ name, status }: Execution): Partial<Observation> {

@@ -15,7 +15,9 @@ interface LocalContainer {
   child: Child;
   log: string;
   startedAt: string;
-  ended?: Ended;
+  /** Cores that it was given. */
+  threads: number;
+  ended?: Ended & { at: string };
 }
 
 const SCORER = fileURLToPath(new URL('../../scorer/bundle/main.js', import.meta.url));
@@ -50,8 +52,7 @@ export function createLocalCompute(inherited: NodeJS.ProcessEnv): ComputeProvide
     },
     observe: (name) => {
       const container = containers.get(name);
-      const times = container ? { times: { queued: container.startedAt } } : {};
-      return Promise.resolve({ ...describe(container), ...times });
+      return Promise.resolve({ ...describe(container), ...(container && whereAndWhen(container)) });
     },
     logs: (name) => Promise.resolve(containers.get(name)?.log ?? ''),
     remove: async (name) => {
@@ -83,15 +84,23 @@ async function start(request: LaunchRequest, inherited: NodeJS.ProcessEnv, threa
   const child = await startAttached(SCORER, [], { env }).catch((cause: unknown) => {
     throw new JobError('platform', `The scorer process could not be started: ${String(cause)}.`, { cause });
   });
-  const container: LocalContainer = { request, child, log: '', startedAt };
+  const container: LocalContainer = { request, child, log: '', startedAt, threads };
   const keep = (chunk: Buffer) => {
     container.log = (container.log + chunk.toString('utf8')).slice(-LOG_LIMIT);
   };
   child.stdout.on('data', keep);
   child.stderr.on('data', keep);
-  void child.ended.then((ended) => Object.assign(container, { ended }));
+  void child.ended.then((ended) =>
+    Object.assign(container, { ended: { ...ended, at: new Date().toISOString() } satisfies LocalContainer['ended'] }),
+  );
   return container;
 }
+
+const whereAndWhen = ({ startedAt, threads, ended }: LocalContainer): Partial<Observation> => ({
+  times: { queued: startedAt },
+  ...(ended && { endedAt: ended.at }),
+  place: { cpus: threads },
+});
 
 function describe(container: LocalContainer | undefined): Observation {
   if (!container) return { state: 'lost', blame: 'platform', reason: 'the app was restarted while the scorer ran' };

@@ -121,6 +121,17 @@ describe('a container group', () => {
       started: '2026-01-01T00:00:06.000Z',
     });
   });
+
+  test('tells where it stands, how big it is, and when it ended', () => {
+    const finishTime = new Date(Date.UTC(2026, 0, 1));
+    const container = { currentState: { state: 'Terminated', exitCode: 0, finishTime } };
+    const requests = { cpu: 4, memoryInGB: 16, gpu: { count: 2, sku: 'V100' } };
+    const scorer = { name: 'scorer', image: 'x', resources: { requests }, ...inside(container, []) };
+    expect(observeGroup({ ...group({}), location: 'westeurope', containers: [scorer] })).toMatchObject({
+      endedAt: '2026-01-01T00:00:00.000Z',
+      place: { region: 'westeurope', cpus: 4, memoryGib: 14.9, gpus: 2 },
+    });
+  });
 });
 
 describe('an execution of Container Apps', () => {
@@ -133,6 +144,7 @@ describe('an execution of Container Apps', () => {
     status,
     startTime: undefined,
     endTime: undefined,
+    place: { region: 'westeurope', cpus: 2, memoryGib: 4, gpus: 0 },
   });
 
   test.each([
@@ -147,5 +159,13 @@ describe('an execution of Container Apps', () => {
     const seen = observeExecution(execution(status));
     expect(seen.state).toBe(state);
     expect(seen.blame).toBe(blame);
+  });
+
+  test('tells where it stands, how big it is, and when it ended', () => {
+    const seen = observeExecution({ ...execution('Succeeded'), endTime: new Date(Date.UTC(2026, 0, 1)) });
+    expect(seen).toMatchObject({
+      endedAt: '2026-01-01T00:00:00.000Z',
+      place: { region: 'westeurope', cpus: 2, memoryGib: 4, gpus: 0 },
+    });
   });
 });

@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
-import { counted } from '../../../src/job/failure.js';
+import { describe, expect, test } from 'vitest';
+import { counted, hideSecrets, messageOf } from '../../../src/job/failure.js';
 
 test.each([
   [1, 'batch', '1 batch'],
@@ -9,4 +9,39 @@ test.each([
   [0.5, 'core', '0.5 cores'],
 ])('%d of "%s" reads "%s"', (count, one, text) => {
   expect(counted(count, one)).toBe(text);
+});
+
+describe('a secret in a sentence', () => {
+  test.each([
+    ['https://a.blob.core.windows.net/inbox/x.mp4?sv=1&sig=aB%2Bc%3D&se=2', 'aB%2Bc'],
+    ['sig=abc123', 'abc123'],
+    ['see <https://x/y?sig=abc123> there', 'abc123'],
+    ['?next=https%3A%2F%2Fa%2Fb%3Fsv%3D1%26sig%3Dabc123', 'abc123'],
+    ['DefaultEndpointsProtocol=https;AccountName=a;AccountKey=Zm9v+/==;EndpointSuffix=x', 'Zm9v'],
+    ['InstrumentationKey=1234-5678;IngestionEndpoint=https://x', '1234-5678'],
+    ['Endpoint=sb://x/;SharedAccessKeyName=n;SharedAccessKey=abc123=', 'abc123'],
+    ['POST https://app/api/jobs?code=abc123==', 'abc123'],
+    ['x-functions-key: abc123==', 'abc123'],
+    ['{"Authorization":"Bearer abc123"}', 'abc123'],
+    ['with Bearer 0123456789abcdef0123', '0123456789'],
+    ['token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln', 'eyJhbGci'],
+    ['https://user:pa55word@registry.example/x', 'pa55word'],
+    ['password=hunter2 is wrong', 'hunter2'],
+  ])('is hidden: %s', (text, secret) => {
+    expect(hideSecrets(text)).not.toContain(secret);
+    expect(hideSecrets(text)).not.toMatch(/sig=|sig%3D|AccountKey|InstrumentationKey/);
+    expect(messageOf(new Error(text))).not.toContain(secret);
+  });
+
+  test.each([
+    'There is no blob inbox/design=1.mp4.',
+    'the scorer ended with exit code 137',
+    'exit code=3 of ffmpeg',
+    'error code: 404',
+    'https://example.com/a?b=c&d=e',
+    'coast-k3v9q2xa-b00003-a1',
+    'a bearer of news',
+  ])('is not seen where there is none: %s', (text) => {
+    expect(hideSecrets(text)).toBe(text);
+  });
 });

@@ -1,0 +1,75 @@
+import { describe, expect, test } from 'vitest';
+import type { Sink, TelemetryRecord } from '../../../src/telemetry/records.js';
+import { createTelemetry, SILENT, tellTo } from '../../../src/telemetry/telemetry.js';
+
+const place = { traceId: 'a'.repeat(32), parentId: 'b'.repeat(16) };
+const job = { jobId: 'coast-k3v9q2xa', place };
+const ended = { ...job, outcome: 'done', blame: 'user', message: '', items: 1, failedItems: 0, attempts: 1 } as const;
+
+const keep = (): Sink & { records: TelemetryRecord[] } => {
+  const records: TelemetryRecord[] = [];
+  return { records, report: (more) => void records.push(...more), flush: () => Promise.resolve() };
+};
+
+test('without a setting that says where to, nothing is told', () => {
+  expect(createTelemetry({ file: undefined })).toBe(SILENT);
+});
+
+describe('what is told', () => {
+  test('again, as an activity does that runs again, goes out once', () => {
+    const sink = keep();
+    const telemetry = tellTo([sink]);
+    telemetry.jobEnded({ ...ended, containerSeconds: 1 });
+    telemetry.jobEnded({ ...ended, containerSeconds: 1 });
+    telemetry.jobEnded({ ...ended, jobId: 'another', containerSeconds: 1 });
+    expect(sink.records.map(({ dimensions }) => dimensions.job)).toEqual(['coast-k3v9q2xa', 'another']);
+  });
+
+  test('by a second process has the same id', () => {
+    const sinks = [keep(), keep()];
+    for (const sink of sinks) tellTo([sink]).jobEnded({ ...ended, containerSeconds: 1 });
+    expect(sinks[0]?.records[0]?.id).toBe(sinks[1]?.records[0]?.id);
+  });
+
+  test('reaches every sink, even where one of them throws', () => {
+    const sink = keep();
+    const broken: Sink = {
+      report: () => {
+        throw new Error('no');
+      },
+      flush: () => Promise.reject(new Error('no')),
+    };
+    const telemetry = tellTo([broken, sink]);
+    telemetry.cancelled({ ...job, by: 'request' });
+    expect(sink.records).toHaveLength(1);
+    return expect(telemetry.flush()).resolves.toBeUndefined();
+  });
+});
+
+describe('the start of a job', () => {
+  const facts = { ...job, input: 'video' } as const;
+
+  test('happens below an active span, which the durable client hands on', async () => {
+    const { context, propagation } = await import('@opentelemetry/api');
+    const sink = keep();
+    const headers: { traceparent?: string } = {};
+    await tellTo([sink]).startJob(facts, async () => {
+      await Promise.resolve();
+      propagation.inject(context.active(), headers);
+    });
+    const span = sink.records.find(({ type }) => type === 'span');
+    expect(headers.traceparent).toBe(`00-${place.traceId}-${span?.id}-01`);
+    expect(sink.records.map(({ name }) => name)).toEqual(['start scoreJob', 'job.started']);
+  });
+
+  test('that fails is told as a failed call, and not as a job', async () => {
+    const sink = keep();
+    const start = () => tellTo([sink]).startJob(facts, () => Promise.reject(new Error('the host is away')));
+    await expect(start()).rejects.toThrow('the host is away');
+    expect(sink.records).toMatchObject([{ name: 'start scoreJob', ok: false }]);
+  });
+
+  test('happens without telemetry, too', async () => {
+    expect(await SILENT.startJob(facts, () => Promise.resolve(7))).toBe(7);
+  });
+});

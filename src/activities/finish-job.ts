@@ -1,5 +1,6 @@
 import pMap from 'p-map';
 import type { AttemptResult } from '../container-contract/result.js';
+import { describeTime, sumSplits } from '../job/bottleneck.js';
 import { summarize, sumsOf } from '../job/phases.js';
 import type { Stop } from '../job/attempt-end.js';
 import { batchAt, type BatchPlan } from '../job/plan.js';
@@ -57,6 +58,7 @@ export function createFinishJob({ storage, tempFolder }: Pick<Ports, 'storage' |
       ...job,
       items: plan?.items ?? 0,
       totals,
+      containerTime: describeTime(sumSplits(batches.flatMap((batch) => batch.phases.map(({ split }) => split)))),
       phases: summarize(sumsOf(batches.flatMap((batch) => batch.phases))),
       comparison: await readComparison(storage, jobId),
       batches,

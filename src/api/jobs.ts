@@ -1,3 +1,4 @@
+import type { ContainerTime } from '../job/bottleneck.js';
 import type { PhaseSummary } from '../job/phases.js';
 import type { BatchCounts, ItemCounts, Stage } from '../job/progress.js';
 
@@ -18,6 +19,8 @@ export interface JobStatus {
   /** @deprecated The same number under its old name, for one release. */
   framesPerSecond: number | null;
   secondsLeft: number | null;
+  /** Where the time of the settled container runs went, from launch to stored; null before there are any. */
+  containerTime: ContainerTime | null;
   /** Seconds that the phases of the settled container runs took. */
   phases: PhaseSummary;
   /** Seconds per stage; the current stage up to now. */

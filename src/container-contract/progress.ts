@@ -1,3 +1,4 @@
+import type { ScorerSplit } from '../job/bottleneck.js';
 import type { PhaseTimes } from '../job/phases.js';
 
 /** When the scorer reached the phases that it can see itself, ISO 8601. */
@@ -14,6 +15,8 @@ export interface AttemptProgress extends AttemptCounts {
   times: ScorerTimes;
   /** What the result will say of the failed items: of a scorer that is ended from outside, nothing else tells it. */
   failedItems: { name: string; reason: string }[];
+  /** What its time until `updatedAt` went into, in milliseconds; absent in the progress of older scorers. */
+  split?: ScorerSplit;
   updatedAt: string;
 }
 

@@ -1,3 +1,4 @@
+import type { ScorerSplit } from '../job/bottleneck.js';
 import type { Failure } from '../job/failure.js';
 import type { ScorerTimes } from './progress.js';
 
@@ -17,6 +18,16 @@ export interface WorkTimings {
   encode: number;
   store: number;
   wall: number;
+}
+
+/** What one item took: a line of the timings blob. Of frames that the model gets together each has its share of `prepare`, `infer` and `finish`. */
+export interface ItemTimings extends Pick<
+  WorkTimings,
+  'fetch' | 'decode' | 'prepare' | 'infer' | 'finish' | 'encode' | 'store'
+> {
+  item: string;
+  /** Set when the item could not be scored; what it did not come to is 0 then. */
+  failed?: true;
 }
 
 export interface FailedItem {
@@ -40,6 +51,8 @@ export interface AttemptResult {
   /** What the user should know although the items were scored. */
   warnings?: string[];
   timings: WorkTimings;
+  /** What the time until `endedAt` went into, in milliseconds; absent in results of older scorers. */
+  split?: ScorerSplit;
   times: ScorerTimes;
   /** ONNX Runtime execution provider that ran, e.g. `cpu`; for `auto` also why it is not a better one. */
   device: string;

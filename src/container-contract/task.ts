@@ -32,6 +32,8 @@ const taskSchema = z.object({
   progressBlob: name,
   resultBlob: name,
   logBlob: name,
+  /** Where it adds a line for each item that it has handled; apps of earlier versions name none. */
+  timingsBlob: name.optional(),
 });
 
 /** What one container run has to do: the task blob. */

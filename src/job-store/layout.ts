@@ -93,6 +93,8 @@ export const tasksPrefix = (batch: number) => `tasks/${batchName(batch)}-a`;
 export const progressBlob = (batch: number, attempt: number) => `${PROGRESS_PREFIX}${attemptName(batch, attempt)}.json`;
 export const resultBlob = (batch: number, attempt: number) => `results/${attemptName(batch, attempt)}.json`;
 export const logBlob = (batch: number, attempt: number) => `logs/${attemptName(batch, attempt)}.log`;
+/** What each item took. */
+export const timingsBlob = (batch: number, attempt: number) => `timings/${attemptName(batch, attempt)}.jsonl`;
 export const settledBlob = (batch: number) => `${SETTLED_PREFIX}${batchName(batch)}.json`;
 
 /** Why a batch waits for its next container. */

@@ -1,4 +1,5 @@
 import type { AttemptResult, FailedItem } from '../container-contract/result.js';
+import type { ContainerTime } from '../job/bottleneck.js';
 import type { AttemptPhases, PhaseSummary } from '../job/phases.js';
 import type { Comparison } from '../media/media.js';
 import { type Storage, writeJson } from '../storage/storage.js';
@@ -17,6 +18,8 @@ interface Outcome {
   finishedAt: string;
   items: number;
   totals: { done: number; failed: number; attempts: number };
+  /** Where the time of the containers went. */
+  containerTime: ContainerTime | null;
   phases: PhaseSummary;
   comparison: Comparison | undefined;
   batches: BatchReport[];

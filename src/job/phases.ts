@@ -1,3 +1,5 @@
+import type { TimeSplit } from './bottleneck.js';
+
 /** The steps of an attempt until its result is stored, in their order; each is named after what ends it. */
 export const PHASES = ['queued', 'pulled', 'started', 'modelLoaded', 'firstItem', 'lastItem', 'stored'] as const;
 export type Phase = (typeof PHASES)[number];
@@ -17,6 +19,8 @@ export interface AttemptPhases {
   seconds: PhaseSeconds;
   /** When its container ended, ISO 8601, or was last heard of. */
   endedAt?: string;
+  /** What its time went into; absent in records of older versions. */
+  split?: TimeSplit;
 }
 
 /** Clocks differ between platform and container: a phase that seems to end before the one before takes no time. */

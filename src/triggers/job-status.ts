@@ -1,5 +1,6 @@
 import type { DurableOrchestrationStatus } from 'durable-functions';
 import type { JobStatus } from '../api/jobs.js';
+import { describeTime, sumSplits } from '../job/bottleneck.js';
 import { summarize, sumPhases } from '../job/phases.js';
 import {
   type BatchCounts,
@@ -41,7 +42,11 @@ export async function readJobStatus(
   const stages = Object.fromEntries(
     (published?.stages ?? []).map((time) => [time.stage, time.seconds ?? (until - time.startedAt) / 1000]),
   );
-  const { items, batches, attempts, waiting, phases } = await readCounts(storage, id, published, { isOver, now, here });
+  const { items, batches, attempts, waiting, containerTime, phases } = await readCounts(storage, id, published, {
+    isOver,
+    now,
+    here,
+  });
   const running = state === 'running' && current !== undefined && current.stage !== 'finish';
   const elapsed = current ? (now - current.startedAt) / 1000 : 0;
   // Stitching encodes what splitting decoded; a little slower, as measured in docs/lab/benchmarks.md.
@@ -61,6 +66,7 @@ export async function readJobStatus(
     itemsPerSecond: rate,
     framesPerSecond: rate,
     secondsLeft: running && current.stage !== 'split' && current.stage !== 'list' ? secondsLeft : null,
+    containerTime,
     phases,
     stages: roundAll(stages),
     warnings: published?.warnings ?? [],
@@ -71,7 +77,7 @@ export async function readJobStatus(
   };
 }
 
-interface Counts extends Pick<JobStatus, 'attempts' | 'waiting' | 'phases'> {
+interface Counts extends Pick<JobStatus, 'attempts' | 'waiting' | 'containerTime' | 'phases'> {
   items: ItemCounts;
   batches: BatchCounts;
 }
@@ -102,6 +108,7 @@ async function readCounts(
     batches: isOver ? { ...batches, running: 0, pending: batches.pending + batches.running } : batches,
     attempts: settled.reduce((sum, { attempt }) => sum + attempt, 0),
     waiting: reasons([...here.filter(({ batch }) => batch === undefined), ...waiting, ...here], settled, running, now),
+    containerTime: describeTime(sumSplits(settled.map(({ split }) => split))),
     phases: summarize(sumPhases(settled.map((batch) => batch.phases))),
   };
   return own === undefined

@@ -8,6 +8,7 @@ import {
   tooManyFailed,
   type WatchEnd,
 } from '../../job/attempt-end.js';
+import { attemptSplit } from '../../job/bottleneck.js';
 import { type AttemptPhases, describePhases } from '../../job/phases.js';
 import { keepLog, readBatchState, readProgress, unscoredOf } from '../../job-store/batches/batch-state.js';
 import { containerName } from '../../job-store/layout.js';
@@ -40,11 +41,20 @@ export function createSettleBatch({ storage, compute }: Pick<Ports, 'storage' | 
     const provider = compute[job.spec.compute.kind];
     const name = containerName(jobId, batch, attempt);
     const earlier = await readSettled(storage, jobId, batch);
-    const observation = earlier?.attempt === attempt ? earlier.observation : await provider.observe(name);
+    const { observation, seenEnded = new Date().toISOString() } =
+      earlier?.attempt === attempt ? earlier : { observation: await provider.observe(name) };
     await keepLog(storage, input, () => provider.logs(name));
     // What was seen is kept before the container goes: a second delivery would find nothing.
     const before = { done: 0, failed: 0, phases: [], unscored: [], ...earlier };
-    await writeSettled(storage, jobId, { ...before, batch, attempt, state: 'retrying', message: '', observation });
+    await writeSettled(storage, jobId, {
+      ...before,
+      batch,
+      attempt,
+      state: 'retrying',
+      message: '',
+      observation,
+      seenEnded,
+    });
     await provider.remove(name);
     const state = await readBatchState(storage, job, input, attempt);
     const result = state.results.find((each) => each.attempt === attempt);
@@ -62,7 +72,7 @@ export function createSettleBatch({ storage, compute }: Pick<Ports, 'storage' | 
     const message = messageOfEnd(ended);
     const standing = batchStanding(ended);
     const failed = state.failed.length;
-    const phases = await readPhases(storage, input, observation, result);
+    const phases = await readPhases(storage, input, { observation, seenEnded, result });
     await writeSettled(storage, jobId, {
       batch,
       attempt,
@@ -71,6 +81,7 @@ export function createSettleBatch({ storage, compute }: Pick<Ports, 'storage' | 
       state: standing,
       message,
       observation,
+      seenEnded,
       phases: [...before.phases.filter((each) => each.attempt !== attempt), ...phases],
       unscored: standing === 'done' ? unscoredOf(state) : [],
     });
@@ -103,11 +114,19 @@ export const stopForFailed = (storage: Storage, { jobId, spec }: ResolvedJob, fa
 async function readPhases(
   storage: Storage,
   input: SettleInput,
-  observation: Observation,
-  result: AttemptResult | undefined,
+  { observation, seenEnded, result }: Seen,
 ): Promise<AttemptPhases[]> {
   const own = result ?? (await readProgress(storage, input));
-  const ended = { ...observation.times, ...(own ? { started: own.startedAt, ...own.times } : {}) };
-  if (Object.keys(ended).length === 0) return [];
-  return [describePhases(input.attempt, new Date(input.launchedAt).toISOString(), ended)];
+  const seen = { ...observation.times, ...(own && { started: own.startedAt, ...own.times }) };
+  if (Object.keys(seen).length === 0 && observation.state === 'lost') return [];
+  const launched = new Date(input.launchedAt).toISOString();
+  const ended = result?.split ? undefined : (result?.endedAt ?? observation.endedAt ?? seenEnded);
+  const split = attemptSplit({ launched, seen, alive: own !== undefined, own: own?.split, ended });
+  return [{ ...describePhases(input.attempt, launched, seen), split }];
+}
+
+interface Seen {
+  observation: Observation;
+  seenEnded: string;
+  result: AttemptResult | undefined;
 }

@@ -9,7 +9,7 @@ import type { JobStatus } from '../../api/jobs.js';
 import type { JobClient } from '../client/client.js';
 import { downloadFolder, findPictures, noPictures, uploadFolder } from '../client/folders.js';
 import { type JobOptions, runThrough } from './run-job.js';
-import { type OwnSeconds, renderSeconds } from './summary.js';
+import { type OwnSeconds, renderBottleneck, renderSeconds } from './summary.js';
 import { checkModelFiles } from './user-files.js';
 
 export interface FolderOptions extends JobOptions {
@@ -29,6 +29,8 @@ export interface FolderSummary {
   failed: FailedItem[];
   batches: number;
   imagesPerSecond: number | null;
+  /** Where the time of the containers went; null when none ran. */
+  containerTime: JobStatus['containerTime'];
   warnings: string[];
   /** Seconds per stage as the client saw them. */
   seconds: Record<string, number>;
@@ -127,6 +129,7 @@ function summarise(
     failed,
     batches: status.batches.total,
     imagesPerSecond: status.itemsPerSecond,
+    containerTime: status.containerTime,
     warnings: [...leftOut.warnings(), ...status.warnings],
     seconds: { start: own.start, upload: own.upload, ...status.stages, download: own.download },
     totalSeconds: own.total,
@@ -145,6 +148,7 @@ export function renderFolderSummary(summary: FolderSummary): string {
     ...failed.slice(0, SHOWN_FAILURES).map(({ name, reason }) => `Failed: ${name}: ${reason}`),
     ...(more > 0 ? [`Failed: ${more} more, see ${path.join(output, 'manifest.json')}`] : []),
     `${counted(images, 'image')} in ${counted(batches, 'batch')}${rate}${failed.length > 0 ? `, ${failed.length} failed` : ''}`,
+    ...renderBottleneck(summary),
     `Outputs:     ${output}`,
     ...(predictions === null ? [] : [`Predictions: ${predictions.jsonl} and ${path.basename(predictions.csv)}`]),
   ].join('\n');

@@ -22,6 +22,8 @@ export interface Summary extends Saved {
   /** Container runs; more than batches when some had to be run again. */
   attempts: number;
   framesPerSecond: number | null;
+  /** Where the time of the containers went; null when none ran. */
+  containerTime: JobStatus['containerTime'];
   warnings: string[];
   /** Seconds per stage as the client saw them: setting up, moving files, and the stages of the job. */
   seconds: Record<string, number>;
@@ -45,6 +47,7 @@ export function summarise(status: JobStatus, own: OwnSeconds, files: Saved): Sum
     batches: status.batches.total,
     attempts: status.attempts,
     framesPerSecond: status.itemsPerSecond,
+    containerTime: status.containerTime,
     warnings: status.warnings,
     seconds: { start: own.start, upload: own.upload, ...status.stages, download: own.download },
     totalSeconds: own.total,
@@ -62,6 +65,10 @@ export function renderSeconds({ seconds: stages, totalSeconds }: Pick<Summary, '
   return table.toString();
 }
 
+/** The sentence that names the bottleneck, if there was one. */
+export const renderBottleneck = ({ containerTime }: Pick<Summary, 'containerTime'>): string[] =>
+  containerTime ? [containerTime.sentence] : [];
+
 export function renderSummary(summary: Summary): string {
   const rate = summary.framesPerSecond === null ? '' : `, ${summary.framesPerSecond.toFixed(1)} frames/s`;
   const again = summary.attempts > summary.batches ? `, ${counted(summary.attempts, 'container run')}` : '';
@@ -70,6 +77,7 @@ export function renderSummary(summary: Summary): string {
     renderSeconds(summary),
     ...summary.warnings.map((warning) => `Warning: ${warning}`),
     `${counted(summary.frames, 'frame')} in ${counted(summary.batches, 'batch')}${again}${rate}${failed}`,
+    ...renderBottleneck(summary),
     ...(isVideo(summary) ? [`Video:         ${summary.output}`] : []),
     ...(isVideo(summary) || summary.predictions ? [] : [`Predictions:   ${summary.output}`]),
     ...(summary.predictions

@@ -15,6 +15,7 @@ import {
   SCORED_PREFIX,
   taskBlob,
   tasksPrefix,
+  timingsBlob,
   workOf,
 } from '../layout.js';
 import type { ResolvedJob } from '../resolved-job.js';
@@ -25,10 +26,10 @@ interface Attempt {
   attempt: number;
 }
 
-/** Tells the scorer of an attempt what to do, and where to write its progress, result and log. */
+/** Tells the scorer of an attempt what to do, and where to write its progress, result, log and timings. */
 export async function writeTask(
   storage: Storage,
-  task: Omit<ScoreTask, 'progressBlob' | 'resultBlob' | 'logBlob'>,
+  task: Omit<ScoreTask, 'progressBlob' | 'resultBlob' | 'logBlob' | 'timingsBlob'>,
 ): Promise<void> {
   const { jobId, batch, attempt } = task;
   const whole: ScoreTask = {
@@ -36,6 +37,7 @@ export async function writeTask(
     progressBlob: progressBlob(batch, attempt),
     resultBlob: resultBlob(batch, attempt),
     logBlob: logBlob(batch, attempt),
+    timingsBlob: timingsBlob(batch, attempt),
   };
   await writeJson(jobOf(storage, jobId), taskBlob(batch, attempt), whole);
 }

@@ -2,6 +2,7 @@ import pMap from 'p-map';
 import type { Observation } from '../../compute/provider.js';
 import { readProgressMetadata } from '../../container-contract/progress.js';
 import type { BatchStanding } from '../../job/attempt-end.js';
+import { sumSplits, type TimeSplit } from '../../job/bottleneck.js';
 import { type AttemptPhases, type PhaseSums, sumsOf } from '../../job/phases.js';
 import type { RunningCounts, SettledCounts } from '../../job/progress.js';
 import { listBlobs, listMetadata, readJson, type Storage, writeJson } from '../../storage/storage.js';
@@ -14,6 +15,8 @@ export interface Settled extends SettledCounts {
   /** Why items are missing, or the first failed item and its reason; '' when all were scored. */
   message: string;
   observation: Observation;
+  /** When its latest attempt was seen to have ended, ISO 8601; absent in records of older versions. */
+  seenEnded?: string;
   /** Of all attempts in which a container ran. */
   phases: AttemptPhases[];
   /** Indices of the items that a batch has ended without; empty while it goes on. Only these may be missing in the output. */
@@ -23,6 +26,8 @@ export interface Settled extends SettledCounts {
 /** What a listing tells of a settled batch. */
 export interface ListedSettled extends SettledCounts {
   phases: PhaseSums;
+  /** What the time of all its attempts went into. */
+  split: TimeSplit;
 }
 
 export async function writeSettled(storage: Storage, jobId: string, settled: Settled): Promise<void> {
@@ -33,6 +38,7 @@ export async function writeSettled(storage: Storage, jobId: string, settled: Set
     failed: String(failed),
     state,
     phases: JSON.stringify(sumsOf(phases)),
+    split: JSON.stringify(sumSplits(phases.map(({ split }) => split))),
   });
 }
 
@@ -62,6 +68,7 @@ export async function listSettled(storage: Storage, jobId: string): Promise<List
       failed: number('failed'),
       state: (metadata.state ?? 'retrying') as BatchStanding,
       phases: JSON.parse(metadata.phases ?? '{}') as PhaseSums,
+      split: JSON.parse(metadata.split ?? '{}') as TimeSplit,
     });
   }
   return found;

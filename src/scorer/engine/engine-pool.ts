@@ -12,9 +12,21 @@ export interface Crew {
 
 /** Engines that share the frames of a scorer; each has its own session in its own thread. */
 export class EnginePool {
+  #busy = 0;
+  readonly #newEngine = () =>
+    new Engine((isBusy, since) => {
+      this.#busy += isBusy ? 1 : -1;
+      this.heard(this.#busy / this.size, since);
+    });
   /** Its thread loads the inference runtime from the start. */
-  readonly #first = new Engine();
+  readonly #first = this.#newEngine();
   #engines = [this.#first];
+
+  /**
+   * @param heard gets the share of the engines that have frames to score whenever it changes, and since when it is so, in milliseconds
+   * since the process started: where this thread is busy, that is some time ago.
+   */
+  constructor(private readonly heard: (busy: number, since: number) => void = () => undefined) {}
 
   /**
    * The model's bytes move to the engines: the caller's array is empty afterwards. Sessions on GPUs are spread over the GPUs.
@@ -36,7 +48,7 @@ export class EnginePool {
     const onGpus = device.startsWith('cuda');
     const count = sessions ?? (onGpus ? gpus : 1);
     if (count <= 1) return device;
-    const others = Array.from({ length: count - 1 }, () => new Engine());
+    const others = Array.from({ length: count - 1 }, this.#newEngine);
     this.#engines.push(...others);
     // All sessions run on what runs the first one.
     const provider = onGpus ? 'cuda' : device.startsWith('cpu') ? 'cpu' : request.device;

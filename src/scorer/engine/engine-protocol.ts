@@ -38,6 +38,13 @@ export type EngineReply =
   | { kind: 'scored'; scored: ScoredFrames }
   | { kind: 'failed'; failure: Blame; message: string };
 
+/** A reply as it crosses the threads: the main thread may hear of it late. */
+export interface TimedReply {
+  reply: EngineReply;
+  /** When the inference thread had done what was asked, in milliseconds since the epoch. */
+  at: number;
+}
+
 /** What became of the frames, in their order, and the milliseconds they took together. */
 export interface ScoredFrames {
   outcomes: FrameOutcome[];

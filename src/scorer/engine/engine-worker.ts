@@ -1,6 +1,13 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { JobError, messageOf } from '../../job/failure.js';
-import type { EngineReply, EngineRequest, FrameOutcome, LoadRequest, ScoreRequest } from './engine-protocol.js';
+import type {
+  EngineReply,
+  EngineRequest,
+  FrameOutcome,
+  LoadRequest,
+  ScoreRequest,
+  TimedReply,
+} from './engine-protocol.js';
 import { widenConvolutions } from '../onnx/wide-convolutions.js';
 import { createModelLoader, type LoadedModel } from './loaded-model.js';
 
@@ -29,11 +36,15 @@ async function answer(request: EngineRequest): Promise<void> {
   if (closing instanceof Int32Array && Atomics.load(closing, 0) === 1) return;
   try {
     const reply = request.kind === 'load' ? await load(request) : await score(request);
-    port.postMessage(reply, reply.kind === 'scored' ? reply.scored.outcomes.flatMap(movable) : []);
+    send(reply, reply.kind === 'scored' ? reply.scored.outcomes.flatMap(movable) : []);
   } catch (error) {
     const failure = error instanceof JobError ? error.blame : 'item';
-    port.postMessage({ kind: 'failed', failure, message: messageOf(error) } satisfies EngineReply);
+    send({ kind: 'failed', failure, message: messageOf(error) });
   }
+}
+
+function send(reply: EngineReply, move: ArrayBuffer[] = []): void {
+  port.postMessage({ reply, at: performance.timeOrigin + performance.now() } satisfies TimedReply, move);
 }
 
 async function load(request: LoadRequest): Promise<EngineReply> {

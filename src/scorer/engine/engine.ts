@@ -1,6 +1,13 @@
 import { Worker } from 'node:worker_threads';
 import { JobError } from '../../job/failure.js';
-import type { EngineReply, EngineRequest, FrameRequest, LoadRequest, ScoredFrames } from './engine-protocol.js';
+import type {
+  EngineReply,
+  EngineRequest,
+  FrameRequest,
+  LoadRequest,
+  ScoredFrames,
+  TimedReply,
+} from './engine-protocol.js';
 
 interface Waiting {
   resolve(reply: Exclude<EngineReply, { kind: 'failed' }>): void;
@@ -14,6 +21,8 @@ export class Engine {
   /** Shared with the thread, which cannot receive messages during an inference: 1 once the thread must end. */
   readonly #closing = new Int32Array(new SharedArrayBuffer(4));
   #ended: JobError | undefined;
+  /** Whether there are frames to score. */
+  #isBusy = false;
   /** How often a frame came while the engine was idle. */
   starved = 0;
 
@@ -22,9 +31,10 @@ export class Engine {
     return this.#waiting.length;
   }
 
-  constructor() {
+  /** @param turn hears when there are frames to score and when there are none any more, in milliseconds since the process started. */
+  constructor(private readonly turn: (isBusy: boolean, since: number) => void = () => undefined) {
     this.#worker = new Worker(new URL('./engine-worker.js', import.meta.url), { workerData: this.#closing });
-    this.#worker.on('message', (reply: EngineReply) => this.#settle(reply));
+    this.#worker.on('message', (reply: TimedReply) => this.#settle(reply));
     this.#worker.on('error', (cause) =>
       this.#end(new JobError('platform', `The inference thread died: ${cause.message}`, { cause })),
     );
@@ -48,6 +58,7 @@ export class Engine {
    */
   async score(frames: FrameRequest[]): Promise<ScoredFrames> {
     if (this.#waiting.length === 0) this.starved += 1;
+    if (!this.#ended) this.#turn(true);
     const reply = await this.#ask(
       { kind: 'score', frames },
       frames.map(({ frame }) => frame.data.buffer),
@@ -79,14 +90,22 @@ export class Engine {
     });
   }
 
-  #settle(reply: EngineReply): void {
+  #settle({ reply, at }: TimedReply): void {
     const waiting = this.#waiting.shift();
+    if (this.#waiting.length === 0) this.#turn(false, at - performance.timeOrigin);
     if (reply.kind === 'failed') waiting?.reject(new JobError(reply.failure, reply.message));
     else waiting?.resolve(reply);
   }
 
+  #turn(isBusy: boolean, since = performance.now()): void {
+    if (isBusy === this.#isBusy) return;
+    this.#isBusy = isBusy;
+    this.turn(isBusy, since);
+  }
+
   #end(error: JobError): void {
     this.#ended ??= error;
+    this.#turn(false);
     for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
   }
 }

@@ -3,8 +3,12 @@ import type { EnginePool } from '../engine/engine-pool.js';
 import type { FrameRequest, ScoredFrames } from '../engine/engine-protocol.js';
 import type { FrameOutput } from '../outputs/read-output.js';
 
+/** Milliseconds in the engine. */
+export type EngineTime = Pick<ScoredFrames, 'prepare' | 'infer' | 'finish'>;
+
 interface Waiting {
   request: FrameRequest;
+  spend: (time: EngineTime) => void;
   resolve: (output: FrameOutput) => void;
   reject: (error: unknown) => void;
 }
@@ -17,19 +21,22 @@ export class MicroBatches {
   /**
    * @param size frames at a time.
    * @param expected items that may still bring a frame.
-   * @param spend gets what each run of the engine gave, with the milliseconds it took.
+   * @param hear gets what each run of the engine gave.
    */
   constructor(
     private readonly engine: Pick<EnginePool, 'score'>,
     private readonly size: number,
     private expected: number,
-    private readonly spend: (scored: ScoredFrames) => void,
+    private readonly hear: (scored: ScoredFrames) => void,
   ) {}
 
-  /** @throws JobError `item`: this frame cannot be scored; `platform`: the engine is gone. */
-  score(request: FrameRequest): Promise<FrameOutput> {
+  /**
+   * @param spend gets the frame's share of the time that the engine took for all of them.
+   * @throws JobError `item`: this frame cannot be scored; `platform`: the engine is gone.
+   */
+  score(request: FrameRequest, spend: (time: EngineTime) => void): Promise<FrameOutput> {
     const scored = new Promise<FrameOutput>((resolve, reject) => {
-      this.#waiting.push({ request, resolve, reject });
+      this.#waiting.push({ request, spend, resolve, reject });
     });
     this.without();
     return scored;
@@ -55,8 +62,11 @@ export class MicroBatches {
   async #run(batch: Waiting[]): Promise<void> {
     try {
       const scored = await this.engine.score(batch.map(({ request }) => request));
-      this.spend(scored);
-      for (const [index, { resolve, reject }] of batch.entries()) {
+      this.hear(scored);
+      const { prepare, infer, finish } = scored;
+      const share = { prepare: prepare / batch.length, infer: infer / batch.length, finish: finish / batch.length };
+      for (const [index, { spend, resolve, reject }] of batch.entries()) {
+        spend(share);
         const outcome = scored.outcomes[index];
         if (outcome?.ok === true) resolve(outcome.output);
         else reject(new JobError(outcome?.kind ?? 'platform', outcome?.message ?? 'The engine forgot a frame.'));

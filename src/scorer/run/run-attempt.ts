@@ -7,6 +7,8 @@ import { ProgressWriter } from './progress-writer.js';
 import { scoreTask } from './score-task.js';
 import type { TaskBlobs } from './task-blobs.js';
 import { Tally } from './tally.js';
+import { TimeAccount } from './time-account.js';
+import { TimingsWriter } from './timings-writer.js';
 
 /** After SIGTERM, items in flight may finish for this long; then the result is recorded. */
 const GRACE_MS = 2500;
@@ -31,11 +33,12 @@ export async function runScorer(environment: Record<string, string | undefined>,
   try {
     const settings = readEnvironment(environment);
     // The engine's thread loads the inference runtime while this thread loads the storage SDK.
-    engine = new EnginePool();
+    const account = new TimeAccount();
+    engine = new EnginePool((busy, since) => account.engineBusy(busy, since));
     const { TaskBlobs } = await import('./task-blobs.js');
     const blobs = new TaskBlobs(settings);
-    const task = parseTask(await blobs.readTask(signal));
-    await runAttempt({ settings, blobs, engine, task, signal });
+    const task = parseTask(await account.during('fetch', () => blobs.readTask(signal)));
+    await runAttempt({ settings, blobs, engine, task, account, signal });
   } catch (error) {
     console.error(messageOf(error));
     exitCode = 1;
@@ -50,12 +53,13 @@ interface Attempt {
   blobs: TaskBlobs;
   engine: EnginePool;
   task: ScoreTask;
+  account: TimeAccount;
   signal: AbortSignal;
 }
 
 /** @throws JobError `platform`: the result could not be recorded. */
 async function runAttempt(attempt: Attempt): Promise<void> {
-  const { blobs, task, signal } = attempt;
+  const { blobs, task, account, signal } = attempt;
   // The scorer's own account of the run: printed line by line and kept for the log blob. It never holds a URL or a secret.
   const lines: string[] = [];
   const log = (sentence: string) => {
@@ -63,7 +67,13 @@ async function runAttempt(attempt: Attempt): Promise<void> {
     lines.push(line);
     console.log(line);
   };
-  const tally = new Tally(task, new Date(performance.timeOrigin).toISOString());
+  const { timingsBlob } = task;
+  const timings = new TimingsWriter(
+    timingsBlob === undefined ? () => Promise.resolve() : blobs.growingRecord(timingsBlob),
+    log,
+  );
+  const startedAt = new Date(performance.timeOrigin).toISOString();
+  const tally = new Tally(task, startedAt, account, (item) => timings.add(item));
   const progress = new ProgressWriter(
     () => tally.progress(),
     (text, metadata) => blobs.writeRecord(task.progressBlob, text, metadata),
@@ -82,6 +92,7 @@ async function runAttempt(attempt: Attempt): Promise<void> {
   const result = tally.result(outcome, outcome === 'failed' ? failure : undefined);
   await Promise.all([
     progress.end(),
+    timings.end(),
     blobs
       .writeRecord(task.logBlob, lines.map((line) => `${line}\n`).join(''))
       .catch((error: unknown) => log(messageOf(error))),

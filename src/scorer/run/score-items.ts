@@ -11,7 +11,7 @@ import { planInput, sameSize } from '../pictures/geometry.js';
 import { firstLanes, runLanes } from './lanes.js';
 import { MicroBatches } from './micro-batches.js';
 import type { TaskBlobs } from './task-blobs.js';
-import type { Tally } from './tally.js';
+import type { ItemTime, Tally } from './tally.js';
 
 /** No further item is taken up when the pixels in flight would exceed this many bytes; the first lanes always run. */
 const MEMORY_BYTES = 384 * 1024 * 1024;
@@ -42,14 +42,12 @@ export async function scoreItems(
 ): Promise<void> {
   const { engine, tally, card } = parts;
   const { batch = 1 } = card;
-  const batches = new MicroBatches(engine, batch, items.length, ({ prepare, infer, finish, optimized, doubt }) => {
+  const batches = new MicroBatches(engine, batch, items.length, ({ prepare, finish, optimized, doubt }) => {
     if (typeof optimized === 'string' && tally.optimized !== optimized)
       parts.log(`the model runs without the optimization of its network: ${optimized}`);
     if (typeof tally.optimized !== 'string') tally.optimized = optimized;
     if (doubt !== undefined) tally.warn(doubt);
-    tally.timings.prepare += prepare;
-    tally.timings.infer += infer;
-    tally.timings.finish += finish;
+    tally.account.noInference((prepare + finish) / engine.size);
   });
   if (stop.aborted) batches.end();
   else stop.addEventListener('abort', () => batches.end(), { once: true });
@@ -60,17 +58,18 @@ export async function scoreItems(
     items,
     first: firstLanes(batch, engine.size),
     work: async (item) => {
+      const time = tally.itemTime();
       try {
-        const frame = await scoreItem(item, { ...parts, batches }, abandon);
+        const frame = await scoreItem(item, { ...parts, batches, time }, abandon);
         largest = Math.max(largest, pixelsOf(frame) + pixelsOf(resultSize(card.output, frame)));
-        tally.itemDone(item);
+        tally.itemDone(item, time);
       } catch (error) {
         if (error instanceof JobError && error.blame !== 'item') {
           batches.end();
           throw error;
         }
         const reason = messageOf(error);
-        tally.itemFailed(item, reason);
+        tally.itemFailed(item, reason, time);
         parts.log(`item ${item.name} failed: ${reason}`);
       }
     },
@@ -86,27 +85,28 @@ export async function scoreItems(
 
 const pixelsOf = ({ width, height }: Size) => width * height;
 
-async function scoreItem(
-  item: TaskItem,
-  parts: ScoringParts & { batches: MicroBatches },
-  signal: AbortSignal,
-): Promise<Size> {
-  const { blobs, batches, tally } = parts;
+interface ItemParts extends ScoringParts {
+  batches: MicroBatches;
+  time: ItemTime;
+}
+
+async function scoreItem(item: TaskItem, parts: ItemParts, signal: AbortSignal): Promise<Size> {
+  const { blobs, batches, time } = parts;
   const { shown, ...request } = await prepareItem(item, parts, signal).catch((error: unknown) => {
     batches.without();
     throw error;
   });
-  const output = await batches.score(request);
+  const output = await batches.score(request, (spent) => time.spend(spent));
   const bytes = await toFile(output, item, request.original, parts);
   const { prediction } = item;
   if (shown && prediction !== undefined) {
     // The picture comes last: where it is, the prediction is too.
-    await tally.timed('store', () => blobs.storeOutput(prediction, bytes, signal));
-    const drawn = await tally.timed('encode', () =>
+    await time.during('store', () => blobs.storeOutput(prediction, bytes, signal));
+    const drawn = await time.during('encode', () =>
       parts.codec.encode(drawOutput(shown, output), formatOf(item.output)),
     );
-    await tally.timed('store', () => blobs.storeOutput(item.output, drawn, signal));
-  } else await tally.timed('store', () => blobs.storeOutput(item.output, bytes, signal));
+    await time.during('store', () => blobs.storeOutput(item.output, drawn, signal));
+  } else await time.during('store', () => blobs.storeOutput(item.output, bytes, signal));
   return request.original;
 }
 
@@ -115,10 +115,10 @@ interface PreparedItem extends FrameRequest {
   shown?: Picture | undefined;
 }
 
-async function prepareItem(item: TaskItem, parts: ScoringParts, signal: AbortSignal): Promise<PreparedItem> {
-  const { blobs, codec, card, tally } = parts;
-  const file = await tally.timed('fetch', () => blobs.readInput(item, signal));
-  const picture = await tally.timed('decode', () => codec.decode(file));
+async function prepareItem(item: TaskItem, parts: ItemParts, signal: AbortSignal): Promise<PreparedItem> {
+  const { blobs, codec, card, time } = parts;
+  const file = await time.during('fetch', () => blobs.readInput(item, signal));
+  const picture = await time.during('decode', () => codec.decode(file));
   const original = { width: picture.width, height: picture.height };
   const result = resultSize(card.output, original);
   if (pixelsOf(result) > PIXEL_LIMIT)
@@ -128,7 +128,7 @@ async function prepareItem(item: TaskItem, parts: ScoringParts, signal: AbortSig
     );
   const { scaled } = planInput(card.input.size, picture);
   const shown = item.prediction === undefined ? undefined : { ...picture, data: picture.data.slice() };
-  return { frame: await tally.timed('prepare', () => toSize(codec, picture, scaled)), original, shown };
+  return { frame: await time.during('prepare', () => toSize(codec, picture, scaled)), original, shown };
 }
 
 /** What is stored for an item: a picture, one JSON line or an array. */
@@ -136,13 +136,13 @@ async function toFile(
   output: FrameOutput,
   item: TaskItem,
   frame: Size,
-  { codec, card, tally }: ScoringParts,
+  { codec, card, time }: ItemParts,
 ): Promise<Buffer> {
   if (output.kind === 'record') return Buffer.from(`${JSON.stringify({ item: item.name, ...output.record })}\n`);
   if (output.kind === 'array') return Buffer.from(output.bytes.buffer);
-  if (output.kind === 'mask') return tally.timed('encode', () => codec.encodeMask(output.picture));
-  const restored = await tally.timed('finish', () => toSize(codec, output.picture, resultSize(card.output, frame)));
-  return tally.timed('encode', () => codec.encode(restored, formatOf(item.output)));
+  if (output.kind === 'mask') return time.during('encode', () => codec.encodeMask(output.picture));
+  const restored = await time.during('finish', () => toSize(codec, output.picture, resultSize(card.output, frame)));
+  return time.during('encode', () => codec.encode(restored, formatOf(item.output)));
 }
 
 async function toSize(codec: Codec, picture: Picture, size: Size): Promise<Picture> {

@@ -31,23 +31,26 @@ interface Parts {
  */
 export async function scoreTask(parts: Parts): Promise<void> {
   const { settings, blobs, engine, task, tally, log, signal, abandon } = parts;
+  const { account } = tally;
   const modelFile = settle(blobs.readModel(signal));
   const styleFile = settle(blobs.readStyle(signal));
   const codecLoad = settle(loadCodec(settings.codec, log));
-  const remaining = await skipExisting(parts);
+  const remaining = await account.during('fetch', () => skipExisting(parts));
   if (remaining.length === 0 || signal.aborted) return;
   const codec = guardCodec(await open(codecLoad));
   try {
-    const model = await open(modelFile);
-    const style = await decodeStyle(await open(styleFile), task.card, codec);
+    const model = await account.during('fetch', () => open(modelFile));
+    const style = await decodeStyle(await account.during('fetch', () => open(styleFile)), task.card, codec);
     tally.codec = codec.name;
     const { threads, sessions } = settings;
     const crew = { sessions, gpus: countGpus(settings.visibleGpus) };
     const { card } = task;
     // The device that the job asks for, else the one that the compute names for this container.
     const device = task.device === undefined || task.device === 'auto' ? settings.device : task.device;
-    tally.device = await tally.timed('modelLoad', () => engine.load({ model, card, style, threads, device }, crew));
+    const loading = performance.now();
+    tally.device = await account.during('modelLoad', () => engine.load({ model, card, style, threads, device }, crew));
     tally.timings.startup = performance.now();
+    tally.timings.modelLoad = tally.timings.startup - loading;
     log(
       `model loaded on ${tally.device}, pictures by ${codec.name}, ready after ${(tally.timings.startup / 1000).toFixed(2)} s`,
     );

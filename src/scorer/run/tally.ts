@@ -1,8 +1,43 @@
 import type { ScoreTask, TaskItem } from '../../container-contract/task.js';
 import type { AttemptProgress, ScorerTimes } from '../../container-contract/progress.js';
-import type { AttemptResult, FailedItem, WorkTimings } from '../../container-contract/result.js';
+import type { AttemptResult, FailedItem, ItemTimings, WorkTimings } from '../../container-contract/result.js';
+import type { EngineTime } from './micro-batches.js';
+import type { Step, TimeAccount } from './time-account.js';
 
 type Phase = AttemptProgress['phase'];
+
+/** What is done for an item, in milliseconds. */
+type Spent = Omit<ItemTimings, 'item' | 'failed'>;
+
+/** Measures what one item takes, for itself and for the whole run. */
+export class ItemTime {
+  readonly spent: Spent = { fetch: 0, decode: 0, prepare: 0, infer: 0, finish: 0, encode: 0, store: 0 };
+
+  constructor(
+    private readonly account: TimeAccount,
+    private readonly run: Spent,
+  ) {}
+
+  async during<T>(step: Exclude<Step, 'modelLoad'>, work: () => Promise<T>): Promise<T> {
+    const started = performance.now();
+    try {
+      return await this.account.during(step, work);
+    } finally {
+      this.#add(step, performance.now() - started);
+    }
+  }
+
+  spend({ prepare, infer, finish }: EngineTime): void {
+    this.#add('prepare', prepare);
+    this.#add('infer', infer);
+    this.#add('finish', finish);
+  }
+
+  #add(kind: keyof Spent, milliseconds: number): void {
+    this.spent[kind] += milliseconds;
+    this.run[kind] += milliseconds;
+  }
+}
 
 /** What a run has done so far: the one source of its progress and its result. */
 export class Tally {
@@ -31,10 +66,15 @@ export class Tally {
   phase: Phase = 'starting';
   #lastItemAt: string;
 
-  /** @param startedAt when the process started, ISO 8601. */
+  /**
+   * @param startedAt when the process started, ISO 8601.
+   * @param keep gets what each item took.
+   */
   constructor(
     private readonly task: ScoreTask,
     startedAt: string,
+    readonly account: TimeAccount,
+    private readonly keep: (timings: ItemTimings) => void,
   ) {
     this.startedAt = startedAt;
     this.#lastItemAt = startedAt;
@@ -42,7 +82,9 @@ export class Tally {
 
   enter(phase: Phase): void {
     this.phase = phase;
-    if (phase === 'scoring') this.times.modelLoaded = this.#touch();
+    if (phase !== 'scoring') return;
+    this.times.modelLoaded = this.#touch();
+    this.account.ready();
   }
 
   /** Says something that every item would say; once is enough. */
@@ -50,9 +92,14 @@ export class Tally {
     if (!this.#warnings.includes(sentence)) this.#warnings.push(sentence);
   }
 
-  itemDone(item: TaskItem): void {
+  /** Measures what an item takes that is taken up now. */
+  itemTime(): ItemTime {
+    return new ItemTime(this.account, this.timings);
+  }
+
+  itemDone(item: TaskItem, time: ItemTime): void {
     this.done.push(item.name);
-    this.#handled();
+    this.#handled(item, time);
   }
 
   itemSkipped(item: TaskItem): void {
@@ -60,19 +107,9 @@ export class Tally {
     this.#touch();
   }
 
-  itemFailed(item: TaskItem, reason: string): void {
+  itemFailed(item: TaskItem, reason: string, time: ItemTime): void {
     this.failed.push({ name: item.name, reason });
-    this.#handled();
-  }
-
-  /** Adds the time that `work` takes to a phase. */
-  async timed<T>(phase: keyof WorkTimings, work: () => Promise<T>): Promise<T> {
-    const started = performance.now();
-    try {
-      return await work();
-    } finally {
-      this.timings[phase] += performance.now() - started;
-    }
+    this.#handled(item, time, true);
   }
 
   progress(): AttemptProgress {
@@ -89,6 +126,7 @@ export class Tally {
       lastItemAt: this.#lastItemAt,
       times: this.times,
       failedItems: this.failed,
+      split: this.account.split(),
       updatedAt: new Date().toISOString(),
     };
   }
@@ -97,6 +135,7 @@ export class Tally {
     const { jobId, batch, attempt } = this.task;
     const { done, skipped, failed, timings, times, device, optimized, codec, startedAt } = this;
     const endedAt = new Date().toISOString();
+    const split = this.account.split();
     return {
       jobId,
       batch,
@@ -108,6 +147,7 @@ export class Tally {
       failed,
       ...(this.#warnings.length > 0 && { warnings: this.#warnings }),
       timings,
+      split,
       times,
       device,
       optimized,
@@ -117,7 +157,8 @@ export class Tally {
     };
   }
 
-  #handled(): void {
+  #handled({ name }: TaskItem, { spent }: ItemTime, failed?: true): void {
+    this.keep({ item: name, ...spent, ...(failed && { failed }) });
     this.times.lastItem = this.#touch();
     this.times.firstItem ??= this.times.lastItem;
   }

@@ -1,4 +1,4 @@
-import { BlobClient, ContainerClient, RestError } from '@azure/storage-blob';
+import { type AppendBlobClient, BlobClient, ContainerClient, RestError } from '@azure/storage-blob';
 import { again, readWhole, STORAGE_OPTIONS } from '../../container-contract/storage-access.js';
 import { JobError } from '../../job/failure.js';
 import { contentTypeOf } from '../../job/formats.js';
@@ -78,6 +78,40 @@ export class TaskBlobs {
   writeRecord(name: string, text: string, metadata?: Record<string, string>): Promise<void> {
     return write(this.#job, name, Buffer.from(text), { metadata });
   }
+
+  /** Adds text to the end of a blob beside the task, one call after the other; what an earlier process of this attempt wrote stays. */
+  growingRecord(name: string): (text: string) => Promise<void> {
+    const blob = this.#job.getAppendBlobClient(name);
+    let length: number | undefined;
+    return async (text) => {
+      try {
+        length ??= await again(() => createOrMeasure(blob));
+        length = await again(() => append(blob, Buffer.from(text), length));
+      } catch (cause) {
+        length = undefined;
+        throw storageFailure(`write ${name}`, cause);
+      }
+    };
+  }
+}
+
+/** @returns the blob's length. */
+async function createOrMeasure(blob: AppendBlobClient): Promise<number> {
+  const blobHTTPHeaders = { blobContentType: contentTypeOf(blob.name) };
+  const { succeeded } = await blob.createIfNotExists({ blobHTTPHeaders });
+  return succeeded ? 0 : ((await blob.getProperties()).contentLength ?? 0);
+}
+
+/** Appends once, however often the request is repeated. @returns the new length. */
+async function append(blob: AppendBlobClient, bytes: Buffer, length = 0): Promise<number> {
+  const grown = length + bytes.length;
+  try {
+    await blob.appendBlock(bytes, bytes.length, { conditions: { appendPosition: length } });
+  } catch (error) {
+    const isThere = error instanceof RestError && error.statusCode === 412;
+    if (!isThere || (await blob.getProperties()).contentLength !== grown) throw error;
+  }
+  return grown;
 }
 
 async function read(

@@ -26,7 +26,12 @@ beforeEach(async () => {
   await jobOf(storage, jobId).create();
 });
 
-const attempt = { launched: '2026-01-01T00:00:00.000Z', ended: {}, seconds: { started: 2.5 } };
+const attempt = {
+  launched: '2026-01-01T00:00:00.000Z',
+  ended: {},
+  seconds: { started: 2.5 },
+  split: { start: 2.5, inference: 40 },
+};
 const settled: Settled = {
   batch: 7,
   attempt: 2,
@@ -35,6 +40,7 @@ const settled: Settled = {
   state: 'retrying',
   message: 'the scorer was killed — "größer"',
   observation: { state: 'failed', exitCode: 137 },
+  seenEnded: '2026-01-01T00:01:00.000Z',
   phases: [
     { attempt: 1, ...attempt },
     { attempt: 2, ...attempt },
@@ -48,7 +54,15 @@ describe('what a job keeps in storage comes back as it was written', () => {
     expect(await readSettled(storage, jobId, 7)).toEqual(settled);
     expect(await readSettled(storage, jobId, 8)).toBeUndefined();
     expect(await listSettled(storage, jobId)).toEqual([
-      { batch: 7, attempt: 2, done: 40, failed: 2, state: 'retrying', phases: { started: [2, 5, 2.5] } },
+      {
+        batch: 7,
+        attempt: 2,
+        done: 40,
+        failed: 2,
+        state: 'retrying',
+        phases: { started: [2, 5, 2.5] },
+        split: { start: 5, inference: 80 },
+      },
     ]);
   });
 

@@ -79,6 +79,25 @@ describe.each(['sharp', 'jimp'] as const)('a batch, pictures by %s', (name) => {
     expect(Date.parse(result.endedAt) - Date.parse(result.startedAt)).toBeCloseTo(result.timings.wall, -3);
   });
 
+  it('says what its time went into, every moment once', () => {
+    const { split, timings } = run.result;
+    for (const part of Object.values(split ?? {})) expect(part).toBeGreaterThanOrEqual(0);
+    const total = Object.values(split ?? {}).reduce((sum, part) => sum + part, 0);
+    expect(total).toBeGreaterThan(timings.wall - 1);
+    expect(total).toBeLessThan(timings.wall + 100);
+    expect(split?.model).toBeCloseTo(timings.modelLoad, -1);
+    expect(split?.inference).toBeGreaterThanOrEqual(timings.infer - 1);
+  });
+
+  it('keeps what each item took', async () => {
+    const timings = await job.timings();
+    expect(timings.map(({ item }) => item).toSorted()).toEqual(['0', '1', '2', '3', '4', '5']);
+    for (const kind of ['fetch', 'decode', 'prepare', 'infer', 'finish', 'encode', 'store'] as const) {
+      const sum = timings.reduce((total, item) => total + item[kind], 0);
+      expect(Math.abs(sum - run.result.timings[kind])).toBeLessThan(0.5);
+    }
+  });
+
   it('leaves its progress as JSON and as metadata', async () => {
     const { progress, metadata } = await job.progress();
     expect(progress).toMatchObject({ batch: 3, attempt: 1, total: 6, done: 6, skipped: 0, failed: 0, phase: 'ended' });

@@ -9,7 +9,7 @@ import { completeCard } from '../../../src/model-card/complete-card.js';
 import { type ModelCard, parseCard } from '../../../src/model-card/schema.js';
 import type { ScoreTask } from '../../../src/container-contract/task.js';
 import type { AttemptProgress } from '../../../src/container-contract/progress.js';
-import type { AttemptResult } from '../../../src/container-contract/result.js';
+import type { AttemptResult, ItemTimings } from '../../../src/container-contract/result.js';
 import { inspectModel } from '../../../src/scorer/engine/inspect/inspect.js';
 
 export const ROOT = path.resolve(import.meta.dirname, '../../..');
@@ -76,6 +76,7 @@ export class ScorerJob {
       progressBlob: `progress-${this.attempt}.json`,
       resultBlob: `result-${this.attempt}.json`,
       logBlob: `log-${this.attempt}.txt`,
+      timingsBlob: `timings-${this.attempt}.jsonl`,
     };
     await this.write(`task-${this.attempt}.json`, JSON.stringify(task));
     return { ...(await this.environment()), ...extra };
@@ -123,6 +124,15 @@ export class ScorerJob {
 
   async log(): Promise<string> {
     return (await this.job.getBlobClient(`log-${this.attempt}.txt`).downloadToBuffer()).toString();
+  }
+
+  /** What each item took, in the order in which they were handled. */
+  async timings(): Promise<ItemTimings[]> {
+    const text = (await this.job.getBlobClient(`timings-${this.attempt}.jsonl`).downloadToBuffer()).toString();
+    return text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as ItemTimings);
   }
 
   output(name: string): Promise<Buffer> {

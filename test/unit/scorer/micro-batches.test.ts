@@ -22,27 +22,36 @@ describe('MicroBatches', () => {
         const outcomes = frames.map(
           ({ frame }) => ({ ok: true, output: { kind: 'picture', picture: frame } }) as const,
         );
-        return Promise.resolve({ outcomes, optimized: false, prepare: 0, infer: 0, finish: 0 });
+        return Promise.resolve({ outcomes, optimized: false, prepare: 3, infer: 60, finish: 6 });
       },
     };
     return { sizes, batches: new MicroBatches(engine, size, expected, () => undefined) };
   }
   const frame = paint(2, 2);
+  const ignore = () => undefined;
 
   it('waits for as many frames as the model takes, and at the end for those that still come', async () => {
     const { sizes, batches } = recorder(3, 6);
-    const five = Array.from({ length: 5 }, () => batches.score(request(frame)));
+    const five = Array.from({ length: 5 }, () => batches.score(request(frame), ignore));
     expect(sizes).toEqual([3]);
     batches.without();
     await Promise.all(five);
     expect(sizes).toEqual([3, 2]);
   });
 
+  it('shares the time of the engine among the frames', async () => {
+    const { batches } = recorder(3, 3);
+    const spent: object[] = [];
+    await Promise.all(Array.from({ length: 3 }, () => batches.score(request(frame), (time) => void spent.push(time))));
+    const third = { prepare: 1, infer: 20, finish: 2 };
+    expect(spent).toEqual([third, third, third]);
+  });
+
   it('waits for nobody once no more items are begun', async () => {
     const { sizes, batches } = recorder(3, 100);
-    const first = batches.score(request(frame));
+    const first = batches.score(request(frame), ignore);
     batches.end();
-    await Promise.all([first, batches.score(request(frame))]);
+    await Promise.all([first, batches.score(request(frame), ignore)]);
     expect(sizes).toEqual([1, 1]);
   });
 });

@@ -1,7 +1,9 @@
 import { expect, it } from 'vitest';
 import type { Codec } from '../../../src/scorer/pictures/codec.js';
 import { scoreItems } from '../../../src/scorer/run/score-items.js';
+import type { ItemTimings } from '../../../src/container-contract/result.js';
 import { Tally } from '../../../src/scorer/run/tally.js';
+import { TimeAccount } from '../../../src/scorer/run/time-account.js';
 import { cardFor } from '../../support/scorer/one-model.js';
 import { paint } from '../../support/scorer/pictures.js';
 
@@ -16,11 +18,14 @@ const codec: Codec = {
   resize: (picture) => Promise.resolve(picture),
 };
 
+const newTally = (keep: (timings: ItemTimings) => void = () => {}) =>
+  new Tally(task, new Date(0).toISOString(), new TimeAccount(), keep);
+
 /** Scores three items with an engine that says so of its network, one answer after the other. */
 async function scoreWith(...answers: (boolean | string)[]) {
   const stored: string[] = [];
   const log: string[] = [];
-  const tally = new Tally(task, new Date(0).toISOString());
+  const tally = newTally();
   const blobs = {
     readInput: () => Promise.resolve(new Uint8Array(1)),
     storeOutput: (output: string) => Promise.resolve(void stored.push(output)),
@@ -56,5 +61,5 @@ it('log and result give the reason, once, when one session went back to the netw
 });
 
 it('the result leaves out how the model ran when no item was scored', () => {
-  expect(new Tally(task, new Date(0).toISOString()).result('completed', undefined).optimized).toBeUndefined();
+  expect(newTally().result('completed', undefined).optimized).toBeUndefined();
 });

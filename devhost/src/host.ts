@@ -12,7 +12,8 @@ import { type Handler, listen, type RunningServer } from './http/http-server.js'
 import { type Log, UserFault } from './log.js';
 import { ManagementApi } from './management/management-api.js';
 import { clientPayload, RPC_PATH, WEBHOOK_PATH } from './management/urls.js';
-import { applyLocalSettings, readHostSettings } from './settings.js';
+import { applyLocalSettings, type HostSettings, readHostSettings } from './settings.js';
+import { type ExportSpans, openSpanFile } from './tracing/spans.js';
 import { TimerTriggers } from './triggers/timer-triggers.js';
 
 /** How long running activities may take to end when the host stops. */
@@ -24,6 +25,8 @@ export interface HostOptions {
   port: number;
   /** Seconds to wait for a storage that does not listen yet. */
   storagePatience: number;
+  /** File to which the spans of everything that ends are appended. */
+  spans: string | undefined;
   log: Log;
   /** Called when the host can no longer keep other hosts away from its hub; it must stop at once. */
   onLeaseLost(reason: string): void;
@@ -43,6 +46,8 @@ export interface RunningHost {
 export async function startHost(options: HostOptions): Promise<RunningHost> {
   const { log } = options;
   const app = path.resolve(options.app);
+  const exportSpans =
+    options.spans === undefined ? undefined : openSpanFile(path.resolve(options.spans), (text) => log.warn(text));
   await applyLocalSettings(app);
   const settings = await readHostSettings(app);
   const storage = process.env['AzureWebJobsStorage'];
@@ -64,7 +69,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     const [core, opened] = await Promise.all([loading, opening]);
     backend = opened;
     await opened.hold((reason) => options.onLeaseLost(reason));
-    const parts = await assemble(core, opened, settings, options, server);
+    const parts = await assemble(core, opened, { ...options, ...settings, port: server.port, exportSpans });
     serve = parts.handler;
     parts.timers.start();
     return {
@@ -104,24 +109,22 @@ async function load(app: string, log: Log, port: number): Promise<CoreModule> {
 async function assemble(
   core: CoreModule,
   backend: Backend,
-  settings: Awaited<ReturnType<typeof readHostSettings>>,
-  { host, log }: HostOptions,
-  { port }: RunningServer,
+  options: HostOptions & HostSettings & { exportSpans: ExportSpans | undefined },
 ): Promise<Parts> {
   const { functions } = core;
+  const { host, port, log, maxActivities, maxOrchestrators, routePrefix, exportSpans } = options;
   const invoker = new Invoker(
     core,
     clientPayload(backend.hub, `http://localhost:${port}`, `http://${reachable(host)}:${port}`),
   );
-  const { maxActivities, maxOrchestrators } = settings;
   const ofType = (type: TriggerType) => functions.all().filter((each) => each.triggerType === type);
-  const timers = new TimerTriggers(ofType('timerTrigger'), invoker, log);
-  const engine = new Engine({ backend, functions, invoker, log, maxActivities, maxOrchestrators });
+  const timers = new TimerTriggers(ofType('timerTrigger'), invoker, log, exportSpans);
+  const engine = new Engine({ backend, functions, invoker, log, maxActivities, maxOrchestrators, exportSpans });
   const recovered = await engine.recover();
   if (recovered > 0) log.info(`${recovered} instance(s) of an earlier run go on.`);
 
   const api = new ManagementApi(new OrchestrationClient(engine, functions), backend.hub);
-  const routes = functionRoutes(ofType('httpTrigger'), settings.routePrefix, invoker, log);
+  const routes = functionRoutes(ofType('httpTrigger'), routePrefix, { invoker, log, exportSpans });
   return { core, engine, timers, handler: doors(api, routes) };
 }
 

@@ -10,6 +10,7 @@ interface Options {
   port: number;
   host: string;
   storagePatience: number;
+  spans?: string;
   verbose: boolean;
 }
 
@@ -19,6 +20,7 @@ const program = new Command('devhost')
   .option('--port <number>', 'port to listen on, 0 for any free one', parsePort, 7071)
   .option('--host <address>', 'address to listen on', '127.0.0.1')
   .option('--storage-patience <seconds>', 'how long to wait for a storage that is starting', parseSeconds, 0)
+  .option('--spans <file>', 'append the spans of everything that ends to a file, one JSON line each')
   .option('--verbose', 'show debug and trace lines', false)
   .showHelpAfterError()
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : FAULT));
@@ -26,7 +28,7 @@ const program = new Command('devhost')
 program.parse();
 await main(program.opts<Options>());
 
-async function main({ app, port, host, storagePatience, verbose }: Options): Promise<void> {
+async function main({ app, port, host, storagePatience, spans, verbose }: Options): Promise<void> {
   const log = new Log(verbose);
   process.on('unhandledRejection', (reason) =>
     log.error(`A promise of the app was rejected and nobody handled it: ${messageOf(reason)}`),
@@ -38,6 +40,7 @@ async function main({ app, port, host, storagePatience, verbose }: Options): Pro
       port,
       host,
       storagePatience,
+      spans,
       log,
       onLeaseLost: (reason) => giveUp(`The hub was taken over by another host: ${reason}`),
     });

@@ -19,6 +19,8 @@ export interface StackOptions {
   azuritePort?: number;
   /** Also runs the emulator of Azure, for jobs with the compute `aci` or `container-apps`. */
   emulateAzure?: boolean;
+  /** File to which the Functions host appends its spans, one JSON line each. */
+  spans?: string | undefined;
   env: NodeJS.ProcessEnv;
 }
 
@@ -40,7 +42,14 @@ export interface Stack {
  * Starts the local stack and writes its address to `stack.json`.
  * @throws JobError `user` when another stack runs on the folder, a port that was asked for is taken or the folder cannot be written.
  */
-export async function startStack({ folder, port, azuritePort, emulateAzure, env }: StackOptions): Promise<Stack> {
+export async function startStack({
+  folder,
+  port,
+  azuritePort,
+  emulateAzure,
+  spans,
+  env,
+}: StackOptions): Promise<Stack> {
   const temp = path.join(folder, 'temp');
   const lock = await takeFolder(folder, temp);
   const parts: Part[] = [];
@@ -52,7 +61,7 @@ export async function startStack({ folder, port, azuritePort, emulateAzure, env 
     if (azure) parts.push(azure);
     const settings = { TEMP_FOLDER: temp, ...env, ...azure?.settings };
     const { host, azurite, storage } = await startOnFreePort((above) =>
-      startPair(folder, { port, azuritePort, above, settings }),
+      startPair(folder, { port, azuritePort, above, spans, settings }),
     );
     parts.unshift(host);
     parts.push(azurite);
@@ -72,7 +81,11 @@ export async function startStack({ folder, port, azuritePort, emulateAzure, env 
       restartHost: async (meanwhile) => {
         await parts[0]?.stop();
         await meanwhile();
-        const again = await startHost(folder, Number(new URL(url).port), { ...settings, AzureWebJobsStorage: storage });
+        const again = await startHost(folder, {
+          port: Number(new URL(url).port),
+          spans,
+          env: { ...settings, AzureWebJobsStorage: storage },
+        });
         void again.ended.then(tell);
         parts[0] = again;
       },
@@ -103,15 +116,17 @@ async function startPair(
     port,
     azuritePort,
     above,
+    spans,
     settings,
-  }: { port?: number; azuritePort?: number; above: number; settings: NodeJS.ProcessEnv },
+  }: { port?: number; azuritePort?: number; above: number; spans?: string | undefined; settings: NodeJS.ProcessEnv },
 ): Promise<Pair> {
   const chosen = await chooseAzurite(azuritePort, above);
   const storage = chosen.connectionString;
   const program = 'the local Functions host';
   const hostPort = await choosePort(USUAL_PORT + above, { port, option: '--port', program });
   const abort = new AbortController();
-  const start = () => startHost(folder, hostPort, { ...settings, AzureWebJobsStorage: storage }, abort.signal);
+  const env = { ...settings, AzureWebJobsStorage: storage };
+  const start = () => startHost(folder, { port: hostPort, spans, env }, abort.signal);
   const starting = [start(), chosen.start(folder, settings, abort.signal)] as const;
   // A host that finds another stack's Azurite on one of the ports fails. Either its own Azurite then fails too, and that error says
   // why, or it has the ports by now and the host can start.
@@ -136,11 +151,17 @@ const STORAGE_PATIENCE_SECONDS = 30;
 /** Bytes; files go to storage directly, and the names of a thousand images, the longest body, fit in. */
 const BODY_LIMIT = 4 * 1024 * 1024;
 
-function startHost(folder: string, port: number, env: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<Part> {
+function startHost(
+  folder: string,
+  { port, spans, env }: { port: number; spans: string | undefined; env: NodeJS.ProcessEnv },
+  signal?: AbortSignal,
+): Promise<Part> {
+  const patience = String(STORAGE_PATIENCE_SECONDS);
+  const args = ['--app', APP_FOLDER, '--port', String(port), '--storage-patience', patience];
   return startPart({
     title: 'The local Functions host',
     script: DEVHOST,
-    args: ['--app', APP_FOLDER, '--port', String(port), '--storage-patience', String(STORAGE_PATIENCE_SECONDS)],
+    args: spans === undefined ? args : [...args, '--spans', spans],
     env: { FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: String(BODY_LIMIT), ...env },
     logFile: path.join(folder, 'devhost.log'),
     ready: /listening on (http:\/\/\S+)/,

@@ -1,4 +1,5 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
+import { type TraceContext, traceParentOf } from '../tracing/trace-context.js';
 import type { CoreModule } from './core-module.js';
 import type { CoreInvocationContext, TypedData } from './core-types.js';
 import type { AppFunction } from './function-registry.js';
@@ -7,6 +8,8 @@ export interface InvocationInput {
   /** The trigger's data. */
   data: TypedData;
   triggerMetadata?: Record<string, TypedData>;
+  /** The span that the invocation is part of. */
+  trace: TraceContext;
 }
 
 /**
@@ -62,15 +65,11 @@ export class Invoker {
         functionId: target.metadata.functionId ?? target.name,
         inputData: [{ name: target.trigger.name, data: input.data }, ...clients],
         triggerMetadata: input.triggerMetadata ?? {},
-        traceContext: { traceParent: traceParent(), traceState: '', attributes: {} },
+        traceContext: { traceParent: traceParentOf(input.trace), traceState: input.trace.state, attributes: {} },
       },
       log: (level, category, message) => this.#core.emit(level, category, target.name, message, logged.context),
     };
   }
-}
-
-function traceParent(): string {
-  return `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-00`;
 }
 
 function toError(thrown: unknown): Error {

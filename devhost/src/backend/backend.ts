@@ -1,4 +1,4 @@
-import type { HistoryEvent, MessageBody, RuntimeStatus } from '../protocol/history.js';
+import type { HistoryEvent, MessageBody, ParentTraceContext, RuntimeStatus } from '../protocol/history.js';
 
 /**
  * Where a task hub keeps its state: everything the engine knows about storage. One host at a time works on a hub; what a
@@ -23,7 +23,7 @@ export interface Instances {
   get(instanceId: string): Promise<InstanceRow | undefined>;
   /** Writes the whole row, whatever was there before. */
   put(row: InstanceRow): Promise<void>;
-  /** Writes everything but the input, which does not change during an execution. */
+  /** Writes everything but the input and the trace context, which do not change during an execution. */
   update(row: InstanceRow): Promise<void>;
   /** Removes the row of an existing instance. */
   remove(instanceId: string): Promise<void>;
@@ -47,6 +47,7 @@ export interface InstanceRow {
   completedTime: Date | undefined;
   /** How many executions ContinueAsNew has ended before this one. */
   generation: number;
+  parentTraceContext: ParentTraceContext | null;
 }
 
 /** All conditions must hold; no statuses means any. */

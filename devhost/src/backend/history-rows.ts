@@ -13,7 +13,7 @@ export interface EventEntity extends Record<string, unknown> {
   rowKey: string;
 }
 
-const OBJECTS = ['OrchestrationInstance', 'ParentInstance', 'FailureDetails'];
+const OBJECTS = ['OrchestrationInstance', 'ParentInstance', 'ParentTraceContext', 'FailureDetails'];
 const LONG = ['Name', 'Input', 'Result', 'Reason', 'Details', 'FailureDetails'];
 const OWN = new Set(['etag', 'partitionKey', 'rowKey', 'timestamp', 'ExecutionId', 'IsPlayed', '_Timestamp']);
 
@@ -59,7 +59,7 @@ export async function toEvent(entity: Record<string, unknown>, payloads: LargePa
 }
 
 const NULLABLE: Record<string, string[]> = {
-  ExecutionStarted: ['ParentInstance', 'Input'],
+  ExecutionStarted: ['ParentInstance', 'ParentTraceContext', 'Input'],
   SubOrchestrationInstanceCreated: ['Input'],
   TaskFailed: ['FailureDetails'],
   SubOrchestrationInstanceFailed: ['FailureDetails'],

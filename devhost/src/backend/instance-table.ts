@@ -1,11 +1,14 @@
 import { odata, RestError, type TableClient, type TableEntityResult } from '@azure/data-tables';
-import type { RuntimeStatus } from '../protocol/history.js';
+import type { ParentTraceContext, RuntimeStatus } from '../protocol/history.js';
 import type { InstancePage, InstanceQuery, InstanceRow, Instances } from './backend.js';
 import { fromKey, type LargePayloads, toKey } from './cells.js';
 
 type Row = TableEntityResult<Record<string, unknown>>;
 
-/** `<Hub>Instances`, laid out as DurableTask.AzureStorage does, so that Durable Functions Monitor can read it. */
+/**
+ * `<Hub>Instances`, laid out as DurableTask.AzureStorage does, so that Durable Functions Monitor can read it. One column is our own:
+ * `ParentTraceContext`, which the real host keeps in the message that starts an instance.
+ */
 export class InstanceTable implements Instances {
   readonly #table: TableClient;
   readonly #payloads: LargePayloads;
@@ -27,10 +30,9 @@ export class InstanceTable implements Instances {
   }
 
   async put(row: InstanceRow): Promise<void> {
-    await this.#table.upsertEntity(
-      { ...(await this.#columns(row)), ...(await this.#long(row, 'Input', row.input)) },
-      'Replace',
-    );
+    const trace = row.parentTraceContext && { ParentTraceContext: JSON.stringify(row.parentTraceContext) };
+    const input = await this.#long(row, 'Input', row.input);
+    await this.#table.upsertEntity({ ...(await this.#columns(row)), ...input, ...trace }, 'Replace');
   }
 
   async update(row: InstanceRow): Promise<void> {
@@ -100,6 +102,7 @@ export class InstanceTable implements Instances {
       lastUpdatedTime: toDate(row['LastUpdatedTime']) ?? new Date(0),
       completedTime: toDate(row['CompletedTime']),
       generation: Number(row['Generation'] ?? 0),
+      parentTraceContext: JSON.parse(text('ParentTraceContext') ?? 'null') as ParentTraceContext | null,
     };
   }
 

@@ -39,8 +39,8 @@ class MemoryInstances implements Instances {
   }
 
   async update(row: InstanceRow): Promise<void> {
-    const input = this.#rows.get(row.instanceId)?.input ?? null;
-    this.#rows.set(row.instanceId, structuredClone({ ...row, input }));
+    const { input = null, parentTraceContext = null } = this.#rows.get(row.instanceId) ?? {};
+    this.#rows.set(row.instanceId, structuredClone({ ...row, input, parentTraceContext }));
   }
 
   async remove(instanceId: string): Promise<void> {

@@ -2,19 +2,21 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import PQueue from 'p-queue';
 import type { TypedData } from '../app/core-types.js';
 import { activityCompleted, activityFailed, activityInput } from '../protocol/activity.js';
-import type { CompletionBody, TaskScheduled } from '../protocol/history.js';
+import type { CompletionBody, ExecutionStarted, TaskScheduled } from '../protocol/history.js';
+import type { Times } from '../tracing/orchestration-spans.js';
 
 /** One activity that an execution of an instance has scheduled. */
 export interface ActivityCall {
-  instanceId: string;
-  executionId: string;
-  taskId: number;
-  scheduled: TaskScheduled;
+  /** How the execution began. */
+  start: ExecutionStarted;
+  scheduled: TaskScheduled & { EventId: number; Timestamp: string };
 }
 
 export interface ActivityPorts {
   /** Calls the activity function; rejects with what it throws. */
-  call(name: string, data: TypedData, metadata: Record<string, TypedData>): Promise<TypedData | null | undefined>;
+  call(call: ActivityCall, data: TypedData, metadata: Record<string, TypedData>): Promise<TypedData | null | undefined>;
+  /** Hears of each run, before its outcome is on its way. */
+  ended(call: ActivityCall, times: Times, ok: boolean): void;
   /** Takes the outcome to the instance that waits for it. */
   deliver(call: ActivityCall, outcome: CompletionBody): void;
   warn(message: string): void;
@@ -34,11 +36,15 @@ export class Activities {
 
   /** Starts the activity unless this very call is already under way. */
   start(call: ActivityCall): void {
-    const key = `${call.instanceId}\n${call.executionId}\n${call.taskId}`;
+    const { InstanceId, ExecutionId } = call.start.OrchestrationInstance;
+    const key = `${InstanceId}\n${ExecutionId}\n${call.scheduled.EventId}`;
     if (this.#open.has(key)) return;
     this.#open.add(key);
     void this.#queue.add(async () => {
+      const start = new Date().toISOString();
       const outcome = await this.#run(call);
+      const times = { start, end: new Date().toISOString() };
+      this.#ports.ended(call, times, outcome.EventType === 'TaskCompleted');
       this.#open.delete(key);
       this.#ports.deliver(call, outcome);
     });
@@ -54,16 +60,17 @@ export class Activities {
     ended.abort();
   }
 
-  async #run({ instanceId, taskId, scheduled }: ActivityCall): Promise<CompletionBody> {
-    const { Name: name } = scheduled;
+  async #run(call: ActivityCall): Promise<CompletionBody> {
+    const { start, scheduled } = call;
+    const { Name: name, EventId: taskId } = scheduled;
     try {
-      const { data, triggerMetadata, arrivesAs } = activityInput(scheduled, instanceId);
+      const { data, triggerMetadata, arrivesAs } = activityInput(scheduled, start.OrchestrationInstance.InstanceId);
       if (arrivesAs !== undefined) {
         this.#ports.warn(
           `Activity '${name}' gets a bare boolean, which Azure passes on as the text "${arrivesAs}": pass an object.`,
         );
       }
-      return activityCompleted(taskId, await this.#ports.call(name, data, triggerMetadata));
+      return activityCompleted(taskId, await this.#ports.call(call, data, triggerMetadata));
     } catch (error) {
       return activityFailed(name, taskId, error);
     }

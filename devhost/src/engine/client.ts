@@ -1,6 +1,15 @@
 import { type FunctionRegistry, unknownFunction } from '../app/function-registry.js';
 import type { InstancePage, InstanceQuery, InstanceRow } from '../backend/backend.js';
-import { type HistoryEvent, isTerminal, type MessageBody, type RuntimeStatus } from '../protocol/history.js';
+import {
+  type EventRaised,
+  type ExecutionStarted,
+  type HistoryEvent,
+  isTerminal,
+  type MessageBody,
+  type RuntimeStatus,
+} from '../protocol/history.js';
+import { createdSpan, createdTrace, raisedSpan, type Times } from '../tracing/orchestration-spans.js';
+import type { TraceContext } from '../tracing/trace-context.js';
 import type { Engine } from './engine.js';
 import { newId, newRow } from './execution.js';
 
@@ -20,6 +29,8 @@ export interface StartRequest {
   /** JSON text. */
   input: string | null;
   version: string;
+  /** What the client is doing, if it says so. */
+  caller: TraceContext | undefined;
 }
 
 /** What a client of the hub may ask for. Messages are durable when a call returns; they are not yet acted upon. */
@@ -43,16 +54,26 @@ export class OrchestrationClient {
     this.#starting.add(id);
     try {
       if (request.instanceId !== undefined) await this.#makeRoom(id);
-      const row = newRow({
+      const executionId = newId();
+      const start: ExecutionStarted = {
         EventType: 'ExecutionStarted',
-        OrchestrationInstance: { InstanceId: id, ExecutionId: newId() },
+        OrchestrationInstance: { InstanceId: id, ExecutionId: executionId },
         ParentInstance: null,
+        ParentTraceContext: createdTrace(request.caller, id, executionId),
         Name: target.name,
         Version: request.version,
         Input: request.input,
         Generation: 0,
-      });
-      await this.#store(row);
+      };
+      const row = newRow(start);
+      let ok = false;
+      try {
+        await this.#store(row);
+        ok = true;
+      } finally {
+        this.#engine.exportSpans?.([createdSpan(start, request.caller, since(row.createdTime), ok)]);
+      }
+      this.#engine.begin(row);
       return id;
     } finally {
       this.#starting.delete(id);
@@ -72,7 +93,6 @@ export class OrchestrationClient {
       if (stored === 'unknown') this.#engine.beginWhenStored(row);
       if (stored === 'unknown' || stored?.executionId !== row.executionId) throw error;
     }
-    this.#engine.begin(row);
   }
 
   /** The status of an instance that has not ended; undefined for all others. */
@@ -97,6 +117,13 @@ export class OrchestrationClient {
     await this.#mustLive(instanceId);
     const key = await this.#engine.backend.histories.park(instanceId, body);
     this.#engine.live.get(instanceId)?.deliver({ body, key });
+  }
+
+  /** As `send`, for an event. */
+  async raise(instanceId: string, event: EventRaised, caller: TraceContext | undefined): Promise<void> {
+    const began = new Date();
+    await this.send(instanceId, event);
+    this.#engine.exportSpans?.([raisedSpan(event, instanceId, caller, since(began))]);
   }
 
   async suspend(instanceId: string, reason: string): Promise<void> {
@@ -153,6 +180,10 @@ export class OrchestrationClient {
     const list = known.length > 0 ? ` The following are the known orchestrator functions: ${known.join(', ')}.` : '';
     return unknownFunction('orchestrator', name) + list;
   }
+}
+
+function since(began: Date): Times {
+  return { start: began.toISOString(), end: new Date().toISOString() };
 }
 
 function exists(status: RuntimeStatus): ClientError {

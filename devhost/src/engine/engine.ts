@@ -5,6 +5,8 @@ import { type FunctionRegistry, unknownFunction } from '../app/function-registry
 import type { Invoker } from '../app/invoker.js';
 import type { Backend, InstanceRow } from '../backend/backend.js';
 import { type Log, messageOf } from '../log.js';
+import { activitySpan, orchestrationTrace, taskTrace } from '../tracing/orchestration-spans.js';
+import type { ExportSpans } from '../tracing/spans.js';
 import type {
   CompletionBody,
   ExecutionCompleted,
@@ -43,11 +45,14 @@ export interface EngineOptions {
   maxActivities: number;
   /** How many turns run at the same time. */
   maxOrchestrators: number;
+  /** Takes the spans of what has ended; without it none are made. */
+  exportSpans?: ExportSpans | undefined;
 }
 
 /** Drives all orchestrations of a hub: every instance that has not ended lives in memory, its state in storage. */
 export class Engine {
   readonly backend: Backend;
+  readonly exportSpans: ExportSpans | undefined;
   /** Every instance that has not ended. */
   readonly live = new Map<string, Instance>();
   readonly #log: Pick<Log, 'debug' | 'warn'>;
@@ -55,26 +60,32 @@ export class Engine {
   readonly #activities: Activities;
   #stopping = false;
 
-  constructor({ backend, functions, invoker, log, maxActivities, maxOrchestrators }: EngineOptions) {
+  constructor({ backend, functions, invoker, log, maxActivities, maxOrchestrators, exportSpans }: EngineOptions) {
     this.backend = backend;
+    this.exportSpans = exportSpans;
     this.#log = log;
     this.#activities = new Activities(maxActivities, {
-      call: (name, data, triggerMetadata) => {
-        const target = functions.find('activityTrigger', name);
-        if (!target) throw new Error(unknownFunction('activity', name));
-        return invoker.invoke(target, { data, triggerMetadata });
+      call: ({ start, scheduled }, data, triggerMetadata) => {
+        const target = functions.find('activityTrigger', scheduled.Name);
+        if (!target) throw new Error(unknownFunction('activity', scheduled.Name));
+        return invoker.invoke(target, { data, triggerMetadata, trace: taskTrace(start, scheduled.EventId, 'server') });
       },
-      deliver: ({ instanceId, executionId }, outcome) => this.#deliver(instanceId, executionId, outcome),
+      ended: ({ start, scheduled }, times, ok) => exportSpans?.([activitySpan(start, scheduled, times, ok)]),
+      deliver: ({ start }, outcome) => {
+        const { InstanceId, ExecutionId } = start.OrchestrationInstance;
+        this.#deliver(InstanceId, ExecutionId, outcome);
+      },
       warn: (message) => log.warn(message),
     });
     this.#services = {
       backend,
       turns: new PQueue({ concurrency: maxOrchestrators }),
       log,
-      call: (name, payload) => {
-        const target = functions.find('orchestrationTrigger', name);
-        if (!target) throw new Error(unknownFunction('orchestrator', name));
-        return invoker.invoke(target, { data: { string: payload } });
+      exportSpans,
+      call: (start, payload) => {
+        const target = functions.find('orchestrationTrigger', start.Name);
+        if (!target) throw new Error(unknownFunction('orchestrator', start.Name));
+        return invoker.invoke(target, { data: { string: payload }, trace: orchestrationTrace(start) });
       },
       isKnown: (kind, name) =>
         functions.find(kind === 'activity' ? 'activityTrigger' : 'orchestrationTrigger', name) !== undefined,
@@ -142,14 +153,14 @@ export class Engine {
   /** Starts work that the history already shows; after a restart a child may exist already. */
   #dispatch(instance: Instance, event: ScheduledEvent, recovering = false): void {
     if (this.#stopping) return;
-    const { executionId } = instance.row;
+    const { start } = instance;
     if (event.EventType === 'TaskScheduled') {
-      this.#activities.start({ instanceId: instance.id, executionId, taskId: event.EventId, scheduled: event });
+      this.#activities.start({ start, scheduled: event });
     } else if (event.EventType === 'TimerCreated') {
       instance.arm(event);
     } else {
-      const start = childStart(instance.row, event);
-      void this.#untilStored(() => (recovering ? this.#recoverChild(start) : this.#createChild(start)));
+      const child = childStart(start, event);
+      void this.#untilStored(() => (recovering ? this.#recoverChild(child) : this.#createChild(child)));
     }
   }
 

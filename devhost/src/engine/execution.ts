@@ -12,6 +12,7 @@ import {
   settledTask,
   type SubOrchestrationCreated,
 } from '../protocol/history.js';
+import { childTrace, continuedTrace } from '../tracing/orchestration-spans.js';
 import type { ContinuedAsNew } from './replay.js';
 import type { Turn } from './turn.js';
 
@@ -48,13 +49,19 @@ export class Execution {
     this.#open = new Map(open.map((event) => [event.EventId, event]));
   }
 
-  /** The execution that ContinueAsNew asks for: a new id and input, same parent. */
-  next({ input }: ContinuedAsNew): Execution {
+  /** When its first turn began, if `turn` comes next. */
+  began(turn: Pick<Turn, 'events'>): string {
+    return (this.history[0] ?? turn.events[0])?.Timestamp ?? new Date().toISOString();
+  }
+
+  /** The execution that ContinueAsNew asks for at the end of a turn: a new id and input, same parent and span. */
+  next({ input }: ContinuedAsNew, turn: Turn): Execution {
     const { InstanceId } = this.start.OrchestrationInstance;
     return new Execution(
       {
         ...this.start,
         OrchestrationInstance: { InstanceId, ExecutionId: newId() },
+        ParentTraceContext: continuedTrace(this.start, this.began(turn)),
         Input: JSON.stringify(input ?? null),
         Generation: this.start.Generation + 1,
       },
@@ -79,6 +86,7 @@ export function startOf(row: InstanceRow): ExecutionStarted {
     EventType: 'ExecutionStarted',
     OrchestrationInstance: { InstanceId: row.instanceId, ExecutionId: row.executionId },
     ParentInstance: null,
+    ParentTraceContext: row.parentTraceContext,
     Name: row.name,
     Version: row.version,
     Input: row.input,
@@ -92,15 +100,19 @@ export type ChildStarted = ExecutionStarted & { ParentInstance: ParentLink };
 export const isChild = (start: ExecutionStarted): start is ChildStarted => start.ParentInstance !== null;
 
 /** The start of the child that a parent's history asks for. */
-export function childStart(parent: InstanceRow, event: SubOrchestrationCreated & { EventId: number }): ChildStarted {
+export function childStart(
+  parent: ExecutionStarted,
+  event: SubOrchestrationCreated & { EventId: number },
+): ChildStarted {
   return {
     EventType: 'ExecutionStarted',
     OrchestrationInstance: { InstanceId: event.InstanceId, ExecutionId: newId() },
     ParentInstance: {
-      Name: parent.name,
-      OrchestrationInstance: { InstanceId: parent.instanceId, ExecutionId: parent.executionId },
+      Name: parent.Name,
+      OrchestrationInstance: parent.OrchestrationInstance,
       TaskScheduleId: event.EventId,
     },
+    ParentTraceContext: childTrace(parent, event.EventId),
     Name: event.Name,
     Version: event.Version,
     Input: event.Input,
@@ -151,6 +163,7 @@ export function newRow(start: ExecutionStarted): InstanceRow {
     lastUpdatedTime: now,
     completedTime: undefined,
     generation: start.Generation,
+    parentTraceContext: start.ParentTraceContext,
   };
 }
 

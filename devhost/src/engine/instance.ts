@@ -9,6 +9,8 @@ import type {
   ScheduledEvent,
   TimerCreated,
 } from '../protocol/history.js';
+import { turnSpans } from '../tracing/orchestration-spans.js';
+import type { ExportSpans } from '../tracing/spans.js';
 import { Execution, rowAfterTurn } from './execution.js';
 import { Mailbox, type Message } from './mailbox.js';
 import type { ContinuedAsNew } from './replay.js';
@@ -20,6 +22,7 @@ export interface InstanceServices {
   /** Bounds how many turns run at the same time. */
   turns: PQueue;
   log: Pick<Log, 'debug' | 'warn'>;
+  exportSpans: ExportSpans | undefined;
   call: TurnRequest['call'];
   isKnown: TurnRequest['isKnown'];
   /** New work is durable now: start it. */
@@ -124,7 +127,9 @@ export class Instance {
     const { start, history: past } = this.#execution;
     const request = { start, past, messages: messages.map(({ body }) => body), call, isKnown };
     const turn = await turns.add(() => runTurn({ ...request, warn: (text) => this.#warnOnce(text) }));
-    if (turn.end && 'kind' in turn.end) await this.#startOver(turn.end);
+    // Before the turn is stored: a crash in between repeats it, and its spans with the same ids.
+    this.#services.exportSpans?.(turnSpans(start, this.#execution.began(turn), turn.events, this.#execution.open));
+    if (turn.end && 'kind' in turn.end) await this.#startOver(turn.end, turn);
     else await this.#commit(turn, messages, turn.end);
   }
 
@@ -132,11 +137,12 @@ export class Instance {
    * ContinueAsNew: a new execution takes over at once. Nothing of the old turn is stored; until the first turn of the new
    * execution is, a restart repeats the old one.
    */
-  async #startOver(end: ContinuedAsNew): Promise<void> {
-    this.#execution = this.#execution.next(end);
+  async #startOver(end: ContinuedAsNew, turn: Turn): Promise<void> {
+    this.#execution = this.#execution.next(end, turn);
     this.#timers.clear();
-    const { Input: input, Generation: generation } = this.start;
-    Object.assign(this.row, { executionId: this.#execution.id, input, createdTime: new Date(), generation });
+    const { Input: input, Generation: generation, ParentTraceContext: parentTraceContext } = this.start;
+    const executionId = this.#execution.id;
+    Object.assign(this.row, { executionId, input, createdTime: new Date(), generation, parentTraceContext });
     this.#hasRow = false;
     this.#mailbox.addFirst([{ body: this.start }, ...end.carried.map((body) => ({ body }))]);
     // An orchestrator that never waits must not keep the process from everything else.

@@ -59,9 +59,9 @@ export function answeredTasks({ stored }: Found): Set<number | undefined> {
 }
 
 function rowOf({ row }: Found, start: ExecutionStarted): InstanceRow {
-  const { Input: input, Generation: generation } = start;
+  const { Input: input, Generation: generation, ParentTraceContext: parentTraceContext } = start;
   const { ExecutionId: executionId } = start.OrchestrationInstance;
-  return { ...(row ?? newRow(start)), executionId, input, generation };
+  return { ...(row ?? newRow(start)), executionId, input, generation, parentTraceContext };
 }
 
 function isSuspended(events: readonly HistoryEvent[]): boolean {

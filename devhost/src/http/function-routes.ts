@@ -3,8 +3,17 @@ import type { HttpCookie, HttpData, TypedData } from '../app/core-types.js';
 import type { AppFunction } from '../app/function-registry.js';
 import type { Invoker } from '../app/invoker.js';
 import { type Log, messageOf, UserFault } from '../log.js';
+import { type ExportSpans, functionSpan } from '../tracing/spans.js';
+import { beginTrace, newSpanId, traceOf } from '../tracing/trace-context.js';
 import type { Answer, Handler, Request } from './http-server.js';
 import { translateRoute } from './route-template.js';
+
+/** What functions need that are called over HTTP. */
+export interface Services {
+  invoker: Invoker;
+  log: Log;
+  exportSpans: ExportSpans | undefined;
+}
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'] as const;
 type Method = (typeof METHODS)[number];
@@ -13,7 +22,7 @@ type Method = (typeof METHODS)[number];
  * Serves the app's HTTP functions. As in Azure an unknown path or method is 404, an error in a handler is 500 with an
  * empty body, and a handler that returns nothing is 200 with an empty body. Keys are not asked for, as in Core Tools.
  */
-export function functionRoutes(functions: AppFunction[], prefix: string, invoker: Invoker, log: Log): Handler {
+export function functionRoutes(functions: AppFunction[], prefix: string, services: Services): Handler {
   const router = createRouter({ ignoreTrailingSlash: true, caseSensitive: false, maxParamLength: 2000 });
   const routes = new Map<string, { target: AppFunction; rest: string | undefined }>();
   for (const target of functions) {
@@ -33,7 +42,7 @@ export function functionRoutes(functions: AppFunction[], prefix: string, invoker
     const found = method ? router.find(method, request.url.pathname) : null;
     const route = found ? routes.get(String(found.store)) : undefined;
     if (!found || !route) return { status: 404 };
-    return await answer(route.target, request, parameters(found.params, route.rest), invoker, log);
+    return await answer(route.target, request, parameters(found.params, route.rest), services);
   };
 }
 
@@ -52,15 +61,30 @@ async function answer(
   target: AppFunction,
   request: Request,
   params: Record<string, string>,
-  invoker: Invoker,
-  log: Log,
+  { invoker, log, exportSpans }: Services,
 ): Promise<Answer> {
+  const caller = traceOf(request.headers);
+  const trace = caller ? { ...caller, spanId: newSpanId() } : beginTrace();
+  const start = new Date().toISOString();
+  let given: Answer = { status: 500 };
   try {
-    return toAnswer(await invoker.invoke(target, { data: { http: toHttpData(request, params) } }));
+    given = toAnswer(await invoker.invoke(target, { data: { http: toHttpData(request, params) }, trace }));
   } catch (error) {
     log.write('error', target.name, messageOf(error));
-    return { status: 500 };
   }
+  const ended = { ok: given.status < 500, dimensions: requestDimensions(target, request, given) };
+  exportSpans?.([functionSpan(target.name, { trace, caller, start }, ended)]);
+  return given;
+}
+
+/** Names the route, not the address: that may hold what is nobody's business. */
+function requestDimensions(target: AppFunction, request: Request, { status }: Answer): Record<string, string> {
+  const { route } = target.trigger;
+  return {
+    'http.request.method': request.method,
+    'http.route': typeof route === 'string' ? route : target.name,
+    'http.response.status_code': String(status),
+  };
 }
 
 function toHttpData(request: Request, params: Record<string, string>): HttpData {

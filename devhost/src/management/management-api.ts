@@ -5,6 +5,7 @@ import { ClientError, type OrchestrationClient } from '../engine/client.js';
 import type { Answer, Request } from '../http/http-server.js';
 import { messageOf } from '../log.js';
 import { isTerminal } from '../protocol/history.js';
+import { traceOf } from '../tracing/trace-context.js';
 import { historyBody, statusBody } from './bodies.js';
 import { Query } from './query.js';
 import { managementUrls } from './urls.js';
@@ -96,7 +97,8 @@ class InstanceRequests {
     if (call.request.body.length > 0) mustBeJson(call);
     const { name = '', id: instanceId } = call.params;
     const input = call.request.body.length > 0 ? validJson(call.request.body.toString()) : null;
-    const id = await this.#client.start({ name, instanceId, input, version: call.query.text('version') ?? '' });
+    const version = call.query.text('version') ?? '';
+    const id = await this.#client.start({ name, instanceId, input, version, caller: traceOf(call.request.headers) });
     const timeout = call.query.number('timeout');
     const interval = call.query.number('pollingInterval');
     const row = timeout !== undefined && interval !== undefined ? await this.#wait(id, timeout, interval) : undefined;
@@ -182,7 +184,8 @@ class InstanceRequests {
         `'${name}' cannot be the name of an event: the SDK would take it for the number of a task.`,
       );
     const input = validJson(call.request.body.toString());
-    await this.#client.send(instanceOf(call), { EventType: 'EventRaised', Name: name, Input: input });
+    const event = { EventType: 'EventRaised', Name: name, Input: input } as const;
+    await this.#client.raise(instanceOf(call), event, traceOf(call.request.headers));
     return ACCEPTED;
   }
 }

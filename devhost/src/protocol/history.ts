@@ -28,10 +28,22 @@ export interface ParentLink {
   TaskScheduleId: number;
 }
 
+/** Where an orchestration's span hangs in a trace (DurableTask's DistributedTraceContext). */
+export interface ParentTraceContext {
+  /** The span above it, as the header `traceparent` names spans. */
+  TraceParent: string;
+  TraceState: string | null;
+  /** Its own span and the time when that began, once ContinueAsNew has ended an execution: they stay the same. */
+  SpanId?: string;
+  ActivityStartTime?: string;
+}
+
 export interface ExecutionStarted {
   EventType: 'ExecutionStarted';
   OrchestrationInstance: { InstanceId: string; ExecutionId: string };
   ParentInstance: ParentLink | null;
+  /** Null in what was stored by a host that kept none. */
+  ParentTraceContext: ParentTraceContext | null;
   Name: string;
   Version: string;
   Input: string | null;

@@ -85,8 +85,8 @@ export function unsupportedAction(actionType: number): string {
 /** Behind this marker a failing orchestrator's error carries its state; in front of it stands the word "false". */
 const STATE_MARKER = '\n\n$OutOfProcData$:';
 
-/** Calls an orchestrator function with the trigger's JSON text. */
-export type CallOrchestrator = (name: string, payload: string) => Promise<TypedData | null | undefined>;
+/** Calls the orchestrator function of an execution with the trigger's JSON text. */
+export type CallOrchestrator = (start: ExecutionStarted, payload: string) => Promise<TypedData | null | undefined>;
 
 /** The orchestrator crashed outside the SDK's bookkeeping: there is no state to go by. */
 export class OrchestratorCrash extends Error {}
@@ -99,7 +99,7 @@ export async function callOrchestrator(
   current: readonly HistoryEvent[],
 ): Promise<OrchestratorState> {
   try {
-    const answer = await call(start.Name, triggerPayload(start, past, current));
+    const answer = await call(start, triggerPayload(start, past, current));
     if (typeof answer?.json !== 'string') throw new Error('The orchestrator function returned no orchestrator state.');
     return parseState(answer.json);
   } catch (error) {

@@ -2,6 +2,8 @@ import { Cron } from 'croner';
 import { type Log, messageOf, UserFault } from '../log.js';
 import type { AppFunction } from '../app/function-registry.js';
 import type { Invoker } from '../app/invoker.js';
+import { type ExportSpans, functionSpan } from '../tracing/spans.js';
+import { beginTrace } from '../tracing/trace-context.js';
 
 /** The app's timer functions: schedules are NCRONTAB with six fields, seconds first, in UTC as in Azure. */
 export class TimerTriggers {
@@ -15,6 +17,7 @@ export class TimerTriggers {
     private readonly functions: AppFunction[],
     private readonly invoker: Invoker,
     private readonly log: Log,
+    private readonly exportSpans: ExportSpans | undefined,
   ) {
     for (const target of functions) this.#jobs.push(this.#schedule(target));
   }
@@ -47,11 +50,15 @@ export class TimerTriggers {
     const now = new Date().toISOString();
     const status = { Last: now, Next: next?.toISOString() ?? now, LastUpdated: now };
     const info = { Schedule: { AdjustForDST: true }, ScheduleStatus: status, IsPastDue: false };
+    const trace = beginTrace();
+    let ok = true;
     try {
-      await this.invoker.invoke(target, { data: { json: JSON.stringify(info) } });
+      await this.invoker.invoke(target, { data: { json: JSON.stringify(info) }, trace });
     } catch (error) {
+      ok = false;
       this.log.write('error', target.name, messageOf(error));
     }
+    this.exportSpans?.([functionSpan(target.name, { trace, start: now }, { ok })]);
   }
 }
 

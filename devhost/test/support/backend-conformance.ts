@@ -153,24 +153,28 @@ export function backendConformance(name: string, open: () => Promise<Backend>): 
           input: LONGER_THAN_A_CELL,
           output: LONGER_THAN_A_CELL,
           completedTime: new Date(1000),
+          parentTraceContext: ParentTraceContext,
         });
         await backend.instances.put(put);
         expect(await backend.instances.get('put')).toEqual(put);
         expect(await backend.instances.get('other')).toBeUndefined();
       });
 
-      it('keeps its input when it is updated', async () => {
-        await backend.instances.put(row('updated', { input: '"kept"' }));
+      it('keeps its input and trace context when it is updated', async () => {
+        await backend.instances.put(row('updated', { input: '"kept"', parentTraceContext: ParentTraceContext }));
         await backend.instances.update(row('updated', { input: null, status: 'Completed', output: '1' }));
         expect(await backend.instances.get('updated')).toMatchObject({
           input: '"kept"',
+          parentTraceContext: ParentTraceContext,
           status: 'Completed',
           output: '1',
         });
       });
 
       it('keeps nothing of an earlier one when it is put', async () => {
-        await backend.instances.put(row('twice', { output: '1', completedTime: new Date(1000) }));
+        await backend.instances.put(
+          row('twice', { output: '1', completedTime: new Date(1000), parentTraceContext: ParentTraceContext }),
+        );
         await backend.instances.put(row('twice'));
         expect(await backend.instances.get('twice')).toEqual(row('twice'));
       });
@@ -243,10 +247,17 @@ function row(instanceId: string, columns: Partial<InstanceRow> = {}): InstanceRo
     lastUpdatedTime: new Date(6000),
     completedTime: undefined,
     generation: 2,
+    parentTraceContext: null,
     ...columns,
   };
 }
 
+const ParentTraceContext = {
+  TraceParent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
+  TraceState: 'vendor=1,other=2',
+  SpanId: 'c'.repeat(16),
+  ActivityStartTime: '2026-01-01T00:00:00.123Z',
+};
 const OrchestrationInstance = { InstanceId: 'parent', ExecutionId: 'p' };
 const FailureDetails = {
   ErrorType: 'Error',
@@ -264,6 +275,7 @@ const EVERY_EVENT: EventBody[] = [
     EventType: 'ExecutionStarted',
     OrchestrationInstance,
     ParentInstance: null,
+    ParentTraceContext: null,
     Name: 'n',
     Version: '',
     Input: null,
@@ -273,6 +285,7 @@ const EVERY_EVENT: EventBody[] = [
     EventType: 'ExecutionStarted',
     OrchestrationInstance,
     ParentInstance: { Name: 'p', OrchestrationInstance, TaskScheduleId: 4 },
+    ParentTraceContext,
     Name: 'n',
     Version: '2',
     Input: '{}',

@@ -2,6 +2,8 @@ import type { Backend } from '../../src/backend/backend.js';
 import { MemoryBackend } from '../../src/backend/memory-backend.js';
 import { OrchestrationClient } from '../../src/engine/client.js';
 import { Engine } from '../../src/engine/engine.js';
+import type { Span } from '../../src/tracing/spans.js';
+import type { TraceContext } from '../../src/tracing/trace-context.js';
 import { statusBody } from '../../src/management/bodies.js';
 import { core, invoker } from './app-in-process.js';
 import { Orchestrations, type Status } from './orchestrations.js';
@@ -9,6 +11,9 @@ import { Orchestrations, type Status } from './orchestrations.js';
 /** An engine in this process that runs the functions registered with `core`. */
 export class EngineInProcess extends Orchestrations {
   readonly warnings: string[] = [];
+  readonly spans: Span[] = [];
+  /** What the client says that it is doing. */
+  caller: TraceContext | undefined;
   readonly #engine: Engine;
   readonly #client: OrchestrationClient;
 
@@ -16,7 +21,9 @@ export class EngineInProcess extends Orchestrations {
     super();
     const { functions } = core;
     const log = { debug: () => undefined, warn: (text: string) => void this.warnings.push(text) };
-    this.#engine = new Engine({ backend, functions, invoker, log, maxActivities: 20, maxOrchestrators: 20 });
+    const limits = { maxActivities: 20, maxOrchestrators: 20 };
+    const exportSpans = (spans: readonly Span[]) => void this.spans.push(...spans);
+    this.#engine = new Engine({ backend, functions, invoker, log, ...limits, exportSpans });
     this.#client = new OrchestrationClient(this.#engine, functions);
   }
 
@@ -29,8 +36,14 @@ export class EngineInProcess extends Orchestrations {
     await this.#engine.stop(0);
   }
 
-  async start(name: string, input: unknown = null, instanceId?: string): Promise<string> {
-    return await this.#client.start({ name, instanceId, input: JSON.stringify(input), version: '' });
+  async start(name: string, input: unknown = null, instanceId?: string, version = ''): Promise<string> {
+    return await this.#client.start({
+      name,
+      instanceId,
+      input: JSON.stringify(input),
+      version,
+      caller: this.caller,
+    });
   }
 
   async status(id: string): Promise<Status> {
@@ -40,7 +53,8 @@ export class EngineInProcess extends Orchestrations {
   }
 
   async raise(id: string, name: string, data: unknown = null): Promise<void> {
-    await this.#client.send(id, { EventType: 'EventRaised', Name: name, Input: JSON.stringify(data) });
+    const event = { EventType: 'EventRaised', Name: name, Input: JSON.stringify(data) } as const;
+    await this.#client.raise(id, event, this.caller);
   }
 
   async terminate(id: string, reason: string): Promise<void> {

@@ -40,6 +40,16 @@ export class HubTables {
     await this.change(id, { RuntimeStatus: 'Running' });
   }
 
+  /** Takes the columns away in which traces are kept, as if a host without traces had written the instance. */
+  async forgetTrace(id: string): Promise<void> {
+    const history = await this.rows(id);
+    const instance = (await this.instances.getEntity(id, '')) as Row;
+    for (const [table, rows] of [[this.history, history] as const, [this.instances, [instance]] as const]) {
+      for (const { ParentTraceContext, ...rest } of rows)
+        if (ParentTraceContext !== undefined) await table.updateEntity(rest, 'Replace');
+    }
+  }
+
   async forget(id: string): Promise<void> {
     for (const { rowKey } of await this.rows(id)) await this.history.deleteEntity(id, rowKey);
     await this.instances.deleteEntity(id, '');

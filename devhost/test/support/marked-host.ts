@@ -2,9 +2,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
+import type { Span } from '../../src/tracing/spans.js';
 import { DurableClient } from './durable-client.js';
 import { type HostProcess, newHub, startHost } from './host-process.js';
 import { HubTables } from './hub-tables.js';
+import { readSpans } from './trace-tree.js';
 
 /** A host that can be killed and started again on its hub, and whose `slow` activities leave marks. */
 export class MarkedHost {
@@ -12,10 +14,14 @@ export class MarkedHost {
   readonly hub = newHub();
   readonly tables = new HubTables(this.hub);
   client = new DurableClient('');
+  url = '';
   #host: HostProcess | undefined;
 
   async start(): Promise<this> {
-    this.#host = await startHost({ app: 'durable', hub: this.hub, env: { MARKS: path.join(this.#folder, 'marks') } });
+    const env = { MARKS: path.join(this.#folder, 'marks') };
+    const args = ['--spans', path.join(this.#folder, 'spans')];
+    this.#host = await startHost({ app: 'durable', hub: this.hub, args, env });
+    this.url = this.#host.url;
     this.client = new DurableClient(this.#host.url);
     return this;
   }
@@ -37,6 +43,11 @@ export class MarkedHost {
     } catch {
       return [];
     }
+  }
+
+  /** What the host has reported so far, before and after a kill. */
+  spans(): Span[] {
+    return readSpans(path.join(this.#folder, 'spans'));
   }
 
   async dispose(): Promise<void> {

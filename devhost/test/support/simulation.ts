@@ -9,6 +9,7 @@ import type {
   ScheduledEvent,
 } from '../../src/protocol/history.js';
 import { runTurn } from '../../src/engine/turn.js';
+import { beginTrace } from '../../src/tracing/trace-context.js';
 import { core, invoker } from './app-in-process.js';
 
 const df = await import('durable-functions');
@@ -48,7 +49,7 @@ export async function simulate(
       messages,
       call: async (_, payload): Promise<TypedData | null | undefined> => {
         const target = core.functions.find('orchestrationTrigger', (changed ? names[1] : names[0]) ?? '');
-        return target && (await invoker.invoke(target, { data: { string: payload } }));
+        return target && (await invoker.invoke(target, { data: { string: payload }, trace: beginTrace() }));
       },
       isKnown: () => true,
       warn: (message) => warnings.push(message),
@@ -75,6 +76,7 @@ function startOf(name: string): ExecutionStarted {
     EventType: 'ExecutionStarted',
     OrchestrationInstance,
     ParentInstance: null,
+    ParentTraceContext: null,
     Name: name,
     Version: '',
     Input: null,

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../../support/until.js';
+import { treeOf } from '../../support/trace-tree.js';
 import { MarkedHost, startMarkedHost } from '../../support/marked-host.js';
 
 describe('after kill -9 a restarted host', () => {
@@ -63,7 +64,7 @@ describe('after kill -9 a restarted host', () => {
   });
 });
 
-it('kill -9 at any moment leaves a family of orchestrations that completes', async () => {
+it('kill -9 at any moment leaves a family of orchestrations that completes, in one trace without holes', async () => {
   const host = await startMarkedHost();
   const items = Array.from({ length: 6 }, (_, index) => ({ mark: `m${index}`, ms: 40 + 60 * index }));
   const id = await host.client.start('family', items);
@@ -72,4 +73,8 @@ it('kill -9 at any moment leaves a family of orchestrations that completes', asy
     await host.killAndRestart();
   }
   expect((await host.client.ends(id)).output).toEqual(items.map(({ mark }) => mark));
+  const call = ['client activity:slow', ['server activity:slow']];
+  const child = ['client orchestration:slowly', [['server orchestration:slowly', [call]]]];
+  const family = ['server orchestration:family', ['internal orchestration:family:timer', ...items.map(() => child)]];
+  expect(treeOf(host.spans(), undefined)).toEqual([['client create_orchestration:family', [family]]]);
 });

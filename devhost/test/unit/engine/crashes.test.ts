@@ -2,21 +2,33 @@ import { describe, expect, it } from 'vitest';
 import { MemoryBackend } from '../../../src/backend/memory-backend.js';
 import { EngineInProcess } from '../../support/engine-in-process.js';
 import { expected, raiseEvent, runs } from '../../support/everything.js';
+import { treeOf } from '../../support/trace-tree.js';
 import { dyingBefore, failingStarts, listingBreaksOff, losingAnswer, refusing } from '../../support/faulty-backend.js';
 
 /** Dozens of orchestrations run at once. */
 const PATIENCE = { timeout: 30_000 };
 
-/** Runs the orchestration on a backend that stays sound, and returns how many faults of this kind are possible. */
-async function countFaults(faulty: typeof dyingBefore): Promise<number> {
+/** What the client of every orchestration is doing. */
+const CALLER = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), sampled: true, state: '' };
+
+/** The trace of the orchestration: what was done twice is one span. */
+const traceOf = (...engines: EngineInProcess[]) =>
+  treeOf(
+    engines.flatMap(({ spans }) => spans.filter(({ name }) => !name.startsWith('orchestration_event:'))),
+    CALLER.spanId,
+  );
+
+/** Runs the orchestration on a backend that stays sound. Returns how many faults of this kind are possible, and its trace. */
+async function soundRun(faulty: typeof dyingBefore): Promise<{ faults: number; trace: unknown[] }> {
   const { backend, count } = faulty(Number.POSITIVE_INFINITY, new MemoryBackend());
   const engine = new EngineInProcess(backend);
+  engine.caller = CALLER;
   const id = await engine.start('everything', { seen: [] });
   await raiseEvent(engine, id);
   expect((await engine.ends(id)).output).toEqual(expected(id));
   await engine.stop();
   expect(count()).toBeGreaterThan(10);
-  return count();
+  return { faults: count(), trace: traceOf(engine) };
 }
 
 /** Calls back at the same time with 1, 2, up to `count`. */
@@ -28,11 +40,13 @@ it(
   'a host that dies before any one of its writes leaves a hub with which the next host completes',
   PATIENCE,
   async () => {
-    await forEach(await countFaults(dyingBefore), async (nth) => {
+    const { faults, trace } = await soundRun(dyingBefore);
+    await forEach(faults, async (nth) => {
       const id = `dies-${nth}`;
       const storage = new MemoryBackend();
       const { backend, fault } = dyingBefore(nth, storage);
       const doomed = new EngineInProcess(backend);
+      doomed.caller = CALLER;
       const acknowledged = { start: false, event: false };
       const life = async (): Promise<void> => {
         await doomed.start('everything', { seen: [] }, id);
@@ -44,10 +58,12 @@ it(
       await Promise.race([life(), fault]);
 
       const next = await new EngineInProcess(storage).recover();
+      next.caller = CALLER;
       if (!acknowledged.start) await next.start('everything', { seen: [] }, id);
       if (!acknowledged.event) await raiseEvent(next, id);
       expect((await next.ends(id)).output, `after death before write ${nth}`).toEqual(expected(id));
       await next.stop();
+      expect(traceOf(doomed, next), `trace after death before write ${nth}`).toEqual(trace);
       for (const key of expected(id).slice(0, -1))
         expect(runs.get(String(key)), `runs of ${String(key)}`).toBeLessThanOrEqual(2);
     });
@@ -58,13 +74,16 @@ it.each([
   ['that storage takes while its answer is lost is neither repeated nor forgotten', 'lost', losingAnswer],
   ['that storage refuses is made again, and no child is forgotten', 'refused', refusing],
 ])('a checkpoint %s', PATIENCE, async (_, name, faulty) => {
-  await forEach(await countFaults(faulty), async (nth) => {
+  const { faults, trace } = await soundRun(faulty);
+  await forEach(faults, async (nth) => {
     const id = `${name}-${nth}`;
     const { backend } = faulty(nth, new MemoryBackend());
     const engine = new EngineInProcess(backend);
+    engine.caller = CALLER;
     await engine.start('everything', { seen: [] }, id);
     await raiseEvent(engine, id);
     expect((await engine.ends(id)).output, `after fault ${nth}`).toEqual(expected(id));
+    expect(traceOf(engine), `trace after fault ${nth}`).toEqual(trace);
     await engine.stop();
   });
 });

@@ -96,7 +96,7 @@ const WORDS: Record<TimeUse, string> = {
   start: 'waits for containers to start',
   model: 'waits for the model',
   storage: 'waits for storage',
-  pictures: 'waits for pictures to be decoded, scaled and encoded',
+  pictures: 'is decoding, scaling and encoding pictures',
   inference: 'is inference',
   other: 'is other work',
   unknown: 'is unknown',

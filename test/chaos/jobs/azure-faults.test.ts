@@ -43,6 +43,9 @@ describe('a job on emulated Container Instances', () => {
     await jobs.spoil({ on: 'GROUP', fate: 'never-starts' });
     const id = await jobs.start('aci', { ...once, timeouts: { provisionSeconds: 8 } });
     expect(await jobs.endsRight(id)).toHaveLength(3);
+    const { containerTime } = await jobs.stack.client.status(id);
+    expect(containerTime?.sentence).toMatch(/^\d+ % of the container time waits for containers to start/);
+    expect(containerTime?.seconds.start).toBeGreaterThan(6);
   });
 
   test.each<[string, 'end' | 'lose', number | undefined, number]>([

@@ -1,7 +1,8 @@
 import path from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import type { AttemptResult } from '../../../src/container-contract/result.js';
-import { itemName, jobContainer, PROGRESS_PREFIX, resultBlob } from '../../../src/job-store/layout.js';
+import { itemName, jobContainer, MANIFEST, PROGRESS_PREFIX, resultBlob } from '../../../src/job-store/layout.js';
+import type { Manifest } from '../../../src/job-store/manifest.js';
 import { makeClip } from '../../support/clip.js';
 import { killHalfWay, scoredVersions } from '../../support/killed-scorer.js';
 import { processesWith } from '../../support/processes.js';
@@ -53,6 +54,13 @@ test('a killed scorer is followed by one that scores the missing items only, and
   const other = await result(1, 1);
   expect(other).toMatchObject({ outcome: 'completed', skipped: [], failed: [] });
   expect(other.done).toHaveLength(BATCH);
+  const manifest = JSON.parse((await container.getBlobClient(MANIFEST).downloadToBuffer()).toString()) as Manifest;
+  const [killed, after] = manifest.batches[0]?.phases ?? [];
+  expect(killed?.split?.unknown).toBeGreaterThan(0);
+  expect(killed?.split?.inference).toBeGreaterThan(0);
+  expect(after?.split?.unknown).toBeUndefined();
+  expect((await stack.client.status(id)).containerTime).toEqual(manifest.containerTime);
+
   const attempts: string[] = [];
   for await (const { name } of container.listBlobsFlat({ prefix: PROGRESS_PREFIX })) attempts.push(name);
   expect(attempts).toEqual(['progress/b00000-a1.json', 'progress/b00000-a2.json', 'progress/b00001-a1.json']);

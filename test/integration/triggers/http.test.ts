@@ -186,6 +186,11 @@ describe('GET /api/jobs/{id}', () => {
     for (const seconds of Object.values(status.stages)) expect(seconds).toBeGreaterThan(0);
     expect(Object.keys(status.phases)).toEqual(['queued', 'started', 'modelLoaded', 'firstItem', 'lastItem']);
     expect(status.phases.modelLoaded?.mean).toBeGreaterThan(0);
+    const { sentence = '', percent = {}, seconds = {} } = status.containerTime ?? {};
+    expect(sentence).toMatch(/^\d+ % of the container time /);
+    expect(Object.values(percent).reduce((sum, share) => sum + share, 0)).toBe(100);
+    expect(seconds.inference).toBeGreaterThan(0);
+    expect(seconds.unknown).toBeUndefined();
     expect(status.phases.modelLoaded?.longest).toBeGreaterThanOrEqual(status.phases.modelLoaded?.mean ?? 0);
     expect(status.itemsPerSecond).toBeCloseTo(12 / (status.stages.score ?? 0), 1);
     expect(status.framesPerSecond).toBe(status.itemsPerSecond);

@@ -1,3 +1,4 @@
+import type { Printed } from '../container-contract/printout.js';
 import type { GpuChoice } from '../job/compute-choice.js';
 import type { Blame } from '../job/failure.js';
 import type { PhaseTimes } from '../job/phases.js';
@@ -97,8 +98,8 @@ export interface ComputeProvider {
   launch(request: LaunchRequest): Promise<void>;
   /** What is known of the container; `lost` for a name that the platform does not know. Without a blame its end is charged to the batch. */
   observe(name: string): Promise<Observation>;
-  /** The container's output so far, or '' when there is none. */
-  logs(name: string): Promise<string>;
+  /** The container's output so far, as far as the platform hands it out; nothing when there is none. */
+  logs(name: string): Promise<Printed[]>;
   /** Stops and removes it; does nothing when there is none. */
   remove(name: string): Promise<void>;
   /** All containers that this app launched and did not remove. */

@@ -92,7 +92,7 @@ export const taskBlob = (batch: number, attempt: number) => `tasks/${attemptName
 export const tasksPrefix = (batch: number) => `tasks/${batchName(batch)}-a`;
 export const progressBlob = (batch: number, attempt: number) => `${PROGRESS_PREFIX}${attemptName(batch, attempt)}.json`;
 export const resultBlob = (batch: number, attempt: number) => `results/${attemptName(batch, attempt)}.json`;
-export const logBlob = (batch: number, attempt: number) => `logs/${attemptName(batch, attempt)}.log`;
+export const logBlob = (batch: number, attempt: number) => `logs/${attemptName(batch, attempt)}.jsonl`;
 /** What each item took. */
 export const timingsBlob = (batch: number, attempt: number) => `timings/${attemptName(batch, attempt)}.jsonl`;
 export const settledBlob = (batch: number) => `${SETTLED_PREFIX}${batchName(batch)}.json`;
@@ -142,6 +142,12 @@ export const CONTACT_SHEET = 'contact-sheet.png';
 /** Name of the container that runs an attempt: the same for every delivery of the launch, different for every attempt. */
 export const containerName = (jobId: string, batch: number, attempt: number) =>
   `${jobId}-${attemptName(batch, attempt)}`;
+
+/** Reads such a name; undefined when it is none. */
+export function parseContainerName(name: string): { jobId: string; batch: number; attempt: number } | undefined {
+  const [, jobId = '', batch, attempt] = /^(.+)-b(\d+)-a(\d+)$/.exec(name) ?? [];
+  return batch === undefined ? undefined : { jobId, batch: Number(batch), attempt: Number(attempt) };
+}
 
 /** Splits `container/name` of a job specification. */
 export function splitPath(path: string): { container: string; blob: string } {

@@ -44,6 +44,10 @@ const SECRETS = [
   /(?<=[?&]|%3F|%26)code(=|%3D)[^&;,\s"'<>)\]}]*/gi,
   /\b(x-functions-key|authorization)["']?\s*[:=]\s*["']?(bearer\s+)?[^\s"',;]+/gi,
   /\bbearer\s+[\w.~+/-]{16,}=*/gi,
+  // The same in JSON, and the scorer's sealed environment.
+  /\b(accountkey|sharedaccesskey|instrumentationkey|password|scorer_key|scorer_sealed)["']?\s*[:=]\s*["']?[^\s"',;]+/gi,
+  // Bare keys of storage accounts (64 bytes in base64), and signatures and sealing keys (32 bytes).
+  /(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{86}==|[A-Za-z0-9+/]{43}=)(?![A-Za-z0-9+/=])/g,
   // JSON Web Tokens.
   /\beyJ[\w-]{8,}\.[\w-]+(\.[\w-]*)?/g,
   // Credentials before the host of a URL.

@@ -179,7 +179,6 @@ const CONTENT_TYPES: Record<string, string> = {
   '.json': 'application/json',
   '.jsonl': 'application/jsonl',
   '.csv': 'text/csv; charset=utf-8',
-  '.log': 'text/plain; charset=utf-8',
 };
 
 /** The content type of a blob by the ending of its name. */

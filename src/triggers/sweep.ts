@@ -2,6 +2,8 @@ import type { InvocationContext, TimerHandler } from '@azure/functions';
 import type { Ports } from '../activities/ports.js';
 import type { ComputeProvider, Launched } from '../compute/provider.js';
 import { messageOf } from '../job/failure.js';
+import { keepLog } from '../job-store/batches/logs.js';
+import { parseContainerName } from '../job-store/layout.js';
 import { hasManifest } from '../job-store/manifest.js';
 import { stopJob } from '../job-store/stop.js';
 import { hasEnded } from './jobs.js';
@@ -41,6 +43,11 @@ async function sweepOne(
   try {
     const why = await whyRemove(ports, context, container, Date.now());
     if (why === undefined) return;
+    const attempt = parseContainerName(name);
+    if (attempt)
+      await keepLog(ports.storage, attempt, () => provider.logs(name)).catch((error: unknown) =>
+        context.warn(`sweep: the output of the ${kind} container ${name} is lost: ${messageOf(error)}`),
+      );
     await provider.remove(name);
     context.warn(`sweep: removed the ${kind} container ${name}: ${why}`);
   } catch (error) {

@@ -1,5 +1,6 @@
 import { writeEnvironment } from '../../container-contract/environment.js';
 import { lastAttempt, readBatchState, writeTask } from '../../job-store/batches/batch-state.js';
+import { keepLog } from '../../job-store/batches/logs.js';
 import { imagesOf, readItems } from '../../job-store/images/items.js';
 import { containerName, jobOf, mediaBlob, modelBlob, modelsOf, taskBlob, workOf } from '../../job-store/layout.js';
 import { readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
@@ -51,7 +52,11 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
     // running at once.
     const waiter = { jobId, batch, attempt: attempt - 1 };
     if (attempt > 1)
-      await orNoteWaiting(storage, waiter, () => provider.remove(containerName(jobId, batch, waiter.attempt)));
+      await orNoteWaiting(storage, waiter, async () => {
+        const before = containerName(jobId, batch, waiter.attempt);
+        await keepLog(storage, waiter, () => provider.logs(before));
+        await provider.remove(before);
+      });
     const state = await readBatchState(storage, job, input, attempt - 1);
     if (state.missing.length === 0) return { attempt, remaining: 0, stopped: false };
     const items = await readItems(storage, job, first, count);

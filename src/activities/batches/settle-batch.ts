@@ -10,7 +10,8 @@ import {
 } from '../../job/attempt-end.js';
 import { attemptSplit } from '../../job/bottleneck.js';
 import { type AttemptPhases, describePhases } from '../../job/phases.js';
-import { keepLog, readBatchState, readProgress, unscoredOf } from '../../job-store/batches/batch-state.js';
+import { readBatchState, readProgress, unscoredOf } from '../../job-store/batches/batch-state.js';
+import { keepLog } from '../../job-store/batches/logs.js';
 import { containerName } from '../../job-store/layout.js';
 import { readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
 import { readSettled, writeSettled } from '../../job-store/batches/settled.js';

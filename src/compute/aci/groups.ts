@@ -1,5 +1,6 @@
 import type { ContainerGroup, ContainerInstanceManagementClient } from '@azure/arm-containerinstance';
 import type { TokenCredential } from '@azure/identity';
+import { type Printed, Printout } from '../../container-contract/printout.js';
 import { JobError } from '../../job/failure.js';
 import { poll } from '../../poll.js';
 import { orMissing } from '../azure/arm.js';
@@ -134,28 +135,33 @@ export async function deleteGroup(groups: Groups, name: string): Promise<void> {
   );
 }
 
-/** Lines asked of a log: Azure keeps at most 1,000, and 16 KB, of a container that has ended. */
-const LOG_LINES = 1000;
-
-/** The log so far; '' while there is none: before the start, while the group changes its state, and after its removal. */
-export async function readLog({ client, settings }: Groups, name: string): Promise<string> {
+/** The log so far; nothing while there is none: before the start, while the group changes its state, and after its removal. */
+export async function readLog({ client, settings }: Groups, name: string): Promise<Printed[]> {
   try {
-    const { content = '' } = await client.containers.listLogs(settings.resourceGroup, name, CONTAINER, {
-      tail: LOG_LINES,
-    });
-    return mayBeCut(content) ? `${CUT}\n${content}` : content;
+    const { content = '' } = await client.containers.listLogs(settings.resourceGroup, name, CONTAINER);
+    const output = new Printout();
+    if (!mayBeCut(content)) {
+      output.add(content, 'platform');
+      return output.lines();
+    }
+    // Its first line may be the end of one, and that of a signature which nothing tells from other letters.
+    output.add(content.slice(content.indexOf('\n') + 1), 'platform');
+    return [CUT, ...output.lines()];
   } catch (error) {
     const { code, status } = readAzureFault(error);
-    if (status === 404 || code === 'ContainerGroupTransitioning' || code === 'ContainerLogNotAvailable') return '';
+    if (status === 404 || code === 'ContainerGroupTransitioning' || code === 'ContainerLogNotAvailable') return [];
     throw error;
   }
 }
 
-const CUT =
-  '(This may be only the end of the log: Azure gives 1,000 lines at most, and 16 KB of a container that has ended.)';
+const CUT: Printed = {
+  text: '(This may be only the end of the output: of a container that has ended, Azure gives 1,000 lines and 16 KB at most.)',
+  stream: 'platform',
+  level: 'warn',
+};
 
 /** Azure does not say whether it cuts at whole lines, nor whether its KB has 1,000 or 1,024 bytes. */
-const mayBeCut = (log: string) => Buffer.byteLength(log) >= 15_000 || log.split('\n').length >= LOG_LINES;
+const mayBeCut = (log: string) => Buffer.byteLength(log) >= 15_000 || log.split('\n').length >= 1000;
 
 /** This app's groups: Azure's list takes no filter and gives tags but no states. */
 export async function listGroups({ client, settings }: Groups): Promise<Launched[]> {

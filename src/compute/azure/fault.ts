@@ -1,10 +1,12 @@
+import { messageOf } from '../../job/failure.js';
+
 /** What an error of an Azure SDK says, whatever class it has. */
 export interface AzureFault {
   /** `error.code` of the answer, or the system's code when there was no answer. */
   code: string | undefined;
   /** HTTP status; undefined when there was no answer. */
   status: number | undefined;
-  /** The innermost message, on one line and without the signature of a SAS. */
+  /** The innermost message, on one line and without secrets. */
   message: string;
   /** Class of the error, e.g. `CredentialUnavailableError`. */
   name: string;
@@ -29,7 +31,7 @@ export function readAzureFault(error: unknown): AzureFault {
   return {
     code,
     status: typeof thrown.statusCode === 'number' ? thrown.statusCode : undefined,
-    message: oneLine(message),
+    message: messageOf(message),
     name: error instanceof Error ? error.name : '',
   };
 }
@@ -61,13 +63,6 @@ function innermost(body: Body | undefined): Body | undefined {
   if (!body || !WRAPPERS.has(text(body.code) ?? '')) return body;
   const inner: unknown = Array.isArray(body.details) ? body.details[0] : undefined;
   return isRecord(inner) ? innermost(inner) : body;
-}
-
-function oneLine(message: string): string {
-  return message
-    .replace(/sig=[^&\s"']+/g, 'sig=…')
-    .replace(/\s+/g, ' ')
-    .trim();
 }
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);

@@ -1,3 +1,4 @@
+import type { Printed } from '../../container-contract/printout.js';
 import type { ContainerState, Observation } from '../provider.js';
 import type { Execution } from './executions.js';
 
@@ -32,7 +33,9 @@ function why({ name, status }: Execution): Partial<Observation> {
   return { reason };
 }
 
-/** Takes the place of the log, which Azure Resource Manager does not hand out for executions. */
-export const whereTheLogIs = ({ name, job }: Execution) =>
-  `The output of execution ${name} of job ${job} is in the log destination of its Container Apps environment. In Log Analytics:\n` +
-  `ContainerAppConsoleLogs_CL | where ContainerGroupName_s startswith '${name}' | order by TimeGenerated asc\n`;
+/** Takes the place of the output, which Azure Resource Manager does not hand out for executions. */
+export const whereTheLogIs = ({ name, job }: Execution): Printed => ({
+  text: `(What else execution ${name} of job ${job} printed is in the log destination of its Container Apps environment. In Log Analytics: ContainerAppConsoleLogs_CL | where ContainerGroupName_s startswith '${name}' | order by TimeGenerated asc)`,
+  stream: 'platform',
+  level: 'info',
+});

@@ -65,7 +65,7 @@ export function createContainerAppsCompute(
     logs: (name) =>
       ask(async (jobs) => {
         const execution = await find(jobs, name);
-        return execution ? whereTheLogIs(execution) : '';
+        return execution ? [whereTheLogIs(execution)] : [];
       }),
     remove: (name) =>
       ask(async (jobs) => {

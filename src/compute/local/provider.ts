@@ -2,18 +2,16 @@ import os from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { type Child, type Ended, startAttached } from '../../processes/child-process.js';
 import { describePlace } from '../../container-contract/environment.js';
+import { Printout } from '../../container-contract/printout.js';
 import { JobError } from '../../job/failure.js';
 import type { ComputeProvider, LaunchRequest, Observation } from '../provider.js';
 import { preflightLocal } from './preflight.js';
 import { Turns } from './turns.js';
 
-/** Bytes of output kept per container; the scorer uploads its full log itself. */
-const LOG_LIMIT = 64 * 1024;
-
 interface LocalContainer {
   request: LaunchRequest;
   child: Child;
-  log: string;
+  output: Printout;
   startedAt: string;
   /** Cores that it was given. */
   threads: number;
@@ -54,7 +52,7 @@ export function createLocalCompute(inherited: NodeJS.ProcessEnv): ComputeProvide
       const container = containers.get(name);
       return Promise.resolve({ ...describe(container), ...(container && whereAndWhen(container)) });
     },
-    logs: (name) => Promise.resolve(containers.get(name)?.log ?? ''),
+    logs: (name) => Promise.resolve(containers.get(name)?.output.lines() ?? []),
     remove: async (name) => {
       const container = containers.get(name);
       if (container && !container.ended) {
@@ -84,12 +82,12 @@ async function start(request: LaunchRequest, inherited: NodeJS.ProcessEnv, threa
   const child = await startAttached(SCORER, [], { env }).catch((cause: unknown) => {
     throw new JobError('platform', `The scorer process could not be started: ${String(cause)}.`, { cause });
   });
-  const container: LocalContainer = { request, child, log: '', startedAt, threads };
-  const keep = (chunk: Buffer) => {
-    container.log = (container.log + chunk.toString('utf8')).slice(-LOG_LIMIT);
-  };
-  child.stdout.on('data', keep);
-  child.stderr.on('data', keep);
+  const output = new Printout();
+  const container: LocalContainer = { request, child, output, startedAt, threads };
+  for (const stream of ['stdout', 'stderr'] as const)
+    child[stream]
+      .setEncoding('utf8')
+      .on('data', (piece: string) => output.add(piece, stream, new Date().toISOString()));
   void child.ended.then((ended) =>
     Object.assign(container, { ended: { ...ended, at: new Date().toISOString() } satisfies LocalContainer['ended'] }),
   );

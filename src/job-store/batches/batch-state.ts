@@ -3,7 +3,6 @@ import type { AttemptResult, FailedItem } from '../../container-contract/result.
 import type { ScoreTask } from '../../container-contract/task.js';
 import { listBlobs, listMetadata, readJson, type Storage, writeJson } from '../../storage/storage.js';
 import { readItems } from '../images/items.js';
-import { contentTypeOf } from '../../job/formats.js';
 import {
   jobOf,
   logBlob,
@@ -53,18 +52,6 @@ export async function lastAttempt(storage: Storage, jobId: string, batch: number
 /** What the scorer of an attempt last said of itself; undefined before its first sign of life. */
 export const readProgress = (storage: Storage, { jobId, batch, attempt }: Attempt) =>
   readJson<AttemptProgress>(jobOf(storage, jobId), progressBlob(batch, attempt));
-
-/** The scorer uploads its own log before it ends; of one that was killed, `read` gets what the platform kept. */
-export async function keepLog(
-  storage: Storage,
-  { jobId, batch, attempt }: Attempt,
-  read: () => Promise<string>,
-): Promise<void> {
-  const blob = jobOf(storage, jobId).getBlockBlobClient(logBlob(batch, attempt));
-  if (await blob.exists()) return;
-  const log = await read();
-  await blob.upload(log, Buffer.byteLength(log), { blobHTTPHeaders: { blobContentType: contentTypeOf(blob.name) } });
-}
 
 /** Where a batch stands, read from its outputs and the results of its attempts. */
 export interface BatchState {

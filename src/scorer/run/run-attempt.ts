@@ -1,8 +1,9 @@
-import { JobError, messageOf } from '../../job/failure.js';
+import { counted, JobError, messageOf } from '../../job/failure.js';
 import type { AttemptResult } from '../../container-contract/result.js';
 import { parseTask, type ScoreTask } from '../../container-contract/task.js';
 import { EnginePool } from '../engine/engine-pool.js';
 import { readEnvironment, type ScorerSettings } from '../../container-contract/environment.js';
+import { AttemptLog } from './attempt-log.js';
 import { ProgressWriter } from './progress-writer.js';
 import { scoreTask } from './score-task.js';
 import type { TaskBlobs } from './task-blobs.js';
@@ -57,45 +58,41 @@ interface Attempt {
   signal: AbortSignal;
 }
 
+const LEVELS = { completed: 'info', interrupted: 'warn', failed: 'error' } as const;
+
 /** @throws JobError `platform`: the result could not be recorded. */
 async function runAttempt(attempt: Attempt): Promise<void> {
   const { blobs, task, account, signal } = attempt;
-  // The scorer's own account of the run: printed line by line and kept for the log blob. It never holds a URL or a secret.
-  const lines: string[] = [];
-  const log = (sentence: string) => {
-    const line = `${new Date().toISOString().slice(11, 23)} ${sentence}`;
-    lines.push(line);
-    console.log(line);
-  };
+  const { jobId: job, batch, attempt: number } = task;
+  const ownLog = new AttemptLog({ job, batch, attempt: number }, blobs, task.logBlob);
+  const log = ownLog.say;
+  const warn = (sentence: string) => log(sentence, 'warn');
   const { timingsBlob } = task;
   const timings = new TimingsWriter(
     timingsBlob === undefined ? () => Promise.resolve() : blobs.growingRecord(timingsBlob),
-    log,
+    warn,
   );
   const startedAt = new Date(performance.timeOrigin).toISOString();
   const tally = new Tally(task, startedAt, account, (item) => timings.add(item));
   const progress = new ProgressWriter(
     () => tally.progress(),
     (text, metadata) => blobs.writeRecord(task.progressBlob, text, metadata),
-    log,
+    warn,
   );
-  log(`batch ${task.batch}, attempt ${task.attempt}: ${task.items.length} items`);
+  log(`batch ${batch}, attempt ${number}: ${counted(task.items.length, 'item')}`);
   progress.start();
+  ownLog.start();
   const failure = await untilAbandoned(signal, (abandon) => scoreTask({ ...attempt, log, tally, abandon }));
   const outcome = signal.aborted ? 'interrupted' : failure ? 'failed' : 'completed';
   tally.enter('ended');
   tally.timings.wall = performance.now();
   const { done, skipped, failed } = tally;
-  log(
-    `${outcome}: ${done.length} scored, ${skipped.length} skipped, ${failed.length} failed${failure ? `; ${failure.message}` : ''}`,
-  );
+  const ending = `${outcome}: ${done.length} scored, ${skipped.length} skipped, ${failed.length} failed${failure ? `; ${failure.message}` : ''}`;
   const result = tally.result(outcome, outcome === 'failed' ? failure : undefined);
   await Promise.all([
     progress.end(),
     timings.end(),
-    blobs
-      .writeRecord(task.logBlob, lines.map((line) => `${line}\n`).join(''))
-      .catch((error: unknown) => log(messageOf(error))),
+    ownLog.end(ending, LEVELS[outcome]),
     blobs.writeRecord(task.resultBlob, JSON.stringify(result)),
   ]);
 }

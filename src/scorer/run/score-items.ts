@@ -8,6 +8,7 @@ import type { FrameRequest } from '../engine/engine-protocol.js';
 import { drawOutput } from '../outputs/draw.js';
 import type { FrameOutput } from '../outputs/read-output.js';
 import { planInput, sameSize } from '../pictures/geometry.js';
+import type { Log } from './attempt-log.js';
 import { firstLanes, runLanes } from './lanes.js';
 import { MicroBatches } from './micro-batches.js';
 import type { TaskBlobs } from './task-blobs.js';
@@ -24,8 +25,8 @@ interface ScoringParts {
   engine: Pick<EnginePool, 'score' | 'size' | 'starved'>;
   card: ModelCard;
   tally: Tally;
-  /** Adds a sentence to the log: about a failed item, or a model that does not run in its optimized form. */
-  log: (sentence: string) => void;
+  /** Is told of failed items, and of a model that does not run in its optimized form. */
+  log: Log;
 }
 
 /**
@@ -44,7 +45,7 @@ export async function scoreItems(
   const { batch = 1 } = card;
   const batches = new MicroBatches(engine, batch, items.length, ({ prepare, finish, optimized, doubt }) => {
     if (typeof optimized === 'string' && tally.optimized !== optimized)
-      parts.log(`the model runs without the optimization of its network: ${optimized}`);
+      parts.log(`the model runs without the optimization of its network: ${optimized}`, 'warn');
     if (typeof tally.optimized !== 'string') tally.optimized = optimized;
     if (doubt !== undefined) tally.warn(doubt);
     tally.account.noInference((prepare + finish) / engine.size);
@@ -70,7 +71,7 @@ export async function scoreItems(
         }
         const reason = messageOf(error);
         tally.itemFailed(item, reason, time);
-        parts.log(`item ${item.name} failed: ${reason}`);
+        parts.log(`item ${item.name} failed: ${reason}`, 'warn');
       }
     },
     starved: () => {

@@ -7,6 +7,7 @@ import { loadCodec } from '../pictures/load-codec.js';
 import { countGpus, type EnginePool } from '../engine/engine-pool.js';
 import type { ScorerSettings } from '../../container-contract/environment.js';
 import { planInput, sameSize } from '../pictures/geometry.js';
+import type { Log } from './attempt-log.js';
 import { scoreItems } from './score-items.js';
 import type { TaskBlobs } from './task-blobs.js';
 import type { Tally } from './tally.js';
@@ -17,8 +18,7 @@ interface Parts {
   engine: EnginePool;
   task: ScoreTask;
   tally: Tally;
-  /** Adds a sentence to the log. */
-  log: (sentence: string) => void;
+  log: Log;
   /** No new item starts once it is aborted. */
   signal: AbortSignal;
   /** Ends the transfers that are still under way. */
@@ -34,7 +34,7 @@ export async function scoreTask(parts: Parts): Promise<void> {
   const { account } = tally;
   const modelFile = settle(blobs.readModel(signal));
   const styleFile = settle(blobs.readStyle(signal));
-  const codecLoad = settle(loadCodec(settings.codec, log));
+  const codecLoad = settle(loadCodec(settings.codec, (sentence) => log(sentence, 'warn')));
   const remaining = await account.during('fetch', () => skipExisting(parts));
   if (remaining.length === 0 || signal.aborted) return;
   const codec = guardCodec(await open(codecLoad));

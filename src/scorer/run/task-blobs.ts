@@ -1,9 +1,18 @@
+import { Readable } from 'node:stream';
+import { text as textOf } from 'node:stream/consumers';
 import { type AppendBlobClient, BlobClient, ContainerClient, RestError } from '@azure/storage-blob';
 import { again, readWhole, STORAGE_OPTIONS } from '../../container-contract/storage-access.js';
 import { JobError } from '../../job/failure.js';
 import { contentTypeOf } from '../../job/formats.js';
 import type { TaskItem } from '../../container-contract/task.js';
 import type { ScorerSettings } from '../../container-contract/environment.js';
+
+/** The log of an attempt as it lies in storage. */
+export interface StoredLog {
+  text: string;
+  version: string | undefined;
+  metadata: Record<string, string> | undefined;
+}
 
 /**
  * All blobs that the scorer reads and writes. Every method throws JobError `platform` when storage keeps failing; messages name
@@ -71,6 +80,41 @@ export class TaskBlobs {
       return await again(list, signal);
     } catch (cause) {
       throw storageFailure('list the outputs', cause);
+    }
+  }
+
+  /**
+   * Writes the log unless somebody has written it since.
+   * @param before what this method gave last; undefined: there was no log.
+   * @returns what is there instead, with its `text`, or what was written.
+   */
+  async writeLog(
+    name: string,
+    text: string,
+    before: Pick<StoredLog, 'version' | 'metadata'> | undefined,
+  ): Promise<StoredLog | Omit<StoredLog, 'text'>> {
+    const blob = this.#job.getBlockBlobClient(name);
+    const metadata = before?.metadata;
+    const options = {
+      blobHTTPHeaders: { blobContentType: contentTypeOf(name) },
+      metadata,
+      conditions: before ? { ifMatch: before.version } : { ifNoneMatch: '*' },
+    };
+    try {
+      const { etag } = await again(() => blob.upload(text, Buffer.byteLength(text), options));
+      return { version: etag, metadata };
+    } catch (cause) {
+      const isStale = cause instanceof RestError && (cause.statusCode === 409 || cause.statusCode === 412);
+      if (!isStale) throw storageFailure(`write ${name}`, cause);
+    }
+    try {
+      return await again(async () => {
+        const there = await blob.download();
+        const body = await textOf(there.readableStreamBody ?? Readable.from([]));
+        return { version: there.etag, metadata: there.metadata, text: body };
+      });
+    } catch (cause) {
+      throw storageFailure(`read ${name}`, cause);
     }
   }
 

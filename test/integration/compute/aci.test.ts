@@ -100,11 +100,11 @@ describe('a container group', () => {
     const seen = await reaches(name, 'succeeded');
     expect(seen).toMatchObject({ exitCode: 0 });
     expect(seen.events?.join('\n')).toMatch(/Pulling: .*\nPulled: .*\nStarted: /);
-    expect(await aci().logs(name)).toContain('done');
+    expect(await aci().logs(name)).toEqual([{ text: 'done', stream: 'platform' }]);
     await aci().remove(name);
     await aci().remove(name);
     expect(await aci().observe(name)).toMatchObject({ state: 'lost', blame: 'platform' });
-    expect(await aci().logs(name)).toBe('');
+    expect(await aci().logs(name)).toEqual([]);
   });
 
   test('that runs is killed when it is removed', async () => {
@@ -136,12 +136,12 @@ describe('a container group', () => {
     const request = launchOf('for (let i = 0; i < 3000; i += 1) console.log("line " + i)');
     await aci().launch(request);
     await reaches(request.name, 'succeeded');
-    const log = await aci().logs(request.name);
-    const [notice = '', ...kept] = log.trimEnd().split('\n');
-    expect(notice).toContain('may be only the end of the log');
-    expect(kept.join('\n').length).toBeLessThanOrEqual(16 * 1024);
+    const [notice, ...kept] = await aci().logs(request.name);
+    expect(notice).toMatchObject({ level: 'warn', text: expect.stringContaining('may be only the end') });
+    expect(kept.map(({ text }) => text).join('\n').length).toBeLessThanOrEqual(16 * 1024);
     expect(kept.length).toBeLessThanOrEqual(1000);
-    expect(kept.at(-1)).toBe('line 2999');
+    expect(kept.every(({ text }) => /^line \d{4}$/.test(text))).toBe(true);
+    expect(kept.at(-1)?.text).toBe('line 2999');
   });
 });
 

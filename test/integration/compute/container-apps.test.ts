@@ -79,7 +79,12 @@ describe('an execution', () => {
     await apps.launch(request);
     const seen = await reaches(request.name, 'succeeded');
     expect(seen.events?.[0]).toMatch(/^Execution scorer-cpu-\w+-\w+: Succeeded, started .*Z, ended .*Z$/);
-    expect(await apps.logs(request.name)).toMatch(/ContainerAppConsoleLogs_CL .*startswith 'scorer-cpu-\w+-\w+'/);
+    expect(await apps.logs(request.name)).toMatchObject([
+      {
+        text: expect.stringMatching(/ContainerAppConsoleLogs_CL .*startswith 'scorer-cpu-\w+-\w+'/),
+        stream: 'platform',
+      },
+    ]);
     await apps.remove(request.name);
     expect(await apps.list()).toEqual([]);
   });
@@ -123,7 +128,7 @@ describe('an execution', () => {
     await apps.launch(request);
     for (const job of azure.emulator.apps.jobs.values()) job.executions = [];
     expect(await apps.observe(request.name)).toMatchObject({ state: 'lost', blame: 'platform' });
-    expect(await apps.logs(request.name)).toBe('');
+    expect(await apps.logs(request.name)).toEqual([]);
   });
 
   test('whose stop has no answer is stopped again', async () => {

@@ -32,7 +32,7 @@ async function haveTraffic(): Promise<void> {
     await until('the container', async () =>
       (await aci.observe(request.name)).state === 'running' ? true : undefined,
     );
-    await until('its log', async () => ((await aci.logs(request.name)) === '' ? undefined : true));
+    await until('its log', async () => ((await aci.logs(request.name)).length === 0 ? undefined : true));
     await azure.emulator.azure.groups.get(request.name)?.container?.kill(137);
     await aci.observe(request.name);
     await aci.list();

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, inject, test, vi } from 'vitest';
+import { formatLogLine, logLine, parseLogLine } from '../../../src/container-contract/log-line.js';
 import { progressMetadata } from '../../../src/container-contract/progress.js';
-import { keepLog, readBatchState, readProgress } from '../../../src/job-store/batches/batch-state.js';
+import { readBatchState, readProgress } from '../../../src/job-store/batches/batch-state.js';
+import { keepLog } from '../../../src/job-store/batches/logs.js';
 import { readItems } from '../../../src/job-store/images/items.js';
 import { jobOf, logBlob, progressBlob, resultBlob, TIMING, workOf } from '../../../src/job-store/layout.js';
 import type { ResolvedJob } from '../../../src/job-store/resolved-job.js';
@@ -131,11 +133,33 @@ describe('what a job keeps in storage comes back as it was written', () => {
     expect([await report(187), await report(99), await report(188)]).toEqual([187, 187, 188]);
   });
 
-  test('the log of a container that was killed, unless its scorer has kept its own', async () => {
+  test('the log of an attempt: what its scorer stored and what the platform kept, put together once', async () => {
     const own = { jobId, batch: 0, attempt: 1 };
-    await keepLog(storage, own, () => Promise.resolve('what the platform kept'));
+    const source = { job: jobId, batch: 0, attempt: 1 };
+    const said = formatLogLine(logLine(source, { time: '2026-11-26T15:00:00.000Z', level: 'info', message: 'begins' }));
+    const blob = jobOf(storage, jobId).getBlockBlobClient(logBlob(0, 1));
+    await blob.upload(said, said.length);
+    const killed = { text: 'Killed by https://a/b?sig=secret', stream: 'stderr' } as const;
+    await keepLog(storage, own, () => Promise.resolve([{ text: said.trimEnd(), stream: 'stdout' }, killed]));
+    const log = await readText(jobOf(storage, jobId), logBlob(0, 1));
+    const { etag } = await blob.getProperties();
+    expect(log?.split('\n').map((line) => parseLogLine(line)?.message)).toEqual([
+      'begins',
+      'Killed by https://a/b?[hidden]',
+      undefined,
+    ]);
     await keepLog(storage, own, () => Promise.reject(new Error('is not asked again')));
-    expect(await readText(jobOf(storage, jobId), logBlob(0, 1))).toBe('what the platform kept');
+    expect((await blob.getProperties()).etag).toBe(etag);
+  });
+
+  test('the log of an attempt whose scorer stores a line while its log is put together', async () => {
+    const own = { jobId, batch: 1, attempt: 1 };
+    const blob = jobOf(storage, jobId).getBlockBlobClient(logBlob(1, 1));
+    await keepLog(storage, own, async () => {
+      await blob.upload('late\n', 5);
+      return [{ text: 'Killed', stream: 'stderr' }];
+    });
+    expect(await readText(jobOf(storage, jobId), logBlob(1, 1))).toMatch(/"late".*\n.*"Killed"/);
   });
 });
 

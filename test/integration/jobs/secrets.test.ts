@@ -41,7 +41,7 @@ describe('what a job leaves behind', () => {
     const names: string[] = [];
     for await (const { name } of container.listBlobsFlat()) names.push(name);
     expect(names).toEqual(
-      expect.arrayContaining(['job.json', 'manifest.json', 'logs/b00000-a1.log', 'tasks/b00000-a1.json']),
+      expect.arrayContaining(['job.json', 'manifest.json', 'logs/b00000-a1.jsonl', 'tasks/b00000-a1.json']),
     );
     for (const name of names) {
       const text = (await container.getBlobClient(name).downloadToBuffer()).toString('latin1');

@@ -59,6 +59,20 @@ describe('a scorer that ends half-way', () => {
     expect(await job.log()).toContain('interrupted');
   });
 
+  it('run again by its platform: adds to the log of the first run, and to what the app has put there', async () => {
+    const job = await newJob();
+    const again = await job.nextAttempt([]);
+    await job.finish(again);
+    const first = await job.log();
+    const blob = job.job.getBlockBlobClient(`log-${job.attempt}.jsonl`);
+    const { finished } = await job.finish(again);
+    expect(await job.log()).toBe(first + finished.stdout);
+    await blob.upload(first, first.length, { metadata: { whole: 'true' } });
+    const third = await job.finish(again);
+    expect(await job.log()).toBe(first + third.finished.stdout);
+    expect((await blob.getProperties()).metadata).toEqual({ whole: 'true' });
+  });
+
   it('told to stop before it began: ends at once', async () => {
     const job = await newJob();
     const { child, finished } = startScorer(await job.nextAttempt(NAMES));

@@ -1,3 +1,4 @@
+import { parseLogLine } from '../../../src/container-contract/log-line.js';
 import ort from 'onnxruntime-node';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
@@ -107,8 +108,15 @@ describe.each(['sharp', 'jimp'] as const)('a batch, pictures by %s', (name) => {
 
   it('keeps a log that tells no secret', async () => {
     const log = await job.log();
-    expect(log).toContain('6 scored, 0 skipped, 0 failed');
     expect(log).toBe(run.finished.stdout);
+    const lines = log
+      .trimEnd()
+      .split('\n')
+      .map((line) => parseLogLine(line, { job: 'test', batch: 3, attempt: 1 }));
+    expect(lines[0]).toMatchObject({ level: 'info', message: 'batch 3, attempt 1: 6 items' });
+    expect(lines.at(-1)).toMatchObject({ level: 'info', message: 'completed: 6 scored, 0 skipped, 0 failed' });
+    const times = lines.map((line) => Date.parse(line?.time ?? ''));
+    expect(times).toEqual(times.toSorted((one, other) => one - other));
     expect(log).not.toMatch(/sig=|https?:/);
   });
 

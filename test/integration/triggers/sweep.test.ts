@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { InvocationContext } from '@azure/functions';
 import { expect, inject, test } from 'vitest';
-import { jobOf, MANIFEST, STOP } from '../../../src/job-store/layout.js';
-import { readJson, writeJson } from '../../../src/storage/storage.js';
+import { parseLogLine } from '../../../src/container-contract/log-line.js';
+import { containerName, jobOf, logBlob, MANIFEST, STOP } from '../../../src/job-store/layout.js';
+import { readJson, readText, writeJson } from '../../../src/storage/storage.js';
 import { openAzurite } from '../../support/storage.js';
+import { until } from '../../support/wait.js';
 import { createSweep } from '../../../src/triggers/sweep.js';
 import { aciCompute, FOREVER, launchOf, notSetUp, useEmulator } from '../../support/aci.js';
 import { containerApps, liveExecutions } from '../../support/container-apps.js';
@@ -63,6 +65,25 @@ test('a job that was terminated keeps no container and gets no other one, and on
   ]);
   expect(azure.emulator.azure.groups.has(running)).toBe(true);
   expect(await readJson(jobOf(storage, 'terminated-k3v9q2xa'), STOP)).toMatchObject({ reason: 'cancelled' });
+});
+
+test('what a container printed that nobody settled is kept before it is removed', async () => {
+  const jobId = `swept-${randomBytes(4).toString('hex')}`;
+  await jobOf(storage, jobId).create();
+  const program = `console.log('last words'); ${FOREVER}`;
+  const name = containerName(jobId, 2, 1);
+  const aci = aciCompute(azure.emulator.url);
+  await aci.launch({ ...launchOf(program), name, jobId, deadline: Date.now() - 1000 });
+  await until('its output', async () => ((await aci.logs(name)).length === 0 ? undefined : true));
+  expect(await sweep()).toEqual([expect.stringMatching(`removed the aci container ${name}`)]);
+  const [first = ''] = ((await readText(jobOf(storage, jobId), logBlob(2, 1))) ?? '').split('\n');
+  expect(parseLogLine(first)).toMatchObject({
+    job: jobId,
+    batch: 2,
+    attempt: 1,
+    message: 'last words',
+    stream: 'platform',
+  });
 });
 
 test('a container that cannot be removed is reported and does not keep the next one', async () => {

@@ -75,7 +75,7 @@ export class ScorerJob {
       device,
       progressBlob: `progress-${this.attempt}.json`,
       resultBlob: `result-${this.attempt}.json`,
-      logBlob: `log-${this.attempt}.txt`,
+      logBlob: `log-${this.attempt}.jsonl`,
       timingsBlob: `timings-${this.attempt}.jsonl`,
     };
     await this.write(`task-${this.attempt}.json`, JSON.stringify(task));
@@ -123,7 +123,7 @@ export class ScorerJob {
   }
 
   async log(): Promise<string> {
-    return (await this.job.getBlobClient(`log-${this.attempt}.txt`).downloadToBuffer()).toString();
+    return (await this.job.getBlobClient(`log-${this.attempt}.jsonl`).downloadToBuffer()).toString();
   }
 
   /** What each item took, in the order in which they were handled. */

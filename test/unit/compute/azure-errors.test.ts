@@ -214,8 +214,8 @@ describe('the error that an activity throws', () => {
 
   test('never holds the signature of a SAS', () => {
     const leaked = answer(400, 'InvalidRequestContent', 'bad https://a.blob/c?sv=1&sig=abc%2Fdef&se=2');
-    expect(azureJobError(leaked).message).toContain('sig=…');
-    expect(azureJobError(leaked).message).not.toContain('abc');
+    expect(azureJobError(leaked).message).toMatch(/sv=1&\[hidden\]&se=2/);
+    expect(azureJobError(leaked).message).not.toMatch(/abc|sig=/);
   });
 });
 

@@ -27,6 +27,10 @@ describe('a secret in a sentence', () => {
     ['token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln', 'eyJhbGci'],
     ['https://user:pa55word@registry.example/x', 'pa55word'],
     ['password=hunter2 is wrong', 'hunter2'],
+    ['{"AccountKey":"abc123=="}', 'abc123'],
+    ['SCORER_KEY=abc123= SCORER_SEALED=abc123', 'abc123'],
+    ['key Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw== is wrong', 'Eby8'],
+    ['signature Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmE= did not match', 'Zm9v'],
   ])('is hidden: %s', (text, secret) => {
     expect(hideSecrets(text)).not.toContain(secret);
     expect(hideSecrets(text)).not.toMatch(/sig=|sig%3D|AccountKey|InstrumentationKey/);
@@ -41,6 +45,7 @@ describe('a secret in a sentence', () => {
     'https://example.com/a?b=c&d=e',
     'coast-k3v9q2xa-b00003-a1',
     'a bearer of news',
+    'sha256-abc=',
   ])('is not seen where there is none: %s', (text) => {
     expect(hideSecrets(text)).toBe(text);
   });

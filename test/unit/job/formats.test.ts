@@ -73,7 +73,7 @@ describe('the content type of a blob', () => {
     ['scored/0000001.npy', 'application/octet-stream'],
     ['outbox/a/predictions.jsonl', 'application/jsonl'],
     ['outbox/a/predictions.csv', 'text/csv; charset=utf-8'],
-    ['logs/b00000-a1.log', 'text/plain; charset=utf-8'],
+    ['logs/b00000-a1.jsonl', 'application/jsonl'],
     ['outbox/a.MP4', 'video/mp4'],
     ['outbox/a.m4v', 'video/mp4'],
     ['outbox/a.mov', 'video/quicktime'],

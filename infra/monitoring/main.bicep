@@ -96,9 +96,10 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       severity: alert.severity
       enabled: alertsEnabled
       scopes: [component.id]
-      // What is told late, by some minutes, is still inside the window; an alert that is on already does not go off again.
+      // An attempt's event bears the time at which its container was last heard of, which may be long before it is told; the window has
+      // to hold both. While an alert is on, it does not go off again.
       evaluationFrequency: 'PT5M'
-      windowSize: 'PT15M'
+      windowSize: 'PT6H'
       autoMitigate: true
       criteria: {
         allOf: [

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import type { TelemetryRecord } from '../../src/telemetry/records.js';
+import type { Recorded, Table, Told } from './recorded-jobs.js';
 
 /** A node of a parsed query. The language service is C# turned into JavaScript; these are the parts that are used here. */
 interface Node {
@@ -63,13 +63,12 @@ const SPAN = `id: string, name: string, success: string, resultCode: string, dur
   customMeasurements: dynamic`;
 
 /** Columns of an Application Insights component, as https://learn.microsoft.com/azure/azure-monitor/app/apm-tables lists them. */
-const TABLES = {
+const TABLES: Record<Table, string> = {
   customEvents: `${EVERYWHERE}, name: string, customMeasurements: dynamic`,
   requests: `${EVERYWHERE}, ${SPAN}, source: string, url: string`,
   dependencies: `${EVERYWHERE}, ${SPAN}, target: string, type: string, data: string`,
   traces: `${EVERYWHERE}, message: string, severityLevel: int, customMeasurements: dynamic`,
 };
-type Table = keyof typeof TABLES;
 
 const COMPONENT = GlobalState.Default.WithDatabase(
   new Symbols.DatabaseSymbol.ctor(
@@ -77,34 +76,6 @@ const COMPONENT = GlobalState.Default.WithDatabase(
     Object.entries(TABLES).map(([name, columns]) => new Symbols.TableSymbol.$ctor7(name, `(${columns})`)),
   ),
 );
-
-/** What was told under one name: its dimensions with the values seen, and its measurements. */
-interface Told {
-  dimensions: Map<string, Set<string>>;
-  measurements: Set<string>;
-}
-export type Recorded = Record<Table, Map<string, Told>>;
-
-/** Sorts records into the tables in which Application Insights keeps them. */
-export function toTables(records: TelemetryRecord[]): Recorded {
-  const tables: Recorded = { customEvents: new Map(), requests: new Map(), dependencies: new Map(), traces: new Map() };
-  for (const record of records) {
-    const table = tables[tableOf(record)];
-    const told = table.get(record.name) ?? { dimensions: new Map(), measurements: new Set() };
-    table.set(record.name, told);
-    // A span's id has a column of its own, an event's has not.
-    const dimensions = { ...record.dimensions, ...(record.type === 'event' && { id: record.id }) };
-    for (const [name, value] of Object.entries(dimensions))
-      told.dimensions.set(name, (told.dimensions.get(name) ?? new Set()).add(value));
-    if (record.type === 'event') for (const name of Object.keys(record.measurements)) told.measurements.add(name);
-  }
-  return tables;
-}
-
-function tableOf(record: TelemetryRecord): Table {
-  if (record.type === 'event') return 'customEvents';
-  return record.kind === 'server' || record.kind === 'consumer' ? 'requests' : 'dependencies';
-}
 
 /** Looked up once each: a look-up goes through all kinds. */
 const kinds = new Map<number, string>();

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { problemsOf, type Recorded, resultOf, toTables } from '../../support/kusto.js';
+import { problemsOf, resultOf } from '../../support/kusto.js';
 import { askingIn, parametersOf, QUERIES, queryOf, readMonitoring, type Workbook } from '../../support/monitoring.js';
-import { recordJobs } from '../../support/recorded-job.js';
+import { recordJobs, type Recorded, rowOf, toTables } from '../../support/recorded-jobs.js';
 
 const workbook = JSON.parse(readMonitoring('workbook.json')) as Workbook;
 const parameters = parametersOf(workbook);
@@ -9,7 +9,7 @@ const asking = askingIn(workbook);
 
 let recorded: Recorded;
 beforeAll(async () => {
-  recorded = toTables(await recordJobs());
+  recorded = toTables((await recordJobs()).map(rowOf));
   // The first query takes the longest by far.
   resultOf(queryOf('job-timeline'));
 }, 60_000);
@@ -49,7 +49,7 @@ describe('the queries', () => {
       .replaceAll('"container.swept"', '"container.removed"')
       .replaceAll('"blame"', '"guilty"')
       .replaceAll('"containerSeconds"', '"seconds"');
-    const told = toTables(JSON.parse(renamed) as typeof records);
+    const told = toTables((JSON.parse(renamed) as typeof records).map(rowOf));
     const refused = [...QUERIES].filter(([, text]) => problemsOf(text, told).length > 0).map(([name]) => name);
     expect(refused).toEqual(expect.arrayContaining(['container-swept', 'failures-by-blame', 'cost-per-1000-items']));
   });

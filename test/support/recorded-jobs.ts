@@ -1,7 +1,7 @@
 import type { WorkTimings } from '../../src/container-contract/result.js';
 import { describePhases, PHASES } from '../../src/job/phases.js';
 import type { WatchEnd } from '../../src/job/attempt-end.js';
-import type { TelemetryRecord } from '../../src/telemetry/records.js';
+import type { Sink, TelemetryRecord } from '../../src/telemetry/records.js';
 import { type Telemetry, tellTo } from '../../src/telemetry/telemetry.js';
 
 type AttemptEnded = Parameters<Telemetry['attemptEnded']>[0];
@@ -52,10 +52,9 @@ const ATTEMPT: AttemptEnded = {
 
 const STALLED: WatchEnd = 'stalled';
 
-/** Everything that the app can tell of a job, in each way it can end, as its own telemetry tells it. */
-export async function recordJobs(): Promise<TelemetryRecord[]> {
-  const records: TelemetryRecord[] = [];
-  const telemetry = tellTo([{ report: (told) => records.push(...told), flush: () => Promise.resolve() }]);
+/** Tells sinks everything that the app can tell of jobs, in each way that they can end. */
+export async function tellOfJobs(sinks: Sink[]): Promise<void> {
+  const telemetry = tellTo(sinks);
   await telemetry.startJob({ ...JOB, input: 'video' }, () => Promise.resolve());
   telemetry.preflight({
     ...JOB,
@@ -84,5 +83,54 @@ export async function recordJobs(): Promise<TelemetryRecord[]> {
   telemetry.cancelled({ ...JOB, by: 'request' });
   telemetry.swept({ ...JOB, container: 'score-job-1-b3-a1', batch: 3, attempt: 1, message: 'job job-1 has ended' });
   await telemetry.flush();
+}
+
+/** What `tellOfJobs` tells. */
+export async function recordJobs(): Promise<TelemetryRecord[]> {
+  const records: TelemetryRecord[] = [];
+  await tellOfJobs([{ report: (told) => records.push(...told), flush: () => Promise.resolve() }]);
   return records;
+}
+
+/** The tables in which Application Insights keeps what it is told. */
+export type Table = 'customEvents' | 'requests' | 'dependencies' | 'traces';
+
+/** What was told under one name: its dimensions with the values seen, and its measurements. */
+export interface Told {
+  dimensions: Map<string, Set<string>>;
+  measurements: Set<string>;
+}
+export type Recorded = Record<Table, Map<string, Told>>;
+
+interface Row {
+  table: Table;
+  name: string;
+  dimensions: Record<string, string>;
+  measurements: Record<string, number>;
+}
+
+export function toTables(rows: Row[]): Recorded {
+  const tables: Recorded = { customEvents: new Map(), requests: new Map(), dependencies: new Map(), traces: new Map() };
+  for (const { table, name, dimensions, measurements } of rows) {
+    const told = tables[table].get(name) ?? { dimensions: new Map(), measurements: new Set() };
+    tables[table].set(name, told);
+    for (const [dimension, value] of Object.entries(dimensions))
+      told.dimensions.set(dimension, (told.dimensions.get(dimension) ?? new Set()).add(value));
+    for (const measurement of Object.keys(measurements)) told.measurements.add(measurement);
+  }
+  return tables;
+}
+
+/** The row that a record becomes. A span's id has a column of its own; an event's is a dimension. */
+export function rowOf(record: TelemetryRecord): Row {
+  const { name, dimensions } = record;
+  if (record.type === 'event')
+    return {
+      table: 'customEvents',
+      name,
+      dimensions: { ...dimensions, id: record.id },
+      measurements: record.measurements,
+    };
+  const table = record.kind === 'server' || record.kind === 'consumer' ? 'requests' : 'dependencies';
+  return { table, name, dimensions, measurements: {} };
 }

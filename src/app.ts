@@ -17,6 +17,7 @@ import { createModelInspector } from './scorer/engine/inspect/inspect.js';
 import { readSealingKey } from './storage/sealing-key.js';
 import { openStorage } from './storage/storage.js';
 import { watchRefusals } from './storage/refusals.js';
+import { createTelemetry } from './telemetry/telemetry.js';
 import { createCancelJob } from './triggers/cancel-job.js';
 import { createCreateUpload } from './triggers/create-upload.js';
 import { takesJson } from './triggers/http.js';
@@ -37,6 +38,7 @@ const compute = createComputes(config.computes, {
   ledgers: createBlobLedgers(storage.internal.getContainerClient(LIMITS), createLedgerBlob),
   readSealingKey: () => readSealingKey(storage.internal.getContainerClient(APP_SECRETS), SEALING_KEY_BLOB),
 });
+const telemetry = createTelemetry(config.telemetry);
 const ports = {
   storage,
   media: createMedia(findFfmpeg(config, config.searchPath), {
@@ -46,6 +48,7 @@ const ports = {
   }),
   compute,
   inspectModel: createModelInspector(config.childEnvironment),
+  telemetry,
   chunkFrames: config.chunkFrames,
   tempFolder: config.tempFolder,
   bundledModels: config.bundledModels,
@@ -116,5 +119,6 @@ app.timer('retire', {
 
 app.hook.appTerminate(async () => {
   const { local } = compute;
-  await Promise.all((await local.list()).map(({ name }) => local.remove(name)));
+  const removed = local.list().then((containers) => Promise.all(containers.map(({ name }) => local.remove(name))));
+  await Promise.all([removed, telemetry.flush()]);
 });

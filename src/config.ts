@@ -9,6 +9,7 @@ import type { Retention } from './job-store/retention.js';
 import { type MediaLimits, readMediaLimits } from './media/media.js';
 import { type Environment, isSet, readSettings } from './settings.js';
 import { type Connection, readConnection } from './storage/connection.js';
+import type { TelemetrySettings } from './telemetry/telemetry.js';
 
 const DAYS = 'must be a whole number of days, or 0 for ever';
 const days = z.coerce.number(DAYS).int(DAYS).min(0, DAYS).max(36_500, DAYS);
@@ -27,6 +28,7 @@ const schema = z.object({
     .optional(),
   KEEP_FRAMES_DAYS: days.default(7),
   KEEP_RECORDS_DAYS: days.default(90),
+  TELEMETRY_FILE: z.string().optional(),
   PATH: z.string().default(''),
 });
 
@@ -51,6 +53,7 @@ export interface Config {
   /** The models that come with the app. */
   bundledModels: string;
   computes: ComputeSettings;
+  telemetry: TelemetrySettings;
   /** What every scorer gets in its environment beside its task. */
   scorerTuning: Record<string, string>;
   /** All that child processes get of the app's environment: what a program needs to start, and no secret. */
@@ -76,6 +79,7 @@ export function readConfig(environment: Environment): Config {
     tempFolder: settings.TEMP_FOLDER,
     bundledModels: path.resolve(fileURLToPath(new URL('../models', import.meta.url))),
     computes: readComputeSettings(environment),
+    telemetry: { file: settings.TELEMETRY_FILE },
     scorerTuning: readTuning(environment),
     childEnvironment: Object.fromEntries(
       FOR_CHILDREN.flatMap((name) => (isSet(environment, name) ? [[name, environment[name]]] : [])),

@@ -1,7 +1,7 @@
 import pMap from 'p-map';
 import type { AttemptResult } from '../container-contract/result.js';
 import { describeTime, sumSplits } from '../job/bottleneck.js';
-import { summarize, sumsOf } from '../job/phases.js';
+import { containerSeconds, summarize, sumsOf } from '../job/phases.js';
 import type { Stop } from '../job/attempt-end.js';
 import { batchAt, type BatchPlan } from '../job/plan.js';
 import { readBatchState } from '../job-store/batches/batch-state.js';
@@ -15,7 +15,8 @@ import { readSettled } from '../job-store/batches/settled.js';
 import { endJob } from '../job-store/stop.js';
 import { readComparison } from '../job-store/videos/video-timing.js';
 import type { Storage } from '../storage/storage.js';
-import type { Ports } from './ports.js';
+import { placeOf } from '../telemetry/ids.js';
+import type { Invocation, Ports } from './ports.js';
 
 export interface FinishInput extends Pick<Manifest, 'jobId' | 'outcome' | 'message'>, Pick<Stop, 'blame'> {
   /** Absent when the job failed before there was one. */
@@ -36,8 +37,15 @@ export interface Finished {
 }
 
 /** Writes the manifest and removes what the job no longer needs. A failed job keeps its frames, so that nothing is lost. */
-export function createFinishJob({ storage, tempFolder }: Pick<Ports, 'storage' | 'tempFolder'>) {
-  return async ({ jobId, outcome: reason, blame, message: why, plan }: FinishInput): Promise<Finished> => {
+export function createFinishJob({
+  storage,
+  tempFolder,
+  telemetry,
+}: Pick<Ports, 'storage' | 'tempFolder' | 'telemetry'>) {
+  return async (
+    { jobId, outcome: reason, blame, message: why, plan }: FinishInput,
+    invocation?: Invocation,
+  ): Promise<Finished> => {
     const end = await endJob(storage, jobId, { reason, blame, message: why });
     const { reason: outcome, message } = end;
     const job = await findResolvedJob(storage, jobId);
@@ -45,23 +53,39 @@ export function createFinishJob({ storage, tempFolder }: Pick<Ports, 'storage' |
       plan && job
         ? await pMap(batchIndices(plan), (index) => reportBatch(storage, job, plan, index), { concurrency: READS })
         : [];
+    const phases = batches.flatMap((batch) => batch.phases);
     const totals = {
       done: sum(batches, (batch) => batch.done),
       failed: sum(batches, (batch) => batch.failed.length),
       attempts: sum(batches, (batch) => batch.attempts),
     };
+    const finishedAt = new Date();
     await writeManifest(storage, {
       jobId,
       outcome,
       message,
-      finishedAt: new Date().toISOString(),
+      finishedAt: finishedAt.toISOString(),
       ...job,
       items: plan?.items ?? 0,
       totals,
-      containerTime: describeTime(sumSplits(batches.flatMap((batch) => batch.phases.map(({ split }) => split)))),
-      phases: summarize(sumsOf(batches.flatMap((batch) => batch.phases))),
+      containerTime: describeTime(sumSplits(phases.map(({ split }) => split))),
+      phases: summarize(sumsOf(phases)),
       comparison: await readComparison(storage, jobId),
       batches,
+    });
+    telemetry.jobEnded({
+      jobId,
+      place: placeOf(jobId, job?.trace, invocation?.traceContext?.traceParent),
+      model: job?.spec.model,
+      compute: job?.spec.compute.kind,
+      outcome,
+      blame: end.blame,
+      message,
+      items: totals.done,
+      failedItems: totals.failed,
+      attempts: totals.attempts,
+      seconds: job && (finishedAt.getTime() - Date.parse(job.createdAt)) / 1000,
+      containerSeconds: sum(phases, containerSeconds),
     });
     for (const output of placesOf(job)) await freePlace(storage, { jobId, output });
     await removeJobFolder(tempFolder, jobId);

@@ -8,7 +8,7 @@ import { createLaunchBatch } from './batches/launch-batch.js';
 import { createListImages } from './images/list-images.js';
 import { createObserveBatch } from './batches/observe-batch.js';
 import { unlessStopped } from '../job-store/stop.js';
-import type { Ports } from './ports.js';
+import type { Invocation, Ports } from './ports.js';
 import { createPrepareJob } from './prepare-job.js';
 import { KnownModels } from './resolve-inputs.js';
 import { createSettleBatch } from './batches/settle-batch.js';
@@ -23,11 +23,11 @@ import { createStitchVideo } from './videos/stitch-video.js';
 const stoppable =
   <Input extends { jobId: string }, Result>(
     ports: Ports,
-    create: (ports: Ports) => (input: Input) => Promise<Result>,
-  ): ((input: Input) => Promise<Result>) =>
-  (input) =>
+    create: (ports: Ports) => (input: Input, invocation?: Invocation) => Promise<Result>,
+  ): ((input: Input, invocation?: Invocation) => Promise<Result>) =>
+  (input, invocation) =>
     unlessStopped(ports.storage, input.jobId, (signal) =>
-      create({ ...ports, media: ports.media.stoppedBy(signal), signal })(input),
+      create({ ...ports, media: ports.media.stoppedBy(signal), signal })(input, invocation),
     );
 
 /** All activities, by the names under which the orchestrators call them. */

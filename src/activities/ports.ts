@@ -1,8 +1,10 @@
+import type { InvocationContext } from '@azure/functions';
 import type { ComputeProvider } from '../compute/provider.js';
 import type { ComputeKind } from '../job/compute-choice.js';
 import type { Media } from '../media/media.js';
 import type { ModelInspector } from '../scorer/engine/inspect/inspect.js';
 import type { Storage } from '../storage/storage.js';
+import type { Telemetry } from '../telemetry/telemetry.js';
 
 /** Everything outside the process that activities touch. */
 export interface Ports {
@@ -10,6 +12,7 @@ export interface Ports {
   media: Media;
   compute: Record<ComputeKind, ComputeProvider>;
   inspectModel: ModelInspector;
+  telemetry: Telemetry;
   /** Frames that one activity splits or stitches at most; by the size of a frame when left out. */
   chunkFrames?: number | undefined;
   tempFolder: string;
@@ -17,3 +20,6 @@ export interface Ports {
   /** Aborted when the job of the activity is stopped. */
   signal?: AbortSignal | undefined;
 }
+
+/** What an activity gets beside its input: the host's trace. Absent where no host has called it. */
+export type Invocation = Pick<InvocationContext, 'traceContext'>;

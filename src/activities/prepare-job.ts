@@ -1,7 +1,9 @@
+import { isPassing } from '../container-contract/storage-access.js';
 import { chunkFrames } from '../job/plan.js';
 import { JobError } from '../job/failure.js';
 import { DEFAULT_CODEC, DEFAULT_FRAME_FORMAT, sizeProblem } from '../job/formats.js';
 import type { JobSpec } from '../job/spec.js';
+import type { TracePlace } from '../job/trace.js';
 import { jobOf, OUTBOX, workOf } from '../job-store/layout.js';
 import { jobFolder } from '../job-store/local-copy.js';
 import { keepPlace } from '../job-store/outputs.js';
@@ -10,7 +12,9 @@ import { writeSplitChunks } from '../job-store/videos/video-timing.js';
 import type { PictureShape, Rational, VideoFacts } from '../media/media.js';
 import { resultSize } from '../model-card/complete-size.js';
 import { givesPictures, type ModelCard } from '../model-card/schema.js';
-import type { Ports } from './ports.js';
+import { placeOf } from '../telemetry/ids.js';
+import type { Invocation, Ports } from './ports.js';
+import { failureOf } from './return-failure.js';
 import { KnownModels, type LocalVideo, probeVideo, resolveModel } from './resolve-inputs.js';
 
 export interface PrepareInput {
@@ -34,8 +38,9 @@ export interface Prepared {
 
 /** Checks everything that can be checked before anything is spent: the video, the model, the style, the compute. */
 export function createPrepareJob(ports: Ports, known = new KnownModels()) {
-  const { storage } = ports;
-  return async ({ jobId, spec }: PrepareInput): Promise<Prepared> => {
+  const { storage, telemetry } = ports;
+  const prepare = async ({ jobId, spec }: PrepareInput, trace: TracePlace): Promise<Checked> => {
+    const createdAt = new Date().toISOString();
     await Promise.all([workOf(storage, jobId).createIfNotExists(), jobOf(storage, jobId).createIfNotExists()]);
     const folder = jobFolder(ports.tempFolder, jobId);
     const probing = probeVideo(ports, spec, folder);
@@ -55,7 +60,8 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
       card,
       parallel: preflight.maxParallel,
       gpu: preflight.gpu,
-      createdAt: new Date().toISOString(),
+      createdAt,
+      trace,
     };
     const { job, ...prepared } = video
       ? await resolveVideo(ports, common, { ...spec, timeouts }, video)
@@ -63,19 +69,37 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
     const { overwrite } = spec.output;
     for (const output of placesOf(job)) await keepPlace(storage, { jobId, output, overwrite });
     await writeResolvedJob(storage, job);
-    return {
-      ...prepared,
-      parallel: preflight.maxParallel,
-      warnings: [...prepared.warnings, ...preflight.warnings],
-    };
+    const warnings = [...prepared.warnings, ...preflight.warnings];
+    return { prepared: { ...prepared, parallel: preflight.maxParallel, warnings }, gpu: preflight.gpu ?? false };
   };
+  return async (input: PrepareInput, invocation?: Invocation): Promise<Prepared> => {
+    const { jobId, spec } = input;
+    const place = placeOf(jobId, undefined, invocation?.traceContext?.traceParent);
+    const facts = { jobId, place, model: spec.model, compute: spec.compute.kind };
+    try {
+      const { prepared, gpu } = await prepare(input, place);
+      telemetry.preflight({ ...facts, verdict: { ok: true, ...prepared, gpu, warnings: prepared.warnings.length } });
+      return prepared;
+    } catch (error) {
+      const { blame, message } = failureOf(error, isPassing);
+      // What the platform refuses is asked again, and what a stop has ended is no verdict.
+      if (blame !== 'platform' && ports.signal?.aborted !== true)
+        telemetry.preflight({ ...facts, verdict: { ok: false, blame, message } });
+      throw error;
+    }
+  };
+}
+
+interface Checked {
+  prepared: Prepared;
+  gpu: boolean;
 }
 
 interface Resolution extends Omit<Prepared, 'parallel'> {
   job: ResolvedJob;
 }
 
-type Common = Pick<ResolvedJob, 'jobId' | 'card' | 'parallel' | 'gpu' | 'createdAt'>;
+type Common = Pick<ResolvedJob, 'jobId' | 'card' | 'parallel' | 'gpu' | 'createdAt' | 'trace'>;
 
 async function resolveVideo(
   ports: Ports,

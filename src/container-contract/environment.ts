@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { type Device, DEVICES } from '../job/compute-choice.js';
+import { parseTraceParent } from '../job/trace.js';
 import { type Environment, readSettings } from '../settings.js';
 import { unseal } from './sealing.js';
 
@@ -25,6 +26,8 @@ export interface ScorerSettings {
   codec: (typeof CODECS)[number];
   /** What the compute says this place is for; a job may ask for another one. */
   device: Device;
+  /** 32 hexadecimal digits; undefined where nobody has told the scorer of a trace. */
+  traceId: string | undefined;
 }
 
 const url = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' });
@@ -48,6 +51,7 @@ const schema = tuning.extend({
   INPUT_CONTAINER_URL: url.optional(),
   MODEL_URL: url,
   STYLE_URL: url.optional(),
+  TRACEPARENT: z.string().optional(),
   SCORER_DEVICE: z.enum(DEVICES, `must be one of ${DEVICES.join(', ')}`).default('auto'),
 });
 
@@ -75,7 +79,7 @@ export function writeEnvironment(
   places: Pick<
     ScorerSettings,
     'taskBlob' | 'jobContainerUrl' | 'workContainerUrl' | 'inputContainerUrl' | 'modelUrl' | 'styleUrl'
-  >,
+  > & { traceParent: string },
 ): Record<string, string> {
   const { styleUrl, inputContainerUrl } = places;
   return {
@@ -83,6 +87,7 @@ export function writeEnvironment(
     JOB_CONTAINER_URL: places.jobContainerUrl,
     WORK_CONTAINER_URL: places.workContainerUrl,
     MODEL_URL: places.modelUrl,
+    TRACEPARENT: places.traceParent,
     ...(styleUrl !== undefined && { STYLE_URL: styleUrl }),
     ...(inputContainerUrl !== undefined && { INPUT_CONTAINER_URL: inputContainerUrl }),
   };
@@ -111,5 +116,6 @@ export function readEnvironment(environment: Environment): ScorerSettings {
     visibleGpus: environment['CUDA_VISIBLE_DEVICES'],
     codec: data.SCORER_CODEC,
     device: data.SCORER_DEVICE,
+    traceId: parseTraceParent(data.TRACEPARENT)?.traceId,
   };
 }

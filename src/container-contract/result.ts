@@ -59,6 +59,8 @@ export interface AttemptResult {
   /** Whether the model ran in its optimized form; when it should and did not, a clause that says why. Left out: no item was scored. */
   optimized?: boolean | string;
   codec: 'sharp' | 'jimp';
+  /** The job's trace, 32 hexadecimal digits; left out where the scorer was told of none. */
+  traceId?: string | undefined;
   startedAt: string;
   endedAt: string;
 }

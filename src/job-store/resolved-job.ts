@@ -1,5 +1,6 @@
 import { JobError } from '../job/failure.js';
 import type { JobSpec } from '../job/spec.js';
+import type { TracePlace } from '../job/trace.js';
 import type { OtherStreams, PictureShape, VideoFacts } from '../media/media.js';
 import type { ModelCard } from '../model-card/schema.js';
 import { readJson, type Storage, writeJson } from '../storage/storage.js';
@@ -17,6 +18,8 @@ interface Resolved {
   parallel: number;
   gpu?: boolean;
   createdAt: string;
+  /** The job's trace, for whoever tells of the job and is not called by its orchestration; absent in records of earlier versions. */
+  trace?: TracePlace;
 }
 
 export interface VideoJob extends Resolved {

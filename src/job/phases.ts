@@ -28,8 +28,9 @@ export function describePhases(
   attempt: number,
   launched: string,
   ended: PhaseTimes,
-  endedAt = latest([launched, ...Object.values(ended)]),
+  containerEnd?: string,
 ): AttemptPhases {
+  const endedAt = latest([launched, ...Object.values(ended), ...(containerEnd === undefined ? [] : [containerEnd])]);
   const seconds: PhaseSeconds = {};
   let before = Date.parse(launched);
   for (const phase of PHASES) {
@@ -41,8 +42,7 @@ export function describePhases(
   return { attempt, launched, ended, seconds, endedAt };
 }
 
-/** The last of some times, ISO 8601. */
-export const latest = (times: string[]): string =>
+const latest = (times: string[]): string =>
   times.reduce((last, time) => (Date.parse(time) > Date.parse(last) ? time : last));
 
 /** How long a container had its place, which is what a platform bills; 0 when nobody saw that it had one. */

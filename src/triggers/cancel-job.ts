@@ -1,13 +1,13 @@
 import { messageOf } from '../job/failure.js';
 import { cancelJob } from '../job-store/stop.js';
-import type { Storage } from '../storage/storage.js';
+import type { Ports } from '../activities/ports.js';
 import * as df from 'durable-functions';
-import { wakeJob } from './job-watch.js';
+import { tellCancelled, wakeJob } from './job-watch.js';
 import { answerErrors, refuse } from './http.js';
 import { findJob, hasEnded } from './jobs.js';
 
 /** `DELETE /api/jobs/{id}`: asks the job to stop; its containers are removed and it ends as cancelled. Answers 202. */
-export const createCancelJob = ({ storage }: { storage: Storage }) =>
+export const createCancelJob = ({ storage, telemetry }: Pick<Ports, 'storage' | 'telemetry'>) =>
   answerErrors(async (request, context) => {
     const id = request.params.id ?? '';
     const job = await findJob(context, id);
@@ -15,6 +15,7 @@ export const createCancelJob = ({ storage }: { storage: Storage }) =>
     const ended = () => refuse(410, `Job "${id}" has ended already.`);
     if (hasEnded(job.runtimeStatus)) return ended();
     if (!(await cancelJob(storage, id, 'The job was cancelled.'))) return ended();
+    await tellCancelled({ storage, telemetry }, id, 'request', context.traceContext?.traceParent);
     // The watch over the job wakes it, too, until it has ended.
     await wakeJob(storage, df.getClient(context), job).catch((error: unknown) => context.warn(messageOf(error)));
     return { status: 202 };

@@ -7,14 +7,16 @@ import { hostReason, messageOf, type Outcome } from '../job/failure.js';
 import type { PublishedStatus } from '../job/progress.js';
 import { hasManifest } from '../job-store/manifest.js';
 import { listSettled } from '../job-store/batches/settled.js';
+import { findResolvedJob } from '../job-store/resolved-job.js';
 import { isStopped, stopJob } from '../job-store/stop.js';
 import { WAKE } from '../orchestrators/calls.js';
 import { laneId } from '../orchestrators/score-lane.js';
 import { sleepersOf } from '../orchestrators/sleepers.js';
 import type { Storage } from '../storage/storage.js';
+import { placeOf } from '../telemetry/ids.js';
 import { findInstance, hasEnded, isUnknown } from './jobs.js';
 
-interface WatchPorts extends Pick<Ports, 'storage' | 'compute'> {
+interface WatchPorts extends Pick<Ports, 'storage' | 'compute' | 'telemetry'> {
   /** The activity. */
   finishJob: (input: FinishInput) => Promise<unknown>;
 }
@@ -112,13 +114,14 @@ async function look(ports: WatchPorts, client: Client, jobId: string, isIdle: ()
 
 /** Does for a job what its orchestration would have done at its end. */
 async function endFromOutside(
-  { storage, compute, finishJob }: WatchPorts,
+  { storage, compute, telemetry, finishJob }: WatchPorts,
   client: Client,
   status: DurableOrchestrationStatus,
   isIdle: () => boolean,
 ): Promise<void> {
   const jobId = status.instanceId;
   const { reason, blame, message } = await stopJob(storage, jobId, outsideEnd(status));
+  if (reason === 'cancelled') await tellCancelled({ storage, telemetry }, jobId, 'host');
   for (const provider of Object.values(compute)) {
     const launched = await provider.list().catch(() => []);
     for (const { name } of launched.filter((container) => container.jobId === jobId)) await provider.remove(name);
@@ -133,6 +136,18 @@ async function endFromOutside(
   const deadline = performance.now() + LET_GO_MS;
   while (!(await hasLetGo()) && performance.now() < deadline) await pause(LET_GO_LOOK_MS, undefined, { ref: false });
   await finishJob({ jobId, outcome: reason, blame, message, ...(plan ? { plan } : {}) });
+}
+
+/** Tells telemetry of a cancelled job, with what its record says of it, if it has one. */
+export async function tellCancelled(
+  { storage, telemetry }: Pick<Ports, 'storage' | 'telemetry'>,
+  jobId: string,
+  by: 'request' | 'host',
+  traceParent?: string,
+): Promise<void> {
+  const job = await findResolvedJob(storage, jobId).catch(() => undefined);
+  const place = placeOf(jobId, job?.trace, traceParent);
+  telemetry.cancelled({ jobId, place, model: job?.spec.model, compute: job?.spec.compute.kind, by });
 }
 
 /** Why a job has ended whose orchestration did not get to say so. */

@@ -3,12 +3,17 @@ import { checkSpecSize, makeJobId, parseSpec } from '../job/spec.js';
 import { requireInputs } from '../job-store/inputs.js';
 import { freePlace, keepPlace } from '../job-store/outputs.js';
 import { type JobInput, scoreJob } from '../orchestrators/score-job.js';
-import type { Storage } from '../storage/storage.js';
+import type { Ports } from '../activities/ports.js';
+import { placeOf } from '../telemetry/ids.js';
 import { answerErrors } from './http.js';
 import { askHost, findJob, randomId } from './jobs.js';
 
 /** `POST /api/jobs`: checks what can be checked at once, starts the job and answers 202 with the URLs that manage it. */
-export const createStartJob = ({ storage, bundledModels }: { storage: Storage; bundledModels: string }) =>
+export const createStartJob = ({
+  storage,
+  bundledModels,
+  telemetry,
+}: Pick<Ports, 'storage' | 'bundledModels' | 'telemetry'>) =>
   answerErrors(async (request, context) => {
     checkSpecSize(Number(request.headers.get('content-length') ?? 0));
     const spec = parseSpec(await request.text());
@@ -18,16 +23,33 @@ export const createStartJob = ({ storage, bundledModels }: { storage: Storage; b
     const client = df.getClient(context);
     const { video, images, predictions, overwrite } = spec.output;
     const outputs = [video, images, predictions].filter((output) => output !== undefined);
-    try {
-      for (const output of outputs) await keepPlace(storage, { jobId, output, overwrite });
-      await askHost(() => client.startNew(scoreJob.name, { instanceId: jobId, input }));
-    } catch (error) {
-      // The host may have started it all the same: its answer was lost.
-      if ((await findJob(context, jobId)) === undefined) {
-        for (const output of outputs) await freePlace(storage, { jobId, output });
+    const free = async () => {
+      for (const output of outputs) await freePlace(storage, { jobId, output });
+    };
+    const start = async () => {
+      try {
+        await askHost(() => client.startNew(scoreJob.name, { instanceId: jobId, input }));
+      } catch (error) {
+        // The host may have started it all the same: its answer was lost.
+        if ((await findJob(context, jobId)) !== undefined) return;
+        await free();
         throw error;
       }
+    };
+    const facts = {
+      jobId,
+      place: placeOf(jobId, undefined, context.traceContext?.traceParent),
+      model: spec.model,
+      compute: spec.compute.kind,
+      input: spec.input.video === undefined ? 'images' : 'video',
+    } as const;
+    try {
+      for (const output of outputs) await keepPlace(storage, { jobId, output, overwrite });
+    } catch (error) {
+      await free();
+      throw error;
     }
+    await telemetry.startJob(facts, start);
     const standard = client.createHttpManagementPayload(jobId);
     const jobUrl = new URL(`${new URL(request.url).pathname.replace(/\/$/, '')}/${jobId}`, request.url).toString();
     return {

@@ -5,10 +5,12 @@ import { messageOf } from '../job/failure.js';
 import { keepLog } from '../job-store/batches/logs.js';
 import { parseContainerName } from '../job-store/layout.js';
 import { hasManifest } from '../job-store/manifest.js';
+import { findResolvedJob } from '../job-store/resolved-job.js';
 import { stopJob } from '../job-store/stop.js';
+import { placeOf } from '../telemetry/ids.js';
 import { hasEnded } from './jobs.js';
 
-interface SweepPorts extends Pick<Ports, 'storage' | 'compute'> {
+interface SweepPorts extends Pick<Ports, 'storage' | 'compute' | 'telemetry'> {
   /** Runtime status of a job's orchestration; undefined when this app knows none. */
   stateOf: (context: InvocationContext, jobId: string) => Promise<string | undefined>;
 }
@@ -50,9 +52,23 @@ async function sweepOne(
       );
     await provider.remove(name);
     context.warn(`sweep: removed the ${kind} container ${name}: ${why}`);
+    await tellSwept(ports, context, kind, container, why);
   } catch (error) {
     context.error(`sweep: the ${kind} container ${name} is still there: ${messageOf(error)}`);
   }
+}
+
+async function tellSwept(
+  { storage, telemetry }: SweepPorts,
+  context: InvocationContext,
+  compute: string,
+  { name, jobId }: Launched,
+  message: string,
+): Promise<void> {
+  const job = jobId === '' ? undefined : await findResolvedJob(storage, jobId).catch(() => undefined);
+  const place = placeOf(jobId, job?.trace, context.traceContext?.traceParent);
+  const model = job?.spec.model;
+  telemetry.swept({ ...parseContainerName(name), jobId, place, model, compute, container: name, message });
 }
 
 async function whyRemove(

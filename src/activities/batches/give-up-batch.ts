@@ -1,11 +1,13 @@
+import type { Observation } from '../../compute/provider.js';
 import type { Stop } from '../../job/attempt-end.js';
 import { readBatchState, unscoredOf } from '../../job-store/batches/batch-state.js';
 import { readResolvedJob } from '../../job-store/resolved-job.js';
-import { readSettled, writeSettled } from '../../job-store/batches/settled.js';
+import { readSettled, type Settled, writeSettled } from '../../job-store/batches/settled.js';
 import { stopJob } from '../../job-store/stop.js';
 import type { AttemptInput } from './launch-batch.js';
-import type { Ports } from '../ports.js';
+import type { Invocation, Ports } from '../ports.js';
 import { stopForFailed } from './settle-batch.js';
+import { readTraces, tellAttempt } from './tell-attempt.js';
 
 export interface GiveUpInput extends AttemptInput {
   /** Why the batch gets no more attempts. */
@@ -21,8 +23,8 @@ export interface GivenUp {
 }
 
 /** Records that a batch gets no more attempts, and keeps the other batches from going on when the job is bound to fail for it. */
-export function createGiveUpBatch({ storage }: Pick<Ports, 'storage'>) {
-  return async (input: GiveUpInput): Promise<GivenUp> => {
+export function createGiveUpBatch({ storage, telemetry }: Pick<Ports, 'storage' | 'telemetry'>) {
+  return async (input: GiveUpInput, invocation?: Invocation): Promise<GivenUp> => {
     const { jobId, batch, attempt, message, stop } = input;
     const job = await readResolvedJob(storage, jobId);
     const state = await readBatchState(storage, job, input, attempt);
@@ -30,7 +32,7 @@ export function createGiveUpBatch({ storage }: Pick<Ports, 'storage'>) {
     const unscored = unscoredOf(state);
     await writeSettled(storage, jobId, {
       phases: [],
-      observation: { state: 'lost' },
+      observation: LOST,
       attempt: 0,
       ...settled,
       batch,
@@ -40,9 +42,23 @@ export function createGiveUpBatch({ storage }: Pick<Ports, 'storage'>) {
       message,
       unscored,
     });
+    if (!isSettled(settled, attempt)) {
+      const { observation = LOST, seenEnded = new Date().toISOString() } = settled?.attempt === attempt ? settled : {};
+      const traces = await readTraces(storage, input, { observation, seenEnded, state });
+      const ended = { end: 'failed', failure: { blame: stop?.blame ?? 'attempt', message } } as const;
+      if (traces.seen) tellAttempt(telemetry, job, input, traces, { state, ended, watchEnd: 'given-up' }, invocation);
+    }
     if (stop) await stopJob(storage, jobId, stop);
     else if (unscored.length > job.spec.tolerate.failedItems)
       await stopForFailed(storage, job, unscored.length, message);
     return { failed: state.failed.length, missing: state.missing.length };
   };
 }
+
+const LOST: Observation = { state: 'lost' };
+
+/** Whether an attempt was settled to its end, which leaves a message or a batch that is over. */
+const isSettled = (settled: Settled | undefined, attempt: number) =>
+  settled !== undefined &&
+  (settled.attempt > attempt ||
+    (settled.attempt === attempt && (settled.state !== 'retrying' || settled.message !== '')));

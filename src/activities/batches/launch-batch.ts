@@ -9,7 +9,9 @@ import { isStopped } from '../../job-store/stop.js';
 import { forgetWaiting, orNoteWaiting } from '../../job-store/batches/waiting.js';
 import { orHeld, whileHolding } from '../../storage/lease.js';
 import { blobSas, containerSas, type Storage } from '../../storage/storage.js';
-import type { Ports } from '../ports.js';
+import { writeTraceParent } from '../../job/trace.js';
+import { attemptId, placeOf } from '../../telemetry/ids.js';
+import type { Invocation, Ports } from '../ports.js';
 
 /** One attempt of one batch. */
 export interface AttemptInput {
@@ -41,7 +43,7 @@ export interface LaunchResult {
  * next one takes over within 30 seconds.
  */
 export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 'compute'>) {
-  return async ({ again, ...asked }: LaunchInput): Promise<LaunchResult> => {
+  return async ({ again, ...asked }: LaunchInput, invocation?: Invocation): Promise<LaunchResult> => {
     const { jobId, batch, first, count } = asked;
     const attempt = again ? await attemptToGoOnWith(storage, asked) : asked.attempt;
     const input: AttemptInput = { ...asked, attempt };
@@ -68,6 +70,8 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
     await orHeld(what, () => writeTask(storage, task));
     const deadline = Date.now() + accessSeconds(job) * 1000;
     const name = taskBlob(batch, attempt);
+    const { traceId } = placeOf(jobId, job.trace, invocation?.traceContext?.traceParent);
+    const traceParent = writeTraceParent(traceId, attemptId(jobId, batch, attempt));
     const request = {
       name: containerName(jobId, batch, attempt),
       jobId,
@@ -76,7 +80,7 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
       deadline,
       parallel: job.parallel,
       gpu: job.gpu,
-      environment: await environmentOf(storage, job, name, deadline),
+      environment: await environmentOf(storage, job, { taskBlob: name, deadline, traceParent }),
     };
     await whileHolding(jobOf(storage, jobId).getBlockBlobClient(name), what, (confirm) =>
       orNoteWaiting(storage, waiter, () => provider.launch({ ...request, confirm })),
@@ -97,12 +101,17 @@ const ACCESS_MARGIN_SECONDS = 3600;
 /** How long a container can reach its blobs; afterwards it is of no use to anyone. */
 const accessSeconds = ({ spec: { timeouts } }: ResolvedJob) => timeouts.batchSeconds + ACCESS_MARGIN_SECONDS;
 
-/** @param deadline when the container's access to storage ends, in milliseconds since the epoch. */
+interface Run {
+  taskBlob: string;
+  /** When the container's access to storage ends, in milliseconds since the epoch. */
+  deadline: number;
+  traceParent: string;
+}
+
 async function environmentOf(
   storage: Storage,
   job: ResolvedJob,
-  task: string,
-  deadline: number,
+  { taskBlob: task, deadline, traceParent }: Run,
 ): Promise<Record<string, string>> {
   const { model, style } = job.spec;
   const [jobContainerUrl, workContainerUrl, modelUrl, styleUrl, inputContainerUrl] = await Promise.all([
@@ -119,5 +128,6 @@ async function environmentOf(
     inputContainerUrl,
     modelUrl,
     styleUrl,
+    traceParent,
   });
 }

@@ -1,5 +1,4 @@
 import type { Observation } from '../../compute/provider.js';
-import type { AttemptResult } from '../../container-contract/result.js';
 import {
   type AttemptEnd,
   batchStanding,
@@ -8,9 +7,7 @@ import {
   tooManyFailed,
   type WatchEnd,
 } from '../../job/attempt-end.js';
-import { attemptSplit } from '../../job/bottleneck.js';
-import { type AttemptPhases, describePhases } from '../../job/phases.js';
-import { readBatchState, readProgress, unscoredOf } from '../../job-store/batches/batch-state.js';
+import { lastAttempt, readBatchState, unscoredOf } from '../../job-store/batches/batch-state.js';
 import { keepLog } from '../../job-store/batches/logs.js';
 import { containerName } from '../../job-store/layout.js';
 import { readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
@@ -19,7 +16,8 @@ import { readStop, stopJob } from '../../job-store/stop.js';
 import { noteWaiting, orNoteWaiting } from '../../job-store/batches/waiting.js';
 import type { Storage } from '../../storage/storage.js';
 import type { AttemptInput } from './launch-batch.js';
-import type { Ports } from '../ports.js';
+import type { Invocation, Ports } from '../ports.js';
+import { readTraces, tellAttempt } from './tell-attempt.js';
 
 export interface SettleInput extends AttemptInput {
   watchEnd: WatchEnd;
@@ -35,9 +33,10 @@ export interface SettleResult {
 }
 
 /** After a container ended: compares outputs with items, keeps its log, removes it. Running it again gives the same result. */
-export function createSettleBatch({ storage, compute }: Pick<Ports, 'storage' | 'compute'>) {
-  const settle = async (input: SettleInput): Promise<SettleResult> => {
+export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, 'storage' | 'compute' | 'telemetry'>) {
+  const settle = async (input: SettleInput, invocation: Invocation | undefined): Promise<SettleResult> => {
     const { jobId, batch, attempt, watchEnd } = input;
+    const launched = new Date(input.launchedAt).toISOString();
     const job = await readResolvedJob(storage, jobId);
     const provider = compute[job.spec.compute.kind];
     const name = containerName(jobId, batch, attempt);
@@ -58,14 +57,14 @@ export function createSettleBatch({ storage, compute }: Pick<Ports, 'storage' | 
     });
     await provider.remove(name);
     const state = await readBatchState(storage, job, input, attempt);
-    const result = state.results.find((each) => each.attempt === attempt);
+    const traces = await readTraces(storage, input, { observation, seenEnded, state, launched });
     const stop = await readStop(storage, jobId);
     const ended = withFailedItem(
       judgeAttempt({
         watchEnd,
         missing: state.missing.length,
         container: { alive: isAlive(observation), blame: observation.blame, reason: observation.reason },
-        result,
+        result: traces.result,
         stop,
       }),
       state.failed[0],
@@ -73,7 +72,6 @@ export function createSettleBatch({ storage, compute }: Pick<Ports, 'storage' | 
     const message = messageOfEnd(ended);
     const standing = batchStanding(ended);
     const failed = state.failed.length;
-    const phases = await readPhases(storage, input, { observation, seenEnded, result });
     await writeSettled(storage, jobId, {
       batch,
       attempt,
@@ -83,14 +81,18 @@ export function createSettleBatch({ storage, compute }: Pick<Ports, 'storage' | 
       message,
       observation,
       seenEnded,
-      phases: [...before.phases.filter((each) => each.attempt !== attempt), ...phases],
+      phases: [...before.phases.filter((each) => each.attempt !== attempt), ...(traces.seen ? [traces.phases] : [])],
       unscored: standing === 'done' ? unscoredOf(state) : [],
     });
+    // An attempt of a job that was stopped, or of a batch that was complete, has launched nothing.
+    if (traces.seen || (await lastAttempt(storage, jobId, batch)) >= attempt)
+      tellAttempt(telemetry, job, input, traces, { state, ended, watchEnd }, invocation);
     if (standing === 'retrying') await noteWaiting(storage, input, message);
     if (failed > job.spec.tolerate.failedItems) await stopForFailed(storage, job, failed, message);
     return { failed, missing: state.missing.length, ended };
   };
-  return (input: SettleInput) => orNoteWaiting(storage, input, () => settle(input));
+  return (input: SettleInput, invocation?: Invocation) =>
+    orNoteWaiting(storage, input, () => settle(input, invocation));
 }
 
 const isAlive = ({ state }: Observation) => state === 'running' || state === 'provisioning';
@@ -107,27 +109,3 @@ export const stopForFailed = (storage: Storage, { jobId, spec }: ResolvedJob, fa
     blame: 'user',
     message: tooManyFailed(failed, spec.tolerate.failedItems, why),
   });
-
-/**
- * Puts together what the platform saw of an attempt and what its scorer says of itself, in its result, or in its progress when it was
- * killed. Empty when nobody saw anything: no container ran.
- */
-async function readPhases(
-  storage: Storage,
-  input: SettleInput,
-  { observation, seenEnded, result }: Seen,
-): Promise<AttemptPhases[]> {
-  const own = result ?? (await readProgress(storage, input));
-  const seen = { ...observation.times, ...(own && { started: own.startedAt, ...own.times }) };
-  if (Object.keys(seen).length === 0 && observation.state === 'lost') return [];
-  const launched = new Date(input.launchedAt).toISOString();
-  const ended = result?.split ? undefined : (result?.endedAt ?? observation.endedAt ?? seenEnded);
-  const split = attemptSplit({ launched, seen, alive: own !== undefined, own: own?.split, ended });
-  return [{ ...describePhases(input.attempt, launched, seen), split }];
-}
-
-interface Seen {
-  observation: Observation;
-  seenEnded: string;
-  result: AttemptResult | undefined;
-}

@@ -62,7 +62,13 @@ const LEVELS = { completed: 'info', interrupted: 'warn', failed: 'error' } as co
 
 /** @throws JobError `platform`: the result could not be recorded. */
 async function runAttempt(attempt: Attempt): Promise<void> {
-  const { blobs, task, account, signal } = attempt;
+  const {
+    blobs,
+    task,
+    account,
+    signal,
+    settings: { traceId },
+  } = attempt;
   const { jobId: job, batch, attempt: number } = task;
   const ownLog = new AttemptLog({ job, batch, attempt: number }, blobs, task.logBlob);
   const log = ownLog.say;
@@ -79,7 +85,9 @@ async function runAttempt(attempt: Attempt): Promise<void> {
     (text, metadata) => blobs.writeRecord(task.progressBlob, text, metadata),
     warn,
   );
-  log(`batch ${batch}, attempt ${number}: ${counted(task.items.length, 'item')}`);
+  log(
+    `batch ${batch}, attempt ${number}: ${counted(task.items.length, 'item')}${traceId === undefined ? '' : `, trace ${traceId}`}`,
+  );
   progress.start();
   ownLog.start();
   const failure = await untilAbandoned(signal, (abandon) => scoreTask({ ...attempt, log, tally, abandon }));
@@ -88,7 +96,7 @@ async function runAttempt(attempt: Attempt): Promise<void> {
   tally.timings.wall = performance.now();
   const { done, skipped, failed } = tally;
   const ending = `${outcome}: ${done.length} scored, ${skipped.length} skipped, ${failed.length} failed${failure ? `; ${failure.message}` : ''}`;
-  const result = tally.result(outcome, outcome === 'failed' ? failure : undefined);
+  const result = { ...tally.result(outcome, outcome === 'failed' ? failure : undefined), traceId };
   await Promise.all([
     progress.end(),
     timings.end(),

@@ -12,6 +12,7 @@ import { readVideoJob } from '../../../src/job-store/resolved-job.js';
 import { createMedia } from '../../../src/media/media.js';
 import { createModelInspector, type ModelInspector } from '../../../src/scorer/engine/inspect/inspect.js';
 import { constantNode, operatorNode } from '../../../src/scorer/onnx/model-messages.js';
+import { SILENT } from '../../../src/telemetry/telemetry.js';
 import { tools } from '../../support/clip.js';
 import { ROOT } from '../../support/scorer/harness.js';
 import { findingModel, modelFile, resizingModel, tensorInfo } from '../../support/scorer/tiny-model.js';
@@ -33,6 +34,7 @@ const prepareJob = createPrepareJob({
   inspectModel,
   tempFolder: folder,
   bundledModels: folder,
+  telemetry: SILENT,
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

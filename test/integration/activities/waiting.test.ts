@@ -10,6 +10,7 @@ import type { PublishedStatus } from '../../../src/job/progress.js';
 import { parseSpec } from '../../../src/job/spec.js';
 import { jobOf, progressBlob, RESOLVED_JOB, workOf } from '../../../src/job-store/layout.js';
 import { writeJson } from '../../../src/storage/storage.js';
+import { SILENT } from '../../../src/telemetry/telemetry.js';
 import { openAzurite } from '../../support/storage.js';
 import { noteWaiting } from '../../../src/job-store/batches/waiting.js';
 import type { WaitingHere } from '../../../src/triggers/job-watch.js';
@@ -24,7 +25,7 @@ const BUSY: Fault = { on: 'GET', status: 503, code: 'ServerBusy', message: 'try 
 const waitsFor = (batches: string) => expect.stringMatching(`^${batches}: .*ServerBusy.*503.*try later`) as string;
 
 let jobId = '';
-let ports: Pick<Ports, 'storage' | 'compute'>;
+let ports: Pick<Ports, 'storage' | 'compute' | 'telemetry'>;
 const attemptOf = (batch: number, attempt = 1) => ({ jobId, batch, first: batch * 4, count: 4, attempt });
 const look = (batch: number) => ({ ...attemptOf(batch), launchedAt: Date.now() });
 
@@ -49,6 +50,7 @@ beforeEach(async () => {
   await writeJson(jobOf(storage, jobId), RESOLVED_JOB, { jobId, spec, card: { output: {} }, video: {}, parallel: 1 });
   ports = {
     storage,
+    telemetry: SILENT,
     compute: { ...notSetUp(), aci: aciCompute(azure.emulator.url) },
   };
 });

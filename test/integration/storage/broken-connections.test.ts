@@ -67,6 +67,7 @@ describe.each(STORAGE_FAULTS)('a request that goes wrong (%s)', (fault) => {
       codec: 'auto',
       device: 'cpu',
       visibleGpus: undefined,
+      traceId: undefined,
       ...urls,
     });
     const item = { name: 'a', input: 'big', output: `out/${fault}` };

@@ -184,7 +184,7 @@ describe('GET /api/jobs/{id}', () => {
     });
     expect(Object.keys(status.stages)).toEqual(['prepare', 'split', 'score', 'stitch', 'finish']);
     for (const seconds of Object.values(status.stages)) expect(seconds).toBeGreaterThan(0);
-    expect(Object.keys(status.phases)).toEqual(['queued', 'started', 'modelLoaded', 'firstItem', 'lastItem']);
+    expect(Object.keys(status.phases)).toEqual(['queued', 'started', 'modelLoaded', 'firstItem', 'lastItem', 'stored']);
     expect(status.phases.modelLoaded?.mean).toBeGreaterThan(0);
     const { sentence = '', percent = {}, seconds = {} } = status.containerTime ?? {};
     expect(sentence).toMatch(/^\d+ % of the container time /);

@@ -2,17 +2,20 @@ import { randomBytes } from 'node:crypto';
 import { InvocationContext } from '@azure/functions';
 import { expect, inject, test } from 'vitest';
 import { parseLogLine } from '../../../src/container-contract/log-line.js';
-import { containerName, jobOf, logBlob, MANIFEST, STOP } from '../../../src/job-store/layout.js';
+import { containerName, jobOf, logBlob, MANIFEST, parseContainerName, STOP } from '../../../src/job-store/layout.js';
 import { readJson, readText, writeJson } from '../../../src/storage/storage.js';
 import { openAzurite } from '../../support/storage.js';
 import { until } from '../../support/wait.js';
 import { createSweep } from '../../../src/triggers/sweep.js';
+import { keepRecords } from '../../support/records.js';
+import { tellTo } from '../../../src/telemetry/telemetry.js';
 import { aciCompute, FOREVER, launchOf, notSetUp, useEmulator } from '../../support/aci.js';
 import { containerApps, liveExecutions } from '../../support/container-apps.js';
 
 const azure = useEmulator();
 const connection = inject('storage');
 const storage = openAzurite(connection);
+const told = keepRecords();
 const TIMER = {
   isPastDue: false,
   schedule: { adjustForDST: true },
@@ -28,7 +31,10 @@ async function sweep(endpoint = azure.emulator.url, states: Record<string, strin
     aci: aciCompute(endpoint),
     'container-apps': containerApps(azure, {}, endpoint),
   };
-  await createSweep({ storage, compute, stateOf: (_, id) => Promise.resolve(states[id]) })(TIMER, context);
+  await createSweep({ storage, compute, telemetry: tellTo([told]), stateOf: (_, id) => Promise.resolve(states[id]) })(
+    TIMER,
+    context,
+  );
   return logged;
 }
 
@@ -54,6 +60,17 @@ test('the sweeper removes what no living job owns, says so, and leaves the rest 
     ].toSorted(),
   );
   expect(await sweep()).toEqual([]);
+  expect(told.records.map(({ name, dimensions }) => `${name} ${dimensions.container}`).toSorted()).toEqual([
+    `container.swept ${late}`,
+    `container.swept ${ended}`,
+  ]);
+  const { batch, attempt } = parseContainerName(ended) ?? {};
+  expect(told.records.find(({ dimensions }) => dimensions.job === 'ended-k3v9q2xa')?.dimensions).toMatchObject({
+    compute: 'aci',
+    batch: String(batch),
+    attempt: String(attempt),
+    message: 'job ended-k3v9q2xa has ended',
+  });
 });
 
 test('a job that was terminated keeps no container and gets no other one, and one that runs keeps its own', async () => {

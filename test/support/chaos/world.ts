@@ -20,6 +20,7 @@ import {
 } from '../../../src/job-store/layout.js';
 import { readSealingKey } from '../../../src/storage/sealing-key.js';
 import { isPassing } from '../../../src/container-contract/storage-access.js';
+import { SILENT } from '../../../src/telemetry/telemetry.js';
 import { openAzurite } from '../storage.js';
 import { tinyModel } from '../scorer/tiny-model.js';
 import { aciCompute, notSetUp } from '../aci.js';
@@ -116,6 +117,7 @@ function newHost({ emulator }: World, folder: string, region: string): ReturnTyp
     inspectModel: inspectOnce,
     tempFolder: mkdtempSync(path.join(folder, 'hosts', 'host-')),
     bundledModels: folder,
+    telemetry: SILENT,
   };
   const activities: Record<string, (input: never) => Promise<object>> = createActivities(ports);
   return async (name, input) => {

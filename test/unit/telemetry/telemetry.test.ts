@@ -1,15 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import type { Sink, TelemetryRecord } from '../../../src/telemetry/records.js';
+import type { Sink } from '../../../src/telemetry/records.js';
 import { createTelemetry, SILENT, tellTo } from '../../../src/telemetry/telemetry.js';
+import { keepRecords } from '../../support/records.js';
 
 const place = { traceId: 'a'.repeat(32), parentId: 'b'.repeat(16) };
 const job = { jobId: 'coast-k3v9q2xa', place };
 const ended = { ...job, outcome: 'done', blame: 'user', message: '', items: 1, failedItems: 0, attempts: 1 } as const;
-
-const keep = (): Sink & { records: TelemetryRecord[] } => {
-  const records: TelemetryRecord[] = [];
-  return { records, report: (more) => void records.push(...more), flush: () => Promise.resolve() };
-};
 
 test('without a setting that says where to, nothing is told', () => {
   expect(createTelemetry({ file: undefined })).toBe(SILENT);
@@ -17,7 +13,7 @@ test('without a setting that says where to, nothing is told', () => {
 
 describe('what is told', () => {
   test('again, as an activity does that runs again, goes out once', () => {
-    const sink = keep();
+    const sink = keepRecords();
     const telemetry = tellTo([sink]);
     telemetry.jobEnded({ ...ended, containerSeconds: 1 });
     telemetry.jobEnded({ ...ended, containerSeconds: 1 });
@@ -26,13 +22,13 @@ describe('what is told', () => {
   });
 
   test('by a second process has the same id', () => {
-    const sinks = [keep(), keep()];
+    const sinks = [keepRecords(), keepRecords()];
     for (const sink of sinks) tellTo([sink]).jobEnded({ ...ended, containerSeconds: 1 });
     expect(sinks[0]?.records[0]?.id).toBe(sinks[1]?.records[0]?.id);
   });
 
   test('reaches every sink, even where one of them throws', () => {
-    const sink = keep();
+    const sink = keepRecords();
     const broken: Sink = {
       report: () => {
         throw new Error('no');
@@ -51,7 +47,7 @@ describe('the start of a job', () => {
 
   test('happens below an active span, which the durable client hands on', async () => {
     const { context, propagation } = await import('@opentelemetry/api');
-    const sink = keep();
+    const sink = keepRecords();
     const headers: { traceparent?: string } = {};
     await tellTo([sink]).startJob(facts, async () => {
       await Promise.resolve();
@@ -63,7 +59,7 @@ describe('the start of a job', () => {
   });
 
   test('that fails is told as a failed call, and not as a job', async () => {
-    const sink = keep();
+    const sink = keepRecords();
     const start = () => tellTo([sink]).startJob(facts, () => Promise.reject(new Error('the host is away')));
     await expect(start()).rejects.toThrow('the host is away');
     expect(sink.records).toMatchObject([{ name: 'start scoreJob', ok: false }]);

@@ -1,0 +1,114 @@
+import { randomBytes } from 'node:crypto';
+import { beforeEach, describe, expect, inject, test } from 'vitest';
+import { createGiveUpBatch } from '../../../src/activities/batches/give-up-batch.js';
+import { createLaunchBatch } from '../../../src/activities/batches/launch-batch.js';
+import { createSettleBatch } from '../../../src/activities/batches/settle-batch.js';
+import { containerName, jobOf, RESOLVED_JOB, workOf } from '../../../src/job-store/layout.js';
+import { stopJob } from '../../../src/job-store/stop.js';
+import { parseSpec } from '../../../src/job/spec.js';
+import { writeJson } from '../../../src/storage/storage.js';
+import type { Span, TelemetryEvent } from '../../../src/telemetry/records.js';
+import { tellTo } from '../../../src/telemetry/telemetry.js';
+import { aciCompute, FOREVER, notSetUp, useEmulator } from '../../support/aci.js';
+import { keepRecords } from '../../support/records.js';
+import { openAzurite } from '../../support/storage.js';
+
+const storage = openAzurite(inject('storage'));
+const azure = useEmulator({ command: [process.execPath, '-e', FOREVER] });
+const TRACE = 'a'.repeat(32);
+const called = (span: string) => ({ traceContext: { traceParent: `00-${TRACE}-${span}-01` } });
+
+let jobId = '';
+const attempt = () => ({ jobId, batch: 0, first: 0, count: 4, attempt: 1 });
+const settled = () => ({ ...attempt(), launchedAt: Date.now() - 5000, watchEnd: 'stalled' as const });
+
+/** The activities of a host that has just started. */
+function newHost() {
+  const told = keepRecords();
+  const ports = { storage, compute: { ...notSetUp(), aci: aciCompute(azure.emulator.url) }, telemetry: tellTo([told]) };
+  return {
+    told,
+    launch: createLaunchBatch(ports),
+    settle: createSettleBatch(ports),
+    giveUp: createGiveUpBatch(ports),
+    remove: () => ports.compute.aci.remove(containerName(jobId, 0, 1)),
+  };
+}
+
+beforeEach(async () => {
+  jobId = `coast-${randomBytes(4).toString('hex')}`;
+  await Promise.all([jobOf(storage, jobId).create(), workOf(storage, jobId).create()]);
+  const spec = parseSpec('{"input":{"video":"inbox/a.mp4"},"model":"starry-night","compute":{"kind":"aci"}}');
+  const trace = { traceId: TRACE, parentId: '1'.repeat(16) };
+  const record = { jobId, spec, card: { output: {} }, video: {}, parallel: 1, trace };
+  await writeJson(jobOf(storage, jobId), RESOLVED_JOB, record);
+});
+
+describe('an attempt', () => {
+  test('that is settled twice is told once, and by another process under the same ids and times', async () => {
+    const host = newHost();
+    await host.launch(attempt(), called('2'.repeat(16)));
+    const input = settled();
+    await host.settle(input, called('3'.repeat(16)));
+    await host.settle(input, called('3'.repeat(16)));
+    const [span, ...others] = host.told.records;
+    expect(span).toMatchObject({ name: 'attempt', traceId: TRACE, parentId: '3'.repeat(16), ok: false });
+    const event = others.find((record): record is TelemetryEvent => record.type === 'event');
+    expect(event).toMatchObject({
+      name: 'attempt.ended',
+      dimensions: { job: jobId, compute: 'aci', region: 'westeurope', outcome: 'failed', watchEnd: 'stalled' },
+      measurements: { items: 0, cpus: 2, gpus: 0 },
+    });
+    expect(new Set(host.told.records.map(({ id }) => id)).size).toBe(host.told.records.length);
+
+    const second = newHost();
+    await second.settle(input, called('3'.repeat(16)));
+    expect(second.told.records).toEqual(host.told.records);
+    expect(Date.parse((span as Span).end) - input.launchedAt).toBeGreaterThanOrEqual(5000);
+  });
+
+  test('of a job whose trace the host has lost stays in the trace of the job', async () => {
+    const host = newHost();
+    await host.launch(attempt());
+    await host.settle(settled(), { traceContext: { traceParent: `00-${'b'.repeat(32)}-${'3'.repeat(16)}-01` } });
+    expect(new Set(host.told.records.map(({ traceId }) => traceId))).toEqual(new Set([TRACE]));
+    expect(host.told.records[0]?.parentId).toBe('1'.repeat(16));
+  });
+
+  test('that launched nothing, because the job was stopped, is not told', async () => {
+    const host = newHost();
+    await stopJob(storage, jobId, { reason: 'cancelled', blame: 'user', message: 'Enough.' });
+    expect(await host.launch(attempt())).toMatchObject({ stopped: true });
+    await host.settle({ ...settled(), watchEnd: 'stopped' });
+    expect(host.told.records).toEqual([]);
+  });
+
+  test('whose container was gone before anybody saw it is told', async () => {
+    const host = newHost();
+    await host.launch(attempt());
+    await host.remove();
+    await host.settle({ ...settled(), watchEnd: 'ended' });
+    expect(host.told.records.map(({ name }) => name)).toEqual(['attempt', 'attempt.ended']);
+    expect(host.told.records[1]).toMatchObject({ measurements: { containerSeconds: 0 } });
+  });
+
+  test('that was never settled is told when its batch is given up', async () => {
+    const host = newHost();
+    await host.launch(attempt());
+    azure.emulator.faults.add({ on: 'DELETE', status: 503, code: 'ServerBusy' });
+    await expect(host.settle(settled())).rejects.toMatchObject({ blame: 'platform' });
+    expect(host.told.records).toEqual([]);
+    await host.giveUp({ ...attempt(), message: 'Azure was away for too long.' });
+    expect(host.told.records[0]).toMatchObject({ name: 'attempt', dimensions: { watchEnd: 'given-up' } });
+    await host.remove();
+  });
+
+  test('that was settled is not told again when its batch is given up', async () => {
+    const host = newHost();
+    await host.launch(attempt());
+    await host.settle(settled());
+    const second = newHost();
+    await second.giveUp({ ...attempt(), message: 'Enough.' });
+    expect(second.told.records).toEqual([]);
+  });
+});

@@ -74,7 +74,7 @@ function open(file: string): number {
   try {
     return openSync(file, O_RDWR | O_APPEND | O_CREAT | O_NONBLOCK);
   } catch (error) {
-    throw new UserFault(`The file ${file} for spans cannot be opened: ${messageOf(error)}`);
+    throw new UserFault(`The file ${file} cannot take spans; name another one with --spans. (${messageOf(error)})`);
   }
 }
 

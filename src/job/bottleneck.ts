@@ -87,7 +87,8 @@ export interface ContainerTime {
   seconds: TimeSplit;
 }
 
-/** The sentence names no smaller share beside the largest. */
+/** The sentence names so many shares and, beside the largest, none that is smaller. */
+const MOST_NAMED = 4;
 const LEAST_PERCENT = 5;
 
 const WORDS: Record<TimeUse, string> = {
@@ -110,7 +111,9 @@ export function describeTime(split: TimeSplit): ContainerTime | null {
     (one, other) => (percent[other] ?? 0) - (percent[one] ?? 0),
   );
   if (uses.length === 0) return null;
-  const named = uses.filter((use, index) => index === 0 || (percent[use] ?? 0) >= LEAST_PERCENT);
+  const named = uses.filter(
+    (use, index) => index === 0 || (index < MOST_NAMED && (percent[use] ?? 0) >= LEAST_PERCENT),
+  );
   const shares = named.map(
     (use, index) => `${percent[use]} % ${index === 0 ? 'of the container time ' : ''}${WORDS[use]}`,
   );

@@ -83,6 +83,12 @@ describe('where the time of the containers went', () => {
     );
   });
 
+  test('is said in at most four shares', () => {
+    expect(sentence({ place: 12, image: 13, start: 14, model: 15, storage: 16, inference: 30 })).toBe(
+      '30 % of the container time is inference; 16 % waits for storage; 15 % waits for the model; 14 % waits for containers to start.',
+    );
+  });
+
   test.each([
     ['place', 'waits for a place'],
     ['image', 'waits for the image'],

@@ -41,9 +41,19 @@ program
   .option('--port <port>', 'port of the app; by default 7071 or the next free one', port)
   .option('--azurite-port <port>', 'port of blob storage; by default 10000 or the next free one', port)
   .option('--watch', 'rebuild and restart the app when its source changes', false)
+  .option('--telemetry', 'show the trace of each job that ends, as a table and as a page', false)
   .addOption(data)
-  .action(({ data: folder, ...options }: { port?: number; azuritePort?: number; watch: boolean; data: string }) =>
-    start({ ...options, folder, env: process.env, signal: interrupted }),
+  .action(
+    ({
+      data: folder,
+      ...options
+    }: {
+      port?: number;
+      azuritePort?: number;
+      watch: boolean;
+      telemetry: boolean;
+      data: string;
+    }) => start({ ...options, folder, env: process.env, signal: interrupted }),
   );
 
 addScoreCommand(program, data, { resolve, env: process.env, signal: interrupted });

@@ -19,7 +19,7 @@ export interface StackOptions {
   azuritePort?: number;
   /** Also runs the emulator of Azure, for jobs with the compute `aci` or `container-apps`. */
   emulateAzure?: boolean;
-  /** File to which the Functions host appends its spans, one JSON line each. */
+  /** File to which the Functions host appends its spans, one JSON line each; its folder, inside `folder`, is made. */
   spans?: string | undefined;
   env: NodeJS.ProcessEnv;
 }
@@ -57,6 +57,8 @@ export async function startStack({
     for (const part of parts) await part.stop();
   };
   try {
+    if (spans !== undefined)
+      await mkdir(path.dirname(spans), { recursive: true }).catch((cause: unknown) => refuseFolder(folder, cause));
     const azure = emulateAzure === true ? await startAzureEmulator(folder, env) : undefined;
     if (azure) parts.push(azure);
     const settings = { TEMP_FOLDER: temp, ...env, ...azure?.settings };
@@ -170,7 +172,7 @@ function startHost(
 }
 
 /** What a stack puts into its folder, and, as `job-N`, the folders of those that commands start for one job. */
-const OWN_NAMES = /^(azurite|temp|stack\.json|(azurite|devhost|azure-emulator)\.log|lock-\d+|job-\d+)$/;
+const OWN_NAMES = /^(azurite|temp|telemetry|stack\.json|(azurite|devhost|azure-emulator)\.log|lock-\d+|job-\d+)$/;
 
 export const isOfStack = (name: string) => OWN_NAMES.test(name);
 

@@ -7,6 +7,7 @@ import { FolderInUse, type FolderLock, holderOfFolder, lockFolder } from '../../
 import { startAzurite } from '../../stack/azurite.js';
 import { isOfStack, isOnlyOfStack, isOwnTemp } from '../../stack/stack.js';
 import { openStorage, type Storage } from '../../storage/storage.js';
+import { isOfTraces } from '../trace/span-files.js';
 
 export interface CleanOptions {
   /** Data folder of the local stack. */
@@ -106,14 +107,17 @@ async function everything(folder: string): Promise<Goes[]> {
 /** Whether a folder that is called like one of a local stack is one. */
 async function isOwn(folder: string, name: string): Promise<boolean> {
   if (name === 'temp') return isOwnTemp(folder);
+  if (name === 'telemetry') return (await readdir(path.join(folder, name))).every(isOfTraces);
   return !name.startsWith('job-') || isOnlyOfStack(path.join(folder, name));
 }
 
-/** Folders of commands that were killed, and temporary files. */
+/** Folders of commands that were killed, temporary files, and traces. */
 async function leftovers(folder: string): Promise<Goes[]> {
   const found: Goes[] = [];
   for (const name of await readdir(folder)) {
-    const left = name === 'temp' || (/^job-\d+$/.test(name) && !(await holderOfFolder(path.join(folder, name))));
+    const left =
+      ['temp', 'telemetry'].includes(name) ||
+      (/^job-\d+$/.test(name) && !(await holderOfFolder(path.join(folder, name))));
     if (left && (await isOwn(folder, name))) found.push(await filesOf(folder, name));
   }
   return found;

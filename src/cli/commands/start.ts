@@ -7,9 +7,11 @@ import { poll } from '../../poll.js';
 import { runChild } from '../../processes/child-process.js';
 import { type Stack, type StackOptions, startStack } from '../../stack/stack.js';
 
-interface StartOptions extends StackOptions {
+interface StartOptions extends Omit<StackOptions, 'spans'> {
   /** Rebuilds and restarts the app when its source changes. */
   watch: boolean;
+  /** Shows the trace of each job that ends. */
+  telemetry: boolean;
   /** Aborted by whatever ends the command. */
   signal: AbortSignal;
 }
@@ -18,10 +20,29 @@ interface StartOptions extends StackOptions {
  * Runs the local stack until the signal, then stops everything it started.
  * @throws JobError `user` when one runs already; `platform` when a part of it ends by itself.
  */
-export async function start({ signal, watch: watched, ...options }: StartOptions): Promise<void> {
+export async function start({ telemetry, ...options }: StartOptions): Promise<void> {
+  if (!telemetry) return run(options);
+  const { folder, env } = options;
+  if (env.TELEMETRY_FILE)
+    throw new JobError('user', 'With --telemetry the app writes to a file of the command; unset TELEMETRY_FILE.');
+  const { followTraces } = await import('../trace/follow.js');
+  const traces = await followTraces(folder, (text) => console.log(text));
+  try {
+    await run({ ...options, spans: traces.files.host, env: { ...env, TELEMETRY_FILE: traces.files.app } });
+  } finally {
+    await traces.stop();
+  }
+}
+
+async function run({
+  signal,
+  watch: watched,
+  ...options
+}: Omit<StartOptions, 'telemetry'> & StackOptions): Promise<void> {
   const stack = await startStack(options);
   console.log(`The app listens on ${stack.url}; start jobs with: npm run score -- VIDEO`);
   console.log(`Logs are in ${options.folder}. Ctrl-C stops everything.`);
+  if (options.spans !== undefined) console.log('The trace of each job is shown here when it ends.');
   const over = new AbortController();
   const watching = watched ? restartOnEdits(stack, options.env, AbortSignal.any([signal, over.signal])) : undefined;
   const interrupted = signal.aborted ? undefined : once(signal, 'abort').then(() => undefined);

@@ -42,6 +42,8 @@ beforeAll(async () => {
   });
   mkdirSync(path.join(folder, 'job-999999999'));
   writeFileSync(path.join(folder, 'job-999999999/devhost.log'), 'x'.repeat(MB));
+  mkdirSync(path.join(folder, 'telemetry'));
+  writeFileSync(path.join(folder, 'telemetry/host.jsonl'), 'x'.repeat(MB));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -56,15 +58,16 @@ test('clean lists what goes and how much it is, and removes it only when told to
   expect(dry.stdout).toMatch(/3\.0 MB {2}job failed-k3v9q2xa, failed on 2026-01-02/);
   expect(dry.stdout).toMatch(/3\.0 MB {2}job cancelled-k3v9q2xa, cancelled on/);
   expect(dry.stdout).toMatch(/1\.0 MB {2}job-999999999/);
+  expect(dry.stdout).toMatch(/1\.0 MB {2}telemetry/);
   expect(dry.stdout).toMatch(/next start: 1 job/);
-  expect(dry.stdout).toMatch(/7\.0 MB in all\. Nothing has been removed yet: add --yes/);
+  expect(dry.stdout).toMatch(/8\.0 MB in all\. Nothing has been removed yet: add --yes/);
   expect(dry.stdout).not.toMatch(/goes-on|outbox/);
   expect(onDisk()).toBeGreaterThan(before - MB);
 
   const wet = await clean('--yes');
-  expect(wet.stdout).toMatch(/7\.0 MB in all have been removed/);
+  expect(wet.stdout).toMatch(/8\.0 MB in all have been removed/);
   expect(wet.code).toBe(0);
-  expect(before - onDisk()).toBeGreaterThan(0.9 * MB);
+  expect(before - onDisk()).toBeGreaterThan(1.9 * MB);
   expect(existsSync(path.join(folder, 'job-999999999'))).toBe(false);
   await withStorage(async (storage) => {
     expect(await workOf(storage, 'failed-k3v9q2xa').exists()).toBe(false);

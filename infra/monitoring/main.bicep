@@ -31,10 +31,10 @@ var queries = toObject(
   section => trim(substring(section, indexOf(section, '\n')))
 )
 
-// In workbook.json, "{{name}}" stands for a query.
+// In workbook.json, "{{name}}" stands for a query, and "{{component}}" for where it asks.
 var workbook = reduce(
   items(queries),
-  loadTextContent('workbook.json'),
+  replace(loadTextContent('workbook.json'), '{{component}}', component.id),
   (text, query) => replace(text, '"{{${query.key}}}"', asJson(query.value))
 )
 
@@ -91,7 +91,7 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
     kind: 'LogAlert'
     tags: tags
     properties: {
-      displayName: alert.title
+      displayName: '${alert.title} (${componentName})'
       description: '${alert.description} See docs/monitoring.md.'
       severity: alert.severity
       enabled: alertsEnabled

@@ -16,6 +16,8 @@ export const queryOf = (name: string) => QUERIES.get(name) ?? '';
 export interface Workbook {
   version: string;
   items: Item[];
+  /** Where it asks when it is opened by a link. */
+  fallbackResourceIds: string[];
 }
 
 interface Item {

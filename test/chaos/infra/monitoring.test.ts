@@ -48,6 +48,7 @@ describe.skipIf(why !== undefined)('the deployment of the monitoring', () => {
       const written = JSON.parse(readMonitoring('workbook.json')) as Workbook;
       const expected = askingIn(written).map(({ query = '' }) => queryOf(query.slice(2, -2)));
       expect(askingIn(content).map(({ query }) => query)).toEqual(expected);
+      expect(content.fallbackResourceIds).toEqual([expect.stringMatching(component)]);
       expect(content.items.map(({ name }) => name)).toEqual(written.items.map(({ name }) => name));
     });
 

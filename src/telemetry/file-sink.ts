@@ -1,4 +1,5 @@
-import { appendFile, mkdir, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import path from 'node:path';
 import type { Sink } from './records.js';
 
@@ -16,21 +17,15 @@ const LONGEST_FILE = 512 * 1024 * 1024;
 export function createFileSink(file: string, { mostBytes = LONGEST_FILE, mostWaiting = MOST_WAITING } = {}): Sink {
   let waiting: string[] = [];
   let writing: Promise<void> | undefined;
-  let broken = false;
 
   async function write(): Promise<void> {
     while (waiting.length > 0) {
       const [chunk, rest] = firstOf(waiting);
       waiting = rest;
       try {
-        await mkdir(path.dirname(file), { recursive: true });
-        const { size } = await stat(file).catch(() => ({ size: 0 }));
-        if (size >= mostBytes) continue;
-        await appendFile(file, broken ? `\n${chunk}` : chunk);
-        broken = false;
+        await append(file, chunk, mostBytes);
       } catch {
         // A job is worth more than what is told of it.
-        broken = true;
       }
     }
     writing = undefined;
@@ -57,4 +52,25 @@ function firstOf(lines: string[]): [chunk: string, rest: string[]] {
     count += 1;
   }
   return [lines.slice(0, count).join(''), lines.slice(count)];
+}
+
+/** Without O_NONBLOCK a pipe that nobody reads would hold up the app. */
+const FLAGS = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
+
+async function append(file: string, lines: string, mostBytes: number): Promise<void> {
+  await mkdir(path.dirname(file), { recursive: true });
+  const handle = await open(file, FLAGS);
+  try {
+    const { size } = await handle.stat();
+    if (size < mostBytes) await handle.appendFile((await endsInLine(handle, size)) ? `\n${lines}` : lines);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A process that was killed, or a full disk, may have left half a line. */
+async function endsInLine(handle: FileHandle, size: number): Promise<boolean> {
+  if (size === 0) return false;
+  const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
+  return buffer.toString() !== '\n';
 }

@@ -16,7 +16,7 @@ export type EmulatedCompute = 'aci' | 'container-apps';
 export interface EmulatedJobs {
   stack: TestStack;
   /** Starts a job of two batches side by side, with two attempts each. */
-  start: (kind: EmulatedCompute, more?: object) => Promise<string>;
+  start: (kind: EmulatedCompute | 'local', more?: object) => Promise<string>;
   /** The next request of this kind goes wrong, whichever job makes it. */
   spoil: (fault: Fault) => Promise<void>;
   /** Waits until batch 0 has stored its first frames, then ends its container or loses it. */
@@ -36,8 +36,8 @@ export interface EmulatedJobs {
 }
 
 /** Jobs on emulated Azure, of one clip that local compute has scored once. */
-export function useEmulatedJobs(): EmulatedJobs {
-  const stack = useOwnStack({ emulateAzure: true });
+export function useEmulatedJobs({ telemetry = false } = {}): EmulatedJobs {
+  const stack = useOwnStack({ emulateAzure: true, telemetry });
   let video = '';
   let reference: Map<string, string>;
 

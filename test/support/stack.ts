@@ -22,6 +22,8 @@ export interface TestStack extends StackAddress {
   folder: string;
   storage: BlobServiceClient;
   client: JobClient;
+  /** Stops the stack before the end of the test file. */
+  stop: () => Promise<void>;
   /** Waits for the end of the job, whatever it is. */
   ended: (id: string) => Promise<JobStatus>;
 }
@@ -34,12 +36,18 @@ export function useStack(): TestStack {
   return stack;
 }
 
-/** A local stack of the test file's own, with an Azure emulator if asked for. */
+/** What a stack with telemetry writes into the folder of the test file. */
+export const TOLD = 'telemetry.jsonl';
+export const SPANS = 'spans.jsonl';
+
+/** A local stack of the test file's own, with an Azure emulator and with telemetry if asked for. */
 export function useOwnStack({
   emulateAzure = false,
+  telemetry = false,
   env = {},
 }: {
   emulateAzure?: boolean;
+  telemetry?: boolean;
   env?: NodeJS.ProcessEnv;
 }): TestStack {
   const stack = { folder: temporaryFolder() } as TestStack;
@@ -47,8 +55,14 @@ export function useOwnStack({
   beforeAll(async () => {
     const { startStack } = await import('../../dist/stack/stack.js');
     const data = path.join(stack.folder, 'data');
-    const started = await startStack({ folder: data, emulateAzure, env: { ...process.env, ...env } });
+    const told = telemetry ? { TELEMETRY_FILE: path.join(stack.folder, TOLD) } : {};
+    const spans = telemetry ? path.join(stack.folder, SPANS) : undefined;
+    const started = await startStack({ folder: data, emulateAzure, spans, env: { ...process.env, ...told, ...env } });
     stop = started.stop;
+    stack.stop = async () => {
+      stop = () => Promise.resolve();
+      await started.stop();
+    };
     connect(stack, { data, url: started.url, connectionString: started.storage, azure: started.azure ?? '' });
   });
   afterAll(async () => {

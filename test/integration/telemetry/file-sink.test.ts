@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -50,6 +51,23 @@ test('what a disk refuses is lost without a word, and the next record is written
   sink.report([record('2')]);
   await sink.flush();
   expect(readFileSync(file, 'utf8').trim()).toBe(JSON.stringify(record('2')));
+});
+
+test('half a line that a killed process has left spoils no other line', async () => {
+  const file = path.join(folder, 'telemetry.jsonl');
+  writeFileSync(file, '{"type":"ev');
+  const sink = createFileSink(file);
+  sink.report([record('1')]);
+  await sink.flush();
+  expect(readFileSync(file, 'utf8').split('\n')).toEqual(['{"type":"ev', JSON.stringify(record('1')), '']);
+});
+
+test('a pipe that nobody reads holds nobody up', async () => {
+  const file = path.join(folder, 'pipe');
+  execFileSync('mkfifo', [file]);
+  const sink = createFileSink(file);
+  sink.report([record('1')]);
+  await sink.flush();
 });
 
 test('a file stops growing, and so does what waits for it', async () => {

@@ -1,0 +1,152 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { AttemptResult } from '../../../src/container-contract/result.js';
+import { jobContainer, MANIFEST, resultBlob, settledBlob } from '../../../src/job-store/layout.js';
+import type { Manifest } from '../../../src/job-store/manifest.js';
+import type { Settled } from '../../../src/job-store/batches/settled.js';
+import { PHASES } from '../../../src/job/phases.js';
+import type { Span, TelemetryEvent, TelemetryRecord } from '../../../src/telemetry/records.js';
+import { type EmulatedCompute, useEmulatedJobs } from '../../support/emulated-jobs.js';
+import { killHalfWay } from '../../support/killed-scorer.js';
+import { SPANS, TOLD } from '../../support/stack.js';
+
+const jobs = useEmulatedJobs({ telemetry: true });
+const { stack } = jobs;
+const BATCH = 8;
+/** Milliseconds by which a time may differ from the one of the record that it was taken from. */
+const CLOSE = 50;
+
+const read = async <T>(id: string, blob: string): Promise<T> => {
+  const container = stack.storage.getContainerClient(jobContainer(id));
+  return JSON.parse((await container.getBlobClient(blob).downloadToBuffer()).toString()) as T;
+};
+
+const linesOf = (file: string) =>
+  readFileSync(path.join(stack.folder, file), 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as TelemetryRecord);
+
+const isSpan = (record: TelemetryRecord): record is Span => record.type === 'span';
+const isEvent = (record: TelemetryRecord): record is TelemetryEvent => record.type === 'event';
+const key = ({ dimensions: { batch, attempt } }: TelemetryRecord) => `${batch}.${attempt}`;
+const differ = (one: string | undefined, other: string | undefined) =>
+  Math.abs(Date.parse(one ?? '') - Date.parse(other ?? ''));
+
+const KINDS: (EmulatedCompute | 'local')[] = ['local', 'aci', 'container-apps'];
+
+describe('a job with a killed container', () => {
+  const ids: Record<string, string> = {};
+  const manifests: Record<string, Manifest> = {};
+  /** Of the attempts that were not killed. */
+  const records: Record<string, Map<string, { result: AttemptResult; settled: Settled }>> = {};
+
+  const run = async (kind: EmulatedCompute | 'local') => {
+    const id = await jobs.start(kind);
+    ids[kind] = id;
+    if (kind === 'local') await killHalfWay(stack, id, { batch: 0, size: BATCH });
+    else await jobs.strike(id, 'end', 1);
+    expect(await stack.ended(id)).toMatchObject({ state: 'done', attempts: 3 });
+    manifests[kind] = await read<Manifest>(id, MANIFEST);
+    const attempts = [
+      [0, 2],
+      [1, 1],
+    ] as const;
+    const reads = attempts.map(async ([batch, attempt]) => {
+      const result = await read<AttemptResult>(id, resultBlob(batch, attempt));
+      return [`${batch}.${attempt}`, { result, settled: await read<Settled>(id, settledBlob(batch)) }] as const;
+    });
+    records[kind] = new Map(await Promise.all(reads));
+  };
+  for (const kind of KINDS) beforeAll(() => run(kind));
+  // What an app has been told is written when it ends.
+  beforeAll(() => stack.stop());
+
+  describe.each(KINDS)('on %s', (kind) => {
+    const told = () => linesOf(TOLD).filter(({ dimensions }) => dimensions.job === ids[kind]);
+    const named = (name: string) => told().filter((record) => record.name === name);
+
+    test('is one trace, which its results and its record name', () => {
+      const traces = new Set(told().map(({ traceId }) => traceId));
+      expect(traces.size).toBe(1);
+      const [traceId] = traces;
+      expect(manifests[kind]?.trace?.traceId).toBe(traceId);
+      for (const { result } of records[kind]?.values() ?? []) expect(result.traceId).toBe(traceId);
+    });
+
+    test('is one tree below the request that has started it, host and app together', () => {
+      const [traceId] = new Set(told().map((record) => record.traceId));
+      const spans = [...told().filter(isSpan), ...linesOf(SPANS).filter(isSpan)].filter(
+        (span) => span.traceId === traceId,
+      );
+      const all = new Set(spans.map(({ id }) => id));
+      const roots = spans.filter(({ parentId }) => parentId === undefined || !all.has(parentId));
+      expect(roots.map(({ name, kind: how, role }) => [name, how, role])).toEqual([['startJob', 'server', 'host']]);
+      expect(told().filter(({ parentId }) => !all.has(parentId ?? ''))).toEqual([]);
+    });
+
+    test('tells each attempt and each of its phases once, as many as the manifest counts', () => {
+      const spans = told().filter(isSpan);
+      const once = spans.map((span) => `${span.name} ${key(span)}`);
+      expect(new Set(once).size).toBe(once.length);
+      expect(named('attempt').filter(isSpan)).toHaveLength(manifests[kind]?.totals.attempts ?? 0);
+      const reported = manifests[kind]?.batches.flatMap(({ batch, phases }) =>
+        phases.flatMap(({ attempt, ended }) => Object.keys(ended).map((phase) => `${phase} ${batch}.${attempt}`)),
+      );
+      const isPhase = ({ name }: Span) => (PHASES as readonly string[]).includes(name);
+      expect(
+        spans
+          .filter(isPhase)
+          .map((span) => `${span.name} ${key(span)}`)
+          .toSorted(),
+      ).toEqual(reported?.toSorted());
+    });
+
+    test('tells every event once, with the counts of the manifest', () => {
+      const events = told().filter(isEvent);
+      expect(
+        events.map((event) => (event.name === 'attempt.ended' ? `${event.name} ${key(event)}` : event.name)).toSorted(),
+      ).toEqual([
+        'attempt.ended 0.1',
+        'attempt.ended 0.2',
+        'attempt.ended 1.1',
+        'job.ended',
+        'job.started',
+        'preflight.done',
+      ]);
+      const { totals } = manifests[kind] ?? {};
+      const ended = events.find(({ name }) => name === 'job.ended')?.measurements;
+      expect(ended).toMatchObject({ items: totals?.done, failedItems: totals?.failed, attempts: totals?.attempts });
+      const attempts = events.filter(({ name }) => name === 'attempt.ended');
+      expect(attempts.reduce((sum, { measurements: { items = 0 } }) => sum + items, 0)).toBe(totals?.done);
+      const container = attempts.reduce((sum, { measurements: { containerSeconds = 0 } }) => sum + containerSeconds, 0);
+      expect(ended?.containerSeconds).toBeCloseTo(container, 3);
+      const killed = attempts.find((event) => key(event) === '0.1');
+      expect(killed?.dimensions).toMatchObject({ outcome: 'failed', blame: 'attempt' });
+      expect(killed?.dimensions).not.toHaveProperty('scorer');
+    });
+
+    test('tells the times of the results and of the platform', () => {
+      for (const [attempt, { result, settled }] of records[kind] ?? []) {
+        const spanOf = (name: string) =>
+          named(name).find((record): record is Span => isSpan(record) && key(record) === attempt);
+        expect(differ(spanOf('started')?.end, result.startedAt)).toBeLessThan(CLOSE);
+        expect(differ(spanOf('modelLoaded')?.end, result.times.modelLoaded)).toBeLessThan(CLOSE);
+        expect(differ(spanOf('firstItem')?.end, result.times.firstItem)).toBeLessThan(CLOSE);
+        expect(differ(spanOf('lastItem')?.end, result.times.lastItem)).toBeLessThan(CLOSE);
+        expect(differ(spanOf('stored')?.end, result.endedAt)).toBeLessThan(CLOSE);
+        expect(differ(spanOf('attempt')?.end, settled.observation.endedAt)).toBeLessThan(CLOSE);
+      }
+    });
+
+    test('says where its containers stood and how big they were', () => {
+      for (const record of named('attempt.ended').filter(isEvent)) {
+        expect(record.measurements.cpus).toBeGreaterThan(0);
+        if (kind === 'local') continue;
+        expect(record.dimensions.region).toMatch(/^[a-z]+$/);
+        expect(record.measurements).toMatchObject({ gpus: 0, memoryGib: expect.any(Number) as number });
+      }
+    });
+  });
+});

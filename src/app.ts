@@ -38,7 +38,8 @@ const compute = createComputes(config.computes, {
   ledgers: createBlobLedgers(storage.internal.getContainerClient(LIMITS), createLedgerBlob),
   readSealingKey: () => readSealingKey(storage.internal.getContainerClient(APP_SECRETS), SEALING_KEY_BLOB),
 });
-const telemetry = createTelemetry(config.telemetry);
+const warn = (message: string) => console.warn(message);
+const telemetry = createTelemetry(config.telemetry, { login: createLogin, warn });
 const ports = {
   storage,
   media: createMedia(findFfmpeg(config, config.searchPath), {
@@ -59,7 +60,7 @@ for (const { name, run } of [scoreJob, scoreLane, scoreBatch, chunkLane]) df.app
 const durableClient = [df.input.durableClient()];
 const activities = createActivities(ports);
 const refusal = watchRefusals(storage);
-const watch = createJobWatch({ ...ports, finishJob: activities.finishJob }, (message) => console.warn(message));
+const watch = createJobWatch({ ...ports, finishJob: activities.finishJob }, warn);
 for (const [name, activity] of Object.entries(activities)) {
   const handler = returnFailure(name, activity, isPassing);
   df.app.activity(name, {

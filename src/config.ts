@@ -9,6 +9,7 @@ import type { Retention } from './job-store/retention.js';
 import { type MediaLimits, readMediaLimits } from './media/media.js';
 import { type Environment, isSet, readSettings } from './settings.js';
 import { type Connection, readConnection } from './storage/connection.js';
+import { readInsightsSettings } from './telemetry/insights-settings.js';
 import type { TelemetrySettings } from './telemetry/telemetry.js';
 
 const DAYS = 'must be a whole number of days, or 0 for ever';
@@ -79,7 +80,7 @@ export function readConfig(environment: Environment): Config {
     tempFolder: settings.TEMP_FOLDER,
     bundledModels: path.resolve(fileURLToPath(new URL('../models', import.meta.url))),
     computes: readComputeSettings(environment),
-    telemetry: { file: settings.TELEMETRY_FILE },
+    telemetry: { file: settings.TELEMETRY_FILE, insights: readInsightsSettings(environment) },
     scorerTuning: readTuning(environment),
     childEnvironment: Object.fromEntries(
       FOR_CHILDREN.flatMap((name) => (isSet(environment, name) ? [[name, environment[name]]] : [])),

@@ -16,6 +16,8 @@ import {
   type Swept,
 } from './describe.js';
 import { createFileSink } from './file-sink.js';
+import { createInsightsSink, type InsightsPorts } from './insights.js';
+import type { InsightsSettings } from './insights-settings.js';
 import type { Sink, TelemetryRecord } from './records.js';
 
 /**
@@ -37,6 +39,8 @@ export interface Telemetry {
 export interface TelemetrySettings {
   /** Takes everything as lines of JSON. */
   file: string | undefined;
+  /** Undefined: there is no Application Insights. */
+  insights: InsightsSettings | undefined;
 }
 
 /** Says nothing to anybody. */
@@ -51,8 +55,9 @@ export const SILENT: Telemetry = {
 };
 
 /** Nothing is loaded, and nothing told, unless a setting says where to. */
-export function createTelemetry({ file }: TelemetrySettings): Telemetry {
+export function createTelemetry({ file, insights }: TelemetrySettings, ports: InsightsPorts): Telemetry {
   const sinks: Sink[] = [];
+  if (insights !== undefined) sinks.push(createInsightsSink(insights, ports));
   if (file !== undefined) sinks.push(createFileSink(file));
   return sinks.length === 0 ? SILENT : tellTo(sinks);
 }

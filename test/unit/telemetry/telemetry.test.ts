@@ -8,7 +8,10 @@ const job = { jobId: 'coast-k3v9q2xa', place };
 const ended = { ...job, outcome: 'done', blame: 'user', message: '', items: 1, failedItems: 0, attempts: 1 } as const;
 
 test('without a setting that says where to, nothing is told', () => {
-  expect(createTelemetry({ file: undefined })).toBe(SILENT);
+  const unused = () => {
+    throw new Error('Nothing is logged in to and nothing warned of.');
+  };
+  expect(createTelemetry({ file: undefined, insights: undefined }, { login: unused, warn: unused })).toBe(SILENT);
 });
 
 describe('what is told', () => {

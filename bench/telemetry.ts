@@ -1,0 +1,181 @@
+/**
+ * What telemetry costs: the wall time of a job without it, and with an Application Insights that answers as it should and that
+ * misbehaves in six ways; the start of the app until its first answer, with and without; and the memory that 50,000 events take while the
+ * endpoint hangs. Rounds are interleaved.
+ * Run it with `npm run bench:telemetry -- 5`: how many rounds.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import getPort from 'get-port';
+import { startAzurite } from '../dist/stack/azurite.js';
+import { type Part, startPart } from '../dist/stack/part.js';
+import { createJobClient } from '../src/cli/client/client.js';
+import { makeClip } from '../test/support/clip.js';
+import { type ReplyName, startIngestion } from '../test/support/ingestion.js';
+import { until } from '../test/support/wait.js';
+
+const ROOT = path.resolve(import.meta.dirname, '..');
+const ROUNDS = Number(process.argv[2] ?? 3);
+const JOBS_A_ROUND = 2;
+const EVENTS = 50_000;
+
+/** What the endpoint does; `none`: there is no telemetry; `down`: nothing listens. */
+const MODES: (ReplyName | 'none' | 'down')[] = [
+  'none',
+  'ok',
+  'down',
+  'after ten seconds',
+  'never',
+  '429 with Retry-After',
+  '500',
+  '206 with one to send again',
+];
+
+const folder = mkdtempSync(path.join(os.tmpdir(), 'bench-telemetry-'));
+const azurite = await startAzurite(folder, process.env);
+const clip = makeClip(path.join(folder, 'clip.mp4'), { size: '192x108', rate: '12', seconds: 4 });
+const ingestion = await startIngestion();
+
+async function startHost(connection: string | undefined): Promise<{ host: Part; url: string }> {
+  const { APPLICATIONINSIGHTS_CONNECTION_STRING: _, ...env } = process.env;
+  const host = await startPart({
+    title: 'The host',
+    script: path.join(ROOT, 'devhost/dist/main.js'),
+    args: ['--app', ROOT, '--port', String(await getPort())],
+    env: {
+      ...env,
+      TEMP_FOLDER: path.join(folder, 'temp'),
+      AzureWebJobsStorage: azurite.connectionString,
+      ...(connection !== undefined && { APPLICATIONINSIGHTS_CONNECTION_STRING: connection }),
+    },
+    logFile: path.join(folder, 'devhost.log'),
+    ready: /listening on (http:\/\/\S+)/,
+  });
+  return { host, url: host.ready[1] ?? '' };
+}
+
+async function secondsOf(work: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await work();
+  return (performance.now() - began) / 1000;
+}
+
+const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+const spread = (values: number[]) => `${Math.min(...values).toFixed(2)}–${Math.max(...values).toFixed(2)}`;
+
+/** Seconds of some jobs of one host, after one that warms it up, and of the host's end. */
+async function runJobs(mode: (typeof MODES)[number]): Promise<{ jobs: number[]; end: number }> {
+  if (mode === 'down') await ingestion.down();
+  else if (mode !== 'none') ingestion.reply(mode);
+  const { host, url } = await startHost(mode === 'none' ? undefined : ingestion.connectionString);
+  const client = createJobClient(url, undefined);
+  const video = await client.upload('video', clip);
+  const job = async () => {
+    const id = await client.start({ input: { video }, model: 'starry-night', batch: { size: 6, maxParallel: 2 } });
+    const ended = async () => {
+      const { state } = await client.status(id);
+      return state === 'running' || state === 'queued' ? undefined : state;
+    };
+    const state = await until(`the end of ${id}`, ended, 300, 20);
+    if (state !== 'done') throw new Error(`Job ${id} is ${state} with ${mode}.`);
+  };
+  await job();
+  const jobs: number[] = [];
+  for (let count = 0; count < JOBS_A_ROUND; count += 1) jobs.push(await secondsOf(job));
+  const end = await secondsOf(() => host.stop());
+  if (mode === 'down') await ingestion.up();
+  return { jobs, end };
+}
+
+/** Seconds from the start of the host's process to the first answer of the app. */
+async function coldStart(connection: string | undefined): Promise<number> {
+  let host: Part | undefined;
+  const seconds = await secondsOf(async () => {
+    const started = await startHost(connection);
+    host = started.host;
+    await fetch(`${started.url}/api/jobs/none`);
+  });
+  await host?.stop();
+  return seconds;
+}
+
+const jobs = new Map(MODES.map((mode) => [mode, [] as number[]]));
+const ends = new Map(MODES.map((mode) => [mode, [] as number[]]));
+for (let round = 0; round < ROUNDS; round += 1)
+  for (const mode of MODES) {
+    const { jobs: seconds, end } = await runJobs(mode);
+    jobs.get(mode)?.push(...seconds);
+    ends.get(mode)?.push(end);
+    console.error(
+      `round ${round + 1}, ${mode}: ${seconds.map((one) => one.toFixed(2)).join(', ')}; end ${end.toFixed(2)}`,
+    );
+  }
+const plain = median(jobs.get('none') ?? []);
+console.log(`${os.cpus()[0]?.model}, ${os.availableParallelism()} cores, load ${os.loadavg()[0]?.toFixed(1)}; seconds`);
+console.table(
+  Object.fromEntries(
+    MODES.map((mode) => {
+      const [seconds, end] = [jobs.get(mode) ?? [], ends.get(mode) ?? []];
+      const ratio = (median(seconds) / plain).toFixed(3);
+      return [
+        mode,
+        { job: median(seconds).toFixed(2), spread: spread(seconds), ratio, 'end of the host': spread(end) },
+      ];
+    }),
+  ),
+);
+
+ingestion.reply('ok');
+const cold = { without: [] as number[], with: [] as number[] };
+for (let round = 0; round < 2 * ROUNDS; round += 1) {
+  cold.without.push(await coldStart(undefined));
+  cold.with.push(await coldStart(ingestion.connectionString));
+}
+const ratio = median(cold.with) / median(cold.without);
+console.log(
+  `first answer: ${median(cold.without).toFixed(2)} (${spread(cold.without)}) without, ${median(cold.with).toFixed(2)} (${spread(cold.with)}) with telemetry: ${ratio.toFixed(3)} × (bar: at most 1.15)`,
+);
+
+ingestion.reply('never');
+console.log(
+  execFileSync(
+    process.execPath,
+    ['--expose-gc', '--input-type=module', '--eval', telling(ingestion.connectionString)],
+    { cwd: ROOT, encoding: 'utf8' },
+  ).trim(),
+);
+
+await ingestion.stop();
+await azurite.stop();
+rmSync(folder, { recursive: true, force: true });
+
+/** A program that tells of events and says what memory they take. */
+function telling(connection: string): string {
+  return `
+    import { readInsightsSettings } from './dist/telemetry/insights-settings.js';
+    import { createInsightsSink } from './dist/telemetry/insights.js';
+    const settings = readInsightsSettings({ APPLICATIONINSIGHTS_CONNECTION_STRING: ${JSON.stringify(connection)} });
+    const sink = createInsightsSink(settings, { login: () => undefined, warn: (message) => console.log(message) });
+    const event = (index) => ({
+      type: 'event', traceId: 'a'.repeat(32), id: String(index).padStart(16, '0'), parentId: 'b'.repeat(16), name: 'attempt.ended',
+      role: 'app', time: new Date().toISOString(), measurements: { items: index, inferSeconds: 1.25 },
+      dimensions: { job: 'job-1', batch: String(index), attempt: '1', message: 'x'.repeat(300) },
+    });
+    await new Promise((done) => setTimeout(done, 500));
+    gc();
+    const before = process.memoryUsage();
+    const began = performance.now();
+    for (let index = 0; index < ${EVENTS}; index += 1) {
+      sink.report([event(index)]);
+      if (index % 250 === 249) await new Promise((done) => setImmediate(done));
+    }
+    const told = performance.now();
+    gc();
+    const after = process.memoryUsage();
+    const mb = (name) => ((after[name] - before[name]) / 1048576).toFixed(0) + ' MB';
+    await sink.flush();
+    console.log('${EVENTS} events while the endpoint hangs: heap +' + mb('heapUsed') + ', resident +' + mb('rss') + ', ' +
+      (1000 * (told - began) / ${EVENTS}).toFixed(0) + ' µs each, flush ' + (performance.now() - told).toFixed(0) + ' ms');`;
+}

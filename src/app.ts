@@ -23,6 +23,7 @@ import { createCreateUpload } from './triggers/create-upload.js';
 import { takesJson } from './triggers/http.js';
 import { createGetJob } from './triggers/get-job.js';
 import { createGetFile, createListFiles } from './triggers/job-files.js';
+import { createGetLogs } from './triggers/job-logs.js';
 import { findJob } from './triggers/jobs.js';
 import { createRetire } from './triggers/retire.js';
 import { createStartJob } from './triggers/start-job.js';
@@ -98,6 +99,13 @@ app.http('cancelJob', {
 });
 app.http('getFile', { ...http, methods: ['GET'], route: 'jobs/{id}/files/{file}', handler: createGetFile(ports) });
 app.http('listFiles', { ...http, methods: ['GET'], route: 'jobs/{id}/files', handler: createListFiles(ports) });
+app.http('getLogs', {
+  ...http,
+  methods: ['GET'],
+  route: 'jobs/{id}/logs',
+  extraInputs: durableClient,
+  handler: createGetLogs(ports),
+});
 app.http('createUpload', {
   ...http,
   methods: ['POST'],

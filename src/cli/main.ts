@@ -4,7 +4,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, Option } from 'commander';
 import { JobError, messageOf } from '../job/failure.js';
-import { addScoreCommand, runVideo, wholeNumber } from './commands/score.js';
+import type { LogsOptions } from './commands/logs.js';
+import { addScoreCommand, refuseIdleFlags, runVideo, wholeNumber } from './commands/score.js';
 import { start } from './commands/start.js';
 import { endings } from './endings.js';
 
@@ -83,6 +84,25 @@ program
   });
 
 program
+  .command('logs')
+  .description("show what a job's containers have said")
+  .argument('<job>', 'the id of the job')
+  .option('--batch <n>', 'of this batch only, counted from 0', wholeNumber(0, 999_999_999))
+  .option('--attempt <n>', 'of this attempt only, counted from 1', wholeNumber(1, 999_999_999))
+  .option('--follow', 'go on until the job is over', false)
+  .option('--json', 'print each line as JSON', false)
+  .option('--url <url>', 'ask a deployed app instead of the local stack')
+  .option('--key <key>', 'function key of the deployed app that --url names')
+  .addOption(data)
+  .action(async (job: string, options: LogsFlags, command: Command) => {
+    refuseIdleFlags(options, command.getOptionValueSource('data') === 'cli');
+    const { showLogs } = await import('./commands/logs.js');
+    const note = (sentence: string) => console.error(sentence);
+    const surroundings = { env: process.env, signal: interrupted, out: process.stdout, note };
+    if (!(await showLogs({ job, ...options, ...surroundings }))) process.exitCode = EXIT_INTERRUPTED;
+  });
+
+program
   .command('clean')
   .description('list what ended jobs have left in the data of the local stack, and remove it with --yes')
   .option('--yes', 'remove what is listed', false)
@@ -116,6 +136,8 @@ model
     const joined = await join(resolve(file), resolve(out));
     console.log(`${out} holds the model with the weights of ${joined.join(', ')}.`);
   });
+
+type LogsFlags = Omit<LogsOptions, 'job' | 'env' | 'signal' | 'out' | 'note'>;
 
 try {
   await program.parseAsync();

@@ -89,10 +89,13 @@ export const PROGRESS_PREFIX = 'progress/';
 export const SETTLED_PREFIX = 'settled/';
 export const WAITING_PREFIX = 'waiting/';
 export const taskBlob = (batch: number, attempt: number) => `tasks/${attemptName(batch, attempt)}.json`;
-export const tasksPrefix = (batch: number) => `tasks/${batchName(batch)}-a`;
+/** Tasks of all batches, or of one. */
+export const tasksPrefix = (batch?: number) => (batch === undefined ? 'tasks/' : `tasks/${batchName(batch)}-a`);
 export const progressBlob = (batch: number, attempt: number) => `${PROGRESS_PREFIX}${attemptName(batch, attempt)}.json`;
 export const resultBlob = (batch: number, attempt: number) => `results/${attemptName(batch, attempt)}.json`;
 export const logBlob = (batch: number, attempt: number) => `logs/${attemptName(batch, attempt)}.jsonl`;
+/** Logs of all batches, or of one. */
+export const logsPrefix = (batch?: number) => (batch === undefined ? 'logs/' : `logs/${batchName(batch)}-a`);
 /** What each item took. */
 export const timingsBlob = (batch: number, attempt: number) => `timings/${attemptName(batch, attempt)}.jsonl`;
 export const settledBlob = (batch: number) => `${SETTLED_PREFIX}${batchName(batch)}.json`;
@@ -100,9 +103,9 @@ export const settledBlob = (batch: number) => `${SETTLED_PREFIX}${batchName(batc
 /** Why a batch waits for its next container. */
 export const waitingBlob = (batch: number) => `${WAITING_PREFIX}${batchName(batch)}.json`;
 
-/** The batch and attempt in the name of a task or progress blob; settled and waiting blobs name no attempt, so theirs is 0. */
+/** The batch and attempt in the name of a task, progress or log blob; settled and waiting blobs name no attempt, so theirs is 0. */
 export function parseBatchBlob(blob: string): { batch: number; attempt: number } | undefined {
-  const match = /\/b(\d+)(?:-a(\d+))?\.json$/.exec(blob);
+  const match = /\/b(\d+)(?:-a(\d+))?\.jsonl?$/.exec(blob);
   return match ? { batch: Number(match[1]), attempt: Number(match[2] ?? 0) } : undefined;
 }
 

@@ -1,13 +1,9 @@
 import type { PublishedStatus } from '../job/progress.js';
-import { jobOf } from '../job-store/layout.js';
 import type { Storage } from '../storage/storage.js';
 import { answerErrors, refuse } from './http.js';
 import type { WaitingHere } from './job-watch.js';
 import { readJobStatus } from './job-status.js';
-import { findJob, hasEnded } from './jobs.js';
-
-/** Before that, a job without records is one that was ended before it began. */
-const DAY_MS = 86_400_000;
+import { findKept } from './jobs.js';
 
 /** `GET /api/jobs/{id}`: live progress, from the orchestration's status and the reports of its containers. */
 export const createGetJob = ({
@@ -19,11 +15,8 @@ export const createGetJob = ({
 }) =>
   answerErrors(async (request, context) => {
     const id = request.params.id ?? '';
-    const status = await findJob(context, id);
-    if (!status) return refuse(404, `There is no job "${id}".`);
-    const isOld = hasEnded(status.runtimeStatus) && Date.now() - new Date(status.createdTime).getTime() > DAY_MS;
-    if (isOld && !(await jobOf(storage, id).exists()))
-      return refuse(404, `The records of job "${id}" have been removed, as it ended long ago.`);
+    const status = await findKept(storage, context, id);
+    if (typeof status === 'string') return refuse(404, status);
     const published = (status.customStatus ?? undefined) as PublishedStatus | undefined;
     return {
       jsonBody: await readJobStatus(storage, id, status, published, { now: Date.now(), here: waitingHere(id) }),

@@ -3,7 +3,9 @@ import type { InvocationContext } from '@azure/functions';
 import * as df from 'durable-functions';
 import { JobError } from '../job/failure.js';
 import { isJobId } from '../job/spec.js';
+import { jobOf } from '../job-store/layout.js';
 import { scoreJob } from '../orchestrators/score-job.js';
+import type { Storage } from '../storage/storage.js';
 
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz234567';
 
@@ -37,6 +39,23 @@ export async function findJob(
   if (!isJobId(id)) return undefined;
   const status = await askHost(() => findInstance(df.getClient(context), id));
   return status?.name === scoreJob.name ? status : undefined;
+}
+
+/** Before that, a job without records is one that was ended before it began. */
+const DAY_MS = 86_400_000;
+
+/** The orchestration of a job whose records are kept; else a sentence that says why there is none to show. */
+export async function findKept(
+  storage: Storage,
+  context: InvocationContext,
+  id: string,
+): Promise<df.DurableOrchestrationStatus | string> {
+  const status = await findJob(context, id);
+  if (!status) return `There is no job "${id}".`;
+  const isOld = hasEnded(status.runtimeStatus) && Date.now() - new Date(status.createdTime).getTime() > DAY_MS;
+  if (isOld && !(await jobOf(storage, id).exists()))
+    return `The records of job "${id}" have been removed, as it ended long ago.`;
+  return status;
 }
 
 /** @throws JobError `platform` when the Functions host did not do what its durable client asked for. */

@@ -1,4 +1,5 @@
 import type { Observation } from '../../compute/provider.js';
+import type { Printed } from '../../container-contract/printout.js';
 import {
   type AttemptEnd,
   batchStanding,
@@ -43,7 +44,7 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
     const earlier = await readSettled(storage, jobId, batch);
     const { observation, seenEnded = new Date().toISOString() } =
       earlier?.attempt === attempt ? earlier : { observation: await provider.observe(name) };
-    await keepLog(storage, input, () => provider.logs(name));
+    await keepLog(storage, input, async () => [...(await provider.logs(name)), ...howItEnded(observation)]);
     // What was seen is kept before the container goes: a second delivery would find nothing.
     const before = { done: 0, failed: 0, phases: [], unscored: [], ...earlier };
     await writeSettled(storage, jobId, {
@@ -94,6 +95,10 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
   return (input: SettleInput, invocation?: Invocation) =>
     orNoteWaiting(storage, input, () => settle(input, invocation));
 }
+
+/** The last line of an attempt's log, where its container did not end well by itself. */
+const howItEnded = ({ reason }: Observation): Printed[] =>
+  reason === undefined ? [] : [{ text: `The container has ended: ${reason}.`, stream: 'platform', level: 'error' }];
 
 const isAlive = ({ state }: Observation) => state === 'running' || state === 'provisioning';
 

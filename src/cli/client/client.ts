@@ -2,6 +2,7 @@ import path from 'node:path';
 import { isPassing } from '../../container-contract/storage-access.js';
 import { JobError } from '../../job/failure.js';
 import type { FileList, JobStatus } from '../../api/jobs.js';
+import type { JobLogs } from '../../api/logs.js';
 import type { ImageUpload, Upload } from '../../api/uploads.js';
 import { downloadFile, uploadFile } from './files.js';
 
@@ -66,6 +67,13 @@ export function createJobClient(
       call<ImageUpload>('POST', 'api/uploads', { kind: 'images', name: uploadName(folder), names, path: stored }),
     start: async (spec: object) => (await call<{ id: string }>('POST', 'api/jobs', spec)).id,
     status: (id: string) => call<JobStatus>('GET', `api/jobs/${id}`),
+    /** What the job's containers have said, from where an earlier answer's `next` is. */
+    logs(id: string, { batch, attempt, from }: { batch?: number; attempt?: number; from: string }): Promise<JobLogs> {
+      const query = new URLSearchParams({ from });
+      if (batch !== undefined) query.set('batch', String(batch));
+      if (attempt !== undefined) query.set('attempt', String(attempt));
+      return call<JobLogs>('GET', `api/jobs/${encodeURIComponent(id)}/logs?${query.toString()}`);
+    },
     async cancel(id: string): Promise<void> {
       await ask('DELETE', new URL(`api/jobs/${id}`, base));
     },

@@ -46,6 +46,28 @@ export async function connect({ url, key, data, env, compute, signal }: AppChoic
   return { client, lost: stack.lost, stop: stack.stop };
 }
 
+/**
+ * The deployed app, or the local stack that runs; every request ends when `signal` is aborted.
+ * @throws JobError `user` when no local stack runs.
+ */
+export async function findApp({
+  url,
+  key,
+  data,
+  signal,
+}: Pick<AppChoice, 'url' | 'key' | 'data' | 'signal'>): Promise<JobClient> {
+  const { createJobClient } = await import('./client.js');
+  const ends = { lost: signal, interrupted: signal };
+  if (url !== undefined) return createJobClient(url, key, ends);
+  const stack = await findStack(data);
+  if (!stack)
+    throw new JobError(
+      'user',
+      `No local stack runs on ${data}; start it with "npm start", or name a deployed app with --url.`,
+    );
+  return createJobClient(stack.url, undefined, ends);
+}
+
 async function startOwnStack(
   data: string,
   emulateAzure: boolean,

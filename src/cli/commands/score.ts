@@ -103,7 +103,10 @@ const isFolder = (file: string) =>
   );
 
 /** @throws JobError `user` for an option that would have no effect beside the others. */
-function refuseIdleFlags({ url, key, data }: ScoreFlags, dataGiven: boolean): void {
+export function refuseIdleFlags(
+  { url, key, data }: Pick<ScoreFlags, 'url' | 'key' | 'data'>,
+  dataGiven: boolean,
+): void {
   if (url === undefined && key !== undefined)
     throw new JobError('user', '--key is for a deployed app; name the app with --url, or leave --key out.');
   if (url !== undefined && dataGiven)

@@ -14,8 +14,11 @@ interface Attempt {
   attempt: number;
 }
 
-/** Metadata of a log to which the platform has added what it kept; a scorer that adds more keeps it. */
-export const WHOLE = { whole: 'true' };
+/** Metadata of a log that has what the platform kept; a scorer that adds to it leaves them. */
+const WHOLE = { whole: 'true' };
+
+/** Whether a log has what the platform kept. */
+export const isWhole = (metadata: Record<string, string> | undefined) => metadata?.whole !== undefined;
 
 const STALE = [409, 412];
 
@@ -59,8 +62,7 @@ async function readStored(
   try {
     return await again(async () => {
       const { etag, metadata, readableStreamBody } = await blob.download();
-      const isWhole = metadata?.whole !== undefined;
-      return { version: etag, isWhole, text: await text(readableStreamBody ?? Readable.from([])) };
+      return { version: etag, isWhole: isWhole(metadata), text: await text(readableStreamBody ?? Readable.from([])) };
     });
   } catch (error) {
     if (isNotFound(error)) return undefined;

@@ -1,8 +1,10 @@
 import path from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
+import { parseLogLine } from '../../../src/container-contract/log-line.js';
 import type { AttemptResult } from '../../../src/container-contract/result.js';
 import { itemName, jobContainer, MANIFEST, PROGRESS_PREFIX, resultBlob } from '../../../src/job-store/layout.js';
 import type { Manifest } from '../../../src/job-store/manifest.js';
+import { runCli } from '../../support/cli.js';
 import { makeClip } from '../../support/clip.js';
 import { killHalfWay, scoredVersions } from '../../support/killed-scorer.js';
 import { processesWith } from '../../support/processes.js';
@@ -50,6 +52,24 @@ test('a killed scorer is followed by one that scores the missing items only, and
   expect(second.done.filter((name) => storedNames.includes(name))).toEqual([]);
   expect(second.done.length).toBeGreaterThan(0);
   expect(second.done.length).toBeLessThanOrEqual(BATCH - stored.size);
+
+  const { code, stdout } = await runCli(['logs', id, '--follow', '--json', '--url', stack.url]);
+  expect(code).toBe(0);
+  const lines = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => parseLogLine(line));
+  expect(lines.map((line) => `${line?.batch}.${line?.attempt} ${line?.level} ${line?.message}`)).toEqual([
+    `0.1 info batch 0, attempt 1: ${BATCH} items`,
+    expect.stringMatching(/^0\.1 info model loaded on cpu/),
+    '0.1 error The container has ended: the scorer was killed by SIGKILL.',
+    `0.2 info batch 0, attempt 2: ${second.done.length} items`,
+    expect.stringMatching(/^0\.2 info model loaded on cpu/),
+    `0.2 info completed: ${second.done.length} scored, 0 skipped, 0 failed`,
+    `1.1 info batch 1, attempt 1: ${BATCH} items`,
+    expect.stringMatching(/^1\.1 info model loaded on cpu/),
+    `1.1 info completed: ${BATCH} scored, 0 skipped, 0 failed`,
+  ]);
 
   const other = await result(1, 1);
   expect(other).toMatchObject({ outcome: 'completed', skipped: [], failed: [] });

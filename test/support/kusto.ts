@@ -150,9 +150,11 @@ function problemsOfComparison(comparison: Node, names: Set<string>, told: Told[]
   const subject = comparison.Left && argumentOf(comparison.Left);
   const seen = subject && valuesOf(subject, names, told);
   if (!seen) return [];
+  const what = subject.toString().trim();
+  if (IN_PART.test(kindOf(comparison))) return [`${what} is compared in part, which cannot be checked,`];
   return literalsComparedBy(comparison)
     .filter((value) => !seen.has(value))
-    .map((value) => `${subject.toString().trim()} is never '${value}'`);
+    .map((value) => `${what} is never '${value}'`);
 }
 
 /** The values that a column or a dimension was seen to have; undefined of what anybody may type. */
@@ -170,11 +172,11 @@ const argumentOf = (node: Node): Node =>
 const columnOf = (node: Node | undefined) =>
   node && kindOf(node) === 'NameReference' ? node.ReferencedSymbol?.Name : undefined;
 
-const COMPARISONS =
-  /^(Not)?(Equal|In|InCs|Has|HasCs|Contains|ContainsCs|StartsWith|EndsWith)Expression$|TildeExpression$/;
+const WHOLE = /^(Not)?(Equal|In|InCs)Expression$|TildeExpression$/;
+const IN_PART = /^(Not)?(Has|Contains|StartsWith|EndsWith|MatchesRegex)\w*Expression$/;
 
 const literalsComparedBy = (node: Node): string[] =>
-  node.Right && COMPARISONS.test(kindOf(node))
+  node.Right && (WHOLE.test(kindOf(node)) || IN_PART.test(kindOf(node)))
     ? nodesOf(node.Right).flatMap((inner) =>
         kindOf(inner) === 'StringLiteralExpression' ? [String(inner.LiteralValue)] : [],
       )

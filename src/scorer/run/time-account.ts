@@ -42,7 +42,10 @@ export class TimeAccount {
     this.#advance();
     this.#running[step] += 1;
     try {
-      return await work();
+      const working = work();
+      // A step that does not wait at once, as one in pure JavaScript, keeps this thread from all else.
+      this.#advance(WAITS[step]);
+      return await working;
     } finally {
       this.#advance();
       this.#running[step] -= 1;
@@ -71,12 +74,11 @@ export class TimeAccount {
     return { ...this.#split };
   }
 
-  #advance(): void {
+  #advance(use = this.#idleFor()): void {
     const from = this.#now;
     this.#now = this.clock();
     const took = this.#now - from;
     if (took <= 0) return;
-    const use = this.#idleFor();
     this.#split.inference += took * this.#busy;
     this.#split[use] += took * (1 - this.#busy);
     const last = this.#stretches.at(-1);

@@ -89,6 +89,18 @@ describe('an engine', () => {
     expect(account.split()).toEqual({ ...nothing, inference: 4, storage: 6, pictures: 90, other: 2 });
   });
 
+  it('that is idle waits for what keeps this thread from all else, whatever goes on beside it', async () => {
+    const fetched = begin('fetch');
+    now = 2;
+    await account.during('encode', () => {
+      now = 50;
+      return Promise.resolve();
+    });
+    now = 53;
+    await fetched();
+    expect(account.split()).toEqual({ ...nothing, storage: 5, pictures: 48 });
+  });
+
   it('prepares and reads pictures itself, which is no inference', () => {
     account.engineBusy(1, now);
     now = 100;

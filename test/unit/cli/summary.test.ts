@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest';
+import type { JobStatus } from '../../../src/api/jobs.js';
+import { renderSummary, summarise } from '../../../src/cli/commands/summary.js';
+import { describeTime } from '../../../src/job/bottleneck.js';
+
+const status: JobStatus = {
+  id: 'coast-k3v9q2xa',
+  state: 'done',
+  stage: 'finish',
+  items: { total: 168, done: 168, failed: 0 },
+  batches: { total: 2, pending: 0, running: 0, done: 2, failed: 0 },
+  attempts: 2,
+  waiting: [],
+  itemsPerSecond: 7.6,
+  framesPerSecond: 7.6,
+  secondsLeft: null,
+  containerTime: describeTime({ storage: 6, inference: 94 }),
+  phases: {},
+  stages: { score: 22 },
+  warnings: [],
+  error: null,
+  output: 'outbox/coast.mp4',
+  predictions: null,
+  createdAt: '2026-11-23T06:00:00.000Z',
+};
+const summaryOf = (containerTime: JobStatus['containerTime']) =>
+  summarise(
+    { ...status, containerTime },
+    { start: 1, upload: 1, download: 1, total: 25 },
+    { output: 'coast-painted.mp4', predictions: null, contactSheet: null },
+  );
+
+test('the summary of a job names the bottleneck, and its JSON has the shares', () => {
+  const summary = summaryOf(status.containerTime);
+  expect(renderSummary(summary)).toContain('94 % of the container time is inference; 6 % waits for storage.');
+  expect(summary.containerTime).toMatchObject({ percent: { inference: 94, storage: 6 } });
+});
+
+test('the summary says nothing of containers when none ran', () => {
+  expect(renderSummary(summaryOf(null))).not.toMatch(/container time|%/);
+});

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { counted } from '../../job/failure.js';
 import type { PackedEvent, PackedRow, TimelineData } from './page/timeline.js';
-import { flatten, summarizeTrace, toldOf } from './summary.js';
+import { flatten, summarizeTrace, toldOf, whysOf } from './summary.js';
 import { CATEGORIES, type Category, type Trace, type TraceSpan } from './tree.js';
 
 /** What the page runs and looks like: the compiled `page/timeline.ts`, and `page/timeline.css`. */
@@ -55,6 +55,7 @@ export function renderPage(trace: Trace, { script, style }: PageParts): string {
 <header>
 <h1>${escape(title)}</h1>
 <p>${escape(`${fixed(summary.seconds)} s from ${new Date(startMs).toISOString().replace('T', ' ').replace('Z', ' UTC')}; ${counted(summary.attempts.length, 'attempt')}`)}</p>
+${trace.why === undefined ? '' : `<p>${escape(trace.why)}</p>`}
 <p class="quiet">trace ${escape(traceId)}</p>
 </header>
 <main>
@@ -87,6 +88,7 @@ ${[...legend, ['failed', 'failed']].map(([key = '', text = '']) => `<li><span cl
 </details>
 <details open>
 <summary>Where the time went</summary>
+<div class="tables">
 ${table(
   'Steps of the job',
   ['step', 'runs', 'seconds', 'share'],
@@ -97,6 +99,7 @@ ${table(
   ['longest', 'seconds', 'share'],
   summary.longest.map((one) => [one.label, fixed(one.seconds), percent(one.share)]),
 )}
+</div>
 </details>
 <details>
 <summary>Activities and attempts</summary>
@@ -125,6 +128,9 @@ ${table(
     ...columns.map((name) => fixed(one.phases[name])),
   ]),
 )}
+${whysOf(summary.attempts)
+  .map((why) => `<p>${escape(why)}</p>`)
+  .join('\n')}
 </details>
 </main>
 <script type="application/json" id="data">${dataOf(trace, rows)}</script>

@@ -33,6 +33,8 @@ interface AttemptRow {
   seconds: number;
   phases: Record<string, number>;
   ok: boolean;
+  /** Why it failed, if somebody said so. */
+  why?: string;
 }
 
 const LONGEST = 5;
@@ -87,7 +89,7 @@ function stepsOf(
   const groups = new Map<string, TraceSpan[]>();
   for (const span of job?.children ?? []) {
     if (span.category === 'timer') continue;
-    const name = span.label.split(' ')[0] ?? span.label;
+    const name = span.unreported ? 'not reported' : (span.label.split(' ')[0] ?? span.label);
     groups.set(name, [...(groups.get(name) ?? []), span]);
   }
   const all = [...groups.values()].flat();
@@ -137,6 +139,7 @@ const attemptRow = (span: TraceSpan, startMs: number): AttemptRow => ({
   seconds: lengthOf(span),
   phases: Object.fromEntries(span.children.map((phase) => [phase.name, lengthOf(phase)])),
   ok: span.ok,
+  ...(span.ok ? {} : { why: span.events.find(({ name }) => name === 'attempt.ended')?.dimensions.message }),
 });
 
 function sumPhasesOf(attempts: TraceSpan[]): TraceSummary['phases'] {
@@ -161,9 +164,9 @@ const TOLD_ATTEMPTS = 20;
 
 /** What the command line prints of a trace. */
 export function renderTrace(trace: Trace): string {
-  const { job, traceId, state, notes } = trace;
+  const { job, traceId, state, why, notes } = trace;
   const { seconds, steps, activities, attempts, phases, longest } = summarizeTrace(trace);
-  const title = `${job === undefined ? 'A job' : `Job ${job}`}: ${state} ${state === 'not ended' ? 'after' : 'in'} ${seconds.toFixed(1)} s (trace ${traceId})`;
+  const title = `${job === undefined ? 'A job' : `Job ${job}`}: ${state} ${state === 'not ended' ? 'after' : 'in'} ${seconds.toFixed(1)} s (trace ${traceId})${why === undefined ? '' : `\n${why}`}`;
   const told = toldOf(attempts);
   const columns = phases.map(({ name }) => name);
   const parts = [
@@ -207,6 +210,7 @@ export function renderTrace(trace: Trace): string {
           : []),
       ],
     ),
+    ...whysOf(attempts),
     attempts.length > told.length
       ? `${attempts.length - told.length} more attempts took ${fixed(sum(attempts.map((one) => one.seconds)) / attempts.length)} s each on average; these are those that failed or took longest.`
       : '',
@@ -231,6 +235,17 @@ export function toldOf(attempts: AttemptRow[]): AttemptRow[] {
       .slice(0, TOLD_ATTEMPTS),
   );
   return attempts.filter((one) => told.has(one));
+}
+
+const MOST_WHYS = 5;
+
+/** Why attempts failed; of many, the first few. */
+export function whysOf(attempts: AttemptRow[]): string[] {
+  const failed = attempts.filter(({ why }) => why !== undefined);
+  const told = failed
+    .slice(0, MOST_WHYS)
+    .map(({ batch, attempt, why }) => `Batch ${batch}, attempt ${attempt}: ${why}`);
+  return failed.length > MOST_WHYS ? [...told, `and ${failed.length - MOST_WHYS} more that failed`] : told;
 }
 
 function table(head: string[], rows: (string | number)[][]): string {

@@ -38,6 +38,8 @@ export interface Trace {
   /** Absent when nothing names one. */
   job?: string;
   state: 'done' | 'failed' | 'cancelled' | 'not ended';
+  /** Why it failed, if it did and somebody said so. */
+  why?: string;
   roots: TraceSpan[];
   /** From the first to the last moment by the clocks of app and host: those of containers may differ. */
   startMs: number;
@@ -91,7 +93,7 @@ export function buildTrace(records: TelemetryRecord[], unreadable: number, about
     about ?? [...happened, ...reported].find(({ dimensions }) => dimensions.job !== undefined)?.dimensions.job;
   for (const node of nodes.values()) node.label = labelOf(node, job);
   const state = stateOf(happened, reported, job);
-  noteGaps({ state, happened, reported, unreadable }, notes);
+  noteGaps({ state, happened, reported, unreadable, open: countOpen(nodes) }, notes);
   noteClocks(roots, notes);
   const own = reported.some(({ role }) => role !== 'scorer')
     ? reported.filter(({ role }) => role !== 'scorer')
@@ -100,6 +102,7 @@ export function buildTrace(records: TelemetryRecord[], unreadable: number, about
     traceId,
     ...(job === undefined ? {} : { job }),
     state,
+    ...(state === 'failed' ? { why: endOf(happened, job)?.dimensions.message } : {}),
     roots,
     startMs: own.reduce((least, { startMs, calledMs }) => Math.min(least, calledMs ?? startMs), Infinity),
     endMs: own.reduce((most, { endMs }) => Math.max(most, endMs), -Infinity),
@@ -246,7 +249,7 @@ function unreportedAbove(id: string, children: Node[]): Node {
 }
 
 /** Sorts what starts and ends together: by the instance, such as a lane, then by the id, which is the same each time. */
-const likeness = ({ dimensions, id }: Node) => `${dimensions[INSTANCE] ?? ''} ${id}`;
+const likeness = ({ dimensions, id }: TraceSpan) => `${dimensions[INSTANCE] ?? ''} ${id}`;
 
 interface Holders {
   orchestrations: Map<string, Node>;
@@ -276,7 +279,7 @@ function holderOf({ dimensions }: Node, { orchestrations, creations }: Holders):
   return creations.get(instance);
 }
 
-/** @returns the roots; every list in the order of the starts. */
+/** @returns the roots; every list in the order of the starts, but orchestrations of one name, such as lanes, in that of their ids. */
 function hang(nodes: Map<string, Node>): Node[] {
   const roots: Node[] = [];
   const ordered = [...nodes.values()].toSorted(
@@ -286,24 +289,32 @@ function hang(nodes: Map<string, Node>): Node[] {
       (likeness(one) < likeness(other) ? -1 : 1),
   );
   for (const node of ordered) (nodes.get(node.parentId ?? '')?.children ?? roots).push(node);
+  for (const { children } of ordered) {
+    const orchestrations = children.filter(({ category }) => category === 'orchestration');
+    for (const name of new Set(orchestrations.map((one) => one.name))) {
+      const alike = orchestrations.filter((one) => one.name === name);
+      const sorted = alike.toSorted((one, other) => (likeness(one) < likeness(other) ? -1 : 1)).values();
+      for (const [index, child] of children.entries())
+        if (child.name === name) children[index] = sorted.next().value ?? child;
+    }
+  }
   return roots;
 }
 
 function labelOf(node: TraceSpan, job: string | undefined): string {
   const { name, dimensions, unreported } = node;
   const instance = dimensions[INSTANCE] ?? '';
-  if (unreported) {
-    const what = job !== undefined && instance === job ? 'scoreJob' : describeBatch(node);
-    return `${what} ${UNREPORTED}`.trim();
-  }
+  // The part of an instance's id that sets it apart from others of the job; a batch has one number in all lanes.
+  const part = job !== undefined && instance.startsWith(`${job}-`) ? instance.slice(job.length + 1) : '';
+  const own = part.replace(/^(?:round-\d+-)?lane-\d+-(?=batch)/, '');
+  if (unreported) return `${instance === job ? 'scoreJob' : own || describeBatch(node)} ${UNREPORTED}`.trim();
   if (name === 'attempt' && dimensions.batch !== undefined)
     return `attempt ${dimensions.attempt} of batch ${dimensions.batch}`;
   if (name.endsWith(':timer')) return 'timer';
   if (name.startsWith('create_orchestration:')) return name.replace('create_orchestration:', 'create ');
   if (name.startsWith('activity:')) return name.slice('activity:'.length);
   if (!name.startsWith('orchestration:')) return name;
-  const part = job !== undefined && instance.startsWith(`${job}-`) ? instance.slice(job.length + 1) : '';
-  return `${name.slice('orchestration:'.length)} ${part.replace(/^lane-\d+-(?=batch)/, '')}`.trim();
+  return `${name.slice('orchestration:'.length)} ${own}`.trim();
 }
 
 /** The batch that everything below a span is about, if it is one; and the attempt, of what only a container has reported. */
@@ -322,11 +333,13 @@ function describeBatch(node: TraceSpan): string {
 
 const isPhase = ({ role, category }: TraceSpan) => role === 'scorer' && category !== 'attempt';
 
+const endOf = (events: TelemetryEvent[], job: string | undefined) =>
+  events.find(({ name, dimensions }) => name === 'job.ended' && dimensions.job === job);
+
 function stateOf(events: TelemetryEvent[], spans: Node[], job: string | undefined): Trace['state'] {
-  const own = events.filter(({ dimensions }) => dimensions.job === job);
-  const outcome = own.find(({ name }) => name === 'job.ended')?.dimensions.outcome;
+  const outcome = endOf(events, job)?.dimensions.outcome;
   if (outcome === 'done' || outcome === 'failed' || outcome === 'cancelled') return outcome;
-  if (own.some(({ name }) => name === 'job.cancelled')) return 'cancelled';
+  if (events.some(({ name, dimensions }) => name === 'job.cancelled' && dimensions.job === job)) return 'cancelled';
   const whole = spans.find((span) => isOrchestrationOf(span, job) && span.kind !== 'client');
   return whole === undefined ? 'not ended' : whole.ok ? 'done' : 'failed';
 }
@@ -340,18 +353,32 @@ interface Reported {
   happened: TelemetryEvent[];
   reported: Node[];
   unreadable: number;
+  /** Batches with a container whose end was not reported. */
+  open: number;
 }
 
-function noteGaps({ state, happened, reported, unreadable }: Reported, notes: string[]): void {
+function noteGaps({ state, happened, reported, unreadable, open }: Reported, notes: string[]): void {
   if (!reported.some(({ role }) => role === 'host'))
     notes.push('The Functions host reported nothing of this job, so there are only containers to see.');
   if (happened.length === 0 && reported.every(({ role }) => role === 'host'))
     notes.push('The app reported nothing of this job, so attempts and their phases are missing.');
   if (state === 'not ended') notes.push('The end of the job was not reported; what had not ended by now is missing.');
+  if (open > 0)
+    notes.push(`${counted(open, 'batch')} launched a container whose end was not reported, so the attempt is missing.`);
   if (unreadable > 0)
     notes.push(
       `${counted(unreadable, 'line')} of the files could not be read; a process that is killed while it writes leaves such a line.`,
     );
+}
+
+/** A batch whose last step is a launch has neither settled its container nor been given up. */
+function countOpen(nodes: Map<string, Node>): number {
+  let open = 0;
+  for (const { children } of nodes.values()) {
+    const step = children.findLast(({ name }) => /^activity:(launch|settle|giveUp)Batch$/.test(name));
+    if (step?.name === 'activity:launchBatch') open += 1;
+  }
+  return open;
 }
 
 /** Containers run on machines of their own. What began before it was asked for shows how far their clocks are off. */

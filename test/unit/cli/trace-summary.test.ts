@@ -98,6 +98,17 @@ describe('the table of a trace', () => {
     expect(widest).toBeLessThanOrEqual(100);
   });
 
+  test('says why the job and its attempts failed', () => {
+    const records = jobRecords({ lanes: 1, batches: 1 }).map((record): TelemetryRecord => {
+      const failed = { outcome: 'failed', message: `The ${record.name} is lost.` };
+      if (record.type === 'event') return { ...record, dimensions: { ...record.dimensions, ...failed } };
+      return record.name === 'attempt' ? { ...record, ok: false } : record;
+    });
+    const text = textOf(records);
+    expect(text).toMatch(/^Job .*failed in.*\nThe job\.ended is lost\.$/m);
+    expect(text).toContain('Batch 0, attempt 1: The attempt.ended is lost.');
+  });
+
   test('says what is missing', () => {
     expect(textOf(jobRecords({ lanes: 1, batches: 1 }).filter(({ name }) => name !== 'attempt'))).toMatch(
       /never reported/,

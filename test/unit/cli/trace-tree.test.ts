@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { PHASES } from '../../../src/job/phases.js';
 import { buildTrace, type Trace, type TraceSpan } from '../../../src/cli/trace/tree.js';
 import type { TelemetryRecord } from '../../../src/telemetry/records.js';
 import { activity, event, idOf, JOB, jobRecords, span, TRACE } from '../../support/trace.js';
@@ -81,6 +82,19 @@ describe('the tree of a job', () => {
     expect(traceOf(failed).state).toBe('failed');
   });
 
+  test('has lanes in the order of their numbers, whichever started first', () => {
+    const records = jobRecords({ lanes: 3, batches: 1 }).map((record) =>
+      record.type === 'span' && record.dimensions['durabletask.task.instance_id'] === `${JOB}-lane-02`
+        ? { ...record, start: '2026-11-26T10:00:01.900Z' }
+        : record,
+    );
+    expect(outline(traceOf(records)).filter((line) => line.includes('scoreLane'))).toEqual([
+      '        scoreLane lane-00',
+      '        scoreLane lane-01',
+      '        scoreLane lane-02',
+    ]);
+  });
+
   test('there is none without spans', () => {
     expect(buildTrace([], 0)).toBeUndefined();
     expect(buildTrace([event('job.started', 0)], 0)).toBeUndefined();
@@ -93,8 +107,8 @@ describe('what is missing is said, and the rest is shown', () => {
       without(jobRecords({ lanes: 2, batches: 1 }), 'orchestration:scoreLane', 'orchestration:scoreBatch'),
     );
     expect(outline(trace).filter((line) => /not reported/.test(line))).toEqual([
-      '        batch 0 (not reported)',
-      '        batch 1 (not reported)',
+      '        batch-0000 (not reported)',
+      '        batch-0001 (not reported)',
     ]);
     expect(trace.notes.join(' ')).toMatch(/2 spans .*never reported/);
     expect(outline(trace)).toContain('          attempt 1 of batch 1');
@@ -116,6 +130,11 @@ describe('what is missing is said, and the rest is shown', () => {
     const trace = traceOf([...records, event('job.cancelled', 3)]);
     expect(trace.state).toBe('cancelled');
     expect(outline(trace)).toContain('  batch 0, attempt 1 (not reported)');
+  });
+
+  test('containers that were launched, and whose end nobody reported', () => {
+    const trace = traceOf(without(jobRecords({ lanes: 2, batches: 1 }), 'attempt', ...PHASES, 'activity:settleBatch'));
+    expect(trace.notes.join(' ')).toMatch(/2 batches launched a container whose end was not reported/);
   });
 
   test('lines that could not be read', () => {

@@ -75,6 +75,8 @@ const TERMINAL = new RegExp(
 /** All control characters but the tab. */
 const CONTROL = /[^\P{Cc}\t]/gu;
 
+const CUT = ' … (the rest of the line is left out)';
+
 /** On one line, without secrets and control characters, cut to a length that a log can hold. */
 function presentable(message: string): string {
   const visible = hideSecrets(message.replace(TERMINAL, ''))
@@ -82,6 +84,5 @@ function presentable(message: string): string {
     .replace(CONTROL, '\ufffd')
     .trimEnd();
   if (visible.length <= LONGEST_LINE) return visible;
-  const note = ` … (cut: ${visible.length} characters)`;
-  return visible.slice(0, LONGEST_LINE - note.length) + note;
+  return visible.slice(0, LONGEST_LINE - CUT.length) + CUT;
 }

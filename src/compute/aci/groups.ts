@@ -155,13 +155,20 @@ export async function readLog({ client, settings }: Groups, name: string): Promi
 }
 
 const CUT: Printed = {
-  text: '(This may be only the end of the output: of a container that has ended, Azure gives 1,000 lines and 16 KB at most.)',
+  text: '(This may be only the end of the output: of a container that has ended, Azure gives 1,000 lines and 16 KB at most, of one that runs 4 MB.)',
   stream: 'platform',
   level: 'warn',
 };
 
-/** Azure does not say whether it cuts at whole lines, nor whether its KB has 1,000 or 1,024 bytes. */
-const mayBeCut = (log: string) => Buffer.byteLength(log) >= 15_000 || log.split('\n').length >= 1000;
+/**
+ * Whether Azure may have cut it, which it does not say: to 1,000 lines or 16 KB of a container that has ended, to 4 MB of one that runs.
+ * It does not say either whether it cuts at whole lines, nor whether its KB has 1,000 or 1,024 bytes.
+ */
+function mayBeCut(log: string): boolean {
+  const bytes = Buffer.byteLength(log);
+  const lines = log.split('\n').length;
+  return (bytes >= 15_000 && bytes <= 17_000) || bytes >= 3_900_000 || (lines >= 1000 && lines <= 1001);
+}
 
 /** This app's groups: Azure's list takes no filter and gives tags but no states. */
 export async function listGroups({ client, settings }: Groups): Promise<Launched[]> {

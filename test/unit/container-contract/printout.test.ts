@@ -59,7 +59,7 @@ describe('what a container prints', () => {
     const printout = new Printout();
     for (let index = 0; index < 1000; index += 1) printout.add('x'.repeat(10_000), 'stdout');
     expect(printout.lines().map(({ text }) => text.length)).toEqual([10_000]);
-    expect(join([], printout.lines())[0]?.message).toMatch(/x … \(cut: 10000 characters\)$/);
+    expect(join([], printout.lines())[0]?.message).toMatch(/x … \(the rest of the line is left out\)$/);
   });
 });
 

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { parseLogLine } from '../../../src/container-contract/log-line.js';
 import { containerName } from '../../../src/job-store/layout.js';
+import { type CliResult, runCli } from '../../support/cli.js';
 import { useEmulatedJobs } from '../../support/emulated-jobs.js';
 import { until } from '../../support/wait.js';
 
@@ -12,11 +14,24 @@ describe.each(['aci', 'container-apps'] as const)('a job on emulated %s', (kind)
     expect(await jobs.endsRight(id)).toEqual([containerName(id, 0, 1), containerName(id, 1, 1)]);
   });
 
-  test('scores only what is missing after a crash', async () => {
+  test('scores only what is missing after a crash, and who follows its logs gets every line of every container once', async () => {
     const id = await jobs.start(kind);
+    const logs = ['logs', id, '--json', '--url', stack.url];
+    const following = runCli([...logs, '--follow']);
     await jobs.strike(id, 'end', 1);
     await jobs.endsRight(id);
     expect(await jobs.attempts(id)).toEqual([2, 1]);
+    const [followed, all] = [await following, await runCli(logs)];
+    expect([followed.code, all.code]).toEqual([0, 0]);
+    const linesOf = ({ stdout }: CliResult) => stdout.trimEnd().split('\n');
+    expect(linesOf(followed).toSorted()).toEqual(linesOf(all).toSorted());
+    const crashed = linesOf(all).flatMap((line) => {
+      const { batch, attempt, stream, message } = parseLogLine(line) ?? {};
+      return batch === 0 && attempt === 1 ? [`${stream}: ${message}`] : [];
+    });
+    expect(crashed[0]).toMatch(/^undefined: batch 0, attempt 1: 8 items, trace \w{32}$/);
+    expect(crashed.at(-1)).toMatch(/^platform: The container has ended: /);
+    if (kind === 'container-apps') expect(crashed.at(-2)).toMatch(/^platform: .*ContainerAppConsoleLogs_CL/);
   });
 
   test('that is cancelled leaves no container', async () => {

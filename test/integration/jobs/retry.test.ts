@@ -60,13 +60,13 @@ test('a killed scorer is followed by one that scores the missing items only, and
     .split('\n')
     .map((line) => parseLogLine(line));
   expect(lines.map((line) => `${line?.batch}.${line?.attempt} ${line?.level} ${line?.message}`)).toEqual([
-    `0.1 info batch 0, attempt 1: ${BATCH} items`,
+    expect.stringMatching(`^0\\.1 info batch 0, attempt 1: ${BATCH} items`),
     expect.stringMatching(/^0\.1 info model loaded on cpu/),
     '0.1 error The container has ended: the scorer was killed by SIGKILL.',
-    `0.2 info batch 0, attempt 2: ${second.done.length} items`,
+    expect.stringMatching(`^0\\.2 info batch 0, attempt 2: ${second.done.length} items?`),
     expect.stringMatching(/^0\.2 info model loaded on cpu/),
     `0.2 info completed: ${second.done.length} scored, 0 skipped, 0 failed`,
-    `1.1 info batch 1, attempt 1: ${BATCH} items`,
+    expect.stringMatching(`^1\\.1 info batch 1, attempt 1: ${BATCH} items`),
     expect.stringMatching(/^1\.1 info model loaded on cpu/),
     `1.1 info completed: ${BATCH} scored, 0 skipped, 0 failed`,
   ]);

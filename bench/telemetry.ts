@@ -5,7 +5,7 @@
  * Run it with `npm run bench:telemetry -- 5`: how many rounds.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import getPort from 'get-port';
@@ -22,7 +22,8 @@ const JOBS_A_ROUND = 2;
 const EVENTS = 50_000;
 
 /** What the endpoint does; `none`: there is no telemetry; `down`: nothing listens. */
-const MODES: (ReplyName | 'none' | 'down')[] = [
+type Mode = ReplyName | 'none' | 'down';
+const MODES: Mode[] = [
   'none',
   'ok',
   'down',
@@ -65,8 +66,16 @@ async function secondsOf(work: () => Promise<unknown>): Promise<number> {
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 const spread = (values: number[]) => `${Math.min(...values).toFixed(2)}–${Math.max(...values).toFixed(2)}`;
 
-/** Seconds of some jobs of one host, after one that warms it up, and of the host's end. */
-async function runJobs(mode: (typeof MODES)[number]): Promise<{ jobs: number[]; end: number }> {
+/** Seconds that a process has kept a core busy (Linux), which other programs disturb less than the time that passes. */
+function busySeconds({ pid }: Part): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+/** Seconds of some jobs of one host, after one that warms it up; those that the host was busy for each; and those of the host's end. */
+async function runJobs(mode: Mode): Promise<{ jobs: number[]; busy: number; end: number }> {
   if (mode === 'down') await ingestion.down();
   else if (mode !== 'none') ingestion.reply(mode);
   const { host, url } = await startHost(mode === 'none' ? undefined : ingestion.connectionString);
@@ -83,60 +92,47 @@ async function runJobs(mode: (typeof MODES)[number]): Promise<{ jobs: number[]; 
   };
   await job();
   const jobs: number[] = [];
+  const before = busySeconds(host);
   for (let count = 0; count < JOBS_A_ROUND; count += 1) jobs.push(await secondsOf(job));
+  const busy = (busySeconds(host) - before) / JOBS_A_ROUND;
   const end = await secondsOf(() => host.stop());
   if (mode === 'down') await ingestion.up();
-  return { jobs, end };
+  return { jobs, busy, end };
 }
 
-/** Seconds from the start of the host's process to the first answer of the app. */
-async function coldStart(connection: string | undefined): Promise<number> {
+interface Start {
+  seconds: number;
+  busy: number;
+}
+
+/** Seconds from the start of the host's process to the first answer of the app, and how many of them the process was busy. */
+async function coldStart(connection: string | undefined): Promise<Start> {
   let host: Part | undefined;
   const seconds = await secondsOf(async () => {
     const started = await startHost(connection);
     host = started.host;
     await fetch(`${started.url}/api/jobs/none`);
   });
+  const busy = host ? busySeconds(host) : NaN;
   await host?.stop();
-  return seconds;
+  return { seconds, busy };
 }
 
-const jobs = new Map(MODES.map((mode) => [mode, [] as number[]]));
-const ends = new Map(MODES.map((mode) => [mode, [] as number[]]));
-for (let round = 0; round < ROUNDS; round += 1)
-  for (const mode of MODES) {
-    const { jobs: seconds, end } = await runJobs(mode);
-    jobs.get(mode)?.push(...seconds);
-    ends.get(mode)?.push(end);
-    console.error(
-      `round ${round + 1}, ${mode}: ${seconds.map((one) => one.toFixed(2)).join(', ')}; end ${end.toFixed(2)}`,
-    );
-  }
-const plain = median(jobs.get('none') ?? []);
 console.log(`${os.cpus()[0]?.model}, ${os.availableParallelism()} cores, load ${os.loadavg()[0]?.toFixed(1)}; seconds`);
-console.table(
-  Object.fromEntries(
-    MODES.map((mode) => {
-      const [seconds, end] = [jobs.get(mode) ?? [], ends.get(mode) ?? []];
-      const ratio = (median(seconds) / plain).toFixed(3);
-      return [
-        mode,
-        { job: median(seconds).toFixed(2), spread: spread(seconds), ratio, 'end of the host': spread(end) },
-      ];
-    }),
-  ),
-);
 
 ingestion.reply('ok');
-const cold = { without: [] as number[], with: [] as number[] };
+const cold = { without: [] as Start[], with: [] as Start[] };
 for (let round = 0; round < 2 * ROUNDS; round += 1) {
   cold.without.push(await coldStart(undefined));
   cold.with.push(await coldStart(ingestion.connectionString));
 }
-const ratio = median(cold.with) / median(cold.without);
-console.log(
-  `first answer: ${median(cold.without).toFixed(2)} (${spread(cold.without)}) without, ${median(cold.with).toFixed(2)} (${spread(cold.with)}) with telemetry: ${ratio.toFixed(3)} × (bar: at most 1.15)`,
-);
+for (const kind of ['seconds', 'busy'] as const) {
+  const [without, withIt] = [cold.without, cold.with].map((starts) => starts.map((start) => start[kind]));
+  if (without === undefined || withIt === undefined) continue;
+  console.log(
+    `first answer, ${kind}: ${median(without).toFixed(2)} (${spread(without)}) without, ${median(withIt).toFixed(2)} (${spread(withIt)}) with telemetry: ${(median(withIt) / median(without)).toFixed(3)} × (bar: at most 1.15)`,
+  );
+}
 
 ingestion.reply('never');
 console.log(
@@ -145,6 +141,34 @@ console.log(
     ['--expose-gc', '--input-type=module', '--eval', telling(ingestion.connectionString)],
     { cwd: ROOT, encoding: 'utf8' },
   ).trim(),
+);
+
+const runs = new Map(MODES.map((mode) => [mode, { jobs: [] as number[], busy: [] as number[], ends: [] as number[] }]));
+for (let round = 0; round < ROUNDS; round += 1)
+  for (const [mode, seen] of runs) {
+    const { jobs, busy, end } = await runJobs(mode);
+    seen.jobs.push(...jobs);
+    seen.busy.push(busy);
+    seen.ends.push(end);
+    const said = jobs.map((one) => one.toFixed(2)).join(', ');
+    console.error(`round ${round + 1}, ${mode}: ${said}; busy ${busy.toFixed(2)}; end ${end.toFixed(2)}`);
+  }
+const plain = runs.get('none') ?? { jobs: [], busy: [] };
+const ratio = (these: number[], those: number[]) => (median(these) / median(those)).toFixed(3);
+console.table(
+  Object.fromEntries(
+    [...runs].map(([mode, { jobs, busy, ends }]) => [
+      mode,
+      {
+        job: median(jobs).toFixed(2),
+        spread: spread(jobs),
+        ratio: ratio(jobs, plain.jobs),
+        'host busy': median(busy).toFixed(2),
+        'its ratio': ratio(busy, plain.busy),
+        'end of the host': spread(ends),
+      },
+    ]),
+  ),
 );
 
 await ingestion.stop();

@@ -3,7 +3,6 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readInsightsSettings } from '../../../src/telemetry/insights-settings.js';
 import type { Sink, Span, TelemetryEvent } from '../../../src/telemetry/records.js';
-import { recordJobs, rowOf, tellOfJobs, toTables } from '../../support/recorded-jobs.js';
 import { type Ingestion, INSTRUMENTATION_KEY, startIngestion } from '../../support/ingestion.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
@@ -169,18 +168,6 @@ describe('Application Insights is told', () => {
       's4',
     ]);
   });
-});
-
-test('what the queries of monitoring are held against is what arrives', async () => {
-  await tellOfJobs([sink]);
-  const tables = { RequestData: 'requests', RemoteDependencyData: 'dependencies', EventData: 'customEvents' } as const;
-  const rows = ingestion.accepted.map(({ data: { baseType, baseData } }) => ({
-    table: tables[baseType],
-    name: baseData.name,
-    dimensions: baseData.properties,
-    measurements: baseData.measurements ?? {},
-  }));
-  expect(toTables(rows)).toEqual(toTables((await recordJobs()).map(rowOf)));
 });
 
 describe('of the package only the part that fills in envelopes is left', () => {

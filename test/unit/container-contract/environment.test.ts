@@ -25,6 +25,13 @@ describe('readEnvironment', () => {
     });
   });
 
+  it('goes without a trace where it is told of none, or of rubbish', () => {
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    expect(readEnvironment({ ...complete, TRACEPARENT: traceparent }).traceId).toBe('4bf92f3577b34da6a3ce929d0e0e4736');
+    expect(readEnvironment({ ...complete, TRACEPARENT: 'rubbish' }).traceId).toBeUndefined();
+    expect(readEnvironment(complete).traceId).toBeUndefined();
+  });
+
   it('takes what is given', () => {
     expect(
       readEnvironment({ ...complete, SCORER_THREADS: '3', SCORER_SESSIONS: '2', SCORER_CODEC: 'jimp' }),

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { describe, expect, test } from 'vitest';
 import type { Sink } from '../../../src/telemetry/records.js';
 import { createTelemetry, SILENT, tellTo } from '../../../src/telemetry/telemetry.js';
@@ -59,6 +61,15 @@ describe('the start of a job', () => {
     const span = sink.records.find(({ type }) => type === 'span');
     expect(headers.traceparent).toBe(`00-${place.traceId}-${span?.id}-01`);
     expect(sink.records.map(({ name }) => name)).toEqual(['start scoreJob', 'job.started']);
+  });
+
+  test('is handed on, because the durable client and the app share the one copy of the OpenTelemetry API', () => {
+    const lock = readFileSync(new URL('../../../package-lock.json', import.meta.url), 'utf8');
+    const { packages } = JSON.parse(lock) as { packages: Record<string, unknown> };
+    expect(Object.keys(packages).filter((name) => name.endsWith('/@opentelemetry/api'))).toHaveLength(1);
+    const own = createRequire(import.meta.url);
+    const client = createRequire(own.resolve('durable-functions'));
+    expect(client.resolve('@opentelemetry/api')).toBe(own.resolve('@opentelemetry/api'));
   });
 
   test('that fails is told as a failed call, and not as a job', async () => {

@@ -39,6 +39,7 @@ const compute = createComputes(config.computes, {
   ledgers: createBlobLedgers(storage.internal.getContainerClient(LIMITS), createLedgerBlob),
   readSealingKey: () => readSealingKey(storage.internal.getContainerClient(APP_SECRETS), SEALING_KEY_BLOB),
 });
+/** For what goes on between invocations and so has no log of one to go to. */
 const warn = (message: string) => console.warn(message);
 const telemetry = createTelemetry(config.telemetry, { login: createLogin, warn });
 const ports = {

@@ -72,7 +72,7 @@ export function hostFailure(name: string, error: unknown): Failure {
 
 /** What the first line of such a text says, without the names of the functions that it went through. */
 export function hostReason(text: string): string {
-  const [line = ''] = text.split(/ \n |[\r\n]/, 1);
+  const [line = ''] = hideSecrets(text).split(/ \n |[\r\n]/, 1);
   const reason = line.replace(/^((Activity|Orchestrator) function '[^']*' failed:\s*)+/, '').trim();
   return (reason === '' ? 'it gave no reason' : reason).slice(0, LONGEST_MESSAGE).replace(/[.?\s]+$/, '');
 }

@@ -1,4 +1,4 @@
-import { counted } from './failure.js';
+import { counted, hideSecrets } from './failure.js';
 import type { OtherKind } from './formats.js';
 
 const EXAMPLES = 3;
@@ -19,7 +19,7 @@ export class LeftOut {
     const files = kind === undefined ? this.#others : (this.#kinds.get(kind) ?? { count: 0, examples: [] });
     if (kind !== undefined) this.#kinds.set(kind, files);
     files.count += 1;
-    if (files.examples.length < EXAMPLES) files.examples.push(name.slice(0, LONGEST_EXAMPLE));
+    if (files.examples.length < EXAMPLES) files.examples.push(hideSecrets(name).slice(0, LONGEST_EXAMPLE));
   }
 
   /** A sentence for each kind: how many were left out, which, and what to do with them. */

@@ -1,9 +1,12 @@
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import { isPassing } from '../container-contract/storage-access.js';
-import { JobError, messageOf } from '../job/failure.js';
+import { hideSecrets, JobError, messageOf } from '../job/failure.js';
 
 /** A refusal: the body is one sentence. */
-export const refuse = (status: number, message: string): HttpResponseInit => ({ status, jsonBody: { error: message } });
+export const refuse = (status: number, message: string): HttpResponseInit => ({
+  status,
+  jsonBody: { error: hideSecrets(message) },
+});
 
 /** When to ask again after a failure that passes, unless it says so itself. */
 const RETRY_AFTER_SECONDS = 10;

@@ -8,6 +8,7 @@ import {
   tooManyFailed,
   type WatchEnd,
 } from '../../job/attempt-end.js';
+import { hideSecrets } from '../../job/failure.js';
 import { lastAttempt, readBatchState, unscoredOf } from '../../job-store/batches/batch-state.js';
 import { keepLog } from '../../job-store/batches/logs.js';
 import { containerName } from '../../job-store/layout.js';
@@ -104,7 +105,7 @@ const isAlive = ({ state }: Observation) => state === 'running' || state === 'pr
 
 /** A batch that is complete names the first of its items that could not be scored. */
 function withFailedItem(ended: AttemptEnd, item: { name: string; reason: string } | undefined): AttemptEnd {
-  return ended.end === 'complete' && item ? { ...ended, message: `${item.name}: ${item.reason}` } : ended;
+  return ended.end === 'complete' && item ? { ...ended, message: hideSecrets(`${item.name}: ${item.reason}`) } : ended;
 }
 
 /** Keeps the batches of a job from going on that is now bound to fail. */

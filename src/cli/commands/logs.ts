@@ -37,7 +37,8 @@ const SILENCE_MS = 60_000;
  */
 export async function showLogs(options: LogsOptions): Promise<boolean> {
   const { job, follow, signal, out } = options;
-  if (!/^[a-z0-9-]+$/.test(job)) throw new JobError('user', `There is no job "${job}"; an id looks like coast-k3v9q2xa.`);
+  if (!/^[a-z0-9-]+$/.test(job))
+    throw new JobError('user', `There is no job "${job}"; an id looks like coast-k3v9q2xa.`);
   let isRead = true;
   out.once('error', () => {
     isRead = false;

@@ -1,4 +1,4 @@
-import { JobError } from '../../job/failure.js';
+import { JobError, messageOf } from '../../job/failure.js';
 import { listMetadata, type Storage, writeJson } from '../../storage/storage.js';
 import { jobOf, parseBatchBlob, WAITING_PREFIX, waitingBlob } from '../layout.js';
 
@@ -40,7 +40,7 @@ export async function orNoteWaiting<T>(storage: Storage, waiter: Waiter, ask: ()
   try {
     return await ask();
   } catch (error) {
-    if (error instanceof JobError && error.blame === 'platform') await noteWaiting(storage, waiter, error.message);
+    if (error instanceof JobError && error.blame === 'platform') await noteWaiting(storage, waiter, messageOf(error));
     throw error;
   }
 }

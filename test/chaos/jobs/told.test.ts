@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { AttemptResult } from '../../../src/container-contract/result.js';
 import { jobContainer, MANIFEST, resultBlob, settledBlob } from '../../../src/job-store/layout.js';
@@ -9,6 +10,7 @@ import { PHASES } from '../../../src/job/phases.js';
 import type { Span, TelemetryEvent, TelemetryRecord } from '../../../src/telemetry/records.js';
 import { type EmulatedCompute, useEmulatedJobs } from '../../support/emulated-jobs.js';
 import { killHalfWay } from '../../support/killed-scorer.js';
+import { filesIn, historyOf, type Left, recordsOf, secretsIn } from '../../support/secrets.js';
 import { SPANS, TOLD } from '../../support/stack.js';
 
 const jobs = useEmulatedJobs({ telemetry: true });
@@ -34,10 +36,17 @@ const key = ({ dimensions: { batch, attempt } }: TelemetryRecord) => `${batch}.$
 const differ = (one: string | undefined, other: string | undefined) =>
   Math.abs(Date.parse(one ?? '') - Date.parse(other ?? ''));
 
+const pixel = () =>
+  sharp({ create: { width: 64, height: 64, channels: 3, background: 'red' } })
+    .png()
+    .toBuffer();
+
 const KINDS: (EmulatedCompute | 'local')[] = ['local', 'aci', 'container-apps'];
 
 describe('a job with a killed container', () => {
   const ids: Record<string, string> = {};
+  /** Everything that somebody may read. */
+  const left: Left[] = [];
   const manifests: Record<string, Manifest> = {};
   /** Of the attempts that were not killed. */
   const records: Record<string, Map<string, { result: AttemptResult; settled: Settled }>> = {};
@@ -60,8 +69,72 @@ describe('a job with a killed container', () => {
     records[kind] = new Map(await Promise.all(reads));
   };
   for (const kind of KINDS) beforeAll(() => run(kind));
+
+  /** Names as `wget` gives them to what it has fetched with a signature, and a key for the functions. */
+  const hostile = async () => {
+    const folder = `inbox/hostile-${ids.local}/`;
+    const inbox = stack.storage.getContainerClient('inbox');
+    const put = (name: string, bytes: Buffer) =>
+      inbox.getBlockBlobClient(`${folder.slice('inbox/'.length)}${name}`).uploadData(bytes);
+    await put('good.png?sv=2026&sig=c2VjcmV0', await pixel());
+    await put('sig=c2VjcmV0&x.png', Buffer.from('no picture'));
+    await put('left-out.txt?sv=2026&sig=c2VjcmV0', Buffer.from('no picture'));
+    const post = (body: object) =>
+      fetch(`${stack.url}/api/jobs?code=c2VjcmV0`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-functions-key': 'c2VjcmV0' },
+        body: JSON.stringify(body),
+      });
+    const spec = { input: { images: folder }, model: 'starry-night', tolerate: { failedItems: 1 } };
+    const answers: Left[] = [];
+    for (const wrong of [
+      { ...spec, model: 'https://x.blob.core.windows.net/m/a.onnx?sig=c2VjcmV0' },
+      { ...spec, input: { video: 'https://x.blob.core.windows.net/inbox/a.mp4?sv=1&sig=c2VjcmV0' } },
+      { ...spec, input: { images: 'inbox/none?sig=c2VjcmV0/' } },
+      { ...spec, output: { images: 'outbox/AccountKey=c2VjcmV0/?sig=c2VjcmV0' }, compute: { kind: 'sig=c2VjcmV0' } },
+    ]) {
+      const answer = await post(wrong);
+      expect(answer.status).toBe(400);
+      answers.push(['answer', await answer.text()]);
+    }
+    const { jobUrl } = (await (await post(spec)).json()) as { jobUrl: string };
+    const id = jobUrl.slice(jobUrl.lastIndexOf('/') + 1).replace(/\?.*/, '');
+    const status = await stack.ended(id);
+    expect(status).toMatchObject({ state: 'done', items: { total: 2, done: 1, failed: 1 } });
+    // Names of images stand in the records of the job, because they are names of blobs.
+    const logs = (await recordsOf(stack, id)).filter(([name]) => /^(logs|results|settled)\//.test(name));
+    expect(logs.length).toBeGreaterThan(0);
+    left.push(...answers, ['status of the hostile job', JSON.stringify(status)]);
+    left.push(...logs.filter(([name]) => name.startsWith('logs/')));
+  };
+  beforeAll(hostile);
+
+  beforeAll(async () => {
+    for (const id of Object.values(ids)) {
+      left.push(...(await recordsOf(stack, id)), [`status of ${id}`, JSON.stringify(await stack.client.status(id))]);
+    }
+    for (const row of await historyOf(stack)) left.push(['history', JSON.stringify(row)]);
+  });
   // What an app has been told is written when it ends.
   beforeAll(() => stack.stop());
+
+  test('leaves no secret in telemetry, logs, tables, records, statuses or answers, whatever names say', () => {
+    left.push(...filesIn(stack.folder), ...filesIn(stack.data));
+    const places = left.map(([place]) => place);
+    expect(places).toEqual(
+      expect.arrayContaining([
+        'history',
+        TOLD,
+        SPANS,
+        'devhost.log',
+        'azure-emulator.log',
+        'manifest.json',
+        'logs/b00000-a1.jsonl',
+      ]),
+    );
+    expect(secretsIn(left)).toEqual([]);
+    expect(left.filter(([, text]) => text.includes('c2VjcmV0')).map(([place]) => place)).toEqual([]);
+  });
 
   describe.each(KINDS)('on %s', (kind) => {
     const told = () => linesOf(TOLD).filter(({ dimensions }) => dimensions.job === ids[kind]);

@@ -16,7 +16,8 @@ const MOST_BYTES = 512 * 1024;
 const BYTES_OF_ONE = 256 * 1024;
 const READS = 8;
 /** Attempts that a reader is in the middle of at most: what it hands back must fit into a URL. */
-const MOST_OPEN = 100;
+const MOST_OPEN = 200;
+const FOUR_NUMBERS = '[0-9a-z]{1,7}(?:\\.[0-9a-z]{1,7}){3}';
 /** Later than anything, in seconds since the epoch. */
 const END_OF_TIME = 9_999_999_999;
 
@@ -305,34 +306,33 @@ async function listLogs(container: ContainerClient, batch: number | undefined): 
 
 const logKey = ({ batch, attempt }: Key) => `${batch}.${attempt}`;
 
+/** Numbers to the base of 36; `-` marks a place in a whole log. */
 const formatCursor = ({ behind, until, batch, attempt, open }: Cursor): string =>
   [
-    `${behind}.${until}.${batch}.${attempt}`,
-    ...open.map((place) => `${place.batch}.${place.attempt}.${place.offset}.${place.own}${place.isWhole ? 'w' : ''}`),
+    numbers(behind, until, batch, attempt),
+    ...open.map((place) => numbers(place.batch, place.attempt, place.offset, place.own) + (place.isWhole ? '-' : '')),
   ].join('~');
 
-const CURSOR = /^\d{1,10}(?:\.\d{1,10}){3}(?:~\d{1,10}(?:\.\d{1,10}){3}w?){0,100}$/;
+const numbers = (...values: number[]) => values.map((value) => value.toString(36)).join('.');
+
+const CURSOR = new RegExp(`^${FOUR_NUMBERS}(?:~${FOUR_NUMBERS}-?){0,${MOST_OPEN}}$`);
 
 function parseCursor(from: string): Cursor {
   if (from === '') return { behind: 0, until: 0, ...BEFORE_ALL, open: [] };
   if (!CURSOR.test(from)) throw notACursor();
-  const [[behind = 0, until = 0, batch = 0, attempt = 0] = [], ...open] = from
-    .split('~')
-    .map((part) => part.replace('w', '').split('.').map(Number));
-  const whole = from.split('~').map((part) => part.endsWith('w'));
-  return {
-    behind,
-    until,
-    batch,
-    attempt,
-    open: open.map(([ofBatch = 0, ofAttempt = 0, offset = 0, own = 0], index) => ({
-      batch: ofBatch,
-      attempt: ofAttempt,
-      offset,
-      own,
-      isWhole: whole[index + 1] === true,
-    })),
-  };
+  const [all = '', ...open] = from.split('~');
+  const [behind, until, batch, attempt] = parseNumbers(all);
+  return { behind, until, batch, attempt, open: open.map(parsePlace) };
+}
+
+function parsePlace(text: string): Place {
+  const [batch, attempt, offset, own] = parseNumbers(text);
+  return { batch, attempt, offset, own, isWhole: text.endsWith('-') };
+}
+
+function parseNumbers(text: string): [number, number, number, number] {
+  const [first = 0, second = 0, third = 0, fourth = 0] = text.split('.').map((part) => Number.parseInt(part, 36));
+  return [first, second, third, fourth];
 }
 
 const notACursor = () => new JobError('user', '"from" must be what the answer before gave as "next".');

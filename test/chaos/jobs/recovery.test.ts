@@ -38,13 +38,14 @@ async function startStack() {
   };
 }
 
-test('a job goes on at the next start after the host was killed, and no finished frame is scored again', async () => {
+test('a job goes on at the next start after the host was killed, no finished frame is scored again, and who follows its logs misses nothing', async () => {
   const first = await startStack();
   const video = await first.client.upload(
     'video',
     makeClip(path.join(folder, 'clip.mp4'), { size: '320x180', seconds: 6 }),
   );
   const id = await first.client.start({ input: { video }, model: 'starry-night', retry: { firstDelaySeconds: 0 } });
+  const following = runCli(['logs', id, '--follow', '--json', '--data', data]);
   const before = await until('some scored frames', async () => {
     const { stage, items } = await first.client.status(id);
     return stage === 'score' && items.done >= 6 ? items.done : undefined;
@@ -63,6 +64,10 @@ test('a job goes on at the next start after the host was killed, and no finished
   expect(status).toMatchObject({ state: 'done', items: { total: 72, done: 72, failed: 0 } });
   const file = path.join(folder, 'manifest.json');
   await second.client.download(id, 'manifest', file);
+  const logs = [await following, await runCli(['logs', id, '--json', '--data', data])];
+  const [followed, all] = logs.map(({ stdout }) => stdout.trimEnd().split('\n').toSorted());
+  expect(logs.map((each) => each.code)).toEqual([0, 0]);
+  expect(followed).toEqual(all);
   await second.stop();
   const { batches } = JSON.parse(await readFile(file, 'utf8')) as { batches: BatchReport[] };
   const again = batches

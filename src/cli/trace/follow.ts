@@ -100,6 +100,7 @@ export async function followTraces(data: string, print: (text: string) => void):
 
   // What goes on from earlier is known, but not told again unless something happens to it.
   while ((await look(false)) > 0);
+  for (const seen of jobs.values()) seen.shown = seen.told.size > 0;
   const following = (async () => {
     while (!over.signal.aborted) {
       await pause(LOOK_MS, undefined, { signal: over.signal }).catch(() => undefined);

@@ -306,7 +306,7 @@ function labelOf(node: TraceSpan, job: string | undefined): string {
   const instance = dimensions[INSTANCE] ?? '';
   // The part of an instance's id that sets it apart from others of the job; a batch has one number in all lanes.
   const part = job !== undefined && instance.startsWith(`${job}-`) ? instance.slice(job.length + 1) : '';
-  const own = part.replace(/^(?:round-\d+-)?lane-\d+-(?=batch)/, '');
+  const own = part.replace(/^(?:round-\d+-)?lane-\d+-(?=batch)/, '').replace(/^(lane|batch)-0*(?=\d)/, '$1 ');
   if (unreported) return `${instance === job ? 'scoreJob' : own || describeBatch(node)} ${UNREPORTED}`.trim();
   if (name === 'attempt' && dimensions.batch !== undefined)
     return `attempt ${dimensions.attempt} of batch ${dimensions.batch}`;
@@ -314,7 +314,7 @@ function labelOf(node: TraceSpan, job: string | undefined): string {
   if (name.startsWith('create_orchestration:')) return name.replace('create_orchestration:', 'create ');
   if (name.startsWith('activity:')) return name.slice('activity:'.length);
   if (!name.startsWith('orchestration:')) return name;
-  return `${name.slice('orchestration:'.length)} ${own}`.trim();
+  return `${name.slice('orchestration:'.length)} ${own.replace(/^(lane|batch) /, '')}`.trim();
 }
 
 /** The batch that everything below a span is about, if it is one; and the attempt, of what only a container has reported. */

@@ -54,7 +54,7 @@ describe.skipIf(browser === undefined)('the timeline in a browser', () => {
     [400, true],
   ])('fits %i pixels (dark: %s), asks for nothing and breaks no policy', async (width, dark) => {
     const page = await running.open(pageOf('job', jobRecords({ lanes: 4, batches: 3 })), { width, dark });
-    expect(await labels(page)).toContain('scoreLane lane-00');
+    expect(await labels(page)).toContain('scoreLane 0');
     expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
     expect(
       await page.evaluate(`(() => {
@@ -69,7 +69,7 @@ describe.skipIf(browser === undefined)('the timeline in a browser', () => {
     const page = await running.open(pageOf('keys', jobRecords({ lanes: 2, batches: 2 })));
     await page.evaluate(`document.querySelector('#tree').focus()`);
     for (let row = 0; row < 7; row += 1) await page.press('ArrowDown');
-    expect(await chosen(page)).toMatch(/scoreBatch batch-0000/);
+    expect(await chosen(page)).toMatch(/scoreBatch 0/);
     await page.press('ArrowRight');
     expect(await chosen(page)).toMatch(/launchBatch/);
     await page.press('ArrowDown');
@@ -78,7 +78,7 @@ describe.skipIf(browser === undefined)('the timeline in a browser', () => {
     );
     await page.press('ArrowLeft');
     await page.press('ArrowLeft');
-    expect(await chosen(page)).toMatch(/scoreBatch batch-0000/);
+    expect(await chosen(page)).toMatch(/scoreBatch 0/);
     expect(await labels(page)).not.toContain('attempt 1 of batch 0');
     const whole = await ticks(page);
     await page.press('Enter');
@@ -106,6 +106,16 @@ describe.skipIf(browser === undefined)('the timeline in a browser', () => {
     expect(await labels(page)).toEqual(['POST /api/jobs', 'start scoreJob']);
     await press(`document.querySelector('[data-key="*"]')`);
     expect(await labels(page)).toContain('modelLoaded');
+  });
+
+  test('says on a folded row that an attempt in it failed', async () => {
+    const records = jobRecords({ lanes: 2, batches: 100 }).map((record) =>
+      record.name === 'attempt' && record.dimensions.batch === '3' ? { ...record, ok: false } : record,
+    );
+    const page = await running.open(pageOf('failed', records));
+    const lane = `[...document.querySelectorAll('.row')].find((one) => one.textContent.includes('scoreLane 1'))`;
+    expect(await page.evaluate(`${lane}.getAttribute('aria-label')`)).toContain('1 failed inside');
+    expect(await page.evaluate(`${lane}.textContent`)).toContain('1 failed');
   });
 
   test('shows names as text, whatever they are', async () => {

@@ -11,6 +11,7 @@ import {
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { lockFolder } from '../../../src/processes/folder-lock.js';
 import type { TelemetryRecord } from '../../../src/telemetry/records.js';
 import { JOB, jobRecords, TRACE } from '../../support/trace.js';
 import { until } from '../../support/wait.js';
@@ -88,6 +89,17 @@ test('a start keeps the spans of jobs that go on, and the latest pages', async (
   expect(readFileSync(file('host.jsonl'), 'utf8')).toBe(linesOf(recent));
   expect(readFileSync(file('app.jsonl'), 'utf8')).toBe('');
   expect(readdirSync(path.join(data, 'telemetry')).filter((name) => name.endsWith('.html'))).toHaveLength(21);
+});
+
+test('a second start, which fails, shows nothing of the stack that runs', async () => {
+  const lock = await lockFolder(data);
+  writeFileSync(file('host.jsonl'), linesOf(HOST));
+  writeFileSync(file('app.jsonl'), linesOf(APP));
+  const { printed, stop } = await follow();
+  await stop();
+  await lock.release();
+  expect(printed).toEqual([]);
+  expect(readFileSync(file('host.jsonl'), 'utf8')).toBe(linesOf(HOST));
 });
 
 test('a start without earlier traces makes nothing', async () => {

@@ -41,7 +41,7 @@ describe('the page of a trace', () => {
     expect(rows.every(([parent], index) => parent < index)).toBe(true);
     const row = rows.find(([, , , label]) => texts[label] === 'attempt 1 of batch 3');
     expect(row && [row[6], row[7]]).toEqual([6100, 3300]);
-    expect(texts[rows[row?.[0] ?? 0]?.[3] ?? 0]).toBe('scoreBatch batch-0003');
+    expect(texts[rows[row?.[0] ?? 0]?.[3] ?? 0]).toBe('scoreBatch 3');
   });
 
   test('shows names as text, whatever they are', () => {

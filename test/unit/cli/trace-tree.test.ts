@@ -23,8 +23,8 @@ describe('the tree of a job', () => {
       '      scoreJob',
       '        prepareJob',
       '        splitVideo',
-      '        scoreLane lane-00',
-      '          scoreBatch batch-0000',
+      '        scoreLane 0',
+      '          scoreBatch 0',
       '            launchBatch',
       '            attempt 1 of batch 0',
       '              queued',
@@ -89,9 +89,9 @@ describe('the tree of a job', () => {
         : record,
     );
     expect(outline(traceOf(records)).filter((line) => line.includes('scoreLane'))).toEqual([
-      '        scoreLane lane-00',
-      '        scoreLane lane-01',
-      '        scoreLane lane-02',
+      '        scoreLane 0',
+      '        scoreLane 1',
+      '        scoreLane 2',
     ]);
   });
 
@@ -107,8 +107,8 @@ describe('what is missing is said, and the rest is shown', () => {
       without(jobRecords({ lanes: 2, batches: 1 }), 'orchestration:scoreLane', 'orchestration:scoreBatch'),
     );
     expect(outline(trace).filter((line) => /not reported/.test(line))).toEqual([
-      '        batch-0000 (not reported)',
-      '        batch-0001 (not reported)',
+      '        batch 0 (not reported)',
+      '        batch 1 (not reported)',
     ]);
     expect(trace.notes.join(' ')).toMatch(/2 spans .*never reported/);
     expect(outline(trace)).toContain('          attempt 1 of batch 1');

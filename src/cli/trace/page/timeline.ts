@@ -165,7 +165,7 @@ function listVisible(): number[] {
 const rowHeight = () => (narrow.matches ? 46 : 24);
 /** Where in the tree the bars begin, and how wide their room is. */
 function track(): { left: number; width: number } {
-  const left = narrow.matches ? 10 : Math.min(360, Math.round(tree.clientWidth * 0.36));
+  const left = narrow.matches ? 10 : Math.min(380, Math.round(tree.clientWidth * 0.38));
   return { left, width: Math.max(1, tree.clientWidth - left - 10) };
 }
 const xOf = (ms: number, width: number) => ((ms - view.from) / (view.to - view.from)) * width;
@@ -221,7 +221,8 @@ function drawRow(index: number, top: number): HTMLElement {
   const row = rows[index];
   if (!row) return item;
   item.id = `row-${index}`;
-  item.className = `row${index === selected ? ' selected' : ''}${row.ok ? '' : ' failed'}`;
+  const inside = failedWithin(index).length;
+  item.className = `row${index === selected ? ' selected' : ''}${row.ok && inside === 0 ? '' : ' failed'}`;
   item.style.top = `${top}px`;
   item.setAttribute('role', 'treeitem');
   item.setAttribute('aria-level', String(row.depth + 1));
@@ -229,7 +230,8 @@ function drawRow(index: number, top: number): HTMLElement {
   item.setAttribute('aria-setsize', String(row.siblings));
   item.setAttribute('aria-selected', String(index === selected));
   if (hasChildren(index)) item.setAttribute('aria-expanded', String(row.open));
-  const said = [row.label, row.ok ? '' : 'failed', `from ${seconds(row.from)}`, `took ${seconds(row.length)}`];
+  const failed = [row.ok ? '' : 'failed', inside > 0 ? `${inside} failed inside` : ''];
+  const said = [row.label, ...failed, `from ${seconds(row.from)}`, `took ${seconds(row.length)}`];
   item.setAttribute('aria-label', said.filter(Boolean).join(', '));
   const label = element('span');
   label.className = 'label';
@@ -239,7 +241,10 @@ function drawRow(index: number, top: number): HTMLElement {
   mark.className = 'mark';
   const name = element('span', row.label);
   name.className = 'name';
-  const took = element('span', `${row.ok ? '' : '✕ '}${seconds(row.length)}`);
+  const took = element(
+    'span',
+    [row.ok ? '' : 'failed', inside > 0 ? `${inside} failed` : '', seconds(row.length)].filter(Boolean).join(' · '),
+  );
   took.className = 'took';
   label.append(mark, name, took);
   item.append(label);
@@ -303,12 +308,19 @@ function drawBars(): void {
     const [partTop, partThick] = row.category === 'attempt' ? [top, thick] : [top + 4, thick - 4];
     if (parts.length * 2 < width) for (const part of parts) bar(part, partTop, partThick);
     else
-      for (const { x, category, ok } of columnsOf(parts, width)) {
+      for (const { x, category } of columnsOf(parts, width)) {
         pen.fillStyle = colour(category);
         pen.fillRect(left + x, partTop, 1, partThick);
-        pen.fillStyle = colour('failed');
-        if (!ok) pen.fillRect(left + x - 1, partTop, 3, partThick);
       }
+    pen.strokeStyle = colour('failed');
+    pen.lineWidth = 2;
+    for (const { from, length } of row.ok ? failedWithin(index) : [row])
+      pen.strokeRect(
+        left + xOf(from, width),
+        partTop,
+        Math.max(2, (length / (view.to - view.from)) * width),
+        partThick,
+      );
     pen.fillStyle = colour('text');
     for (const { at: when } of row.events) {
       const x = left + xOf(when, width);
@@ -322,25 +334,28 @@ function drawBars(): void {
   }
 }
 
-/** Of more spans than can be told apart, what took most of the time of each pixel, and whether something failed there. */
-function columnsOf(parts: Row[], width: number): { x: number; category: string; ok: boolean }[] {
-  const columns = new Map<
-    number,
-    { x: number; category: string; ok: boolean; most: number; covered: Map<string, number> }
-  >();
-  for (const { from, length, category, ok } of parts) {
+/** Of more spans than can be told apart, what took most of the time of each pixel. */
+function columnsOf(parts: Row[], width: number): { x: number; category: string }[] {
+  const columns = new Map<number, { x: number; category: string; most: number; covered: Map<string, number> }>();
+  for (const { from, length, category } of parts) {
     const start = xOf(from, width);
     const end = xOf(from + length, width);
     for (let x = Math.max(0, Math.floor(start)); x <= Math.min(width, end); x += 1) {
-      const column = columns.get(x) ?? { x, category, ok: true, most: 0, covered: new Map<string, number>() };
+      const column = columns.get(x) ?? { x, category, most: 0, covered: new Map<string, number>() };
       const share = (column.covered.get(category) ?? 0) + Math.min(end, x + 1) - Math.max(start, x);
       column.covered.set(category, share);
       if (share > column.most) Object.assign(column, { most: share, category });
-      column.ok &&= ok;
       columns.set(x, column);
     }
   }
   return [...columns.values()];
+}
+
+/** Attempts that failed inside a folded row. */
+function failedWithin(index: number): Row[] {
+  const row = rows[index];
+  if (!row || row.open) return [];
+  return rows.slice(index + 1, row.end).filter(({ ok, category }) => !ok && category === 'attempt');
 }
 
 /** What a folded row shows of the rows below it: the phases of its attempts, or else what it holds. */

@@ -6,6 +6,8 @@ export type Importance = (typeof IMPORTANCES)[number];
 export interface Line {
   importance: Importance;
   json: string;
+  /** How often it was refused for the time being while others were taken. */
+  refusals?: number;
 }
 
 export type Counts = Record<Importance, number>;

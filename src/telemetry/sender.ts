@@ -27,6 +27,8 @@ export type SenderLimits = typeof LIMITS;
 
 const LONGEST_ANSWER = 1024 * 1024;
 const MOST_REDIRECTS = 3;
+/** A record that is refused so often while others are taken is given up. */
+const MOST_REFUSALS = 8;
 /** Failures in a row that are worth a warning although nothing is lost yet. */
 const WORTH_A_WARNING = 4;
 /** A token is asked for again so long before it ends. */
@@ -85,6 +87,7 @@ export function createSender({ settings, credential, warn }: SenderPorts, limits
   let backOffUntil = 0;
   let leaveAloneUntil = 0;
   let problem: string | undefined;
+  let cause: string | undefined;
   let lost = none();
   let warnedAt = -Infinity;
 
@@ -118,13 +121,14 @@ export function createSender({ settings, credential, warn }: SenderPorts, limits
     backlog.settle(batch, outcome.again);
     for (const { importance } of outcome.refused) lost[importance] += 1;
     problem = outcome.problem;
-    if (outcome.again.length === batch.length) {
+    cause = problem ?? cause;
+    if (outcome.again.length === batch.length) url = home;
+    if (outcome.again.length > 0) {
       backOffUntil = Date.now() + Math.min(limits.backOffMs * 2 ** failures, limits.longestBackOffMs);
       failures += 1;
-      url = home;
     } else {
+      backOffUntil = 0;
       failures = 0;
-      backOffUntil = outcome.again.length > 0 ? Date.now() + limits.backOffMs : 0;
     }
     leaveAloneUntil = Date.now() + Math.min(outcome.pauseMs ?? 0, limits.longestBackOffMs);
     tell(false);
@@ -175,7 +179,8 @@ export function createSender({ settings, credential, warn }: SenderPorts, limits
     if (gone === 0 && (atEnd ? backlog.held === 0 : failures < WORTH_A_WARNING)) return;
     if (!atEnd && Date.now() < warnedAt + limits.warnEveryMs) return;
     warnedAt = Date.now();
-    const reason = problem ?? (atEnd ? 'it has not answered yet' : 'it is too much at once');
+    const reason =
+      problem ?? (gone > 0 ? cause : undefined) ?? (atEnd ? 'it has not answered yet' : 'too much at once');
     const counts = `${backlog.held} records wait${gone === 0 ? '' : `, ${gone} are lost (${inWords(lost)})`}`;
     warn(`Application Insights does not take what it is told of jobs: ${reason}; ${counts}.`);
     lost = none();
@@ -225,6 +230,11 @@ async function readBody(response: http.IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
+function isWorthAnotherTry(line: Line): boolean {
+  line.refusals = (line.refusals ?? 0) + 1;
+  return line.refusals < MOST_REFUSALS;
+}
+
 /** What became of each line. */
 function judge(batch: Line[], { status, headers, text }: Answer): Outcome {
   const pauseMs = pauseOf(headers['retry-after']);
@@ -238,8 +248,11 @@ function judge(batch: Line[], { status, headers, text }: Answer): Outcome {
     const failed = new Map(
       errors.filter(({ message }) => message !== SAMPLED_OUT).map((error) => [error.index, error]),
     );
-    const again = batch.filter((_, index) => LATER.has(failed.get(index)?.statusCode ?? 0));
-    const refused = batch.filter((_, index) => failed.has(index) && !LATER.has(failed.get(index)?.statusCode ?? 0));
+    const areOthersTaken = failed.size < batch.length;
+    const again = batch.filter(
+      (line, index) => LATER.has(failed.get(index)?.statusCode ?? 0) && (!areOthersTaken || isWorthAnotherTry(line)),
+    );
+    const refused = batch.filter((line, index) => failed.has(index) && !again.includes(line));
     const [first] = failed.values();
     const problem = first && inSentence(first.statusCode, first.message, 'to some records');
     return { again, refused, problem, pauseMs };

@@ -72,6 +72,7 @@ export const REPLIES = {
         post.envelopes.map((_, index) => ({ index, statusCode: 429 })),
       ),
     ),
+  '429 for a minute': refuse(429, '', { 'retry-after': '60' }),
   '429 without a word of JSON': refuse(429, 'Too many requests'),
   '500': refuse(500, 'oops'),
   '206 with one to send again': partly(500),

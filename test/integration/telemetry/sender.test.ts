@@ -5,7 +5,9 @@ import { createSender, LIMITS, type SenderPorts } from '../../../src/telemetry/s
 import { until } from '../../support/wait.js';
 import { type Ingestion, type ReplyName, startIngestion } from '../../support/ingestion.js';
 
-const QUICK = { ...LIMITS, backOffMs: 20, longestBackOffMs: 400, answerMs: 150 };
+const QUICK = { ...LIMITS, backOffMs: 20, longestBackOffMs: 400, answerMs: 5000 };
+/** For an endpoint or a login that does not answer. */
+const IMPATIENT = { answerMs: 500 };
 const PATIENT_MS = 4000;
 
 interface Asked {
@@ -80,8 +82,8 @@ const PASSING: ReplyName[] = [
 
 describe.concurrent('an endpoint that misbehaves for a while', () => {
   test.each(PASSING)('gets everything later, and once: %s', async (name) => {
-    const { ingestion, sender, warnings, arrived } = await open();
-    ingestion.reply(name, name, 'ok');
+    const { ingestion, sender, warnings, arrived } = await open({ limits: IMPATIENT });
+    ingestion.reply(name, 'ok');
     sender.add(lines('a', 'b', 'c'));
     await sender.flush(PATIENT_MS);
     expect(arrived().toSorted()).toEqual(['a', 'b', 'c']);
@@ -92,7 +94,7 @@ describe.concurrent('an endpoint that misbehaves for a while', () => {
     const { ingestion, sender, warnings, arrived } = await open();
     await ingestion.down();
     sender.add(lines('a', 'b', 'c'));
-    await sender.flush(60);
+    await until('a warning', () => warnings[0]);
     expect(warnings).toEqual([expect.stringMatching(/ECONNREFUSED.*; 3 records wait\.$/)]);
     await ingestion.up();
     await until('the records', () => (arrived().length > 0 ? true : undefined));
@@ -122,12 +124,12 @@ describe.concurrent('an endpoint that misbehaves for good', () => {
     'a page of a proxy',
   ];
   test.each(lasting)('holds up a flush no longer than was said, and nothing else: %s', async (name) => {
-    const { ingestion, sender, warnings, arrived } = await open();
+    const { ingestion, sender, warnings, arrived } = await open({ limits: IMPATIENT });
     ingestion.reply(name);
     const adding = await took(() => Promise.resolve(sender.add(lines('a', 'b', 'c'))));
-    expect(adding).toBeLessThan(50);
+    expect(adding).toBeLessThan(200);
     const ms = await took(() => sender.flush(250));
-    expect(ms).toBeLessThan(600);
+    expect(ms).toBeLessThan(2000);
     expect(warnings.at(-1)).toMatch(
       /^Application Insights does not take what it is told of jobs: .*; 3 records wait\.$/,
     );
@@ -137,10 +139,10 @@ describe.concurrent('an endpoint that misbehaves for good', () => {
   });
 
   test('does not hold up a flush at all, if it wants to be left alone for longer', async () => {
-    const { ingestion, sender } = await open();
-    ingestion.reply('429 with Retry-After');
+    const { ingestion, sender } = await open({ limits: { longestBackOffMs: 60_000 } });
+    ingestion.reply('429 for a minute');
     sender.add(lines('a'));
-    expect(await took(() => sender.flush(100))).toBeLessThan(100);
+    expect(await took(() => sender.flush(10_000))).toBeLessThan(5000);
   });
 
   test('is said once a minute, with what is lost', async () => {
@@ -159,6 +161,24 @@ describe.concurrent('an endpoint that misbehaves for good', () => {
 });
 
 describe.concurrent('records that are refused for good', () => {
+  test('one that is to be sent again and again is given up, and others go', async () => {
+    const { ingestion, sender, warnings, arrived } = await open({ limits: { backOffMs: 1, longestBackOffMs: 4 } });
+    ingestion.reply('206 with one to send again');
+    sender.add(lines('a'));
+    const others = Array.from({ length: 8 }, (_, index) => `b${index}`);
+    for (const other of others) {
+      sender.add(lines(other));
+      await until(other, () => (arrived().includes(other) ? true : undefined), 5, 5);
+    }
+    await sender.flush(PATIENT_MS);
+    expect(arrived()).toEqual(others);
+    expect(warnings.at(-1)).toMatch(/it answers 500 to some records \(not this one\); 0 records wait, 1 are lost/);
+    ingestion.reply('ok');
+    sender.add(lines('c'));
+    await sender.flush(PATIENT_MS);
+    expect(arrived()).toEqual([...others, 'c']);
+  });
+
   test.each([
     ['400', 'it answers 400 (Invalid key)'],
     ['402', 'it answers 402 (its daily cap is reached)'],
@@ -231,7 +251,7 @@ describe.concurrent('with a login', () => {
   ])('that %s nothing is sent, and that is said', async (_, getToken, problem) => {
     const { ingestion, sender, warnings } = await open({ limits: { answerMs: 30 }, credential: { getToken } });
     sender.add(lines('a'));
-    await sender.flush(150);
+    await until('a warning', () => warnings[0]);
     expect(ingestion.posts).toEqual([]);
     expect(warnings.at(-1)).toMatch(problem);
   });
@@ -242,7 +262,7 @@ describe.concurrent('with a login', () => {
     });
     ingestion.reply('a redirect to a stranger');
     sender.add(lines('a'));
-    await sender.flush(50);
+    await until('a warning', () => warnings[0]);
     expect(warnings).toEqual([expect.stringMatching(/it answers 308; 1 records wait/)]);
   });
 });

@@ -10,8 +10,10 @@ import { PHASES } from '../../../src/job/phases.js';
 import type { Span, TelemetryEvent, TelemetryRecord } from '../../../src/telemetry/records.js';
 import { type EmulatedCompute, useEmulatedJobs } from '../../support/emulated-jobs.js';
 import { killHalfWay } from '../../support/killed-scorer.js';
+import { processesWith } from '../../support/processes.js';
 import { filesIn, historyOf, type Left, recordsOf, secretsIn } from '../../support/secrets.js';
 import { SPANS, TOLD } from '../../support/stack.js';
+import { until } from '../../support/wait.js';
 
 const jobs = useEmulatedJobs({ telemetry: true });
 const { stack } = jobs;
@@ -43,7 +45,7 @@ const pixel = () =>
 
 const KINDS: (EmulatedCompute | 'local')[] = ['local', 'aci', 'container-apps'];
 
-describe('a job with a killed container', () => {
+describe('a job', () => {
   const ids: Record<string, string> = {};
   /** Everything that somebody may read. */
   const left: Left[] = [];
@@ -115,10 +117,53 @@ describe('a job with a killed container', () => {
     }
     for (const row of await historyOf(stack)) left.push(['history', JSON.stringify(row)]);
   });
+  /** Jobs that end otherwise. */
+  const others: Record<string, string> = {};
+  const scoring = async (id: string) =>
+    void (await until('its scorers', () => Promise.resolve(processesWith(jobContainer(id)).length > 0 || undefined)));
+  beforeAll(async () => {
+    others.refused = await jobs.start('container-apps', { compute: { kind: 'container-apps', gpu: 'require' } });
+    await stack.ended(others.refused);
+    others.cancelled = await jobs.start('local');
+    await scoring(others.cancelled);
+    await stack.client.cancel(others.cancelled);
+    await stack.ended(others.cancelled);
+    others.terminated = await jobs.start('local');
+    await scoring(others.terminated);
+    const instance = `${stack.url}/runtime/webhooks/durabletask/instances/${others.terminated}`;
+    expect((await fetch(`${instance}/terminate?reason=enough`, { method: 'POST' })).status).toBe(202);
+    const manifest = stack.storage.getContainerClient(jobContainer(others.terminated)).getBlobClient(MANIFEST);
+    await until('its manifest', async () => (await manifest.exists()) || undefined);
+  });
+
   // What an app has been told is written when it ends.
   beforeAll(() => stack.stop());
 
-  test('leaves no secret in telemetry, logs, tables, records, statuses or answers, whatever names say', () => {
+  const toldOf = (id: string | undefined) => linesOf(TOLD).filter(({ dimensions }) => dimensions.job === id);
+  const eventsOf = (how: string) => toldOf(others[how]).filter(isEvent);
+
+  test('that a compute refuses is told with why, and has no attempt', () => {
+    expect(eventsOf('refused').map(({ name }) => name)).toEqual(['job.started', 'preflight.done', 'job.ended']);
+    const [, preflight, ended] = eventsOf('refused');
+    const why = expect.stringContaining('CONTAINER_APPS_GPU_IMAGE') as string;
+    expect(preflight?.dimensions).toMatchObject({ verdict: 'refused', blame: 'user', message: why });
+    expect(ended?.dimensions).toMatchObject({ outcome: 'failed', blame: 'user', message: why });
+  });
+
+  test.each([
+    ['cancelled', 'request'],
+    ['terminated', 'host'],
+  ])('that is %s is told once, with its end', (how, by) => {
+    const events = eventsOf(how);
+    const once = events.map((event) => (event.name === 'attempt.ended' ? `${event.name} ${key(event)}` : event.name));
+    expect(new Set(once).size).toBe(once.length);
+    expect(once).toEqual(expect.arrayContaining(['job.started', 'preflight.done', 'job.cancelled', 'job.ended']));
+    expect(events.find(({ name }) => name === 'job.cancelled')?.dimensions.by).toBe(by);
+    expect(events.find(({ name }) => name === 'job.ended')?.dimensions.outcome).toBe('cancelled');
+    expect(new Set(events.map(({ traceId }) => traceId)).size).toBe(1);
+  });
+
+  test('with faults leaves no secret in telemetry, logs, tables, records, statuses or answers, whatever names say', () => {
     left.push(...filesIn(stack.folder), ...filesIn(stack.data));
     const places = left.map(([place]) => place);
     expect(places).toEqual(
@@ -136,8 +181,8 @@ describe('a job with a killed container', () => {
     expect(left.filter(([, text]) => text.includes('c2VjcmV0')).map(([place]) => place)).toEqual([]);
   });
 
-  describe.each(KINDS)('on %s', (kind) => {
-    const told = () => linesOf(TOLD).filter(({ dimensions }) => dimensions.job === ids[kind]);
+  describe.each(KINDS)('with a killed container on %s', (kind) => {
+    const told = () => toldOf(ids[kind]);
     const named = (name: string) => told().filter((record) => record.name === name);
 
     test('is one trace, which its results and its record name', () => {

@@ -381,16 +381,18 @@ function countOpen(nodes: Map<string, Node>): number {
   return open;
 }
 
-/** Containers run on machines of their own. What began before it was asked for shows how far their clocks are off. */
+/**
+ * Containers run on machines of their own: one that began before its batch, or ended after it, shows how far their clocks are off. Of what
+ * one machine reports, some goes on when what holds it is ended from outside.
+ */
 function noteClocks(roots: TraceSpan[], notes: string[]): void {
   let spans = 0;
   let most = 0;
   const look = (node: TraceSpan) => {
     for (const child of node.children) {
-      const holds = node.category === 'orchestration' && node.name.startsWith('orchestration:');
-      const late = holds || node.category === 'attempt' ? child.endMs - node.endMs : 0;
-      const off = Math.max((node.calledMs ?? node.startMs) - (child.calledMs ?? child.startMs), late);
-      if (off > CLOCKS_DIFFER_MS && !node.unreported) {
+      const late = node.category === 'orchestration' ? child.endMs - node.endMs : 0;
+      const off = Math.max((node.calledMs ?? node.startMs) - child.startMs, late);
+      if (off > CLOCKS_DIFFER_MS && child.role === 'scorer' && node.role !== 'scorer' && !node.unreported) {
         spans += 1;
         most = Math.max(most, off);
       }

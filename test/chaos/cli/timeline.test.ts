@@ -1,12 +1,17 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createJobClient } from '../../../src/cli/client/client.js';
 import { renderPage } from '../../../src/cli/trace/html.js';
 import { buildTrace } from '../../../src/cli/trace/tree.js';
+import { findStack } from '../../../src/stack/stack.js';
 import type { TelemetryRecord } from '../../../src/telemetry/records.js';
 import { type Browser, browserHere, type Page, startBrowser } from '../../support/browser.js';
+import { runCli } from '../../support/cli.js';
+import { makeClip } from '../../support/clip.js';
 import { jobRecords, span } from '../../support/trace.js';
+import { until } from '../../support/wait.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
 const folder = mkdtempSync(path.join(os.tmpdir(), 'scoring-timeline-'));
@@ -31,6 +36,29 @@ test('a page leaves the shortest spans out when there are far too many, and says
   expect(page.length).toBeLessThan(100_000);
   expect(page).toContain('attempt 1 of batch 0');
   expect(page).toMatch(/120000 shortest/);
+});
+
+test('npm start -- --telemetry shows a whole trace when a job ends', async () => {
+  const data = path.join(folder, 'data');
+  let kill: (signal: NodeJS.Signals) => void = () => undefined;
+  const running = runCli(['start', '--telemetry', '--data', data], { onSpawn: (told) => (kill = told) });
+  try {
+    const { url } = await until('the stack', () => findStack(data));
+    const client = createJobClient(url, undefined);
+    const video = await client.upload('video', makeClip(path.join(folder, 'clip.mp4'), { size: '96x54' }));
+    const id = await client.start({ input: { video }, model: 'starry-night' });
+    const page = path.join(data, 'telemetry', `trace-${id}.html`);
+    const html = await until('the page', () => (existsSync(page) ? readFileSync(page, 'utf8') : undefined));
+    const { attempts } = await client.status(id);
+    expect(html.match(/"attempt \d+ of batch \d+"/g)).toHaveLength(attempts);
+  } finally {
+    kill('SIGINT');
+  }
+  const { code, stdout } = await running;
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^Job \S+: done in \d+\.\d s/m);
+  expect(stdout).toMatch(/scoreLane.*stitchVideo.*settleBatch.*batch │ attempt.*stored/s);
+  expect(stdout).not.toMatch(/not reported|could not be read|clocks differ/);
 });
 
 const browser = browserHere();

@@ -160,6 +160,13 @@ describe('what is missing is said, and the rest is shown', () => {
     expect(trace.endMs - trace.startMs).toBe(8000);
   });
 
+  test('a lane that went on when its job was ended from outside says nothing of clocks', () => {
+    const ended = jobRecords({ lanes: 1, batches: 1 }).map((record) =>
+      record.name === 'orchestration:scoreJob' ? { ...record, end: '2026-11-26T10:00:03.000Z', ok: false } : record,
+    );
+    expect(traceOf(ended).notes).toEqual([]);
+  });
+
   test('a span that ends before it starts takes no time', () => {
     const [one] = traceOf([span('POST /api/jobs', [2, 1])]).roots;
     expect(one && one.endMs - one.startMs).toBe(0);

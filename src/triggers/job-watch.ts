@@ -4,11 +4,11 @@ import type { FinishInput } from '../activities/finish-job.js';
 import type { Ports } from '../activities/ports.js';
 import type { Stop } from '../job/attempt-end.js';
 import { hostReason, messageOf, type Outcome } from '../job/failure.js';
-import type { PublishedStatus } from '../job/progress.js';
+import { pauseAtAge, type PublishedStatus } from '../job/progress.js';
 import { hasManifest } from '../job-store/manifest.js';
 import { listSettled } from '../job-store/batches/settled.js';
 import { findResolvedJob } from '../job-store/resolved-job.js';
-import { isStopped, stopJob } from '../job-store/stop.js';
+import { followStop, stopJob } from '../job-store/stop.js';
 import { WAKE } from '../orchestrators/calls.js';
 import { laneId } from '../orchestrators/score-lane.js';
 import { sleepersOf } from '../orchestrators/sleepers.js';
@@ -22,7 +22,10 @@ interface WatchPorts extends Pick<Ports, 'storage' | 'compute' | 'telemetry'> {
 }
 type Client = Pick<DurableClient, 'getStatus' | 'raiseEvent'>;
 
-const LOOK_MS = 1000;
+/** Between two looks at a job whose watch is not new. */
+const MOST_LOOK_SECONDS = 3;
+/** Of a stopped job, whose orchestrations are woken until it has ended. */
+const STOPPED_LOOK_MS = 1000;
 /** How long a job that was ended from outside is given to let go of its containers by itself, before its manifest is written. */
 const LET_GO_MS = 30_000;
 const LET_GO_LOOK_MS = 300;
@@ -61,10 +64,19 @@ export function createJobWatch(ports: WatchPorts, warn: (message: string) => voi
 
   async function watch(jobId: string, client: Client): Promise<void> {
     const isIdle = () => !running.has(jobId);
+    const stopped = new AbortController();
+    const unfollow = followStop(ports.storage, jobId, ({ ended }) => {
+      // Of a job that has ended nothing sleeps any more.
+      if (!ended) stopped.abort();
+    });
+    const began = performance.now();
     for (;;) {
-      await pause(LOOK_MS, undefined, { ref: false });
+      const lookMs = Math.min(MOST_LOOK_SECONDS, pauseAtAge((performance.now() - began) / 1000)) * 1000;
+      const isStopped = stopped.signal.aborted;
+      if (isStopped) await pause(STOPPED_LOOK_MS, undefined, { ref: false });
+      else await pause(lookMs, undefined, { ref: false, signal: stopped.signal }).catch(() => undefined);
       try {
-        if (await look(ports, client, jobId, isIdle)) return;
+        if (await look(ports, client, jobId, { isIdle, isStopped: stopped.signal.aborted })) return unfollow();
       } catch (error) {
         warn(`job ${jobId} could not be looked after: ${messageOf(error)}`);
       }
@@ -100,12 +112,17 @@ export function createJobWatch(ports: WatchPorts, warn: (message: string) => voi
 }
 
 /** @returns whether there is nothing more to look after. */
-async function look(ports: WatchPorts, client: Client, jobId: string, isIdle: () => boolean): Promise<boolean> {
+async function look(
+  ports: WatchPorts,
+  client: Client,
+  jobId: string,
+  { isIdle, isStopped }: { isIdle: () => boolean; isStopped: boolean },
+): Promise<boolean> {
   const { storage } = ports;
   const status = await findInstance(client, jobId);
   if (status === undefined) return true;
   if (!hasEnded(status.runtimeStatus)) {
-    if (await isStopped(storage, jobId)) await wakeJob(storage, client, status);
+    if (isStopped) await wakeJob(storage, client, status);
     return false;
   }
   if (!(await hasManifest(storage, jobId))) await endFromOutside(ports, client, status, isIdle);

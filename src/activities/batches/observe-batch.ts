@@ -3,7 +3,7 @@ import { overdue, secondsToNextPoll } from '../../job/watch.js';
 import { readProgress } from '../../job-store/batches/batch-state.js';
 import { containerName } from '../../job-store/layout.js';
 import { readResolvedJob } from '../../job-store/resolved-job.js';
-import { isStopped } from '../../job-store/stop.js';
+import { isKnownStopped } from '../../job-store/stop.js';
 import { forgetWaiting, orNoteWaiting } from '../../job-store/batches/waiting.js';
 import type { AttemptInput } from './launch-batch.js';
 import type { Ports } from '../ports.js';
@@ -31,7 +31,7 @@ export function createObserveBatch({ storage, compute }: Pick<Ports, 'storage' |
     const [observation, progress, stop] = await Promise.all([
       orNoteWaiting(storage, input, () => provider.observe(containerName(jobId, batch, attempt))),
       readProgress(storage, input),
-      isStopped(storage, jobId),
+      isKnownStopped(storage, jobId),
     ]);
     if (input.again === true) await forgetWaiting(storage, input);
     const now = Date.now();

@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto';
+import diagnostics from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import type { ClientRequest } from 'node:http';
 import { beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import { formatLogLine, logLine, parseLogLine } from '../../../src/container-contract/log-line.js';
 import { progressMetadata } from '../../../src/container-contract/progress.js';
 import { readBatchState, readProgress } from '../../../src/job-store/batches/batch-state.js';
 import { keepLog } from '../../../src/job-store/batches/logs.js';
 import { readItems } from '../../../src/job-store/images/items.js';
-import { jobOf, logBlob, progressBlob, resultBlob, TIMING, workOf } from '../../../src/job-store/layout.js';
+import { jobOf, logBlob, progressBlob, resultBlob, STOP, TIMING, workOf } from '../../../src/job-store/layout.js';
 import type { ResolvedJob } from '../../../src/job-store/resolved-job.js';
 import {
   listRunning,
@@ -199,6 +202,53 @@ describe('work for a job that is stopped', () => {
     await expect(stuck).rejects.toMatchObject({ blame: 'platform', message: 'There is no room.' });
     expect(told).toBe(true);
     expect(performance.now() - began).toBeLessThan(5000);
+  });
+
+  /** Work that ends when it is told, and not before. */
+  const begin = async () => {
+    let ended: Promise<unknown> = Promise.resolve();
+    const signal = await new Promise<AbortSignal>((begun) => {
+      const untilTold = (told: AbortSignal) =>
+        new Promise((_, end) => {
+          told.addEventListener('abort', end);
+          begun(told);
+        });
+      ended = unlessStopped(storage, jobId, untilTold);
+      ended.catch(() => undefined);
+    });
+    return { ended, signal };
+  };
+
+  test('is told before the process that stops it goes on', async () => {
+    const works = await Promise.all([begin(), begin()]);
+    expect(await cancelJob(storage, jobId, 'The job was cancelled.')).toBe(true);
+    expect(works.map(({ signal }) => signal.aborted)).toEqual([true, true]);
+    await Promise.allSettled(works.map(({ ended }) => ended));
+  });
+
+  test('learns of it soon when another process stops it', async () => {
+    const { ended, signal } = await begin();
+    const began = performance.now();
+    await cancelJob(openAzurite(inject('storage')), jobId, 'The job was cancelled.');
+    expect(signal.aborted).toBe(false);
+    await once(signal, 'abort');
+    expect(performance.now() - began).toBeLessThan(4000);
+    await expect(ended).rejects.toMatchObject({ message: 'The job was cancelled.' });
+  });
+
+  test('shares its looks at storage with all work of the process for the job', async () => {
+    let looks = 0;
+    const count = (message: unknown) => {
+      if ((message as { request: ClientRequest }).request.path.includes(`${jobId}/${STOP}`)) looks += 1;
+    };
+    diagnostics.subscribe('http.client.request.start', count);
+    const nothing = () => Promise.resolve();
+    await Promise.all(Array.from({ length: 5 }, () => unlessStopped(storage, jobId, nothing)));
+    await unlessStopped(storage, jobId, nothing);
+    expect(looks).toBe(1);
+    expect(await isStopped(storage, jobId)).toBe(false);
+    expect(looks).toBe(2);
+    diagnostics.unsubscribe('http.client.request.start', count);
   });
 
   test('that is not stopped ends as it does', async () => {

@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { planBatches } from '../../../src/job/plan.js';
-import { countProgress, estimate, type RunningCounts, type SettledCounts } from '../../../src/job/progress.js';
+import {
+  countProgress,
+  estimate,
+  pauseAtAge,
+  type RunningCounts,
+  type SettledCounts,
+} from '../../../src/job/progress.js';
 
 const plan = planBatches(100, 25, 2);
 const settled = (
@@ -77,4 +83,8 @@ describe('an estimate', () => {
   test('goes on at the rate so far and adds what follows', () => {
     expect(estimate(20, 100, 10, 3)).toEqual({ rate: 2, secondsLeft: 43 });
   });
+});
+
+test('what is told of something young is a second old at most, and later a tenth of its age, but never old', () => {
+  expect([0, 1, 10, 30, 100, 86_400].map(pauseAtAge)).toEqual([1, 1, 1, 3, 10, 10]);
 });

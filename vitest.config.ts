@@ -36,7 +36,9 @@ export default defineConfig({
       { extends: true, test: { name: 'unit', include: tests('unit') } },
       withServices('integration', tests('integration'), 'npm'),
       withServices('chaos', tests('chaos'), 'npm'),
-      ...(systemHasFfmpeg ? [withServices('chaos-ffmpeg', ['test/{integration,chaos}/media/**/*.test.ts'], 'system')] : []),
+      ...(systemHasFfmpeg
+        ? [withServices('chaos-ffmpeg', ['test/{integration,chaos}/media/**/*.test.ts'], 'system')]
+        : []),
     ],
   },
 });

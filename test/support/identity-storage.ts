@@ -20,12 +20,12 @@ export const hasOpenssl = (() => {
 })();
 
 /** A token as Azurite with `--oauth basic` accepts it: it looks at audience, issuer and times, and at no signature. */
-export function makeToken(lifetimeSeconds = 3600): string {
+export function makeToken(lifetimeSeconds = 3600, aud = 'https://storage.azure.com'): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const tid = 'ab1f708d-50f6-404c-a006-d71b2ac7a606';
   const now = Math.floor(Date.now() / 1000);
   const times = { iat: now, nbf: now - 60, exp: now + lifetimeSeconds };
-  const claims = { aud: 'https://storage.azure.com', iss: `https://sts.windows.net/${tid}/`, oid: tid, tid, ...times };
+  const claims = { aud, iss: `https://sts.windows.net/${tid}/`, oid: tid, tid, ...times };
   return `${part({ alg: 'none', typ: 'JWT' })}.${part(claims)}.`;
 }
 
@@ -88,7 +88,10 @@ export async function startIdentityEndpoint(): Promise<IdentityEndpoint> {
     if (known) asked += 1;
     response.writeHead(known ? 200 : 401, { 'content-type': 'application/json' });
     const expires = String(Math.floor(Date.now() / 1000) + 3600);
-    response.end(JSON.stringify({ access_token: makeToken(), expires_on: expires, token_type: 'Bearer' }));
+    const resource = new URL(request.url ?? '', 'http://localhost').searchParams.get('resource') ?? undefined;
+    response.end(
+      JSON.stringify({ access_token: makeToken(3600, resource), expires_on: expires, token_type: 'Bearer' }),
+    );
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

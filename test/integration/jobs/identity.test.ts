@@ -14,12 +14,14 @@ import {
   startIdentityEndpoint,
   startIdentityStorage,
 } from '../../support/identity-storage.js';
+import { type Ingestion, startIngestion } from '../../support/ingestion.js';
 import { processesWith } from '../../support/processes.js';
 import { until } from '../../support/wait.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'identity-job-'));
 let azurite: IdentityStorage;
 let identity: IdentityEndpoint;
+let ingestion: Ingestion;
 let stack: Stack;
 let client: JobClient;
 
@@ -29,9 +31,10 @@ describe.skipIf(!hasOpenssl)('an app that has a managed identity and no key', ()
     // Node warns of certificates that nobody signed, which are what this Azurite has.
     vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
     vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
-    [azurite, identity] = await Promise.all([
+    [azurite, identity, ingestion] = await Promise.all([
       startIdentityStorage(path.join(folder, 'azurite')),
       startIdentityEndpoint(),
+      startIngestion(),
     ]);
     const { NODE_TLS_REJECT_UNAUTHORIZED: _, ...inherited } = process.env;
     const settings = {
@@ -39,6 +42,8 @@ describe.skipIf(!hasOpenssl)('an app that has a managed identity and no key', ()
       INTERNAL_STORAGE__blobServiceUri: azurite.uri,
       NODE_EXTRA_CA_CERTS: azurite.certificate,
       ...identity.settings,
+      APPLICATIONINSIGHTS_CONNECTION_STRING: ingestion.connectionString,
+      APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD',
     };
     const { startStack } = await import('../../../dist/stack/stack.js');
     stack = await startStack({ folder, emulateAzure: true, env: { ...inherited, ...settings } });
@@ -48,6 +53,7 @@ describe.skipIf(!hasOpenssl)('an app that has a managed identity and no key', ()
   afterAll(async () => {
     await stack.stop();
     identity.stop();
+    await ingestion.stop();
     await azurite.stop();
     vi.unstubAllEnvs();
     vi.restoreAllMocks();
@@ -70,7 +76,7 @@ describe.skipIf(!hasOpenssl)('an app that has a managed identity and no key', ()
     });
     const query = new URL(url.exec(environment)?.[1] ?? '').searchParams;
     expect(query.get('skoid')).toBe('ab1f708d-50f6-404c-a006-d71b2ac7a606');
-    expect(environment).not.toMatch(/AccountKey|IDENTITY_HEADER/);
+    expect(environment).not.toMatch(/AccountKey|IDENTITY_HEADER|InstrumentationKey/);
     const status = await until('the end of the job', async () => {
       const seen = await client.status(id);
       return seen.state === 'running' ? undefined : seen;
@@ -78,6 +84,15 @@ describe.skipIf(!hasOpenssl)('an app that has a managed identity and no key', ()
     expect(status).toMatchObject({ state: 'done', error: null, items: { total: 12, done: 12 } });
     await client.download(id, 'output', path.join(folder, 'out.mp4'));
     expect((await readFile(path.join(folder, 'out.mp4'))).length).toBeGreaterThan(1000);
+  });
+
+  test('tells Application Insights with a token that is made for it', async () => {
+    await until('the end of the job', () => ingestion.accepted.find(({ data }) => data.baseData.name === 'job.ended'));
+    for (const { headers } of ingestion.posts) {
+      const [, claims = ''] = /^Bearer [^.]+\.([^.]+)\./.exec(headers.authorization ?? '') ?? [];
+      const { aud } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as { aud: string };
+      expect(aud).toBe('https://monitor.azure.com');
+    }
   });
 
   test('logged in at the endpoint of its identity, and kept nothing in the account of the host', async () => {

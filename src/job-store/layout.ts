@@ -85,13 +85,14 @@ export function scoredIndex(blob: string): number | undefined {
 const batchName = (batch: number) => `b${String(batch).padStart(5, '0')}`;
 const attemptName = (batch: number, attempt: number) => `${batchName(batch)}-a${attempt}`;
 
-export const PROGRESS_PREFIX = 'progress/';
-export const SETTLED_PREFIX = 'settled/';
-export const WAITING_PREFIX = 'waiting/';
+/** Everything that changes while a job runs and that its status tells: one listing brings all of it. */
+export const NOW_PREFIX = 'now/';
+export const SETTLED_PREFIX = `${NOW_PREFIX}settled/`;
 export const taskBlob = (batch: number, attempt: number) => `tasks/${attemptName(batch, attempt)}.json`;
 /** Tasks of all batches, or of one. */
 export const tasksPrefix = (batch?: number) => (batch === undefined ? 'tasks/' : `tasks/${batchName(batch)}-a`);
-export const progressBlob = (batch: number, attempt: number) => `${PROGRESS_PREFIX}${attemptName(batch, attempt)}.json`;
+export const progressBlob = (batch: number, attempt: number) =>
+  `${NOW_PREFIX}progress/${attemptName(batch, attempt)}.json`;
 export const resultBlob = (batch: number, attempt: number) => `results/${attemptName(batch, attempt)}.json`;
 export const logBlob = (batch: number, attempt: number) => `logs/${attemptName(batch, attempt)}.jsonl`;
 /** Logs of all batches, or of one. */
@@ -101,7 +102,7 @@ export const timingsBlob = (batch: number, attempt: number) => `timings/${attemp
 export const settledBlob = (batch: number) => `${SETTLED_PREFIX}${batchName(batch)}.json`;
 
 /** Why a batch waits for its next container. */
-export const waitingBlob = (batch: number) => `${WAITING_PREFIX}${batchName(batch)}.json`;
+export const waitingBlob = (batch: number) => `${NOW_PREFIX}waiting/${batchName(batch)}.json`;
 
 /** The batch and attempt in the name of a task, progress or log blob; settled and waiting blobs name no attempt, so theirs is 0. */
 export function parseBatchBlob(blob: string): { batch: number; attempt: number } | undefined {
@@ -121,8 +122,21 @@ export const PREDICTIONS_CSV = 'predictions.csv';
 
 /** Progress of an activity that handles many items itself: its items, or those of one chunk. */
 export type OwnStage = 'split' | 'stitch' | 'list' | 'collect';
-export const stageProgressBlob = (stage: OwnStage, chunk = 0) => `${stageProgressPrefix(stage)}${chunk}.json`;
-export const stageProgressPrefix = (stage: OwnStage) => `stages/${stage}-`;
+export const stageProgressBlob = (stage: OwnStage, chunk = 0) => `${NOW_PREFIX}stages/${stage}-${chunk}.json`;
+
+/** What a blob below `NOW_PREFIX` tells of; undefined for any other name. */
+export function parseNowBlob(
+  blob: string,
+):
+  | { kind: 'progress' | 'settled' | 'waiting'; batch: number; attempt: number }
+  | { kind: 'stages'; stage: OwnStage }
+  | undefined {
+  const [, kind, stage] = /^now\/(progress|settled|waiting|stages)\/(split|stitch|list|collect)?/.exec(blob) ?? [];
+  if (kind === 'stages') return stage === undefined ? undefined : { kind, stage: stage as OwnStage };
+  const key = parseBatchBlob(blob);
+  return key && kind !== undefined ? { kind: kind as 'progress' | 'settled' | 'waiting', ...key } : undefined;
+}
+
 /** Where a long video is cut to be split by several activities. */
 export const SPLIT_CHUNKS = 'chunks.json';
 /** When each frame of a chunk is shown. */

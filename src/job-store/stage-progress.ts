@@ -1,5 +1,5 @@
-import { listMetadata, readJson, type Storage, writeJson } from '../storage/storage.js';
-import { jobOf, type OwnStage, stageProgressBlob, stageProgressPrefix } from './layout.js';
+import { readJson, type Storage, writeJson } from '../storage/storage.js';
+import { jobOf, type OwnStage, stageProgressBlob } from './layout.js';
 
 const INTERVAL_MS = 500;
 
@@ -32,10 +32,5 @@ export function createStageProgress(storage: Storage, jobId: string, stage: OwnS
   };
 }
 
-/** Items that a stage has reported as handled, over all its chunks. */
-export async function readStageDone(storage: Storage, jobId: string, stage: OwnStage): Promise<number> {
-  let total = 0;
-  for await (const { metadata } of listMetadata(jobOf(storage, jobId), stageProgressPrefix(stage)))
-    total += Number(metadata.done ?? 0);
-  return total;
-}
+/** Items in a report, read from its metadata. */
+export const stageDoneOf = (metadata: Record<string, string>): number => Number(metadata.done ?? 0);

@@ -12,10 +12,8 @@ import {
   type Stage,
 } from '../job/progress.js';
 import type { OwnStage } from '../job-store/layout.js';
-import { listRunning, listSettled, type Report } from '../job-store/batches/settled.js';
-import { readStageDone } from '../job-store/stage-progress.js';
+import { readNow, type Report } from '../job-store/now.js';
 import { outsideEnd, type WaitingHere } from './job-watch.js';
-import { listWaiting } from '../job-store/batches/waiting.js';
 import type { JobOutput } from '../orchestrators/score-job.js';
 import type { Storage } from '../storage/storage.js';
 
@@ -83,7 +81,7 @@ interface Counts extends Pick<JobStatus, 'attempts' | 'waiting' | 'containerTime
 }
 
 /**
- * The counts behind a job's progress, from a few short listings whose metadata hold them, however many items the job has.
+ * The counts behind a job's progress.
  * While a stage of the app's own runs, `items` are what that stage has handled.
  */
 async function readCounts(
@@ -94,12 +92,9 @@ async function readCounts(
 ): Promise<Counts> {
   const stage = published?.stages.at(-1)?.stage;
   const none = { total: 0, pending: 0, running: 0, done: 0, failed: 0 };
-  const [settled, running, waiting, own] = await Promise.all([
-    listSettled(storage, id),
-    listRunning(storage, id),
-    stage === 'score' ? listWaiting(storage, id) : [],
-    isOwnStage(stage) ? readStageDone(storage, id, stage) : undefined,
-  ]);
+  const { settled, reports: running, waiting, stages } = await readNow(storage, id);
+  const own = isOwnStage(stage) ? (stages[stage]?.done ?? 0) : undefined;
+  const waiters = stage === 'score' ? [...waiting, ...here] : here;
   const { items, batches } = published?.plan
     ? countProgress(published.plan, settled, running)
     : { items: { total: published?.items ?? 0, done: 0, failed: 0 }, batches: none };
@@ -107,7 +102,7 @@ async function readCounts(
     items,
     batches: isOver ? { ...batches, running: 0, pending: batches.pending + batches.running } : batches,
     attempts: settled.reduce((sum, { attempt }) => sum + attempt, 0),
-    waiting: reasons([...here.filter(({ batch }) => batch === undefined), ...waiting, ...here], settled, running, now),
+    waiting: reasons([...here.filter(({ batch }) => batch === undefined), ...waiters], settled, running, now),
     containerTime: describeTime(sumSplits(settled.map(({ split }) => split))),
     phases: summarize(sumPhases(settled.map((batch) => batch.phases))),
   };

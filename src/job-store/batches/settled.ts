@@ -1,12 +1,11 @@
 import pMap from 'p-map';
 import type { Observation } from '../../compute/provider.js';
-import { readProgressMetadata } from '../../container-contract/progress.js';
 import type { BatchStanding } from '../../job/attempt-end.js';
 import { sumSplits, type TimeSplit } from '../../job/bottleneck.js';
 import { type AttemptPhases, type PhaseSums, sumsOf } from '../../job/phases.js';
-import type { RunningCounts, SettledCounts } from '../../job/progress.js';
-import { listBlobs, listMetadata, readJson, type Storage, writeJson } from '../../storage/storage.js';
-import { jobOf, parseBatchBlob, PROGRESS_PREFIX, SETTLED_PREFIX, settledBlob } from '../layout.js';
+import type { SettledCounts } from '../../job/progress.js';
+import { listMetadata, readJson, type Storage, writeJson } from '../../storage/storage.js';
+import { jobOf, parseBatchBlob, SETTLED_PREFIX, settledBlob } from '../layout.js';
 
 const READS = 8;
 
@@ -59,37 +58,21 @@ export async function listSettled(storage: Storage, jobId: string): Promise<List
   const found: ListedSettled[] = [];
   for await (const { name, metadata } of listMetadata(jobOf(storage, jobId), SETTLED_PREFIX)) {
     const key = parseBatchBlob(name);
-    if (!key) continue;
-    const number = (field: string) => Number(metadata[field] ?? 0);
-    found.push({
-      batch: key.batch,
-      attempt: number('attempt'),
-      done: number('done'),
-      failed: number('failed'),
-      state: (metadata.state ?? 'retrying') as BatchStanding,
-      phases: JSON.parse(metadata.phases ?? '{}') as PhaseSums,
-      split: JSON.parse(metadata.split ?? '{}') as TimeSplit,
-    });
+    if (key) found.push(settledOf(key.batch, metadata));
   }
   return found;
 }
 
-/** A report of a scorer. */
-export interface Report extends RunningCounts {
-  /** When it was stored, in milliseconds since the epoch. */
-  at: number;
-  /** Whether it is the scorer's last one. */
-  isLast: boolean;
-}
-
-/** What the scorers of a job last said of themselves, from one listing. */
-export async function listRunning(storage: Storage, jobId: string): Promise<Report[]> {
-  const found: Report[] = [];
-  const blobs = listBlobs(jobOf(storage, jobId), { prefix: PROGRESS_PREFIX, includeMetadata: true });
-  for await (const { name, metadata = {}, properties } of blobs) {
-    const key = parseBatchBlob(name);
-    const at = properties.lastModified.getTime();
-    if (key) found.push({ ...readProgressMetadata(metadata), ...key, at, isLast: metadata.phase === 'ended' });
-  }
-  return found;
+/** Reads what `writeSettled` put into the metadata. */
+export function settledOf(batch: number, metadata: Record<string, string>): ListedSettled {
+  const number = (field: string) => Number(metadata[field] ?? 0);
+  return {
+    batch,
+    attempt: number('attempt'),
+    done: number('done'),
+    failed: number('failed'),
+    state: (metadata.state ?? 'retrying') as BatchStanding,
+    phases: JSON.parse(metadata.phases ?? '{}') as PhaseSums,
+    split: JSON.parse(metadata.split ?? '{}') as TimeSplit,
+  };
 }

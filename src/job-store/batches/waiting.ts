@@ -1,6 +1,6 @@
 import { JobError, messageOf } from '../../job/failure.js';
-import { listMetadata, type Storage, writeJson } from '../../storage/storage.js';
-import { jobOf, parseBatchBlob, WAITING_PREFIX, waitingBlob } from '../layout.js';
+import { type Storage, writeJson } from '../../storage/storage.js';
+import { jobOf, waitingBlob } from '../layout.js';
 
 /** A batch that waits; `attempt` is the last one that it was launched with, 0 before the first. */
 interface Waiter {
@@ -16,20 +16,17 @@ export async function noteWaiting(storage: Storage, { jobId, batch, attempt }: W
   await writeJson(jobOf(storage, jobId), waitingBlob(batch), { attempt, reason }, metadata);
 }
 
-/** All batches of a job that wait or have waited and why, from one listing. */
-export async function listWaiting(
-  storage: Storage,
-  jobId: string,
-): Promise<{ batch: number; attempt: number; reason: string }[]> {
-  const found = [];
-  for await (const { name, metadata } of listMetadata(jobOf(storage, jobId), WAITING_PREFIX)) {
-    const key = parseBatchBlob(name);
-    if (!key) continue;
-    const { attempt = '0', reason = '' } = metadata;
-    found.push({ batch: key.batch, attempt: Number(attempt), reason: decodeURIComponent(reason) });
-  }
-  return found;
+/** A batch that waits or has waited, and why. */
+export interface Waiting extends Omit<Waiter, 'jobId'> {
+  reason: string;
 }
+
+/** Reads what `noteWaiting` put into the metadata. */
+export const waitingOf = (batch: number, { attempt = '0', reason = '' }: Record<string, string>): Waiting => ({
+  batch,
+  attempt: Number(attempt),
+  reason: decodeURIComponent(reason),
+});
 
 export async function forgetWaiting(storage: Storage, { jobId, batch }: Omit<Waiter, 'attempt'>): Promise<void> {
   await jobOf(storage, jobId).getBlobClient(waitingBlob(batch)).deleteIfExists();

@@ -10,16 +10,11 @@ import { keepLog } from '../../../src/job-store/batches/logs.js';
 import { readItems } from '../../../src/job-store/images/items.js';
 import { jobOf, logBlob, progressBlob, resultBlob, STOP, TIMING, workOf } from '../../../src/job-store/layout.js';
 import type { ResolvedJob } from '../../../src/job-store/resolved-job.js';
-import {
-  listRunning,
-  listSettled,
-  readSettled,
-  type Settled,
-  writeSettled,
-} from '../../../src/job-store/batches/settled.js';
-import { createStageProgress, readStageDone } from '../../../src/job-store/stage-progress.js';
+import { listSettled, readSettled, type Settled, writeSettled } from '../../../src/job-store/batches/settled.js';
+import { readNow } from '../../../src/job-store/now.js';
+import { createStageProgress } from '../../../src/job-store/stage-progress.js';
 import { cancelJob, endJob, isStopped, readStop, stopJob, unlessStopped } from '../../../src/job-store/stop.js';
-import { forgetWaiting, listWaiting, noteWaiting } from '../../../src/job-store/batches/waiting.js';
+import { forgetWaiting, noteWaiting } from '../../../src/job-store/batches/waiting.js';
 import { readTimetable, writeTimetable } from '../../../src/job-store/videos/video-timing.js';
 import { readText, writeJson } from '../../../src/storage/storage.js';
 import { openAzurite } from '../../support/storage.js';
@@ -58,7 +53,9 @@ describe('what a job keeps in storage comes back as it was written', () => {
     await writeSettled(storage, jobId, settled);
     expect(await readSettled(storage, jobId, 7)).toEqual(settled);
     expect(await readSettled(storage, jobId, 8)).toBeUndefined();
-    expect(await listSettled(storage, jobId)).toEqual([
+    const listed = await listSettled(storage, jobId);
+    expect((await readNow(storage, jobId)).settled).toEqual(listed);
+    expect(listed).toEqual([
       {
         batch: 7,
         attempt: 2,
@@ -79,7 +76,7 @@ describe('what a job keeps in storage comes back as it was written', () => {
     const progress = { batch: 0, total: 9, phase: 'scoring', failedItems, ...counts, ...times } as const;
     await writeJson(jobOf(storage, jobId), progressBlob(0, 3), progress, progressMetadata(progress));
     expect(await readProgress(storage, { jobId, batch: 0, attempt: 3 })).toEqual(progress);
-    expect(await listRunning(storage, jobId)).toMatchObject([{ batch: 0, ...counts, isLast: false }]);
+    expect((await readNow(storage, jobId)).reports).toMatchObject([{ batch: 0, ...counts, isLast: false }]);
   });
 
   test('why items failed, even of a scorer that was ended before it wrote its result', async () => {
@@ -99,9 +96,9 @@ describe('what a job keeps in storage comes back as it was written', () => {
   test('why a batch waits, in any script, until it waits no more', async () => {
     const reason = 'keine Kapazität – 容量がありません: "100%"';
     await noteWaiting(storage, { jobId, batch: 3, attempt: 1 }, reason);
-    expect(await listWaiting(storage, jobId)).toEqual([{ batch: 3, attempt: 1, reason }]);
+    expect((await readNow(storage, jobId)).waiting).toEqual([{ batch: 3, attempt: 1, reason }]);
     await forgetWaiting(storage, { jobId, batch: 3 });
-    expect(await listWaiting(storage, jobId)).toEqual([]);
+    expect((await readNow(storage, jobId)).waiting).toEqual([]);
   });
 
   test('when the frames of a video are shown, or not at all', async () => {
@@ -122,8 +119,8 @@ describe('what a job keeps in storage comes back as it was written', () => {
     first?.report(12);
     second?.report(30);
     await Promise.all([first?.settled(), second?.settled()]);
-    expect(await readStageDone(storage, jobId, 'split')).toBe(42);
-    expect(await readStageDone(storage, jobId, 'stitch')).toBe(0);
+    const { stages } = await readNow(storage, jobId);
+    expect([stages.split?.done, stages.stitch]).toEqual([42, undefined]);
   });
 
   test('how far a stage is, which does not fall when an activity begins anew', async () => {
@@ -131,7 +128,7 @@ describe('what a job keeps in storage comes back as it was written', () => {
       const progress = createStageProgress(storage, jobId, 'stitch', 1);
       progress.report(items);
       await progress.settled();
-      return readStageDone(storage, jobId, 'stitch');
+      return (await readNow(storage, jobId)).stages.stitch?.done;
     };
     expect([await report(187), await report(99), await report(188)]).toEqual([187, 187, 188]);
   });

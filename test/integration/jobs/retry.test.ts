@@ -2,7 +2,14 @@ import path from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { parseLogLine } from '../../../src/container-contract/log-line.js';
 import type { AttemptResult } from '../../../src/container-contract/result.js';
-import { itemName, jobContainer, MANIFEST, PROGRESS_PREFIX, resultBlob } from '../../../src/job-store/layout.js';
+import {
+  itemName,
+  jobContainer,
+  MANIFEST,
+  NOW_PREFIX,
+  progressBlob,
+  resultBlob,
+} from '../../../src/job-store/layout.js';
 import type { Manifest } from '../../../src/job-store/manifest.js';
 import { runCli } from '../../support/cli.js';
 import { makeClip } from '../../support/clip.js';
@@ -82,8 +89,8 @@ test('a killed scorer is followed by one that scores the missing items only, and
   expect((await stack.client.status(id)).containerTime).toEqual(manifest.containerTime);
 
   const attempts: string[] = [];
-  for await (const { name } of container.listBlobsFlat({ prefix: PROGRESS_PREFIX })) attempts.push(name);
-  expect(attempts).toEqual(['progress/b00000-a1.json', 'progress/b00000-a2.json', 'progress/b00001-a1.json']);
+  for await (const { name } of container.listBlobsFlat({ prefix: `${NOW_PREFIX}progress/` })) attempts.push(name);
+  expect(attempts).toEqual([progressBlob(0, 1), progressBlob(0, 2), progressBlob(1, 1)]);
 });
 
 test('a cancelled job stops its scorers and ends as cancelled', async () => {

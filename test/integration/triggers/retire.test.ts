@@ -40,7 +40,7 @@ beforeAll(async () => {
   for (const [id, job] of Object.entries(JOBS)) {
     await Promise.all([workOf(storage, id).create(), jobOf(storage, id).create()]);
     await workOf(storage, id).getBlockBlobClient('frames/0000000.png').uploadData(Buffer.from('frame'));
-    await writeJson(jobOf(storage, id), 'stages/split-0.json', {});
+    await writeJson(jobOf(storage, id), 'now/stages/split-0.json', {});
     if (job.manifest)
       await writeJson(jobOf(storage, id), MANIFEST, { ...job.manifest, finishedAt: new Date(start).toISOString() });
   }

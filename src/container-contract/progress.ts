@@ -4,7 +4,7 @@ import type { PhaseTimes } from '../job/phases.js';
 /** When the scorer reached the phases that it can see itself, ISO 8601. */
 export type ScorerTimes = Pick<PhaseTimes, 'modelLoaded' | 'firstItem' | 'lastItem'>;
 
-/** What a running scorer says of itself, at least once a second: the progress blob. Times are ISO 8601. */
+/** What a running scorer says of itself, first every second and then less often: the progress blob. Times are ISO 8601. */
 export interface AttemptProgress extends AttemptCounts {
   batch: number;
   total: number;
@@ -18,6 +18,8 @@ export interface AttemptProgress extends AttemptCounts {
   /** What its time until `updatedAt` went into, in milliseconds; absent in the progress of older scorers. */
   split?: ScorerSplit;
   updatedAt: string;
+  /** Until its next report; absent in the last one, and in those of older scorers, which reported every second. */
+  pauseSeconds?: number;
 }
 
 /** The part of the progress that a listing of blobs brings along as metadata. */
@@ -32,7 +34,7 @@ export interface AttemptCounts {
 
 /** Metadata of the progress blob: keys in lower case, values in ASCII. */
 export function progressMetadata(progress: AttemptProgress): Record<string, string> {
-  const { done, skipped, failed, total, phase, attempt, lastItemAt } = progress;
+  const { done, skipped, failed, total, phase, attempt, lastItemAt, pauseSeconds } = progress;
   return {
     done: String(done),
     skipped: String(skipped),
@@ -41,11 +43,18 @@ export function progressMetadata(progress: AttemptProgress): Record<string, stri
     phase,
     attempt: String(attempt),
     lastitemat: lastItemAt,
+    ...(pauseSeconds !== undefined && { pause: String(pauseSeconds) }),
   };
 }
 
 /** Reads what `progressMetadata` wrote. */
-export function readProgressMetadata(metadata: Record<string, string>): AttemptCounts {
-  const number = (key: string) => Number(metadata[key] ?? 0);
-  return { attempt: number('attempt'), done: number('done'), skipped: number('skipped'), failed: number('failed') };
+export function readProgressMetadata(metadata: Record<string, string>): AttemptCounts & { pauseSeconds: number } {
+  const number = (key: string, fallback = 0) => Number(metadata[key] ?? fallback);
+  return {
+    attempt: number('attempt'),
+    done: number('done'),
+    skipped: number('skipped'),
+    failed: number('failed'),
+    pauseSeconds: number('pause', 1),
+  };
 }

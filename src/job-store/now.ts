@@ -20,6 +20,8 @@ export interface JobNow {
 export interface Report extends RunningCounts {
   /** When it was stored, in milliseconds since the epoch. */
   at: number;
+  /** What the scorer then said to be the time until its next report. */
+  pauseSeconds: number;
   /** Whether it is the scorer's last one. */
   isLast: boolean;
 }

@@ -47,8 +47,14 @@ export function placesOf(job: ResolvedJob | undefined): string[] {
   return predictions === undefined || predictions === job.output ? [job.output] : [job.output, predictions];
 }
 
-export const writeResolvedJob = (storage: Storage, job: ResolvedJob) =>
-  writeJson(jobOf(storage, job.jobId), RESOLVED_JOB, job);
+const MOST_REMEMBERED = 64;
+/** Once `prepareJob` is over nobody changes the record, so a process reads it once for all activities of the job; the latest read is last. */
+const remembered = new WeakMap<Storage, Map<string, ResolvedJob>>();
+
+export async function writeResolvedJob(storage: Storage, job: ResolvedJob): Promise<void> {
+  await writeJson(jobOf(storage, job.jobId), RESOLVED_JOB, job);
+  remembered.get(storage)?.delete(job.jobId);
+}
 
 /** Undefined when `prepareJob` has not succeeded, or somebody removed the record. */
 export const findResolvedJob = (storage: Storage, jobId: string) =>
@@ -56,12 +62,18 @@ export const findResolvedJob = (storage: Storage, jobId: string) =>
 
 /** @throws JobError `user` when the job has no such record: it was removed while the job ran. */
 export async function readResolvedJob(storage: Storage, jobId: string): Promise<ResolvedJob> {
-  const job = await findResolvedJob(storage, jobId);
+  const jobs = remembered.get(storage) ?? new Map<string, ResolvedJob>();
+  remembered.set(storage, jobs);
+  const job = jobs.get(jobId) ?? (await findResolvedJob(storage, jobId));
   if (!job)
     throw new JobError(
       'user',
       `The files of job ${jobId} are gone from the internal storage account; start the job again.`,
     );
+  jobs.delete(jobId);
+  jobs.set(jobId, job);
+  const [oldest] = jobs.keys();
+  if (jobs.size > MOST_REMEMBERED && oldest !== undefined) jobs.delete(oldest);
   return job;
 }
 

@@ -1,17 +1,17 @@
+import { pauseAtAge } from '../job/progress.js';
 import { readJson, type Storage, writeJson } from '../storage/storage.js';
 import { jobOf, type OwnStage, stageProgressBlob } from './layout.js';
 
-const INTERVAL_MS = 500;
-
 /**
- * Lets an activity that handles many items itself say how far it is: at most twice a second, never waiting for the upload. An activity
+ * Lets an activity that handles many items itself say how far it is: at most once a second, never waiting for the upload. An activity
  * that begins anew says nothing until it is further than the one before, so that the number never falls.
  * @param chunk of a long video, whose chunks are handled side by side; 0 for a whole input.
  */
 export function createStageProgress(storage: Storage, jobId: string, stage: OwnStage, chunk = 0) {
   const container = jobOf(storage, jobId);
   const name = stageProgressBlob(stage, chunk);
-  let last = 0;
+  const began = performance.now();
+  let nextAt = began;
   let most: number | undefined;
   const write = async (items: number) => {
     most ??= (await readJson<{ done: number }>(container, name))?.done ?? 0;
@@ -22,9 +22,9 @@ export function createStageProgress(storage: Storage, jobId: string, stage: OwnS
   let pending: Promise<void> = Promise.resolve();
   return {
     report: (items: number): void => {
-      const now = Date.now();
-      if (now - last < INTERVAL_MS) return;
-      last = now;
+      const now = performance.now();
+      if (now < nextAt) return;
+      nextAt = now + pauseAtAge((now - began) / 1000) * 1000;
       // Progress is a courtesy: a lost report must not fail the stage.
       pending = pending.then(() => write(items)).catch(() => undefined);
     },

@@ -98,25 +98,33 @@ export function countProgress(
 
 /**
  * Items per second since the stage began, and the seconds that the rest of the job will take at this rate.
- * `afterSeconds` is the guess for what follows the stage. Both are null until something has been done.
+ * Both are null until something has been done.
+ * @param elapsedSeconds from the beginning of the stage to when `done` was true.
+ * @param afterSeconds the guess for what follows the stage.
+ * @param sinceSeconds from when `done` was true until now.
  */
 export function estimate(
   done: number,
   total: number,
   elapsedSeconds: number,
   afterSeconds: number,
+  sinceSeconds = 0,
 ): { rate: number | null; secondsLeft: number | null } {
   if (done <= 0 || elapsedSeconds <= 0) return { rate: null, secondsLeft: null };
   const rate = done / elapsedSeconds;
-  return { rate: round(rate, 2), secondsLeft: Math.ceil((total - done) / rate + afterSeconds) };
+  return {
+    rate: round(rate, 2),
+    secondsLeft: Math.max(0, Math.ceil((total - done) / rate + afterSeconds - sinceSeconds)),
+  };
 }
+
+export const LONGEST_PAUSE = 10;
 
 /**
  * Seconds until the next report on something that has gone on for so long, or the next look at it. So what is known of it is at most a
  * tenth of its age old, and what a long job says of itself costs a bounded number of requests an hour.
  */
 export const pauseAtAge = (seconds: number): number => Math.min(LONGEST_PAUSE, Math.max(1, seconds / 10));
-const LONGEST_PAUSE = 10;
 
 export function round(value: number, digits: number): number {
   return Math.round(value * 10 ** digits) / 10 ** digits;

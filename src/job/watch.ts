@@ -23,6 +23,8 @@ export interface ReportedProgress {
   startedAt: string;
   lastItemAt: string;
   updatedAt: string;
+  /** Until its next report; 1 where it is absent. */
+  pauseSeconds?: number;
 }
 
 export type Overdue = 'provision-timeout' | 'batch-timeout' | 'stalled';
@@ -36,7 +38,13 @@ export function overdue(
 ): Overdue | undefined {
   if (now - launchedAt > timeouts.batchSeconds * 1000) return 'batch-timeout';
   if (!progress) return now - launchedAt > timeouts.provisionSeconds * 1000 ? 'provision-timeout' : undefined;
-  return now - Date.parse(progress.lastItemAt) > timeouts.stallSeconds * 1000 ? 'stalled' : undefined;
+  const { stallSeconds } = timeouts;
+  const { pauseSeconds = 1 } = progress;
+  const [lastItemAt, updatedAt] = [Date.parse(progress.lastItemAt), Date.parse(progress.updatedAt)];
+  // Since its last report it may have handled items; only one that should have reported again is known not to have.
+  const told = updatedAt - lastItemAt > stallSeconds * 1000;
+  const silent = now - lastItemAt > (stallSeconds + pauseSeconds) * 1000;
+  return told || silent ? 'stalled' : undefined;
 }
 
 /** The part of the expected remaining time after which to look again: an estimate may be a third too long. */
@@ -44,7 +52,7 @@ const PATIENCE = 0.7;
 
 /**
  * Looks again when most of the expected remaining time is over: few polls for a long batch, and an end seen soon. Before the
- * first item, after half of the time that has passed already.
+ * first item, after half of the time that has passed already; after the expected end, of the time since then.
  */
 export function secondsToNextPoll(
   bounds: PollBounds,
@@ -56,6 +64,8 @@ export function secondsToNextPoll(
   const handled = progress ? progress.done + progress.failed : 0;
   if (!progress || handled === 0) return clamp((now - launchedAt) / 2000);
   const remaining = progress.total - progress.skipped - handled;
-  const secondsPerItem = (Date.parse(progress.updatedAt) - Date.parse(progress.startedAt)) / 1000 / handled;
-  return clamp(remaining * secondsPerItem * PATIENCE);
+  const updatedAt = Date.parse(progress.updatedAt);
+  const secondsPerItem = (updatedAt - Date.parse(progress.startedAt)) / 1000 / handled;
+  const left = remaining * secondsPerItem - (now - updatedAt) / 1000;
+  return clamp(left > 0 ? left * PATIENCE : -left / 2);
 }

@@ -7,6 +7,7 @@ import {
   countProgress,
   estimate,
   type ItemCounts,
+  LONGEST_PAUSE,
   type PublishedStatus,
   type SettledCounts,
   type Stage,
@@ -40,17 +41,17 @@ export async function readJobStatus(
   const stages = Object.fromEntries(
     (published?.stages ?? []).map((time) => [time.stage, time.seconds ?? (until - time.startedAt) / 1000]),
   );
-  const { items, batches, attempts, waiting, containerTime, phases } = await readCounts(storage, id, published, {
+  const { items, asOf, batches, attempts, waiting, containerTime, phases } = await readCounts(storage, id, published, {
     isOver,
     now,
     here,
   });
   const running = state === 'running' && current !== undefined && current.stage !== 'finish';
-  const elapsed = current ? (now - current.startedAt) / 1000 : 0;
+  const elapsed = current ? (asOf - current.startedAt) / 1000 : 0;
   // Stitching encodes what splitting decoded; a little slower, as measured in docs/lab/benchmarks.md.
   const after = current?.stage === 'score' ? (stages.split ?? 0) * 1.5 * (published?.enlarged ?? 1) : 0;
   const { rate, secondsLeft } = running
-    ? estimate(items.done, items.total, elapsed, after)
+    ? estimate(items.done, items.total, elapsed, after, (now - asOf) / 1000)
     : overall(items.total, stages.score);
   const output = status.output as Partial<JobOutput> | string | null;
   return {
@@ -77,6 +78,8 @@ export async function readJobStatus(
 
 interface Counts extends Pick<JobStatus, 'attempts' | 'waiting' | 'containerTime' | 'phases'> {
   items: ItemCounts;
+  /** When the numbers of items were true, in milliseconds since the epoch. */
+  asOf: number;
   batches: BatchCounts;
 }
 
@@ -98,11 +101,14 @@ async function readCounts(
   const { items, batches } = published?.plan
     ? countProgress(published.plan, settled, running)
     : { items: { total: published?.items ?? 0, done: 0, failed: 0 }, batches: none };
+  const attemptOf = new Map(settled.map(({ batch, attempt }) => [batch, attempt]));
+  const live = running.filter(({ batch, attempt, isLast }) => !isLast && attempt > (attemptOf.get(batch) ?? 0));
   const scored = {
     items,
+    asOf: timeOf(isOwnStage(stage) ? [stages[stage]?.at ?? now] : live.map(({ at }) => at), now),
     batches: isOver ? { ...batches, running: 0, pending: batches.pending + batches.running } : batches,
     attempts: settled.reduce((sum, { attempt }) => sum + attempt, 0),
-    waiting: reasons([...here.filter(({ batch }) => batch === undefined), ...waiters], settled, running, now),
+    waiting: reasons([...here.filter(({ batch }) => batch === undefined), ...waiters], { settled, running, live, now }),
     containerTime: describeTime(sumSplits(settled.map(({ split }) => split))),
     phases: summarize(sumPhases(settled.map((batch) => batch.phases))),
   };
@@ -111,18 +117,31 @@ async function readCounts(
     : { ...scored, items: { ...scored.items, total: Math.max(scored.items.total, own), done: own } };
 }
 
+/** Storage tells whole seconds, cut off. */
+const CUT_MS = 500;
+
+/** When all that was reported at these times was true, on average. Who has been silent for longer than any pause does not count for more. */
+function timeOf(reported: number[], now: number): number {
+  if (reported.length === 0) return now;
+  const mean = reported.reduce((sum, at) => sum + at, 0) / reported.length + CUT_MS;
+  return Math.min(now, Math.max(mean, now - LONGEST_PAUSE * 1000));
+}
+
 const MOST_REASONS = 3;
 const MOST_NAMED = 3;
-/** A scorer reports at least once a second. */
+/** So much later than it has said a scorer may report. */
 const SILENCE_SECONDS = 15;
 
+interface Counted {
+  settled: SettledCounts[];
+  running: Report[];
+  /** The reports of attempts that go on. */
+  live: Report[];
+  now: number;
+}
+
 /** Why the job or its batches wait. A batch that has finished, or whose next attempt is already reporting, no longer waits. */
-function reasons(
-  waiting: (WaitingHere & { attempt?: number })[],
-  settled: SettledCounts[],
-  running: Report[],
-  now: number,
-): string[] {
+function reasons(waiting: (WaitingHere & { attempt?: number })[], { settled, running, live, now }: Counted): string[] {
   const over = new Set(settled.filter(({ state }) => state !== 'retrying').map(({ batch }) => batch));
   const reported = new Set(running.map(({ batch, attempt }) => `${batch} ${attempt}`));
   const waiters = new Map<string, Set<number>>();
@@ -131,11 +150,7 @@ function reasons(
     const batches = waiters.get(reason) ?? new Set();
     waiters.set(reason, batch === undefined ? batches : batches.add(batch));
   }
-  const attempts = new Map(settled.map(({ batch, attempt }) => [batch, attempt]));
-  const silent = running.filter(
-    ({ batch, attempt, at, isLast }) =>
-      !isLast && now - at > SILENCE_SECONDS * 1000 && attempt > (attempts.get(batch) ?? 0),
-  );
+  const silent = live.filter(({ at, pauseSeconds }) => now - at > (pauseSeconds + SILENCE_SECONDS) * 1000);
   if (silent.length > 0) {
     const reason = `the scorer has not reported for more than ${SILENCE_SECONDS} seconds`;
     waiters.set(reason, new Set(silent.map(({ batch }) => batch)));

@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { COMPUTE_KINDS, type Device } from '../../job/compute-choice.js';
 import { JobError } from '../../job/failure.js';
 import type { FrameFormat } from '../../job/formats.js';
+import { pauseAtAge } from '../../job/progress.js';
 import { poll } from '../../poll.js';
 import type { JobStatus } from '../../api/jobs.js';
 import type { JobClient } from '../client/client.js';
@@ -13,7 +14,7 @@ import { joinModel } from './whole-model.js';
 
 export const COMPUTES = [...COMPUTE_KINDS, `aci${EMULATED}`, `container-apps${EMULATED}`] as const;
 
-const POLL_MS = { least: 250, most: 1000 };
+const LEAST_PAUSE_MS = 250;
 /** A deployed app may be restarted, or be out of reach for a moment, while its job goes on. */
 const SILENCE_MS = 60_000;
 const NOTICED_MS = 500;
@@ -153,15 +154,16 @@ async function runJob(
   { patience, signal, lost, renamed }: Watching,
 ): Promise<JobStatus> {
   const id = await client.start(spec);
-  let answered = performance.now();
-  let pauseMs = POLL_MS.most;
+  const began = performance.now();
+  let answered = began;
+  let pauseMs = LEAST_PAUSE_MS;
   const look = async () => {
     if (signal.aborted) await cancel(client, id);
     const status = await client.status(id).catch((error: unknown) => {
       const silent = performance.now() - answered;
       if (!(error instanceof JobError && error.blame === 'platform') || silent >= patience) throw error;
     });
-    pauseMs = status ? pollPause(status) : POLL_MS.most;
+    pauseMs = status ? lookPause(status, (performance.now() - began) / 1000) : UNKNOWN_PAUSE_MS;
     if (!status) return undefined;
     answered = performance.now();
     view.show(status);
@@ -175,9 +177,20 @@ async function runJob(
 const endOf = ({ id, state, error }: JobStatus, renamed: Renamed[]) =>
   new JobError(error?.kind ?? 'platform', inUsersWords(error?.message ?? `Job ${id} ended as ${state}.`, renamed));
 
-/** Each look costs the app a few requests to storage: few while much is left, more when the stage is about to end. */
-function pollPause({ secondsLeft }: JobStatus): number {
-  return Math.min(POLL_MS.most, Math.max(POLL_MS.least, ((secondsLeft ?? 0) * 1000) / 4));
+/** When the app does not answer, and when nothing tells how near the end is. */
+const UNKNOWN_PAUSE_MS = 1000;
+
+/**
+ * Each look costs the app a few requests to storage: few while much is left or the job is old, more when it is about to end.
+ * @param age of the job in seconds.
+ * @returns milliseconds.
+ */
+export function lookPause({ stage, secondsLeft }: Pick<JobStatus, 'stage' | 'secondsLeft'>, age: number): number {
+  if (stage === 'finish') return LEAST_PAUSE_MS;
+  const nearEnd = stage === 'stitch' || stage === 'collect';
+  if (secondsLeft === null && nearEnd) return UNKNOWN_PAUSE_MS;
+  // Of what nobody can tell it takes for granted that it lasts as long as it has lasted so far.
+  return Math.min(pauseAtAge(age) * 1000, Math.max(LEAST_PAUSE_MS, ((secondsLeft ?? age) * 1000) / 4));
 }
 
 const CANCEL_PATIENCE_MS = 10_000;

@@ -1,11 +1,10 @@
 import { messageOf } from '../../job/failure.js';
+import { pauseAtAge } from '../../job/progress.js';
 import { type AttemptProgress, progressMetadata } from '../../container-contract/progress.js';
 
-/** Short enough for one write a second even when each write takes a while. */
-const INTERVAL_MS = 750;
-
-/** Writes the progress at a fixed interval, never twice at the same time. */
+/** Writes the progress again and again, never twice at the same time. */
 export class ProgressWriter {
+  #startedAt = 0;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | undefined;
 
@@ -19,28 +18,29 @@ export class ProgressWriter {
     private readonly warn: (sentence: string) => void,
   ) {}
 
-  /** Writes now, and from then on at least once a second. */
+  /** Writes now, and from then on every second, less often as the run gets older. */
   start(): void {
+    this.#startedAt = performance.now();
     this.#tick();
-    this.#timer = setInterval(() => this.#tick(), INTERVAL_MS);
   }
 
   /** Waits for a write that is under way, writes a last time, and stops. */
   async end(): Promise<void> {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     await this.#writing;
-    await this.#put();
+    await this.#put(this.current());
   }
 
   #tick(): void {
+    const pauseSeconds = pauseAtAge((performance.now() - this.#startedAt) / 1000);
+    this.#timer = setTimeout(() => this.#tick(), pauseSeconds * 1000);
     if (this.#writing) return;
-    this.#writing = this.#put().finally(() => {
+    this.#writing = this.#put({ ...this.current(), pauseSeconds }).finally(() => {
       this.#writing = undefined;
     });
   }
 
-  async #put(): Promise<void> {
-    const progress = this.current();
+  async #put(progress: AttemptProgress): Promise<void> {
     try {
       await this.write(JSON.stringify(progress), progressMetadata(progress));
     } catch (error) {

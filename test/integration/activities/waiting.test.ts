@@ -80,12 +80,23 @@ describe('a batch whose platform does not answer waits, and the status says so,'
     expect(await waiting()).toEqual([waitsFor('Batch 0')]);
   });
 
-  test('while its scorer, which reports every second, says nothing any more', async () => {
-    const report = (batch: number, phase: string) =>
-      writeJson(jobOf(storage, jobId), progressBlob(batch, 1), {}, { done: '1', skipped: '0', failed: '0', phase });
-    await Promise.all([report(0, 'scoring'), report(1, 'ended'), report(2, 'scoring')]);
+  test('while its scorer says nothing for longer than it has announced', async () => {
+    const report = (batch: number, phase: string, pause: string) =>
+      writeJson(
+        jobOf(storage, jobId),
+        progressBlob(batch, 1),
+        {},
+        { done: '1', skipped: '0', failed: '0', phase, pause },
+      );
+    await Promise.all([
+      report(0, 'scoring', '1'),
+      report(1, 'ended', '1'),
+      report(2, 'scoring', '2'),
+      report(3, 'scoring', '10'),
+    ]);
     expect(await waiting()).toEqual([]);
     expect(await waiting(20)).toEqual([expect.stringMatching(/^Batches 0, 2: .*not reported/)]);
+    expect(await waiting(30)).toEqual([expect.stringMatching(/^Batches 0, 2, 3: .*not reported/)]);
   });
 
   test('once each, also when only this process could learn why', async () => {

@@ -8,8 +8,17 @@ import { progressMetadata } from '../../../src/container-contract/progress.js';
 import { readBatchState, readProgress } from '../../../src/job-store/batches/batch-state.js';
 import { keepLog } from '../../../src/job-store/batches/logs.js';
 import { readItems } from '../../../src/job-store/images/items.js';
-import { jobOf, logBlob, progressBlob, resultBlob, STOP, TIMING, workOf } from '../../../src/job-store/layout.js';
-import type { ResolvedJob } from '../../../src/job-store/resolved-job.js';
+import {
+  jobOf,
+  logBlob,
+  progressBlob,
+  RESOLVED_JOB,
+  resultBlob,
+  STOP,
+  TIMING,
+  workOf,
+} from '../../../src/job-store/layout.js';
+import { readResolvedJob, type ResolvedJob, writeResolvedJob } from '../../../src/job-store/resolved-job.js';
 import { listSettled, readSettled, type Settled, writeSettled } from '../../../src/job-store/batches/settled.js';
 import { readNow } from '../../../src/job-store/now.js';
 import { createStageProgress } from '../../../src/job-store/stage-progress.js';
@@ -25,6 +34,16 @@ beforeEach(async () => {
   jobId = `records-${randomBytes(4).toString('hex')}`;
   await jobOf(storage, jobId).create();
 });
+
+/** Counts the requests of this process for a blob. */
+function countRequests(blob: string) {
+  let made = 0;
+  const count = (message: unknown) => {
+    if ((message as { request: ClientRequest }).request.path.includes(blob)) made += 1;
+  };
+  diagnostics.subscribe('http.client.request.start', count);
+  return { requests: () => made, end: () => diagnostics.unsubscribe('http.client.request.start', count) };
+}
 
 const attempt = {
   launched: '2026-01-01T00:00:00.000Z',
@@ -133,6 +152,20 @@ describe('what a job keeps in storage comes back as it was written', () => {
     expect([await report(187), await report(99), await report(188)]).toEqual([187, 187, 188]);
   });
 
+  test('how a job was resolved, which a process reads once and not again for each activity', async () => {
+    const { requests, end } = countRequests(`${jobId}/${RESOLVED_JOB}`);
+    await expect(readResolvedJob(storage, jobId)).rejects.toMatchObject({ blame: 'user', message: /are gone/ });
+    const job = { jobId, output: 'outbox/a.mp4' } as ResolvedJob;
+    await writeResolvedJob(storage, job);
+    expect(await readResolvedJob(storage, jobId)).toEqual(job);
+    const before = requests();
+    expect(await readResolvedJob(storage, jobId)).toEqual(job);
+    expect(requests()).toBe(before);
+    await writeResolvedJob(storage, { ...job, output: 'outbox/b.mp4' });
+    expect(await readResolvedJob(storage, jobId)).toMatchObject({ output: 'outbox/b.mp4' });
+    end();
+  });
+
   test('the log of an attempt: what its scorer stored and what the platform kept, put together once', async () => {
     const own = { jobId, batch: 0, attempt: 1 };
     const source = { job: jobId, batch: 0, attempt: 1 };
@@ -234,18 +267,14 @@ describe('work for a job that is stopped', () => {
   });
 
   test('shares its looks at storage with all work of the process for the job', async () => {
-    let looks = 0;
-    const count = (message: unknown) => {
-      if ((message as { request: ClientRequest }).request.path.includes(`${jobId}/${STOP}`)) looks += 1;
-    };
-    diagnostics.subscribe('http.client.request.start', count);
+    const { requests, end } = countRequests(`${jobId}/${STOP}`);
     const nothing = () => Promise.resolve();
     await Promise.all(Array.from({ length: 5 }, () => unlessStopped(storage, jobId, nothing)));
     await unlessStopped(storage, jobId, nothing);
-    expect(looks).toBe(1);
+    expect(requests()).toBe(1);
     expect(await isStopped(storage, jobId)).toBe(false);
-    expect(looks).toBe(2);
-    diagnostics.unsubscribe('http.client.request.start', count);
+    expect(requests()).toBe(2);
+    end();
   });
 
   test('that is not stopped ends as it does', async () => {

@@ -83,6 +83,11 @@ describe('an estimate', () => {
   test('goes on at the rate so far and adds what follows', () => {
     expect(estimate(20, 100, 10, 3)).toEqual({ rate: 2, secondsLeft: 43 });
   });
+
+  test('of counts that are some seconds old falls meanwhile, but not below nothing', () => {
+    expect(estimate(20, 100, 10, 3, 6)).toEqual({ rate: 2, secondsLeft: 37 });
+    expect(estimate(99, 100, 99, 0, 6)).toEqual({ rate: 1, secondsLeft: 0 });
+  });
 });
 
 test('what is told of something young is a second old at most, and later a tenth of its age, but never old', () => {

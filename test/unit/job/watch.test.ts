@@ -36,6 +36,13 @@ describe('a container', () => {
     expect(overdue(timeouts, 0, at(201), progress({ lastItem: 150, updated: 201 }))).toBe('stalled');
   });
 
+  test('is not stalled while it may have handled items since it last reported, and is once it should have told', () => {
+    const lastReport = progress({ lastItem: 195, updated: 200, pauseSeconds: 10 });
+    expect(overdue(timeouts, 0, at(255), lastReport)).toBeUndefined();
+    expect(overdue(timeouts, 0, at(256), lastReport)).toBe('stalled');
+    expect(overdue(timeouts, 0, at(210), { ...lastReport, lastItemAt: iso(149) })).toBe('stalled');
+  });
+
   test('is stopped at the end of its batch time even while it works', () => {
     expect(overdue(timeouts, 0, at(1001), progress({ lastItem: 1000 }))).toBe('batch-timeout');
   });
@@ -50,12 +57,24 @@ describe('the pause before the next look', () => {
   });
 
   test('is most of the time that the remaining items will take', () => {
-    expect(secondsToNextPoll(bounds, 0, at(20), progress({ done: 80, updated: 16 }))).toBeCloseTo(2.8);
+    expect(secondsToNextPoll(bounds, 0, at(16), progress({ done: 80, updated: 16 }))).toBeCloseTo(2.8);
+  });
+
+  test('takes what the container has done since its last report as done', () => {
+    const report = progress({ done: 80, updated: 160, pauseSeconds: 10 });
+    expect(secondsToNextPoll(bounds, 0, at(170), report)).toBeCloseTo(21);
+  });
+
+  test('grows again with the time that a container takes longer than was to be expected', () => {
+    const report = progress({ done: 99, updated: 99 });
+    expect(secondsToNextPoll(bounds, 0, at(100), report)).toBe(1);
+    expect(secondsToNextPoll(bounds, 0, at(110), report)).toBeCloseTo(5);
+    expect(secondsToNextPoll(bounds, 0, at(500), report)).toBe(30);
   });
 
   test('counts failed items as handled and skipped ones as no work', () => {
     expect(
-      secondsToNextPoll(bounds, 0, at(20), progress({ done: 40, failed: 10, skipped: 30, updated: 50 })),
+      secondsToNextPoll(bounds, 0, at(50), progress({ done: 40, failed: 10, skipped: 30, updated: 50 })),
     ).toBeCloseTo(14);
   });
 

@@ -26,17 +26,35 @@ describe('ProgressWriter', () => {
     vi.useRealTimers();
   });
 
-  it('writes at once, then at least once a second, and a last time', async () => {
+  it('writes at once, then every second, less often as it gets older, and a last time', async () => {
     const write = vi.fn(() => Promise.resolve());
     const writer = new ProgressWriter(() => progress, write, vi.fn());
     writer.start();
     expect(write).toHaveBeenCalledTimes(1);
     await vi.advanceTimersByTimeAsync(10_000);
     expect(write.mock.calls.length).toBeGreaterThanOrEqual(11);
+    await vi.advanceTimersByTimeAsync(3_590_000);
     const before = write.mock.calls.length;
+    expect(before).toBeLessThan(400);
     await writer.end();
     await vi.advanceTimersByTimeAsync(5000);
     expect(write).toHaveBeenCalledTimes(before + 1);
+  });
+
+  it('says each time when it writes again, except the last time', async () => {
+    const said: { at: number; pauseSeconds?: number }[] = [];
+    const write = (text: string) => {
+      const { pauseSeconds } = JSON.parse(text) as AttemptProgress;
+      said.push({ at: performance.now() / 1000, ...(pauseSeconds === undefined ? {} : { pauseSeconds }) });
+      return Promise.resolve();
+    };
+    const writer = new ProgressWriter(() => progress, write, vi.fn());
+    writer.start();
+    await vi.advanceTimersByTimeAsync(300_000);
+    await writer.end();
+    expect(said.pop()).not.toHaveProperty('pauseSeconds');
+    for (const [k, { at: wrote }] of said.slice(1).entries())
+      expect(wrote - (said[k]?.at ?? 0)).toBeCloseTo(said[k]?.pauseSeconds ?? 0);
   });
 
   it('gives the counts as lowercase metadata', async () => {

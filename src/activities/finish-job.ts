@@ -117,7 +117,7 @@ async function reportBatch(storage: Storage, job: ResolvedJob, plan: BatchPlan, 
     count,
     done: state.done.length,
     failed: [...state.failed.map(({ name, reason }) => ({ name, reason })), ...givenUp],
-    attempts,
+    attempts: settled?.runs ?? attempts,
     results: state.results.map((result) => reportAttempt(result)),
     phases: settled?.phases ?? [],
   };

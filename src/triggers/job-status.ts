@@ -41,18 +41,15 @@ export async function readJobStatus(
   const stages = Object.fromEntries(
     (published?.stages ?? []).map((time) => [time.stage, time.seconds ?? (until - time.startedAt) / 1000]),
   );
-  const { items, asOf, batches, attempts, waiting, containerTime, phases } = await readCounts(storage, id, published, {
-    isOver,
-    now,
-    here,
-  });
+  const counts = await readCounts(storage, id, published, { isOver, now, here });
+  const { items, asOf, batches, attempts, waiting, containerTime, phases } = counts;
   const running = state === 'running' && current !== undefined && current.stage !== 'finish';
   const elapsed = current ? (asOf - current.startedAt) / 1000 : 0;
   // Stitching encodes what splitting decoded; a little slower, as measured in docs/lab/benchmarks.md.
   const after = current?.stage === 'score' ? (stages.split ?? 0) * 1.5 * (published?.enlarged ?? 1) : 0;
   const { rate, secondsLeft } = running
     ? estimate(items.done, items.total, elapsed, after, (now - asOf) / 1000)
-    : overall(items.total, stages.score);
+    : overall(counts.scored, stages.score);
   const output = status.output as Partial<JobOutput> | string | null;
   return {
     id,
@@ -78,6 +75,8 @@ export async function readJobStatus(
 
 interface Counts extends Pick<JobStatus, 'attempts' | 'waiting' | 'containerTime' | 'phases'> {
   items: ItemCounts;
+  /** Items with an output of the model, in every stage. */
+  scored: number;
   /** When the numbers of items were true, in milliseconds since the epoch. */
   asOf: number;
   batches: BatchCounts;
@@ -103,18 +102,17 @@ async function readCounts(
     : { items: { total: published?.items ?? 0, done: 0, failed: 0 }, batches: none };
   const attemptOf = new Map(settled.map(({ batch, attempt }) => [batch, attempt]));
   const live = running.filter(({ batch, attempt, isLast }) => !isLast && attempt > (attemptOf.get(batch) ?? 0));
-  const scored = {
+  const counts = {
     items,
+    scored: items.done,
     asOf: timeOf(isOwnStage(stage) ? [stages[stage]?.at ?? now] : live.map(({ at }) => at), now),
     batches: isOver ? { ...batches, running: 0, pending: batches.pending + batches.running } : batches,
-    attempts: settled.reduce((sum, { attempt }) => sum + attempt, 0),
+    attempts: settled.reduce((sum, { runs }) => sum + runs, 0),
     waiting: reasons([...here.filter(({ batch }) => batch === undefined), ...waiters], { settled, running, live, now }),
     containerTime: describeTime(sumSplits(settled.map(({ split }) => split))),
     phases: summarize(sumPhases(settled.map((batch) => batch.phases))),
   };
-  return own === undefined
-    ? scored
-    : { ...scored, items: { ...scored.items, total: Math.max(scored.items.total, own), done: own } };
+  return own === undefined ? counts : { ...counts, items: { ...items, total: Math.max(items.total, own), done: own } };
 }
 
 /** Storage tells whole seconds, cut off. */
@@ -171,7 +169,7 @@ function isOwnStage(stage: Stage | undefined): stage is OwnStage {
 }
 
 const overall = (items: number, seconds: number | undefined) => ({
-  rate: seconds ? Math.round((items / seconds) * 100) / 100 : null,
+  rate: items > 0 && seconds ? Math.round((items / seconds) * 100) / 100 : null,
   secondsLeft: null,
 });
 

@@ -28,7 +28,6 @@ const MOST_LOOK_SECONDS = 3;
 const STOPPED_LOOK_MS = 1000;
 /** How long a job that was ended from outside is given to let go of its containers by itself, before its manifest is written. */
 const LET_GO_MS = 30_000;
-const LET_GO_LOOK_MS = 300;
 
 export interface JobWatch {
   /** Runs an activity of a job; from then on this process watches the job until it has ended. */
@@ -139,11 +138,6 @@ async function endFromOutside(
   const jobId = status.instanceId;
   const { reason, blame, message } = await stopJob(storage, jobId, outsideEnd(status));
   if (reason === 'cancelled') await tellCancelled({ storage, telemetry }, jobId, 'host');
-  for (const provider of Object.values(compute)) {
-    const launched = await provider.list().catch(() => []);
-    for (const { name } of launched.filter((container) => container.jobId === jobId)) await provider.remove(name);
-  }
-  await wakeJob(storage, client, status);
   const { plan } = publishedOf(status) ?? {};
   const lanes = Array.from({ length: plan?.lanes ?? 0 }, (_, lane) => laneId(jobId, lane));
   const hasLetGo = async () => {
@@ -151,7 +145,15 @@ async function endFromOutside(
     return isIdle() && states.every((lane) => lane === undefined || hasEnded(lane.runtimeStatus));
   };
   const deadline = performance.now() + LET_GO_MS;
-  while (!(await hasLetGo()) && performance.now() < deadline) await pause(LET_GO_LOOK_MS, undefined, { ref: false });
+  do {
+    await wakeJob(storage, client, status);
+    await pause(STOPPED_LOOK_MS, undefined, { ref: false });
+  } while (!(await hasLetGo()) && performance.now() < deadline);
+  // A batch that still runs has settled its container and removed it; these are of batches that could not.
+  for (const provider of Object.values(compute)) {
+    const launched = await provider.list().catch(() => []);
+    for (const { name } of launched.filter((container) => container.jobId === jobId)) await provider.remove(name);
+  }
   await finishJob({ jobId, outcome: reason, blame, message, ...(plan ? { plan } : {}) });
 }
 

@@ -74,9 +74,12 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
     const message = messageOfEnd(ended);
     const standing = batchStanding(ended);
     const failed = state.failed.length;
+    // An attempt of a job that was stopped, or of a batch that was complete, has launched nothing.
+    const hasLaunched = traces.seen || (await lastAttempt(storage, jobId, batch)) >= attempt;
     await writeSettled(storage, jobId, {
       batch,
       attempt,
+      runs: hasLaunched ? attempt : attempt - 1,
       done: state.done.length,
       failed,
       state: standing,
@@ -86,9 +89,7 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
       phases: [...before.phases.filter((each) => each.attempt !== attempt), ...(traces.seen ? [traces.phases] : [])],
       unscored: standing === 'done' ? unscoredOf(state) : [],
     });
-    // An attempt of a job that was stopped, or of a batch that was complete, has launched nothing.
-    if (traces.seen || (await lastAttempt(storage, jobId, batch)) >= attempt)
-      tellAttempt(telemetry, job, input, traces, { state, ended, watchEnd }, invocation);
+    if (hasLaunched) tellAttempt(telemetry, job, input, traces, { state, ended, watchEnd }, invocation);
     if (standing === 'retrying') await noteWaiting(storage, input, message);
     if (failed > job.spec.tolerate.failedItems) await stopForFailed(storage, job, failed, message);
     return { failed, missing: state.missing.length, ended };

@@ -11,6 +11,8 @@ const READS = 8;
 
 /** Where a batch stands after its latest attempt, and what was seen of the container before it was removed. */
 export interface Settled extends SettledCounts {
+  /** Attempts that have launched a container; absent in records of older versions, where it is all of them. */
+  runs?: number;
   /** Why items are missing, or the first failed item and its reason; '' when all were scored. */
   message: string;
   observation: Observation;
@@ -24,15 +26,18 @@ export interface Settled extends SettledCounts {
 
 /** What a listing tells of a settled batch. */
 export interface ListedSettled extends SettledCounts {
+  /** Attempts that have launched a container. */
+  runs: number;
   phases: PhaseSums;
   /** What the time of all its attempts went into. */
   split: TimeSplit;
 }
 
 export async function writeSettled(storage: Storage, jobId: string, settled: Settled): Promise<void> {
-  const { batch, attempt, done, failed, state, phases } = settled;
+  const { batch, attempt, runs = attempt, done, failed, state, phases } = settled;
   await writeJson(jobOf(storage, jobId), settledBlob(batch), settled, {
     attempt: String(attempt),
+    runs: String(runs),
     done: String(done),
     failed: String(failed),
     state,
@@ -69,6 +74,7 @@ export function settledOf(batch: number, metadata: Record<string, string>): List
   return {
     batch,
     attempt: number('attempt'),
+    runs: Number(metadata.runs ?? number('attempt')),
     done: number('done'),
     failed: number('failed'),
     state: (metadata.state ?? 'retrying') as BatchStanding,

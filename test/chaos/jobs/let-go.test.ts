@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import type { Stage } from '../../../src/job/progress.js';
-import { jobContainer, MANIFEST } from '../../../src/job-store/layout.js';
+import { jobContainer, MANIFEST, tasksPrefix } from '../../../src/job-store/layout.js';
 import type { Manifest } from '../../../src/job-store/manifest.js';
 import { makeClip } from '../../support/clip.js';
 import { processesWith, runningOn } from '../../support/processes.js';
@@ -79,6 +79,18 @@ async function letsGo(input: object, stage: Stage, how: keyof typeof ENDS) {
     batches: { running: 0 },
     output: null,
   });
+  await countsRuns(id, ended);
+}
+
+/** Each container that was launched is counted once, and nothing is said of a restart. */
+async function countsRuns(id: string, { totals }: Manifest) {
+  const blobs = stack.storage.getContainerClient(jobContainer(id));
+  let tasks = 0;
+  for await (const _ of blobs.listBlobsFlat({ prefix: tasksPrefix() })) tasks += 1;
+  expect(totals.attempts).toBe(tasks);
+  expect((await stack.client.status(id)).attempts).toBe(tasks);
+  const { lines } = await stack.client.logs(id, { from: '' });
+  expect(lines.map(({ message }) => message).join()).not.toMatch(/restarted/);
 }
 
 test.each<[Stage, keyof typeof ENDS]>([

@@ -4,6 +4,7 @@ import { createGiveUpBatch } from '../../../src/activities/batches/give-up-batch
 import { createLaunchBatch } from '../../../src/activities/batches/launch-batch.js';
 import { createSettleBatch } from '../../../src/activities/batches/settle-batch.js';
 import { containerName, jobOf, RESOLVED_JOB, workOf } from '../../../src/job-store/layout.js';
+import { listSettled } from '../../../src/job-store/batches/settled.js';
 import { stopJob } from '../../../src/job-store/stop.js';
 import { parseSpec } from '../../../src/job/spec.js';
 import { writeJson } from '../../../src/storage/storage.js';
@@ -60,6 +61,7 @@ describe('an attempt', () => {
       measurements: { items: 0, cpus: 2, gpus: 0 },
     });
     expect(new Set(host.told.records.map(({ id }) => id)).size).toBe(host.told.records.length);
+    expect(await listSettled(storage, jobId)).toMatchObject([{ attempt: 1, runs: 1 }]);
 
     const second = newHost();
     await second.settle(input, called('3'.repeat(16)));
@@ -81,6 +83,7 @@ describe('an attempt', () => {
     expect(await host.launch(attempt())).toMatchObject({ stopped: true });
     await host.settle({ ...settled(), watchEnd: 'stopped' });
     expect(host.told.records).toEqual([]);
+    expect(await listSettled(storage, jobId)).toMatchObject([{ attempt: 1, runs: 0 }]);
   });
 
   test('whose container was gone before anybody saw it is told', async () => {

@@ -6,12 +6,13 @@ import { createLaunchBatch } from '../../../src/activities/batches/launch-batch.
 import { createObserveBatch } from '../../../src/activities/batches/observe-batch.js';
 import type { Ports } from '../../../src/activities/ports.js';
 import { createSettleBatch } from '../../../src/activities/batches/settle-batch.js';
-import type { PublishedStatus } from '../../../src/job/progress.js';
+import type { PublishedStatus, Stage } from '../../../src/job/progress.js';
 import { parseSpec } from '../../../src/job/spec.js';
 import { jobOf, progressBlob, RESOLVED_JOB, workOf } from '../../../src/job-store/layout.js';
 import { writeJson } from '../../../src/storage/storage.js';
 import { SILENT } from '../../../src/telemetry/telemetry.js';
 import { openAzurite } from '../../support/storage.js';
+import { writeSettled } from '../../../src/job-store/batches/settled.js';
 import { noteWaiting } from '../../../src/job-store/batches/waiting.js';
 import type { WaitingHere } from '../../../src/triggers/job-watch.js';
 import { readJobStatus } from '../../../src/triggers/job-status.js';
@@ -29,16 +30,18 @@ let ports: Pick<Ports, 'storage' | 'compute' | 'telemetry'>;
 const attemptOf = (batch: number, attempt = 1) => ({ jobId, batch, first: batch * 4, count: 4, attempt });
 const look = (batch: number) => ({ ...attemptOf(batch), launchedAt: Date.now() });
 
+const PLAN = { items: 20, size: 4, batches: 5, lanes: 5 };
+const orchestrationIn = (runtimeStatus: OrchestrationRuntimeStatus) => ({
+  runtimeStatus,
+  output: null,
+  createdTime: new Date(),
+  lastUpdatedTime: new Date(),
+});
+
 /** What the job's status says of those that wait. */
 async function waiting(seconds = 0, here: WaitingHere[] = []): Promise<string[]> {
-  const plan = { items: 20, size: 4, batches: 5, lanes: 5 };
-  const published: PublishedStatus = { stages: [{ stage: 'score', startedAt: Date.now() }], plan };
-  const orchestration = {
-    runtimeStatus: OrchestrationRuntimeStatus.Running,
-    output: null,
-    createdTime: new Date(),
-    lastUpdatedTime: new Date(),
-  };
+  const published: PublishedStatus = { stages: [{ stage: 'score', startedAt: Date.now() }], plan: PLAN };
+  const orchestration = orchestrationIn(OrchestrationRuntimeStatus.Running);
   return (await readJobStatus(storage, jobId, orchestration, published, { now: Date.now() + seconds * 1000, here }))
     .waiting;
 }
@@ -112,3 +115,33 @@ describe('a batch whose platform does not answer waits, and the status says so,'
     expect(await waiting()).toEqual([waitsFor('Batches 0, 1, 2 and 2 more')]);
   });
 });
+
+test.each<Stage>(['score', 'stitch'])(
+  'a job that was ended during %s has the rate and the container runs of what it did, not of what it was to do',
+  async (stage) => {
+    const observation = { state: 'succeeded' } as const;
+    const settled = {
+      batch: 0,
+      attempt: 2,
+      runs: 1,
+      done: 3,
+      failed: 1,
+      message: '',
+      observation,
+      phases: [],
+      unscored: [],
+    };
+    await writeSettled(storage, jobId, { ...settled, state: 'stopped' });
+    const scoring = { stage: 'score', startedAt: Date.now(), seconds: 2 } as const;
+    const published: PublishedStatus = {
+      stages: stage === 'score' ? [scoring] : [scoring, { stage, startedAt: Date.now() }],
+      plan: PLAN,
+    };
+    const orchestration = orchestrationIn(OrchestrationRuntimeStatus.Terminated);
+    expect(await readJobStatus(storage, jobId, orchestration, published, { now: Date.now() })).toMatchObject({
+      state: 'cancelled',
+      itemsPerSecond: 1.5,
+      attempts: 1,
+    });
+  },
+);

@@ -78,6 +78,7 @@ describe('what a job keeps in storage comes back as it was written', () => {
       {
         batch: 7,
         attempt: 2,
+        runs: 2,
         done: 40,
         failed: 2,
         state: 'retrying',

@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { QUALITIES, type Quality, VIDEO_CODECS, type VideoCodec } from '../src/job/formats.js';
+import { DEFAULT_FRAME_FORMAT, QUALITIES, type Quality, VIDEO_CODECS, type VideoCodec } from '../src/job/formats.js';
 import { builds, compareRgb, decodeRgb, EXACT, framesOf, sample, splitWhole } from '../test/support/media.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'codecs-'));
@@ -25,7 +25,7 @@ async function encode(codec: VideoCodec, quality?: Quality): Promise<void> {
   const output = path.join(folder, `${codec}-${quality ?? ''}${codec === 'ffv1' ? '.mkv' : '.mp4'}`);
   const began = performance.now();
   const { others } = await media.rehearse({ source, facts, output, codec });
-  const request = { format: 'png', source, facts, timetable, others, output, codec, quality } as const;
+  const request = { format: DEFAULT_FRAME_FORMAT, source, facts, timetable, others, output, codec, quality } as const;
   await media.stitch({ ...request, frames: framesOf(frames) });
   const seconds = (performance.now() - began) / 1000;
   const { psnr, shift } = compareRgb(before, decodeRgb(build, output, EXACT));

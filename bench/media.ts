@@ -1,6 +1,6 @@
 /**
- * Split and stitch through Azurite against ffmpeg that writes the frames to disk and back: plain, with its own conversion and settings for
- * PNG, and alike, through our filters and encoders. Both encode the video in the same way. The clip is the sample, over and over. Run it with `npm run bench:media`; sizes and lengths such as `1920x1080:200` may follow.
+ * Split and stitch through Azurite against ffmpeg that writes the frames to disk and back: plain, as PNG with its own conversion and settings,
+ * and alike, through our filters and encoders in the format in which frames are stored by default. Both encode the video in the same way. The clip is the sample, over and over. Run it with `npm run bench:media`; sizes and lengths such as `1920x1080:200` may follow.
  * Beside the seconds on the wall stand those of the processors by program, which other work on the machine disturbs less.
  */
 import { execFileSync } from 'node:child_process';
@@ -11,10 +11,11 @@ import pMap from 'p-map';
 import { createSplitVideo } from '../src/activities/videos/split-video.js';
 import { createStitchVideo } from '../src/activities/videos/stitch-video.js';
 import { startAzurite } from '../dist/stack/azurite.js';
+import { DEFAULT_FRAME_FORMAT, type FrameFormat } from '../src/job/formats.js';
 import { parseSpec } from '../src/job/spec.js';
 import { toRgb, toYuv } from '../src/media/colour.js';
 import { createMedia, findFfmpeg, type VideoFacts } from '../src/media/media.js';
-import { pngOptions } from '../src/media/split/split.js';
+import { ENCODERS } from '../src/media/split/split.js';
 import { encoderOptions } from '../src/media/stitch/stitch-arguments.js';
 import { frameBlob, INBOX, jobContainer, RESOLVED_JOB, scoredBlob, workContainer } from '../src/job-store/layout.js';
 import { readBytes, writeJson } from '../src/storage/storage.js';
@@ -66,10 +67,10 @@ async function timed(work: () => unknown): Promise<Cost> {
 }
 
 /** What ffmpeg alone takes to write the frames to disk, and to read and encode them. */
-async function alone(clip: string, facts: VideoFacts, options: string[]): Promise<Cost[]> {
+async function alone(clip: string, facts: VideoFacts, options: string[], format: FrameFormat = 'png'): Promise<Cost[]> {
   const disk = path.join(folder, 'disk');
   mkdirSync(disk);
-  const pictures = path.join(disk, '%07d.png');
+  const pictures = path.join(disk, `%07d.${format}`);
   const split = await timed(() => ffmpeg('-i', clip, '-vsync', '0', ...options, pictures));
   const encode = encoderOptions({ codec: 'h264', quality: 'good' }, facts);
   const filter = toYuv(facts);
@@ -106,8 +107,8 @@ async function through(clip: string, video: VideoFacts, jobId: string): Promise<
 
 /** Stands in for a model that changes nothing; not timed. */
 async function score(work: ReturnType<typeof storage.media.getContainerClient>, index: number): Promise<void> {
-  const frame = (await readBytes(work, frameBlob(index, 'png'))) ?? Buffer.alloc(0);
-  await work.getBlockBlobClient(scoredBlob(index, 'png')).upload(frame, frame.length);
+  const frame = (await readBytes(work, frameBlob(index, DEFAULT_FRAME_FORMAT))) ?? Buffer.alloc(0);
+  await work.getBlockBlobClient(scoredBlob(index, DEFAULT_FRAME_FORMAT)).upload(frame, frame.length);
 }
 
 const sum = (costs: Cost[], of: keyof Cost) => costs.reduce((total, cost) => total + cost[of], 0);
@@ -125,7 +126,8 @@ try {
     ffmpeg('-stream_loop', '-1', '-i', SAMPLE, '-an', ...scaled, '-preset', 'veryfast', '-pix_fmt', 'yuv420p', clip);
     const facts = await media.probe(clip);
     const plain = await alone(clip, facts, []);
-    const alike = await alone(clip, facts, ['-vf', toRgb(facts, 'png'), ...pngOptions]);
+    const format = DEFAULT_FRAME_FORMAT;
+    const alike = await alone(clip, facts, ['-vf', toRgb(facts, format), ...ENCODERS[format]], format);
     const stored = await through(clip, facts, `bench-${index}`);
     const ratios = [plain, alike].map((other) => (sum(stored, 'wall') / sum(other, 'wall')).toFixed(2));
     const each = (costs: Cost[], of: keyof Cost) => ((sum(costs, of) / Number(frames)) * 1000).toFixed(1);

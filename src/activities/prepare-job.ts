@@ -1,7 +1,7 @@
 import { isPassing } from '../container-contract/storage-access.js';
 import { chunkFrames } from '../job/plan.js';
 import { JobError } from '../job/failure.js';
-import { DEFAULT_CODEC, DEFAULT_FRAME_FORMAT, sizeProblem } from '../job/formats.js';
+import { DEFAULT_CODEC, DEFAULT_IMAGE_FORMAT, sizeProblem } from '../job/formats.js';
 import type { JobSpec } from '../job/spec.js';
 import type { TracePlace } from '../job/trace.js';
 import { jobOf, OUTBOX, workOf } from '../job-store/layout.js';
@@ -211,7 +211,7 @@ function checkShape({ width, height }: PictureShape, { model, output }: JobSpec,
 /** @throws JobError `user` when the job asks for a format of pictures and no picture is stored in it. */
 function checkFrameFormat({ model, input, output: { frameFormat } }: JobSpec, { output }: ModelCard): void {
   const { kind = 'image' } = output;
-  if (input.images === undefined || kind === 'image' || frameFormat === DEFAULT_FRAME_FORMAT) return;
+  if (input.images === undefined || kind === 'image' || frameFormat === DEFAULT_IMAGE_FORMAT) return;
   throw new JobError(
     'user',
     `The model "${model}" gives ${kind === 'mask' ? 'masks, which are always PNG' : 'no pictures'}; leave the format "${frameFormat}" (output.frameFormat) out.`,

@@ -52,7 +52,7 @@ export const predictedBlob = (index: number, format: ScoredFormat) => `predicted
 
 /** Index of a frame's blob, or undefined for any other name. */
 export function frameIndex(blob: string): number | undefined {
-  const match = /^frames\/(\d+)\.(?:png|jpg)$/.exec(blob);
+  const match = /^frames\/(\d+)\.(?:ppm|png|jpg)$/.exec(blob);
   return match ? Number(match[1]) : undefined;
 }
 export const FRAMES_PREFIX = 'frames/';
@@ -78,7 +78,7 @@ export function framesPrefix(first: number, last: number): string {
 
 /** Index of an output's blob, or undefined for any other name. */
 export function scoredIndex(blob: string): number | undefined {
-  const match = /^scored\/(\d+)\.(?:png|jpg|json|npy)$/.exec(blob);
+  const match = /^scored\/(\d+)\.(?:ppm|png|jpg|json|npy)$/.exec(blob);
   return match ? Number(match[1]) : undefined;
 }
 

@@ -115,10 +115,15 @@ export const MOST_PICTURE_PIXELS = 100_000_000;
 
 // Frames and scored pictures
 
-/** `png` is lossless; `jpg` is JPEG at high quality. The same words are the endings of their blobs. */
-export const FRAME_FORMATS = ['png', 'jpg'] as const;
-export const DEFAULT_FRAME_FORMAT = 'png';
+/**
+ * `ppm` is the pixels as they are, `png` is lossless too, `jpg` is JPEG at high quality. The same words are the endings of their blobs.
+ */
+export const FRAME_FORMATS = ['ppm', 'png', 'jpg'] as const;
 export type FrameFormat = (typeof FRAME_FORMATS)[number];
+/** For frames, which nobody but the job looks at, what takes the least time: see docs/lab/frames.md. */
+export const DEFAULT_FRAME_FORMAT: FrameFormat = 'ppm';
+/** For the pictures of a folder, which are delivered as they are stored. */
+export const DEFAULT_IMAGE_FORMAT: FrameFormat = 'png';
 
 // Videos that go out
 
@@ -168,6 +173,7 @@ export function sizeProblem({ width, height }: { width: number; height: number }
 // Everything that is stored
 
 const CONTENT_TYPES: Record<string, string> = {
+  '.ppm': 'image/x-portable-pixmap',
   '.png': 'image/png',
   '.jpg': 'image/jpeg',
   '.jpeg': 'image/jpeg',

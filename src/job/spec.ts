@@ -5,6 +5,7 @@ import { hasUnusableCharacters, hasUnusableParts } from './blob-names.js';
 import {
   DEFAULT_CODEC,
   DEFAULT_FRAME_FORMAT,
+  DEFAULT_IMAGE_FORMAT,
   FRAME_FORMATS,
   outputProblem,
   QUALITIES,
@@ -57,7 +58,7 @@ const properties = z.strictObject({
       draw: z.boolean().default(false),
       codec: z.enum(VIDEO_CODECS).optional(),
       quality: z.enum(QUALITIES).optional(),
-      frameFormat: z.enum(FRAME_FORMATS).default(DEFAULT_FRAME_FORMAT),
+      frameFormat: z.enum(FRAME_FORMATS).optional(),
       keepFrames: z.boolean().default(false),
       overwrite: z.boolean().default(false),
     })
@@ -108,6 +109,12 @@ const schema = properties
   .superRefine(({ input, output }, context) => {
     if (input.images !== undefined && input.onDamage === 'keep')
       context.addIssue({ code: 'custom', path: ['input', 'onDamage'], message: 'is for a video; leave it out' });
+    if (input.images !== undefined && output.frameFormat === 'ppm')
+      context.addIssue({
+        code: 'custom',
+        path: ['output', 'frameFormat'],
+        message: 'is "ppm", which is for the frames of a video; set it to "png" or "jpg"',
+      });
     const others =
       input.images === undefined ? (['images'] as const) : (['video', 'predictions', 'codec', 'quality'] as const);
     const drawn = input.images !== undefined && output.draw ? 'draw' : undefined;
@@ -116,7 +123,11 @@ const schema = properties
     const message = `does not go with "input.${input.images === undefined ? 'video' : 'images'}"; leave it out`;
     context.addIssue({ code: 'custom', path: ['output', other], message });
   })
-  .transform(({ output, ...spec }) => ({ ...spec, output: { ...output, codec: output.codec ?? DEFAULT_CODEC } }));
+  .transform(({ output, ...spec }) => {
+    const usual = spec.input.images === undefined ? DEFAULT_FRAME_FORMAT : DEFAULT_IMAGE_FORMAT;
+    const { codec = DEFAULT_CODEC, frameFormat = usual } = output;
+    return { ...spec, output: { ...output, codec, frameFormat } };
+  });
 
 /** A job specification with every default filled in. */
 export type JobSpec = z.output<typeof schema>;

@@ -21,6 +21,7 @@ export function watchRefusals({ media, internal }: Pick<Storage, 'media' | 'inte
 }
 
 function sentence(status: number, code: string | undefined): string {
-  if (code === DISK_FULL) return 'The disk of the local storage is full: free some space, and the job goes on.';
+  if (code === DISK_FULL)
+    return 'The disk of the local storage is full: free some space, and the job goes on. With "output.frameFormat": "png" (--frame-format png) the frames of a video take about half as much.';
   return `Storage cannot be written now (HTTP ${status}${code === undefined ? '' : ` ${code}`}); the job goes on when it can.`;
 }

@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import type { FrameFormat } from '../../src/job/formats.js';
+import { DEFAULT_FRAME_FORMAT, type FrameFormat } from '../../src/job/formats.js';
+import { readPpmHeader } from '../../src/job/ppm.js';
 import {
   createMedia,
   findFfmpeg,
@@ -101,7 +102,7 @@ export function runningTools(): number[] {
 export async function splitWhole(
   media: Media,
   source: string,
-  { format = 'png', keep = false }: { format?: FrameFormat; keep?: boolean } = {},
+  { format = DEFAULT_FRAME_FORMAT, keep = false }: { format?: FrameFormat; keep?: boolean } = {},
 ) {
   const facts = await media.probe(source, { keep });
   const seen: Timetable[] = [];
@@ -117,7 +118,7 @@ export async function roundTrip(
   media: Media,
   source: string,
   output: string,
-  { format = 'png', keep, codec = 'h264', ...choice }: Partial<StitchRequest> & { keep?: boolean } = {},
+  { format = DEFAULT_FRAME_FORMAT, keep, codec = 'h264', ...choice }: Partial<StitchRequest> & { keep?: boolean } = {},
 ) {
   const whole = await splitWhole(media, source, { format, keep });
   const { facts, timetable } = whole;
@@ -129,6 +130,9 @@ export async function roundTrip(
 
 /** For outputs that take nothing from their source but the pictures. */
 export const PICTURE_ONLY: OtherStreams = { streams: [], pictureTags: [], anyTags: false };
+
+/** The pixels of a frame as it is split by default. */
+export const rgbOf = (frame: Buffer = Buffer.alloc(0)) => frame.subarray(readPpmHeader(frame)?.pixelsAt);
 
 export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];

@@ -45,7 +45,10 @@ export function addScoreCommand(program: Command, data: Option, { resolve, env, 
     .addOption(new Option('--codec <codec>', 'codec of the painted video, by default h264').choices(VIDEO_CODECS))
     .addOption(new Option('--quality <quality>', 'quality of the painted video, by default good').choices(QUALITIES))
     .addOption(
-      new Option('--frame-format <format>', 'what pictures are stored as, by default png').choices(FRAME_FORMATS),
+      new Option(
+        '--frame-format <format>',
+        'what frames and pictures are stored as; by default ppm for a video, png for a folder of images',
+      ).choices(FRAME_FORMATS),
     )
     .addOption(
       new Option(
@@ -113,11 +116,12 @@ export function refuseIdleFlags(
     throw new JobError('user', `--data ${data} is for the local stack; leave it out, or leave --url out.`);
 }
 
-function refuseVideoFlags({ contactSheet, codec, quality, onDamage, draw }: ScoreFlags): void {
+function refuseVideoFlags({ contactSheet, codec, quality, frameFormat, onDamage, draw }: ScoreFlags): void {
   const flags = {
     '--contact-sheet': contactSheet,
     '--codec': codec,
     '--quality': quality,
+    '--frame-format ppm': frameFormat === 'ppm' ? frameFormat : undefined,
     '--on-damage': onDamage,
     '--draw': draw,
   };

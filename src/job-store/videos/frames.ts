@@ -3,16 +3,18 @@ import type { FrameRange } from '../../job/plan.js';
 import { again } from '../../container-contract/storage-access.js';
 import { JobError } from '../../job/failure.js';
 import { contentTypeOf } from '../../job/formats.js';
+import { ppmDamage } from '../../job/ppm.js';
+import type { VideoFacts } from '../../media/media.js';
 import { listBlobs, readBytes, type Storage } from '../../storage/storage.js';
 import { frameBlob, frameIndex, FRAMES_PREFIX, framesPrefix, scoredBlob, workOf } from '../layout.js';
 import type { VideoJob } from '../resolved-job.js';
 import { readUnscored } from '../batches/settled.js';
 import { createStageProgress } from '../stage-progress.js';
 
-/** Uploads that wait for storage at the same time; ffmpeg is held back when all are busy. */
-const UPLOADS = 6;
-/** Frames fetched ahead of ffmpeg. */
-const DOWNLOADS = 6;
+/** Uploads that wait for storage at the same time, or downloads; ffmpeg is held back when all are busy. */
+const TRANSFERS = 6;
+/** Fewer where frames are so large that they would hold more than this. */
+const TRANSFER_BYTES = 64 * 1024 * 1024;
 
 export interface StoreOptions {
   /** Index of the first frame. */
@@ -41,7 +43,7 @@ export async function storeFrames(
   };
   // pMap itself loses an error of its source while several uploads wait for the next frame (p-map 7.1.1).
   for await (const one of pMapIterable(numbered(frames, first), store, {
-    concurrency: UPLOADS,
+    concurrency: transfersOf(job.video),
     preserveOrder: false,
   })) {
     done += one;
@@ -84,10 +86,11 @@ export async function* readFramesToShow(
   const progress = createStageProgress(storage, job.jobId, 'stitch', chunk);
   const unscored = await readUnscored(storage, job.jobId);
   const indices = Array.from({ length: count }, (_, index) => first + index);
+  const transfers = transfersOf({ ...job.video, ...job.shape });
   let done = 0;
   for await (const frame of pMapIterable(indices, (index) => readFrameToShow(storage, job, index, unscored), {
-    concurrency: DOWNLOADS,
-    backpressure: 2 * DOWNLOADS,
+    concurrency: transfers,
+    backpressure: 2 * transfers,
   })) {
     yield frame;
     done += 1;
@@ -96,10 +99,13 @@ export async function* readFramesToShow(
   await progress.settled();
 }
 
+const transfersOf = ({ width, height }: Pick<VideoFacts, 'width' | 'height'>) =>
+  Math.min(TRANSFERS, Math.max(1, Math.floor(TRANSFER_BYTES / (3 * width * height))));
+
 /**
  * The scored frame; one that the batches have ended without, within the job's tolerance, is shown as it came.
  * @param unscored indices of those.
- * @throws JobError `item` when the output of any other frame is gone.
+ * @throws JobError `item` when the output of any other frame is gone. One that is damaged is removed, so that it is scored again.
  */
 export async function readFrameToShow(
   storage: Storage,
@@ -110,16 +116,27 @@ export async function readFrameToShow(
   const work = workOf(storage, job.jobId);
   const name = scoredBlob(index, job.spec.output.frameFormat);
   const scored = await readBytes(work, name);
+  const damage = scored && damageOf(name, scored);
+  if (damage !== undefined) {
+    await work.getBlobClient(name).deleteIfExists();
+    throw new JobError('item', `The scored frame ${work.containerName}/${name} is damaged: ${damage}.`);
+  }
   if (scored) return scored;
   if (unscored.has(index)) return readSourceFrame(storage, job, index);
   throw new JobError('item', `The scored frame ${work.containerName}/${name} is gone.`);
 }
 
-/** @throws JobError `user` when somebody removed the frame. */
+/** @throws JobError `user` when somebody removed the frame or damaged it. */
 export async function readSourceFrame(storage: Storage, job: VideoJob, index: number): Promise<Buffer> {
   const work = workOf(storage, job.jobId);
   const name = frameBlob(index, job.spec.output.frameFormat);
   const frame = await readBytes(work, name);
   if (!frame) throw new JobError('user', `${work.containerName}/${name} is gone; start the job again.`);
+  const damage = damageOf(name, frame);
+  if (damage !== undefined)
+    throw new JobError('user', `${work.containerName}/${name} is damaged: ${damage}; start the job again.`);
   return frame;
 }
+
+/** Of a frame whose pixels ffmpeg would take for whatever they are; those of the other formats it checks itself. */
+const damageOf = (name: string, frame: Buffer) => (name.endsWith('.ppm') ? ppmDamage(frame) : undefined);

@@ -1,5 +1,6 @@
 import { JobError } from '../../job/failure.js';
 import type { FrameFormat } from '../../job/formats.js';
+import { MOST_HEADER_BYTES, readPpmHeader } from '../../job/ppm.js';
 
 /** Finds the end of one picture in a stream that comes in chunks of any size. */
 interface Boundary {
@@ -16,7 +17,7 @@ export async function* cutFrames(
   format: FrameFormat,
   mayBreak = false,
 ): AsyncGenerator<Buffer> {
-  const begin = format === 'png' ? pngBoundary : jpegBoundary;
+  const begin = BOUNDARIES[format];
   let boundary = begin();
   let parts: Buffer[] = [];
   for await (const chunk of stream) {
@@ -30,6 +31,32 @@ export async function* cutFrames(
     }
   }
   if (parts.length > 0 && !mayBreak) throw new JobError('user', 'ffmpeg ended in the middle of a frame.');
+}
+
+const BOUNDARIES: Record<FrameFormat, () => Boundary> = { ppm: ppmBoundary, png: pngBoundary, jpg: jpegBoundary };
+
+/** The header says how many bytes follow. */
+function ppmBoundary(): Boundary {
+  let start = Buffer.alloc(0);
+  let left: number | undefined;
+  return {
+    feed(chunk, from) {
+      let at = from;
+      if (left === undefined) {
+        const seen = start.length;
+        start = Buffer.concat([start, chunk.subarray(at, at + MOST_HEADER_BYTES - seen)]);
+        const header = readPpmHeader(start);
+        if (header) {
+          left = header.fileBytes - header.pixelsAt;
+          at += header.pixelsAt - seen;
+        } else if (start.length < MOST_HEADER_BYTES) return -1;
+        else throw new JobError('user', 'ffmpeg wrote something else than a PPM frame.');
+      }
+      const taken = Math.min(left, chunk.length - at);
+      left -= taken;
+      return left === 0 ? at + taken : -1;
+    },
+  };
 }
 
 const PNG_SIGNATURE = 8;

@@ -85,7 +85,7 @@ async function* decode(
   // -vsync rather than -fps_mode: the npm build does not know the new word, and FFmpeg 5 to 7 still take the old one.
   // Frames are counted instead of timed, because encoders refuse a picture that is not later than the one before.
   const numbered = ['-vsync', '0', '-vf', `${toRgb(facts, format, trim)},settb=1/1000,setpts=N`];
-  const output = [...numbered, ...words('-enc_time_base 1:1000'), ...encoder(format), '-f', 'image2pipe', 'pipe:1'];
+  const output = [...numbered, ...words('-enc_time_base 1:1000'), ...ENCODERS[format], '-f', 'image2pipe', 'pipe:1'];
   const clock = createTimeReader();
   // Without -xerror ffmpeg would guess what a damaged frame looks like.
   const args = [...TALKING, '-nostdin', '-xerror', ...input, ...output, ...timesOutput(facts, trim)];
@@ -132,11 +132,12 @@ function timesOutput(facts: VideoFacts, trim: string): string[] {
   return ['-map', `0:${facts.streamIndex}`, '-vsync', '0', '-vf', tiny, ...raw, '-f', 'framecrc', 'pipe:3'];
 }
 
-/** The cheapest deflate behind the predictor that suits it. */
-export const pngOptions = words('-c:v png -compression_level 1 -pred up');
-
-/** PNG for speed, JPEG at its best. */
-const encoder = (format: FrameFormat) => (format === 'png' ? pngOptions : words('-c:v mjpeg -q:v 2'));
+/** PNG by the cheapest deflate behind the predictor that suits it, JPEG at its best. */
+export const ENCODERS: Record<FrameFormat, string[]> = {
+  ppm: words('-c:v ppm'),
+  png: words('-c:v png -compression_level 1 -pred up'),
+  jpg: words('-c:v mjpeg -q:v 2'),
+};
 
 /** Reads the lines of ffmpeg's framecrc muxer as they come: `stream, dts, pts, duration, size, checksum`. */
 function createTimeReader() {

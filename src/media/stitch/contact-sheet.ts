@@ -5,7 +5,7 @@ import { JobError } from '../../job/failure.js';
 import { ffmpegFailure, local, type Program, QUIET, run, type Tools } from '../ffmpeg/process.js';
 
 export interface Pair {
-  /** PNG or JPEG, each of any size. */
+  /** PPM, PNG or JPEG, each of any size. */
   before: Buffer;
   after: Buffer;
 }

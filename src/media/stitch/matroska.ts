@@ -60,7 +60,10 @@ function header(format: FrameFormat, width: number, height: number, frameSeconds
   const codec =
     format === 'jpg'
       ? [text(ID.codec, 'V_MJPEG')]
-      : [text(ID.codec, 'V_MS/VFW/FOURCC'), element(ID.codecPrivate, pngHeader(width, height))];
+      : [
+          text(ID.codec, 'V_MS/VFW/FOURCC'),
+          element(ID.codecPrivate, bitmapHeader(FOUR_CHARACTERS[format], width, height)),
+        ];
   const track = [
     uint(ID.trackNumber, 1),
     uint(ID.trackUid, 1),
@@ -78,15 +81,18 @@ function header(format: FrameFormat, width: number, height: number, frameSeconds
   ]);
 }
 
-/** A BITMAPINFOHEADER that names PNG; Matroska has no name of its own for it. */
-function pngHeader(width: number, height: number): Buffer {
+/** Matroska has no name of its own for PNG, and nobody has one for PPM: the reader is told what it is. */
+const FOUR_CHARACTERS = { png: 'MPNG', ppm: 'PPM ' };
+
+/** A BITMAPINFOHEADER. */
+function bitmapHeader(name: string, width: number, height: number): Buffer {
   const bytes = Buffer.alloc(40);
   bytes.writeUInt32LE(40, 0);
   bytes.writeUInt32LE(width, 4);
   bytes.writeUInt32LE(height, 8);
   bytes.writeUInt16LE(1, 12);
   bytes.writeUInt16LE(24, 14);
-  bytes.write('MPNG', 16, 'latin1');
+  bytes.write(name, 16, 'latin1');
   return bytes;
 }
 

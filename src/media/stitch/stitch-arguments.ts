@@ -96,7 +96,7 @@ const reporting = ({ timetable, others }: Pick<StitchRequest, 'timetable' | 'oth
 const firstShown = ({ timeBase, times }: Timetable) => secondsOf(timeBase, times[0] ?? 0);
 
 const picturesInput = (format: FrameFormat, start: number) =>
-  words(`-itsoffset ${start.toFixed(6)} -f matroska -c:v ${format === 'png' ? 'png' : 'mjpeg'} -i pipe:0`);
+  words(`-itsoffset ${start.toFixed(6)} -f matroska -c:v ${format === 'jpg' ? 'mjpeg' : format} -i pipe:0`);
 
 /** Without a time base of its own the encoder counts frames, and two frames close to each other would get one number. */
 function encoding({ facts, shape, timetable, codec, quality }: EncodeRequest): string[] {

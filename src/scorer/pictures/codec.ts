@@ -20,8 +20,11 @@ export { MOST_PICTURE_PIXELS as PIXEL_LIMIT } from '../../job/formats.js';
  */
 export interface Codec {
   readonly name: 'sharp' | 'jimp';
-  /** @throws JobError `item`: no picture this codec can read, or one of more than `PIXEL_LIMIT` pixels. */
-  decode(bytes: Uint8Array): Promise<Picture>;
+  /**
+   * @param format `ppm` for a frame that is stored so; what all other files are is told by their content.
+   * @throws JobError `item`: no picture this codec can read, or one of more than `PIXEL_LIMIT` pixels.
+   */
+  decode(bytes: Uint8Array, format?: FrameFormat): Promise<Picture>;
   /** JPEG at quality 95. */
   encode(picture: Picture, format: FrameFormat): Promise<Buffer>;
   /** One byte a pixel as a grey PNG, bit by bit. */
@@ -30,7 +33,8 @@ export interface Codec {
   resize(picture: Picture, size: Size): Promise<Picture>;
 }
 
-/** The format that an output's name asks for; PNG for any extension but those of JPEG. */
+/** The format that a blob's name asks for; PNG for any ending but those of JPEG and PPM. */
 export function formatOf(blobName: string): FrameFormat {
+  if (/\.ppm$/i.test(blobName)) return 'ppm';
   return /\.jpe?g$/i.test(blobName) ? 'jpg' : 'png';
 }

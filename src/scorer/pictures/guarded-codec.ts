@@ -21,7 +21,8 @@ const SECONDS_PER_MEGAPIXEL = 0.5;
 
 /**
  * A codec that reads in processes of their own what may keep the picture library busy for ever or break it. JPEG and PNG are read here:
- * their metadata, scans and sizes are checked before the library sees them, and they are nearly all that comes.
+ * their metadata, scans and sizes are checked before the library sees them, and they and PPM, which needs no library, are nearly all that
+ * comes.
  * @param program the compiled `decoder-process.js`.
  */
 export function guardCodec(
@@ -53,9 +54,9 @@ export function guardCodec(
 
   return {
     ...codec,
-    decode: async (bytes) => {
-      const kind = pictureKind(bytes);
-      if (kind === undefined || kind === 'jpeg' || kind === 'png') return codec.decode(bytes);
+    decode: async (bytes, format) => {
+      const kind = format === 'ppm' ? undefined : pictureKind(bytes);
+      if (kind === undefined || kind === 'jpeg' || kind === 'png') return codec.decode(bytes, format);
       const decoder = await borrow();
       try {
         return await decoder.decode(bytes, kind);

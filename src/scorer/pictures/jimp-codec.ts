@@ -4,6 +4,7 @@ import { readBmp } from './files/bmp.js';
 import { gifDamage, tiffDamage } from './files/compressed-parts.js';
 import { jpegDamage } from './files/jpeg-scan.js';
 import { withoutMetadata } from './files/metadata.js';
+import { readPpm, writePpm } from './files/ppm.js';
 import { planTiff, type TiffPlan } from './files/tiff.js';
 import { kindOf, pngSize, refuseDamaged, refuseHuge, unreadable } from './picture-file.js';
 
@@ -22,14 +23,15 @@ const PNG_OPTIONS = {
 export function createJimpCodec(): Codec {
   return {
     name: 'jimp',
-    decode: async (bytes) => {
+    decode: async (bytes, format) => {
       try {
-        return await decode(bytes);
+        return format === 'ppm' ? readPpm(bytes) : await decode(bytes);
       } catch (cause) {
         throw unreadable(bytes, cause);
       }
     },
-    encode: (picture, format) => {
+    encode: async (picture, format) => {
+      if (format === 'ppm') return writePpm(picture);
       const image = Jimp.fromBitmap(toBitmap(picture));
       return format === 'png'
         ? image.getBuffer(JimpMime.png, PNG_OPTIONS)

@@ -5,6 +5,7 @@ import { readBmp } from './files/bmp.js';
 import { gifDamage, tiffDamage } from './files/compressed-parts.js';
 import { jpegDamage } from './files/jpeg-scan.js';
 import { withoutMetadata } from './files/metadata.js';
+import { readPpm, writePpm } from './files/ppm.js';
 import { labToRgb, planTiff, type TiffPlan } from './files/tiff.js';
 import { isPlainPng, kindOf, refuseDamaged, unreadable } from './picture-file.js';
 
@@ -26,14 +27,15 @@ export function createSharpCodec(): Codec {
   sharp.cache(false);
   return {
     name: 'sharp',
-    decode: async (bytes) => {
+    decode: async (bytes, format) => {
       try {
-        return await decode(bytes);
+        return format === 'ppm' ? readPpm(bytes) : await decode(bytes);
       } catch (cause) {
         throw unreadable(bytes, cause);
       }
     },
-    encode: (picture, format) => {
+    encode: async (picture, format) => {
+      if (format === 'ppm') return writePpm(picture);
       const pipeline = fromPicture(picture);
       const encoded =
         format === 'png'

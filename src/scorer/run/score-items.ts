@@ -119,7 +119,7 @@ interface PreparedItem extends FrameRequest {
 async function prepareItem(item: TaskItem, parts: ItemParts, signal: AbortSignal): Promise<PreparedItem> {
   const { blobs, codec, card, time } = parts;
   const file = await time.during('fetch', () => blobs.readInput(item, signal));
-  const picture = await time.during('decode', () => codec.decode(file));
+  const picture = await time.during('decode', () => codec.decode(file, formatOf(item.input)));
   const original = { width: picture.width, height: picture.height };
   const result = resultSize(card.output, original);
   if (pixelsOf(result) > PIXEL_LIMIT)

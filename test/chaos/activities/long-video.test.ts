@@ -50,11 +50,11 @@ describe('a split that was killed half-way', () => {
     await prepare('killed-whole');
     await createSplitVideo(ports)({ jobId: 'killed-whole', chunks: 1 });
     const before = await versions('killed-whole');
-    for (const index of [3, 60, 74]) await workOf(storage, 'killed-whole').deleteBlob(frameBlob(index, 'png'));
+    for (const index of [3, 60, 74]) await workOf(storage, 'killed-whole').deleteBlob(frameBlob(index, 'ppm'));
     expect(await createSplitVideo(ports)({ jobId: 'killed-whole', chunks: 1 })).toMatchObject({ frames: FRAMES });
     const after = await versions('killed-whole');
     const again = [...after].filter(([name, version]) => before.get(name) !== version).map(([name]) => name);
-    expect(again).toEqual([3, 60, 74].map((index) => frameBlob(index, 'png')));
+    expect(again).toEqual([3, 60, 74].map((index) => frameBlob(index, 'ppm')));
     expect(after.size).toBe(FRAMES);
   });
 });
@@ -95,7 +95,7 @@ describe('a video in chunks', () => {
   test('is not put together while a scored frame is missing that no batch has ended without', async () => {
     await giveUpItems(storage, 'chunked', [...Array(FRAMES - 1).keys()]);
     const encode = createEncodeChunk(ports)({ jobId: 'chunked', chunk: 3 });
-    await expect(encode).rejects.toMatchObject({ blame: 'item', message: /scored\/0000074\.png is gone/ });
+    await expect(encode).rejects.toMatchObject({ blame: 'item', message: /scored\/0000074\.ppm is gone/ });
     const stitch = createStitchVideo(ports)({ jobId: 'chunked' });
     await expect(stitch).rejects.toMatchObject({ blame: 'item', message: /is gone/ });
   });

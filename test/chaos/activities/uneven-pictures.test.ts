@@ -45,7 +45,7 @@ async function split(clip: string, jobId: string, chunkFrames = 1000) {
   const chunks = await prepareVideoJob({ storage, media, clip, chunkFrames }, jobId, { output });
   if (chunks > 1) for (let chunk = 0; chunk < chunks; chunk += 1) await createSplitChunk(ports)({ jobId, chunk });
   const result = await createSplitVideo(ports)({ jobId, chunks: Math.max(1, chunks) });
-  const frame = async (index: number) => readBytes(workOf(storage, jobId), frameBlob(index, 'png'));
+  const frame = async (index: number) => readBytes(workOf(storage, jobId), frameBlob(index, 'ppm'));
   return { ...result, chunks, frame };
 }
 

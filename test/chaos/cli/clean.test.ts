@@ -27,7 +27,7 @@ async function withStorage<T>(work: (storage: Storage) => Promise<T>): Promise<T
 async function makeJob(storage: Storage, id: string, manifest?: object): Promise<void> {
   await Promise.all([workOf(storage, id).create(), jobOf(storage, id).create()]);
   await workOf(storage, id)
-    .getBlockBlobClient('frames/0000000.png')
+    .getBlockBlobClient('frames/0000000.ppm')
     .uploadData(randomBytes(3 * MB));
   if (manifest) await writeJson(jobOf(storage, id), MANIFEST, { finishedAt: '2026-01-02T03:04:05Z', ...manifest });
 }

@@ -22,7 +22,7 @@ test(
       findLost: async () => {
         scored = await scoredFrames(jobId);
         times = await readText(jobOf(world.storage, jobId), TIMING);
-        await work.getBlobClient(scoredBlob(FRAMES - 1, 'png')).delete();
+        await work.getBlobClient(scoredBlob(FRAMES - 1, 'ppm')).delete();
       },
       stitchVideo: () => timing.upload('{}', 2),
     };

@@ -79,7 +79,7 @@ describe('a long video that breaks half-way, of a job that keeps what is good', 
     expect(shown).toHaveLength(frames);
     // The last one may be the one that broke.
     for (let index = 0; index < frames - 1; index += 1) {
-      const frame = await readBytes(workOf(storage, jobId), frameBlob(index, 'png'));
+      const frame = await readBytes(workOf(storage, jobId), frameBlob(index, 'ppm'));
       expect(frame?.equals(good?.[index] ?? Buffer.alloc(0)), `frame ${index}`).toBe(true);
     }
   });
@@ -87,7 +87,7 @@ describe('a long video that breaks half-way, of a job that keeps what is good', 
   test.skipIf(!hasSharedData)('truncated.webm gives the frames that a player shows', async () => {
     const { frames, stitched, comparison } = await process(sharedData('bad', 'truncated.webm'), 'broken-webm');
     const names = [...(await frameVersions(storage, 'broken-webm')).keys()];
-    expect(names).toEqual(Array.from({ length: frames }, (_, index) => frameBlob(index, 'png')));
+    expect(names).toEqual(Array.from({ length: frames }, (_, index) => frameBlob(index, 'ppm')));
     expect(comparison).toMatchObject({ frames: { expected: frames, found: frames }, brokenSource: true, problems: [] });
     expect((await media.probe(stitched)).framesEstimate).toBe(frames);
   });

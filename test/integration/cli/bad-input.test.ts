@@ -72,6 +72,7 @@ describe('before anything is started, score refuses', () => {
     [['--out', 'pictures'], /pictures is the folder of the images itself; name another one with --out\.$/],
     [['--out', 'pictures/a.png'], /a\.png is a file; name a folder with --out\.$/],
     [['--out', '/proc/out'], /^The folder \/proc\/out cannot be written \(.+\); name another one with --out\.$/],
+    [['--frame-format', 'ppm'], /^--frame-format ppm is for a video; leave it out for a folder of images\.$/],
     [['--contact-sheet', 'sheet.png'], /^--contact-sheet is for a video; leave it out for a folder of images\.$/],
     [['--codec', 'vp9'], /^--codec is for a video; leave it out for a folder of images\.$/],
   ])('a folder of images with the options %j', async (options, sentence) => {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import type { ClientRequest } from 'node:http';
 import { beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import { formatLogLine, logLine, parseLogLine } from '../../../src/container-contract/log-line.js';
+import { ppmHeader } from '../../../src/job/ppm.js';
 import { progressMetadata } from '../../../src/container-contract/progress.js';
 import { readBatchState, readProgress } from '../../../src/job-store/batches/batch-state.js';
 import { keepLog } from '../../../src/job-store/batches/logs.js';
@@ -18,12 +19,18 @@ import {
   TIMING,
   workOf,
 } from '../../../src/job-store/layout.js';
-import { readResolvedJob, type ResolvedJob, writeResolvedJob } from '../../../src/job-store/resolved-job.js';
+import {
+  readResolvedJob,
+  type ResolvedJob,
+  type VideoJob,
+  writeResolvedJob,
+} from '../../../src/job-store/resolved-job.js';
 import { listSettled, readSettled, type Settled, writeSettled } from '../../../src/job-store/batches/settled.js';
 import { readNow } from '../../../src/job-store/now.js';
 import { createStageProgress } from '../../../src/job-store/stage-progress.js';
 import { cancelJob, endJob, isStopped, readStop, stopJob, unlessStopped } from '../../../src/job-store/stop.js';
 import { forgetWaiting, noteWaiting } from '../../../src/job-store/batches/waiting.js';
+import { readFrameToShow, readSourceFrame } from '../../../src/job-store/videos/frames.js';
 import { readTimetable, writeTimetable } from '../../../src/job-store/videos/video-timing.js';
 import { readText, writeJson } from '../../../src/storage/storage.js';
 import { openAzurite } from '../../support/storage.js';
@@ -100,7 +107,7 @@ describe('what a job keeps in storage comes back as it was written', () => {
   });
 
   test('why items failed, even of a scorer that was ended before it wrote its result', async () => {
-    const spec = { output: { frameFormat: 'png' } };
+    const spec = { output: { frameFormat: 'ppm' } };
     const job = { jobId, video: {}, spec, card: { output: { kind: 'image' } } } as unknown as ResolvedJob;
     const [first, second] = await readItems(storage, job, 0, 3);
     const failedItems = [{ name: first?.name ?? '', reason: 'the picture file is empty' }];
@@ -111,6 +118,34 @@ describe('what a job keeps in storage comes back as it was written', () => {
     await workOf(storage, jobId).create();
     const state = await readBatchState(storage, job, { batch: 0, first: 0, count: 3 }, 2);
     expect(state).toMatchObject({ failed: [...failedItems, ...later], missing: [2], results: [{ attempt: 2 }] });
+  });
+
+  test.each<[what: string, spoil: (frame: Buffer) => Buffer]>([
+    ['cut', (frame) => frame.subarray(0, -1)],
+    ['without its beginning', (frame) => frame.subarray(5)],
+    ['of nothing', () => Buffer.alloc(0)],
+    ['longer than it says', (frame) => Buffer.concat([frame, frame])],
+  ])('no frame that is %s: a scored one is removed, so that it is scored again', async (_, spoil) => {
+    const spec = { output: { frameFormat: 'ppm' } };
+    const job = { jobId, video: {}, spec, card: { output: { kind: 'image' } } } as unknown as VideoJob;
+    const work = workOf(storage, jobId);
+    await work.create();
+    const frame = Buffer.concat([Buffer.from(ppmHeader(4, 2)), Buffer.alloc(24, 7)]);
+    await work.getBlockBlobClient('frames/0000000.ppm').uploadData(frame);
+    await work.getBlockBlobClient('scored/0000000.ppm').uploadData(frame);
+    expect(await readSourceFrame(storage, job, 0)).toEqual(frame);
+    expect(await readFrameToShow(storage, job, 0, new Set())).toEqual(frame);
+    await work.getBlockBlobClient('frames/0000000.ppm').uploadData(spoil(frame));
+    await work.getBlockBlobClient('scored/0000000.ppm').uploadData(spoil(frame));
+    await expect(readFrameToShow(storage, job, 0, new Set())).rejects.toMatchObject({
+      blame: 'item',
+      message: expect.stringMatching(/scored\/0000000\.ppm is damaged: it/) as string,
+    });
+    await expect(readFrameToShow(storage, job, 0, new Set())).rejects.toThrow('is gone');
+    await expect(readFrameToShow(storage, job, 0, new Set([0]))).rejects.toMatchObject({
+      blame: 'user',
+      message: expect.stringMatching(/frames\/0000000\.ppm is damaged: it.*; start the job again/) as string,
+    });
   });
 
   test('why a batch waits, in any script, until it waits no more', async () => {

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import ort from 'onnxruntime-node';
 import sharp from 'sharp';
@@ -8,6 +8,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { BatchReport } from '../../../src/job-store/manifest.js';
 import { type Comparison, createMedia, type VideoFacts } from '../../../src/media/media.js';
 import { frameBlob, scoredBlob, workContainer } from '../../../src/job-store/layout.js';
+import { readPpm } from '../../../src/scorer/pictures/files/ppm.js';
 import { makeClip, tools } from '../../support/clip.js';
 import { compareRgb, decodeRgb, packetHashes, psnrPerFrame, sample } from '../../support/media.js';
 import { useStack } from '../../support/stack.js';
@@ -90,14 +91,10 @@ describe('the first half second of the sample, painted', () => {
     const session = await ort.InferenceSession.create(model, { intraOpNumThreads: 1 });
     const { framesEstimate } = await media.probe(source);
     for (let index = 0; index < framesEstimate; index += 1) {
-      const { data, info } = await sharp(await blob(frameBlob(index, 'png')))
-        .raw()
-        .toBuffer({ resolveWithObject: true });
-      const expected = await run(session, data, info.width, info.height);
-      const scored = await sharp(await blob(scoredBlob(index, 'png')))
-        .raw()
-        .toBuffer();
-      expect(scored.equals(expected), `frame ${index}`).toBe(true);
+      const { data, width, height } = readPpm(await blob(frameBlob(index, 'ppm')));
+      const expected = await run(session, data, width, height);
+      const scored = readPpm(await blob(scoredBlob(index, 'ppm')));
+      expect(expected.equals(scored.data), `frame ${index}`).toBe(true);
     }
   });
 
@@ -105,8 +102,10 @@ describe('the first half second of the sample, painted', () => {
     const folder = path.join(stack.folder, 'scored');
     mkdirSync(folder);
     const { framesEstimate } = await media.probe(source);
-    for (let index = 0; index < framesEstimate; index += 1)
-      await writeFile(path.join(folder, `${index}.png`), await blob(scoredBlob(index, 'png')));
+    for (let index = 0; index < framesEstimate; index += 1) {
+      const { data, width, height } = readPpm(await blob(scoredBlob(index, 'ppm')));
+      await sharp(data, { raw: { width, height, channels: 3 } }).toFile(path.join(folder, `${index}.png`));
+    }
     const psnr = psnrPerFrame(build, output, folder, 'format=yuv420p');
     expect(psnr).toHaveLength(framesEstimate);
     expect(Math.min(...psnr)).toBeGreaterThanOrEqual(35);
@@ -114,7 +113,7 @@ describe('the first half second of the sample, painted', () => {
 });
 
 /** The network's answer for 8-bit RGB pixels, as 8-bit RGB pixels. */
-async function run(session: ort.InferenceSession, rgb: Buffer, width: number, height: number): Promise<Buffer> {
+async function run(session: ort.InferenceSession, rgb: Uint8Array, width: number, height: number): Promise<Buffer> {
   const plane = width * height;
   const values = Float32Array.from({ length: 3 * plane }, (_, k) => rgb[(k % plane) * 3 + Math.floor(k / plane)] ?? 0);
   const { stylized } = await session.run({ image: new ort.Tensor('float32', values, [1, 3, height, width]) });
@@ -148,7 +147,7 @@ describe('a job with a frame that cannot be decoded', () => {
     await until('the scoring stage', async () =>
       (await stack.client.status(id)).stage === 'score' ? true : undefined,
     );
-    const frame = stack.storage.getContainerClient(workContainer(id)).getBlockBlobClient(frameBlob(8, 'png'));
+    const frame = stack.storage.getContainerClient(workContainer(id)).getBlockBlobClient(frameBlob(8, 'ppm'));
     const original = await frame.downloadToBuffer();
     await frame.upload('no picture', 10);
     return { id, source, restore: () => frame.uploadData(original) };

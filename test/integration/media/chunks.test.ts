@@ -51,7 +51,7 @@ describe.each(builds)('in chunks, with ffmpeg from $name,', (build) => {
     expect(chunks.length).toBeGreaterThan(2);
     const [found, times]: [string[], RawTimes] = [[], []];
     for (const chunk of chunks) {
-      const request = { file: source, name: file, facts, format: 'png' as const, chunk };
+      const request = { file: source, name: file, facts, format: 'ppm' as const, chunk };
       const part = await collect(media.splitChunk({ ...request, onTimes: (raw) => times.push(...raw) }));
       expect(part).toHaveLength(chunk.count);
       expect(found).toHaveLength(chunk.first);
@@ -79,7 +79,7 @@ describe.each(builds)('in chunks, with ffmpeg from $name,', (build) => {
       const part = partOf(timetable, { first, count });
       const file = out(`${codec}-${first}.mov`);
       const some = framesOf(frames.slice(first, first + count));
-      await media.encodeSegment({ frames: some, format: 'png', facts, timetable: part, output: file, codec });
+      await media.encodeSegment({ frames: some, format: 'ppm', facts, timetable: part, output: file, codec });
       segments.push({ file, first: part.times[0] ?? 0 });
     }
     const output = out(`joined-${codec}.${ending}`);

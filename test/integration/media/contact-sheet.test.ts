@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
+import { ppmHeader } from '../../../src/job/ppm.js';
 import { builds } from '../../support/media.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'media-'));
@@ -19,11 +20,12 @@ describe.each(builds)('contact sheet by ffmpeg from $name', ({ media, name }) =>
       await picture(480, 270, '#f00').png().toBuffer(),
       await picture(720, 720, '#00f').jpeg().toBuffer(),
     ];
+    const raw = Buffer.concat([Buffer.from(ppmHeader(480, 270)), await picture(480, 270, '#f00').raw().toBuffer()]);
     const output = out('100%d sheet.png');
     await media.contactSheet(
       [
         { before: red, after: blue },
-        { before: red, after: red },
+        { before: raw, after: red },
       ],
       output,
     );

@@ -88,12 +88,12 @@ describe.each(builds)('a file from outside makes ffprobe and ffmpeg from $name r
     arm();
     await expect(media.probe(file)).rejects.toMatchObject({ blame: 'user' });
     const facts = await media.probe(film);
-    const split = media.split(file, { format: 'png', facts });
+    const split = media.split(file, { format: 'ppm', facts });
     await expect(collect(split)).rejects.toMatchObject({ blame: 'user' });
     expect([readSince(), asked]).toEqual([false, []]);
     const { frames, timetable } = await splitWhole(media, canary);
     arm();
-    const request = { format: 'png', source: file, facts, timetable, codec: 'h264' } as const;
+    const request = { format: 'ppm', source: file, facts, timetable, codec: 'h264' } as const;
     const output = path.join(own, 'painted.mp4');
     await media.stitch({ ...request, frames: framesOf(frames), others: PICTURE_ONLY, output }).catch(() => undefined);
     expect([readSince(), asked]).toEqual([false, []]);

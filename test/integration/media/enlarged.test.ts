@@ -3,14 +3,17 @@ import os from 'node:os';
 import path from 'node:path';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { FrameFormat } from '../../../src/job/formats.js';
+import { ppmHeader } from '../../../src/job/ppm.js';
 import { makeClip } from '../../support/clip.js';
 import { builds, decodeRgb, framesOf, packetHashes, splitWhole } from '../../support/media.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'enlarged-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const flat = (width: number, height: number, background: string, format: 'png' | 'jpg') => {
+const flat = async (width: number, height: number, background: string, format: FrameFormat) => {
   const picture = sharp({ create: { width, height, channels: 3, background } });
+  if (format === 'ppm') return Buffer.concat([Buffer.from(ppmHeader(width, height)), await picture.raw().toBuffer()]);
   return (format === 'png' ? picture.png() : picture.jpeg({ quality: 95, chromaSubsampling: '4:4:4' })).toBuffer();
 };
 
@@ -18,7 +21,8 @@ describe.each(builds)('pictures of another size than the source, stitched by ffm
   it.each([
     ['h264', 'png', 161, 121, [162, 122], 4],
     ['ffv1', 'jpg', 161, 121, [161, 121], 4],
-    ['vp9', 'png', 40, 30, [40, 30], 4],
+    ['h265', 'ppm', 161, 121, [162, 122], 4],
+    ['vp9', 'ppm', 40, 30, [40, 30], 4],
   ] as const)(
     'make %s of %s frames %i wide and %i high, those of the source scaled',
     async (codec, format, width, height, size, off) => {

@@ -42,7 +42,7 @@ describe.each(builds)('with ffmpeg from $name', ({ media, tools }) => {
 
   it('stops a split that gives more frames, or larger ones, than were promised', async () => {
     const facts = await media.probe(clip);
-    const split = (limits: Partial<MediaLimits>) => collect(limited(limits).split(clip, { format: 'png', facts }));
+    const split = (limits: Partial<MediaLimits>) => collect(limited(limits).split(clip, { format: 'ppm', facts }));
     await expect(split({ frames: 20 })).rejects.toThrow(/clip\.mp4 .*20 frames.*MOST_FRAMES/);
     await expect(split({ pixels: 1000 })).rejects.toMatchObject({ blame: 'user' });
   });
@@ -50,13 +50,13 @@ describe.each(builds)('with ffmpeg from $name', ({ media, tools }) => {
   it('stops what takes too long, and what grows too large', async () => {
     const { facts, frames, timetable } = await splitWhole(media, clip);
     const takeSlowly = async () => {
-      for await (const _ of limited({ seconds: 0.4 }).split(clip, { format: 'png', facts }))
+      for await (const _ of limited({ seconds: 0.4 }).split(clip, { format: 'ppm', facts }))
         await expect.poll(runningTools).toEqual([]);
     };
     await expect(takeSlowly()).rejects.toThrow(/split clip\.mp4 .*0\.4 s.*FFMPEG_SECONDS/);
     const output = path.join(folder, 'large.mp4');
     const request = {
-      format: 'png',
+      format: 'ppm',
       source: clip,
       facts,
       timetable,

@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StitchRequest } from '../../../src/media/media.js';
-import { type Build, builds, isIndexed, packetHashes, roundTrip, splitWhole } from '../../support/media.js';
+import { type Build, builds, isIndexed, packetHashes, rgbOf, roundTrip, splitWhole } from '../../support/media.js';
 import { hasSharedData, sharedData } from '../../support/shared-data.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'output-'));
@@ -129,7 +129,7 @@ describe.each(builds)('an output by ffmpeg from $name', (build) => {
     expect(comparison.problems).toEqual([]);
     const pixels = async (file: string) => {
       const { frames } = await splitWhole(build.media, file);
-      return Buffer.concat(await Promise.all(frames.map((frame) => rgb(frame))));
+      return Buffer.concat(frames.map(rgbOf));
     };
     expect((await pixels(output)).equals(await pixels(aac))).toBe(true);
   });
@@ -148,8 +148,3 @@ describe.each(builds)('an output by ffmpeg from $name', (build) => {
     },
   );
 });
-
-async function rgb(frame: Buffer): Promise<Buffer> {
-  const { default: sharp } = await import('sharp');
-  return sharp(frame).removeAlpha().raw().toBuffer();
-}

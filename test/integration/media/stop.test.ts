@@ -16,7 +16,7 @@ describe.each(builds)('nothing is left running by ffmpeg from $name', ({ media, 
   const out = (file: string) => path.join(folder, `${path.basename(name)}-${file}`);
 
   it('kills ffmpeg when the consumer stops early, and holds it back while the consumer is busy', async () => {
-    const frames = media.split(sample, { format: 'png', facts: await media.probe(sample) });
+    const frames = media.split(sample, { format: 'ppm', facts: await media.probe(sample) });
     expect((await frames.next()).done).toBe(false);
     await new Promise((resolve) => setTimeout(resolve, 1500));
     expect(runningTools()).toHaveLength(1);
@@ -29,7 +29,7 @@ describe.each(builds)('nothing is left running by ffmpeg from $name', ({ media, 
     async () => {
       const words = confinement(searchPath);
       const confined = createMedia(tools, { confinement: words });
-      const frames = confined.split(sample, { format: 'png', facts: await confined.probe(sample) });
+      const frames = confined.split(sample, { format: 'ppm', facts: await confined.probe(sample) });
       await frames.next();
       const rights = runningTools().map((pid) => readFileSync(`/proc/${pid}/status`, 'utf8'));
       const networks = runningTools().map((pid) => readlinkSync(`/proc/${pid}/ns/net`));
@@ -53,13 +53,13 @@ describe.each(builds)('nothing is left running by ffmpeg from $name', ({ media, 
     const output = out('failed.mp4');
     async function* frames() {
       let count = 0;
-      for await (const frame of media.split(clip, { format: 'png', facts })) {
+      for await (const frame of media.split(clip, { format: 'ppm', facts })) {
         yield frame;
         count += 1;
         if (count === 5) throw new Error('enough');
       }
     }
-    const request = { format: 'png', source: clip, facts, timetable, others, output, codec: 'h264' } as const;
+    const request = { format: 'ppm', source: clip, facts, timetable, others, output, codec: 'h264' } as const;
     await expect(media.stitch({ ...request, frames: frames() })).rejects.toThrow('enough');
     expect([existsSync(output), existsSync(`${output}.part`), runningTools()]).toEqual([false, false, []]);
   });
@@ -68,7 +68,7 @@ describe.each(builds)('nothing is left running by ffmpeg from $name', ({ media, 
     const { facts, frames: all, timetable } = await splitWhole(media, clip);
     const first = all[0] ?? Buffer.alloc(0);
     const stitch = (frames: AsyncIterable<Buffer>, output = out('bad.mp4')) =>
-      media.stitch({ frames, format: 'png', source: clip, facts, timetable, others, output, codec: 'h264' });
+      media.stitch({ frames, format: 'ppm', source: clip, facts, timetable, others, output, codec: 'h264' });
     async function* failing() {
       yield first;
       throw new Error('the store is gone');
@@ -76,9 +76,8 @@ describe.each(builds)('nothing is left running by ffmpeg from $name', ({ media, 
     await expect(stitch(failing())).rejects.toThrow('the store is gone');
     await expect(stitch(framesOf(all.slice(1)))).rejects.toThrow(/got 23 of its 24 frames/);
     await expect(stitch(framesOf([...all, first]))).rejects.toThrow(/got more than its 24 frames/);
-    const broken = Buffer.from(first);
-    broken.fill(7, 200, 5000);
-    await expect(stitch(framesOf([first, broken, ...all.slice(2)]))).rejects.toMatchObject({ blame: 'user' });
+    for (const broken of [first.subarray(0, -1), first.subarray(1), Buffer.alloc(first.length)])
+      await expect(stitch(framesOf([first, broken, ...all.slice(2)]))).rejects.toMatchObject({ blame: 'user' });
     await expect(stitch(framesOf([]))).rejects.toThrow(/no frame/);
     await expect(stitch(framesOf([first]), out('x.gif'))).rejects.toThrow(/x\.gif .*\.mp4/);
     await expect(stitch(framesOf([first]), path.join(folder, 'no/folder/x.mp4'))).rejects.toThrow(

@@ -1,12 +1,15 @@
 import { Jimp } from 'jimp';
 import sharp, { type Sharp } from 'sharp';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { FRAME_FORMATS } from '../../../src/job/formats.js';
 import { type Codec, formatOf, type Picture, PIXEL_LIMIT } from '../../../src/scorer/pictures/codec.js';
 import { loadCodec } from '../../../src/scorer/pictures/load-codec.js';
 import { isPlainPng, pngSize } from '../../../src/scorer/pictures/picture-file.js';
 import { paint, psnr } from '../../support/scorer/pictures.js';
 
 const picture = paint(45, 32);
+/** A PPM with another size in its header. */
+const changed = (file: Buffer, size: string) => Buffer.from(file.toString('latin1').replace('45 32', size), 'latin1');
 const source = (): Sharp => sharp(picture.data, { raw: { width: 45, height: 32, channels: 3 } });
 
 /** Where each pixel of the upright picture stands in the file, as EXIF 2.3 defines the orientations. */
@@ -40,6 +43,34 @@ describe.each(['sharp', 'jimp'] as const)('%s', (name) => {
     expect((await sharp(bytes).metadata()).channels).toBe(3);
   });
 
+  it('brings PPM back bit by bit, if the name says that it is one', async () => {
+    const bytes = await codec.encode(picture, 'ppm');
+    expect(bytes.toString('latin1', 0, 13)).toBe('P6\n45 32\n255\n');
+    expect(await codec.decode(bytes, 'ppm')).toEqual(picture);
+    await expect(codec.decode(bytes, 'png')).rejects.toThrow('but a PNM file; convert it to JPEG or PNG');
+    const png = await codec.encode(picture, 'png');
+    await expect(codec.decode(png, 'ppm')).rejects.toThrow('the picture cannot be read: its header is damaged');
+  });
+
+  it.each<[what: string, says: string, spoil: (file: Buffer) => Buffer]>([
+    ['an empty one', 'the picture file is empty', () => Buffer.alloc(0)],
+    ['one that is cut in its header', 'its header is damaged', (file) => file.subarray(0, 9)],
+    ['one that has lost a byte', 'it is cut off', (file) => file.subarray(0, -1)],
+    ['one with a byte too many', 'longer than its header says', (file) => Buffer.concat([file, Buffer.alloc(1)])],
+    ['one that says a larger size', 'it is cut off', (file) => changed(file, '46 32')],
+    ['one that says a smaller size', 'longer than its header says', (file) => changed(file, '45 31')],
+    ['one that says no size', 'its header is damaged', (file) => changed(file, '00 00')],
+    ['one with a comment', 'its header is damaged', (file) => changed(file, '#size\n45 32')],
+    ['one that claims billions of pixels', 'million pixels', (file) => changed(file, '999999 999999')],
+    ['one of nothing but zeros', 'its header is damaged', (file) => Buffer.alloc(file.length)],
+  ])('refuses PPM that is damaged: %s', async (_, says, spoil) => {
+    const file = spoil(await codec.encode(picture, 'ppm'));
+    await expect(codec.decode(file, 'ppm')).rejects.toMatchObject({
+      blame: 'item',
+      message: expect.stringContaining(says) as string,
+    });
+  });
+
   it('writes a mask as a grey PNG, bit by bit', async () => {
     const mask = { width: 3, height: 2, data: Uint8Array.of(0, 1, 2, 127, 254, 255) };
     const png = sharp(await codec.encodeMask(mask));
@@ -47,8 +78,8 @@ describe.each(['sharp', 'jimp'] as const)('%s', (name) => {
     expect([...(await png.toColourspace('b-w').raw().toBuffer())]).toEqual([...mask.data]);
   });
 
-  it('gives pixels whose memory can move to another thread', async () => {
-    const { data } = await codec.decode(await codec.encode(picture, 'png'));
+  it.each(FRAME_FORMATS)('gives pixels of %s whose memory can move to another thread', async (format) => {
+    const { data } = await codec.decode(await codec.encode(picture, format), format);
     expect(data.byteLength).toBe(data.buffer.byteLength);
     structuredClone(data, { transfer: [data.buffer] });
     expect(data.byteLength).toBe(0);
@@ -210,7 +241,7 @@ describe('loadCodec', () => {
 });
 
 it('names formats by extension', () => {
-  expect(['a.png', 'b.JPG', 'c.jpeg', 'd'].map(formatOf)).toEqual(['png', 'jpg', 'jpg', 'png']);
+  expect(['a.png', 'b.JPG', 'c.jpeg', 'd', 'e.ppm'].map(formatOf)).toEqual(['png', 'jpg', 'jpg', 'png', 'ppm']);
 });
 
 it('reads the size in a PNG header', async () => {

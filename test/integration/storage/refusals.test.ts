@@ -25,7 +25,7 @@ test('whether storage can be written, and why not, is seen from the answers to a
   expect(refusal()).toBeUndefined();
   answer = { status: 503, code: 'DiskFull' };
   await write();
-  expect(refusal()).toMatch(/disk of the local storage is full/);
+  expect(refusal()).toMatch(/disk of the local storage is full.*--frame-format png/);
   await blob.exists();
   expect(refusal()).toMatch(/disk/);
   answer = { status: 500, code: 'InternalError' };

@@ -39,7 +39,7 @@ beforeAll(async () => {
   storage = openAzurite(started.connectionString);
   for (const [id, job] of Object.entries(JOBS)) {
     await Promise.all([workOf(storage, id).create(), jobOf(storage, id).create()]);
-    await workOf(storage, id).getBlockBlobClient('frames/0000000.png').uploadData(Buffer.from('frame'));
+    await workOf(storage, id).getBlockBlobClient('frames/0000000.ppm').uploadData(Buffer.from('frame'));
     await writeJson(jobOf(storage, id), 'now/stages/split-0.json', {});
     if (job.manifest)
       await writeJson(jobOf(storage, id), MANIFEST, { ...job.manifest, finishedAt: new Date(start).toISOString() });

@@ -87,7 +87,7 @@ async function makeTemplate(world: World, kind: Kind, video: string, model: stri
   expect(await deliver('prepareJob', { jobId, spec })).toMatchObject({ ok: true });
   expect(await deliver('splitVideo', { jobId })).toMatchObject({ ok: true, value: { frames: FRAMES } });
   const work = workOf(world.storage, jobId);
-  const frames = await Promise.all(Array.from({ length: FRAMES }, (_, k) => readBytes(work, frameBlob(k, 'png'))));
+  const frames = await Promise.all(Array.from({ length: FRAMES }, (_, k) => readBytes(work, frameBlob(k, 'ppm'))));
   const job = await readJson<ResolvedJob>(jobOf(world.storage, jobId), RESOLVED_JOB);
   if (!job) throw new Error('The job was prepared.');
   return { frames: frames.map((bytes) => bytes ?? Buffer.alloc(0)), job };
@@ -141,7 +141,7 @@ async function layOut({ storage }: World, jobId: string, { frames, job }: Templa
   await Promise.all([workOf(storage, jobId).create(), jobOf(storage, jobId).create()]);
   await writeJson(jobOf(storage, jobId), RESOLVED_JOB, { ...job, jobId, spec: { ...job.spec, timeouts } });
   await Promise.all(
-    frames.map((bytes, k) => workOf(storage, jobId).getBlockBlobClient(frameBlob(k, 'png')).uploadData(bytes)),
+    frames.map((bytes, k) => workOf(storage, jobId).getBlockBlobClient(frameBlob(k, 'ppm')).uploadData(bytes)),
   );
 }
 

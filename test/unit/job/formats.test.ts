@@ -67,6 +67,7 @@ describe('a file of each ending', () => {
 
 describe('the content type of a blob', () => {
   test.each([
+    ['frames/0000001.ppm', 'image/x-portable-pixmap'],
     ['frames/0000001.png', 'image/png'],
     ['scored/0000001.jpg', 'image/jpeg'],
     ['scored/0000001.json', 'application/json'],

@@ -20,7 +20,7 @@ describe('a job specification', () => {
     expect(parseSpec(JSON.stringify(minimal))).toEqual({
       ...minimal,
       input: { ...minimal.input, onDamage: 'fail' },
-      output: { draw: false, codec: 'h264', frameFormat: 'png', keepFrames: false, overwrite: false },
+      output: { draw: false, codec: 'h264', frameFormat: 'ppm', keepFrames: false, overwrite: false },
       batch: { size: 'auto' },
       compute: { kind: 'local' },
       retry: { maxAttempts: 3, firstDelaySeconds: 5 },
@@ -35,6 +35,13 @@ describe('a job specification', () => {
       input: { images: 'inbox/batch7/' },
       output: { images: 'outbox/batch7/painted/' },
     });
+  });
+
+  test('has the pictures of a folder stored as they are delivered, as PNG', () => {
+    const spec = { ...minimal, input: { images: 'inbox/batch7' } };
+    expect(parseSpec(JSON.stringify(spec)).output.frameFormat).toBe('png');
+    const jpg = { ...spec, output: { frameFormat: 'jpg' } };
+    expect(parseSpec(JSON.stringify(jpg)).output.frameFormat).toBe('jpg');
   });
 
   test('keeps what it says', () => {
@@ -74,6 +81,11 @@ describe('a job specification', () => {
       'two inputs',
       { ...minimal, input: { video: 'inbox/a.mp4', images: 'inbox/a/' } },
       '"input" must name either a "video" or "images"',
+    ],
+    [
+      'raw pictures for a folder of images',
+      { ...minimal, input: { images: 'inbox/a/' }, output: { frameFormat: 'ppm' } },
+      '"output.frameFormat" is "ppm", which is for the frames of a video; set it to "png" or "jpg"',
     ],
     [
       'images outside the inbox',

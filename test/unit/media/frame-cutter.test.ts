@@ -1,5 +1,6 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { ppmHeader } from '../../../src/job/ppm.js';
 import { cutFrames } from '../../../src/media/split/frame-cutter.js';
 import { collect } from '../../support/media.js';
 
@@ -8,14 +9,20 @@ const noise = (size: number, seed: number) =>
     raw: { width: size, height: size, channels: 3 },
   });
 
+/** Its pixels look like headers. */
+const ppm = (width: number, height: number) =>
+  Buffer.concat([Buffer.from(ppmHeader(width, height)), Buffer.alloc(width * height * 3, 'P6\n2 2\n255\n')]);
+
 async function* chunks(bytes: Buffer, size: number) {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 
 describe('cutFrames', () => {
   it.each([1, 2, 3, 7, 64, 1000, 1 << 20])(
-    'cuts PNG and JPEG streams that arrive in chunks of %i bytes',
+    'cuts PPM, PNG and JPEG streams that arrive in chunks of %i bytes',
     async (size) => {
+      const ppms = [1, 5, 17, 40, 1].map((side) => ppm(side, side + 1));
+      expect(await collect(cutFrames(chunks(Buffer.concat(ppms), size), 'ppm'))).toEqual(ppms);
       const pngs = await Promise.all([5, 17, 40].map((side) => noise(side, 7).png().toBuffer()));
       expect(await collect(cutFrames(chunks(Buffer.concat(pngs), size), 'png'))).toEqual(pngs);
       const thumbnail = await noise(8, 3).jpeg().toBuffer();
@@ -30,6 +37,15 @@ describe('cutFrames', () => {
       expect(await collect(cutFrames(chunks(Buffer.concat(tagged), size), 'jpg'))).toEqual(tagged);
     },
   );
+
+  it('refuses a stream that is none of PPM, or ends within one', async () => {
+    const two = Buffer.concat([ppm(3, 2), ppm(3, 2)]);
+    await expect(collect(cutFrames(chunks(two.subarray(0, -1), 7), 'ppm'))).rejects.toThrow('in the middle of a frame');
+    const whole = await collect(cutFrames(chunks(two.subarray(0, -1), 7), 'ppm', true));
+    expect(whole).toEqual([ppm(3, 2)]);
+    const other = Buffer.concat([ppm(3, 2), Buffer.from('P5\n3 2\n255\n0123456789')]);
+    await expect(collect(cutFrames(chunks(other, 7), 'ppm'))).rejects.toThrow('something else than a PPM');
+  });
 
   it('refuses a stream that ends within a picture', async () => {
     const png = await noise(20, 3).png().toBuffer();

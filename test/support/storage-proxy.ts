@@ -37,6 +37,8 @@ export interface StorageProxy {
   /** How many requests passed, and how often each fault struck. */
   requests: number;
   struck: Partial<Record<StorageFault, number>>;
+  /** Is told of each request: `METHOD /path?query`. */
+  tell?: (request: string) => void;
   /** The next request to which `of` matches (`METHOD /path?query`) goes wrong so, whatever the rate. */
   strike: (fault: StorageFault, of: RegExp, times?: number) => void;
   stop: () => Promise<void>;
@@ -83,6 +85,7 @@ export async function startStorageProxy(connectionString: string, seed = 1): Pro
 
   const faultFor = (request: http.IncomingMessage): StorageFault | undefined => {
     proxy.requests += 1;
+    proxy.tell?.(`${request.method} ${request.url}`);
     const wanted = asked.find(({ of, times }) => times > 0 && of.test(`${request.method} ${request.url}`));
     if (wanted) wanted.times -= 1;
     const fault = wanted?.fault ?? (random() < proxy.rate ? pick(random, STORAGE_FAULTS) : undefined);

@@ -19,6 +19,7 @@ import { ENCODERS } from '../src/media/split/split.js';
 import { encoderOptions } from '../src/media/stitch/stitch-arguments.js';
 import { frameBlob, INBOX, jobContainer, RESOLVED_JOB, scoredBlob, workContainer } from '../src/job-store/layout.js';
 import { readBytes, writeJson } from '../src/storage/storage.js';
+import { PICTURE_ONLY } from '../test/support/media.js';
 import { openAzurite } from '../test/support/storage.js';
 
 const DEFAULTS = ['640x360:100', '640x360:1000', '1920x1080:100', '64x48:100', '64x48:1000', '64x48:10000'];
@@ -93,7 +94,8 @@ async function through(clip: string, video: VideoFacts, jobId: string): Promise<
     spec,
     video,
     chunkFrames: video.framesEstimate,
-    output: 'outbox/clip.mp4',
+    output: `outbox/${jobId}.mp4`,
+    others: PICTURE_ONLY,
   });
   const ports = { storage, media, tempFolder: folder };
   const split = await timed(() => createSplitVideo(ports)({ jobId, chunks: 1 }));

@@ -8,6 +8,7 @@ import { readConfig } from './config.js';
 import { returnFailure } from './activities/return-failure.js';
 import { isPassing } from './container-contract/storage-access.js';
 import { APP_SECRETS, createLedgerBlob, LIMITS, SEALING_KEY_BLOB } from './job-store/layout.js';
+import { freeBytesOf } from './job-store/local-copy.js';
 import { confinement, createMedia, findFfmpeg } from './media/media.js';
 import { chunkLane } from './orchestrators/chunk-lane.js';
 import { scoreBatch } from './orchestrators/score-batch.js';
@@ -42,6 +43,7 @@ const compute = createComputes(config.computes, {
 /** For what goes on between invocations and so has no log of one to go to. */
 const warn = (message: string) => console.warn(message);
 const telemetry = createTelemetry(config.telemetry, { login: createLogin, warn });
+const { storageFolder } = config;
 const ports = {
   storage,
   media: createMedia(findFfmpeg(config, config.searchPath), {
@@ -54,6 +56,7 @@ const ports = {
   telemetry,
   chunkFrames: config.chunkFrames,
   tempFolder: config.tempFolder,
+  ...(storageFolder !== undefined && { freeBytes: () => freeBytesOf(storageFolder) }),
   bundledModels: config.bundledModels,
 };
 

@@ -20,6 +20,7 @@ const CHUNK_FRAMES = 'must be a whole number from 1 to 1000000';
 const schema = z.object({
   FFMPEG_PATH: z.string().optional(),
   FFPROBE_PATH: z.string().optional(),
+  STORAGE_FOLDER: z.string().optional(),
   TEMP_FOLDER: z.string().default(os.tmpdir()),
   CHUNK_FRAMES: z.coerce
     .number(CHUNK_FRAMES)
@@ -49,6 +50,8 @@ export interface Config {
   chunkFrames: number | undefined;
   mediaLimits: MediaLimits;
   retention: Retention;
+  /** A folder on the disk of the storage, where that is this machine's. */
+  storageFolder: string | undefined;
   /** Where the app keeps videos while it splits and stitches them. */
   tempFolder: string;
   /** The models that come with the app. */
@@ -77,6 +80,7 @@ export function readConfig(environment: Environment): Config {
     chunkFrames: settings.CHUNK_FRAMES,
     mediaLimits: readMediaLimits(environment),
     retention: { framesDays: settings.KEEP_FRAMES_DAYS, recordsDays: settings.KEEP_RECORDS_DAYS },
+    storageFolder: settings.STORAGE_FOLDER,
     tempFolder: settings.TEMP_FOLDER,
     bundledModels: path.resolve(fileURLToPath(new URL('../models', import.meta.url))),
     computes: readComputeSettings(environment),

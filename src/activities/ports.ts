@@ -16,6 +16,8 @@ export interface Ports {
   /** Frames that one activity splits or stitches at most; by the size of a frame when left out. */
   chunkFrames?: number | undefined;
   tempFolder: string;
+  /** Bytes that are left on the disk of the storage, where that is this machine's. */
+  freeBytes?: (() => Promise<number>) | undefined;
   bundledModels: string;
   /** Aborted when the job of the activity is stopped. */
   signal?: AbortSignal | undefined;

@@ -1,7 +1,7 @@
 import { isPassing } from '../container-contract/storage-access.js';
-import { chunkFrames } from '../job/plan.js';
+import { chunkFrames, fitFrames } from '../job/plan.js';
 import { JobError } from '../job/failure.js';
-import { DEFAULT_CODEC, DEFAULT_IMAGE_FORMAT, sizeProblem } from '../job/formats.js';
+import { DEFAULT_CODEC, DEFAULT_IMAGE_FORMAT, type FrameFormat, sizeProblem } from '../job/formats.js';
 import type { JobSpec } from '../job/spec.js';
 import type { TracePlace } from '../job/trace.js';
 import { jobOf, OUTBOX, workOf } from '../job-store/layout.js';
@@ -118,11 +118,12 @@ async function resolveVideo(
     delivers === 'predictions'
       ? undefined
       : await ports.media.rehearse({ source: file, facts, shape, codec, quality, output: named });
+  const { format: frameFormat, warning } = await fit(ports, spec, facts, delivers === 'predictions' ? [] : [shape]);
   const most = ports.chunkFrames ?? Math.min(chunkFrames(facts), chunkFrames({ ...facts, ...shape }));
   return {
     job: {
       ...common,
-      spec: { ...spec, input: { ...spec.input, video: name } },
+      spec: { ...spec, input: { ...spec.input, video: name }, output: { ...spec.output, frameFormat } },
       video: facts,
       ...(shape && { shape }),
       chunkFrames: most,
@@ -134,8 +135,20 @@ async function resolveVideo(
     splitChunks: await planSplit(ports, common.jobId, file, facts, most),
     delivers,
     enlarged: rehearsed ? pixelsOf({ ...facts, ...shape }) / pixelsOf(facts) : 0,
-    warnings: [...facts.warnings, ...(rehearsed?.warnings ?? [])],
+    warnings: [...facts.warnings, ...(rehearsed?.warnings ?? []), ...(warning === undefined ? [] : [warning])],
   };
+}
+
+/** What the frames are stored as. @param made the shapes of what is stored for each frame besides itself; undefined: its own. */
+async function fit(
+  { freeBytes }: Ports,
+  { output: { frameFormat } }: JobSpec,
+  facts: VideoFacts,
+  made: (PictureShape | undefined)[],
+): Promise<{ format: FrameFormat; warning?: string }> {
+  if (freeBytes === undefined) return { format: frameFormat };
+  const pixels = [facts, ...made].reduce((sum, shape) => sum + pixelsOf({ ...facts, ...shape }), 0);
+  return fitFrames(frameFormat, 3 * pixels * facts.framesEstimate, await freeBytes());
 }
 
 const pixelsOf = ({ width, height }: Pick<VideoFacts, 'width' | 'height'>) => width * height;

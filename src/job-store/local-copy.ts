@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import type { BlobClient } from '@azure/storage-blob';
 import { saveWhole } from '../container-contract/storage-access.js';
@@ -70,6 +70,13 @@ export async function ownFolder(folder: string, prefix: string): Promise<string>
     throw diskError(cause, folder);
   }
 }
+
+/** Bytes that are left on the disk of a folder; any number of them where nobody can tell. */
+export const freeBytesOf = (folder: string): Promise<number> =>
+  statfs(folder).then(
+    ({ bavail, bsize }) => bavail * bsize,
+    () => Infinity,
+  );
 
 /** Names the remedy when a file could not be written; passes any other error on. */
 export function diskError(cause: unknown, folder: string): unknown {

@@ -1,3 +1,5 @@
+import type { FrameFormat } from './formats.js';
+
 // Batches: what one container scores
 
 /** The most containers that a job may ask for at once. */
@@ -57,6 +59,36 @@ export function batchesOfLane(plan: BatchPlan, lane: number): Batch[] {
     batches.push(batch);
   }
 }
+
+// Frames: what they are stored as where the disk is this machine's
+
+/** Bytes of a frame as PNG for each of its pixels' own, of real and of painted frames: see docs/lab/frames.md. */
+const PNG_SHARE = 0.6;
+/** What frames may take of a disk: it holds the video and its output, too. */
+const DISK_SHARE = 0.9;
+
+/**
+ * Whether frames fit on a disk as they are to be stored; raw ones that do not are stored as PNG, which holds the same pixels.
+ * @param need bytes of all frames and scored frames without compression.
+ * @param free bytes that are left.
+ */
+export function fitFrames(format: FrameFormat, need: number, free: number): { format: FrameFormat; warning?: string } {
+  const room = free * DISK_SHARE;
+  const packed = need * PNG_SHARE;
+  const left = `and the disk of the local storage has ${sizeOf(free)} left`;
+  if (format === 'jpg' || (format === 'ppm' ? need : packed) <= room) return { format };
+  if (packed > room)
+    return {
+      format: 'png',
+      warning: `The frames take about ${sizeOf(packed)} even as PNG, ${left}: free some space, or the job waits for it when the disk is full.`,
+    };
+  return {
+    format: 'png',
+    warning: `The frames would take ${sizeOf(need)} as they are, ${left}, so they are stored as PNG, which takes about ${sizeOf(packed)}.`,
+  };
+}
+
+const sizeOf = (bytes: number) => (bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`);
 
 // Chunks: what one activity splits or encodes of a long video
 

@@ -61,7 +61,7 @@ export async function startStack({
       await mkdir(path.dirname(spans), { recursive: true }).catch((cause: unknown) => refuseFolder(folder, cause));
     const azure = emulateAzure === true ? await startAzureEmulator(folder, env) : undefined;
     if (azure) parts.push(azure);
-    const settings = { TEMP_FOLDER: temp, ...env, ...azure?.settings };
+    const settings = { TEMP_FOLDER: temp, ...env, STORAGE_FOLDER: folder, ...azure?.settings };
     const { host, azurite, storage } = await startOnFreePort((above) =>
       startPair(folder, { port, azuritePort, above, spans, settings }),
     );

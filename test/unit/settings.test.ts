@@ -33,8 +33,8 @@ describe('the app’s settings', () => {
   const STORAGE = { AzureWebJobsStorage: 'UseDevelopmentStorage=true' };
   // prettier-ignore
   const NAMES = [
-    'FFMPEG_PATH', 'FFPROBE_PATH', 'TEMP_FOLDER', 'CHUNK_FRAMES', 'FFMPEG_SECONDS', 'MOST_FRAMES',
-    'MEDIA_STORAGE', 'MEDIA_STORAGE__accountName', 'INTERNAL_STORAGE__blobServiceUri', 'AZURE_SUBSCRIPTION_ID',
+    'FFMPEG_PATH', 'FFPROBE_PATH', 'TEMP_FOLDER', 'STORAGE_FOLDER', 'CHUNK_FRAMES', 'FFMPEG_SECONDS',
+    'MOST_FRAMES', 'MEDIA_STORAGE', 'MEDIA_STORAGE__accountName', 'INTERNAL_STORAGE__blobServiceUri', 'AZURE_SUBSCRIPTION_ID',
     'ACI_RESOURCE_GROUP', 'ACI_IMAGE', 'ACI_CPU', 'CONTAINER_APPS_IMAGE', 'CONTAINER_APPS_CPU', 'HOME',
   ];
 

@@ -27,12 +27,14 @@ const inspectModel: ModelInspector = (...given) => {
   return inspect(...given);
 };
 const local = createLocalCompute({});
+let free = Infinity;
 const prepareJob = createPrepareJob({
   storage,
   media: createMedia(tools),
   compute: { local, aci: local, 'container-apps': local },
   inspectModel,
   tempFolder: folder,
+  freeBytes: () => Promise.resolve(free),
   bundledModels: folder,
   telemetry: SILENT,
 });
@@ -84,6 +86,23 @@ describe('a video and a model that gives pictures of another size', () => {
     await putModel('large', resizingModel({ across: 4 }));
     const { chunkFrames: frames, video } = await prepare('large', 'broad.mp4');
     expect(frames).toBeLessThan(chunkFrames(video) / 3);
+  });
+
+  test('have their frames stored raw, but as PNG where the disk of the storage has too little room', async () => {
+    await putModel('half-as-large', resizingModel({ across: 1.5 }));
+    // Two frames of 63x45 pixels and two of 94x67 take 54,798 bytes.
+    for (const [left, format] of [
+      [Infinity, 'ppm'],
+      [61_000, 'ppm'],
+      [60_000, 'png'],
+      [1000, 'png'],
+    ] as const) {
+      free = left;
+      const { spec } = await prepare('half-as-large', 'flat.mp4').finally(() => {
+        free = Infinity;
+      });
+      expect(spec.output.frameFormat, `${left} bytes left`).toBe(format);
+    }
   });
 
   test('are refused before anything is scored where the codec does not hold such a side', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { batchAt, batchesOfLane, chunkAt, chunkFrames, planBatches } from '../../../src/job/plan.js';
+import { FRAME_FORMATS } from '../../../src/job/formats.js';
+import { batchAt, batchesOfLane, chunkAt, chunkFrames, fitFrames, planBatches } from '../../../src/job/plan.js';
 
 describe('a batch plan', () => {
   const counts = [1, 2, 3, 15, 16, 17, 36, 63, 64, 65, 168, 823, 1000, 10_000];
@@ -46,6 +47,33 @@ describe('a batch plan', () => {
     expect(batchAt(plan, 1)).toEqual({ index: 1, first: 5, count: 5 });
     expect(batchAt(plan, 2)).toBeUndefined();
     expect(batchAt(plan, -1)).toBeUndefined();
+  });
+});
+
+describe('frames on the disk of this machine', () => {
+  const GB = 1e9;
+
+  test('are stored as the job says where they fit', () => {
+    for (const format of FRAME_FORMATS) expect(fitFrames(format, 10 * GB, 12 * GB)).toEqual({ format });
+    expect(fitFrames('ppm', 10 * GB, Infinity)).toEqual({ format: 'ppm' });
+    expect(fitFrames('ppm', 0, 0)).toEqual({ format: 'ppm' });
+  });
+
+  test('are stored as PNG where they fit only so, with a warning that gives the numbers', () => {
+    const { format, warning } = fitFrames('ppm', 12.4 * GB, 9.1 * GB);
+    expect(format).toBe('png');
+    expect(warning).toMatch(/would take 12\.4 GB .*9\.1 GB left, so they are stored as PNG.* about 7\.4 GB/);
+    expect(fitFrames('png', 12.4 * GB, 9.1 * GB)).toEqual({ format: 'png' });
+    expect(fitFrames('ppm', 131e6, 140e6).warning).toMatch(/131 MB .*140 MB left, .* about 79 MB/);
+  });
+
+  test('are stored as PNG with another warning where even so they do not fit', () => {
+    for (const format of ['ppm', 'png'] as const) {
+      const fitted = fitFrames(format, 10 * GB, 2 * GB);
+      expect(fitted.format).toBe('png');
+      expect(fitted.warning).toMatch(/about 6\.0 GB even as PNG, .*2\.0 GB left: free some space/);
+    }
+    expect(fitFrames('jpg', 10 * GB, 2 * GB)).toEqual({ format: 'jpg' });
   });
 });
 

@@ -66,6 +66,6 @@ export function secondsToNextPoll(
   const remaining = progress.total - progress.skipped - handled;
   const updatedAt = Date.parse(progress.updatedAt);
   const secondsPerItem = (updatedAt - Date.parse(progress.startedAt)) / 1000 / handled;
-  const left = remaining * secondsPerItem - (now - updatedAt) / 1000;
+  const left = remaining * secondsPerItem - Math.max(0, now - updatedAt) / 1000;
   return clamp(left > 0 ? left * PATIENCE : -left / 2);
 }

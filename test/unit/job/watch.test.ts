@@ -63,6 +63,8 @@ describe('the pause before the next look', () => {
   test('takes what the container has done since its last report as done', () => {
     const report = progress({ done: 80, updated: 160, pauseSeconds: 10 });
     expect(secondsToNextPoll(bounds, 0, at(170), report)).toBeCloseTo(21);
+    const clockAhead = at(150);
+    expect(secondsToNextPoll(bounds, 0, clockAhead, report)).toBeCloseTo(28);
   });
 
   test('grows again with the time that a container takes longer than was to be expected', () => {

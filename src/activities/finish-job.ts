@@ -4,6 +4,7 @@ import { describeTime, sumSplits } from '../job/bottleneck.js';
 import { containerSeconds, summarize, sumsOf } from '../job/phases.js';
 import type { Stop } from '../job/attempt-end.js';
 import { batchAt, type BatchPlan } from '../job/plan.js';
+import { round } from '../job/progress.js';
 import { readBatchState } from '../job-store/batches/batch-state.js';
 import { readItems } from '../job-store/images/items.js';
 import { workOf } from '../job-store/layout.js';
@@ -85,7 +86,7 @@ export function createFinishJob({
       failedItems: totals.failed,
       attempts: totals.attempts,
       seconds: job && (finishedAt.getTime() - Date.parse(job.createdAt)) / 1000,
-      containerSeconds: sum(phases, containerSeconds),
+      containerSeconds: round(sum(phases, containerSeconds), 3),
     });
     for (const output of placesOf(job)) await freePlace(storage, { jobId, output });
     await removeJobFolder(tempFolder, jobId);

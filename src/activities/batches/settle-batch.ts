@@ -45,7 +45,10 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
     const earlier = await readSettled(storage, jobId, batch);
     const { observation, seenEnded = new Date().toISOString() } =
       earlier?.attempt === attempt ? earlier : { observation: await provider.observe(name) };
-    await keepLog(storage, input, async () => [...(await provider.logs(name)), ...howItEnded(observation)]);
+    await keepLog(storage, input, async () => [
+      ...(await provider.logs(name)),
+      ...howItEnded(observation.endedAt ?? seenEnded, observation),
+    ]);
     // What was seen is kept before the container goes: a second delivery would find nothing.
     const before = { done: 0, failed: 0, phases: [], unscored: [], ...earlier };
     await writeSettled(storage, jobId, {
@@ -99,8 +102,10 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
 }
 
 /** The last line of an attempt's log, where its container did not end well by itself. */
-const howItEnded = ({ reason }: Observation): Printed[] =>
-  reason === undefined ? [] : [{ text: `The container has ended: ${reason}.`, stream: 'platform', level: 'error' }];
+const howItEnded = (time: string, { reason }: Observation): Printed[] =>
+  reason === undefined
+    ? []
+    : [{ text: `The container has ended: ${reason}.`, stream: 'platform', level: 'error', time }];
 
 const isAlive = ({ state }: Observation) => state === 'running' || state === 'provisioning';
 

@@ -60,13 +60,27 @@ export async function findApp({
   const ends = { lost: signal, interrupted: signal };
   if (url !== undefined) return createJobClient(url, key, ends);
   const stack = await findStack(data);
-  if (!stack)
-    throw new JobError(
-      'user',
-      `No local stack runs on ${data}; start it with "npm start", or name a deployed app with --url.`,
-    );
+  if (!stack) {
+    const score = await howToAskScore(data);
+    const start = `No local stack runs on ${data}; start it with "npm start", or name a deployed app with --url.`;
+    throw new JobError('user', score === undefined ? start : `No local stack runs on ${data}, but ${score}`);
+  }
   return createJobClient(stack.url, undefined, ends);
 }
+
+/** How to reach the stack that a `score` runs below the folder for the time of its job; undefined when none does. */
+export async function howToAskScore(data: string): Promise<string | undefined> {
+  for (const folder of await ownFolders(data))
+    if (await findStack(folder))
+      return `"npm run score" runs a stack of its own until its job is over; ask it with --data ${folder}.`;
+  return undefined;
+}
+
+const OWN_FOLDER = /^job-(\d+)$/;
+
+/** Folders of stacks that live as long as a command. */
+const ownFolders = async (data: string): Promise<string[]> =>
+  (await readdir(data).catch(() => [])).filter((name) => OWN_FOLDER.test(name)).map((name) => path.join(data, name));
 
 async function startOwnStack(
   data: string,
@@ -104,11 +118,8 @@ const NEW_MS = 60_000;
 
 /** Removes the data of stacks whose process was killed before it could do so itself, and the logs of those that broke. */
 async function removeLeftovers(data: string): Promise<void> {
-  const names = await readdir(data).catch(() => []);
-  for (const name of names) {
-    const pid = Number(/^job-(\d+)$/.exec(name)?.[1]);
-    if (Number.isNaN(pid)) continue;
-    const folder = path.join(data, name);
+  for (const folder of await ownFolders(data)) {
+    const pid = Number(OWN_FOLDER.exec(path.basename(folder))?.[1]);
     // The number of a process that was killed may be another's by now, even this one's.
     const isTaken = isAlive(pid) && pid !== process.pid && Date.now() - (await timeOf(folder)) < NEW_MS;
     if (!isTaken && (await isOnlyOfStack(folder)) && !(await holderOfFolder(folder)))

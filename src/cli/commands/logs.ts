@@ -4,7 +4,7 @@ import type { JobLogs } from '../../api/logs.js';
 import type { LogLine } from '../../container-contract/log-line.js';
 import { JobError } from '../../job/failure.js';
 import type { JobClient } from '../client/client.js';
-import { findApp } from '../client/connect.js';
+import { findApp, howToAskScore } from '../client/connect.js';
 
 export interface LogsOptions {
   job: string;
@@ -56,10 +56,17 @@ export async function showLogs(options: LogsOptions): Promise<boolean> {
     }
     if (shown === 0) options.note(await whyNothing(options));
   } catch (error) {
-    if (!signal.aborted) throw error;
-    return !isRead;
+    if (signal.aborted) return !isRead;
+    throw await orAskScore(options, error);
   }
   return true;
+}
+
+/** The error, or one that says where else the job may be. */
+async function orAskScore({ job, url, data }: LogsOptions, error: unknown): Promise<unknown> {
+  const isUnknown = error instanceof JobError && error.message === `There is no job "${job}".`;
+  const score = isUnknown && url === undefined ? await howToAskScore(data) : undefined;
+  return score === undefined ? error : new JobError('user', `There is no job "${job}" here, but ${score}`);
 }
 
 /** The answers of the app, one after the other, also of one that was started again meanwhile. */

@@ -27,7 +27,10 @@ function barView(stream: NodeJS.WriteStream, unit: string): ProgressView {
       const stage = status.stage ?? 'queued';
       const { rate, left } = words(status, unit);
       const payload = { stage: stage.padEnd(7), unit, rate, left: status.waiting[0]?.slice(0, WAITING_LENGTH) ?? left };
-      if (shown === '') bar.start(status.items.total, status.items.done, payload);
+      if (shown === '') {
+        stream.write(naming(status));
+        bar.start(status.items.total, status.items.done, payload);
+      }
       shown = stage;
       bar.setTotal(Math.max(1, status.items.total));
       bar.update(status.items.done, payload);
@@ -44,6 +47,7 @@ function lineView(stream: NodeJS.WriteStream, unit: string): ProgressView {
   let waiting = '';
   return {
     show(status) {
+      if (last === 0) stream.write(naming(status));
       const now = Date.now();
       const why = status.waiting.join(' ');
       if (why !== waiting && why !== '') stream.write(`waiting: ${why}\n`);
@@ -61,6 +65,9 @@ function lineView(stream: NodeJS.WriteStream, unit: string): ProgressView {
     end: () => undefined,
   };
 }
+
+/** `npm run logs` asks for it. */
+const naming = ({ id }: JobStatus) => `job: ${id}\n`;
 
 function words(status: JobStatus, unit: string): { rate: string; left: string } {
   return {

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { COMPUTE_KINDS, type Device } from '../../job/compute-choice.js';
 import { JobError } from '../../job/failure.js';
 import type { FrameFormat } from '../../job/formats.js';
-import { pauseAtAge } from '../../job/progress.js';
+import { pauseAtAge, round } from '../../job/progress.js';
 import { poll } from '../../poll.js';
 import type { JobStatus } from '../../api/jobs.js';
 import type { JobClient } from '../client/client.js';
@@ -52,7 +52,7 @@ interface Way {
 /** From the start of a stack, if none runs, to the saved result; with the seconds that the client's own steps took. */
 export async function runThrough(options: JobOptions, way: Way): Promise<{ status: JobStatus; seconds: OwnSeconds }> {
   const began = performance.now();
-  const seconds = () => (performance.now() - began) / 1000;
+  const seconds = () => Math.round(performance.now() - began) / 1000;
   const { client, lost, stop } = await connect(options);
   const view = createProgressView(process.stderr, options.quiet, way.unit);
   const { signal } = options;
@@ -71,7 +71,8 @@ export async function runThrough(options: JobOptions, way: Way): Promise<{ statu
       'while the result was saved; what is not there yet is missing',
     );
     const total = seconds();
-    return { status, seconds: { start: started, upload: uploaded - started, download: total - finished, total } };
+    const own = { start: started, upload: round(uploaded - started, 3), download: round(total - finished, 3), total };
+    return { status, seconds: own };
   } catch (error) {
     // A request may fail a moment before the stack notices that one of its parts has ended.
     if (!(error instanceof JobError && error.blame === 'user')) await pause(NOTICED_MS, [lost]);

@@ -22,7 +22,7 @@ function expectSentence({ code, stdout, stderr }: CliResult, sentence: string | 
   const said = stderr
     .trim()
     .split('\n')
-    .filter((line) => !/^(queued|prepare|split|score|stitch|finish): /.test(line));
+    .filter((line) => !/^(job|queued|prepare|split|score|stitch|finish): /.test(line));
   expect(said.join('\n')).toMatch(sentence);
   expect(said).toHaveLength(1);
   expect(said[0]).toMatch(/\.$/);

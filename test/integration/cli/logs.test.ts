@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { runCli } from '../../support/cli.js';
@@ -12,6 +12,15 @@ test('`logs` starts nothing: where no stack runs, it says what to do', async () 
     /^No local stack runs on .*none; start it with "npm start", or name a deployed app with --url\.\n$/,
   );
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+});
+
+test('`logs` says how to ask the stack that a `score` runs for the time of its job', async () => {
+  const data = path.join(stack.folder, 'scoring');
+  mkdirSync(data);
+  symlinkSync(stack.data, path.join(data, 'job-77'));
+  const { code, stderr } = await runCli(['logs', 'coast-abcd2345', '--data', data]);
+  expect(stderr).toMatch(/^No local stack runs on .*, but "npm run score" runs .*; ask it with --data .*job-77\.\n$/);
+  expect(code).toBe(2);
 });
 
 test.each([

@@ -83,6 +83,8 @@ test('a killed scorer is followed by one that scores the missing items only, and
   expect(other.done).toHaveLength(BATCH);
   const manifest = JSON.parse((await container.getBlobClient(MANIFEST).downloadToBuffer()).toString()) as Manifest;
   const [killed, after] = manifest.batches[0]?.phases ?? [];
+  // The app knows when the container has ended; before that, the scorer had been silent for a while.
+  expect(lines[2]?.time).toBe(killed?.endedAt);
   expect(killed?.split?.unknown).toBeGreaterThan(0);
   expect(killed?.split?.inference).toBeGreaterThan(0);
   expect(after?.split?.unknown).toBeUndefined();

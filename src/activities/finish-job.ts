@@ -5,6 +5,7 @@ import { containerSeconds, summarize, sumsOf } from '../job/phases.js';
 import type { Stop } from '../job/attempt-end.js';
 import { batchAt, type BatchPlan } from '../job/plan.js';
 import { round } from '../job/progress.js';
+import { parseTraceParent } from '../job/trace.js';
 import { readBatchState } from '../job-store/batches/batch-state.js';
 import { readItems } from '../job-store/images/items.js';
 import { workOf } from '../job-store/layout.js';
@@ -20,6 +21,8 @@ import { placeOf } from '../telemetry/ids.js';
 import type { Invocation, Ports } from './ports.js';
 
 export interface FinishInput extends Pick<Manifest, 'jobId' | 'outcome' | 'message'>, Pick<Stop, 'blame'> {
+  /** Where the job was started in its trace, for one that has no record yet. */
+  traceParent?: string | undefined;
   /** Absent when the job failed before there was one. */
   plan?: BatchPlan;
 }
@@ -44,7 +47,7 @@ export function createFinishJob({
   telemetry,
 }: Pick<Ports, 'storage' | 'tempFolder' | 'telemetry'>) {
   return async (
-    { jobId, outcome: reason, blame, message: why, plan }: FinishInput,
+    { jobId, outcome: reason, blame, message: why, plan, traceParent }: FinishInput,
     invocation?: Invocation,
   ): Promise<Finished> => {
     const end = await endJob(storage, jobId, { reason, blame, message: why });
@@ -76,7 +79,7 @@ export function createFinishJob({
     });
     telemetry.jobEnded({
       jobId,
-      place: placeOf(jobId, job?.trace, invocation?.traceContext?.traceParent),
+      place: placeOf(jobId, job?.trace ?? parseTraceParent(traceParent), invocation?.traceContext?.traceParent),
       model: job?.spec.model,
       compute: job?.spec.compute.kind,
       outcome,

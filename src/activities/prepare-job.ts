@@ -3,7 +3,7 @@ import { chunkFrames, fitFrames } from '../job/plan.js';
 import { JobError } from '../job/failure.js';
 import { DEFAULT_CODEC, DEFAULT_IMAGE_FORMAT, type FrameFormat, sizeProblem } from '../job/formats.js';
 import type { JobSpec } from '../job/spec.js';
-import type { TracePlace } from '../job/trace.js';
+import { parseTraceParent, type TracePlace } from '../job/trace.js';
 import { jobOf, OUTBOX, workOf } from '../job-store/layout.js';
 import { jobFolder } from '../job-store/local-copy.js';
 import { keepPlace } from '../job-store/outputs.js';
@@ -20,6 +20,8 @@ import { KnownModels, type LocalVideo, probeVideo, resolveModel } from './resolv
 export interface PrepareInput {
   jobId: string;
   spec: JobSpec;
+  /** Where the job was started in its trace. */
+  traceParent?: string | undefined;
 }
 
 export interface Prepared {
@@ -73,12 +75,18 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
     return { prepared: { ...prepared, parallel: preflight.maxParallel, warnings }, gpu: preflight.gpu ?? false };
   };
   return async (input: PrepareInput, invocation?: Invocation): Promise<Prepared> => {
-    const { jobId, spec } = input;
-    const place = placeOf(jobId, undefined, invocation?.traceContext?.traceParent);
+    const { jobId, spec, traceParent } = input;
+    const place = placeOf(jobId, parseTraceParent(traceParent), invocation?.traceContext?.traceParent);
     const facts = { jobId, place, model: spec.model, compute: spec.compute.kind };
     try {
       const { prepared, gpu } = await prepare(input, place);
-      telemetry.preflight({ ...facts, verdict: { ok: true, ...prepared, gpu, warnings: prepared.warnings.length } });
+      const { parallel, splitChunks, warnings } = prepared;
+      // How many images there are is known when they have been listed.
+      const expectedItems = spec.input.images === undefined ? prepared.expectedItems : undefined;
+      telemetry.preflight({
+        ...facts,
+        verdict: { ok: true, parallel, expectedItems, splitChunks, gpu, warnings: warnings.length },
+      });
       return prepared;
     } catch (error) {
       const { blame, message } = failureOf(error, isPassing);

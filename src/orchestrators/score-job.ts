@@ -13,6 +13,8 @@ import { type Delivered, imagesSource, type Open, type Source, videoSource } fro
 export interface JobInput {
   jobId: string;
   spec: JobSpec;
+  /** The span that started it; absent in jobs that an older version has started. */
+  traceParent?: string;
 }
 
 export interface JobOutput extends Delivered {
@@ -35,7 +37,7 @@ export const scoreJob = defineOrchestrator('scoreJob', function* (context, input
   const result = yield* runStages(context, input, status);
   enter(context, status, 'finish');
   const { reason: outcome, ...why } = result.ok ? DONE : failed(result.failure);
-  const finish = { jobId, outcome, ...why, plan: status.plan };
+  const finish = { jobId, outcome, ...why, plan: status.plan, traceParent: input.traceParent };
   const finished = yield* patientActivitiesOf(context, FINISH_TRIES).finishJob(finish);
   // Only storage knows whether somebody cancelled the job before it ended.
   const end = finished.ok ? finished.value.end : failed(finished.failure);
@@ -74,11 +76,11 @@ const MOST_ROUNDS = 3;
 
 function* runStages(
   context: OrchestrationContext,
-  { jobId, spec }: JobInput,
+  { jobId, spec, traceParent }: JobInput,
   status: PublishedStatus,
 ): Step<Outcome<Delivered>> {
   enter(context, status, 'prepare');
-  const prepared = yield* patientActivitiesOf(context).prepareJob({ jobId, spec });
+  const prepared = yield* patientActivitiesOf(context).prepareJob({ jobId, spec, traceParent });
   if (!prepared.ok) return prepared;
   status.items = prepared.value.expectedItems;
   status.warnings = prepared.value.warnings;

@@ -1,7 +1,7 @@
 import { type Blame, hideSecrets } from '../job/failure.js';
 import { type AttemptPhases, containerSeconds, PHASES } from '../job/phases.js';
 import type { TracePlace } from '../job/trace.js';
-import { attemptId, idOf } from './ids.js';
+import { attemptId, idOf, startId } from './ids.js';
 import type { Dimensions, Span, TelemetryEvent, TelemetryRecord } from './records.js';
 
 /** The job that something is told of. Model and compute are unknown of a job that failed before it was resolved. */
@@ -20,7 +20,14 @@ export interface JobStarted extends OfJob {
 
 export interface Preflight extends OfJob {
   verdict:
-    | { ok: true; parallel: number; expectedItems: number; splitChunks: number; gpu: boolean; warnings: number }
+    | {
+        ok: true;
+        parallel: number;
+        expectedItems: number | undefined;
+        splitChunks: number;
+        gpu: boolean;
+        warnings: number;
+      }
     | Refusal;
 }
 
@@ -79,9 +86,6 @@ export interface JobCancelled extends OfJob {
   by: 'request' | 'host';
 }
 
-/** The span around the start of a job's orchestration, which hangs below it. */
-export const startId = (jobId: string) => idOf('start', jobId);
-
 export const describeStart = (facts: JobStarted, start: string, end: string, ok: boolean): Span => ({
   type: 'span',
   traceId: facts.place.traceId,
@@ -110,7 +114,7 @@ export function describePreflight(facts: Preflight, time: string): TelemetryEven
   const { parallel, expectedItems, splitChunks, warnings, gpu } = verdict;
   return event('preflight.done', facts, time, {
     dimensions: { verdict: 'ok', gpu: String(gpu) },
-    measurements: { parallel, expectedItems, splitChunks, warnings },
+    measurements: knownNumbers({ parallel, expectedItems, splitChunks, warnings }),
   });
 }
 

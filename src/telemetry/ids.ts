@@ -7,6 +7,9 @@ const digits = (parts: (string | number)[], length: number) =>
 /** The id of the span or event that these words name: the same whoever reports it, and however often. */
 export const idOf = (...parts: (string | number)[]): string => digits(parts, 16);
 
+/** The span around the start of a job's orchestration, which hangs below it. */
+export const startId = (jobId: string) => idOf('start', jobId);
+
 /** The span of an attempt. It is known before the container is launched, so that the container can be told. */
 export const attemptId = (jobId: string, batch: number, attempt: number) => idOf('attempt', jobId, batch, attempt);
 

@@ -36,6 +36,7 @@ export function readInsightsSettings(environment: Environment): InsightsSettings
   const prefix = location === undefined ? '' : `${location}.`;
   const endpoint = ingestionendpoint ?? (endpointsuffix ? `https://${prefix}dc.${endpointsuffix}` : DEFAULT_ENDPOINT);
   if (!isSafe(endpoint)) throw wrong(CONNECTION, 'its IngestionEndpoint must begin with https://');
+  if (!isBare(endpoint)) throw wrong(CONNECTION, 'its IngestionEndpoint must hold no login and nothing after a path');
   const login = isSet(environment, AUTHENTICATION)
     ? readLogin(environment[AUTHENTICATION] ?? '', aadaudience ?? DEFAULT_AUDIENCE)
     : undefined;
@@ -69,6 +70,12 @@ function isSafe(endpoint: string): boolean {
   if (!URL.canParse(endpoint)) return false;
   const { protocol, hostname } = new URL(endpoint);
   return protocol === 'https:' || (protocol === 'http:' && /^(localhost|127\.0\.0\.1|\[::1\])$/.test(hostname));
+}
+
+/** The path of the service is put behind it. */
+function isBare(endpoint: string): boolean {
+  const { username, password, search, hash } = new URL(endpoint);
+  return `${username}${password}${search}${hash}` === '';
 }
 
 const withoutSlash = (url: string) => url.replace(/\/+$/, '');

@@ -5,8 +5,8 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
-import { LONGEST_MESSAGE, messageOf } from '../job/failure.js';
-import { createBacklog, type Counts, type Line, none } from './backlog.js';
+import { counted, LONGEST_MESSAGE, messageOf } from '../job/failure.js';
+import { createBacklog, type Counts, IMPORTANCES, type Line, none } from './backlog.js';
 import type { InsightsSettings } from './insights-settings.js';
 
 export const LIMITS = {
@@ -181,7 +181,8 @@ export function createSender({ settings, credential, warn }: SenderPorts, limits
     warnedAt = Date.now();
     const reason =
       problem ?? (gone > 0 ? cause : undefined) ?? (atEnd ? 'it has not answered yet' : 'too much at once');
-    const counts = `${backlog.held} records wait${gone === 0 ? '' : `, ${gone} are lost (${inWords(lost)})`}`;
+    const wait = `${counted(backlog.held, 'record')} ${backlog.held === 1 ? 'waits' : 'wait'}`;
+    const counts = gone === 0 ? wait : `${wait}, ${gone} ${gone === 1 ? 'is' : 'are'} lost (${inWords(lost)})`;
     warn(`Application Insights does not take what it is told of jobs: ${reason}; ${counts}.`);
     lost = none();
   }
@@ -315,13 +316,10 @@ function reasonOf(error: unknown, answerMs: number): string {
 /** Fit to be quoted in a sentence. */
 const sentenceOf = (text: string) => text.slice(0, LONGEST_MESSAGE).replace(/\.$/, '');
 
-const NAMES: [keyof Counts, string][] = [
-  ['event', 'events'],
-  ['span', 'spans'],
-  ['step', 'steps of attempts'],
-];
 const inWords = (counts: Counts) =>
-  NAMES.flatMap(([importance, name]) => (counts[importance] > 0 ? [`${counts[importance]} ${name}`] : [])).join(', ');
+  IMPORTANCES.toReversed()
+    .flatMap((importance) => (counts[importance] > 0 ? [counted(counts[importance], importance)] : []))
+    .join(', ');
 
 /** Keeps a token until shortly before it ends. */
 function createTokens(credential: TokenCredential, scope: string) {

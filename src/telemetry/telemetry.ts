@@ -12,10 +12,10 @@ import {
   type JobEnded,
   type JobStarted,
   type Preflight,
-  startId,
   type Swept,
 } from './describe.js';
 import { createFileSink } from './file-sink.js';
+import { startId } from './ids.js';
 import { createInsightsSink, type InsightsPorts } from './insights.js';
 import type { InsightsSettings } from './insights-settings.js';
 import type { Sink, TelemetryRecord } from './records.js';

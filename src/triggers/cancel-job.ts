@@ -15,8 +15,9 @@ export const createCancelJob = ({ storage, telemetry }: Pick<Ports, 'storage' | 
     const ended = () => refuse(410, `Job "${id}" has ended already.`);
     if (hasEnded(job.runtimeStatus)) return ended();
     if (!(await cancelJob(storage, id, 'The job was cancelled.'))) return ended();
-    await tellCancelled({ storage, telemetry }, id, 'request', context.traceContext?.traceParent);
+    const client = df.getClient(context);
+    await tellCancelled({ storage, telemetry }, client, id, 'request', context.traceContext?.traceParent);
     // The watch over the job wakes it, too, until it has ended.
-    await wakeJob(storage, df.getClient(context), job).catch((error: unknown) => context.warn(messageOf(error)));
+    await wakeJob(storage, client, job).catch((error: unknown) => context.warn(messageOf(error)));
     return { status: 202 };
   });

@@ -5,6 +5,7 @@ import type { Ports } from '../activities/ports.js';
 import type { Stop } from '../job/attempt-end.js';
 import { hostReason, messageOf, type Outcome } from '../job/failure.js';
 import { pauseAtAge, type PublishedStatus } from '../job/progress.js';
+import { parseTraceParent } from '../job/trace.js';
 import { hasManifest } from '../job-store/manifest.js';
 import { listSettled } from '../job-store/batches/settled.js';
 import { findResolvedJob } from '../job-store/resolved-job.js';
@@ -14,7 +15,7 @@ import { laneId } from '../orchestrators/score-lane.js';
 import { sleepersOf } from '../orchestrators/sleepers.js';
 import type { Storage } from '../storage/storage.js';
 import { placeOf } from '../telemetry/ids.js';
-import { findInstance, hasEnded, isUnknown } from './jobs.js';
+import { findInstance, hasEnded, isUnknown, startedBelow } from './jobs.js';
 
 interface WatchPorts extends Pick<Ports, 'storage' | 'compute' | 'telemetry'> {
   /** The activity. */
@@ -137,7 +138,7 @@ async function endFromOutside(
 ): Promise<void> {
   const jobId = status.instanceId;
   const { reason, blame, message } = await stopJob(storage, jobId, outsideEnd(status));
-  if (reason === 'cancelled') await tellCancelled({ storage, telemetry }, jobId, 'host');
+  if (reason === 'cancelled') await tellCancelled({ storage, telemetry }, client, jobId, 'host');
   const { plan } = publishedOf(status) ?? {};
   const lanes = Array.from({ length: plan?.lanes ?? 0 }, (_, lane) => laneId(jobId, lane));
   const hasLetGo = async () => {
@@ -154,18 +155,20 @@ async function endFromOutside(
     const launched = await provider.list().catch(() => []);
     for (const { name } of launched.filter((container) => container.jobId === jobId)) await provider.remove(name);
   }
-  await finishJob({ jobId, outcome: reason, blame, message, ...(plan ? { plan } : {}) });
+  const traceParent = await startedBelow(client, jobId);
+  await finishJob({ jobId, outcome: reason, blame, message, traceParent, ...(plan ? { plan } : {}) });
 }
 
 /** Tells telemetry of a cancelled job, with what its record says of it, if it has one. */
 export async function tellCancelled(
   { storage, telemetry }: Pick<Ports, 'storage' | 'telemetry'>,
+  client: Pick<Client, 'getStatus'>,
   jobId: string,
   by: 'request' | 'host',
   traceParent?: string,
 ): Promise<void> {
   const job = await findResolvedJob(storage, jobId).catch(() => undefined);
-  const place = placeOf(jobId, job?.trace, traceParent);
+  const place = placeOf(jobId, job?.trace ?? parseTraceParent(await startedBelow(client, jobId)), traceParent);
   telemetry.cancelled({ jobId, place, model: job?.spec.model, compute: job?.spec.compute.kind, by });
 }
 

@@ -27,6 +27,17 @@ export async function findInstance(
   }
 }
 
+/** The span that started a job, as its orchestration was told: for a job that has no record yet. */
+export async function startedBelow(
+  client: Pick<df.DurableClient, 'getStatus'>,
+  id: string,
+): Promise<string | undefined> {
+  const status = await client.getStatus(id, { showInput: true }).catch(() => undefined);
+  const input: unknown = status?.input;
+  if (typeof input !== 'object' || input === null || !('traceParent' in input)) return undefined;
+  return typeof input.traceParent === 'string' ? input.traceParent : undefined;
+}
+
 /** Whether the durable client has found no such instance. It has no error class for that; only its texts tell. */
 export const isUnknown = (error: unknown) =>
   error instanceof Error && /replied with HTTP 404|No instance with ID/.test(error.message);

@@ -1,10 +1,11 @@
 import * as df from 'durable-functions';
 import { checkSpecSize, makeJobId, parseSpec } from '../job/spec.js';
+import { writeTraceParent } from '../job/trace.js';
 import { requireInputs } from '../job-store/inputs.js';
 import { freePlace, keepPlace } from '../job-store/outputs.js';
 import { type JobInput, scoreJob } from '../orchestrators/score-job.js';
 import type { Ports } from '../activities/ports.js';
-import { placeOf } from '../telemetry/ids.js';
+import { placeOf, startId } from '../telemetry/ids.js';
 import { answerErrors } from './http.js';
 import { askHost, findJob, randomId } from './jobs.js';
 
@@ -19,7 +20,8 @@ export const createStartJob = ({
     const spec = parseSpec(await request.text());
     await requireInputs(storage, bundledModels, spec);
     const jobId = makeJobId(spec.input.video ?? spec.input.images ?? '', randomId());
-    const input: JobInput = { jobId, spec };
+    const place = placeOf(jobId, undefined, context.traceContext?.traceParent);
+    const input: JobInput = { jobId, spec, traceParent: writeTraceParent(place.traceId, startId(jobId)) };
     const client = df.getClient(context);
     const { video, images, predictions, overwrite } = spec.output;
     const outputs = [video, images, predictions].filter((output) => output !== undefined);
@@ -38,7 +40,7 @@ export const createStartJob = ({
     };
     const facts = {
       jobId,
-      place: placeOf(jobId, undefined, context.traceContext?.traceParent),
+      place,
       model: spec.model,
       compute: spec.compute.kind,
       input: spec.input.video === undefined ? 'images' : 'video',

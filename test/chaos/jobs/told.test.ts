@@ -128,6 +128,9 @@ describe('a job', () => {
     await scoring(others.cancelled);
     await stack.client.cancel(others.cancelled);
     await stack.ended(others.cancelled);
+    others.early = await jobs.start('local');
+    await stack.client.cancel(others.early);
+    await stack.ended(others.early);
     others.terminated = await jobs.start('local');
     await scoring(others.terminated);
     const instance = `${stack.url}/runtime/webhooks/durabletask/instances/${others.terminated}`;
@@ -159,7 +162,16 @@ describe('a job', () => {
     expect(new Set(once).size).toBe(once.length);
     expect(once).toEqual(expect.arrayContaining(['job.started', 'preflight.done', 'job.cancelled', 'job.ended']));
     expect(events.find(({ name }) => name === 'job.cancelled')?.dimensions.by).toBe(by);
-    expect(events.find(({ name }) => name === 'job.ended')?.dimensions.outcome).toBe('cancelled');
+    const ended = events.find(({ name }) => name === 'job.ended');
+    expect(ended?.dimensions.outcome).toBe('cancelled');
+    expect(ended?.measurements.attempts).toBe(events.filter(({ name }) => name === 'attempt.ended').length);
+    expect(new Set(events.map(({ traceId }) => traceId)).size).toBe(1);
+  });
+
+  test('that is cancelled before it was checked is told in its own trace, too', () => {
+    const events = eventsOf('early');
+    const names = events.map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(['job.started', 'job.cancelled', 'job.ended']));
     expect(new Set(events.map(({ traceId }) => traceId)).size).toBe(1);
   });
 

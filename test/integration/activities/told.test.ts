@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto';
+import os from 'node:os';
 import { beforeEach, describe, expect, inject, test } from 'vitest';
 import { createGiveUpBatch } from '../../../src/activities/batches/give-up-batch.js';
+import { createFinishJob } from '../../../src/activities/finish-job.js';
 import { createLaunchBatch } from '../../../src/activities/batches/launch-batch.js';
 import { createSettleBatch } from '../../../src/activities/batches/settle-batch.js';
 import { containerName, jobOf, RESOLVED_JOB, workOf } from '../../../src/job-store/layout.js';
 import { listSettled } from '../../../src/job-store/batches/settled.js';
 import { stopJob } from '../../../src/job-store/stop.js';
 import { parseSpec } from '../../../src/job/spec.js';
+import { writeTraceParent } from '../../../src/job/trace.js';
 import { writeJson } from '../../../src/storage/storage.js';
 import type { Span, TelemetryEvent } from '../../../src/telemetry/records.js';
 import { tellTo } from '../../../src/telemetry/telemetry.js';
@@ -32,6 +35,7 @@ function newHost() {
     launch: createLaunchBatch(ports),
     settle: createSettleBatch(ports),
     giveUp: createGiveUpBatch(ports),
+    finish: createFinishJob({ ...ports, tempFolder: os.tmpdir() }),
     remove: () => ports.compute.aci.remove(containerName(jobId, 0, 1)),
   };
 }
@@ -41,7 +45,7 @@ beforeEach(async () => {
   await Promise.all([jobOf(storage, jobId).create(), workOf(storage, jobId).create()]);
   const spec = parseSpec('{"input":{"video":"inbox/a.mp4"},"model":"starry-night","compute":{"kind":"aci"}}');
   const trace = { traceId: TRACE, parentId: '1'.repeat(16) };
-  const record = { jobId, spec, card: { output: {} }, video: {}, parallel: 1, trace };
+  const record = { jobId, spec, card: { output: {} }, video: {}, output: `outbox/${jobId}.mp4`, parallel: 1, trace };
   await writeJson(jobOf(storage, jobId), RESOLVED_JOB, record);
 });
 
@@ -77,13 +81,17 @@ describe('an attempt', () => {
     expect(host.told.records[0]?.parentId).toBe('1'.repeat(16));
   });
 
-  test('that launched nothing, because the job was stopped, is not told', async () => {
+  test('that launched nothing, because the job was stopped, is neither told nor counted', async () => {
     const host = newHost();
     await stopJob(storage, jobId, { reason: 'cancelled', blame: 'user', message: 'Enough.' });
     expect(await host.launch(attempt())).toMatchObject({ stopped: true });
     await host.settle({ ...settled(), watchEnd: 'stopped' });
     expect(host.told.records).toEqual([]);
     expect(await listSettled(storage, jobId)).toMatchObject([{ attempt: 1, runs: 0 }]);
+    const plan = { items: 4, batches: 1, lanes: 1, size: 4 };
+    const end = { outcome: 'cancelled', blame: 'user', message: 'Enough.' } as const;
+    expect(await host.finish({ jobId, ...end, plan })).toMatchObject({ attempts: 0 });
+    expect(host.told.records).toMatchObject([{ name: 'job.ended', measurements: { attempts: 0 } }]);
   });
 
   test('whose container was gone before anybody saw it is told', async () => {
@@ -114,4 +122,14 @@ describe('an attempt', () => {
     await second.giveUp({ ...attempt(), message: 'Enough.' });
     expect(second.told.records).toEqual([]);
   });
+});
+
+test('a job that is refused in another trace than its own is told in its own', async () => {
+  const host = newHost();
+  await jobOf(storage, jobId).getBlobClient(RESOLVED_JOB).delete();
+  const started = { traceId: TRACE, parentId: '4'.repeat(16) };
+  const traceParent = writeTraceParent(started.traceId, started.parentId);
+  const elsewhere = { traceContext: { traceParent: `00-${'b'.repeat(32)}-${'3'.repeat(16)}-01` } };
+  await host.finish({ jobId, outcome: 'failed', blame: 'user', message: 'No such model.', traceParent }, elsewhere);
+  expect(host.told.records).toMatchObject([{ name: 'job.ended', ...started }]);
 });

@@ -151,7 +151,7 @@ describe.concurrent('an endpoint that misbehaves for good', () => {
     sender.add([line('a', 'step'), line('b', 'span'), line('c', 'step'), line('d', 'event'), ...lines('e', 'f')]);
     await until('some posts', () => (ingestion.posts.length > 10 ? true : undefined));
     expect(warnings).toEqual([
-      'Application Insights does not take what it is told of jobs: it answers 500; 4 records wait, 2 are lost (2 steps of attempts).',
+      'Application Insights does not take what it is told of jobs: it answers 500; 4 records wait, 2 are lost (2 steps).',
     ]);
     sender.add(lines('g', 'h'));
     await sender.flush(20);
@@ -172,7 +172,7 @@ describe.concurrent('records that are refused for good', () => {
     }
     await sender.flush(PATIENT_MS);
     expect(arrived()).toEqual(others);
-    expect(warnings.at(-1)).toMatch(/it answers 500 to some records \(not this one\); 0 records wait, 1 are lost/);
+    expect(warnings.at(-1)).toMatch(/it answers 500 to some records \(not this one\); 0 records wait, 1 is lost/);
     ingestion.reply('ok');
     sender.add(lines('c'));
     await sender.flush(PATIENT_MS);
@@ -200,7 +200,7 @@ describe.concurrent('records that are refused for good', () => {
     await sender.flush(PATIENT_MS);
     expect(arrived()).toEqual(['b', 'c']);
     expect(ingestion.posts).toHaveLength(1);
-    expect(warnings).toEqual([expect.stringMatching(/it answers 400 to some records \(not this one\); .*1 are lost/)]);
+    expect(warnings).toEqual([expect.stringMatching(/it answers 400 to some records \(not this one\); .*1 is lost/)]);
   });
 });
 
@@ -245,7 +245,7 @@ describe.concurrent('with a login', () => {
   });
 
   test.each([
-    ['fails', () => Promise.reject(new Error('No managed identity here.')), /No managed identity here; 1 records wait/],
+    ['fails', () => Promise.reject(new Error('No managed identity here.')), /No managed identity here; 1 record waits/],
     ['gives nothing', () => Promise.resolve(null), /the login gives no token/],
     ['hangs', () => new Promise<never>(() => undefined), /the login takes too long/],
   ])('that %s nothing is sent, and that is said', async (_, getToken, problem) => {
@@ -263,6 +263,6 @@ describe.concurrent('with a login', () => {
     ingestion.reply('a redirect to a stranger');
     sender.add(lines('a'));
     await until('a warning', () => warnings[0]);
-    expect(warnings).toEqual([expect.stringMatching(/it answers 308; 1 records wait/)]);
+    expect(warnings).toEqual([expect.stringMatching(/it answers 308; 1 record waits/)]);
   });
 });

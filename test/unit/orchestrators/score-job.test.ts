@@ -76,6 +76,18 @@ function fail(answers: Partial<Record<string, (call: Call) => unknown>>, more: o
   };
 }
 
+test('a job hands on where it was started in its trace, so that nothing of it is told elsewhere', () => {
+  const traceParent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+  const handedOn = new Map<string, unknown>();
+  drive(scoreJob.run, { jobId: 'coast-abcd2345', spec: spec(), traceParent }, (call) => {
+    if (call.type === 'timer') return undefined;
+    if (call.type === 'activity') handedOn.set(call.name, call.input.traceParent);
+    return standard[call.name]?.(call);
+  });
+  expect(handedOn.get('prepareJob')).toBe(traceParent);
+  expect(handedOn.get('finishJob')).toBe(traceParent);
+});
+
 describe('a job', () => {
   test('that was not started by the app fails before any activity, with a sentence that says how to start one', () => {
     const wrong = [null, 'coast', 7, [[]], {}, { x: 1 }, { jobId: 'coast-abcd2345' }, { jobId: '../x', spec: spec() }];

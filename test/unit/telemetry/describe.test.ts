@@ -197,6 +197,22 @@ describe('the check before a job', () => {
     });
   });
 
+  test('of a folder of images does not say how many there are', () => {
+    const verdict = {
+      ok: true,
+      parallel: 4,
+      expectedItems: undefined,
+      splitChunks: 0,
+      gpu: false,
+      warnings: 0,
+    } as const;
+    expect(describePreflight({ ...job, verdict }, at(1)).measurements).toEqual({
+      parallel: 4,
+      splitChunks: 0,
+      warnings: 0,
+    });
+  });
+
   test('that refuses the job says why', () => {
     const verdict = { ok: false, blame: 'user', message: 'There is no such model.' } as const;
     expect(describePreflight({ ...job, verdict }, at(1))).toMatchObject({

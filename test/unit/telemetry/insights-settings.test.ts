@@ -46,6 +46,9 @@ describe('a connection string', () => {
       `InstrumentationKey=${KEY};IngestionEndpoint=http://secret.example/`,
       'IngestionEndpoint must begin with https://',
     ],
+    [`InstrumentationKey=${KEY};IngestionEndpoint=https://me:secret@x.example`, 'IngestionEndpoint must hold no login'],
+    [`InstrumentationKey=${KEY};IngestionEndpoint=https://x.example/?secret`, 'IngestionEndpoint must hold no login'],
+    [`InstrumentationKey=${KEY};IngestionEndpoint=https://x.example/#secret`, 'IngestionEndpoint must hold no login'],
     [`InstrumentationKey=${KEY};IngestionEndpoint=file:///secret`, 'IngestionEndpoint must begin with https://'],
   ])('that is wrong is refused in one sentence that does not repeat it: %s', (connection, what) => {
     expect.assertions(2);

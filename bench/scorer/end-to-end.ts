@@ -25,13 +25,13 @@ export async function measureScorer(
   storagePid: number,
 ): Promise<EndToEnd> {
   const card = await cardOf(work.model, work.model.replace('.onnx', '.json'));
-  const names = Object.keys(work.pictures);
+  const names = Object.keys(work.stored);
   const share = Math.ceil(names.length / layout.processes);
   const jobs = await Promise.all(
     Array.from({ length: layout.processes }, async (_, index) => {
       const mine = names.slice(index * share, (index + 1) * share);
       const job = await ScorerJob.create(storage, { model: work.model, card });
-      await job.addInputs(Object.fromEntries(mine.map((name) => [name, work.pictures[name] ?? Buffer.alloc(0)])));
+      await job.addInputs(Object.fromEntries(mine.map((name) => [name, work.stored[name] ?? Buffer.alloc(0)])));
       const environment = await job.nextAttempt(mine, { SCORER_THREADS: String(layout.threads) });
       return { job, environment };
     }),

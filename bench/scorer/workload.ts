@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { DEFAULT_FRAME_FORMAT } from '../../src/job/formats.js';
 import { findFfmpeg } from '../../src/media/ffmpeg/find.js';
 
 export const ROOT = path.resolve(import.meta.dirname, '../..');
@@ -23,6 +24,8 @@ export interface Workload {
   frames: number;
   /** PNG files by name. */
   pictures: Record<string, Buffer>;
+  /** The same as a job stores them. */
+  stored: Record<string, Buffer>;
 }
 
 /** Frames of the sample clip at another size. */
@@ -31,11 +34,14 @@ export function loadWorkload(width: number, height: number, frames: number): Wor
   try {
     const { ffmpeg } = findFfmpeg({}, process.env.PATH ?? '');
     const args = ['-loglevel', 'error', '-stream_loop', '-1', '-i', path.join(ROOT, 'samples/coast.mp4')];
-    const output = ['-vf', `scale=${width}:${height}`, '-frames:v', String(frames), path.join(folder, '%05d.png')];
-    execFileSync(ffmpeg, [...args, ...output]);
-    const names = readdirSync(folder).toSorted();
-    const pictures = Object.fromEntries(names.map((name) => [name, readFileSync(path.join(folder, name))]));
-    return { model: MODEL, width, height, frames, pictures };
+    const scaled = ['-vf', `scale=${width}:${height}`, '-frames:v', String(frames)];
+    const output = (ending: string) => [...scaled, path.join(folder, `%05d.${ending}`)];
+    execFileSync(ffmpeg, [...args, ...output('png'), ...output(DEFAULT_FRAME_FORMAT)]);
+    const read = (ending: string) => {
+      const names = readdirSync(folder).filter((name) => name.endsWith(ending));
+      return Object.fromEntries(names.toSorted().map((name) => [name, readFileSync(path.join(folder, name))]));
+    };
+    return { model: MODEL, width, height, frames, pictures: read('png'), stored: read(DEFAULT_FRAME_FORMAT) };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

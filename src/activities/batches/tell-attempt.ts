@@ -47,13 +47,15 @@ export async function readTraces(
   const isAlive = observation.state === 'running' || observation.state === 'provisioning';
   const lastHeardOf = isAlive ? seenEnded : (result?.endedAt ?? progress?.updatedAt);
   const end = observation.endedAt ?? lastHeardOf;
+  // Who was lost, as the processes of an app that was killed, may have been found missing hours later.
+  const splitEnd = observation.endedAt ?? (observation.state === 'lost' ? lastHeardOf : seenEnded);
   const start = launched ?? times.queued ?? times.started ?? seenEnded;
   const split = attemptSplit({
     launched: start,
     seen: times,
     alive: own !== undefined,
     own: own?.split,
-    ...(!result?.split && { ended: result?.endedAt ?? observation.endedAt ?? seenEnded }),
+    ...(!result?.split && { ended: result?.endedAt ?? splitEnd }),
   });
   return {
     observation,

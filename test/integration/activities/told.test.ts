@@ -5,8 +5,8 @@ import { createGiveUpBatch } from '../../../src/activities/batches/give-up-batch
 import { createFinishJob } from '../../../src/activities/finish-job.js';
 import { createLaunchBatch } from '../../../src/activities/batches/launch-batch.js';
 import { createSettleBatch } from '../../../src/activities/batches/settle-batch.js';
-import { containerName, jobOf, RESOLVED_JOB, workOf } from '../../../src/job-store/layout.js';
-import { listSettled } from '../../../src/job-store/batches/settled.js';
+import { containerName, jobOf, progressBlob, RESOLVED_JOB, workOf } from '../../../src/job-store/layout.js';
+import { listSettled, readSettled } from '../../../src/job-store/batches/settled.js';
 import { stopJob } from '../../../src/job-store/stop.js';
 import { parseSpec } from '../../../src/job/spec.js';
 import { writeTraceParent } from '../../../src/job/trace.js';
@@ -101,6 +101,30 @@ describe('an attempt', () => {
     await host.settle({ ...settled(), watchEnd: 'ended' });
     expect(host.told.records.map(({ name }) => name)).toEqual(['attempt', 'attempt.ended']);
     expect(host.told.records[1]).toMatchObject({ measurements: { containerSeconds: 0 } });
+  });
+
+  test('that is lost takes no longer than its scorer was heard of, however late that is found out', async () => {
+    const host = newHost();
+    await host.launch(attempt());
+    await host.remove();
+    const launchedAt = Date.now() - 8 * 3600_000;
+    const at = (seconds: number) => new Date(launchedAt + seconds * 1000).toISOString();
+    const split = { start: 1000, model: 0, storage: 0, pictures: 0, inference: 3000, other: 0 };
+    const report = {
+      startedAt: at(1),
+      updatedAt: at(5),
+      times: {},
+      failedItems: [],
+      done: 1,
+      skipped: 0,
+      failed: 0,
+      split,
+    };
+    await writeJson(jobOf(storage, jobId), progressBlob(0, 1), report);
+    await host.settle({ ...settled(), launchedAt, watchEnd: 'ended' });
+    const [phases] = (await readSettled(storage, jobId, 0))?.phases ?? [];
+    expect(phases).toMatchObject({ endedAt: at(5), split: { start: 2, inference: 3 } });
+    expect(phases?.split?.unknown).toBeUndefined();
   });
 
   test('that was never settled is told when its batch is given up', async () => {

@@ -1,13 +1,14 @@
 import type { Observation } from '../../compute/provider.js';
 import type { Stop } from '../../job/attempt-end.js';
-import { readBatchState, unscoredOf } from '../../job-store/batches/batch-state.js';
+import { type BatchState, readBatchState, unscoredOf } from '../../job-store/batches/batch-state.js';
 import { readResolvedJob } from '../../job-store/resolved-job.js';
 import { readSettled, type Settled, writeSettled } from '../../job-store/batches/settled.js';
 import { stopJob } from '../../job-store/stop.js';
+import type { Storage } from '../../storage/storage.js';
 import type { AttemptInput } from './launch-batch.js';
 import type { Invocation, Ports } from '../ports.js';
 import { stopForFailed } from './settle-batch.js';
-import { readTraces, tellAttempt } from './tell-attempt.js';
+import { readTraces, tellAttempt, type Traces } from './tell-attempt.js';
 
 export interface GiveUpInput extends AttemptInput {
   /** Why the batch gets no more attempts. */
@@ -30,11 +31,18 @@ export function createGiveUpBatch({ storage, telemetry }: Pick<Ports, 'storage' 
     const state = await readBatchState(storage, job, input, attempt);
     const settled = await readSettled(storage, jobId, batch);
     const unscored = unscoredOf(state);
+    const traces = isSettled(settled, attempt) ? undefined : await readUnsettled(storage, input, state, settled);
+    const others = settled?.phases.filter((each) => each.attempt !== attempt) ?? [];
+    if (traces?.seen) {
+      const ended = { end: 'failed', failure: { blame: stop?.blame ?? 'attempt', message } } as const;
+      tellAttempt(telemetry, job, input, traces, { state, ended, watchEnd: 'given-up' }, invocation);
+    }
     await writeSettled(storage, jobId, {
       phases: [],
       observation: LOST,
       attempt: 0,
       ...settled,
+      ...(traces?.seen && { attempt, runs: attempt, phases: [...others, traces.phases] }),
       batch,
       done: state.done.length,
       failed: unscored.length,
@@ -42,12 +50,6 @@ export function createGiveUpBatch({ storage, telemetry }: Pick<Ports, 'storage' 
       message,
       unscored,
     });
-    if (!isSettled(settled, attempt)) {
-      const { observation = LOST, seenEnded = new Date().toISOString() } = settled?.attempt === attempt ? settled : {};
-      const traces = await readTraces(storage, input, { observation, seenEnded, state });
-      const ended = { end: 'failed', failure: { blame: stop?.blame ?? 'attempt', message } } as const;
-      if (traces.seen) tellAttempt(telemetry, job, input, traces, { state, ended, watchEnd: 'given-up' }, invocation);
-    }
     if (stop) await stopJob(storage, jobId, stop);
     else if (unscored.length > job.spec.tolerate.failedItems)
       await stopForFailed(storage, job, unscored.length, message);
@@ -56,6 +58,18 @@ export function createGiveUpBatch({ storage, telemetry }: Pick<Ports, 'storage' 
 }
 
 const LOST: Observation = { state: 'lost' };
+
+/** What is known of an attempt that was launched and never settled to its end. */
+function readUnsettled(
+  storage: Storage,
+  input: GiveUpInput,
+  state: BatchState,
+  settled: Settled | undefined,
+): Promise<Traces> {
+  const { observation = LOST, seenEnded = new Date().toISOString() } =
+    settled?.attempt === input.attempt ? settled : {};
+  return readTraces(storage, input, { observation, seenEnded, state });
+}
 
 /** Whether an attempt was settled to its end, which leaves a message or a batch that is over. */
 const isSettled = (settled: Settled | undefined, attempt: number) =>

@@ -36,7 +36,7 @@ function newHost() {
     settle: createSettleBatch(ports),
     giveUp: createGiveUpBatch(ports),
     finish: createFinishJob({ ...ports, tempFolder: os.tmpdir() }),
-    remove: () => ports.compute.aci.remove(containerName(jobId, 0, 1)),
+    remove: (number = 1) => ports.compute.aci.remove(containerName(jobId, 0, number)),
   };
 }
 
@@ -127,15 +127,23 @@ describe('an attempt', () => {
     expect(phases?.split?.unknown).toBeUndefined();
   });
 
-  test('that was never settled is told when its batch is given up', async () => {
+  test('that was never settled is told, and counted, when its batch is given up', async () => {
     const host = newHost();
     await host.launch(attempt());
+    await host.settle(settled());
+    const second = { ...attempt(), attempt: 2 };
+    await host.launch(second);
     azure.emulator.faults.add({ on: 'DELETE', status: 503, code: 'ServerBusy' });
-    await expect(host.settle(settled())).rejects.toMatchObject({ blame: 'platform' });
-    expect(host.told.records).toEqual([]);
-    await host.giveUp({ ...attempt(), message: 'Azure was away for too long.' });
-    expect(host.told.records[0]).toMatchObject({ name: 'attempt', dimensions: { watchEnd: 'given-up' } });
-    await host.remove();
+    await expect(host.settle({ ...settled(), ...second })).rejects.toMatchObject({ blame: 'platform' });
+    const before = host.told.records.length;
+    await host.giveUp({ ...second, message: 'Azure was away for too long.' });
+    const [span, ...others] = host.told.records.slice(before);
+    expect(span).toMatchObject({ name: 'attempt', dimensions: { attempt: '2', watchEnd: 'given-up' } });
+    expect(others.some(({ name }) => name === 'attempt.ended')).toBe(true);
+    expect(await listSettled(storage, jobId)).toMatchObject([{ attempt: 2, runs: 2, state: 'failed' }]);
+    const { phases } = (await readSettled(storage, jobId, 0)) ?? {};
+    expect(phases?.map((each) => each.attempt)).toEqual([1, 2]);
+    await host.remove(2);
   });
 
   test('that was settled is not told again when its batch is given up', async () => {

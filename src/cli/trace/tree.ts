@@ -218,8 +218,21 @@ function addUnreported(nodes: Map<string, Node>, notes: string[]): void {
     for (const node of [...missing.values()].flat()) node.parentId = undefined;
     return;
   }
-  const added = [...missing].map(([id, children]) => unreportedAbove(id, children));
-  for (const node of added) nodes.set(node.id, node);
+  const added: Node[] = [];
+  const add = (id: string, children: Node[]) => {
+    const node = unreportedAbove(id, children);
+    added.push(node);
+    nodes.set(id, node);
+  };
+  const isCall = ([, children]: [string, Node[]]) => children.every(({ name }) => name.startsWith('orchestration:'));
+  for (const [id, children] of [...missing].filter((group) => !isCall(group))) add(id, children);
+  // An orchestration that is ended before its calls have returned reports none of them.
+  const callers = holdersIn(nodes);
+  for (const [id, children] of [...missing].filter(isCall)) {
+    const caller = children[0] && callerOf(children[0], callers);
+    if (caller) for (const node of children) node.parentId = caller.id;
+    else add(id, children);
+  }
   const holders = holdersIn(nodes);
   for (const node of added) node.parentId = holderOf(node, holders)?.id ?? root?.id;
   if (added.length > 0)
@@ -270,13 +283,17 @@ function holdersIn(nodes: Map<string, Node>): Holders {
 }
 
 /** Where an orchestration without a span of its own belongs: the id of a sub-orchestration begins with that of the one above. */
-function holderOf({ dimensions }: Node, { orchestrations, creations }: Holders): Node | undefined {
+function holderOf(node: Node, holders: Holders): Node | undefined {
+  return callerOf(node, holders) ?? holders.creations.get(node.dimensions[INSTANCE] ?? '');
+}
+
+function callerOf({ dimensions }: Node, { orchestrations }: Holders): Node | undefined {
   const instance = dimensions[INSTANCE] ?? '';
   for (let cut = instance.lastIndexOf('-'); cut > 0; cut = instance.lastIndexOf('-', cut - 1)) {
     const above = orchestrations.get(instance.slice(0, cut));
     if (above) return above;
   }
-  return creations.get(instance);
+  return undefined;
 }
 
 /** @returns the roots; every list in the order of the starts, but orchestrations of one name, such as lanes, in that of their ids. */

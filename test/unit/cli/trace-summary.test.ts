@@ -27,6 +27,23 @@ describe('the summary of a trace', () => {
     expect(steps.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 6);
   });
 
+  test('counts lanes as lanes whose calls nobody reported, because the job was ended from outside', () => {
+    const records = jobRecords({ lanes: 2, batches: 1 }).map((record) =>
+      record.name === 'orchestration:scoreLane'
+        ? { ...record, parentId: `never reported ${record.id}` }
+        : record.name === 'orchestration:scoreJob'
+          ? { ...record, ok: false }
+          : record,
+    );
+    const trace = traceOf(records);
+    expect(summarizeTrace(trace).steps.find(({ name }) => name === 'scoreLane')).toMatchObject({
+      count: 2,
+      seconds: 4,
+    });
+    expect(summarizeTrace(trace).steps.map(({ name }) => name)).not.toContain('between steps');
+    expect(trace.notes).toEqual([]);
+  });
+
   test('adds up activities by name', () => {
     const { activities } = summaryOf(jobRecords({ lanes: 2, batches: 3 }));
     const settle = activities.find(({ name }) => name === 'settleBatch');

@@ -65,9 +65,14 @@ const credential: Rule = ({ name, message, status = 0, code = '' }) => {
   if (status === 408 || status === 429 || status >= 500 || NETWORK.has(code))
     return wait('The service that logs the app in to Azure does not answer as it should now.');
   return change(
-    `The app could not log in to Azure; give it a managed identity, or run "az login" on a developer's machine: ${message.slice(0, 200)}`,
+    `The app could not log in to Azure; give it a managed identity, or run "az login" on a developer's machine: ${firstSentences(message)}`,
   );
 };
+
+const LONGEST_LOGIN_TEXT = 200;
+
+const firstSentences = (text: string) =>
+  text.length <= LONGEST_LOGIN_TEXT ? text : text.slice(0, LONGEST_LOGIN_TEXT).replace(/(?<=\.)\s(?!.*\.\s).*$/s, '');
 
 const network: Rule = ({ code, status, name }) => {
   if (name === 'AbortError') return wait('Azure was not reached: the request was given up.');

@@ -195,6 +195,13 @@ describe('no answer, or none of Azure', () => {
     },
   );
 
+  test('a login that fails with a long text is told in whole sentences', () => {
+    const text =
+      'No login works. The first one has no secret. To troubleshoot, visit https://aka.ms/azsdk/js/identity/';
+    const error = Object.assign(new Error(text + 'x'.repeat(200)), { name: 'CredentialUnavailableError' });
+    expect(classify(error).sentence).toMatch(/: No login works\. The first one has no secret\.$/);
+  });
+
   test.each([undefined, null, '', 'boom', 42, {}])('%j is waited out, since nobody knows it', (thrown) => {
     expect(classify(thrown).blame).toBe('platform');
   });

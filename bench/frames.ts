@@ -275,7 +275,9 @@ async function inTurn<T, R>(values: T[], of: (value: T) => Promise<R> | R): Prom
 async function cutPictures(all: Buffer, { encoder }: Form, film: Film): Promise<Bytes[]> {
   const pictures: Bytes[] = [];
   if (encoder.startsWith('png') || encoder.startsWith('mjpeg')) {
-    const cutting = cutFrames(Readable.from([all]), encoder.startsWith('png') ? 'png' : 'jpg');
+    const cutting = cutFrames(Readable.from([all]), encoder.startsWith('png') ? 'png' : 'jpg', () => {
+      throw new Error('ffmpeg ended in the middle of a frame.');
+    });
     for await (const picture of cutting) pictures.push(new Uint8Array(picture));
     return pictures;
   }

@@ -10,12 +10,12 @@ interface Boundary {
 
 /**
  * Cuts the stream that ffmpeg's image2pipe writes, pictures one after another, into single pictures.
- * @param mayBreak whether an incomplete picture at the end is left out; otherwise it is an error
+ * @param onRest called when the stream ends within a picture, which is left out: only how ffmpeg ended tells what that means
  */
 export async function* cutFrames(
   stream: AsyncIterable<Buffer>,
   format: FrameFormat,
-  mayBreak = false,
+  onRest: () => void,
 ): AsyncGenerator<Buffer> {
   const begin = BOUNDARIES[format];
   let boundary = begin();
@@ -30,7 +30,7 @@ export async function* cutFrames(
       [boundary, parts, from] = [begin(), [], end];
     }
   }
-  if (parts.length > 0 && !mayBreak) throw new JobError('user', 'ffmpeg ended in the middle of a frame.');
+  if (parts.length > 0) onRest();
 }
 
 const BOUNDARIES: Record<FrameFormat, () => Boundary> = { ppm: ppmBoundary, png: pngBoundary, jpg: jpegBoundary };

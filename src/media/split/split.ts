@@ -94,7 +94,11 @@ async function* decode(
   const kinds = kindsNamedIn(running.stderr);
   try {
     let given = 0;
-    for await (const frame of cutFrames(running.stdout, format, keep)) {
+    let isCut = false;
+    const cutOff = () => {
+      isCut = true;
+    };
+    for await (const frame of cutFrames(running.stdout, format, cutOff)) {
       given += 1;
       if (given > ffmpeg.limits.frames)
         throw new JobError(
@@ -108,6 +112,7 @@ async function* decode(
     if (end.code !== 0 && (given === 0 || end.code === null))
       throw ffmpegFailure(ffmpeg, end, `split ${name} into frames`);
     if (broken && !keep) throw brokenAfter(name, given, end.stderr);
+    if (isCut && !broken && !keep) throw new JobError('user', `ffmpeg ended in the middle of a frame of ${name}.`);
     const lost = broken ? 0 : clock.times.length - given;
     onTimes(clock.times.slice(0, given), { fields: clock.fields(), kinds: [...kinds], lost }, broken);
   } finally {

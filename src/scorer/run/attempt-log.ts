@@ -32,11 +32,13 @@ export class AttemptLog {
     if (this.#characters > MOST) this.#add('The log is full: further lines are left out, up to the last one.', 'warn');
   };
 
-  /** Stores what is said from now on. */
+  /** Stores what has been said, now, and what is said from now on: of a run that ends at once, storage holds the beginning at least. */
   start(): void {
-    this.#timer = setInterval(() => {
+    const store = () => {
       this.#storing = this.#storing.then(() => this.#store());
-    }, STORE_EVERY_MS);
+    };
+    store();
+    this.#timer = setInterval(store, STORE_EVERY_MS);
   }
 
   /** Says the last sentence and waits until all is stored, or storage has refused it. */

@@ -15,7 +15,7 @@ import { commandOf, processesWith } from '../../support/processes.js';
 import { until } from '../../support/wait.js';
 
 /** `CHAOS_ROUNDS=60` runs so many rounds, `CHAOS_FIRST=7` begins with another one. */
-const rounds = Number(process.env.CHAOS_ROUNDS ?? 4);
+const rounds = Number(process.env.CHAOS_ROUNDS ?? 2);
 const first = Number(process.env.CHAOS_FIRST ?? 1);
 
 /** What is killed, and how its command line tells it; `command` and `terminal` are the command that runs the stack. */

@@ -130,11 +130,11 @@ async function startPair(
   const env = { ...settings, AzureWebJobsStorage: storage };
   const start = () => startHost(folder, { port: hostPort, spans, env }, abort.signal);
   const starting = [start(), chosen.start(folder, settings, abort.signal)] as const;
-  // A host that finds another stack's Azurite on one of the ports fails. Either its own Azurite then fails too, and that error says
-  // why, or it has the ports by now and the host can start.
+  // A host that finds another stack's Azurite on one of the ports fails, at once or when that one ends. Either its own Azurite then
+  // fails too, and that error says why, or it has the ports by now and the host can start.
   const hostOrReason = starting[0].catch(async (error: unknown) => {
     await starting[1];
-    if (!/Storage cannot be reached/.test(messageOf(error))) throw error;
+    if (!/Storage cannot be reached|RestError/.test(messageOf(error))) throw error;
     return start();
   });
   try {

@@ -52,7 +52,7 @@ const PATIENCE = 0.7;
 
 /**
  * Looks again when most of the expected remaining time is over: few polls for a long batch, and an end seen soon. Before the
- * first item, after half of the time that has passed already; after the expected end, of the time since then.
+ * first item, after half of the time that has passed already, and never later than that; after the expected end, of the time since then.
  */
 export function secondsToNextPoll(
   bounds: PollBounds,
@@ -67,5 +67,6 @@ export function secondsToNextPoll(
   const updatedAt = Date.parse(progress.updatedAt);
   const secondsPerItem = (updatedAt - Date.parse(progress.startedAt)) / 1000 / handled;
   const left = remaining * secondsPerItem - Math.max(0, now - updatedAt) / 1000;
-  return clamp(left > 0 ? left * PATIENCE : -left / 2);
+  // The first item comes late, after the start: what it promises of the others is far too long.
+  return clamp(Math.min(left > 0 ? left * PATIENCE : -left / 2, (now - launchedAt) / 2000));
 }

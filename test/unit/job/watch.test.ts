@@ -80,8 +80,12 @@ describe('the pause before the next look', () => {
     ).toBeCloseTo(14);
   });
 
+  test('is no longer than half of the time so far, because the first item comes late and promises too little', () => {
+    expect(secondsToNextPoll(bounds, 0, at(9), progress({ done: 1, updated: 9 }))).toBeCloseTo(4.5);
+  });
+
   test('stays within the bounds of the compute', () => {
-    expect(secondsToNextPoll(bounds, 0, at(9), progress({ done: 1, updated: 9 }))).toBe(30);
+    expect(secondsToNextPoll(bounds, 0, at(90), progress({ done: 1, updated: 90 }))).toBe(30);
     expect(secondsToNextPoll(bounds, 0, at(9), progress({ done: 100, updated: 9 }))).toBe(1);
   });
 });

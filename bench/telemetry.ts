@@ -48,7 +48,7 @@ async function startHost(connection: string | undefined): Promise<{ host: Part; 
   const host = await startPart({
     title: 'The host',
     script: path.join(ROOT, 'devhost/dist/main.js'),
-    args: ['--app', ROOT, '--port', String(await getPort())],
+    args: [ROOT, '--port', String(await getPort())],
     env: {
       ...env,
       TEMP_FOLDER: path.join(folder, 'temp'),

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { loadApp } from './app/app-loader.js';
 import { CoreModule, installCoreModule } from './app/core-module.js';
-import type { TriggerType } from './app/function-registry.js';
+import type { AppFunction, TriggerType } from './app/function-registry.js';
 import { Invoker } from './app/invoker.js';
 import type { Backend } from './backend/backend.js';
 import { openTablesBackend } from './backend/tables-backend.js';
@@ -12,17 +12,30 @@ import { type Handler, listen, type RunningServer } from './http/http-server.js'
 import { type Log, UserFault } from './log.js';
 import { ManagementApi } from './management/management-api.js';
 import { clientPayload, RPC_PATH, WEBHOOK_PATH } from './management/urls.js';
-import { applyLocalSettings, type HostSettings, readHostSettings } from './settings.js';
+import { applySettings, type HostSettings, readHostSettings } from './settings.js';
 import { type ExportSpans, openSpanFile } from './tracing/spans.js';
 import { TimerTriggers } from './triggers/timer-triggers.js';
 
 /** How long running activities may take to end when the host stops. */
 const PATIENCE_MS = 5000;
 
+/** Core Tools' port. */
+const USUAL_PORT = 7071;
+
 export interface HostOptions {
   app: string;
   host: string;
-  port: number;
+  /** What the command line says; without it local.settings.json or host.json does, or 7071. */
+  port: number | undefined;
+  hub: string | undefined;
+  /** A connection string, or the name of a setting that holds one. */
+  storage: string | undefined;
+  /** Ask for keys as Azure does. */
+  enforceKeys: boolean;
+  /** Fail what only Azure would punish. */
+  strict: boolean;
+  /** Load the app again when its files change. */
+  watch: boolean;
   /** Seconds to wait for a storage that does not listen yet. */
   storagePatience: number;
   /** File to which the spans of everything that ends are appended. */
@@ -35,7 +48,8 @@ export interface HostOptions {
 export interface RunningHost {
   port: number;
   hub: string;
-  functions: number;
+  functions: readonly AppFunction[];
+  routePrefix: string;
   stop(): Promise<void>;
 }
 
@@ -48,21 +62,18 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   const app = path.resolve(options.app);
   const exportSpans =
     options.spans === undefined ? undefined : openSpanFile(path.resolve(options.spans), (text) => log.warn(text));
-  await applyLocalSettings(app);
-  const settings = await readHostSettings(app);
-  const storage = process.env['AzureWebJobsStorage'];
-  if (!storage)
-    throw new UserFault(
-      'AzureWebJobsStorage is not set: put a connection string into the environment or local.settings.json.',
-    );
+  for (const each of ['enforceKeys', 'strict', 'watch'] as const)
+    if (options[each]) throw new UserFault(`This version of the host knows the option ${each} but cannot do it yet.`);
+  const local = await applySettings(app, options.storage);
+  const settings = await readHostSettings(app, options.hub);
 
   let serve: Handler = () => Promise.resolve({ status: 503 });
-  const server = await listen(options.host, options.port, (request) => serve(request), log);
+  const server = await listen(options.host, options.port ?? local.port ?? USUAL_PORT, (request) => serve(request), log);
   let backend: Backend | undefined;
   try {
     // Loading the app takes about as long as Azurite takes to start.
     const loading = load(app, log, server.port);
-    const opening = openTablesBackend(storage, settings.hubName, {
+    const opening = openTablesBackend(settings.storage, settings.hubName, {
       patienceSeconds: options.storagePatience,
       log: (text) => log.info(text),
     });
@@ -75,7 +86,8 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     return {
       port: server.port,
       hub: opened.hub,
-      functions: parts.core.functions.all().length,
+      functions: parts.core.functions.all(),
+      routePrefix: settings.routePrefix,
       stop: () => stop(server, parts, opened),
     };
   } catch (error) {

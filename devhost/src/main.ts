@@ -1,34 +1,45 @@
 #!/usr/bin/env node
 import { Command, InvalidArgumentError } from 'commander';
+import { functionList } from './function-list.js';
 import { type RunningHost, startHost } from './host.js';
 import { Log, messageOf, UserFault } from './log.js';
+import { isPort } from './settings.js';
 
 const FAULT = 2;
 
 interface Options {
-  app: string;
-  port: number;
+  port?: number;
   host: string;
+  hub?: string;
+  storage?: string;
+  enforceKeys: boolean;
+  strict: boolean;
+  watch: boolean;
   storagePatience: number;
   spans?: string;
   verbose: boolean;
 }
 
 const program = new Command('devhost')
-  .description('Runs an Azure Functions app with durable functions on this machine.')
-  .requiredOption('--app <folder>', 'folder of the compiled app, with package.json and host.json')
-  .option('--port <number>', 'port to listen on, 0 for any free one', parsePort, 7071)
+  .description('Runs an Azure Functions app (Node, with or without durable functions) on this machine.')
+  .argument('[folder]', 'folder of the compiled app, with host.json and package.json', '.')
+  .option('--port <number>', 'port to listen on, 0 for any free one (default: LocalHttpPort or 7071)', parsePort)
   .option('--host <address>', 'address to listen on', '127.0.0.1')
+  .option('--hub <name>', 'task hub, instead of the one in host.json')
+  .option('--storage <connection>', 'connection string, or name of a setting with one, instead of AzureWebJobsStorage')
+  .option('--enforce-keys', 'ask for function, host and system keys, as Azure does', false)
+  .option('--strict', 'fail what works here but would go wrong in Azure', false)
+  .option('--watch', 'load the app again when its files change', false)
   .option('--storage-patience <seconds>', 'how long to wait for a storage that is starting', parseSeconds, 0)
   .option('--spans <file>', 'append the spans of everything that ends to a file, one JSON line each')
   .option('--verbose', 'show debug and trace lines', false)
-  .showHelpAfterError()
+  .showHelpAfterError('(add --help for the options)')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : FAULT));
 
 program.parse();
-await main(program.opts<Options>());
+await main(program.args[0] ?? '.', program.opts<Options>());
 
-async function main({ app, port, host, storagePatience, spans, verbose }: Options): Promise<void> {
+async function main(app: string, { verbose, port, hub, storage, spans, ...options }: Options): Promise<void> {
   const log = new Log(verbose);
   process.on('unhandledRejection', (reason) =>
     log.error(`A promise of the app was rejected and nobody handled it: ${messageOf(reason)}`),
@@ -36,10 +47,11 @@ async function main({ app, port, host, storagePatience, spans, verbose }: Option
   let running: RunningHost;
   try {
     running = await startHost({
+      ...options,
       app,
       port,
-      host,
-      storagePatience,
+      hub,
+      storage,
       spans,
       log,
       onLeaseLost: (reason) => giveUp(`The hub was taken over by another host: ${reason}`),
@@ -49,8 +61,11 @@ async function main({ app, port, host, storagePatience, spans, verbose }: Option
     if (error.cause instanceof Error) log.debug(error.cause.stack ?? error.cause.message);
     giveUp(error.message);
   }
+  const { functions, routePrefix } = running;
+  const url = `http://localhost:${running.port}`;
+  process.stderr.write(functionList(functions, url, routePrefix));
   process.stdout.write(
-    `devhost: listening on http://localhost:${running.port} (${running.functions} function${running.functions === 1 ? '' : 's'}, hub ${running.hub})\n`,
+    `devhost: listening on ${url} (${functions.length} function${functions.length === 1 ? '' : 's'}, hub ${running.hub})\n`,
   );
   stopOnSignal(running, log);
 }
@@ -77,14 +92,13 @@ function stopOnSignal(running: RunningHost, log: Log): void {
 }
 
 function parsePort(text: string): number {
-  const port = Number(text);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    throw new InvalidArgumentError('It must be a number from 0 to 65535.');
+  const port = /^\d+$/.test(text) ? Number(text) : undefined;
+  if (!isPort(port)) throw new InvalidArgumentError('It must be a number from 0 to 65535.');
   return port;
 }
 
 function parseSeconds(text: string): number {
-  const seconds = Number(text);
+  const seconds = text.trim() === '' ? NaN : Number(text);
   if (!(seconds >= 0 && seconds <= 3600)) throw new InvalidArgumentError('It must be a number from 0 to 3600.');
   return seconds;
 }

@@ -1,57 +1,116 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { messageOf, UserFault } from './log.js';
 
-interface HostJson {
-  extensions?: {
-    http?: { routePrefix?: string };
-    durableTask?: {
-      hubName?: string;
-      maxConcurrentActivityFunctions?: unknown;
-      maxConcurrentOrchestratorFunctions?: unknown;
-    };
-  };
-}
+type Section = Record<string, unknown>;
 
-/** What the host takes from the app's host.json. */
+/** What the host takes from the app's host.json and settings. */
 export interface HostSettings {
   hubName: string;
+  /** Connection string of the storage that keeps the hub. */
+  storage: string;
   routePrefix: string;
   maxActivities: number;
   maxOrchestrators: number;
 }
 
-/** Copies `Values` of local.settings.json into the environment; what the environment already has wins. */
-export async function applyLocalSettings(folder: string): Promise<void> {
-  const settings = (await readJson(path.join(folder, 'local.settings.json'))) as
-    { Values?: Record<string, unknown> } | undefined;
-  for (const [name, value] of Object.entries(settings?.Values ?? {})) process.env[name] ??= String(value);
+const STORAGE_SETTING = 'AzureWebJobsStorage';
+
+/**
+ * Copies `Values` of local.settings.json into the environment; what the environment already has wins. `storage`, a connection string or
+ * the name of a setting that holds one, becomes AzureWebJobsStorage, for the hub and for the app's own code. Returns the port that
+ * `Host.LocalHttpPort` names, if it does.
+ * @throws UserFault for a folder that does not exist, and for settings that the host cannot use.
+ */
+export async function applySettings(folder: string, storage?: string): Promise<{ port: number | undefined }> {
+  const isFolder = await stat(folder).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (!isFolder) throw new UserFault(`There is no folder ${folder}: name the folder of a Functions app.`);
+  const name = 'local.settings.json';
+  const local = asSection(await readJson(path.join(folder, name)), name) ?? {};
+  const values = Object.entries(asSection(local['Values'], `Values in ${name}`) ?? {});
+  if (local['IsEncrypted'] === true && values.length > 0)
+    throw new UserFault(`The values in ${name} are encrypted: run "func settings decrypt" in ${folder}.`);
+  for (const [key, value] of values) process.env[key] ??= String(value);
+
+  const runtime = process.env['FUNCTIONS_WORKER_RUNTIME'] || 'node';
+  if (runtime !== 'node')
+    throw new UserFault(`FUNCTIONS_WORKER_RUNTIME is '${runtime}': this host runs apps that are written for Node.`);
+  if (storage !== undefined) process.env[STORAGE_SETTING] = connectionOf(storage);
+  const port = asSection(local['Host'], `Host in ${name}`)?.['LocalHttpPort'];
+  if (port === undefined) return { port: undefined };
+  if (!isPort(port))
+    throw new UserFault(
+      `Host.LocalHttpPort in ${name} is ${JSON.stringify(port)}: it must be a number from 0 to 65535.`,
+    );
+  return { port };
+}
+
+export function isPort(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 65_535;
+}
+
+/** The name of a setting has no equals sign, and every connection string has one. */
+function connectionOf(storage: string): string {
+  if (storage.includes('=')) return storage;
+  const value = process.env[storage];
+  if (!value)
+    throw new UserFault(
+      `--storage names the setting ${storage}, which is not set: give it in the environment or local.settings.json, or give a connection string.`,
+    );
+  return value;
 }
 
 /**
- * Reads host.json. Limits default to ten per core, as in Azure outside the Consumption plan.
+ * Reads host.json. `hub` replaces the name of the hub. Limits default to ten per core, as in Azure outside the Consumption plan.
  * @throws UserFault when the file is missing or says something the host cannot use.
  */
-export async function readHostSettings(folder: string): Promise<HostSettings> {
+export async function readHostSettings(folder: string, hub?: string): Promise<HostSettings> {
   const file = path.join(folder, 'host.json');
-  const host = (await readJson(file)) as HostJson | undefined;
-  if (!host) throw new UserFault(`There is no ${file}: --app must name the folder of a Functions app.`);
-  const durable = host.extensions?.durableTask;
+  const host = asSection(await readJson(file), 'host.json');
+  if (!host) throw new UserFault(`There is no ${file}: name the folder of a Functions app.`);
+  if (host['version'] !== '2.0') {
+    const found = host['version'] === undefined ? 'missing' : JSON.stringify(host['version']);
+    throw new UserFault(`The version in ${file} is ${found}: it must be "2.0".`);
+  }
+  const extensions = asSection(host['extensions'], 'extensions in host.json');
+  const http = asSection(extensions?.['http'], 'extensions.http in host.json');
+  const durable = asSection(extensions?.['durableTask'], 'extensions.durableTask in host.json');
   return {
-    hubName: hubName(durable?.hubName),
-    routePrefix: host.extensions?.http?.routePrefix ?? 'api',
-    maxActivities: limit('maxConcurrentActivityFunctions', durable?.maxConcurrentActivityFunctions),
-    maxOrchestrators: limit('maxConcurrentOrchestratorFunctions', durable?.maxConcurrentOrchestratorFunctions),
+    hubName: hub === undefined ? hubName(text(durable, 'hubName')) : checkedHub(hub, '--hub'),
+    storage: hubStorage(asSection(durable?.['storageProvider'], 'extensions.durableTask.storageProvider in host.json')),
+    routePrefix: text(http, 'routePrefix') ?? 'api',
+    maxActivities: limit(durable, 'maxConcurrentActivityFunctions'),
+    maxOrchestrators: limit(durable, 'maxConcurrentOrchestratorFunctions'),
   };
 }
 
-function limit(name: string, configured: unknown): number {
+function limit(durable: Section | undefined, name: string): number {
+  const configured = durable?.[name];
   if (configured === undefined) return 10 * os.availableParallelism();
   const value = Number(configured);
   if (!Number.isInteger(value) || value < 1)
     throw new UserFault(`${name} in host.json is ${JSON.stringify(configured)}: it must be a whole number, 1 or more.`);
   return value;
+}
+
+/** As the Durable extension does: the provider names the setting that holds the connection string. */
+function hubStorage(provider: Section | undefined): string {
+  const type = text(provider, 'type') ?? 'AzureStorage';
+  if (!/^azure_?storage$/i.test(type))
+    throw new UserFault(
+      `host.json asks for the storage provider '${type}': this host keeps hubs in Azure Storage only; leave out extensions.durableTask.storageProvider.type.`,
+    );
+  const setting = text(provider, 'connectionName') ?? text(provider, 'connectionStringName') ?? STORAGE_SETTING;
+  const storage = process.env[setting];
+  if (!storage)
+    throw new UserFault(
+      `${setting} is not set: put a connection string into the environment or local.settings.json, or start Azurite and add --storage UseDevelopmentStorage=true.`,
+    );
+  return storage;
 }
 
 /** Durable extension behaviour: a default name is cleaned up, an explicit bad one stops the start. */
@@ -66,23 +125,37 @@ function hubName(configured: string | undefined): string {
       throw new UserFault(`host.json takes the hub name from the setting ${variable}, which is not set.`);
     return value;
   });
-  if (!/^[A-Za-z][A-Za-z0-9]{2,44}$/.test(name)) {
-    throw new UserFault(
-      `The hub name '${name}' in host.json is not valid: 3 to 45 letters and digits, a letter first.`,
-    );
-  }
+  return checkedHub(name, 'host.json');
+}
+
+function checkedHub(name: string, source: string): string {
+  if (!/^[A-Za-z][A-Za-z0-9]{2,44}$/.test(name))
+    throw new UserFault(`The hub name '${name}' (${source}) is not valid: 3 to 45 letters and digits, a letter first.`);
   return name;
 }
 
+function text(section: Section | undefined, name: string): string | undefined {
+  const value = section?.[name];
+  if (value === undefined || typeof value === 'string') return value;
+  throw new UserFault(`${name} in host.json is ${JSON.stringify(value)}: it must be text.`);
+}
+
+function asSection(value: unknown, where: string): Section | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
+  throw new UserFault(`${where} must be an object.`);
+}
+
+/** The file's value; undefined when there is no file. */
 async function readJson(file: string): Promise<unknown> {
-  let text: string;
+  let content: string;
   try {
-    text = await readFile(file, 'utf8');
+    content = await readFile(file, 'utf8');
   } catch {
     return undefined;
   }
   try {
-    return JSON.parse(text.replace(/^\uFEFF/, ''));
+    return JSON.parse(content.replace(/^\uFEFF/, ''));
   } catch (error) {
     throw new UserFault(`${file} is not valid JSON: ${messageOf(error)}`);
   }

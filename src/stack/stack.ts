@@ -159,7 +159,7 @@ function startHost(
   signal?: AbortSignal,
 ): Promise<Part> {
   const patience = String(STORAGE_PATIENCE_SECONDS);
-  const args = ['--app', APP_FOLDER, '--port', String(port), '--storage-patience', patience];
+  const args = [APP_FOLDER, '--port', String(port), '--storage-patience', patience];
   return startPart({
     title: 'The local Functions host',
     script: DEVHOST,

@@ -42,7 +42,7 @@ export function useFaultyStack(seed: number, env: NodeJS.ProcessEnv = {}): Fault
       startPart({
         title: 'The host',
         script: path.join(ROOT, 'devhost/dist/main.js'),
-        args: ['--app', ROOT, '--port', String(port), '--storage-patience', '30'],
+        args: [ROOT, '--port', String(port), '--storage-patience', '30'],
         env: {
           ...process.env,
           TEMP_FOLDER: path.join(folder, 'temp'),

@@ -32,8 +32,11 @@ export async function loadApp(folder: string, core: CoreModule): Promise<void> {
     }
   }
   if (!core.model || core.functions.all().length === 0) {
+    const old = (await glob('*/function.json', { cwd: folder })).length > 0;
     throw new UserFault(
-      `The app in ${folder} registers no function: does "main" in its package.json name the right file?`,
+      old
+        ? `The app in ${folder} has a function.json for each function: this host runs apps of the programming model v4, which register functions in code.`
+        : `The app in ${folder} registers no function: does "main" in its package.json name the right file?`,
     );
   }
   await core.hooks.run('appStart', { hookData: {}, appHookData: core.hooks.appData, functionAppDirectory: folder });

@@ -59,10 +59,18 @@ describe('an app', () => {
     expect(host.output).toBe(`devhost: listening on ${host.url} (1 function, hub ${host.hub})\n`);
   });
 
-  it('may set its own route prefix, even an empty one', async () => {
+  it('may set its own route prefix, even an empty one, and its functions are listed with their addresses', async () => {
     const extensions = { http: { routePrefix: '' } };
-    const host = await start({ app: temporaryApp({ 'main.js': HELLO, 'host.json': { extensions } }) });
+    const host = await start({ app: temporaryApp({ 'main.js': HELLO, 'host.json': { version: '2.0', extensions } }) });
     expect((await fetch(`${host.url}/hello`)).status).toBe(200);
+    expect(host.log).toContain(`Functions:\n\n    hello: [GET,POST] ${host.url}/hello\n`);
+  });
+
+  it('runs on the hub and the storage that the command line names', async () => {
+    const args = ['--hub', newHub(), '--storage', 'ELSEWHERE'];
+    const env = { AzureWebJobsStorage: 'nonsense', ELSEWHERE: inject('storage') };
+    const host = await start({ app: temporaryApp({ 'main.js': HELLO }), args, env });
+    expect(host.output).toContain(`hub ${args[1]})`);
   });
 
   it('shows its debug lines with --verbose', async () => {
@@ -128,11 +136,6 @@ describe('the host refuses with one sentence', () => {
     ]);
   });
 
-  it('HTTP streaming', async () => {
-    const [code, log] = await refused("app.setup({ enableHttpStream: true }); app.http('h', { handler: () => ({}) });");
-    expect([code, log]).toEqual([2, expect.stringContaining('turns on HTTP streaming')]);
-  });
-
   it('a port in use, and says which', async () => {
     const server = createServer();
     onTestFinished(() => void server.close());
@@ -153,11 +156,6 @@ describe('the host refuses with one sentence', () => {
     const [code, log] = await refusal({ app: 'durable', env });
     expect([code, log]).toEqual([2, expect.stringMatching(/^devhost: Storage .*ECONNREFUSED.*Azurite/)]);
     expect(log.split('\n')).toHaveLength(1);
-  });
-
-  it('missing storage settings', async () => {
-    const [code, log] = await refusal({ app: 'durable', env: { AzureWebJobsStorage: '' } });
-    expect([code, log]).toEqual([2, expect.stringContaining('AzureWebJobsStorage is not set')]);
   });
 
   it('a hub that another host is using, and that other host goes on', async () => {

@@ -32,7 +32,7 @@ export class HostProcess {
   constructor(options: HostOptions) {
     this.hub = options.hub ?? newHub();
     const env = { ...process.env, AzureWebJobsStorage: inject('storage'), HUB: this.hub, ...options.env };
-    const args = [MAIN, '--app', path.resolve(FIXTURES, options.app), '--port', '0', ...(options.args ?? [])];
+    const args = [MAIN, path.resolve(FIXTURES, options.app), '--port', '0', ...(options.args ?? [])];
     this.#child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child.stdout?.on('data', (text: Buffer) => (this.#output += text.toString()));
     this.#child.stderr?.on('data', (text: Buffer) => (this.#log += text.toString()));

@@ -1,17 +1,26 @@
 import { availableParallelism } from 'node:os';
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { UserFault } from '../../src/log.js';
-import { readHostSettings } from '../../src/settings.js';
+import { applySettings, readHostSettings } from '../../src/settings.js';
 import { temporaryApp } from '../support/temporary-app.js';
 
-const read = async (host: object | string) => await readHostSettings(temporaryApp({ 'host.json': host }));
-const durable = (durableTask: object) => ({ extensions: { durableTask } });
+const STORAGE = 'AccountName=a;AccountKey=a2V5;TableEndpoint=http://127.0.0.1:9/a';
+beforeEach(() => void vi.stubEnv('AzureWebJobsStorage', STORAGE));
+afterEach(() => void vi.unstubAllEnvs());
+
+const read = async (host: object | string, hub?: string) =>
+  await readHostSettings(
+    temporaryApp({ 'host.json': typeof host === 'string' ? host : { version: '2.0', ...host } }),
+    hub,
+  );
+const durable = (durableTask: unknown) => ({ extensions: { durableTask } });
 
 describe('host.json', () => {
   it('has defaults for everything', async () => {
     const perHost = 10 * availableParallelism();
     expect(await read({})).toEqual({
       hubName: 'TestHubName',
+      storage: STORAGE,
       routePrefix: 'api',
       maxActivities: perHost,
       maxOrchestrators: perHost,
@@ -26,19 +35,99 @@ describe('host.json', () => {
   it('may take the hub name from a setting', async () => {
     vi.stubEnv('HUB', 'FromSetting');
     expect(await read(durable({ hubName: '%HUB%' }))).toMatchObject({ hubName: 'FromSetting' });
-    vi.unstubAllEnvs();
+  });
+
+  it('names a hub that the command line may replace', async () => {
+    expect(await read(durable({ hubName: '%NEVER_SET%' }), 'Other')).toMatchObject({ hubName: 'Other' });
+  });
+
+  it.each(['connectionName', 'connectionStringName'])('may name the setting of the storage: %s', async (name) => {
+    vi.stubEnv('HUB_STORAGE', 'AccountName=of-the-hub');
+    const storageProvider = { type: 'AzureStorage', [name]: 'HUB_STORAGE' };
+    expect(await read(durable({ storageProvider }))).toMatchObject({ storage: 'AccountName=of-the-hub' });
+  });
+});
+
+describe('settings', () => {
+  const apply = async (local: object | string, storage?: string) =>
+    await applySettings(temporaryApp({ 'local.settings.json': local }), storage);
+
+  it('of local.settings.json reach the app, but the environment wins', async () => {
+    vi.stubEnv('GREETING', undefined);
+    await apply({ Values: { GREETING: 'hello', AzureWebJobsStorage: 'never used' } });
+    expect([process.env['GREETING'], process.env['AzureWebJobsStorage']]).toEqual(['hello', STORAGE]);
+  });
+
+  it('may name the port', async () => {
+    expect(await apply({ Host: { LocalHttpPort: 7080 } })).toEqual({ port: 7080 });
+    expect(await apply({})).toEqual({ port: undefined });
+  });
+
+  it.each([
+    ['a connection string', 'AccountName=given', 'AccountName=given'],
+    ['the name of a setting', 'Other__Storage', 'AccountName=other'],
+  ])('give way to --storage with %s, for the hub and the app alike', async (_, given, expected) => {
+    vi.stubEnv('Other__Storage', undefined);
+    await apply({ Values: { Other__Storage: 'AccountName=other' } }, given);
+    expect(process.env['AzureWebJobsStorage']).toBe(expected);
+    expect(await read({})).toMatchObject({ storage: expected });
+  });
+
+  it.each([
+    ['a storage setting that is missing', {}, 'NEVER_SET', /--storage.*NEVER_SET.*not set/],
+    [
+      'settings that are encrypted',
+      { IsEncrypted: true, Values: { A: 'x' } },
+      undefined,
+      /local\.settings\.json.*encrypted/,
+    ],
+    ['an app for another language', { Values: { FUNCTIONS_WORKER_RUNTIME: 'python' } }, undefined, /python.*Node/],
+    ['a port that is none', { Host: { LocalHttpPort: 'many' } }, undefined, /LocalHttpPort.*"many"/],
+    ['settings that are no object', [], undefined, /local\.settings\.json.*object/],
+  ])('are refused: %s', async (_, local, storage, sentence) => {
+    vi.stubEnv('FUNCTIONS_WORKER_RUNTIME', undefined);
+    await expect(apply(local, storage)).rejects.toThrow(sentence);
   });
 });
 
 describe('the host refuses', () => {
-  const refusal = async (host: object | string) => {
-    const error: unknown = await read(host).catch((thrown: unknown) => thrown);
+  const refusal = async (host: object | string, hub?: string) => {
+    const error: unknown = await read(host, hub).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(UserFault);
     return String(error);
   };
 
   it('a folder that is no app', async () => {
     await expect(readHostSettings(import.meta.dirname)).rejects.toThrow(/host\.json.*folder of a Functions app/);
+  });
+
+  it('a folder that does not exist', async () => {
+    await expect(applySettings('/no/such/folder')).rejects.toThrow(/no folder \/no\/such\/folder/);
+  });
+
+  it('a missing storage, and says how to name one', async () => {
+    vi.stubEnv('AzureWebJobsStorage', '');
+    expect(await refusal({})).toMatch(/AzureWebJobsStorage is not set.*--storage/);
+  });
+
+  it('another storage provider, by name', async () => {
+    expect(await refusal(durable({ storageProvider: { type: 'mssql' } }))).toMatch(/storage provider 'mssql'/);
+  });
+
+  it.each([
+    ['no version', { version: undefined }, /version.*"2\.0"/],
+    ['an old version', { version: '1.0' }, /version.*"1\.0".*"2\.0"/],
+    ['a list as extensions', { extensions: [] }, /extensions in host\.json.*object/],
+    ['text as durableTask', durable('Hub'), /extensions\.durableTask in host\.json.*object/],
+    ['a number as hub name', durable({ hubName: 5 }), /hubName in host\.json.*text/],
+    ['a number as route prefix', { extensions: { http: { routePrefix: 5 } } }, /routePrefix in host\.json.*text/],
+    ['no object at all', '"host"', /host\.json.*object/],
+  ])('a host.json with %s', async (_, host, sentence) => {
+    expect(await refusal(host)).toMatch(sentence);
+  });
+
+  it('a bad hub name of the command line', async () => {
+    expect(await refusal({}, 'a-b')).toMatch(/'a-b' \(--hub\).*not valid/);
   });
 
   it('a host.json that is not JSON', async () => {

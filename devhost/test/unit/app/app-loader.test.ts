@@ -15,6 +15,10 @@ describe('the host refuses', () => {
     expect(await refusal({ 'main.js': '' })).toMatch(/registers no function.*"main"/);
   });
 
+  it('an app of the programming model before v4, and says so', async () => {
+    expect(await refusal({ 'main.js': '', 'hello/function.json': '{}' })).toMatch(/function\.json.*v4/);
+  });
+
   it('an app that throws while it is loaded, and names the file', async () => {
     expect(await refusal({ 'main.js': "throw new Error('missing setting');" })).toMatch(/main\.js: missing setting/);
   });

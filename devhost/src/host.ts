@@ -62,7 +62,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   const app = path.resolve(options.app);
   const exportSpans =
     options.spans === undefined ? undefined : openSpanFile(path.resolve(options.spans), (text) => log.warn(text));
-  for (const each of ['enforceKeys', 'strict', 'watch'] as const)
+  for (const each of ['enforceKeys', 'watch'] as const)
     if (options[each]) throw new UserFault(`This version of the host knows the option ${each} but cannot do it yet.`);
   const local = await applySettings(app, options.storage);
   const settings = await readHostSettings(app, options.hub);
@@ -124,14 +124,14 @@ async function assemble(
   options: HostOptions & HostSettings & { exportSpans: ExportSpans | undefined },
 ): Promise<Parts> {
   const { functions } = core;
-  const { host, port, log, maxActivities, maxOrchestrators, routePrefix, exportSpans } = options;
+  const { host, port, log, strict, maxActivities, maxOrchestrators, routePrefix, exportSpans } = options;
   const invoker = new Invoker(
     core,
     clientPayload(backend.hub, `http://localhost:${port}`, `http://${reachable(host)}:${port}`),
   );
   const ofType = (type: TriggerType) => functions.all().filter((each) => each.triggerType === type);
   const timers = new TimerTriggers(ofType('timerTrigger'), invoker, log, exportSpans);
-  const engine = new Engine({ backend, functions, invoker, log, maxActivities, maxOrchestrators, exportSpans });
+  const engine = new Engine({ backend, functions, invoker, log, strict, maxActivities, maxOrchestrators, exportSpans });
   const recovered = await engine.recover();
   if (recovered > 0) log.info(`${recovered} instance(s) of an earlier run go on.`);
 

@@ -45,6 +45,8 @@ export interface EngineOptions {
   maxActivities: number;
   /** How many turns run at the same time. */
   maxOrchestrators: number;
+  /** Fail what only Azure would punish. */
+  strict: boolean;
   /** Takes the spans of what has ended; without it none are made. */
   exportSpans?: ExportSpans | undefined;
 }

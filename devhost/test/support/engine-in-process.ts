@@ -21,7 +21,7 @@ export class EngineInProcess extends Orchestrations {
     super();
     const { functions } = core;
     const log = { debug: () => undefined, warn: (text: string) => void this.warnings.push(text) };
-    const limits = { maxActivities: 20, maxOrchestrators: 20 };
+    const limits = { maxActivities: 20, maxOrchestrators: 20, strict: false };
     const exportSpans = (spans: readonly Span[]) => void this.spans.push(...spans);
     this.#engine = new Engine({ backend, functions, invoker, log, ...limits, exportSpans });
     this.#client = new OrchestrationClient(this.#engine, functions);

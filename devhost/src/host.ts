@@ -135,7 +135,7 @@ async function assemble(
   const recovered = await engine.recover();
   if (recovered > 0) log.info(`${recovered} instance(s) of an earlier run go on.`);
 
-  const api = new ManagementApi(new OrchestrationClient(engine, functions), backend.hub);
+  const api = new ManagementApi(new OrchestrationClient(engine), backend.hub);
   const routes = functionRoutes(ofType('httpTrigger'), routePrefix, { invoker, log, exportSpans });
   return { core, engine, timers, handler: doors(api, routes) };
 }

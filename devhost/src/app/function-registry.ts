@@ -48,9 +48,17 @@ export class FunctionRegistry {
   }
 }
 
+const KINDS = { activity: 'activityTrigger', orchestrator: 'orchestrationTrigger', entity: undefined } as const;
+
 /** The extension's words for a call of a function that is not there. */
-export function unknownFunction(kind: 'activity' | 'orchestrator', name: string): string {
-  return `The function '${name}' doesn't exist, is disabled, or is not an ${kind} function.`;
+export function unknownFunction(kind: keyof typeof KINDS, name: string, functions: FunctionRegistry): string {
+  const trigger = KINDS[kind];
+  const known = trigger === undefined ? [] : functions.names(trigger).map((each) => `'${each}'`);
+  const info =
+    known.length > 0
+      ? `The following are the known ${kind} functions: ${known.join(', ')}.`
+      : `No ${kind} functions are currently registered!`;
+  return `The function '${name}' doesn't exist, is disabled, or is not an ${kind} function. Additional info: ${info}`;
 }
 
 function describe(metadata: FunctionMetadata, handler: FunctionCallback): AppFunction {

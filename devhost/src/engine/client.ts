@@ -1,4 +1,3 @@
-import { type FunctionRegistry, unknownFunction } from '../app/function-registry.js';
 import type { InstancePage, InstanceQuery, InstanceRow } from '../backend/backend.js';
 import {
   type EventRaised,
@@ -36,18 +35,14 @@ export interface StartRequest {
 /** What a client of the hub may ask for. Messages are durable when a call returns; they are not yet acted upon. */
 export class OrchestrationClient {
   readonly #engine: Engine;
-  readonly #functions: FunctionRegistry;
   readonly #starting = new Set<string>();
 
-  constructor(engine: Engine, functions: FunctionRegistry) {
+  constructor(engine: Engine) {
     this.#engine = engine;
-    this.#functions = functions;
   }
 
-  /** Starts an instance and returns its id. An ended instance of that id is overwritten, any other is an error (500, not 409). */
+  /** Starts an instance and returns its id, whether or not there is such a function. An ended instance of that id is overwritten. */
   async start(request: StartRequest): Promise<string> {
-    const target = this.#functions.find('orchestrationTrigger', request.name);
-    if (!target) throw new ClientError(400, this.#unknown(request.name));
     const id = request.instanceId ?? newId();
     checkId(id);
     if (this.#engine.live.has(id) || this.#starting.has(id)) throw exists(this.status(id) ?? 'Pending');
@@ -60,7 +55,7 @@ export class OrchestrationClient {
         OrchestrationInstance: { InstanceId: id, ExecutionId: executionId },
         ParentInstance: null,
         ParentTraceContext: createdTrace(request.caller, id, executionId),
-        Name: target.name,
+        Name: request.name,
         Version: request.version,
         Input: request.input,
         Generation: 0,
@@ -173,12 +168,6 @@ export class OrchestrationClient {
     if (!row) return;
     if (!isTerminal(row.status)) throw exists(row.status);
     await this.#engine.backend.histories.clear(id);
-  }
-
-  #unknown(name: string): string {
-    const known = this.#functions.names('orchestrationTrigger').map((each) => `'${each}'`);
-    const list = known.length > 0 ? ` The following are the known orchestrator functions: ${known.join(', ')}.` : '';
-    return unknownFunction('orchestrator', name) + list;
   }
 }
 

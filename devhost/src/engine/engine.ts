@@ -62,14 +62,15 @@ export class Engine {
   readonly #activities: Activities;
   #stopping = false;
 
-  constructor({ backend, functions, invoker, log, maxActivities, maxOrchestrators, exportSpans }: EngineOptions) {
+  constructor({ backend, functions, invoker, log, exportSpans, ...options }: EngineOptions) {
+    const { maxActivities, maxOrchestrators, strict } = options;
     this.backend = backend;
     this.exportSpans = exportSpans;
     this.#log = log;
     this.#activities = new Activities(maxActivities, {
       call: ({ start, scheduled }, data, triggerMetadata) => {
         const target = functions.find('activityTrigger', scheduled.Name);
-        if (!target) throw new Error(unknownFunction('activity', scheduled.Name));
+        if (!target) throw new Error(unknownFunction('activity', scheduled.Name, functions));
         return invoker.invoke(target, { data, triggerMetadata, trace: taskTrace(start, scheduled.EventId, 'server') });
       },
       ended: ({ start, scheduled }, times, ok) => exportSpans?.([activitySpan(start, scheduled, times, ok)]),
@@ -86,11 +87,12 @@ export class Engine {
       exportSpans,
       call: (start, payload) => {
         const target = functions.find('orchestrationTrigger', start.Name);
-        if (!target) throw new Error(unknownFunction('orchestrator', start.Name));
+        if (!target) throw new Error(unknownFunction('orchestrator', start.Name, functions));
         return invoker.invoke(target, { data: { string: payload }, trace: orchestrationTrace(start) });
       },
       isKnown: (kind, name) =>
         functions.find(kind === 'activity' ? 'activityTrigger' : 'orchestrationTrigger', name) !== undefined,
+      strict,
       dispatch: (instance, event) => this.#dispatch(instance, event),
       ended: (instance, end) => this.#ended(instance, end),
       lost: (instance) => {

@@ -25,6 +25,7 @@ export interface InstanceServices {
   exportSpans: ExportSpans | undefined;
   call: TurnRequest['call'];
   isKnown: TurnRequest['isKnown'];
+  strict: TurnRequest['strict'];
   /** New work is durable now: start it. */
   dispatch(instance: Instance, event: ScheduledEvent): void;
   ended(instance: Instance, end: ExecutionCompleted): void;
@@ -123,9 +124,9 @@ export class Instance {
 
   async #turn(messages: Message[]): Promise<void> {
     for (const { key } of messages) if (key !== undefined) this.#consumed.push(key);
-    const { call, isKnown, turns } = this.#services;
+    const { call, isKnown, strict, turns } = this.#services;
     const { start, history: past } = this.#execution;
-    const request = { start, past, messages: messages.map(({ body }) => body), call, isKnown };
+    const request = { start, past, messages: messages.map(({ body }) => body), call, isKnown, strict };
     const turn = await turns.add(() => runTurn({ ...request, warn: (text) => this.#warnOnce(text) }));
     // Before the turn is stored: a crash in between repeats it, and its spans with the same ids.
     this.#services.exportSpans?.(turnSpans(start, this.#execution.began(turn), turn.events, this.#execution.open));

@@ -17,6 +17,8 @@ export interface ReplayRequest {
   state: OrchestratorState;
   executionId: string;
   isKnown(kind: 'activity' | 'orchestrator', name: string): boolean;
+  /** Fail what only Azure would punish. */
+  strict: boolean;
   warn(message: string): void;
 }
 
@@ -78,6 +80,18 @@ class Replay implements TaskScheduler {
 
   isKnown(kind: 'activity' | 'orchestrator', name: string): boolean {
     return this.#request.isKnown(kind, name);
+  }
+
+  /**
+   * Durable extension behaviour: the call fails before it takes a number, which the SDK never learns: the orchestrator waits for ever.
+   */
+  callUnknown(kind: 'activity' | 'orchestrator', name: string): HostTask {
+    const what = `it calls the ${kind} '${name}', which the app does not have`;
+    if (this.#request.strict) throw new OrchestrationFault(`With --strict, this orchestrator fails: ${what}.`);
+    this.#request.warn(`It stays Running for ever, as in Azure: ${what}. Start the host with --strict to let it fail.`);
+    const task = new HostTask();
+    task.settle(true);
+    return task;
   }
 
   schedule(body: ScheduledBody): HostTask & { id: number } {

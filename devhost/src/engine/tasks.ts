@@ -1,4 +1,3 @@
-import { unknownFunction } from '../app/function-registry.js';
 import type { ScheduledBody } from '../protocol/history.js';
 import {
   type Action,
@@ -56,6 +55,8 @@ export interface TaskScheduler {
   /** The orchestration's clock. */
   readonly now: Date;
   isKnown(kind: 'activity' | 'orchestrator', name: string): boolean;
+  /** A task for the call of a function that is not there: settled badly at once, without a number. */
+  callUnknown(kind: 'activity' | 'orchestrator', name: string): HostTask;
   /** Gives the next number to new work; the task settles when the history says so. */
   schedule(body: ScheduledBody): HostTask & { id: number };
   /** Takes a cancelled timer out of the open tasks; its TimerCreated stays in the history. */
@@ -102,7 +103,7 @@ function startCall(
   body: () => ScheduledBody,
 ): HostTask {
   const { functionName: name, retryOptions } = action;
-  if (!scheduler.isKnown(kind, name)) throw new OrchestrationFault(unknownFunction(kind, name));
+  if (!scheduler.isKnown(kind, name)) return scheduler.callUnknown(kind, name);
   return retryOptions ? startRetried(retryOptions, scheduler, name, body) : scheduler.schedule(body());
 }
 

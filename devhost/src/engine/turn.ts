@@ -25,6 +25,7 @@ export interface TurnRequest {
   messages: readonly MessageBody[];
   call: CallOrchestrator;
   isKnown: ReplayRequest['isKnown'];
+  strict: ReplayRequest['strict'];
   warn: ReplayRequest['warn'];
 }
 
@@ -64,10 +65,10 @@ async function replayInto(
   try {
     const state = await callOrchestrator(request.call, request.start, request.past, turn.events);
     turn.customStatus = customStatus(state);
-    const { isKnown, warn, start } = request;
+    const { isKnown, strict, warn, start } = request;
     const { ExecutionId: executionId } = start.OrchestrationInstance;
     const history = [...request.past, ...turn.events];
-    const { scheduled, open, end } = replay({ history, state, executionId, isKnown, warn });
+    const { scheduled, open, end } = replay({ history, state, executionId, isKnown, strict, warn });
     turn.open = open;
     turn.end = end && ended(end, start.Name);
     for (const { id, body } of scheduled) {

@@ -17,14 +17,14 @@ export class EngineInProcess extends Orchestrations {
   readonly #engine: Engine;
   readonly #client: OrchestrationClient;
 
-  constructor(backend: Backend = new MemoryBackend()) {
+  constructor(backend: Backend = new MemoryBackend(), strict = false) {
     super();
     const { functions } = core;
     const log = { debug: () => undefined, warn: (text: string) => void this.warnings.push(text) };
-    const limits = { maxActivities: 20, maxOrchestrators: 20, strict: false };
+    const limits = { maxActivities: 20, maxOrchestrators: 20, strict };
     const exportSpans = (spans: readonly Span[]) => void this.spans.push(...spans);
     this.#engine = new Engine({ backend, functions, invoker, log, ...limits, exportSpans });
-    this.#client = new OrchestrationClient(this.#engine, functions);
+    this.#client = new OrchestrationClient(this.#engine);
   }
 
   async recover(): Promise<this> {

@@ -52,6 +52,7 @@ export async function simulate(
         return target && (await invoker.invoke(target, { data: { string: payload }, trace: beginTrace() }));
       },
       isKnown: () => true,
+      strict: false,
       warn: (message) => warnings.push(message),
     });
     history.push(...turn.events);

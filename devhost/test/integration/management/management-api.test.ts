@@ -27,8 +27,13 @@ describe('starting', () => {
     });
   });
 
-  it('refuses an unknown function, bad JSON and a bad id with 400', async () => {
-    expect((await post('orchestrators/nobody')).status).toBe(400);
+  it('accepts a function that is not there, and the instance fails', async () => {
+    const { runtimeStatus, output } = await client.run('nobody');
+    expect(runtimeStatus).toBe('Failed');
+    expect(output).toMatch(/^Orchestrator function 'nobody' failed: The function 'nobody' doesn't exist, .*'sequence'/);
+  });
+
+  it('refuses bad JSON and a bad id with 400', async () => {
     const badJson = await fetch(`${client.base}/orchestrators/gate`, { method: 'POST', body: '{' });
     expect(badJson.status).toBe(400);
     for (const id of ['@id', 'a%E2%80%A8', 'a%E2%80%A9', 'a%EF%BF%BE', 'a%EF%BF%BF'])

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { MemoryBackend } from '../../../src/backend/memory-backend.js';
 import { EngineInProcess } from '../../support/engine-in-process.js';
 import { until } from '../../support/until.js';
 
@@ -53,12 +54,23 @@ describe('activities', () => {
     );
   });
 
-  it('that do not exist fail the orchestration', async () => {
-    const status = await engine.run('unknownActivity');
-    expect(status.runtimeStatus).toBe('Failed');
-    expect(status.output).toBe(
-      "Orchestrator function 'unknownActivity' failed: The function 'nobody' doesn't exist, is disabled, or is not an activity function.",
-    );
+  it('that do not exist leave the orchestration Running with nothing scheduled, and a warning says why', async () => {
+    for (const name of ['unknownActivity', 'unknownChild', 'unknownRetried']) {
+      const id = await engine.start(name);
+      await engine.reaches(id, 'Running');
+      await until(() => engine.warnings.some((text) => text.includes(id) && text.includes("'nobody'")));
+      await engine.raise(id, 'anything');
+      expect((await engine.status(id)).runtimeStatus).toBe('Running');
+    }
+  });
+
+  it('that do not exist fail the orchestration when the host is strict', async () => {
+    const strict = new EngineInProcess(new MemoryBackend(), true);
+    for (const name of ['unknownActivity', 'unknownChild', 'unknownRetried']) {
+      const { runtimeStatus, output: text } = await strict.run(name);
+      expect([runtimeStatus, text]).toEqual(['Failed', expect.stringContaining("'nobody'")]);
+    }
+    await strict.stop();
   });
 
   it('may fail below a Task.all that the orchestrator catches', async () => {

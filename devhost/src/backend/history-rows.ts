@@ -55,7 +55,14 @@ export async function toEvent(entity: Record<string, unknown>, payloads: LargePa
     else event[name] = OBJECTS.includes(name) ? JSON.parse(String(full)) : full;
   }
   for (const name of NULLABLE[String(event['EventType'])] ?? []) event[name] ??= null;
+  if (event['EventType'] === 'GenericEvent') return genericEvent(event);
   return event as HistoryEvent & Record<string, unknown>;
+}
+
+/** A rewind by DurableTask.AzureStorage turns rows of other events into these and leaves their columns. */
+function genericEvent({ EventId, Timestamp, Data, Reason }: Record<string, unknown>): HistoryEvent {
+  const told = { ...(typeof Data === 'string' ? { Data } : {}), ...(typeof Reason === 'string' ? { Reason } : {}) };
+  return { EventType: 'GenericEvent', EventId: Number(EventId), Timestamp: String(Timestamp), ...told };
 }
 
 const NULLABLE: Record<string, string[]> = {

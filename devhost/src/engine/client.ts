@@ -136,6 +136,31 @@ export class OrchestrationClient {
     await this.send(instanceId, { EventType: 'ExecutionResumed', Reason: reason });
   }
 
+  /** Runs again what failed in a failed instance. Returns why not, if it is another one. */
+  async rewind(instanceId: string, reason: string): Promise<ClientError | undefined> {
+    const row = await this.get(instanceId);
+    if (!row) return new ClientError(404, `No orchestration with instance ID "$${instanceId}" found.`);
+    const status = this.status(instanceId) ?? row.status;
+    if (status !== 'Failed')
+      return new ClientError(
+        412,
+        `This orchestration has status ${status}, but only orchestrations in the "Failed" state can be rewound.`,
+      );
+    await this.#engine.rewind(instanceId, reason);
+    return undefined;
+  }
+
+  /** Starts an instance with the name and input of another one, or that one anew. Returns its id; undefined when there is none. */
+  async restart(
+    instanceId: string,
+    { newId: isNew, caller }: { newId: boolean; caller: TraceContext | undefined },
+  ): Promise<string | undefined> {
+    const row = await this.get(instanceId);
+    if (!row) return undefined;
+    const { name, input, version } = row;
+    return await this.start({ name, instanceId: isNew ? undefined : instanceId, input, version, caller });
+  }
+
   /** Removes an instance whatever its status; false when there is none. */
   async purge(instanceId: string): Promise<boolean> {
     const row = await this.get(instanceId);

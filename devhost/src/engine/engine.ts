@@ -28,6 +28,7 @@ import {
 } from './execution.js';
 import { Instance, type InstanceSeed, type InstanceServices } from './instance.js';
 import { answeredTasks, endedRow, find, type Found, messagesFor, seedOf } from './recovery.js';
+import { rewindHistory } from './rewind.js';
 
 const NOT_ENDED: RuntimeStatus[] = ['Pending', 'Running', 'Suspended', 'ContinuedAsNew'];
 const PARALLEL_LOADS = 8;
@@ -144,6 +145,18 @@ export class Engine {
     }, RETRY_MS);
   }
 
+  /** Lets a failed instance run again what failed, and its sub-orchestrations too. */
+  async rewind(instanceId: string, reason: string): Promise<void> {
+    // Children must be known before their parents look for them.
+    for (const id of await rewindHistory(this.backend, instanceId, reason)) await this.#wake(id);
+  }
+
+  /** Makes an instance live that is not. */
+  async #wake(instanceId: string): Promise<void> {
+    if (this.live.has(instanceId)) return;
+    (await this.#revive(await find(this.backend, instanceId)))?.();
+  }
+
   #adopt(seed: InstanceSeed): Instance {
     const instance = new Instance(seed, this.#services);
     this.live.set(instance.id, instance);
@@ -223,7 +236,7 @@ export class Engine {
       return undefined;
     }
     const seed = seedOf(found);
-    if (!seed) return undefined;
+    if (!seed || this.live.has(seed.row.instanceId)) return undefined;
     const instance = this.#adopt(seed);
     return () => {
       const answered = answeredTasks(found);

@@ -47,9 +47,13 @@ export function seedOf(found: Found): InstanceSeed | undefined {
   return { row: { ...rowOf(found, start), status }, start, history, etag, hasRow };
 }
 
-/** What a revived instance has still to be told. */
+/** What a revived instance has still to be told. One that was rewound waits for nothing: without a message it would never move again. */
 export function messagesFor({ row, stored, start }: Found): Message[] {
-  return row && !start ? [{ body: startOf(row) }, ...stored.parked] : stored.parked;
+  if (row && !start) return [{ body: startOf(row) }, ...stored.parked];
+  const mark = stored.events.findLast((event) => event.EventType === 'GenericEvent');
+  if (row?.status !== 'Pending' || !mark) return stored.parked;
+  const { EventType, Data } = mark;
+  return [{ body: { EventType, ...(Data === undefined ? {} : { Data }) } }, ...stored.parked];
 }
 
 /** The numbers of the tasks whose outcome is parked already: they must not run again. */

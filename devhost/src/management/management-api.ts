@@ -41,8 +41,8 @@ export class ManagementApi {
     this.#on('POST', `${one}/terminate`, (call) => instances.terminate(call));
     this.#on('POST', `${one}/suspend`, (call) => instances.suspend(call));
     this.#on('POST', `${one}/resume`, (call) => instances.resume(call));
-    this.#on('POST', `${one}/rewind`, () => unsupported('The operation rewind is'));
-    this.#on('POST', `${one}/restart`, () => unsupported('The operation restart is'));
+    this.#on('POST', `${one}/rewind`, (call) => instances.rewind(call));
+    this.#on('POST', `${one}/restart`, (call) => instances.restart(call));
     for (const method of ['GET', 'POST', 'DELETE'] as const)
       this.#on(method, '/entities/*', () => unsupported('Entities are'));
   }
@@ -99,6 +99,11 @@ class InstanceRequests {
     const input = call.request.body.length > 0 ? validJson(call.request.body.toString()) : null;
     const version = call.query.text('version') ?? '';
     const id = await this.#client.start({ name, instanceId, input, version, caller: traceOf(call.request.headers) });
+    return await this.#started(call, id);
+  }
+
+  /** The URLs of a new instance, or its output when the caller wants to wait and it ends in time. */
+  async #started(call: Call, id: string): Promise<Answer> {
     const timeout = call.query.number('timeout');
     const interval = call.query.number('pollingInterval');
     const row = timeout !== undefined && interval !== undefined ? await this.#wait(id, timeout, interval) : undefined;
@@ -172,6 +177,22 @@ class InstanceRequests {
   async resume(call: Call): Promise<Answer> {
     await this.#client.resume(instanceOf(call), reasonOf(call));
     return ACCEPTED;
+  }
+
+  async rewind(call: Call): Promise<Answer> {
+    const refusal = await this.#client.rewind(instanceOf(call), reasonOf(call));
+    return refusal ? json(refusal.status, refusal.message) : ACCEPTED;
+  }
+
+  async restart(call: Call): Promise<Answer> {
+    const source = instanceOf(call);
+    const newId = call.query.flag('restartWithNewInstanceId', true);
+    const id = await this.#client.restart(source, { newId, caller: traceOf(call.request.headers) });
+    if (id !== undefined) return await this.#started(call, id);
+    return json(400, {
+      Message: 'InstanceId does not match a valid orchestration instance.',
+      ExceptionMessage: `No instance with ID '${source}' was found. (Parameter 'instanceId')`,
+    });
   }
 
   /** The SDK keeps events and tasks in one table of names, so an all-digit name could complete a task. */

@@ -14,6 +14,7 @@ export const EVENT_NUMBERS = {
   OrchestratorStarted: 12,
   OrchestratorCompleted: 13,
   EventRaised: 15,
+  GenericEvent: 17,
   ExecutionSuspended: 19,
   ExecutionResumed: 20,
 } as const;
@@ -93,6 +94,15 @@ export interface EventRaised {
   Input: string;
 }
 
+/** Changes nothing: it wakes an instance that was rewound, and stands in its history where a failure was. */
+export interface GenericEvent {
+  EventType: 'GenericEvent';
+  /** Why the instance was rewound. */
+  Data?: string;
+  /** What stood in its place: `Rewound: TaskFailed`. */
+  Reason?: string;
+}
+
 export interface ExecutionCompleted {
   EventType: 'ExecutionCompleted';
   OrchestrationStatus: 'Completed' | 'Failed' | 'Terminated';
@@ -113,6 +123,7 @@ export type MessageBody =
   | ExecutionStarted
   | CompletionBody
   | EventRaised
+  | GenericEvent
   | { EventType: 'ExecutionTerminated'; Input: string }
   | { EventType: 'ExecutionSuspended' | 'ExecutionResumed'; Reason: string };
 

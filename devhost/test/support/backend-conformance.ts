@@ -294,6 +294,8 @@ const EVERY_EVENT: EventBody[] = [
   { EventType: 'TaskScheduled', Name: 'n', Input: '[1]' },
   { EventType: 'TaskCompleted', TaskScheduledId: 1, Result: '1' },
   { EventType: 'TaskFailed', ...failed, FailureDetails: null },
+  { EventType: 'GenericEvent', Data: 'why', Reason: 'Rewound: TaskFailed' },
+  { EventType: 'GenericEvent' },
   { EventType: 'TaskFailed', ...failed, FailureDetails },
   { EventType: 'SubOrchestrationInstanceCreated', Name: 'n', Version: '', InstanceId: 'i', Input: null },
   { EventType: 'SubOrchestrationInstanceCompleted', TaskScheduledId: 1, Result: '' },

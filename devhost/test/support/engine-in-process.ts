@@ -1,6 +1,6 @@
 import type { Backend } from '../../src/backend/backend.js';
 import { MemoryBackend } from '../../src/backend/memory-backend.js';
-import { OrchestrationClient } from '../../src/engine/client.js';
+import { type ClientError, OrchestrationClient } from '../../src/engine/client.js';
 import { Engine } from '../../src/engine/engine.js';
 import type { Span } from '../../src/tracing/spans.js';
 import type { TraceContext } from '../../src/tracing/trace-context.js';
@@ -55,6 +55,11 @@ export class EngineInProcess extends Orchestrations {
   async raise(id: string, name: string, data: unknown = null): Promise<void> {
     const event = { EventType: 'EventRaised', Name: name, Input: JSON.stringify(data) } as const;
     await this.#client.raise(id, event, this.caller);
+  }
+
+  /** Undefined, or why not. */
+  async rewind(id: string, reason: string): Promise<ClientError | undefined> {
+    return await this.#client.rewind(id, reason);
   }
 
   async terminate(id: string, reason: string): Promise<void> {

@@ -182,16 +182,6 @@ describe('an instance', () => {
     expect((await post('instances/unknown/terminate')).status).toBe(404);
   });
 
-  it('cannot be rewound or restarted by this host', async () => {
-    const id = await client.start('gate');
-    const rewound = await post(`instances/${id}/rewind?reason=x`);
-    expect([rewound.status, await rewound.json()]).toEqual([
-      501,
-      { Message: 'The operation rewind is not supported by this local host.' },
-    ]);
-    expect((await post(`instances/${id}/restart`)).status).toBe(501);
-  });
-
   it('takes an event only as JSON and under a name that is no number', async () => {
     const id = await client.start('gate');
     const headers = { 'content-type': 'application/json' };

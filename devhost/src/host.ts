@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { loadApp } from './app/app-loader.js';
 import { CoreModule, installCoreModule } from './app/core-module.js';
 import type { AppFunction, TriggerType } from './app/function-registry.js';
@@ -14,6 +15,8 @@ import { ManagementApi } from './management/management-api.js';
 import { clientPayload, RPC_PATH, WEBHOOK_PATH } from './management/urls.js';
 import { applySettings, type HostSettings, readHostSettings } from './settings.js';
 import { type ExportSpans, openSpanFile } from './tracing/spans.js';
+import type { QueueListener } from './triggers/queue-listener.js';
+import { queueListeners } from './triggers/queue-triggers.js';
 import { TimerTriggers } from './triggers/timer-triggers.js';
 
 /** How long running activities may take to end when the host stops. */
@@ -83,6 +86,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     const parts = await assemble(core, opened, { ...options, ...settings, port: server.port, exportSpans });
     serve = parts.handler;
     parts.timers.start();
+    for (const queue of parts.queues) queue.start();
     return {
       port: server.port,
       hub: opened.hub,
@@ -101,6 +105,7 @@ interface Parts {
   core: CoreModule;
   engine: Engine;
   timers: TimerTriggers;
+  queues: QueueListener[];
   handler: Handler;
 }
 
@@ -131,13 +136,14 @@ async function assemble(
   );
   const ofType = (type: TriggerType) => functions.all().filter((each) => each.triggerType === type);
   const timers = new TimerTriggers(ofType('timerTrigger'), invoker, log, exportSpans);
+  const queues = queueListeners(ofType('queueTrigger'), options.queues, { invoker, log, exportSpans });
   const engine = new Engine({ backend, functions, invoker, log, strict, maxActivities, maxOrchestrators, exportSpans });
   const recovered = await engine.recover();
   if (recovered > 0) log.info(`${recovered} instance(s) of an earlier run go on.`);
 
   const api = new ManagementApi(new OrchestrationClient(engine), backend.hub);
   const routes = functionRoutes(ofType('httpTrigger'), routePrefix, { invoker, log, exportSpans });
-  return { core, engine, timers, handler: doors(api, routes) };
+  return { core, engine, timers, queues, handler: doors(api, routes) };
 }
 
 /** Which part of the host answers which path. */
@@ -164,9 +170,11 @@ function doors(api: ManagementApi, functions: Handler): Handler {
   };
 }
 
-async function stop(server: RunningServer, { core, engine, timers }: Parts, backend: Backend): Promise<void> {
+async function stop(server: RunningServer, { core, engine, timers, queues }: Parts, backend: Backend): Promise<void> {
   timers.stop();
-  await Promise.all([server.close(), engine.stop(PATIENCE_MS)]);
+  const working = Promise.all(queues.map(async (queue) => await queue.stop()));
+  const patience = sleep(PATIENCE_MS, undefined, { ref: false });
+  await Promise.all([server.close(), engine.stop(PATIENCE_MS), Promise.race([working, patience])]);
   await core.hooks.run('appTerminate', { hookData: {}, appHookData: core.hooks.appData });
   await backend.release();
 }

@@ -2,6 +2,8 @@ import { readFile, stat } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { messageOf, UserFault } from './log.js';
+import type { QueueOptions } from './triggers/queue-listener.js';
+import type { MessageEncoding } from './triggers/queue-message.js';
 
 type Section = Record<string, unknown>;
 
@@ -13,6 +15,7 @@ export interface HostSettings {
   routePrefix: string;
   maxActivities: number;
   maxOrchestrators: number;
+  queues: QueueOptions & { messageEncoding: MessageEncoding };
 }
 
 const STORAGE_SETTING = 'AzureWebJobsStorage';
@@ -79,22 +82,71 @@ export async function readHostSettings(folder: string, hub?: string): Promise<Ho
   const extensions = asSection(host['extensions'], 'extensions in host.json');
   const http = asSection(extensions?.['http'], 'extensions.http in host.json');
   const durable = asSection(extensions?.['durableTask'], 'extensions.durableTask in host.json');
+  const perCore = 10 * os.availableParallelism();
   return {
     hubName: hub === undefined ? hubName(text(durable, 'hubName')) : checkedHub(hub, '--hub'),
     storage: hubStorage(asSection(durable?.['storageProvider'], 'extensions.durableTask.storageProvider in host.json')),
     routePrefix: text(http, 'routePrefix') ?? 'api',
-    maxActivities: limit(durable, 'maxConcurrentActivityFunctions'),
-    maxOrchestrators: limit(durable, 'maxConcurrentOrchestratorFunctions'),
+    maxActivities: whole(durable, 'maxConcurrentActivityFunctions', perCore),
+    maxOrchestrators: whole(durable, 'maxConcurrentOrchestratorFunctions', perCore),
+    queues: queueOptions(asSection(extensions?.['queues'], 'extensions.queues in host.json')),
   };
 }
 
-function limit(durable: Section | undefined, name: string): number {
-  const configured = durable?.[name];
-  if (configured === undefined) return 10 * os.availableParallelism();
+/** A host in Azure looks into an empty queue once a minute at least; in development, and here, every two seconds. */
+const LONGEST_PAUSE = '00:00:02';
+
+/** Azure's messages come back ten minutes after their host died; nobody waits that long on a laptop. */
+const LEASE_SECONDS = 30;
+
+/** Defaults and bounds are those of the Storage extension (QueuesOptions.cs). */
+function queueOptions(queues: Section | undefined): HostSettings['queues'] {
+  const encoding = (text(queues, 'messageEncoding') ?? 'base64').toLowerCase();
+  if (encoding !== 'base64' && encoding !== 'none')
+    throw new UserFault(`messageEncoding in host.json is "${encoding}": it must be "base64" or "none".`);
+  const batchSize = whole(queues, 'batchSize', 16, { max: 32 });
+  return {
+    messageEncoding: encoding,
+    batchSize,
+    newBatchThreshold: whole(queues, 'newBatchThreshold', Math.floor(batchSize / 2), { min: 0 }),
+    visibilityTimeout: duration(queues, 'visibilityTimeout', '00:00:00', { max: 7 * 86_400_000 }),
+    maxDequeueCount: whole(queues, 'maxDequeueCount', 5),
+    maxPollingInterval: duration(queues, 'maxPollingInterval', LONGEST_PAUSE, { min: 100 }),
+    lease: 1000 * secondsOf('DEVHOST_QUEUE_LEASE_SECONDS', LEASE_SECONDS),
+  };
+}
+
+function secondsOf(setting: string, usual: number): number {
+  const value = Number(process.env[setting] || usual);
+  if (value > 0 && value <= 3600) return value;
+  throw new UserFault(`${setting} is '${process.env[setting]}': it must be a number of seconds, 3600 at most.`);
+}
+
+interface Bounds {
+  min?: number;
+  max?: number;
+}
+
+function whole(section: Section | undefined, name: string, usual: number, { min = 1, max }: Bounds = {}): number {
+  const configured = section?.[name];
+  if (configured === undefined) return usual;
   const value = Number(configured);
-  if (!Number.isInteger(value) || value < 1)
-    throw new UserFault(`${name} in host.json is ${JSON.stringify(configured)}: it must be a whole number, 1 or more.`);
-  return value;
+  if (Number.isInteger(value) && value >= min && value <= (max ?? value)) return value;
+  const allowed = max === undefined ? `${min} or more` : `${min} to ${max}`;
+  throw new UserFault(`${name} in host.json is ${JSON.stringify(configured)}: it must be a whole number, ${allowed}.`);
+}
+
+/** A time span as .NET writes it, `[days.]hours:minutes:seconds[.fraction]`, in milliseconds. */
+function duration(section: Section | undefined, name: string, usual: string, { min = 0, max }: Bounds = {}): number {
+  const configured = section?.[name];
+  const written = typeof configured === 'string' ? configured : configured === undefined ? usual : '';
+  const parts = /^(?:(\d+)\.)?(\d{1,2}):([0-5]?\d):([0-5]?\d(?:\.\d{1,7})?)$/.exec(written);
+  const [days = 0, hours = 0, minutes = 0, seconds = 0] = parts?.slice(1).map((part) => Number(part ?? 0)) ?? [];
+  const value = Math.round((((days * 24 + hours) * 60 + minutes) * 60 + seconds) * 1000);
+  if (parts && hours < 24 && value >= min && value <= (max ?? value)) return value;
+  throw new UserFault(
+    `${name} in host.json is ${JSON.stringify(configured)}: it must be a time span such as "00:00:02"${min > 0 ? `, ${min} ms or more` : ''}${max === undefined ? '' : ', 7 days at most'}.`,
+  );
 }
 
 /** As the Durable extension does: the provider names the setting that holds the connection string. */

@@ -1,7 +1,7 @@
 import { UserFault } from '../log.js';
 import type { Binding, FunctionCallback, FunctionMetadata } from './core-types.js';
 
-export type TriggerType = 'httpTrigger' | 'orchestrationTrigger' | 'activityTrigger' | 'timerTrigger';
+export type TriggerType = 'httpTrigger' | 'orchestrationTrigger' | 'activityTrigger' | 'timerTrigger' | 'queueTrigger';
 
 /** One function of the app, with its trigger found by type: binding names carry a hash and mean nothing. */
 export interface AppFunction {
@@ -18,6 +18,7 @@ const TRIGGERS: Record<string, TriggerType> = {
   orchestrationtrigger: 'orchestrationTrigger',
   activitytrigger: 'activityTrigger',
   timertrigger: 'timerTrigger',
+  queuetrigger: 'queueTrigger',
 };
 const CLIENTS = new Set(['durableclient', 'orchestrationclient']);
 

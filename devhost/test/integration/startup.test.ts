@@ -130,9 +130,9 @@ describe('the host refuses with one sentence', () => {
   const refused = async (code: string) => await refusal({ app: temporaryApp({ 'main.js': functions(code) }) });
 
   it('a trigger it does not support, by name', async () => {
-    expect(await refused("app.storageQueue('tick', { queueName: 'q', connection: 'C', handler: () => {} });")).toEqual([
+    expect(await refused("app.eventGrid('tick', { handler: () => {} });")).toEqual([
       2,
-      expect.stringMatching(/^devhost: .*'tick'.*'queueTrigger'.*not support/),
+      expect.stringMatching(/^devhost: .*'tick'.*'eventGridTrigger'.*not support/),
     ]);
   });
 

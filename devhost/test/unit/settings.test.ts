@@ -14,6 +14,7 @@ const read = async (host: object | string, hub?: string) =>
     hub,
   );
 const durable = (durableTask: unknown) => ({ extensions: { durableTask } });
+const queues = (given: unknown) => ({ extensions: { queues: given } });
 
 describe('host.json', () => {
   it('has defaults for everything', async () => {
@@ -24,7 +25,35 @@ describe('host.json', () => {
       routePrefix: 'api',
       maxActivities: perHost,
       maxOrchestrators: perHost,
+      queues: {
+        messageEncoding: 'base64',
+        batchSize: 16,
+        newBatchThreshold: 8,
+        visibilityTimeout: 0,
+        maxDequeueCount: 5,
+        maxPollingInterval: 2000,
+        lease: 30_000,
+      },
     });
+  });
+
+  it('says how queues are read', async () => {
+    const given = {
+      messageEncoding: 'None',
+      batchSize: 3,
+      visibilityTimeout: '1.02:03:04',
+      maxDequeueCount: 1,
+      maxPollingInterval: '00:00:00.1500000',
+    };
+    expect((await read({ extensions: { queues: given } })).queues).toMatchObject({
+      messageEncoding: 'none',
+      batchSize: 3,
+      newBatchThreshold: 1,
+      visibilityTimeout: (26 * 3600 + 3 * 60 + 4) * 1000,
+      maxDequeueCount: 1,
+      maxPollingInterval: 150,
+    });
+    expect((await read({ extensions: { queues: { newBatchThreshold: 0 } } })).queues.newBatchThreshold).toBe(0);
   });
 
   it('limits how many activities and orchestrators run at the same time', async () => {
@@ -122,8 +151,26 @@ describe('the host refuses', () => {
     ['a number as hub name', durable({ hubName: 5 }), /hubName in host\.json.*text/],
     ['a number as route prefix', { extensions: { http: { routePrefix: 5 } } }, /routePrefix in host\.json.*text/],
     ['no object at all', '"host"', /host\.json.*object/],
+    [
+      'another encoding of messages',
+      queues({ messageEncoding: 'utf8' }),
+      /messageEncoding.*"utf8".*"base64" or "none"/,
+    ],
+    ['no messages at once', queues({ batchSize: 0 }), /batchSize.*0: it must be a whole number, 1 to 32/],
+    ['too many messages at once', queues({ batchSize: 33 }), /batchSize.*33: it must be.*1 to 32/],
+    ['a threshold below 0', queues({ newBatchThreshold: -1 }), /newBatchThreshold.*-1.*0 or more/],
+    ['no try', queues({ maxDequeueCount: 0 }), /maxDequeueCount.*0.*1 or more/],
+    ['a number as a time', queues({ visibilityTimeout: 30 }), /visibilityTimeout.*30: it must be a time span/],
+    ['a time of 25 hours', queues({ visibilityTimeout: '25:00:00' }), /visibilityTimeout.*"25:00:00"/],
+    ['a time beyond seven days', queues({ visibilityTimeout: '7.00:00:01' }), /visibilityTimeout.*7 days at most/],
+    ['too short a pause', queues({ maxPollingInterval: '00:00:00.0990000' }), /maxPollingInterval.*100 ms or more/],
   ])('a host.json with %s', async (_, host, sentence) => {
     expect(await refusal(host)).toMatch(sentence);
+  });
+
+  it.each(['0', '-1', 'long', '3601'])('%s seconds as the lease of messages', async (seconds) => {
+    vi.stubEnv('DEVHOST_QUEUE_LEASE_SECONDS', seconds);
+    expect(await refusal({})).toMatch(/DEVHOST_QUEUE_LEASE_SECONDS.*number of seconds/);
   });
 
   it('a bad hub name of the command line', async () => {

@@ -1,9 +1,7 @@
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { loadApp } from './app/app-loader.js';
-import { CoreModule, installCoreModule } from './app/core-module.js';
-import type { AppFunction, TriggerType } from './app/function-registry.js';
-import { Invoker } from './app/invoker.js';
+import { AppWorker } from './app/app-worker.js';
+import { type AppFunction, FunctionRegistry, type TriggerType } from './app/function-registry.js';
 import type { Backend } from './backend/backend.js';
 import { openTablesBackend } from './backend/tables-backend.js';
 import { OrchestrationClient } from './engine/client.js';
@@ -70,31 +68,40 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   const local = await applySettings(app, options.storage);
   const settings = await readHostSettings(app, options.hub);
 
+  const functions = new FunctionRegistry();
   let serve: Handler = () => Promise.resolve({ status: 503 });
   const server = await listen(options.host, options.port ?? local.port ?? USUAL_PORT, (request) => serve(request), log);
+  setUpEnvironment(server.port);
+  // Loading the app takes about as long as Azurite takes to start.
+  const worker = new AppWorker({ ...settings, folder: app, log, strict: options.strict });
   let backend: Backend | undefined;
   try {
-    // Loading the app takes about as long as Azurite takes to start.
-    const loading = load(app, log, server.port);
     const opening = openTablesBackend(settings.storage, settings.hubName, {
       patienceSeconds: options.storagePatience,
       log: (text) => log.info(text),
     });
-    const [core, opened] = await Promise.all([loading, opening]);
+    const [metadata, opened] = await Promise.all([worker.started, opening]);
     backend = opened;
+    functions.replace(metadata);
     await opened.hold((reason) => options.onLeaseLost(reason));
-    const parts = await assemble(core, opened, { ...options, ...settings, port: server.port, exportSpans });
+    const parts = await assemble({ worker, functions }, opened, {
+      ...options,
+      ...settings,
+      port: server.port,
+      exportSpans,
+    });
     serve = parts.handler;
     parts.timers.start();
     for (const queue of parts.queues) queue.start();
     return {
       port: server.port,
       hub: opened.hub,
-      functions: parts.core.functions.all(),
+      functions: functions.all(),
       routePrefix: settings.routePrefix,
       stop: () => stop(server, parts, opened),
     };
   } catch (error) {
+    worker.kill();
     await backend?.release();
     await server.close();
     throw error;
@@ -102,38 +109,29 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
 }
 
 interface Parts {
-  core: CoreModule;
+  worker: AppWorker;
   engine: Engine;
   timers: TimerTriggers;
   queues: QueueListener[];
   handler: Handler;
 }
 
-/** The app's functions, registered but not called yet. */
-async function load(app: string, log: Log, port: number): Promise<CoreModule> {
+/** What the app's process finds in its environment. */
+function setUpEnvironment(port: number): void {
   process.env['AZURE_FUNCTIONS_ENVIRONMENT'] ??= 'Development';
   process.env['FUNCTIONS_WORKER_RUNTIME'] ??= 'node';
   // durable-functions rewrites management URLs to port 7071 unless this is set.
   process.env['WEBSITE_HOSTNAME'] = `localhost:${port}`;
-  const core = new CoreModule(log);
-  installCoreModule(core);
-  // The app's own folder is the working directory, as in Azure.
-  process.chdir(app);
-  await loadApp(app, core);
-  return core;
 }
 
 async function assemble(
-  core: CoreModule,
+  { worker, functions }: { worker: AppWorker; functions: FunctionRegistry },
   backend: Backend,
   options: HostOptions & HostSettings & { exportSpans: ExportSpans | undefined },
 ): Promise<Parts> {
-  const { functions } = core;
   const { host, port, log, strict, maxActivities, maxOrchestrators, routePrefix, exportSpans } = options;
-  const invoker = new Invoker(
-    core,
-    clientPayload(backend.hub, `http://localhost:${port}`, `http://${reachable(host)}:${port}`),
-  );
+  worker.setClient(clientPayload(backend.hub, `http://localhost:${port}`, `http://${reachable(host)}:${port}`));
+  const invoker = worker;
   const ofType = (type: TriggerType) => functions.all().filter((each) => each.triggerType === type);
   const timers = new TimerTriggers(ofType('timerTrigger'), invoker, log, exportSpans);
   const queues = queueListeners(ofType('queueTrigger'), options.queues, { invoker, log, exportSpans });
@@ -143,7 +141,7 @@ async function assemble(
 
   const api = new ManagementApi(new OrchestrationClient(engine), backend.hub);
   const routes = functionRoutes(ofType('httpTrigger'), routePrefix, { invoker, log, exportSpans });
-  return { core, engine, timers, queues, handler: doors(api, routes) };
+  return { worker, engine, timers, queues, handler: doors(api, routes) };
 }
 
 /** Which part of the host answers which path. */
@@ -170,12 +168,13 @@ function doors(api: ManagementApi, functions: Handler): Handler {
   };
 }
 
-async function stop(server: RunningServer, { core, engine, timers, queues }: Parts, backend: Backend): Promise<void> {
+async function stop(server: RunningServer, { worker, engine, timers, queues }: Parts, backend: Backend): Promise<void> {
+  worker.close();
   timers.stop();
   const working = Promise.all(queues.map(async (queue) => await queue.stop()));
   const patience = sleep(PATIENCE_MS, undefined, { ref: false });
   await Promise.all([server.close(), engine.stop(PATIENCE_MS), Promise.race([working, patience])]);
-  await core.hooks.run('appTerminate', { hookData: {}, appHookData: core.hooks.appData });
+  await worker.stop();
   await backend.release();
 }
 

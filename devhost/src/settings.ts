@@ -16,6 +16,14 @@ export interface HostSettings {
   maxActivities: number;
   maxOrchestrators: number;
   queues: QueueOptions & { messageEncoding: MessageEncoding };
+  /** How long an invocation may take; undefined for as long as it likes. */
+  functionTimeout: FunctionTimeout | undefined;
+}
+
+/** Milliseconds, and the text that host.json gives them. */
+export interface FunctionTimeout {
+  ms: number;
+  text: string;
 }
 
 const STORAGE_SETTING = 'AzureWebJobsStorage';
@@ -90,6 +98,7 @@ export async function readHostSettings(folder: string, hub?: string): Promise<Ho
     maxActivities: whole(durable, 'maxConcurrentActivityFunctions', perCore),
     maxOrchestrators: whole(durable, 'maxConcurrentOrchestratorFunctions', perCore),
     queues: queueOptions(asSection(extensions?.['queues'], 'extensions.queues in host.json')),
+    functionTimeout: functionTimeout(host),
   };
 }
 
@@ -147,6 +156,20 @@ function duration(section: Section | undefined, name: string, usual: string, { m
   throw new UserFault(
     `${name} in host.json is ${JSON.stringify(configured)}: it must be a time span such as "00:00:02"${min > 0 ? `, ${min} ms or more` : ''}${max === undefined ? '' : ', 7 days at most'}.`,
   );
+}
+
+/** The longest that a timer of Node waits, 24 days. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+/**
+ * Half an hour when host.json says nothing, as in Azure outside the Consumption plan for Windows; -1 stands for no limit
+ * (ScriptJobHostOptionsSetup.cs of azure-functions-host).
+ */
+function functionTimeout(host: Section): FunctionTimeout | undefined {
+  const written = text(host, 'functionTimeout') ?? '00:30:00';
+  if (written === '-1') return undefined;
+  const ms = duration(host, 'functionTimeout', written, { min: 1000 });
+  return { ms: Math.min(ms, MAX_TIMEOUT_MS), text: written };
 }
 
 /** As the Durable extension does: the provider names the setting that holds the connection string. */

@@ -34,6 +34,7 @@ describe('host.json', () => {
         maxPollingInterval: 2000,
         lease: 30_000,
       },
+      functionTimeout: { ms: 1_800_000, text: '00:30:00' },
     });
   });
 
@@ -55,6 +56,21 @@ describe('host.json', () => {
     });
     expect((await read({ extensions: { queues: { newBatchThreshold: 0 } } })).queues.newBatchThreshold).toBe(0);
   });
+
+  it.each([
+    ['00:00:15', 15_000],
+    ['1.02:03:04', 93_784_000],
+    ['-1', undefined],
+  ])('limits the time of a function: %s', async (functionTimeout, ms) => {
+    expect((await read({ functionTimeout })).functionTimeout?.ms).toBe(ms);
+  });
+
+  it.each(['15', '00:00:00', '00:60:00', '-2', ''])(
+    'may not limit the time of a function to %j',
+    async (functionTimeout) => {
+      await expect(read({ functionTimeout })).rejects.toThrow(/functionTimeout in host\.json is .*time span/);
+    },
+  );
 
   it('limits how many activities and orchestrators run at the same time', async () => {
     const limits = { maxConcurrentActivityFunctions: 3, maxConcurrentOrchestratorFunctions: 4 };

@@ -11,7 +11,7 @@ const registered = (name: string, ...types: string[]) => {
     type,
     { type, name: type, direction: type.endsWith('Trigger') ? 'in' : 'out' } as const,
   ]);
-  registry.add({ name, bindings: Object.fromEntries(bindings) }, () => undefined);
+  registry.add({ name, bindings: Object.fromEntries(bindings) });
   return registry;
 };
 

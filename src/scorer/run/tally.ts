@@ -97,9 +97,13 @@ export class Tally {
     return new ItemTime(this.account, this.timings);
   }
 
-  itemDone(item: TaskItem, time: ItemTime): void {
-    this.done.push(item.name);
+  itemScored(item: TaskItem, time: ItemTime): void {
     this.#handled(item, time);
+  }
+
+  /** Only these are done: what was scored and not stored must be scored again when this process ends. */
+  itemsStored(items: TaskItem[]): void {
+    this.done.push(...items.map(({ name }) => name));
   }
 
   itemSkipped(item: TaskItem): void {

@@ -111,8 +111,8 @@ async function through(clip: string, video: VideoFacts, jobId: string): Promise<
 
 /** Stands in for a model that changes nothing; not timed. */
 async function score(work: ReturnType<typeof storage.media.getContainerClient>, index: number): Promise<void> {
-  const frame = (await readBytes(work, framesBlob(index, 1, 'png'))) ?? Buffer.alloc(0);
-  await work.getBlockBlobClient(scoredPart({ first: index, last: index }, 1, 'png')).upload(frame, frame.length);
+  const frame = (await readBytes(work, framesBlob(index, 1, DEFAULT_FRAME_FORMAT))) ?? Buffer.alloc(0);
+  await work.getBlockBlobClient(scoredPart({ first: index, last: index }, 1, DEFAULT_FRAME_FORMAT)).upload(frame, frame.length);
 }
 
 const sum = (costs: Cost[], of: keyof Cost) => costs.reduce((total, cost) => total + cost[of], 0);

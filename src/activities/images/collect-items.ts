@@ -172,8 +172,11 @@ function readResults(
     const packs = new PackReader(work);
     try {
       for (const item of found) {
-        const read = packs.read(blobOf(item.part), memberName(item.index, ending));
-        const bytes = await orScoredAgain(work, item.part.blob, read);
+        const bytes = await orScoredAgain(
+          work,
+          item.part.blob,
+          packs.read(blobOf(item.part), memberName(item.index, ending)),
+        );
         yield { item, bytes };
       }
     } finally {

@@ -118,9 +118,11 @@ async function* timed(
 ): AsyncGenerator<Input & { time: ItemTime }> {
   try {
     for (;;) {
-      const time = tally.itemTime();
-      const step = await time.during('fetch', () => inputs.next());
+      const asked = performance.now();
+      const step = await tally.account.during('fetch', () => inputs.next());
       if (step.done === true) return;
+      const time = tally.itemTime();
+      time.add('fetch', performance.now() - asked);
       yield { ...step.value, time };
     }
   } catch (error) {

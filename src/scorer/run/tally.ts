@@ -23,17 +23,18 @@ export class ItemTime {
     try {
       return await this.account.during(step, work);
     } finally {
-      this.#add(step, performance.now() - started);
+      this.add(step, performance.now() - started);
     }
   }
 
   spend({ prepare, infer, finish }: EngineTime): void {
-    this.#add('prepare', prepare);
-    this.#add('infer', infer);
-    this.#add('finish', finish);
+    this.add('prepare', prepare);
+    this.add('infer', infer);
+    this.add('finish', finish);
   }
 
-  #add(kind: keyof Spent, milliseconds: number): void {
+  /** What was spent outside `during`. */
+  add(kind: keyof Spent, milliseconds: number): void {
     this.spent[kind] += milliseconds;
     this.run[kind] += milliseconds;
   }

@@ -147,7 +147,7 @@ describe('what a job keeps in storage comes back as it was written', () => {
     await expect(readFrameToShow(storage, job, 0, new Set())).rejects.toThrow('is gone');
     await expect(readFrameToShow(storage, job, 0, new Set([0]))).rejects.toMatchObject({
       blame: 'user',
-      message: expect.stringMatching(/frames\/0000000\.ppm is damaged: it.*; start the job again/i) as string,
+      message: expect.stringMatching(/frames\/0000000\.ppm is damaged: it.*\. Start the job again/i) as string,
     });
   });
 
@@ -249,7 +249,7 @@ describe('what a job keeps in storage comes back as it was written', () => {
   test('how a job was resolved, which a process reads once and not again for each activity', async () => {
     const { requests, end } = countRequests(`${jobId}/${RESOLVED_JOB}`);
     await expect(readResolvedJob(storage, jobId)).rejects.toMatchObject({ blame: 'user', message: /are gone/ });
-    const job = { jobId, output: 'outbox/a.mp4' } as ResolvedJob;
+    const job = { jobId, output: 'outbox/a.mp4', pack: 1 } as ResolvedJob;
     await writeResolvedJob(storage, job);
     expect(await readResolvedJob(storage, jobId)).toEqual(job);
     const before = requests();

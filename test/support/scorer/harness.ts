@@ -36,6 +36,8 @@ export class ScorerJob {
   pack = 1;
   /** Frames in the order in which tasks first named them. */
   readonly #frames: string[] = [];
+  /** Of the outputs of the last task. */
+  #ending: 'png' | 'jpg' = 'png';
 
   private constructor(
     readonly job: ContainerClient,
@@ -72,6 +74,7 @@ export class ScorerJob {
   ): Promise<Record<string, string>> {
     this.attempt += 1;
     for (const each of names) if (!this.#frames.includes(each)) this.#frames.push(each);
+    this.#ending = names[0]?.endsWith('.jpg') === true ? 'jpg' : 'png';
     const task: ScoreTask = {
       contract: CONTRACT,
       jobId: 'test',
@@ -84,7 +87,7 @@ export class ScorerJob {
       })),
       pack: this.pack,
       frames: 'png',
-      output: { ending: names[0]?.endsWith('.jpg') === true ? 'jpg' : 'png' },
+      output: { ending: this.#ending },
       card: this.card,
       device,
       progressBlob: `progress-${this.attempt}.json`,
@@ -151,7 +154,7 @@ export class ScorerJob {
 
   output(name: string): Promise<Buffer> {
     const index = this.#frames.indexOf(name);
-    const blob = scoredPart({ first: index, last: index }, 1, path.extname(name).slice(1));
+    const blob = scoredPart({ first: index, last: index }, 1, this.#ending);
     return this.work.getBlobClient(blob).downloadToBuffer();
   }
 

@@ -58,7 +58,7 @@ function report(what: string, seconds: number, more = ''): void {
 
 /** The engine without HTTP and without a process of its own. */
 async function inProcess(): Promise<void> {
-  await import('../devhost/test/fixtures/durable/orchestrators.js');
+  await import(String(new URL('../devhost/test/fixtures/durable/orchestrators.js', import.meta.url)));
   const requests = countRequests();
   const tables = await openTablesBackend(azurite.connectionString, 'BenchEngine', {
     patienceSeconds: 5,
@@ -69,10 +69,10 @@ async function inProcess(): Promise<void> {
     ['memory', new MemoryBackend()],
   ];
   for (const [name, backend] of backends) {
-    const limits = { maxActivities: 20, maxOrchestrators: 20 };
+    const limits = { maxActivities: 20, maxOrchestrators: 20, strict: false };
     const log = { debug: () => {}, warn: (text: string) => console.error(text) };
     const engine = new Engine({ backend, functions: core.functions, invoker, log, ...limits });
-    const client = new OrchestrationClient(engine, core.functions);
+    const client = new OrchestrationClient(engine);
     for (const [how, [orchestrator, input]] of [['in sequence', SEQUENCE] as const, ['at once', FAN_OUT] as const]) {
       requests.clear();
       const seconds = await secondsOf(async () => {

@@ -107,6 +107,8 @@ export interface Checkpoint {
   etag: string | undefined;
   /** Position of the first event in the history of the execution, from 0. */
   firstIndex: number;
+  /** True when no earlier execution, nor anything else, is likely to have left events there; it only saves time. */
+  isFresh?: boolean;
   events: readonly HistoryEvent[];
   /** Keys of the parked messages that these events include. */
   consumed: readonly string[];

@@ -62,14 +62,27 @@ export class HistoryTable implements Histories {
       ),
     );
     let { etag } = checkpoint;
+    let isFresh = checkpoint.isFresh === true;
     const batches = inBatches(rows, consumed.length);
     for (const [index, batch] of batches.entries()) {
       const last = index === batches.length - 1;
-      const transaction = new TableTransaction();
-      for (const row of batch) transaction.upsertEntity(row, 'Replace');
-      if (last) for (const key of consumed) transaction.deleteEntity(partitionKey, key);
-      addSentinel(transaction, partitionKey, executionId, last, etag);
-      etag = await this.#submit(transaction);
+      const submit = async () => {
+        const transaction = new TableTransaction();
+        for (const row of batch) {
+          // Azurite looks for a row twice to replace it, among all rows of the instance, and once to add it.
+          if (isFresh) transaction.createEntity(row);
+          else transaction.upsertEntity(row, 'Replace');
+        }
+        if (last) for (const key of consumed) transaction.deleteEntity(partitionKey, key);
+        addSentinel(transaction, partitionKey, executionId, last, etag);
+        return await this.#submit(transaction);
+      };
+      etag = await submit().catch(async (error: unknown) => {
+        if (!isFresh || !(error instanceof HistoryConflict)) throw error;
+        // It may be a row that stands in the way: the sentinel tells.
+        isFresh = false;
+        return await submit();
+      });
     }
     if (etag === undefined) throw new Error('Storage did not return the ETag of a checkpoint.');
     return etag;

@@ -96,10 +96,12 @@ export class OrchestrationClient {
   }
 
   async get(instanceId: string): Promise<InstanceRow | undefined> {
-    return await this.#engine.backend.instances.get(instanceId);
+    const shown = this.#engine.live.get(instanceId)?.shown;
+    return shown ? { ...shown } : await this.#engine.backend.instances.get(instanceId);
   }
 
   async page(query: InstanceQuery, top: number, token: string | undefined): Promise<InstancePage> {
+    await this.#engine.flushRows();
     return await this.#engine.backend.instances.page(query, top, token);
   }
 

@@ -131,6 +131,11 @@ export class Engine {
     await Promise.all(instances.map((instance) => instance.close()));
   }
 
+  /** Resolves when the rows of all instances tell what is durable now. */
+  async flushRows(): Promise<void> {
+    await Promise.all([...this.live.values()].map((instance) => instance.flushRow()));
+  }
+
   /** Begins a top-level instance whose row is already stored as Pending. */
   begin(row: InstanceRow): void {
     const start = startOf(row);

@@ -187,3 +187,10 @@ export function rowAfterTurn(
     completedTime: end && lastUpdatedTime,
   };
 }
+
+/** True when a turn changes nothing in the row but its times; that it runs at all is no news of a first turn either. */
+export function isLittleNews(row: InstanceRow, changes: Partial<InstanceRow>, isFirstTurn: boolean): boolean {
+  const { status, customStatus, output } = { ...row, ...changes };
+  const isAsBefore = status === row.status || (status === 'Running' && row.status === 'Pending' && isFirstTurn);
+  return isAsBefore && customStatus === row.customStatus && output === row.output;
+}

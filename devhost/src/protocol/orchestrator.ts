@@ -123,8 +123,8 @@ function triggerPayload(
   past: readonly HistoryEvent[],
   current: readonly HistoryEvent[],
 ): string {
-  return JSON.stringify({
-    history: [...past.map((event) => wireEvent(event, true)), ...current.map((event) => wireEvent(event, false))],
+  const history = [...past.map(playedText), ...current.map((event) => JSON.stringify(wireEvent(event, false)))];
+  const members = JSON.stringify({
     input: jsonValue(start.Input),
     instanceId: start.OrchestrationInstance.InstanceId,
     isReplaying: past.length > 0,
@@ -135,6 +135,19 @@ function triggerPayload(
     maximumShortTimerDuration: '6.00:00:00',
     defaultHttpAsyncRequestSleepTimeMillseconds: 30_000,
   });
+  return `{"history":[${history.join(',')}],${members.slice(1)}`;
+}
+
+/** Every turn sends the whole past again; an event does not change once it is stored. */
+const playedTexts = new WeakMap<HistoryEvent, string>();
+
+function playedText(event: HistoryEvent): string {
+  let text = playedTexts.get(event);
+  if (text === undefined) {
+    text = JSON.stringify(wireEvent(event, true));
+    playedTexts.set(event, text);
+  }
+  return text;
 }
 
 function wireEvent(event: HistoryEvent, played: boolean): object {

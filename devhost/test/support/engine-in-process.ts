@@ -1,4 +1,4 @@
-import type { Backend } from '../../src/backend/backend.js';
+import type { Backend, InstanceQuery } from '../../src/backend/backend.js';
 import { MemoryBackend } from '../../src/backend/memory-backend.js';
 import { type ClientError, OrchestrationClient } from '../../src/engine/client.js';
 import { Engine } from '../../src/engine/engine.js';
@@ -50,6 +50,11 @@ export class EngineInProcess extends Orchestrations {
     const row = await this.#client.get(id);
     if (!row) throw new Error(`There is no instance ${id}.`);
     return statusBody(row, true) as Status;
+  }
+
+  /** The ids of a query's first page. */
+  async list(query: InstanceQuery): Promise<string[]> {
+    return (await this.#client.page(query, 100, undefined)).rows.map(({ instanceId }) => instanceId);
   }
 
   async raise(id: string, name: string, data: unknown = null): Promise<void> {

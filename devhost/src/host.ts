@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AppWorker } from './app/app-worker.js';
 import { type AppFunction, FunctionRegistry, type TriggerType } from './app/function-registry.js';
 import type { Backend } from './backend/backend.js';
+import { hostStorage, timerStatuses } from './backend/host-storage.js';
 import { openTablesBackend } from './backend/tables-backend.js';
 import { OrchestrationClient } from './engine/client.js';
 import { Engine } from './engine/engine.js';
@@ -13,9 +14,8 @@ import { ManagementApi } from './management/management-api.js';
 import { clientPayload, RPC_PATH, WEBHOOK_PATH } from './management/urls.js';
 import { applySettings, type HostSettings, readHostSettings } from './settings.js';
 import { type ExportSpans, openSpanFile } from './tracing/spans.js';
-import type { QueueListener } from './triggers/queue-listener.js';
 import { queueListeners } from './triggers/queue-triggers.js';
-import { TimerTriggers } from './triggers/timer-triggers.js';
+import { timerListeners } from './triggers/timer-triggers.js';
 
 /** How long running activities may take to end when the host stops. */
 const PATIENCE_MS = 5000;
@@ -91,8 +91,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       exportSpans,
     });
     serve = parts.handler;
-    parts.timers.start();
-    for (const queue of parts.queues) queue.start();
+    for (const listener of parts.listeners) listener.start();
     return {
       port: server.port,
       hub: opened.hub,
@@ -108,11 +107,17 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   }
 }
 
+/** Calls functions by itself. */
+interface Listener {
+  start(): void;
+  /** Begins nothing new, and resolves when what is under way is over. */
+  stop(): Promise<void>;
+}
+
 interface Parts {
   worker: AppWorker;
   engine: Engine;
-  timers: TimerTriggers;
-  queues: QueueListener[];
+  listeners: Listener[];
   handler: Handler;
 }
 
@@ -133,15 +138,18 @@ async function assemble(
   worker.setClient(clientPayload(backend.hub, `http://localhost:${port}`, `http://${reachable(host)}:${port}`));
   const invoker = worker;
   const ofType = (type: TriggerType) => functions.all().filter((each) => each.triggerType === type);
-  const timers = new TimerTriggers(ofType('timerTrigger'), invoker, log, exportSpans);
-  const queues = queueListeners(ofType('queueTrigger'), options.queues, { invoker, log, exportSpans });
+  const services = { invoker, log, exportSpans };
+  const listeners = [
+    ...timerListeners(ofType('timerTrigger'), timerStatuses(hostStorage(options.storage, backend.hub)), services),
+    ...queueListeners(ofType('queueTrigger'), options.queues, services),
+  ];
   const engine = new Engine({ backend, functions, invoker, log, strict, maxActivities, maxOrchestrators, exportSpans });
   const recovered = await engine.recover();
   if (recovered > 0) log.info(`${recovered} instance(s) of an earlier run go on.`);
 
   const api = new ManagementApi(new OrchestrationClient(engine), backend.hub);
-  const routes = functionRoutes(ofType('httpTrigger'), routePrefix, { invoker, log, exportSpans });
-  return { worker, engine, timers, queues, handler: doors(api, routes) };
+  const routes = functionRoutes(ofType('httpTrigger'), routePrefix, services);
+  return { worker, engine, listeners, handler: doors(api, routes) };
 }
 
 /** Which part of the host answers which path. */
@@ -168,10 +176,9 @@ function doors(api: ManagementApi, functions: Handler): Handler {
   };
 }
 
-async function stop(server: RunningServer, { worker, engine, timers, queues }: Parts, backend: Backend): Promise<void> {
+async function stop(server: RunningServer, { worker, engine, listeners }: Parts, backend: Backend): Promise<void> {
   worker.close();
-  timers.stop();
-  const working = Promise.all(queues.map(async (queue) => await queue.stop()));
+  const working = Promise.all(listeners.map(async (listener) => await listener.stop()));
   const patience = sleep(PATIENCE_MS, undefined, { ref: false });
   await Promise.all([server.close(), engine.stop(PATIENCE_MS), Promise.race([working, patience])]);
   await worker.stop();

@@ -77,6 +77,10 @@ function describe(metadata: FunctionMetadata): AppFunction {
       `Function '${metadata.name}' uses the trigger '${trigger.type}', which this host does not support yet.`,
     );
   }
+  if (metadata.retryOptions && triggerType !== 'httpTrigger')
+    throw new UserFault(
+      `Function '${metadata.name}' asks for retries by the host, which this host does not support yet.`,
+    );
   const others = bindings.filter((binding) => binding !== trigger);
   const unsupported = others.find((binding) => !CLIENTS.has(binding.type.toLowerCase()) && binding.type !== 'http');
   if (unsupported) {

@@ -66,6 +66,12 @@ describe('a function is refused by name', () => {
     expect(register).toThrow(new RegExp(`'f'.*binding '${type}'.*not support`));
   });
 
+  it('for its retries by the host', () => {
+    const retry = { strategy: 'fixedDelay', maxRetryCount: 2, delayInterval: 1000 } as const;
+    const register = () => app.timer('f', { schedule: '0 * * * * *', retry, handler });
+    expect(register).toThrow(/'f'.*retries.*not support/);
+  });
+
   it('for having no trigger', () => {
     expect(() => registered('f', 'http')).toThrow(/'f'.*no trigger/);
   });

@@ -8,6 +8,7 @@ import { openTablesBackend } from './backend/tables-backend.js';
 import { OrchestrationClient } from './engine/client.js';
 import { Engine } from './engine/engine.js';
 import { functionRoutes } from './http/function-routes.js';
+import { hostPage } from './http/host-pages.js';
 import { type Handler, listen, type RunningServer } from './http/http-server.js';
 import { type Log, UserFault } from './log.js';
 import { ManagementApi } from './management/management-api.js';
@@ -159,20 +160,8 @@ function doors(api: ManagementApi, functions: Handler): Handler {
     for (const door of [WEBHOOK_PATH, RPC_PATH]) {
       if (pathname.startsWith(`${door}/`)) return await api.handle(request, pathname.slice(door.length));
     }
-    if (pathname === '/admin/host/status') {
-      const body = {
-        id: 'devhost',
-        state: 'Running',
-        version: '4.0.0.0',
-        processUptime: Math.round(process.uptime() * 1000),
-      };
-      return {
-        status: 200,
-        headers: { 'content-type': 'application/json; charset=utf-8' },
-        body: JSON.stringify(body),
-      };
-    }
-    return await functions(request);
+    const answer = await functions(request);
+    return answer.status === 404 ? (hostPage(request) ?? answer) : answer;
   };
 }
 

@@ -45,8 +45,10 @@ export interface InstanceRow {
   createdTime: Date;
   lastUpdatedTime: Date;
   completedTime: Date | undefined;
-  /** How many executions ContinueAsNew has ended before this one. */
-  generation: number;
+  /** How often the id of a top-level instance was used before; null in executions that a parent or ContinueAsNew began. */
+  generation: number | null;
+  /** Null for an instance that a client started. */
+  parentInstanceId: string | null;
   parentTraceContext: ParentTraceContext | null;
 }
 

@@ -40,12 +40,12 @@ export class LargePayloads {
 
   /** Stores the text and returns the blob's name. */
   async put(partitionKey: string, rowKey: string, eventType: string, property: string, text: string): Promise<string> {
-    const unique = randomBytes(4).toString('hex');
+    const unique = randomBytes(4).toString('hex').toUpperCase();
     const name = `${partitionKey}/history-${rowKey}-${eventType}-${unique}-${property}.json.gz`;
     const body = await zip(text);
     await this.#container
       .getBlockBlobClient(name)
-      .uploadData(body, { blobHTTPHeaders: { blobContentType: 'application/gzip' } });
+      .uploadData(body, { blobHTTPHeaders: { blobContentType: 'application/octet-stream' } });
     return name;
   }
 

@@ -72,7 +72,9 @@ export class Engine {
       call: ({ start, scheduled }, data, triggerMetadata) => {
         const target = functions.find('activityTrigger', scheduled.Name);
         if (!target) throw new Error(unknownFunction('activity', scheduled.Name, functions));
-        return invoker.invoke(target, { data, triggerMetadata, trace: taskTrace(start, scheduled.EventId, 'server') });
+        const metadata = { ...triggerMetadata, ...(Object.keys(data).length > 0 && { [target.trigger.name]: data }) };
+        const trace = taskTrace(start, scheduled.EventId, 'server');
+        return invoker.invoke(target, { data, triggerMetadata: metadata, trace });
       },
       ended: ({ start, scheduled }, times, ok) => exportSpans?.([activitySpan(start, scheduled, times, ok)]),
       deliver: ({ start }, outcome) => {
@@ -169,7 +171,7 @@ export class Engine {
   }
 
   #deliver(instanceId: string, executionId: string, body: CompletionBody): void {
-    this.live.get(instanceId)?.deliver({ body, executionId });
+    this.live.get(instanceId)?.deliver({ body: { ...body, Timestamp: new Date().toISOString() }, executionId });
   }
 
   /** Starts work that the history already shows; after a restart a child may exist already. */

@@ -103,7 +103,9 @@ export class Instance {
   arm(event: TimerCreated & { EventId: number }): void {
     const executionId = this.#execution.id;
     const body: CompletionBody = { EventType: 'TimerFired', TimerId: event.EventId, FireAt: event.FireAt };
-    this.#timers.set(event.EventId, new Date(event.FireAt), () => this.deliver({ body, executionId }));
+    this.#timers.set(event.EventId, new Date(event.FireAt), () => {
+      this.deliver({ body: { ...body, Timestamp: new Date().toISOString() }, executionId });
+    });
   }
 
   /** Resolves when every message that can be taken in has been. */
@@ -157,9 +159,9 @@ export class Instance {
   async #startOver(end: ContinuedAsNew, turn: Turn): Promise<void> {
     this.#execution = this.#execution.next(end, turn);
     this.#timers.clear();
-    const { Input: input, Generation: generation, ParentTraceContext: parentTraceContext } = this.start;
+    const { Input: input, ParentTraceContext: parentTraceContext } = this.start;
     const executionId = this.#execution.id;
-    Object.assign(this.row, { executionId, input, createdTime: new Date(), generation, parentTraceContext });
+    Object.assign(this.row, { executionId, input, createdTime: new Date(), parentTraceContext });
     this.#hasRow = false;
     this.#mailbox.addFirst([{ body: this.start }, ...end.carried.map((body) => ({ body }))]);
     // An orchestrator that never waits must not keep the process from everything else.

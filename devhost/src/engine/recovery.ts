@@ -63,9 +63,9 @@ export function answeredTasks({ stored }: Found): Set<number | undefined> {
 }
 
 function rowOf({ row }: Found, start: ExecutionStarted): InstanceRow {
-  const { Input: input, Generation: generation, ParentTraceContext: parentTraceContext } = start;
+  const { Input: input, ParentTraceContext: parentTraceContext } = start;
   const { ExecutionId: executionId } = start.OrchestrationInstance;
-  return { ...(row ?? newRow(start)), executionId, input, generation, parentTraceContext };
+  return { ...(row ?? newRow(start)), executionId, input, parentTraceContext };
 }
 
 function isSuspended(events: readonly HistoryEvent[]): boolean {

@@ -257,6 +257,7 @@ function row(instanceId: string, columns: Partial<InstanceRow> = {}): InstanceRo
     lastUpdatedTime: new Date(6000),
     completedTime: undefined,
     generation: 2,
+    parentInstanceId: null,
     parentTraceContext: null,
     ...columns,
   };

@@ -1,5 +1,5 @@
 import { UserFault } from '../log.js';
-import type { Binding, FunctionMetadata } from './core-types.js';
+import type { Binding, FunctionCallback, FunctionMetadata } from './core-types.js';
 
 export type TriggerType = 'httpTrigger' | 'orchestrationTrigger' | 'activityTrigger' | 'timerTrigger' | 'queueTrigger';
 
@@ -7,6 +7,7 @@ export type TriggerType = 'httpTrigger' | 'orchestrationTrigger' | 'activityTrig
 export interface AppFunction {
   name: string;
   metadata: FunctionMetadata;
+  handler: FunctionCallback;
   triggerType: TriggerType;
   trigger: Binding;
   clients: Binding[];
@@ -25,17 +26,11 @@ const CLIENTS = new Set(['durableclient', 'orchestrationclient']);
 export class FunctionRegistry {
   readonly #functions = new Map<string, AppFunction>();
 
-  add(metadata: FunctionMetadata): void {
+  add(metadata: FunctionMetadata, handler: FunctionCallback): void {
     const key = metadata.name.toLowerCase();
     if (this.#functions.has(key))
       throw new UserFault(`Two functions are called '${metadata.name}': rename one of them.`);
-    this.#functions.set(key, describe(metadata));
-  }
-
-  /** Takes these functions instead of those that it has. */
-  replace(functions: readonly FunctionMetadata[]): void {
-    this.#functions.clear();
-    for (const metadata of functions) this.add(metadata);
+    this.#functions.set(key, describe(metadata, handler));
   }
 
   all(): AppFunction[] {
@@ -67,7 +62,7 @@ export function unknownFunction(kind: keyof typeof KINDS, name: string, function
   return `The function '${name}' doesn't exist, is disabled, or is not an ${kind} function. Additional info: ${info}`;
 }
 
-function describe(metadata: FunctionMetadata): AppFunction {
+function describe(metadata: FunctionMetadata, handler: FunctionCallback): AppFunction {
   const bindings = Object.values(metadata.bindings);
   const trigger = bindings.find((binding) => binding.type.toLowerCase().endsWith('trigger'));
   if (!trigger) throw new UserFault(`Function '${metadata.name}' has no trigger.`);
@@ -77,10 +72,6 @@ function describe(metadata: FunctionMetadata): AppFunction {
       `Function '${metadata.name}' uses the trigger '${trigger.type}', which this host does not support yet.`,
     );
   }
-  if (metadata.retryOptions && triggerType !== 'httpTrigger')
-    throw new UserFault(
-      `Function '${metadata.name}' asks for retries by the host, which this host does not support yet.`,
-    );
   const others = bindings.filter((binding) => binding !== trigger);
   const unsupported = others.find((binding) => !CLIENTS.has(binding.type.toLowerCase()) && binding.type !== 'http');
   if (unsupported) {
@@ -91,6 +82,7 @@ function describe(metadata: FunctionMetadata): AppFunction {
   return {
     name: metadata.name,
     metadata,
+    handler,
     triggerType,
     trigger,
     clients: others.filter((each) => CLIENTS.has(each.type.toLowerCase())),

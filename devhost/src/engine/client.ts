@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { InstancePage, InstanceQuery, InstanceRow } from '../backend/backend.js';
 import {
   type EventRaised,
@@ -16,13 +15,10 @@ import { newId, newRow } from './execution.js';
 /** A request that cannot be carried out, with the HTTP status the extension answers. */
 export class ClientError extends Error {
   readonly status: number;
-  /** What is behind it, where the extension tells that too. */
-  readonly reason: string | undefined;
 
-  constructor(status: number, message: string, reason?: string) {
+  constructor(status: number, message: string) {
     super(message);
     this.status = status;
-    this.reason = reason;
   }
 }
 
@@ -52,8 +48,8 @@ export class OrchestrationClient {
     if (this.#engine.live.has(id) || this.#starting.has(id)) throw exists(this.status(id) ?? 'Pending');
     this.#starting.add(id);
     try {
-      const generation = request.instanceId === undefined ? 0 : await this.#makeRoom(id);
-      const executionId = randomUUID();
+      if (request.instanceId !== undefined) await this.#makeRoom(id);
+      const executionId = newId();
       const start: ExecutionStarted = {
         EventType: 'ExecutionStarted',
         OrchestrationInstance: { InstanceId: id, ExecutionId: executionId },
@@ -62,7 +58,7 @@ export class OrchestrationClient {
         Name: request.name,
         Version: request.version,
         Input: request.input,
-        Generation: generation,
+        Generation: 0,
       };
       const row = newRow(start);
       let ok = false;
@@ -99,18 +95,11 @@ export class OrchestrationClient {
     return this.#engine.live.get(instanceId)?.row.status;
   }
 
-  /** The status of any instance; undefined when there is none. */
-  async statusOf(instanceId: string): Promise<RuntimeStatus | undefined> {
-    return this.status(instanceId) ?? (await this.get(instanceId))?.status;
-  }
-
   async get(instanceId: string): Promise<InstanceRow | undefined> {
-    const shown = this.#engine.live.get(instanceId)?.shown;
-    return shown ? { ...shown } : await this.#engine.backend.instances.get(instanceId);
+    return await this.#engine.backend.instances.get(instanceId);
   }
 
   async page(query: InstanceQuery, top: number, token: string | undefined): Promise<InstancePage> {
-    await this.#engine.flushRows();
     return await this.#engine.backend.instances.page(query, top, token);
   }
 
@@ -121,9 +110,8 @@ export class OrchestrationClient {
   /** Sends a message: 404 for an unknown instance, 410 for one that has ended. */
   async send(instanceId: string, body: MessageBody): Promise<void> {
     await this.#mustLive(instanceId);
-    const timed = { Timestamp: new Date().toISOString(), ...body };
-    const key = await this.#engine.backend.histories.park(instanceId, timed);
-    this.#engine.live.get(instanceId)?.deliver({ body: timed, key });
+    const key = await this.#engine.backend.histories.park(instanceId, body);
+    this.#engine.live.get(instanceId)?.deliver({ body, key });
   }
 
   /** As `send`, for an event. */
@@ -135,14 +123,16 @@ export class OrchestrationClient {
 
   async suspend(instanceId: string, reason: string): Promise<void> {
     await this.#mustLive(instanceId);
-    if (this.status(instanceId) === 'Suspended') throw inState('suspend', instanceId, 'Suspended');
+    if (this.status(instanceId) === 'Suspended')
+      throw new ClientError(500, `Cannot suspend orchestration instance ${instanceId}: it is Suspended.`);
     await this.send(instanceId, { EventType: 'ExecutionSuspended', Reason: reason });
   }
 
   async resume(instanceId: string, reason: string): Promise<void> {
     await this.#mustLive(instanceId);
     const status = this.status(instanceId);
-    if (status !== 'Suspended') throw inState('resume', instanceId, status ?? 'Pending');
+    if (status !== 'Suspended')
+      throw new ClientError(500, `Cannot resume orchestration instance ${instanceId}: it is ${status}.`);
     await this.send(instanceId, { EventType: 'ExecutionResumed', Reason: reason });
   }
 
@@ -198,13 +188,11 @@ export class OrchestrationClient {
     if (isTerminal(row.status)) throw new ClientError(410, '');
   }
 
-  /** Removes the history of an ended instance of this id, and counts how often the id was used. */
-  async #makeRoom(id: string): Promise<number> {
+  async #makeRoom(id: string): Promise<void> {
     const row = await this.get(id);
-    if (!row) return 0;
+    if (!row) return;
     if (!isTerminal(row.status)) throw exists(row.status);
     await this.#engine.backend.histories.clear(id);
-    return (row.generation ?? 0) + 1;
   }
 }
 
@@ -213,23 +201,18 @@ function since(began: Date): Times {
 }
 
 function exists(status: RuntimeStatus): ClientError {
-  return new ClientError(409, `An Orchestration instance with the status ${status} already exists.`);
+  return new ClientError(500, `An Orchestration instance with the status ${status} already exists.`);
 }
 
-function inState(operation: string, instanceId: string, status: RuntimeStatus): ClientError {
-  const text = `Cannot ${operation} the orchestration instance ${instanceId} because instance is in the ${status} state.`;
-  return new ClientError(500, text);
-}
+/** Azurite takes an entity whose key has one of the last four characters, but answers 500 when it is to be replaced. */
+const BAD_IN_ID = /[/\\#?\p{Cc}\p{Cs}\u2028\u2029\ufffe\uffff]/u;
 
-/** What no storage takes as a key; Azurite takes an entity whose key has one of the last four, but answers 500 when it is to be replaced. */
-const BAD_IN_ID = /[\p{Cs}\u2028\u2029\ufffe\uffff]/u;
-/** A key has at most 512 characters, and some characters of an id take two in it. */
-const MAX_ID = 256;
-
-/** The extension refuses no id; what a table cannot hold is refused here. */
-function checkId(id: string): void {
-  if (id.length > MAX_ID || BAD_IN_ID.test(id)) {
-    const text = `it may have at most ${MAX_ID} characters, and no line separators or halves of surrogate pairs`;
-    throw new ClientError(400, `'${id}' is not a valid instance id: ${text}.`);
+/** @throws ClientError 400 for an id that storage could not keep. */
+export function checkId(id: string): void {
+  if (id.length > 100 || id.startsWith('@') || BAD_IN_ID.test(id)) {
+    throw new ClientError(
+      400,
+      `'${id}' is not a valid instance id: it may have at most 100 characters, must not begin with '@', and must not contain / \\ # ? or control characters.`,
+    );
   }
 }

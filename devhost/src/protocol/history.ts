@@ -48,8 +48,7 @@ export interface ExecutionStarted {
   Name: string;
   Version: string;
   Input: string | null;
-  /** How often the id of a top-level instance was used before; null in executions that a parent or ContinueAsNew began. */
-  Generation: number | null;
+  Generation: number;
 }
 
 export interface TaskScheduled {
@@ -120,17 +119,13 @@ export type CompletionBody =
   | { EventType: 'TimerFired'; TimerId: number; FireAt: string };
 
 /** What reaches an instance from outside a turn. */
-export type MessageBody = (
+export type MessageBody =
   | ExecutionStarted
   | CompletionBody
   | EventRaised
   | GenericEvent
   | { EventType: 'ExecutionTerminated'; Input: string }
-  | { EventType: 'ExecutionSuspended' | 'ExecutionResumed'; Reason: string }
-) & {
-  /** When it came to be; without it, the turn that takes it in says so. */
-  Timestamp?: string;
-};
+  | { EventType: 'ExecutionSuspended' | 'ExecutionResumed'; Reason: string };
 
 export type EventBody =
   MessageBody | ScheduledBody | ExecutionCompleted | { EventType: 'OrchestratorStarted' | 'OrchestratorCompleted' };

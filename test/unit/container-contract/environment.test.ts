@@ -67,7 +67,7 @@ describe('readEnvironment', () => {
 describe('parseTask', () => {
   it.each([
     ['{', 'not valid JSON'],
-    ['{}', 'different versions'],
+    ['{}', 'jobId'],
   ])('refuses %s', (text, says) => {
     expect(() => parseTask(Buffer.from(text))).toThrow(says);
   });

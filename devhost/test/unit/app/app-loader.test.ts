@@ -33,7 +33,10 @@ describe('the host refuses', () => {
 
   it('HTTP streaming', async () => {
     const core = new CoreModule(new Log(false));
-    core.functions.add({ name: 'f', bindings: { http: { type: 'httpTrigger', name: 'http', direction: 'in' } } });
+    core.functions.add(
+      { name: 'f', bindings: { http: { type: 'httpTrigger', name: 'http', direction: 'in' } } },
+      () => 1,
+    );
     core.model = {
       name: 'a library that streams',
       version: '4',

@@ -15,7 +15,8 @@ import { createCollectPredictions } from '../src/activities/images/collect-predi
 import { createListImages } from '../src/activities/images/list-images.js';
 import { startAzurite } from '../dist/stack/azurite.js';
 import { parseSpec } from '../src/job/spec.js';
-import { INBOX, jobOf, OUTBOX, RESOLVED_JOB, scoredBlob, workOf } from '../src/job-store/layout.js';
+import { scoredPart } from '../src/container-contract/places.js';
+import { INBOX, jobOf, OUTBOX, RESOLVED_JOB, workOf } from '../src/job-store/layout.js';
 import { type Storage, writeJson } from '../src/storage/storage.js';
 import { openAzurite } from '../test/support/storage.js';
 
@@ -50,6 +51,7 @@ async function prepare(ports: { storage: Storage }, jobId: string): Promise<void
   const spec = parseSpec(JSON.stringify({ input: { images }, model: 'none' }));
   const output = `${OUTBOX}/${jobId}/`;
   await writeJson(jobOf(ports.storage, jobId), RESOLVED_JOB, {
+    pack: 1,
     jobId,
     spec,
     images,
@@ -70,7 +72,9 @@ for (const count of counts) {
   const fill = async (index: number) => {
     const line = `${JSON.stringify({ item: name(index), classes: [{ index, score: 1 }] })}\n`;
     await inbox.getBlockBlobClient(`${jobId}/${name(index)}`).upload('x', 1);
-    await workOf(storage, jobId).getBlockBlobClient(scoredBlob(index, 'json')).upload(line, Buffer.byteLength(line));
+    await workOf(storage, jobId)
+      .getBlockBlobClient(scoredPart({ first: index, last: index }, 1, 'json'))
+      .upload(line, Buffer.byteLength(line));
   };
   await pMap(indices(count), fill, { concurrency: 32 });
   show(`list ${count} blobs`, await measured(() => createListImages({ storage })({ jobId })));

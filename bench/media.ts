@@ -17,7 +17,8 @@ import { toRgb, toYuv } from '../src/media/colour.js';
 import { createMedia, findFfmpeg, type VideoFacts } from '../src/media/media.js';
 import { ENCODERS } from '../src/media/split/split.js';
 import { encoderOptions } from '../src/media/stitch/stitch-arguments.js';
-import { frameBlob, INBOX, jobContainer, RESOLVED_JOB, scoredBlob, workContainer } from '../src/job-store/layout.js';
+import { framesBlob, scoredPart } from '../src/container-contract/places.js';
+import { INBOX, jobContainer, RESOLVED_JOB, workContainer } from '../src/job-store/layout.js';
 import { readBytes, writeJson } from '../src/storage/storage.js';
 import { PICTURE_ONLY } from '../test/support/media.js';
 import { openAzurite } from '../test/support/storage.js';
@@ -93,6 +94,7 @@ async function through(clip: string, video: VideoFacts, jobId: string): Promise<
     jobId,
     spec,
     video,
+    pack: 1,
     chunkFrames: video.framesEstimate,
     output: `outbox/${jobId}.mp4`,
     others: PICTURE_ONLY,
@@ -109,8 +111,8 @@ async function through(clip: string, video: VideoFacts, jobId: string): Promise<
 
 /** Stands in for a model that changes nothing; not timed. */
 async function score(work: ReturnType<typeof storage.media.getContainerClient>, index: number): Promise<void> {
-  const frame = (await readBytes(work, frameBlob(index, DEFAULT_FRAME_FORMAT))) ?? Buffer.alloc(0);
-  await work.getBlockBlobClient(scoredBlob(index, DEFAULT_FRAME_FORMAT)).upload(frame, frame.length);
+  const frame = (await readBytes(work, framesBlob(index, 1, DEFAULT_FRAME_FORMAT))) ?? Buffer.alloc(0);
+  await work.getBlockBlobClient(scoredPart({ first: index, last: index }, 1, DEFAULT_FRAME_FORMAT)).upload(frame, frame.length);
 }
 
 const sum = (costs: Cost[], of: keyof Cost) => costs.reduce((total, cost) => total + cost[of], 0);

@@ -1,24 +1,22 @@
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { loadApp } from './app/app-loader.js';
-import { CoreModule, installCoreModule } from './app/core-module.js';
-import type { AppFunction, TriggerType } from './app/function-registry.js';
-import { Invoker } from './app/invoker.js';
+import { AppWorker } from './app/app-worker.js';
+import { type AppFunction, FunctionRegistry, type TriggerType } from './app/function-registry.js';
 import type { Backend } from './backend/backend.js';
+import { hostStorage, timerStatuses } from './backend/host-storage.js';
 import { openTablesBackend } from './backend/tables-backend.js';
-import { ClientMessages } from './engine/client-messages.js';
 import { OrchestrationClient } from './engine/client.js';
 import { Engine } from './engine/engine.js';
 import { functionRoutes } from './http/function-routes.js';
+import { hostPage } from './http/host-pages.js';
 import { type Handler, listen, type RunningServer } from './http/http-server.js';
 import { type Log, UserFault } from './log.js';
 import { ManagementApi } from './management/management-api.js';
 import { clientPayload, RPC_PATH, WEBHOOK_PATH } from './management/urls.js';
 import { applySettings, type HostSettings, readHostSettings } from './settings.js';
 import { type ExportSpans, openSpanFile } from './tracing/spans.js';
-import type { QueueListener } from './triggers/queue-listener.js';
 import { queueListeners } from './triggers/queue-triggers.js';
-import { TimerTriggers } from './triggers/timer-triggers.js';
+import { timerListeners } from './triggers/timer-triggers.js';
 
 /** How long running activities may take to end when the host stops. */
 const PATIENCE_MS = 5000;
@@ -71,84 +69,88 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   const local = await applySettings(app, options.storage);
   const settings = await readHostSettings(app, options.hub);
 
+  const functions = new FunctionRegistry();
   let serve: Handler = () => Promise.resolve({ status: 503 });
   const server = await listen(options.host, options.port ?? local.port ?? USUAL_PORT, (request) => serve(request), log);
+  setUpEnvironment(server.port);
+  // Loading the app takes about as long as Azurite takes to start.
+  const worker = new AppWorker({ ...settings, folder: app, log, strict: options.strict });
   let backend: Backend | undefined;
   try {
-    // Loading the app takes about as long as Azurite takes to start.
-    const loading = load(app, log, server.port);
     const opening = openTablesBackend(settings.storage, settings.hubName, {
       patienceSeconds: options.storagePatience,
-      partitionCount: settings.partitionCount,
       log: (text) => log.info(text),
     });
-    const [core, opened] = await Promise.all([loading, opening]);
+    const [metadata, opened] = await Promise.all([worker.started, opening]);
     backend = opened;
+    functions.replace(metadata);
     await opened.hold((reason) => options.onLeaseLost(reason));
-    const parts = await assemble(core, opened, { ...options, ...settings, port: server.port, exportSpans });
+    const parts = await assemble({ worker, functions }, opened, {
+      ...options,
+      ...settings,
+      port: server.port,
+      exportSpans,
+    });
     serve = parts.handler;
-    parts.timers.start();
-    parts.clientMessages.start();
-    for (const queue of parts.queues) queue.start();
+    for (const listener of parts.listeners) listener.start();
     return {
       port: server.port,
       hub: opened.hub,
-      functions: parts.core.functions.all(),
+      functions: functions.all(),
       routePrefix: settings.routePrefix,
       stop: () => stop(server, parts, opened),
     };
   } catch (error) {
+    worker.kill();
     await backend?.release();
     await server.close();
     throw error;
   }
 }
 
+/** Calls functions by itself. */
+interface Listener {
+  start(): void;
+  /** Begins nothing new, and resolves when what is under way is over. */
+  stop(): Promise<void>;
+}
+
 interface Parts {
-  core: CoreModule;
+  worker: AppWorker;
   engine: Engine;
-  clientMessages: ClientMessages;
-  timers: TimerTriggers;
-  queues: QueueListener[];
+  listeners: Listener[];
   handler: Handler;
 }
 
-/** The app's functions, registered but not called yet. */
-async function load(app: string, log: Log, port: number): Promise<CoreModule> {
+/** What the app's process finds in its environment. */
+function setUpEnvironment(port: number): void {
   process.env['AZURE_FUNCTIONS_ENVIRONMENT'] ??= 'Development';
   process.env['FUNCTIONS_WORKER_RUNTIME'] ??= 'node';
   // durable-functions rewrites management URLs to port 7071 unless this is set.
   process.env['WEBSITE_HOSTNAME'] = `localhost:${port}`;
-  const core = new CoreModule(log);
-  installCoreModule(core);
-  // The app's own folder is the working directory, as in Azure.
-  process.chdir(app);
-  await loadApp(app, core);
-  return core;
 }
 
 async function assemble(
-  core: CoreModule,
+  { worker, functions }: { worker: AppWorker; functions: FunctionRegistry },
   backend: Backend,
   options: HostOptions & HostSettings & { exportSpans: ExportSpans | undefined },
 ): Promise<Parts> {
-  const { functions } = core;
   const { host, port, log, strict, maxActivities, maxOrchestrators, routePrefix, exportSpans } = options;
-  const invoker = new Invoker(
-    core,
-    clientPayload(backend.hub, `http://localhost:${port}`, `http://${reachable(host)}:${port}`),
-  );
+  worker.setClient(clientPayload(backend.hub, `http://localhost:${port}`, `http://${reachable(host)}:${port}`));
+  const invoker = worker;
   const ofType = (type: TriggerType) => functions.all().filter((each) => each.triggerType === type);
-  const timers = new TimerTriggers(ofType('timerTrigger'), invoker, log, exportSpans);
-  const queues = queueListeners(ofType('queueTrigger'), options.queues, { invoker, log, exportSpans });
+  const services = { invoker, log, exportSpans };
+  const listeners = [
+    ...timerListeners(ofType('timerTrigger'), timerStatuses(hostStorage(options.storage, backend.hub)), services),
+    ...queueListeners(ofType('queueTrigger'), options.queues, services),
+  ];
   const engine = new Engine({ backend, functions, invoker, log, strict, maxActivities, maxOrchestrators, exportSpans });
   const recovered = await engine.recover();
   if (recovered > 0) log.info(`${recovered} instance(s) of an earlier run go on.`);
 
-  const clientMessages = new ClientMessages(engine, { longestPause: options.maxQueuePollingInterval, log });
   const api = new ManagementApi(new OrchestrationClient(engine), backend.hub);
-  const routes = functionRoutes(ofType('httpTrigger'), routePrefix, { invoker, log, exportSpans });
-  return { core, engine, clientMessages, timers, queues, handler: doors(api, routes) };
+  const routes = functionRoutes(ofType('httpTrigger'), routePrefix, services);
+  return { worker, engine, listeners, handler: doors(api, routes) };
 }
 
 /** Which part of the host answers which path. */
@@ -158,31 +160,17 @@ function doors(api: ManagementApi, functions: Handler): Handler {
     for (const door of [WEBHOOK_PATH, RPC_PATH]) {
       if (pathname.startsWith(`${door}/`)) return await api.handle(request, pathname.slice(door.length));
     }
-    if (pathname === '/admin/host/status') {
-      const body = {
-        id: 'devhost',
-        state: 'Running',
-        version: '4.0.0.0',
-        processUptime: Math.round(process.uptime() * 1000),
-      };
-      return {
-        status: 200,
-        headers: { 'content-type': 'application/json; charset=utf-8' },
-        body: JSON.stringify(body),
-      };
-    }
-    return await functions(request);
+    const answer = await functions(request);
+    return answer.status === 404 ? (hostPage(request) ?? answer) : answer;
   };
 }
 
-async function stop(server: RunningServer, parts: Parts, backend: Backend): Promise<void> {
-  const { core, engine, clientMessages, timers, queues } = parts;
-  timers.stop();
-  await clientMessages.stop();
-  const working = Promise.all(queues.map(async (queue) => await queue.stop()));
+async function stop(server: RunningServer, { worker, engine, listeners }: Parts, backend: Backend): Promise<void> {
+  worker.close();
+  const working = Promise.all(listeners.map(async (listener) => await listener.stop()));
   const patience = sleep(PATIENCE_MS, undefined, { ref: false });
   await Promise.all([server.close(), engine.stop(PATIENCE_MS), Promise.race([working, patience])]);
-  await core.hooks.run('appTerminate', { hookData: {}, appHookData: core.hooks.appData });
+  await worker.stop();
   await backend.release();
 }
 

@@ -13,14 +13,15 @@ const SHORT: Record<LogLevel, string> = {
 
 /** Writes one line per entry to stderr, so that stdout carries nothing but the line that says the host is ready. */
 export class Log {
-  readonly #verbose: boolean;
+  /** Whether debug and trace lines are written too. */
+  readonly verbose: boolean;
 
   constructor(verbose: boolean) {
-    this.#verbose = verbose;
+    this.verbose = verbose;
   }
 
   write(level: LogLevel, source: string, message: string): void {
-    if (level === 'none' || (!this.#verbose && (level === 'trace' || level === 'debug'))) return;
+    if (level === 'none' || (!this.verbose && (level === 'trace' || level === 'debug'))) return;
     process.stderr.write(`${new Date().toISOString()} ${SHORT[level].padEnd(5)} ${source}: ${message}\n`);
   }
 
@@ -49,4 +50,9 @@ export class UserFault extends Error {
 /** The text of whatever was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** The first line of it: storage errors go on with a dump of the request. */
+export function firstLineOf(error: unknown): string {
+  return messageOf(error).split('\n')[0] ?? '';
 }

@@ -15,11 +15,15 @@ export interface HostSettings {
   routePrefix: string;
   maxActivities: number;
   maxOrchestrators: number;
-  /** How many control queues the hub has. */
-  partitionCount: number;
-  /** The longest pause between two looks into empty control queues, in milliseconds. */
-  maxQueuePollingInterval: number;
   queues: QueueOptions & { messageEncoding: MessageEncoding };
+  /** How long an invocation may take; undefined for as long as it likes. */
+  functionTimeout: FunctionTimeout | undefined;
+}
+
+/** Milliseconds, and the text that host.json gives them. */
+export interface FunctionTimeout {
+  ms: number;
+  text: string;
 }
 
 const STORAGE_SETTING = 'AzureWebJobsStorage';
@@ -86,25 +90,17 @@ export async function readHostSettings(folder: string, hub?: string): Promise<Ho
   const extensions = asSection(host['extensions'], 'extensions in host.json');
   const http = asSection(extensions?.['http'], 'extensions.http in host.json');
   const durable = asSection(extensions?.['durableTask'], 'extensions.durableTask in host.json');
-  const provider = asSection(durable?.['storageProvider'], 'extensions.durableTask.storageProvider in host.json');
   const perCore = 10 * os.availableParallelism();
   return {
     hubName: hub === undefined ? hubName(text(durable, 'hubName')) : checkedHub(hub, '--hub'),
-    storage: hubStorage(provider),
+    storage: hubStorage(asSection(durable?.['storageProvider'], 'extensions.durableTask.storageProvider in host.json')),
     routePrefix: text(http, 'routePrefix') ?? 'api',
     maxActivities: whole(durable, 'maxConcurrentActivityFunctions', perCore),
     maxOrchestrators: whole(durable, 'maxConcurrentOrchestratorFunctions', perCore),
-    partitionCount: whole(provider, 'partitionCount', 4, { max: 16 }),
-    maxQueuePollingInterval: Math.min(
-      duration(provider, 'maxQueuePollingInterval', '00:00:30', { min: 50 }),
-      LONGEST_CONTROL_PAUSE_MS,
-    ),
     queues: queueOptions(asSection(extensions?.['queues'], 'extensions.queues in host.json')),
+    functionTimeout: functionTimeout(host),
   };
 }
-
-/** In Azure it is half a minute; this host's own messages never go through the queues, and whoever clicks waits for an answer. */
-const LONGEST_CONTROL_PAUSE_MS = 4000;
 
 /** A host in Azure looks into an empty queue once a minute at least; in development, and here, every two seconds. */
 const LONGEST_PAUSE = '00:00:02';
@@ -160,6 +156,20 @@ function duration(section: Section | undefined, name: string, usual: string, { m
   throw new UserFault(
     `${name} in host.json is ${JSON.stringify(configured)}: it must be a time span such as "00:00:02"${min > 0 ? `, ${min} ms or more` : ''}${max === undefined ? '' : ', 7 days at most'}.`,
   );
+}
+
+/** The longest that a timer of Node waits, 24 days. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+/**
+ * Half an hour when host.json says nothing, as in Azure outside the Consumption plan for Windows; -1 stands for no limit
+ * (ScriptJobHostOptionsSetup.cs of azure-functions-host).
+ */
+function functionTimeout(host: Section): FunctionTimeout | undefined {
+  const written = text(host, 'functionTimeout') ?? '00:30:00';
+  if (written === '-1') return undefined;
+  const ms = duration(host, 'functionTimeout', written, { min: 1000 });
+  return { ms: Math.min(ms, MAX_TIMEOUT_MS), text: written };
 }
 
 /** As the Durable extension does: the provider names the setting that holds the connection string. */

@@ -1,10 +1,12 @@
 import { isPassing } from '../container-contract/storage-access.js';
-import { chunkFrames, fitFrames } from '../job/plan.js';
+import { choosePack, chunkFrames, fitFrames } from '../job/plan.js';
 import { JobError } from '../job/failure.js';
+import { LIST_LENGTH } from '../job/item-list.js';
 import { DEFAULT_CODEC, DEFAULT_IMAGE_FORMAT, type FrameFormat, sizeProblem } from '../job/formats.js';
 import type { JobSpec } from '../job/spec.js';
 import { parseTraceParent, type TracePlace } from '../job/trace.js';
 import { jobOf, OUTBOX, workOf } from '../job-store/layout.js';
+import { predictionEnding } from '../job-store/images/items.js';
 import { jobFolder } from '../job-store/local-copy.js';
 import { keepPlace } from '../job-store/outputs.js';
 import { placesOf, type ResolvedJob, writeResolvedJob } from '../job-store/resolved-job.js';
@@ -31,6 +33,8 @@ export interface Prepared {
   splitChunks: number;
   /** What becomes of the frames of a video, or of the images. */
   delivers: 'video' | 'predictions' | 'video and predictions' | 'images';
+  /** Frames of a pack, of which a batch holds whole ones; absent for images, and in histories of earlier versions. */
+  pack?: number;
   /** Pixels of the output video for each of the source's; 0 where none is made. */
   enlarged: number;
   /** Containers that may run at once. */
@@ -127,20 +131,34 @@ async function resolveVideo(
       ? undefined
       : await ports.media.rehearse({ source: file, facts, shape, codec, quality, output: named });
   const { format: frameFormat, warning } = await fit(ports, spec, facts, delivers === 'predictions' ? [] : [shape]);
-  const most = ports.chunkFrames ?? Math.min(chunkFrames(facts), chunkFrames({ ...facts, ...shape }));
+  const largest = ports.chunkFrames ?? Math.min(chunkFrames(facts), chunkFrames({ ...facts, ...shape }));
+  const { pack: asked, size } = spec.batch;
+  const pack = Math.min(
+    largest,
+    choosePack({
+      asked,
+      expected: facts.framesEstimate,
+      size,
+      maxParallel: common.parallel,
+      bytesPerItem: BYTES_PER_PIXEL * Math.max(pixelsOf(facts), pixelsOf({ ...facts, ...shape })),
+    }),
+  );
+  const most = largest - (largest % pack);
   return {
     job: {
       ...common,
       spec: { ...spec, input: { ...spec.input, video: name }, output: { ...spec.output, frameFormat } },
       video: facts,
       ...(shape && { shape }),
+      pack,
       chunkFrames: most,
       others: rehearsed?.others ?? { streams: [], pictureTags: [], anyTags: false },
       output: rehearsed ? (named ?? `${OUTBOX}/${common.jobId}${rehearsed.ending}`) : predictions,
       ...(predicts && { predictions }),
     },
     expectedItems: facts.framesEstimate,
-    splitChunks: await planSplit(ports, common.jobId, file, facts, most),
+    splitChunks: await planSplit(ports, common.jobId, { file, facts, most, pack }),
+    pack,
     delivers,
     enlarged: rehearsed ? pixelsOf({ ...facts, ...shape }) / pixelsOf(facts) : 0,
     warnings: [...facts.warnings, ...(rehearsed?.warnings ?? []), ...(warning === undefined ? [] : [warning])],
@@ -158,6 +176,8 @@ async function fit(
   const pixels = [facts, ...made].reduce((sum, shape) => sum + pixelsOf({ ...facts, ...shape }), 0);
   return fitFrames(frameFormat, 3 * pixels * facts.framesEstimate, await freeBytes());
 }
+/** Of a frame in memory and, at most, in storage. */
+const BYTES_PER_PIXEL = 3;
 
 const pixelsOf = ({ width, height }: Pick<VideoFacts, 'width' | 'height'>) => width * height;
 
@@ -165,19 +185,21 @@ const pixelsOf = ({ width, height }: Pick<VideoFacts, 'width' | 'height'>) => wi
 async function planSplit(
   { storage, media }: Ports,
   jobId: string,
-  file: string,
-  facts: VideoFacts,
-  most: number,
+  { file, facts, most, pack }: { file: string; facts: VideoFacts; most: number; pack: number },
 ): Promise<number> {
   if (facts.framesEstimate <= most || facts.damaged) return 1;
-  const chunks = await media.findChunks(file, facts, most);
+  const chunks = await media.findChunks(file, facts, most, pack);
   await writeSplitChunks(storage, jobId, chunks);
   return Math.max(1, chunks.length);
 }
 
 function resolveImages(common: Common, spec: JobSpec): Resolution {
   const output = spec.output.images ?? `${OUTBOX}/${common.jobId}/`;
-  const job = { ...common, spec, images: spec.input.images ?? '', output };
+  const { pack: asked } = spec.batch;
+  // Pictures and arrays are what users get, under their names; the lines of a whole list make one part of the predictions.
+  const pack =
+    predictionEnding(common.card) !== 'json' || givesPictures(common.card) ? 1 : asked === 'auto' ? LIST_LENGTH : asked;
+  const job = { ...common, spec, images: spec.input.images ?? '', pack, output };
   return { job, warnings: [], expectedItems: 0, splitChunks: 0, delivers: 'images', enlarged: 0 };
 }
 

@@ -1,9 +1,15 @@
 import { setMaxListeners } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type BlobClient, RestError, type StoragePipelineOptions } from '@azure/storage-blob';
+import {
+  type BlobClient,
+  type BlobDownloadResponseParsed,
+  RestError,
+  type StoragePipelineOptions,
+} from '@azure/storage-blob';
 
 /** How app and scorer talk to storage: the SDK itself repeats a request without an answer within about six seconds. */
 export const STORAGE_OPTIONS: StoragePipelineOptions = {
@@ -136,6 +142,56 @@ export async function saveWhole(blob: BlobClient, file: string, signal?: AbortSi
     if ((await sizeOf(file)) !== total) throw cutShort(blob);
   }, signal);
 }
+
+/** The bytes of a blob as they arrive. */
+export interface Download {
+  /** Of the whole blob. */
+  bytes: number;
+  chunks: AsyncIterable<Uint8Array>;
+}
+
+/**
+ * Begins to read a blob; when the answer is cut short, which also happens to a reader that takes its time, the rest is asked for.
+ * @throws RestError 412 on the way when somebody has replaced the blob meanwhile.
+ */
+export async function downloadChunks(blob: BlobClient, signal?: AbortSignal): Promise<Download> {
+  const first = await again(() => blob.download(0, undefined, { abortSignal: signal }), signal);
+  const bytes = first.contentLength ?? 0;
+  return { bytes, chunks: wholeBody(blob, first, bytes, signal) };
+}
+
+async function* wholeBody(
+  blob: BlobClient,
+  { etag: ifMatch, readableStreamBody }: BlobDownloadResponseParsed,
+  bytes: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  const conditions = { ifMatch };
+  let at = 0;
+  let body: AsyncIterator<unknown> | undefined = chunksOf(readableStreamBody);
+  const take = async () => {
+    try {
+      body ??= chunksOf((await blob.download(at, undefined, { abortSignal: signal, conditions })).readableStreamBody);
+      const { value, done } = await body.next();
+      if (done === true) throw cutShort(blob);
+      return value as Uint8Array;
+    } catch (error) {
+      body = undefined;
+      throw error;
+    }
+  };
+  try {
+    while (at < bytes) {
+      const chunk = await again(take, signal);
+      at += chunk.length;
+      yield chunk;
+    }
+  } finally {
+    await body?.return?.();
+  }
+}
+
+const chunksOf = (body: NodeJS.ReadableStream = Readable.from([])) => body[Symbol.asyncIterator]();
 
 const sizeOf = (file: string) =>
   stat(file).then(

@@ -1,11 +1,17 @@
 import * as z from 'zod';
 import { DEVICES } from '../job/compute-choice.js';
 import { JobError } from '../job/failure.js';
+import { FRAME_FORMATS } from '../job/formats.js';
 import type { ModelCard } from '../model-card/schema.js';
+import { SCORED_FORMATS } from './places.js';
 
 const name = z.string().min(1);
 
+/** Goes up when a scorer of an earlier version would misread a task. */
+export const CONTRACT = 2;
+
 const taskSchema = z.object({
+  contract: z.literal(CONTRACT),
   jobId: name,
   batch: z.int().min(0),
   /** 1 for the first container run of the batch. */
@@ -14,14 +20,23 @@ const taskSchema = z.object({
     z.object({
       /** Unique within the job: `0000042`, or an image's name below the job's prefix. */
       name,
-      /** Blob name in the work container, unless the environment names another container for inputs. */
-      input: name,
-      /** Blob name in the work container. */
-      output: name,
-      /** Blob name in the work container for what the model says of the item; the output then shows the item with that drawn into it. */
-      prediction: name.optional(),
+      /** Its number in the job, from 0: it tells where the item lies, see `places.ts`. */
+      index: z.int().min(0),
+      /** Blob name in the container for inputs, of a picture that a user has brought; a frame has none. */
+      input: name.optional(),
     }),
   ),
+  /** Items of a pack; with 1, each frame and output is a file of its own. */
+  pack: z.int().min(1),
+  /** What was scored for about so long is stored, although its pack is not complete; left out: only whole packs are. */
+  packSeconds: z.number().positive().optional(),
+  /** How frames are stored. */
+  frames: z.enum(FRAME_FORMATS),
+  output: z.object({
+    ending: z.enum(SCORED_FORMATS),
+    /** Of what the model says of an item; the output then shows the item with that drawn into it. */
+    prediction: z.enum(SCORED_FORMATS).optional(),
+  }),
   /** Items of the batch whose output was there when the task was written. */
   before: z.int().min(0).optional(),
   /** Complete: `prepareJob` has validated it and filled in every default from the model, so it is trusted here. */
@@ -53,6 +68,11 @@ export function parseTask(bytes: Uint8Array): ScoreTask {
   } catch (cause) {
     throw new JobError('user', 'The task blob is not valid JSON.', { cause });
   }
+  if (contractOf(json) !== CONTRACT)
+    throw new JobError(
+      'user',
+      'The scorer and the app are of different versions: run the scorer image that was made with the app.',
+    );
   const parsed = taskSchema.safeParse(json);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
@@ -61,3 +81,6 @@ export function parseTask(bytes: Uint8Array): ScoreTask {
     `The task blob is not valid: ${issue?.path.join('.') ?? ''} (${issue?.message ?? 'unknown'}).`,
   );
 }
+
+const contractOf = (json: unknown): unknown =>
+  typeof json === 'object' && json !== null && 'contract' in json ? json.contract : undefined;

@@ -1,8 +1,8 @@
-import type { FrameFormat } from '../job/formats.js';
 import type { Storage } from '../storage/storage.js';
 
 /**
- * The only place that spells a container or blob name.
+ * The only place that spells a container or blob name, but for those of frames and outputs, which scorers compute too:
+ * `container-contract/places.ts`.
  *
  * Media account: `inbox`, `styles`, `outbox` (what users bring and take) and one `work-<job>` container per job (frames and
  * scored frames). Internal account: `models`, `limits`, `outputs`, `app-secrets` and one `job-<job>` container per job. A container per
@@ -21,9 +21,6 @@ export const APP_SECRETS = 'app-secrets';
 /** In `APP_SECRETS`: the key with which environments of Container Apps executions are sealed. */
 export const SEALING_KEY_BLOB = 'sealing-key';
 
-/** Ending of what a scorer makes of an item. */
-export type ScoredFormat = FrameFormat | 'json' | 'npy';
-
 export const JOB_PREFIX = 'job-';
 export const workContainer = (jobId: string) => `work-${jobId}`;
 export const jobContainer = (jobId: string) => `${JOB_PREFIX}${jobId}`;
@@ -37,50 +34,6 @@ export const createLedgerBlob = (name: string) => `creates/${name}.json`;
 
 /** Tells which job holds an output: a video, or a folder, which ends in "/". */
 export const holdBlob = (output: string) => (output.endsWith('/') ? `${output}*` : output);
-
-const ITEM_DIGITS = 7;
-/** More items than this would need longer names. */
-export const MOST_ITEMS = 10 ** ITEM_DIGITS - 1;
-
-/** Name of the item for frame `index` (from 0); sorts as the frames follow each other. */
-export const itemName = (index: number) => String(index).padStart(ITEM_DIGITS, '0');
-export const frameBlob = (index: number, format: FrameFormat) => `frames/${itemName(index)}.${format}`;
-export const scoredBlob = (index: number, format: ScoredFormat) => `scored/${itemName(index)}.${format}`;
-
-/** What a model said of a frame whose scored picture shows it. */
-export const predictedBlob = (index: number, format: ScoredFormat) => `predicted/${itemName(index)}.${format}`;
-
-/** Index of a frame's blob, or undefined for any other name. */
-export function frameIndex(blob: string): number | undefined {
-  const match = /^frames\/(\d+)\.(?:ppm|png|jpg)$/.exec(blob);
-  return match ? Number(match[1]) : undefined;
-}
-export const FRAMES_PREFIX = 'frames/';
-export const SCORED_PREFIX = 'scored/';
-
-/** What to list for the outputs of items `first` to `last`, both included, and of at most 1998 others. */
-export function scoredPrefixes(first: number, last: number): string[] {
-  const thousand = (index: number) => Math.floor(index / 1000);
-  return Array.from(
-    { length: thousand(last) - thousand(first) + 1 },
-    (_, k) => `scored/${itemName((thousand(first) + k) * 1000).slice(0, -3)}`,
-  );
-}
-
-/** The longest prefix shared by the frames `first` to `last`, both included. */
-export function framesPrefix(first: number, last: number): string {
-  const from = itemName(first);
-  const to = itemName(last);
-  let length = 0;
-  while (length < from.length && from[length] === to[length]) length += 1;
-  return `frames/${from.slice(0, length)}`;
-}
-
-/** Index of an output's blob, or undefined for any other name. */
-export function scoredIndex(blob: string): number | undefined {
-  const match = /^scored\/(\d+)\.(?:ppm|png|jpg|json|npy)$/.exec(blob);
-  return match ? Number(match[1]) : undefined;
-}
 
 const batchName = (batch: number) => `b${String(batch).padStart(5, '0')}`;
 const attemptName = (batch: number, attempt: number) => `${batchName(batch)}-a${attempt}`;

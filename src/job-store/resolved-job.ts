@@ -17,6 +17,8 @@ interface Resolved {
   output: string;
   parallel: number;
   gpu?: boolean;
+  /** Items of a pack; with 1, each is a file of its own. The frames of a video and what is made of them have the same packs. */
+  pack: number;
   createdAt: string;
   /** The job's trace, for whoever tells of the job and is not called by its orchestration; absent in records of earlier versions. */
   trace?: TracePlace;
@@ -60,7 +62,7 @@ export async function writeResolvedJob(storage: Storage, job: ResolvedJob): Prom
 export const findResolvedJob = (storage: Storage, jobId: string) =>
   readJson<ResolvedJob>(jobOf(storage, jobId), RESOLVED_JOB);
 
-/** @throws JobError `user` when the job has no such record: it was removed while the job ran. */
+/** @throws JobError `user` when the job has no such record: it was removed while the job ran; or when it has one of an earlier version. */
 export async function readResolvedJob(storage: Storage, jobId: string): Promise<ResolvedJob> {
   const jobs = remembered.get(storage) ?? new Map<string, ResolvedJob>();
   remembered.set(storage, jobs);
@@ -69,6 +71,11 @@ export async function readResolvedJob(storage: Storage, jobId: string): Promise<
     throw new JobError(
       'user',
       `The files of job ${jobId} are gone from the internal storage account; start the job again.`,
+    );
+  if (!('pack' in job))
+    throw new JobError(
+      'user',
+      `Job ${jobId} was started by an earlier version of the app, which stored its items in another way; start it again.`,
     );
   jobs.delete(jobId);
   jobs.set(jobId, job);

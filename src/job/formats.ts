@@ -185,6 +185,7 @@ const CONTENT_TYPES: Record<string, string> = {
   '.json': 'application/json',
   '.jsonl': 'application/jsonl',
   '.csv': 'text/csv; charset=utf-8',
+  '.zip': 'application/zip',
 };
 
 /** The content type of a blob by the ending of its name. */

@@ -30,10 +30,11 @@ const LARGEST_AUTO_SIZE = 500;
 /**
  * Cuts `items` consecutive items into batches of nearly equal length. `auto` starts as few containers as it can and gives
  * each lane the same number of batches, so that all lanes end together.
+ * @param pack a batch holds whole packs of so many items; only the job's last pack may be shorter.
  */
-export function planBatches(items: number, size: number | 'auto', maxParallel: number): BatchPlan {
+export function planBatches(items: number, size: number | 'auto', maxParallel: number, pack = 1): BatchPlan {
   if (items === 0) return { items, size: 1, batches: 0, lanes: 0 };
-  const chosen = size === 'auto' ? automaticSize(items, maxParallel) : size;
+  const chosen = Math.ceil((size === 'auto' ? automaticSize(items, maxParallel) : size) / pack) * pack;
   const batches = Math.ceil(items / chosen);
   return { items, size: chosen, batches, lanes: Math.min(maxParallel, batches) };
 }
@@ -89,6 +90,37 @@ export function fitFrames(format: FrameFormat, need: number, free: number): { fo
 }
 
 const sizeOf = (bytes: number) => (bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`);
+// Packs: what is stored as one blob
+
+/** A pack is held in memory while it is written, and one ahead of what is read. */
+export const PACK_BYTES = 32 * 1024 * 1024;
+/** Larger ones save no more requests that count. */
+const PACK_ITEMS = 64;
+/** The most items that a job may ask for in a pack. */
+export const MOST_PACKED = 1000;
+
+export interface PackChoice {
+  /** What the job asks for. */
+  asked: number | 'auto';
+  /** Frames that are expected. */
+  expected: number;
+  /** Of a batch, and how many run at once: as for `planBatches`. */
+  size: number | 'auto';
+  maxParallel: number;
+  bytesPerItem: number;
+}
+
+/**
+ * How many frames a pack holds: as many as fit into `PACK_BYTES`, in nearly equal packs a batch, so that rounding a batch up to whole
+ * packs changes its length little.
+ */
+export function choosePack({ asked, expected, size, maxParallel, bytesPerItem }: PackChoice): number {
+  const fitting = Math.max(1, Math.floor(PACK_BYTES / bytesPerItem));
+  if (asked !== 'auto') return Math.min(asked, fitting);
+  const most = Math.min(fitting, PACK_ITEMS);
+  const share = Math.max(1, size === 'auto' ? planBatches(expected, 'auto', maxParallel).size : size);
+  return Math.ceil(share / Math.ceil(share / most));
+}
 
 // Chunks: what one activity splits or encodes of a long video
 

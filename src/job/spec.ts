@@ -11,7 +11,7 @@ import {
   QUALITIES,
   VIDEO_CODECS,
 } from './formats.js';
-import { MOST_PARALLEL } from './plan.js';
+import { MOST_PACKED, MOST_PARALLEL } from './plan.js';
 
 /** Largest job specification in bytes: it travels as the input of an orchestrator, which must stay small. */
 const MAX_SPEC_BYTES = 4096;
@@ -73,6 +73,12 @@ const properties = z.strictObject({
         .union([z.literal('auto'), z.int().min(1).max(5000)], 'must be "auto" or a whole number from 1 to 5000')
         .default('auto'),
       maxParallel: z.int().min(1).max(MOST_PARALLEL).optional(),
+      pack: z
+        .union(
+          [z.literal('auto'), z.int().min(1).max(MOST_PACKED)],
+          `must be "auto" or a whole number from 1 to ${MOST_PACKED}`,
+        )
+        .default('auto'),
     })
     .prefault({}),
   compute: z

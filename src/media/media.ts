@@ -39,7 +39,7 @@ export interface Media {
   /** @see split in split/split.ts; `name` is the base name of the file when left out */
   split: (file: string, request: Omit<SplitRequest, 'file' | 'name'> & { name?: string }) => AsyncGenerator<Buffer>;
   /** @see findChunks in split/chunks.ts */
-  findChunks: (file: string, facts: VideoFacts, most: number) => Promise<Chunk[]>;
+  findChunks: (file: string, facts: VideoFacts, most: number, pack?: number) => Promise<Chunk[]>;
   /** @see splitChunk in split/split.ts */
   splitChunk: (request: SplitChunkRequest) => AsyncGenerator<Buffer>;
   /** @see rehearse in stitch/rehearse.ts */
@@ -79,7 +79,7 @@ export function createMedia(
   return {
     probe: (file, { name = path.basename(file), keep } = {}) => probe(ffprobe, file, { name, keep }),
     split: (file, { name = path.basename(file), ...request }) => split(ffmpeg, { file, name, ...request }),
-    findChunks: (file, facts, most) => findChunks(ffprobe, file, facts, most),
+    findChunks: (file, facts, most, pack) => findChunks(ffprobe, file, facts, most, pack),
     splitChunk: (request) => splitChunk(ffmpeg, request),
     rehearse: (request) => rehearse(tools, request),
     stitch: (request) => stitch(ffmpeg, request),

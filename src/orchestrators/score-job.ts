@@ -93,7 +93,7 @@ function* runStages(
   const { items, warnings } = opened.value;
   status.items = items;
   status.warnings = [...status.warnings, ...warnings];
-  const plan = planBatches(items, spec.batch.size, prepared.value.parallel);
+  const plan = planBatches(items, spec.batch.size, prepared.value.parallel, prepared.value.pack);
   status.plan = plan;
 
   enter(context, status, 'score');

@@ -5,6 +5,7 @@ import type { Fault } from '../../azure-emulator/src/faults.js';
 import type { AttemptResult } from '../../src/container-contract/result.js';
 import { containerName, jobContainer, resultBlob, settledBlob, workContainer } from '../../src/job-store/layout.js';
 import { makeClip } from './clip.js';
+import { storedItems } from './stored-items.js';
 import { type TestStack, useOwnStack } from './stack.js';
 import { until } from './wait.js';
 
@@ -39,7 +40,7 @@ export interface EmulatedJobs {
 export function useEmulatedJobs({ telemetry = false } = {}): EmulatedJobs {
   const stack = useOwnStack({ emulateAzure: true, telemetry });
   let video = '';
-  let reference: Map<string, string>;
+  let reference: Map<number, string>;
 
   const ask = async (what: string, body?: object): Promise<Response> =>
     fetch(`${stack.azure}/emulator/${what}`, body ? { method: 'POST', body: JSON.stringify(body) } : {});
@@ -50,7 +51,7 @@ export function useEmulatedJobs({ telemetry = false } = {}): EmulatedJobs {
       model: 'starry-night',
       output: { keepFrames: true },
       compute: { kind },
-      batch: { size: BATCH, maxParallel: 2 },
+      batch: { size: BATCH, maxParallel: 2, pack: 4 },
       retry: { maxAttempts: 2, firstDelaySeconds: 0 },
       ...more,
     });
@@ -124,13 +125,8 @@ export function useEmulatedJobs({ telemetry = false } = {}): EmulatedJobs {
   };
 }
 
-/** SHA-256 of every scored frame, by name. */
-async function hashes(stack: TestStack, id: string): Promise<Map<string, string>> {
-  const found = new Map<string, string>();
-  const work = stack.storage.getContainerClient(workContainer(id));
-  for await (const { name } of work.listBlobsFlat({ prefix: 'scored/' })) {
-    const bytes = await work.getBlobClient(name).downloadToBuffer();
-    found.set(name, createHash('sha256').update(bytes).digest('hex'));
-  }
-  return found;
+/** SHA-256 of every scored frame, by index. */
+async function hashes(stack: TestStack, id: string): Promise<Map<number, string>> {
+  const items = await storedItems(stack.storage.getContainerClient(workContainer(id)), 'scored/');
+  return new Map([...items].map(([index, bytes]) => [index, createHash('sha256').update(bytes).digest('hex')]));
 }

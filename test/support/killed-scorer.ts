@@ -1,4 +1,5 @@
-import { jobContainer, scoredIndex, taskBlob, workContainer } from '../../src/job-store/layout.js';
+import { parseScoredPart } from '../../src/container-contract/places.js';
+import { jobContainer, taskBlob, workContainer } from '../../src/job-store/layout.js';
 import { processesWith } from './processes.js';
 import type { TestStack } from './stack.js';
 import { until } from './wait.js';
@@ -8,8 +9,8 @@ export async function scoredVersions(stack: TestStack, id: string): Promise<Map<
   const found = new Map<number, string>();
   const work = stack.storage.getContainerClient(workContainer(id));
   for await (const { name, properties } of work.listBlobsFlat({ prefix: 'scored/' })) {
-    const index = scoredIndex(name);
-    if (index !== undefined) found.set(index, properties.etag);
+    const { first, last } = parseScoredPart(name) ?? { first: 0, last: -1 };
+    for (let index = first; index <= last; index += 1) found.set(index, properties.etag);
   }
   return found;
 }

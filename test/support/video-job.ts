@@ -1,6 +1,7 @@
 import { parseSpec } from '../../src/job/spec.js';
 import type { Media } from '../../src/media/media.js';
-import { FRAMES_PREFIX, jobOf, workOf } from '../../src/job-store/layout.js';
+import { FRAMES_PREFIX } from '../../src/container-contract/places.js';
+import { jobOf, workOf } from '../../src/job-store/layout.js';
 import { writeResolvedJob } from '../../src/job-store/resolved-job.js';
 import { writeSettled } from '../../src/job-store/batches/settled.js';
 import { writeSplitChunks } from '../../src/job-store/videos/video-timing.js';
@@ -11,13 +12,15 @@ export interface VideoJobFiles {
   storage: Storage;
   media: Media;
   clip: string;
-  /** Frames that one activity handles at most. */
+  /** Frames that one activity handles at most: whole packs. */
   chunkFrames: number;
+  /** Frames of a pack; left out: each is a file of its own. */
+  pack?: number;
 }
 
 /** What `prepareJob` leaves behind of a video; gives the number of chunks that it is split in. */
 export async function prepareVideoJob(
-  { storage, media, clip, chunkFrames }: VideoJobFiles,
+  { storage, media, clip, chunkFrames, pack = 1 }: VideoJobFiles,
   jobId: string,
   { output, onDamage = 'fail' }: { output: { video: string; codec?: string }; onDamage?: 'fail' | 'keep' },
 ): Promise<number> {
@@ -33,6 +36,7 @@ export async function prepareVideoJob(
     card: {} as ModelCard,
     output: output.video,
     parallel: 1,
+    pack,
     createdAt: new Date().toISOString(),
   };
   await writeResolvedJob(storage, {
@@ -44,7 +48,7 @@ export async function prepareVideoJob(
     chunkFrames,
   });
   if (video.framesEstimate <= chunkFrames || video.damaged) return 1;
-  const chunks = await media.findChunks(clip, video, chunkFrames);
+  const chunks = await media.findChunks(clip, video, chunkFrames, pack);
   await writeSplitChunks(storage, jobId, chunks);
   return chunks.length;
 }

@@ -1,7 +1,7 @@
+import { existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { glob } from 'tinyglobby';
 import { messageOf, UserFault } from '../log.js';
 import type { CoreModule } from './core-module.js';
 
@@ -32,7 +32,7 @@ export async function loadApp(folder: string, core: CoreModule): Promise<void> {
     }
   }
   if (!core.model || core.functions.all().length === 0) {
-    const old = (await glob('*/function.json', { cwd: folder })).length > 0;
+    const old = (await globbed('*/function.json', folder)).length > 0;
     throw new UserFault(
       old
         ? `The app in ${folder} has a function.json for each function: this host runs apps of the programming model v4, which register functions in code.`
@@ -51,10 +51,22 @@ export async function loadApp(folder: string, core: CoreModule): Promise<void> {
 
 async function mainFiles(folder: string): Promise<string[]> {
   const main = await readMain(folder);
-  const files = await glob(main, { cwd: folder, absolute: true, dot: true });
+  const files = await filesOf(main, folder);
   if (files.length === 0)
     throw new UserFault(`"main" in ${folder}/package.json names '${main}', and no file matches: build the app first.`);
   return files.toSorted();
+}
+
+async function filesOf(main: string, folder: string): Promise<string[]> {
+  const file = path.resolve(folder, main);
+  if (existsSync(file) && statSync(file).isFile()) return [file];
+  return await globbed(main, folder);
+}
+
+async function globbed(pattern: string, folder: string): Promise<string[]> {
+  // Few apps need it, and all of them would wait until it is loaded.
+  const { glob } = await import('tinyglobby');
+  return await glob(pattern, { cwd: folder, absolute: true, dot: true });
 }
 
 async function readMain(folder: string): Promise<string> {

@@ -1,7 +1,7 @@
 import Module from 'node:module';
 import type { Log, LogLevel } from '../log.js';
 import type { FunctionCallback, FunctionMetadata, LogCategory, ProgrammingModel } from './core-types.js';
-import { FunctionRegistry } from './function-registry.js';
+import { type AppFunction, FunctionRegistry } from './function-registry.js';
 
 const NAMES = ['preInvocation', 'postInvocation', 'appStart', 'appTerminate', 'log'] as const;
 type HookName = (typeof NAMES)[number];
@@ -66,6 +66,7 @@ export class CoreModule {
   readonly functions = new FunctionRegistry();
   readonly hooks = new Hooks();
   model: ProgrammingModel | undefined;
+  readonly #handlers = new Map<string, FunctionCallback>();
   readonly #log: Log;
   #locked = false;
 
@@ -76,6 +77,12 @@ export class CoreModule {
   /** Ends the time of registration, as the worker does when start-up is over. */
   lock(): void {
     this.#locked = true;
+  }
+
+  handlerOf({ name }: AppFunction): FunctionCallback {
+    const handler = this.#handlers.get(name);
+    if (!handler) throw new Error(`The app has no function '${name}'.`);
+    return handler;
   }
 
   /** What `require('@azure/functions-core')` returns. */
@@ -103,7 +110,8 @@ export class CoreModule {
 
   #register(metadata: FunctionMetadata, handler: FunctionCallback): Disposable {
     if (this.#locked) throw new Error(`A function can only be registered during app startup: '${metadata.name}'.`);
-    this.functions.add(metadata, handler);
+    this.functions.add(metadata);
+    this.#handlers.set(metadata.name, handler);
     return new Disposable(() => undefined);
   }
 }

@@ -49,6 +49,8 @@ export interface FunctionMetadata {
   name: string;
   functionId?: string;
   bindings: Record<string, Binding>;
+  /** Set where the app asks the host to run a failed function again. */
+  retryOptions?: unknown;
 }
 
 export type FunctionCallback = (...args: unknown[]) => unknown;

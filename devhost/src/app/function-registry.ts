@@ -1,5 +1,5 @@
 import { UserFault } from '../log.js';
-import type { Binding, FunctionCallback, FunctionMetadata } from './core-types.js';
+import type { Binding, FunctionMetadata } from './core-types.js';
 
 export type TriggerType = 'httpTrigger' | 'orchestrationTrigger' | 'activityTrigger' | 'timerTrigger' | 'queueTrigger';
 
@@ -7,7 +7,6 @@ export type TriggerType = 'httpTrigger' | 'orchestrationTrigger' | 'activityTrig
 export interface AppFunction {
   name: string;
   metadata: FunctionMetadata;
-  handler: FunctionCallback;
   triggerType: TriggerType;
   trigger: Binding;
   clients: Binding[];
@@ -26,11 +25,17 @@ const CLIENTS = new Set(['durableclient', 'orchestrationclient']);
 export class FunctionRegistry {
   readonly #functions = new Map<string, AppFunction>();
 
-  add(metadata: FunctionMetadata, handler: FunctionCallback): void {
+  add(metadata: FunctionMetadata): void {
     const key = metadata.name.toLowerCase();
     if (this.#functions.has(key))
       throw new UserFault(`Two functions are called '${metadata.name}': rename one of them.`);
-    this.#functions.set(key, describe(metadata, handler));
+    this.#functions.set(key, describe(metadata));
+  }
+
+  /** Takes these functions instead of those that it has. */
+  replace(functions: readonly FunctionMetadata[]): void {
+    this.#functions.clear();
+    for (const metadata of functions) this.add(metadata);
   }
 
   all(): AppFunction[] {
@@ -62,7 +67,7 @@ export function unknownFunction(kind: keyof typeof KINDS, name: string, function
   return `The function '${name}' doesn't exist, is disabled, or is not an ${kind} function. Additional info: ${info}`;
 }
 
-function describe(metadata: FunctionMetadata, handler: FunctionCallback): AppFunction {
+function describe(metadata: FunctionMetadata): AppFunction {
   const bindings = Object.values(metadata.bindings);
   const trigger = bindings.find((binding) => binding.type.toLowerCase().endsWith('trigger'));
   if (!trigger) throw new UserFault(`Function '${metadata.name}' has no trigger.`);
@@ -72,6 +77,10 @@ function describe(metadata: FunctionMetadata, handler: FunctionCallback): AppFun
       `Function '${metadata.name}' uses the trigger '${trigger.type}', which this host does not support yet.`,
     );
   }
+  if (metadata.retryOptions && triggerType !== 'httpTrigger')
+    throw new UserFault(
+      `Function '${metadata.name}' asks for retries by the host, which this host does not support yet.`,
+    );
   const others = bindings.filter((binding) => binding !== trigger);
   const unsupported = others.find((binding) => !CLIENTS.has(binding.type.toLowerCase()) && binding.type !== 'http');
   if (unsupported) {
@@ -82,7 +91,6 @@ function describe(metadata: FunctionMetadata, handler: FunctionCallback): AppFun
   return {
     name: metadata.name,
     metadata,
-    handler,
     triggerType,
     trigger,
     clients: others.filter((each) => CLIENTS.has(each.type.toLowerCase())),

@@ -1,7 +1,5 @@
-import { randomUUID } from 'node:crypto';
-import { type TraceContext, traceParentOf } from '../tracing/trace-context.js';
-import type { CoreModule } from './core-module.js';
-import type { CoreInvocationContext, TypedData } from './core-types.js';
+import type { TraceContext } from '../tracing/trace-context.js';
+import type { TypedData } from './core-types.js';
 import type { AppFunction } from './function-registry.js';
 
 export interface InvocationInput {
@@ -12,66 +10,13 @@ export interface InvocationInput {
   trace: TraceContext;
 }
 
-/**
- * Calls a function of the app as the worker does: arguments, preInvocation hooks, handler, postInvocation hooks (which
- * may swallow or replace result and error), response. Rejects with whatever error is left after the hooks.
- */
-export class Invoker {
-  readonly #core: CoreModule;
-  readonly #clientPayload: string;
-
-  /** `clientPayload` is the JSON text that every durableClient binding receives. */
-  constructor(core: CoreModule, clientPayload: string) {
-    this.#core = core;
-    this.#clientPayload = clientPayload;
-  }
-
-  async invoke(target: AppFunction, input: InvocationInput): Promise<TypedData | null | undefined> {
-    const logged: { context?: unknown } = {};
-    const coreContext = this.#coreContext(target, input, logged);
-    const model = this.#core.model?.getInvocationModel(coreContext);
-    if (!model) throw new Error('No programming model: the app registered nothing.');
-    const { context, inputs } = await model.getArguments();
-    logged.context = context;
-    const shared = { hookData: {}, appHookData: this.#core.hooks.appData, invocationContext: context };
-
-    coreContext.state = 'preInvocationHooks';
-    const before = { ...shared, functionCallback: target.handler, inputs };
-    await this.#core.hooks.run('preInvocation', before);
-
-    coreContext.state = 'invocation';
-    const after = { ...shared, inputs: before.inputs, result: null as unknown, error: null as unknown };
-    try {
-      after.result = await model.invokeFunction(context, before.inputs, before.functionCallback);
-    } catch (error) {
-      after.error = error;
-    }
-    coreContext.state = 'postInvocationHooks';
-    await this.#core.hooks.run('postInvocation', after);
-    coreContext.state = undefined;
-    if (after.error) throw toError(after.error);
-    return (await model.getResponse(context, after.result)).returnValue;
-  }
-
-  #coreContext(target: AppFunction, input: InvocationInput, logged: { context?: unknown }): CoreInvocationContext {
-    const invocationId = randomUUID();
-    const clients = target.clients.map((binding) => ({ name: binding.name, data: { string: this.#clientPayload } }));
-    return {
-      invocationId,
-      metadata: target.metadata,
-      state: undefined,
-      request: {
-        invocationId,
-        functionId: target.metadata.functionId ?? target.name,
-        inputData: [{ name: target.trigger.name, data: input.data }, ...clients],
-        triggerMetadata: input.triggerMetadata ?? {},
-        traceContext: { traceParent: traceParentOf(input.trace), traceState: input.trace.state, attributes: {} },
-      },
-      log: (level, category, message) => this.#core.emit(level, category, target.name, message, logged.context),
-    };
-  }
+/** Calls functions of the app, wherever they run. */
+export interface Invoker {
+  /** Rejects with what is left of the function's error after the app's hooks, or with a WorkerFault. */
+  invoke(target: AppFunction, input: InvocationInput): Promise<TypedData | null | undefined>;
 }
 
-function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
+/** The function never ended: its process did, or it took too long. The message is the real host's. */
+export class WorkerFault extends Error {
+  override readonly name = 'WorkerFault';
 }

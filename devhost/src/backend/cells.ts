@@ -40,12 +40,12 @@ export class LargePayloads {
 
   /** Stores the text and returns the blob's name. */
   async put(partitionKey: string, rowKey: string, eventType: string, property: string, text: string): Promise<string> {
-    const unique = randomBytes(4).toString('hex');
+    const unique = randomBytes(4).toString('hex').toUpperCase();
     const name = `${partitionKey}/history-${rowKey}-${eventType}-${unique}-${property}.json.gz`;
     const body = await zip(text);
     await this.#container
       .getBlockBlobClient(name)
-      .uploadData(body, { blobHTTPHeaders: { blobContentType: 'application/gzip' } });
+      .uploadData(body, { blobHTTPHeaders: { blobContentType: 'application/octet-stream' } });
     return name;
   }
 
@@ -58,10 +58,10 @@ export class LargePayloads {
     return this.#container.getBlobClient(name).url;
   }
 
-  /** The name of one of these blobs by its URL, under whatever address a client knows the storage; undefined for any other text. */
+  /** The name of one of these blobs by its URL; undefined for any other text. */
   nameOf(url: string): string | undefined {
-    const [, container, name] = /^https?:\/\/[^/]+(?:\/[^/]+)?\/([^/]+)\/(.+\.json\.gz)$/.exec(url) ?? [];
-    return container === this.#container.containerName && name ? decodeURIComponent(name) : undefined;
+    const prefix = `${this.#container.url}/`;
+    return url.startsWith(prefix) ? decodeURIComponent(url.slice(prefix.length)) : undefined;
   }
 
   async removeAll(partitionKey: string): Promise<void> {

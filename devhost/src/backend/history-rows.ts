@@ -1,5 +1,5 @@
 import type { TableTransaction } from '@azure/data-tables';
-import type { HistoryEvent } from '../protocol/history.js';
+import { type HistoryEvent, isScheduled } from '../protocol/history.js';
 import type { LargePayloads } from './cells.js';
 
 export const SENTINEL = 'sentinel';
@@ -15,9 +15,32 @@ export interface EventEntity extends Record<string, unknown> {
 
 const OBJECTS = ['OrchestrationInstance', 'ParentInstance', 'ParentTraceContext', 'FailureDetails'];
 const LONG = ['Name', 'Input', 'Result', 'Reason', 'Details', 'FailureDetails'];
-const OWN = new Set(['etag', 'partitionKey', 'rowKey', 'timestamp', 'ExecutionId', 'IsPlayed', '_Timestamp']);
+const OWN = new Set([
+  'etag',
+  'partitionKey',
+  'rowKey',
+  'timestamp',
+  'ExecutionId',
+  'IsPlayed',
+  '_Timestamp',
+  'GenerateNewTrace',
+]);
 
-/** The row of an event in `<Hub>History`: scalar members as columns, object members as JSON text, nulls omitted. */
+/** Members that DurableTask's events have and ours have not: as columns they hold the text `null`. */
+const NO_VALUE: Partial<Record<HistoryEvent['EventType'], string[]>> = {
+  ExecutionStarted: ['Tags'],
+  TaskScheduled: ['Tags', 'ParentTraceContext'],
+  SubOrchestrationInstanceCreated: ['Tags'],
+  ExecutionCompleted: ['FailureDetails'],
+  EventRaised: ['ParentTraceContext'],
+};
+
+/** DurableTask sets this on the messages that a turn takes in, not on the events that it makes itself. */
+const isMessage = (event: HistoryEvent) =>
+  !isScheduled(event) &&
+  !['OrchestratorStarted', 'OrchestratorCompleted', 'ExecutionCompleted'].includes(event.EventType);
+
+/** The row of an event in `<Hub>History`: scalar members as columns, object members as JSON text even when null, other nulls omitted. */
 export async function toEntity(
   event: HistoryEvent,
   keys: { partitionKey: string; rowKey: string; executionId: string },
@@ -28,11 +51,15 @@ export async function toEntity(
     partitionKey: keys.partitionKey,
     rowKey: keys.rowKey,
     ExecutionId: keys.executionId,
-    IsPlayed: true,
+    IsPlayed: isMessage(event),
     _Timestamp: new Date(Timestamp),
+    ...(event.EventType === 'ExecutionStarted' ? { GenerateNewTrace: false } : {}),
+    ...(event.EventType === 'TaskScheduled' ? { Version: '' } : {}),
   };
+  for (const name of NO_VALUE[event.EventType] ?? []) entity[name] = 'null';
   for (const [name, value] of Object.entries(members)) {
-    if (value === null || value === undefined) continue;
+    if (value === undefined || (value === null && !OBJECTS.includes(name))) continue;
+    if (name === 'Version' && value === '') continue;
     const text = OBJECTS.includes(name) ? JSON.stringify(value) : value;
     if (LONG.includes(name) && typeof text === 'string' && payloads.isLarge(text)) {
       entity[name] = '';
@@ -47,15 +74,18 @@ export async function toEntity(
 /** Reads a row back; the members that null omitted are put back where the SDK insists on them. */
 export async function toEvent(entity: Record<string, unknown>, payloads: LargePayloads): Promise<HistoryEvent> {
   const event: Record<string, unknown> = { Timestamp: isoTime(entity['_Timestamp']) };
+  const type = entity['EventType'] as HistoryEvent['EventType'];
+  const skipped = [...(NO_VALUE[type] ?? []), ...(type === 'TaskScheduled' ? ['Version'] : [])];
   for (const [name, value] of Object.entries(entity)) {
-    if (OWN.has(name) || name.startsWith('odata') || name.endsWith('BlobName')) continue;
+    if (OWN.has(name) || skipped.includes(name) || name.startsWith('odata') || name.endsWith('BlobName')) continue;
     const blob = entity[`${name}BlobName`];
     const full = typeof blob === 'string' ? await payloads.get(blob) : value;
     if (name === 'FireAt') event[name] = isoTime(full);
     else event[name] = OBJECTS.includes(name) ? JSON.parse(String(full)) : full;
   }
-  for (const name of NULLABLE[String(event['EventType'])] ?? []) event[name] ??= null;
-  if (event['EventType'] === 'GenericEvent') return genericEvent(event);
+  for (const name of NULLABLE[type] ?? []) event[name] ??= null;
+  if (type === 'ExecutionStarted' || type === 'SubOrchestrationInstanceCreated') event['Version'] ??= '';
+  if (type === 'GenericEvent') return genericEvent(event);
   return event as HistoryEvent & Record<string, unknown>;
 }
 
@@ -65,8 +95,8 @@ function genericEvent({ EventId, Timestamp, Data, Reason }: Record<string, unkno
   return { EventType: 'GenericEvent', EventId: Number(EventId), Timestamp: String(Timestamp), ...told };
 }
 
-const NULLABLE: Record<string, string[]> = {
-  ExecutionStarted: ['ParentInstance', 'ParentTraceContext', 'Input'],
+const NULLABLE: Partial<Record<HistoryEvent['EventType'], string[]>> = {
+  ExecutionStarted: ['ParentInstance', 'ParentTraceContext', 'Input', 'Generation'],
   SubOrchestrationInstanceCreated: ['Input'],
   TaskFailed: ['FailureDetails'],
   SubOrchestrationInstanceFailed: ['FailureDetails'],

@@ -1,20 +1,8 @@
 import { odata, RestError, type TableClient, TableTransaction } from '@azure/data-tables';
 import type { MessageBody } from '../protocol/history.js';
-import {
-  type Checkpoint,
-  HistoryConflict,
-  type Histories,
-  type ParkedMessage,
-  type Receipt,
-  type StoredHistory,
-  type Taken,
-} from './backend.js';
+import { type Checkpoint, HistoryConflict, type Histories, type ParkedMessage, type StoredHistory } from './backend.js';
 import { type LargePayloads, toKey } from './cells.js';
 import { addSentinel, inBatches, isEventRow, rowKey, SENTINEL, toEntity, toEvent } from './history-rows.js';
-
-/** Keys sort by time, then by number. */
-const parkedKey = (time: number, number: number) =>
-  `parked-${String(time).padStart(15, '0')}-${String(number).padStart(8, '0')}`;
 
 type Row = Record<string, unknown> & { rowKey: string; etag: string };
 
@@ -74,14 +62,27 @@ export class HistoryTable implements Histories {
       ),
     );
     let { etag } = checkpoint;
+    let isFresh = checkpoint.isFresh === true;
     const batches = inBatches(rows, consumed.length);
     for (const [index, batch] of batches.entries()) {
       const last = index === batches.length - 1;
-      const transaction = new TableTransaction();
-      for (const row of batch) transaction.upsertEntity(row, 'Replace');
-      if (last) for (const key of consumed) transaction.deleteEntity(partitionKey, key);
-      addSentinel(transaction, partitionKey, executionId, last, etag);
-      etag = await this.#submit(transaction);
+      const submit = async () => {
+        const transaction = new TableTransaction();
+        for (const row of batch) {
+          // Azurite looks for a row twice to replace it, among all rows of the instance, and once to add it.
+          if (isFresh) transaction.createEntity(row);
+          else transaction.upsertEntity(row, 'Replace');
+        }
+        if (last) for (const key of consumed) transaction.deleteEntity(partitionKey, key);
+        addSentinel(transaction, partitionKey, executionId, last, etag);
+        return await this.#submit(transaction);
+      };
+      etag = await submit().catch(async (error: unknown) => {
+        if (!isFresh || !(error instanceof HistoryConflict)) throw error;
+        // It may be a row that stands in the way: the sentinel tells.
+        isFresh = false;
+        return await submit();
+      });
     }
     if (etag === undefined) throw new Error('Storage did not return the ETag of a checkpoint.');
     return etag;
@@ -89,22 +90,13 @@ export class HistoryTable implements Histories {
 
   /** Makes a message durable; the key is what a checkpoint names to consume it. */
   async park(instanceId: string, body: MessageBody, executionId?: string): Promise<string> {
-    const key = parkedKey(Date.now(), this.#parked++);
-    return await this.#park(instanceId, body, key, executionId ? { ForExecution: executionId } : {});
-  }
-
-  async parkTaken(instanceId: string, body: MessageBody, { receipt, insertedAt, sequence }: Taken): Promise<string> {
-    const key = `${parkedKey(insertedAt.getTime(), sequence)}-${receipt.id}`;
-    return await this.#park(instanceId, body, key, { TakenFrom: JSON.stringify(receipt) });
-  }
-
-  async #park(instanceId: string, body: MessageBody, key: string, rest: object): Promise<string> {
     const partitionKey = toKey(instanceId);
+    const key = `parked-${String(Date.now()).padStart(15, '0')}-${String(this.#parked++).padStart(8, '0')}`;
     const text = JSON.stringify(body);
     const event = this.#payloads.isLarge(text)
       ? { Event: '', EventBlobName: await this.#payloads.put(partitionKey, key, body.EventType, 'Event', text) }
       : { Event: text };
-    const row = { partitionKey, rowKey: key, ...event, ...rest };
+    const row = { partitionKey, rowKey: key, ...event, ...(executionId ? { ForExecution: executionId } : {}) };
     // Nobody else makes this key: a row that is there already is from a try whose answer was lost.
     await this.#table.upsertEntity(row, 'Replace');
     return key;
@@ -141,12 +133,10 @@ export class HistoryTable implements Histories {
   async #unpark(row: Row): Promise<ParkedMessage> {
     const blob = row['EventBlobName'];
     const text = typeof blob === 'string' ? await this.#payloads.get(blob) : String(row['Event']);
-    const taken = row['TakenFrom'];
     return {
       key: row.rowKey,
       body: JSON.parse(text) as MessageBody,
       executionId: row['ForExecution'] as string | undefined,
-      ...(typeof taken === 'string' ? { receipt: JSON.parse(taken) as Receipt } : {}),
     };
   }
 

@@ -1,6 +1,5 @@
 import { odata, RestError, type TableClient, type TableEntityResult } from '@azure/data-tables';
 import type { ParentTraceContext, RuntimeStatus } from '../protocol/history.js';
-import { readClientMessage } from '../protocol/client-message.js';
 import type { InstancePage, InstanceQuery, InstanceRow, Instances } from './backend.js';
 import { fromKey, type LargePayloads, toKey } from './cells.js';
 
@@ -53,11 +52,20 @@ export class InstanceTable implements Instances {
   }
 
   async page(query: InstanceQuery, top: number, token: string | undefined): Promise<InstancePage> {
+    const from = token === undefined ? {} : { continuationToken: toContinuation(token) };
     const pages = this.#table
       .listEntities({ queryOptions: { filter: filterOf(query) } })
-      .byPage({ maxPageSize: top, ...(token ? { continuationToken: token } : {}) });
-    for await (const page of pages) {
-      return { rows: await Promise.all(page.map((row) => this.#read(row))), next: page.continuationToken };
+      .byPage({ maxPageSize: top, ...from });
+    try {
+      for await (const page of pages) {
+        return {
+          rows: await Promise.all(page.map((row) => this.#read(row))),
+          next: fromContinuation(page.continuationToken),
+        };
+      }
+    } catch (error) {
+      // A token that storage did not make.
+      if (token === undefined || !(error instanceof RestError) || error.statusCode !== 400) throw error;
     }
     return { rows: [], next: undefined };
   }
@@ -67,16 +75,17 @@ export class InstanceTable implements Instances {
       partitionKey: toKey(row.instanceId),
       rowKey: '',
       Name: row.name,
-      Version: row.version,
+      ...(row.version === '' ? {} : { Version: row.version }),
       ExecutionId: row.executionId,
       RuntimeStatus: row.status,
       CustomStatus: row.customStatus ?? 'null',
       CreatedTime: row.createdTime,
       LastUpdatedTime: row.lastUpdatedTime,
       TaskHubName: this.#hubName,
-      Generation: row.generation,
+      ...(row.generation === null ? {} : { Generation: row.generation }),
+      Tags: 'null',
+      ParentInstanceId: row.parentInstanceId ?? '',
       ...(row.completedTime ? { CompletedTime: row.completedTime } : {}),
-      ...(row.startAt ? { ScheduledStartTime: row.startAt } : {}),
       ...(await this.#long(row, 'Output', row.output)),
     };
   }
@@ -91,7 +100,6 @@ export class InstanceTable implements Instances {
   async #read(row: Row): Promise<InstanceRow> {
     const text = (name: string): string | null => (typeof row[name] === 'string' ? row[name] : null);
     const custom = text('CustomStatus');
-    const startAt = toDate(row['ScheduledStartTime']);
     return {
       instanceId: fromKey(row.partitionKey ?? ''),
       name: text('Name') ?? '',
@@ -104,24 +112,16 @@ export class InstanceTable implements Instances {
       createdTime: toDate(row['CreatedTime']) ?? new Date(0),
       lastUpdatedTime: toDate(row['LastUpdatedTime']) ?? new Date(0),
       completedTime: toDate(row['CompletedTime']),
-      generation: Number(row['Generation'] ?? 0),
-      ...(startAt ? { startAt } : {}),
+      generation: typeof row['Generation'] === 'number' ? row['Generation'] : null,
+      parentInstanceId: text('ParentInstanceId') || null,
       parentTraceContext: JSON.parse(text('ParentTraceContext') ?? 'null') as ParentTraceContext | null,
     };
   }
 
   async #full(text: string | null): Promise<string | null> {
     const blob = text === null ? undefined : this.#payloads.nameOf(text);
-    if (blob === undefined) return text;
-    const full = await this.#payloads.get(blob);
-    // The input of an instance that was started by a long message is all of that message.
-    return blob.endsWith('ExecutionStarted.json.gz') ? inputOf(full) : full;
+    return blob === undefined ? text : this.#payloads.get(blob);
   }
-}
-
-function inputOf(startMessage: string): string | null {
-  const message = readClientMessage(startMessage);
-  return 'body' in message && message.body.EventType === 'ExecutionStarted' ? message.body.Input : null;
 }
 
 function filterOf(query: InstanceQuery): string {
@@ -138,6 +138,24 @@ function filterOf(query: InstanceQuery): string {
     parts.push(`(${query.statuses.map((status) => odata`RuntimeStatus eq ${status}`).join(' or ')})`);
   }
   return parts.length > 0 ? parts.join(' and ') : odata`RowKey eq ${''}`;
+}
+
+/** A page's token as the extension has it: the key of the next row as storage names it, and that of its partition. */
+function fromContinuation(continuation: string | undefined): string | undefined {
+  if (continuation === undefined) return undefined;
+  const { nextPartitionKey, nextRowKey } = JSON.parse(Buffer.from(continuation, 'base64').toString()) as Continuation;
+  return [nextPartitionKey, nextRowKey].join(' ').trim();
+}
+
+function toContinuation(token: string): string {
+  const [nextPartitionKey = '', nextRowKey] = token.trim().split(' ');
+  return Buffer.from(JSON.stringify({ nextPartitionKey, nextRowKey } satisfies Continuation)).toString('base64');
+}
+
+/** What the table SDK puts into its own tokens (base64 of JSON). */
+interface Continuation {
+  nextPartitionKey: string;
+  nextRowKey?: string | undefined;
 }
 
 function toDate(value: unknown): Date | undefined {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { InstancePage, InstanceQuery, InstanceRow } from '../backend/backend.js';
 import {
   type EventRaised,
@@ -15,10 +16,13 @@ import { newId, newRow } from './execution.js';
 /** A request that cannot be carried out, with the HTTP status the extension answers. */
 export class ClientError extends Error {
   readonly status: number;
+  /** What is behind it, where the extension tells that too. */
+  readonly reason: string | undefined;
 
-  constructor(status: number, message: string) {
+  constructor(status: number, message: string, reason?: string) {
     super(message);
     this.status = status;
+    this.reason = reason;
   }
 }
 
@@ -48,8 +52,8 @@ export class OrchestrationClient {
     if (this.#engine.live.has(id) || this.#starting.has(id)) throw exists(this.status(id) ?? 'Pending');
     this.#starting.add(id);
     try {
-      if (request.instanceId !== undefined) await this.#makeRoom(id);
-      const executionId = newId();
+      const generation = request.instanceId === undefined ? 0 : await this.#makeRoom(id);
+      const executionId = randomUUID();
       const start: ExecutionStarted = {
         EventType: 'ExecutionStarted',
         OrchestrationInstance: { InstanceId: id, ExecutionId: executionId },
@@ -58,7 +62,7 @@ export class OrchestrationClient {
         Name: request.name,
         Version: request.version,
         Input: request.input,
-        Generation: 0,
+        Generation: generation,
       };
       const row = newRow(start);
       let ok = false;
@@ -95,11 +99,18 @@ export class OrchestrationClient {
     return this.#engine.live.get(instanceId)?.row.status;
   }
 
+  /** The status of any instance; undefined when there is none. */
+  async statusOf(instanceId: string): Promise<RuntimeStatus | undefined> {
+    return this.status(instanceId) ?? (await this.get(instanceId))?.status;
+  }
+
   async get(instanceId: string): Promise<InstanceRow | undefined> {
-    return await this.#engine.backend.instances.get(instanceId);
+    const shown = this.#engine.live.get(instanceId)?.shown;
+    return shown ? { ...shown } : await this.#engine.backend.instances.get(instanceId);
   }
 
   async page(query: InstanceQuery, top: number, token: string | undefined): Promise<InstancePage> {
+    await this.#engine.flushRows();
     return await this.#engine.backend.instances.page(query, top, token);
   }
 
@@ -110,8 +121,9 @@ export class OrchestrationClient {
   /** Sends a message: 404 for an unknown instance, 410 for one that has ended. */
   async send(instanceId: string, body: MessageBody): Promise<void> {
     await this.#mustLive(instanceId);
-    const key = await this.#engine.backend.histories.park(instanceId, body);
-    this.#engine.live.get(instanceId)?.deliver({ body, key });
+    const timed = { Timestamp: new Date().toISOString(), ...body };
+    const key = await this.#engine.backend.histories.park(instanceId, timed);
+    this.#engine.live.get(instanceId)?.deliver({ body: timed, key });
   }
 
   /** As `send`, for an event. */
@@ -123,16 +135,14 @@ export class OrchestrationClient {
 
   async suspend(instanceId: string, reason: string): Promise<void> {
     await this.#mustLive(instanceId);
-    if (this.status(instanceId) === 'Suspended')
-      throw new ClientError(500, `Cannot suspend orchestration instance ${instanceId}: it is Suspended.`);
+    if (this.status(instanceId) === 'Suspended') throw inState('suspend', instanceId, 'Suspended');
     await this.send(instanceId, { EventType: 'ExecutionSuspended', Reason: reason });
   }
 
   async resume(instanceId: string, reason: string): Promise<void> {
     await this.#mustLive(instanceId);
     const status = this.status(instanceId);
-    if (status !== 'Suspended')
-      throw new ClientError(500, `Cannot resume orchestration instance ${instanceId}: it is ${status}.`);
+    if (status !== 'Suspended') throw inState('resume', instanceId, status ?? 'Pending');
     await this.send(instanceId, { EventType: 'ExecutionResumed', Reason: reason });
   }
 
@@ -188,11 +198,13 @@ export class OrchestrationClient {
     if (isTerminal(row.status)) throw new ClientError(410, '');
   }
 
-  async #makeRoom(id: string): Promise<void> {
+  /** Removes the history of an ended instance of this id, and counts how often the id was used. */
+  async #makeRoom(id: string): Promise<number> {
     const row = await this.get(id);
-    if (!row) return;
+    if (!row) return 0;
     if (!isTerminal(row.status)) throw exists(row.status);
     await this.#engine.backend.histories.clear(id);
+    return (row.generation ?? 0) + 1;
   }
 }
 
@@ -201,18 +213,23 @@ function since(began: Date): Times {
 }
 
 function exists(status: RuntimeStatus): ClientError {
-  return new ClientError(500, `An Orchestration instance with the status ${status} already exists.`);
+  return new ClientError(409, `An Orchestration instance with the status ${status} already exists.`);
 }
 
-/** Azurite takes an entity whose key has one of the last four characters, but answers 500 when it is to be replaced. */
-const BAD_IN_ID = /[/\\#?\p{Cc}\p{Cs}\u2028\u2029\ufffe\uffff]/u;
+function inState(operation: string, instanceId: string, status: RuntimeStatus): ClientError {
+  const text = `Cannot ${operation} the orchestration instance ${instanceId} because instance is in the ${status} state.`;
+  return new ClientError(500, text);
+}
 
-/** @throws ClientError 400 for an id that storage could not keep. */
-export function checkId(id: string): void {
-  if (id.length > 100 || id.startsWith('@') || BAD_IN_ID.test(id)) {
-    throw new ClientError(
-      400,
-      `'${id}' is not a valid instance id: it may have at most 100 characters, must not begin with '@', and must not contain / \\ # ? or control characters.`,
-    );
+/** What no storage takes as a key; Azurite takes an entity whose key has one of the last four, but answers 500 when it is to be replaced. */
+const BAD_IN_ID = /[\p{Cs}\u2028\u2029\ufffe\uffff]/u;
+/** A key has at most 512 characters, and some characters of an id take two in it. */
+const MAX_ID = 256;
+
+/** The extension refuses no id; what a table cannot hold is refused here. */
+function checkId(id: string): void {
+  if (id.length > MAX_ID || BAD_IN_ID.test(id)) {
+    const text = `it may have at most ${MAX_ID} characters, and no line separators or halves of surrogate pairs`;
+    throw new ClientError(400, `'${id}' is not a valid instance id: ${text}.`);
   }
 }

@@ -16,7 +16,7 @@ import { childTrace, continuedTrace } from '../tracing/orchestration-spans.js';
 import type { ContinuedAsNew } from './replay.js';
 import type { Turn } from './turn.js';
 
-/** 32 hex digits, as the extension makes instance and execution ids. */
+/** 32 hex digits, as the extension makes ids of instances and of most executions. */
 export function newId(): string {
   return randomUUID().replaceAll('-', '');
 }
@@ -63,7 +63,7 @@ export class Execution {
         OrchestrationInstance: { InstanceId, ExecutionId: newId() },
         ParentTraceContext: continuedTrace(this.start, this.began(turn)),
         Input: JSON.stringify(input ?? null),
-        Generation: this.start.Generation + 1,
+        Generation: null,
       },
       [],
     );
@@ -81,7 +81,7 @@ function openTasks(history: readonly HistoryEvent[]): Map<number, ScheduledEvent
 }
 
 /** How an instance that no other one asked for begins, by its row. */
-export function startOf(row: InstanceRow): ExecutionStarted {
+export function startOf(row: InstanceRow): ExecutionStarted & { Timestamp: string } {
   return {
     EventType: 'ExecutionStarted',
     OrchestrationInstance: { InstanceId: row.instanceId, ExecutionId: row.executionId },
@@ -91,6 +91,7 @@ export function startOf(row: InstanceRow): ExecutionStarted {
     Version: row.version,
     Input: row.input,
     Generation: row.generation,
+    Timestamp: row.createdTime.toISOString(),
   };
 }
 
@@ -116,7 +117,7 @@ export function childStart(
     Name: event.Name,
     Version: event.Version,
     Input: event.Input,
-    Generation: 0,
+    Generation: null,
   };
 }
 
@@ -138,7 +139,13 @@ export function childOutcome(parent: ParentLink, name: string, end: ExecutionCom
   }
   const terminated = end.OrchestrationStatus === 'Terminated';
   const reason = terminated ? `Sub-orchestration '${name}' was terminated: ${end.Result}` : end.Result;
-  return childFailed(parent, reason, `Message: ${reason}, StackTrace: `);
+  return childFailed(parent, reason, `Message: ${bareError(name, reason)}, StackTrace: `);
+}
+
+/** The orchestrator's own error, without the words that the extension puts before it. */
+function bareError(name: string, reason: string): string {
+  const prefix = `Orchestrator function '${name}' failed: `;
+  return reason.startsWith(prefix) ? reason.slice(prefix.length) : reason;
 }
 
 /** What the parent is told when a child failed, or could not even be made. */
@@ -163,6 +170,7 @@ export function newRow(start: ExecutionStarted): InstanceRow {
     lastUpdatedTime: now,
     completedTime: undefined,
     generation: start.Generation,
+    parentInstanceId: start.ParentInstance?.OrchestrationInstance.InstanceId ?? null,
     parentTraceContext: start.ParentTraceContext,
   };
 }
@@ -181,9 +189,16 @@ export function rowAfterTurn(
   });
   return {
     lastUpdatedTime,
-    customStatus: turn.customStatus ?? row.customStatus,
+    customStatus: turn.customStatus === undefined ? row.customStatus : turn.customStatus,
     status: end?.OrchestrationStatus ?? (suspended ? 'Suspended' : 'Running'),
     output: end?.Result ?? reasons.at(-1) ?? row.output,
     completedTime: end && lastUpdatedTime,
   };
+}
+
+/** True when a turn changes nothing in the row but its times; that it runs at all is no news of a first turn either. */
+export function isLittleNews(row: InstanceRow, changes: Partial<InstanceRow>, isFirstTurn: boolean): boolean {
+  const { status, customStatus, output } = { ...row, ...changes };
+  const isAsBefore = status === row.status || (status === 'Running' && row.status === 'Pending' && isFirstTurn);
+  return isAsBefore && customStatus === row.customStatus && output === row.output;
 }

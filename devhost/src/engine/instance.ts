@@ -11,7 +11,7 @@ import type {
 } from '../protocol/history.js';
 import { turnSpans } from '../tracing/orchestration-spans.js';
 import type { ExportSpans } from '../tracing/spans.js';
-import { Execution, rowAfterTurn } from './execution.js';
+import { Execution, isLittleNews, rowAfterTurn } from './execution.js';
 import { Mailbox, type Message } from './mailbox.js';
 import type { ContinuedAsNew } from './replay.js';
 import { runTurn, type Turn, type TurnRequest } from './turn.js';
@@ -49,10 +49,14 @@ export class Instance {
   readonly #mailbox = new Mailbox();
   readonly #timers = new Timers();
   readonly #warned = new Set<string>();
-  readonly #rowWriter = new RowWriter(() => this.#writeRow());
+  readonly #rowWriter = new RowWriter(
+    () => this.#writeRow(),
+    (error) => this.#fail(error),
+  );
   #execution: Execution;
   #etag: string | undefined;
   #hasRow: boolean;
+  #shown: InstanceRow | undefined;
   /** Parked messages that turns have taken in but no checkpoint has removed yet. */
   #consumed: string[] = [];
   #pump: Promise<void> = Promise.resolve();
@@ -65,6 +69,7 @@ export class Instance {
     this.#execution = new Execution(seed.start, seed.history);
     this.#etag = seed.etag;
     this.#hasRow = seed.hasRow;
+    this.#shown = seed.hasRow ? { ...seed.row } : undefined;
     this.#mailbox.suspended = seed.row.status === 'Suspended';
   }
 
@@ -76,21 +81,20 @@ export class Instance {
     return this.#execution.start;
   }
 
+  /** The row by what is durable; its row in storage may be a second older. Undefined while storage alone knows what there is. */
+  get shown(): InstanceRow | undefined {
+    return this.#shown;
+  }
+
   get openTasks(): ScheduledEvent[] {
     return [...this.#execution.open.values()];
   }
 
-  /**
-   * Hands over messages; the turn that takes them in makes them durable unless they are parked already. What is parked and known already
-   * is ignored.
-   */
-  deliver(...messages: Message[]): void {
+  /** Hands over a message; the turn that takes it in makes it durable unless it is parked already. */
+  deliver(message: Message): void {
     if (this.#closed) return;
-    for (const message of messages) {
-      if (message.key !== undefined && this.#consumed.includes(message.key)) continue;
-      this.#mailbox.add(message);
-      if (this.#mailbox.suspended && message.key === undefined) void this.#park(message);
-    }
+    this.#mailbox.add(message);
+    if (this.#mailbox.suspended && message.key === undefined) void this.#park(message);
     if (this.#pumping) return;
     this.#pumping = true;
     this.#pump = this.#run();
@@ -99,7 +103,9 @@ export class Instance {
   arm(event: TimerCreated & { EventId: number }): void {
     const executionId = this.#execution.id;
     const body: CompletionBody = { EventType: 'TimerFired', TimerId: event.EventId, FireAt: event.FireAt };
-    this.#timers.set(event.EventId, new Date(event.FireAt), () => this.deliver({ body, executionId }));
+    this.#timers.set(event.EventId, new Date(event.FireAt), () => {
+      this.deliver({ body: { ...body, Timestamp: new Date().toISOString() }, executionId });
+    });
   }
 
   /** Resolves when every message that can be taken in has been. */
@@ -111,7 +117,13 @@ export class Instance {
   async close(): Promise<void> {
     this.#shut();
     await this.#pump;
+    await this.flushRow().catch(() => undefined);
     await this.#rowWriter.idle();
+  }
+
+  /** Resolves when the row in storage is what `shown` says. */
+  async flushRow(): Promise<void> {
+    await this.#rowWriter.flush();
   }
 
   async #run(): Promise<void> {
@@ -147,9 +159,9 @@ export class Instance {
   async #startOver(end: ContinuedAsNew, turn: Turn): Promise<void> {
     this.#execution = this.#execution.next(end, turn);
     this.#timers.clear();
-    const { Input: input, Generation: generation, ParentTraceContext: parentTraceContext } = this.start;
+    const { Input: input, ParentTraceContext: parentTraceContext } = this.start;
     const executionId = this.#execution.id;
-    Object.assign(this.row, { executionId, input, createdTime: new Date(), generation, parentTraceContext });
+    Object.assign(this.row, { executionId, input, createdTime: new Date(), parentTraceContext });
     this.#hasRow = false;
     this.#mailbox.addFirst([{ body: this.start }, ...end.carried.map((body) => ({ body }))]);
     // An orchestrator that never waits must not keep the process from everything else.
@@ -157,11 +169,13 @@ export class Instance {
   }
 
   async #commit(turn: Turn, messages: Message[], end: ExecutionCompleted | undefined): Promise<void> {
+    const isFirst = this.#execution.history.length === 0;
     this.#etag = await this.#services.backend.histories.append({
       instanceId: this.id,
       executionId: this.#execution.id,
       etag: this.#etag,
       firstIndex: this.#execution.history.length,
+      isFresh: this.start.Generation === 0,
       events: turn.events,
       consumed: this.#consumed,
     });
@@ -169,14 +183,18 @@ export class Instance {
     this.#execution.absorb(turn);
     this.#timers.keepOnly(turn.open);
     const bodies = messages.map(({ body }) => body);
-    Object.assign(this.row, rowAfterTurn(this.row, turn, bodies, end, this.#mailbox.suspended));
+    const changes = rowAfterTurn(this.row, turn, bodies, end, this.#mailbox.suspended);
+    const canWait = this.#hasRow && isLittleNews(this.row, changes, isFirst);
+    Object.assign(this.row, changes);
+    this.#shown = { ...this.row };
     if (end) this.#shut();
     else for (const event of turn.scheduled) this.#services.dispatch(this, event);
-    const saved = this.#rowWriter.save();
-    if (end) {
-      await saved;
+    if (canWait) this.#rowWriter.saveSoon();
+    else if (!end) this.#rowWriter.saveNow();
+    else {
+      await this.#rowWriter.save();
       this.#services.ended(this, end);
-    } else saved.catch((error: unknown) => this.#fail(error));
+    }
   }
 
   async #writeRow(): Promise<void> {
@@ -204,6 +222,7 @@ export class Instance {
   #fail(error: unknown): void {
     this.#services.log.warn(`Instance ${this.id} is loaded again from storage: ${messageOf(error)}`);
     this.#shut();
+    this.#rowWriter.forget();
     this.#services.lost(this);
   }
 
@@ -249,18 +268,27 @@ class Timers {
   }
 }
 
-/** Writes a row never twice at once; changes made while a write is under way go out together in the next one. */
+/** How long a row may tell of an earlier turn when nothing but its times would change. */
+const ROW_DELAY_MS = 1000;
+
+/** Writes a row never twice at once; changes made while a write is under way, or may wait, go out together in the next one. */
 class RowWriter {
   readonly #write: () => Promise<void>;
+  readonly #failed: (error: unknown) => void;
   #last: Promise<void> = Promise.resolve();
   #queued: Promise<void> | undefined;
+  #waiting: NodeJS.Timeout | undefined;
 
-  constructor(write: () => Promise<void>) {
+  /** `failed` hears of errors that no caller waits for. */
+  constructor(write: () => Promise<void>, failed: (error: unknown) => void) {
     this.#write = write;
+    this.#failed = failed;
   }
 
   /** Resolves when the row as it is now is stored. */
   save(): Promise<void> {
+    clearTimeout(this.#waiting);
+    this.#waiting = undefined;
     if (!this.#queued) {
       const before = this.#last.catch(() => undefined);
       this.#queued = before.then(() => {
@@ -270,6 +298,25 @@ class RowWriter {
       this.#last = this.#queued;
     }
     return this.#queued;
+  }
+
+  saveNow(): void {
+    this.save().catch((error: unknown) => this.#failed(error));
+  }
+
+  saveSoon(): void {
+    this.#waiting ??= setTimeout(() => this.saveNow(), ROW_DELAY_MS).unref();
+  }
+
+  /** What waits is not written: the row is somebody else's from now on. */
+  forget(): void {
+    clearTimeout(this.#waiting);
+    this.#waiting = undefined;
+  }
+
+  /** Resolves when no change waits any more. */
+  async flush(): Promise<void> {
+    await (this.#waiting ? this.save() : this.#queued);
   }
 
   /** Resolves when no write is under way, whether it succeeded or not. */

@@ -19,7 +19,6 @@ export class Mailbox {
   #waiting: Message[] = [];
 
   add(message: Message): void {
-    if (message.key !== undefined && this.#waiting.some(({ key }) => key === message.key)) return;
     this.#waiting.push(message);
   }
 

@@ -53,7 +53,8 @@ export function replay(request: ReplayRequest): ReplayResult {
 }
 
 class Replay implements TaskScheduler {
-  now = new Date(0);
+  /** The latest start of a turn so far. */
+  #time = '';
   readonly #request: ReplayRequest;
   readonly #events: ExternalEvents;
   #nextId = 0;
@@ -76,6 +77,10 @@ class Replay implements TaskScheduler {
     for (const event of this.#request.history) this.#feed(event);
     const scheduled = [...this.#pending].map(([id, body]) => ({ id, body })).toSorted((a, b) => a.id - b.id);
     return { scheduled, open: new Set(this.#open.keys()), end: this.#end() };
+  }
+
+  get now(): Date {
+    return new Date(this.#time);
   }
 
   isKnown(kind: 'activity' | 'orchestrator', name: string): boolean {
@@ -124,8 +129,7 @@ class Replay implements TaskScheduler {
 
   #feed(event: HistoryEvent): void {
     if (event.EventType === 'OrchestratorStarted') {
-      const time = new Date(event.Timestamp);
-      if (time > this.now) this.now = time;
+      if (event.Timestamp > this.#time) this.#time = event.Timestamp;
     } else if (event.EventType === 'ExecutionStarted') {
       this.#advance();
     } else if (event.EventType === 'EventRaised') {

@@ -35,16 +35,17 @@ export interface Turn {
   scheduled: ScheduledEvent[];
   /** Numbers of the tasks still open. */
   open: Set<number>;
-  /** JSON text, when the orchestrator set one. */
-  customStatus: string | undefined;
+  /** JSON text; null when the orchestrator has none, undefined when its run tells nothing. */
+  customStatus: string | null | undefined;
   end: ExecutionCompleted | ContinuedAsNew | undefined;
 }
 
 /** Runs one turn of an execution: new messages in, new work or an end out. Touches no storage. */
 export async function runTurn(request: TurnRequest): Promise<Turn> {
-  const time = nextTime(request.past);
-  const stamp = (body: EventBody, id = -1): HistoryEvent => ({ ...body, EventId: id, Timestamp: time });
-  const events = [stamp({ EventType: 'OrchestratorStarted' }), ...request.messages.map((body) => stamp(body))];
+  const began = timeAfter(request.past.findLast(({ EventType }) => EventType === 'OrchestratorCompleted')?.Timestamp);
+  const stamp = (body: EventBody, id = -1): HistoryEvent => ({ ...body, EventId: id, Timestamp: timeAfter(began) });
+  const events: HistoryEvent[] = [{ EventType: 'OrchestratorStarted', EventId: -1, Timestamp: began }];
+  for (const body of request.messages) events.push({ Timestamp: began, ...body, EventId: -1 });
   const turn: Turn = { events, scheduled: [], open: new Set(), customStatus: undefined, end: undefined };
 
   const termination = request.messages.find((message) => message.EventType === 'ExecutionTerminated');
@@ -52,7 +53,7 @@ export async function runTurn(request: TurnRequest): Promise<Turn> {
     turn.end = { EventType: 'ExecutionCompleted', OrchestrationStatus: 'Terminated', Result: termination.Input };
   else await replayInto(turn, request, stamp);
 
-  if (turn.end && 'EventType' in turn.end) turn.events.push(stamp(turn.end));
+  if (turn.end && 'EventType' in turn.end) turn.events.push(stamp(turn.end, nextNumber([...request.past, ...events])));
   turn.events.push(stamp({ EventType: 'OrchestratorCompleted' }));
   return turn;
 }
@@ -94,8 +95,9 @@ function failed(name: string, error: string): ExecutionCompleted {
   return { EventType: 'ExecutionCompleted', OrchestrationStatus: 'Failed', Result: result };
 }
 
-function customStatus(state: OrchestratorState): string | undefined {
-  if (state.customStatus === undefined) return undefined;
+/** The SDK leaves out a status that was set to null, so that one that is not there clears an earlier one. */
+function customStatus(state: OrchestratorState): string | null {
+  if (state.customStatus === undefined) return null;
   const text = JSON.stringify(state.customStatus);
   if (text.length > MAX_CUSTOM_STATUS) {
     throw new OrchestrationFault(
@@ -105,9 +107,13 @@ function customStatus(state: OrchestratorState): string | undefined {
   return text;
 }
 
+/** As in DurableTask the end takes the next number, as if it were a task. */
+function nextNumber(history: readonly HistoryEvent[]): number {
+  return history.filter((event) => isScheduled(event)).length;
+}
+
 /** The time of a turn never lies before an earlier one, whatever the system clock does. */
-function nextTime(past: readonly HistoryEvent[]): string {
-  const last = past.at(-1)?.Timestamp ?? '';
+function timeAfter(earlier = ''): string {
   const now = new Date().toISOString();
-  return now > last ? now : last;
+  return now > earlier ? now : earlier;
 }

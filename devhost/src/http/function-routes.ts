@@ -3,6 +3,7 @@ import type { HttpCookie, HttpData, TypedData } from '../app/core-types.js';
 import type { AppFunction } from '../app/function-registry.js';
 import type { Invoker } from '../app/invoker.js';
 import { type Log, messageOf, UserFault } from '../log.js';
+import { withoutCredentials } from '../protocol/credentials.js';
 import { type ExportSpans, functionSpan } from '../tracing/spans.js';
 import { beginTrace, newSpanId, traceOf } from '../tracing/trace-context.js';
 import type { Answer, Handler, Request } from './http-server.js';
@@ -20,7 +21,7 @@ type Method = (typeof METHODS)[number];
 
 /**
  * Serves the app's HTTP functions. As in Azure an unknown path or method is 404, an error in a handler is 500 with an
- * empty body, and a handler that returns nothing is 200 with an empty body. Keys are not asked for, as in Core Tools.
+ * empty body, and a handler that returns nothing is 204. Keys are not asked for, as in Core Tools.
  */
 export function functionRoutes(functions: AppFunction[], prefix: string, services: Services): Handler {
   const router = createRouter({ ignoreTrailingSlash: true, caseSensitive: false, maxParamLength: 2000 });
@@ -39,12 +40,15 @@ export function functionRoutes(functions: AppFunction[], prefix: string, service
   }
   return async (request) => {
     const method = METHODS.find((each) => each === request.method);
-    const found = method ? router.find(method, request.url.pathname) : null;
+    const found = method ? router.find(method, keepSlashes(request.url.pathname)) : null;
     const route = found ? routes.get(String(found.store)) : undefined;
     if (!found || !route) return { status: 404 };
     return await answer(route.target, request, parameters(found.params, route.rest), services);
   };
 }
+
+/** As in ASP.NET Core an escaped slash stays escaped in a parameter; everything else is unescaped. */
+const keepSlashes = (path: string) => path.replaceAll(/%2f/gi, (slash) => `%25${slash.slice(1)}`);
 
 function methodsOf(methods: string[] | undefined): Method[] {
   const wanted = (methods ?? []).map((each) => each.toUpperCase());
@@ -70,7 +74,7 @@ async function answer(
   try {
     given = toAnswer(await invoker.invoke(target, { data: { http: toHttpData(request, params) }, trace }));
   } catch (error) {
-    log.write('error', target.name, messageOf(error));
+    log.write('error', target.name, withoutCredentials(messageOf(error)));
   }
   const ended = { ok: given.status < 500, dimensions: requestDimensions(target, request, given) };
   exportSpans?.([functionSpan(target.name, { trace, caller, start }, ended)]);
@@ -93,10 +97,21 @@ function toHttpData(request: Request, params: Record<string, string>): HttpData 
     method: request.method,
     url: request.url.href,
     nullableHeaders: nullable(headers),
-    nullableQuery: nullable([...request.url.searchParams]),
+    nullableQuery: nullable(queryOf(request.url)),
     nullableParams: nullable(Object.entries(params)),
     ...(request.body.length > 0 ? { body: { bytes: request.body } } : {}),
   };
+}
+
+/** Names in any case are one parameter, and several values of it one text (ASP.NET Core's StringValues). */
+function queryOf(url: URL): [string, string][] {
+  const found = new Map<string, [string, string]>();
+  for (const [name, value] of url.searchParams) {
+    const key = name.toLowerCase();
+    const before = found.get(key);
+    found.set(key, before ? [before[0], `${before[1]},${value}`] : [name, value]);
+  }
+  return [...found.values()];
 }
 
 function nullable(entries: [string, string][]): Record<string, { value: string }> {
@@ -105,25 +120,25 @@ function nullable(entries: [string, string][]): Record<string, { value: string }
 
 function toAnswer(returned: TypedData | null | undefined): Answer {
   const http = returned?.http;
-  if (!http) return { status: 200 };
+  if (!http) return { status: 204 };
   const headers: Record<string, string | string[]> = { ...http.headers };
   if (http.cookies?.length) headers['set-cookie'] = http.cookies.map((each) => cookieText(each));
   const { body } = http;
   return { status: Number(http.statusCode ?? 200), headers, body: body?.bytes ?? body?.string ?? body?.json ?? '' };
 }
 
-const SAME_SITE = { none: undefined, lax: 'Lax', strict: 'Strict', explicitNone: 'None' } as const;
+const SAME_SITE = { none: undefined, lax: 'lax', strict: 'strict', explicitNone: 'none' } as const;
 
-/** The Set-Cookie text of a cookie in the worker protocol's form. */
+/** The Set-Cookie text of a cookie in the worker protocol's form, written as ASP.NET Core does. */
 function cookieText(cookie: HttpCookie): string {
   const parts = [`${cookie.name}=${encodeURIComponent(cookie.value)}`];
-  if (cookie.expires) parts.push(`Expires=${new Date(cookie.expires.value.seconds * 1000).toUTCString()}`);
-  if (cookie.maxAge) parts.push(`Max-Age=${cookie.maxAge.value}`);
-  if (cookie.domain) parts.push(`Domain=${cookie.domain.value}`);
-  if (cookie.path) parts.push(`Path=${cookie.path.value}`);
-  if (cookie.secure?.value) parts.push('Secure');
-  if (cookie.httpOnly?.value) parts.push('HttpOnly');
+  if (cookie.expires) parts.push(`expires=${new Date(cookie.expires.value.seconds * 1000).toUTCString()}`);
+  if (cookie.maxAge) parts.push(`max-age=${cookie.maxAge.value}`);
+  if (cookie.domain) parts.push(`domain=${cookie.domain.value}`);
+  if (cookie.path) parts.push(`path=${cookie.path.value}`);
+  if (cookie.secure?.value) parts.push('secure');
   const sameSite = SAME_SITE[cookie.sameSite ?? 'none'];
-  if (sameSite) parts.push(`SameSite=${sameSite}`);
+  if (sameSite) parts.push(`samesite=${sameSite}`);
+  if (cookie.httpOnly?.value) parts.push('httponly');
   return parts.join('; ');
 }

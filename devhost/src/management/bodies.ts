@@ -1,18 +1,19 @@
-import { type HistoryEvent, jsonValue } from '../protocol/history.js';
+import { type HistoryEvent, isScheduled, jsonValue } from '../protocol/history.js';
 import type { InstanceRow } from '../backend/backend.js';
 
 /** An instance as the management API shows it: texts as JSON values, times without fractions of a second. */
-export function statusBody(row: InstanceRow, showInput: boolean, historyEvents: object[] | null = null): object {
+export function statusBody(row: InstanceRow, showInput: boolean, historyEvents?: object[]): object {
   return {
     name: row.name,
     instanceId: row.instanceId,
+    ...(row.parentInstanceId === null ? {} : { parentInstanceId: row.parentInstanceId }),
     runtimeStatus: row.status,
     input: showInput ? jsonValue(row.input) : null,
     customStatus: jsonValue(row.customStatus),
     output: jsonValue(row.output),
     createdTime: seconds(row.createdTime),
     lastUpdatedTime: seconds(row.lastUpdatedTime),
-    historyEvents,
+    ...(historyEvents ? { historyEvents } : {}),
   };
 }
 
@@ -38,16 +39,27 @@ export function historyBody(events: readonly HistoryEvent[], showInput: boolean,
   });
 }
 
+/** What the management API leaves out of events. */
 const HIDDEN = [
   'EventId',
   'TaskScheduledId',
   'TimerId',
   'OrchestrationInstance',
   'ParentInstance',
+  'ParentTraceContext',
   'Version',
-  'Generation',
 ];
 
+/** Members that the events of the real host have and that say nothing here. */
+const EMPTY: Partial<Record<HistoryEvent['EventType'], object>> = {
+  ExecutionStarted: { Correlation: null, ParentTraceContext: null, ScheduledStartTime: null, GenerateNewTrace: false },
+  ExecutionCompleted: { FailureDetails: null },
+  TaskScheduled: { ParentTraceContext: null, Tags: null },
+  SubOrchestrationInstanceCreated: { Tags: null },
+  EventRaised: { ParentTraceContext: null },
+};
+
+/** An event, with what scheduled it folded in. Inputs stay JSON text, results are values, as the extension has them. */
 function historyItem(
   event: HistoryEvent,
   cause: HistoryEvent | undefined,
@@ -56,16 +68,17 @@ function historyItem(
 ): object {
   const item: Record<string, unknown> = { ...event };
   for (const name of HIDDEN) delete item[name];
-  if (cause && 'Name' in cause) {
-    Object.assign(item, { ScheduledTime: cause.Timestamp, FunctionName: cause.Name });
-    if (showInput && 'Input' in cause) item['Input'] = cause.Input;
+  Object.assign(item, EMPTY[event.EventType]);
+  if (cause && isScheduled(cause) && 'Name' in cause) {
+    Object.assign(item, { ScheduledTime: cause.Timestamp.replace('Z', '+00:00'), FunctionName: cause.Name });
+    if ('InstanceId' in cause) item['InstanceId'] = cause.InstanceId;
+    item['Input'] = cause.Input;
   }
   if (event.EventType === 'ExecutionStarted') {
     item['FunctionName'] = event.Name;
     delete item['Name'];
   }
   if (!showInput) delete item['Input'];
-  else if (typeof item['Input'] === 'string') item['Input'] = jsonValue(item['Input']);
   if (!showOutput) delete item['Result'];
   else if (typeof item['Result'] === 'string') item['Result'] = jsonValue(item['Result']);
   return item;

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import createRouter, { type HTTPMethod } from 'find-my-way';
-import type { InstanceRow } from '../backend/backend.js';
 import { ClientError, type OrchestrationClient } from '../engine/client.js';
 import type { Answer, Request } from '../http/http-server.js';
 import { messageOf } from '../log.js';
@@ -8,7 +7,7 @@ import { isTerminal } from '../protocol/history.js';
 import { traceOf } from '../tracing/trace-context.js';
 import { historyBody, statusBody } from './bodies.js';
 import { Query } from './query.js';
-import { managementUrls } from './urls.js';
+import { CONNECTION, managementUrls } from './urls.js';
 
 /** A request to the API with the decoded parameters of its path. */
 interface Call {
@@ -43,18 +42,20 @@ export class ManagementApi {
     this.#on('POST', `${one}/resume`, (call) => instances.resume(call));
     this.#on('POST', `${one}/rewind`, (call) => instances.rewind(call));
     this.#on('POST', `${one}/restart`, (call) => instances.restart(call));
-    for (const method of ['GET', 'POST', 'DELETE'] as const)
-      this.#on(method, '/entities/*', () => unsupported('Entities are'));
+    this.#on('GET', '/entities', noEntities);
+    this.#on('GET', '/entities/:name', noEntities);
+    this.#on('GET', '/entities/:name/:key', () => Promise.resolve({ status: 404 }));
+    for (const method of ['POST', 'DELETE'] as const) this.#on(method, '/entities/:name/:key', noEntityFunction);
   }
 
   /** `path` is what follows the base of the door through which the request came. */
   async handle(request: Request, path: string): Promise<Answer> {
-    const found = this.#router.find(request.method as HTTPMethod, path);
+    const found = this.#router.find(request.method as HTTPMethod, decoded(path));
     const serve = found?.store as Serve | undefined;
     if (!found || !serve) return { status: 404 };
     const query = new Query(request.url.searchParams);
     try {
-      this.#checkHub(query.text('taskHub'));
+      this.#checkHub(query);
       return await serve({ request, params: found.params, query });
     } catch (error) {
       if (error instanceof ClientError) return errorAnswer(error);
@@ -66,21 +67,43 @@ export class ManagementApi {
     this.#router.on(method, path, () => undefined, serve);
   }
 
-  #checkHub(hub: string | undefined): void {
-    if (hub === undefined || hub.toLowerCase() === this.#hub.toLowerCase()) return;
-    throw new ClientError(400, `This host serves the hub ${this.#hub}, not ${hub}.`);
+  /** This host has one hub in one storage account: in any other hub it finds nothing, and other connections it cannot resolve. */
+  #checkHub(query: Query): void {
+    const connection = query.text('connection') ?? CONNECTION;
+    if (![CONNECTION, 'Storage'].some((each) => each.toLowerCase() === connection.toLowerCase()))
+      throw new ClientError(500, `Unable to resolve the Azure Storage connection named '${connection}'.`);
+    const hub = query.text('taskHub') ?? this.#hub;
+    if (hub.toLowerCase() !== this.#hub.toLowerCase()) throw new ClientError(404, '');
   }
 }
 
-async function unsupported(what: string): Promise<Answer> {
-  return await Promise.resolve(json(501, { Message: `${what} not supported by this local host.` }));
+/** As the extension matches paths: unescaped as a whole first, so that an escaped slash separates like any other. */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path)
+      .split('/')
+      .map((each) => encodeURIComponent(each))
+      .join('/');
+  } catch {
+    return path;
+  }
 }
 
-/** Durable extension behaviour: 404 and 410 have no body, and 500 tells the reason in a second member. */
-function errorAnswer({ status, message }: ClientError): Answer {
+/** An app with entities is refused at start. */
+const noEntities: Serve = () => Promise.resolve(json(200, []));
+
+const noEntityFunction: Serve = ({ params: { name = '' } }) => {
+  const info = 'Additional info: No entity functions are currently registered!';
+  const text = `The function '${name}' doesn't exist, is disabled, or is not an entity function. ${info}`;
+  return Promise.resolve(json(400, { Message: text }));
+};
+
+/** Durable extension behaviour: 404 and 410 have no body, and a second member tells what an exception said. */
+function errorAnswer({ status, message, reason }: ClientError): Answer {
   if (message === '') return { status };
-  if (status !== 500) return json(status, { Message: message });
-  return json(status, { Message: 'Something went wrong while processing your request', ExceptionMessage: message });
+  if (status === 500)
+    return json(status, { Message: 'Something went wrong while processing your request', ExceptionMessage: message });
+  return json(status, { Message: message, ...(reason === undefined ? {} : { ExceptionMessage: reason }) });
 }
 
 /** What each request does. */
@@ -106,21 +129,25 @@ class InstanceRequests {
   async #started(call: Call, id: string): Promise<Answer> {
     const timeout = call.query.number('timeout');
     const interval = call.query.number('pollingInterval');
-    const row = timeout !== undefined && interval !== undefined ? await this.#wait(id, timeout, interval) : undefined;
-    if (row) return { ...json(row.status === 'Failed' ? 500 : 200, {}), body: row.output ?? '' };
+    if (timeout !== undefined && interval !== undefined && (await this.#ends(id, timeout, interval))) {
+      const row = await this.#client.get(id);
+      if (row?.status === 'Completed') return { ...json(200, null), body: row.output ?? 'null' };
+      return await this.status({ ...call, params: { id } });
+    }
     const urls = managementUrls(call.request.url.origin, this.#hub, id);
     const { statusQueryGetUri = '' } = urls;
     return json(202, { id, ...urls }, { Location: statusQueryGetUri, 'Retry-After': '10' });
   }
 
-  async #wait(id: string, timeout: number, interval: number): Promise<InstanceRow | undefined> {
+  /** Waits at most so many seconds; false when the instance has not ended by then. */
+  async #ends(id: string, timeout: number, interval: number): Promise<boolean> {
     const deadline = Date.now() + timeout * 1000;
     while (Date.now() < deadline) {
       const row = await this.#client.get(id);
-      if (row && isTerminal(row.status)) return row;
+      if (row && isTerminal(row.status)) return true;
       await sleep(Math.min(interval * 1000, Math.max(deadline - Date.now(), 0)));
     }
-    return undefined;
+    return false;
   }
 
   async status(call: Call): Promise<Answer> {
@@ -131,7 +158,7 @@ class InstanceRequests {
     const withHistory = call.query.flag('showHistory', false) && row.status !== 'Pending';
     const history = withHistory
       ? historyBody(await this.#client.history(id), showInput, call.query.flag('showHistoryOutput', false))
-      : null;
+      : undefined;
     const body = statusBody(row, showInput, history);
     if (!isTerminal(row.status)) return json(202, body, { Location: call.request.url.href, 'Retry-After': '5' });
     const failed = row.status === 'Failed' && call.query.flag('returnInternalServerErrorOnFailure', false);
@@ -141,25 +168,44 @@ class InstanceRequests {
   async list(call: Call): Promise<Answer> {
     const token = call.request.headers['x-ms-continuation-token'];
     const top = call.query.number('top') ?? 100;
+    const query = call.query.instances();
     const { rows, next } = await this.#client.page(
-      call.query.instances(),
-      Math.min(Math.max(top, 1), 1000),
+      query,
+      Math.min(Math.max(Math.trunc(top), 0), 1000),
       token ? String(token) : undefined,
     );
-    const showInput = call.query.flag('showInput', true);
+    const filtered =
+      Boolean(query.idPrefix ?? query.createdFrom ?? query.createdTo) || (query.statuses ?? []).length > 0;
+    // DurableTask.AzureStorage behaviour: without any filter it reads whole rows.
+    const showInput = !filtered || call.query.flag('showInput', true);
     const bodies = rows.map((row) => statusBody(row, showInput));
-    return json(200, bodies, { 'x-ms-continuation-token': next ?? '' });
+    return json(200, bodies, next === undefined ? {} : { 'x-ms-continuation-token': next });
   }
 
   async purge(call: Call): Promise<Answer> {
-    return (await this.#client.purge(instanceOf(call))) ? json(200, { instancesDeleted: 1 }) : { status: 404 };
+    const id = instanceOf(call);
+    const status = await this.#client.statusOf(id);
+    if (status === undefined) return { status: 404 };
+    if (!isTerminal(status)) {
+      const text = `Only orchestrations in a terminal state can be purged, but the orchestration with instance ID ${id} has status ${status}`;
+      return json(412, text);
+    }
+    return (await this.#client.purge(id)) ? json(200, { instancesDeleted: 1 }) : { status: 404 };
   }
 
-  /** As in Azure, statuses of running instances are left out of the filter, and no filter means every status. */
+  /**
+   * As in Azure, no filter means every status, and statuses of running instances are left out of a filter; but one that names no others
+   * is refused, where Azure would then remove every instance.
+   */
   async purgeAll(call: Call): Promise<Answer> {
     const query = call.query.instances();
     if (!query.createdFrom) return json(400, "Please provide value for 'createdTimeFrom' parameter.");
     const statuses = (query.statuses ?? []).filter((status) => isTerminal(status));
+    if (call.query.has('runtimeStatus') && statuses.length === 0) {
+      const text =
+        "Only ended instances can be purged: 'runtimeStatus' must name Completed, Failed, Terminated or Canceled. (Azure would now purge every instance, running ones too.)";
+      return json(400, text);
+    }
     const deleted = await this.#client.purgeAll({ ...query, statuses });
     return deleted > 0 ? json(200, { instancesDeleted: deleted }) : { status: 404 };
   }
@@ -239,6 +285,6 @@ function validJson(text: string): string {
     JSON.parse(text);
     return text;
   } catch (error) {
-    throw new ClientError(400, `The body is not valid JSON: ${messageOf(error)}`);
+    throw new ClientError(400, 'Invalid JSON content', messageOf(error));
   }
 }

@@ -5,10 +5,13 @@ export const RPC_PATH = '/runtime/rpc/durabletask';
 /** Keys are off in this host; the URLs carry one because clients expect it. */
 const KEY = 'local';
 
+/** The name of the setting with the connection string, as the URLs carry it. */
+export const CONNECTION = 'AzureWebJobsStorage';
+
 /** The management URLs of an instance, `{eventName}` and `{text}` left for the caller. */
 export function managementUrls(origin: string, hub: string, instanceId: string): Record<string, string> {
   const base = `${origin}${WEBHOOK_PATH}/instances/${encodeURIComponent(instanceId)}`;
-  const query = `taskHub=${hub}&connection=Storage&code=${KEY}`;
+  const query = `taskHub=${hub}&connection=${CONNECTION}&code=${KEY}`;
   const withReason = (operation: string) => `${base}/${operation}?reason={text}&${query}`;
   return {
     statusQueryGetUri: `${base}?${query}`,
@@ -29,7 +32,7 @@ export function clientPayload(hub: string, publicOrigin: string, rpcOrigin: stri
   const id = 'INSTANCEID';
   const base = `${publicOrigin}${WEBHOOK_PATH}`;
   const urls = managementUrls(publicOrigin, hub, id);
-  const rewind = `${base}/instances/${id}/rewind?reason={text}&taskHub=${hub}&connection=Storage&code=${KEY}`;
+  const rewind = `${base}/instances/${id}/rewind?reason={text}&taskHub=${hub}&connection=${CONNECTION}&code=${KEY}`;
   const create = `${base}/orchestrators/{functionName}[/{instanceId}]`;
   return JSON.stringify({
     taskHubName: hub,
@@ -43,5 +46,7 @@ export function clientPayload(hub: string, publicOrigin: string, rpcOrigin: stri
     requiredQueryStringParameters: `code=${KEY}`,
     rpcBaseUrl: `${rpcOrigin}${RPC_PATH}/`,
     httpBaseUrl: null,
+    maxGrpcMessageSizeInBytes: null,
+    grpcHttpClientTimeout: null,
   });
 }

@@ -1,5 +1,6 @@
 import type { TypedData } from '../app/core-types.js';
 import { messageOf } from '../log.js';
+import { withoutCredentials } from './credentials.js';
 import type { CompletionBody, FailureDetails, TaskScheduled } from './history.js';
 
 /** What an activity function is called with. */
@@ -27,19 +28,48 @@ export function activityCompleted(taskId: number, data: TypedData | null | undef
 
 /** The event that tells the orchestrator what the activity threw. */
 export function activityFailed(name: string, taskId: number, error: unknown): CompletionBody {
-  const message = messageOf(error);
+  const message = withoutCredentials(messageOf(error));
+  const stack = withoutCredentials((error instanceof Error ? error.stack : undefined) ?? '');
   const details = failureDetails(message);
   return {
     EventType: 'TaskFailed',
     TaskScheduledId: taskId,
-    // The two blanks are what the extension leaves in the text that it cuts out of the exception.
-    Reason: `Activity function '${name}' failed:  ${details?.ErrorMessage ?? message}`,
-    Details: JSON.stringify({
-      ClassName: 'System.Exception',
-      Message: message,
-      StackTraceString: error instanceof Error ? error.stack : null,
-    }),
+    Reason: `Activity function '${name}' failed: ${details?.ErrorMessage ?? message}`,
+    Details: JSON.stringify(dotnetException(message, stack)),
     FailureDetails: details,
+  };
+}
+
+/** A worker's error as the Functions host serialises it; the host's own stack, which no app can use, is left empty. */
+function dotnetException(message: string, stack: string): object {
+  const hresult = -2_146_233_088;
+  return {
+    $type: 'System.Exception, System.Private.CoreLib',
+    ClassName: 'System.Exception',
+    Message: message,
+    Data: null,
+    InnerException: {
+      $type: 'Microsoft.Azure.WebJobs.Script.Workers.Rpc.RpcException, Microsoft.Azure.WebJobs.Script',
+      IsUserException: false,
+      RemoteStackTrace: stack,
+      RemoteMessage: message,
+      RemoteTypeName: null,
+      Message: `Result: Failure\nException: ${message}\nStack: ${stack}`,
+      Data: { $type: 'System.Collections.ListDictionaryInternal, System.Private.CoreLib' },
+      InnerException: null,
+      HelpLink: null,
+      Source: 'System.Private.CoreLib',
+      HResult: hresult,
+      StackTrace: '',
+    },
+    HelpURL: null,
+    StackTraceString: null,
+    RemoteStackTraceString: null,
+    RemoteStackIndex: 0,
+    ExceptionMethod: null,
+    HResult: hresult,
+    Source: null,
+    WatsonBuckets: null,
   };
 }
 
@@ -57,22 +87,48 @@ function inputText(input: unknown): string {
   return JSON.stringify(input);
 }
 
-/** Members of an object input become trigger metadata, and may even replace `instanceId` (Functions host behaviour). */
+/**
+ * The input as it was scheduled, and the members of an object, which may even replace `instanceId` (Functions host behaviour: arrays and
+ * nulls are left out).
+ */
 function triggerMetadata(instanceId: string, input: unknown): Record<string, TypedData> {
-  const metadata: Record<string, TypedData> = { instanceId: { string: instanceId }, data: inputData(input) };
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) return metadata;
+  const metadata: Record<string, TypedData> = { instanceId: { string: instanceId } };
+  if (input === null) return metadata;
+  metadata['data'] = { json: JSON.stringify(input) };
+  if (typeof input !== 'object' || Array.isArray(input)) return metadata;
   for (const [key, value] of Object.entries(input)) {
-    if (value !== null && !Array.isArray(value))
-      metadata[key] = { string: typeof value === 'string' ? value : JSON.stringify(value) };
+    if (value !== null && !Array.isArray(value)) metadata[key] = { string: memberText(value) };
   }
   return metadata;
 }
 
+/** A member as .NET turns its value into text; Newtonsoft.Json takes an ISO time for a time. */
+function memberText(value: unknown): string {
+  if (typeof value !== 'string') return typeof value === 'object' ? JSON.stringify(value) : inputText(value);
+  const time = /^(\d{4})-(\d\d)-(\d\d)T(\d\d:\d\d:\d\d)(?:\.\d{1,7})?(Z|[+-]\d\d:\d\d)?$/.exec(value);
+  const date = new Date(time?.[5] === undefined ? `${value}Z` : value);
+  if (!time || Number.isNaN(date.getTime())) return value;
+  const [, year, month, day, clock] = /^(\d{4})-(\d\d)-(\d\d)T(\d\d:\d\d:\d\d)/.exec(date.toISOString()) ?? [];
+  return `${month}/${day}/${year} ${clock}`;
+}
+
+/** JSON text of what an activity returned. */
 function resultText(data: TypedData | null | undefined): string {
   if (typeof data?.string === 'string') return JSON.stringify(data.string);
   if (typeof data?.json === 'string') return data.json;
   if (data?.bytes) return JSON.stringify(Buffer.from(data.bytes).toString('base64'));
-  return JSON.stringify(data?.int ?? data?.double ?? null);
+  if (typeof data?.int === 'number') return integerText(data.int);
+  if (typeof data?.double === 'number' && !Number.isFinite(data.double)) return JSON.stringify(String(data.double));
+  return JSON.stringify(data?.double ?? null);
+}
+
+const MAX_INT64 = 2n ** 63n - 1n;
+
+/** The worker protocol has 64 bits for whole numbers: larger ones become the largest. */
+function integerText(value: number): string {
+  const exact = BigInt(value);
+  if (exact > MAX_INT64) return String(MAX_INT64);
+  return String(exact < -MAX_INT64 - 1n ? -MAX_INT64 - 1n : exact);
 }
 
 /** An app with an exception properties provider throws messages that are JSON of this shape (durable-functions 3.4 and later). */

@@ -48,7 +48,8 @@ export interface ExecutionStarted {
   Name: string;
   Version: string;
   Input: string | null;
-  Generation: number;
+  /** How often the id of a top-level instance was used before; null in executions that a parent or ContinueAsNew began. */
+  Generation: number | null;
 }
 
 export interface TaskScheduled {
@@ -119,13 +120,17 @@ export type CompletionBody =
   | { EventType: 'TimerFired'; TimerId: number; FireAt: string };
 
 /** What reaches an instance from outside a turn. */
-export type MessageBody =
+export type MessageBody = (
   | ExecutionStarted
   | CompletionBody
   | EventRaised
   | GenericEvent
   | { EventType: 'ExecutionTerminated'; Input: string }
-  | { EventType: 'ExecutionSuspended' | 'ExecutionResumed'; Reason: string };
+  | { EventType: 'ExecutionSuspended' | 'ExecutionResumed'; Reason: string }
+) & {
+  /** When it came to be; without it, the turn that takes it in says so. */
+  Timestamp?: string;
+};
 
 export type EventBody =
   MessageBody | ScheduledBody | ExecutionCompleted | { EventType: 'OrchestratorStarted' | 'OrchestratorCompleted' };

@@ -1,5 +1,6 @@
 import type { TypedData } from '../app/core-types.js';
 import { messageOf } from '../log.js';
+import { withoutCredentials } from './credentials.js';
 import { EVENT_NUMBERS, type ExecutionStarted, type HistoryEvent, jsonValue } from './history.js';
 
 /** The numbers of the SDK's actions. */
@@ -105,10 +106,10 @@ export async function callOrchestrator(
   } catch (error) {
     const message = messageOf(error);
     const at = message.indexOf(STATE_MARKER);
-    if (at < 0) throw new OrchestratorCrash(message);
+    if (at < 0) throw new OrchestratorCrash(withoutCredentials(message));
     const state = parseState(message.slice(at + STATE_MARKER.length));
     // The SDK drops an empty error text from the state.
-    return { ...state, error: state.error ?? '' };
+    return { ...state, error: withoutCredentials(state.error ?? '') };
   }
 }
 
@@ -117,28 +118,60 @@ function parseState(text: string): OrchestratorState {
   return { ...state, actions: state.actions.flat() };
 }
 
-/** The orchestration trigger's data. "Millseconds" is spelled so in the protocol; replay schema V3 is offered. */
+/** The orchestration trigger's data. "Millseconds" is spelled so in the protocol; replay schema V4 is offered. */
 function triggerPayload(
   start: ExecutionStarted,
   past: readonly HistoryEvent[],
   current: readonly HistoryEvent[],
 ): string {
-  return JSON.stringify({
-    history: [...past.map((event) => wireEvent(event, true)), ...current.map((event) => wireEvent(event, false))],
+  const history = [...past.map(playedText), ...current.map((event) => JSON.stringify(wireEvent(event, false)))];
+  const members = JSON.stringify({
     input: jsonValue(start.Input),
     instanceId: start.OrchestrationInstance.InstanceId,
     isReplaying: past.length > 0,
     parentInstanceId: start.ParentInstance?.OrchestrationInstance.InstanceId ?? null,
+    sourceInstanceId: null,
     upperSchemaVersion: 1,
-    upperSchemaVersionNew: 2,
+    upperSchemaVersionNew: 3,
     longRunningTimerIntervalDuration: '3.00:00:00',
     maximumShortTimerDuration: '6.00:00:00',
     defaultHttpAsyncRequestSleepTimeMillseconds: 30_000,
   });
+  return `{"history":[${history.join(',')}],${members.slice(1)}`;
 }
+
+/** Every turn sends the whole past again; an event does not change once it is stored. */
+const playedTexts = new WeakMap<HistoryEvent, string>();
+
+function playedText(event: HistoryEvent): string {
+  let text = playedTexts.get(event);
+  if (text === undefined) {
+    text = JSON.stringify(wireEvent(event, true));
+    playedTexts.set(event, text);
+  }
+  return text;
+}
+
+/** Members that the extension sends and this host has no values for. */
+const MORE: Partial<Record<HistoryEvent['EventType'], object>> = {
+  ExecutionStarted: { Tags: null, Correlation: null, ScheduledStartTime: null, GenerateNewTrace: false },
+  ExecutionCompleted: { FailureDetails: null },
+  TaskScheduled: { Version: '', Tags: null, ParentTraceContext: null },
+  SubOrchestrationInstanceCreated: { Tags: null },
+  EventRaised: { ParentTraceContext: null },
+};
 
 function wireEvent(event: HistoryEvent, played: boolean): object {
   // Inputs are stored for the host's own recovery; the SDK never reads them.
   const input = event.EventType === 'TaskScheduled' || event.EventType === 'SubOrchestrationInstanceCreated';
-  return { ...event, ...(input ? { Input: null } : {}), EventType: EVENT_NUMBERS[event.EventType], IsPlayed: played };
+  const version = 'Version' in event && event.Version === '' ? { Version: null } : {};
+  const hidden = input ? { Input: null } : {};
+  return {
+    ...event,
+    ...MORE[event.EventType],
+    ...version,
+    ...hidden,
+    EventType: EVENT_NUMBERS[event.EventType],
+    IsPlayed: played,
+  };
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DequeuedMessageItem, QueueClient } from '@azure/storage-queue';
-import { type Log, messageOf } from '../log.js';
+import { firstLineOf, type Log } from '../log.js';
 
 /** How a queue is read: `extensions.queues` in host.json, under the same names. Times in milliseconds. */
 export interface QueueOptions {
@@ -66,7 +66,7 @@ export class QueueListener {
         isAway = false;
       } catch (error) {
         if (signal.aborted) return;
-        if (!isAway) this.log.warn(`The queue ${this.work.queue.name} cannot be read: ${firstLine(error)}`);
+        if (!isAway) this.log.warn(`The queue ${this.work.queue.name} cannot be read: ${firstLineOf(error)}`);
         isAway = true;
       }
       for (const message of batch) this.#begin(message);
@@ -96,7 +96,7 @@ export class QueueListener {
     const running = this.#process(message)
       .catch((error: unknown) =>
         this.log.warn(
-          `A message of the queue ${this.work.queue.name} comes again: storage failed (${firstLine(error)}).`,
+          `A message of the queue ${this.work.queue.name} comes again: storage failed (${firstLineOf(error)}).`,
         ),
       )
       .finally(() => this.#running.delete(running));
@@ -194,10 +194,6 @@ function isGone(error: unknown): boolean {
 
 function codeOf(error: unknown): string | undefined {
   return (error as { code?: string }).code;
-}
-
-function firstLine(error: unknown): string {
-  return messageOf(error).split('\n')[0] ?? '';
 }
 
 function seconds(milliseconds: number): number {

@@ -1,74 +1,125 @@
-import { Cron } from 'croner';
-import { type Log, messageOf, UserFault } from '../log.js';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AppFunction } from '../app/function-registry.js';
-import type { Invoker } from '../app/invoker.js';
-import { type ExportSpans, functionSpan } from '../tracing/spans.js';
-import { beginTrace } from '../tracing/trace-context.js';
+import { firstLineOf, messageOf, UserFault } from '../log.js';
+import { textOf } from './app-settings.js';
+import { parseSchedule, type Schedule } from './ncrontab.js';
+import { parseStatus, statusAfterRun, statusAtStart, statusMembers, type TimerStatus } from './timer-status.js';
+import { runOnce, type Services } from './trigger-run.js';
 
-/** The app's timer functions: schedules are NCRONTAB with six fields, seconds first, in UTC as in Azure. */
-export class TimerTriggers {
-  readonly #jobs: Cron[] = [];
+/** Where the statuses of timers outlive the host, as JSON by the name of the function. */
+export interface TimerStatuses {
+  read(name: string): Promise<string | undefined>;
+  write(name: string, status: string): Promise<unknown>;
+}
 
-  /**
-   * Reads every schedule; nothing runs yet.
-   * @throws UserFault for a schedule that cannot be read.
-   */
+/** Node's timers know no longer time. */
+const LONGEST_SLEEP_MS = 2 ** 31 - 1;
+
+/**
+ * The app's timer functions, each of which waits for itself; nothing runs yet.
+ * @throws UserFault for a schedule that cannot be read.
+ */
+export function timerListeners(functions: AppFunction[], statuses: TimerStatuses, services: Services): TimerListener[] {
+  return functions.map((target) => new TimerListener(target, scheduleOf(target), statuses, services));
+}
+
+/**
+ * Runs a timer function when it is due, as the real host does (azure-webjobs-sdk-extensions, TimerListener.cs): never twice at a time, and
+ * once when runs were missed, be it because the host was down or because a run took long. What it throws is logged and the next run comes
+ * all the same.
+ */
+export class TimerListener {
+  readonly #stopping = new AbortController();
+  readonly #isMonitored: boolean;
+  #listening: Promise<void> = Promise.resolve();
+
   constructor(
-    private readonly functions: AppFunction[],
-    private readonly invoker: Invoker,
-    private readonly log: Log,
-    private readonly exportSpans: ExportSpans | undefined,
+    private readonly target: AppFunction,
+    private readonly schedule: Schedule,
+    private readonly statuses: TimerStatuses,
+    private readonly services: Services,
   ) {
-    for (const target of functions) this.#jobs.push(this.#schedule(target));
+    this.#isMonitored = target.trigger['useMonitor'] !== false && schedule.isMonitored;
   }
 
   start(): void {
-    for (const job of this.#jobs) job.resume();
-    for (const target of this.functions) if (target.trigger['runOnStartup'] === true) void this.#run(target, undefined);
+    this.#listening = this.#listen();
   }
 
-  stop(): void {
-    for (const job of this.#jobs) job.stop();
+  /** Begins no more runs, and resolves when the one under way is over. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#listening;
   }
 
-  #schedule(target: AppFunction): Cron {
-    const text = withSettings(target);
-    // As in Azure a run that is due while the last one still goes on is left out.
-    const options = { paused: true, protect: true, timezone: 'UTC', mode: '6-part' } as const;
+  async #listen(): Promise<void> {
+    const { signal } = this.#stopping;
+    const { status: begun, isPastDue } = await this.#begin();
+    let status = begun;
+    const runsNow = isPastDue || this.target.trigger['runOnStartup'] === true;
+    if (runsNow && !signal.aborted) status = await this.#run(status, { onSchedule: false, isPastDue });
+    while (await sleepUntil(status.next, signal))
+      status = await this.#run(status, { onSchedule: true, isPastDue: false });
+  }
+
+  async #begin(): Promise<{ status: TimerStatus; isPastDue: boolean }> {
+    const stored = this.#isMonitored ? await this.#read() : undefined;
+    const begun = statusAtStart(this.schedule, stored, new Date());
+    if (begun.status !== stored) await this.#write(begun.status);
+    return begun;
+  }
+
+  async #run(
+    status: TimerStatus,
+    { onSchedule, isPastDue }: { onSchedule: boolean; isPastDue: boolean },
+  ): Promise<TimerStatus> {
+    const begun = new Date();
+    const info = {
+      Schedule: { AdjustForDST: this.schedule.isCron },
+      ScheduleStatus: this.#isMonitored ? statusMembers(status) : null,
+      IsPastDue: isPastDue,
+    };
+    await runOnce(this.target, { data: { json: JSON.stringify(info) } }, this.services);
+    const after = statusAfterRun(this.schedule, status, begun, onSchedule);
+    await this.#write(after);
+    return after;
+  }
+
+  async #read(): Promise<TimerStatus | undefined> {
     try {
-      const job: Cron = new Cron(text, options, () => this.#run(target, job.nextRun() ?? undefined));
-      return job;
+      return parseStatus((await this.statuses.read(this.target.name)) ?? '');
     } catch (error) {
-      throw new UserFault(
-        `The schedule '${text}' of function '${target.name}' cannot be used: ${messageOf(error)} It takes six fields, such as '0 */5 * * * *'; this host knows no time spans.`,
-      );
+      this.services.log.warn(`Whether '${this.target.name}' missed a run is not known: ${firstLineOf(error)}`);
+      return undefined;
     }
   }
 
-  /** Runs the function once; what it throws is logged and the next run comes all the same. */
-  async #run(target: AppFunction, next: Date | undefined): Promise<void> {
-    const now = new Date().toISOString();
-    const status = { Last: now, Next: next?.toISOString() ?? now, LastUpdated: now };
-    const info = { Schedule: { AdjustForDST: true }, ScheduleStatus: status, IsPastDue: false };
-    const trace = beginTrace();
-    let ok = true;
+  async #write(status: TimerStatus): Promise<void> {
+    if (!this.#isMonitored) return;
     try {
-      await this.invoker.invoke(target, { data: { json: JSON.stringify(info) }, trace });
+      await this.statuses.write(this.target.name, JSON.stringify(statusMembers(status)));
     } catch (error) {
-      ok = false;
-      this.log.write('error', target.name, messageOf(error));
+      this.services.log.warn(`When '${this.target.name}' ran could not be stored: ${firstLineOf(error)}`);
     }
-    this.exportSpans?.([functionSpan(target.name, { trace, start: now }, { ok })]);
   }
 }
 
-/** `%NAME%` as a whole takes the schedule from a setting. */
-function withSettings({ name, trigger }: AppFunction): string {
-  const text = typeof trigger['schedule'] === 'string' ? trigger['schedule'] : '';
-  const setting = /^%(.+)%$/.exec(text)?.[1];
-  if (setting === undefined) return text;
-  const value = process.env[setting];
-  if (!value)
-    throw new UserFault(`Function '${name}' takes its schedule from the setting ${setting}, which is not set.`);
-  return value;
+function scheduleOf(target: AppFunction): Schedule {
+  const text = textOf(target, 'schedule');
+  try {
+    return parseSchedule(text);
+  } catch (error) {
+    throw new UserFault(`The schedule '${text}' of function '${target.name}' cannot be used: ${messageOf(error)}`);
+  }
+}
+
+/** False when the signal came before the time. */
+async function sleepUntil(time: Date, signal: AbortSignal): Promise<boolean> {
+  for (;;) {
+    const rest = time.getTime() - Date.now();
+    if (signal.aborted) return false;
+    if (rest <= 0) return true;
+    const slept = await sleep(Math.min(rest, LONGEST_SLEEP_MS), true, { signal }).catch(() => false);
+    if (!slept) return false;
+  }
 }

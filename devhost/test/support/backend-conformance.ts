@@ -86,6 +86,16 @@ export function backendConformance(name: string, open: () => Promise<Backend>): 
         expect(await names('large')).toEqual(events.map((_, index) => String(index)));
       });
 
+      it('takes a checkpoint that was thought to be fresh, though events stand in its place', async () => {
+        const first = await append('not fresh', undefined, 0, [raised('a'), raised('b'), raised('c')]);
+        const next = { instanceId: 'not fresh', executionId: 'next', isFresh: true, consumed: [] };
+        const etag = await backend.histories.append({ ...next, etag: first, firstIndex: 0, events: [raised('anew')] });
+        await backend.histories.append({ ...next, etag, firstIndex: 1, events: [raised('more')] });
+        expect(await names('not fresh')).toEqual(['anew', 'more']);
+        const stale = backend.histories.append({ ...next, etag, firstIndex: 2, events: [raised('late')] });
+        await expect(stale).rejects.toThrow(HistoryConflict);
+      });
+
       it('of an earlier execution is gone when a new execution has begun', async () => {
         const first = await append('again', undefined, 0, [raised('a'), raised('b'), raised('c')]);
         await append('again', first, 0, [raised('anew')], { executionId: 'next' });
@@ -247,6 +257,7 @@ function row(instanceId: string, columns: Partial<InstanceRow> = {}): InstanceRo
     lastUpdatedTime: new Date(6000),
     completedTime: undefined,
     generation: 2,
+    parentInstanceId: null,
     parentTraceContext: null,
     ...columns,
   };

@@ -8,13 +8,11 @@ export class HubTables {
   readonly instances: TableClient;
   readonly history: TableClient;
 
-  constructor(private readonly hub: string) {
-    this.instances = this.open('Instances');
-    this.history = this.open('History');
-  }
-
-  open(name: string): TableClient {
-    return TableClient.fromConnectionString(inject('storage'), this.hub + name, { allowInsecureConnection: true });
+  constructor(hub: string) {
+    const open = (name: string) =>
+      TableClient.fromConnectionString(inject('storage'), hub + name, { allowInsecureConnection: true });
+    this.instances = open('Instances');
+    this.history = open('History');
   }
 
   /** All rows of an instance's history partition. */

@@ -15,10 +15,15 @@ export class MarkedHost {
   readonly tables = new HubTables(this.hub);
   client = new DurableClient('');
   url = '';
+  readonly #app: string;
+  readonly #args: string[];
   #host: HostProcess | undefined;
 
-  /** @param app folder below test/fixtures. */
-  constructor(private readonly app = 'durable') {}
+  /** `app` is a folder below test/fixtures. */
+  constructor(app = 'durable', args: string[] = []) {
+    this.#app = app;
+    this.#args = args;
+  }
 
   get log(): string {
     return this.#host?.log ?? '';
@@ -26,8 +31,8 @@ export class MarkedHost {
 
   async start(): Promise<this> {
     const env = { MARKS: path.join(this.#folder, 'marks') };
-    const args = ['--spans', path.join(this.#folder, 'spans')];
-    this.#host = await startHost({ app: this.app, hub: this.hub, args, env });
+    const args = ['--spans', path.join(this.#folder, 'spans'), ...this.#args];
+    this.#host = await startHost({ app: this.#app, hub: this.hub, args, env });
     this.url = this.#host.url;
     this.client = new DurableClient(this.#host.url);
     return this;
@@ -64,8 +69,8 @@ export class MarkedHost {
 }
 
 /** A marked host that is up, and gone when the test ends. */
-export async function startMarkedHost(): Promise<MarkedHost> {
-  const host = await new MarkedHost().start();
+export async function startMarkedHost(app?: string, args?: string[]): Promise<MarkedHost> {
+  const host = await new MarkedHost(app, args).start();
   onTestFinished(async () => await host.dispose());
   return host;
 }

@@ -9,7 +9,7 @@ export interface Status {
   output: unknown;
   createdTime: string;
   lastUpdatedTime: string;
-  historyEvents: Record<string, unknown>[] | null;
+  historyEvents?: Record<string, unknown>[];
 }
 
 /** What tests do with orchestrations, whichever way they reach the engine. */

@@ -5,7 +5,7 @@ import { functionList } from '../../src/function-list.js';
 it('functions are listed as Core Tools do: addresses with their methods first, then timers, then durable ones by kind', () => {
   const functions = new FunctionRegistry();
   const add = (name: string, type: string, options: object = {}) =>
-    functions.add({ name, bindings: { b: { type, name: 'b', direction: 'in', ...options } } }, () => undefined);
+    functions.add({ name, bindings: { b: { type, name: 'b', direction: 'in', ...options } } });
   add('work', 'activityTrigger');
   add('nap', 'timerTrigger', { schedule: '0 0 * * * *' });
   add('job', 'orchestrationTrigger');

@@ -25,8 +25,6 @@ describe('host.json', () => {
       routePrefix: 'api',
       maxActivities: perHost,
       maxOrchestrators: perHost,
-      partitionCount: 4,
-      maxQueuePollingInterval: 4000,
       queues: {
         messageEncoding: 'base64',
         batchSize: 16,
@@ -36,17 +34,8 @@ describe('host.json', () => {
         maxPollingInterval: 2000,
         lease: 30_000,
       },
+      functionTimeout: { ms: 1_800_000, text: '00:30:00' },
     });
-  });
-
-  it('says how many control queues there are, and how seldom they are looked into', async () => {
-    const provider = (storageProvider: object) => read({ extensions: { durableTask: { storageProvider } } });
-    expect(await provider({ partitionCount: 9, maxQueuePollingInterval: '00:00:01' })).toMatchObject({
-      partitionCount: 9,
-      maxQueuePollingInterval: 1000,
-    });
-    expect(await provider({ maxQueuePollingInterval: '00:01:00' })).toMatchObject({ maxQueuePollingInterval: 4000 });
-    await expect(provider({ partitionCount: 17 })).rejects.toThrow(/partitionCount.*17.*1 to 16/);
   });
 
   it('says how queues are read', async () => {
@@ -67,6 +56,21 @@ describe('host.json', () => {
     });
     expect((await read({ extensions: { queues: { newBatchThreshold: 0 } } })).queues.newBatchThreshold).toBe(0);
   });
+
+  it.each([
+    ['00:00:15', 15_000],
+    ['1.02:03:04', 93_784_000],
+    ['-1', undefined],
+  ])('limits the time of a function: %s', async (functionTimeout, ms) => {
+    expect((await read({ functionTimeout })).functionTimeout?.ms).toBe(ms);
+  });
+
+  it.each(['15', '00:00:00', '00:60:00', '-2', ''])(
+    'may not limit the time of a function to %j',
+    async (functionTimeout) => {
+      await expect(read({ functionTimeout })).rejects.toThrow(/functionTimeout in host\.json is .*time span/);
+    },
+  );
 
   it('limits how many activities and orchestrators run at the same time', async () => {
     const limits = { maxConcurrentActivityFunctions: 3, maxConcurrentOrchestratorFunctions: 4 };

@@ -1,7 +1,7 @@
 import { writeEnvironment } from '../../container-contract/environment.js';
 import { lastAttempt, readBatchState, writeTask } from '../../job-store/batches/batch-state.js';
 import { keepLog } from '../../job-store/batches/logs.js';
-import { imagesOf, readItems } from '../../job-store/images/items.js';
+import { imagesOf, placesFor, readItems } from '../../job-store/images/items.js';
 import { containerName, jobOf, mediaBlob, modelBlob, modelsOf, taskBlob, workOf } from '../../job-store/layout.js';
 import { readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
 import { readSettled } from '../../job-store/batches/settled.js';
@@ -64,8 +64,17 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
     const items = await readItems(storage, job, first, count);
     const missing = state.missing.flatMap((index) => items[index - first] ?? []);
     const { card, spec } = job;
-    const before = state.done.length;
-    const task = { jobId, batch, attempt, items: missing, before, card, device: spec.compute.device };
+    const task = {
+      jobId,
+      batch,
+      attempt,
+      items: missing,
+      before: state.done.length,
+      ...placesFor(job),
+      packSeconds: spec.batch.pack === 'auto' ? PACK_SECONDS : undefined,
+      card,
+      device: spec.compute.device,
+    };
     const what = `batch ${batch}, attempt ${attempt}`;
     await orHeld(what, () => writeTask(storage, task));
     const deadline = Date.now() + accessSeconds(job) * 1000;
@@ -94,6 +103,9 @@ async function attemptToGoOnWith(storage: Storage, { jobId, batch }: AttemptInpu
   const [last, settled] = await Promise.all([lastAttempt(storage, jobId, batch), readSettled(storage, jobId, batch)]);
   return Math.max(1, last, (settled?.attempt ?? 0) + 1);
 }
+
+/** So much scoring is lost at most, or one item, when a container is killed: see `OutputPacks`. */
+const PACK_SECONDS = 5;
 
 /** Time a container may need to be given its place and to end, on top of the batch's own limit. */
 const ACCESS_MARGIN_SECONDS = 3600;

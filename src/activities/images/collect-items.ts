@@ -1,8 +1,12 @@
 import pMap, { pMapIterable } from 'p-map';
 import { type ListedItem, LIST_LENGTH } from '../../job/item-list.js';
-import { predictedBlob, scoredBlob, type ScoredFormat, splitPath, workOf } from '../../job-store/layout.js';
-import { copyWithin, readText, type Storage } from '../../storage/storage.js';
-import { listScored } from '../../job-store/batches/batch-state.js';
+import { memberName, packStart, predictedPart, type ScoredFormat } from '../../container-contract/places.js';
+import { splitPath, workOf } from '../../job-store/layout.js';
+import { again } from '../../container-contract/storage-access.js';
+import { contentTypeOf } from '../../job/formats.js';
+import { PackReader } from '../../job-store/stored-packs.js';
+import { copyWithin, readBytes, type Storage } from '../../storage/storage.js';
+import { listScored, orScoredAgain, type ScoredPart } from '../../job-store/batches/scored-parts.js';
 import { predictionEnding, readListed, scoredEnding } from '../../job-store/images/items.js';
 import { deliver } from '../../job-store/outputs.js';
 import { writePredictionsPart } from '../../job-store/images/predictions.js';
@@ -16,6 +20,8 @@ import { timeOf, type Timetable } from '../../media/media.js';
 import { createStageProgress } from '../../job-store/stage-progress.js';
 
 const TRANSFERS = 32;
+/** Of items whose bytes come by here. */
+const UNPACKED_AT_ONCE = 8;
 
 export interface CollectInput {
   jobId: string;
@@ -29,10 +35,10 @@ export interface CollectedItems {
   bytes: number;
 }
 
-/** An item with an output: where it was scored to and where it goes. */
+/** An item with an output: the part that holds it and where it goes. */
 interface Found extends ListedItem {
   index: number;
-  bytes: number;
+  part: ScoredPart;
 }
 
 /**
@@ -64,8 +70,8 @@ interface Delivery {
   /** `container/prefix/` in the media account. */
   prefix: string;
   ending: ScoredFormat;
-  /** Where a scorer stored the result of an item, in the work container. */
-  blobOf: (index: number) => string;
+  /** The blob that holds the results of a part's items, in the work container. */
+  blobOf: (part: ScoredPart) => string;
   /** What the line of an item begins with. */
   nameOf: (item: Pick<Found, 'name' | 'index'>) => object;
 }
@@ -73,7 +79,7 @@ interface Delivery {
 function deliveryOf(job: ResolvedJob, timetable: Timetable | undefined): Delivery {
   const { draw } = job.spec.output;
   const ending = draw ? predictionEnding(job.card) : scoredEnding(job);
-  const blobOf = (index: number) => (draw ? predictedBlob : scoredBlob)(index, ending);
+  const blobOf = (part: ScoredPart) => (draw ? predictedPart(part, job.pack, ending) : part.blob);
   if (!('video' in job) || !timetable)
     return { prefix: job.output, ending, blobOf, nameOf: ({ name }) => ({ item: name }) };
   const nameOf = ({ index }: Pick<Found, 'index'>): FrameItem => ({ frame: index, time: timeOf(timetable, index) });
@@ -97,65 +103,144 @@ async function collectList(
   delivery: Delivery,
   { first, count, unscored, report, signal }: Range,
 ): Promise<number> {
+  const from = packStart(first, job.pack);
   const [listed, scored] = await Promise.all([
     readListed(storage, job, first, count),
-    listScored(storage, job.jobId, first, count),
+    // A part never begins before its pack.
+    listScored(storage, job.jobId, from, first - from + count),
   ]);
   const found = listed.flatMap((item, k): Found[] => {
     const index = first + k;
-    const bytes = scored.get(index);
-    if (bytes === undefined && !unscored.has(index)) throw gone(item);
-    return bytes === undefined ? [] : [{ ...item, index, bytes }];
+    const part = scored.present.get(index);
+    if (part === undefined && !unscored.has(index)) throw gone(item);
+    return part === undefined ? [] : [{ ...item, index, part }];
   });
+  const range = { found, report, signal };
   if (delivery.ending === 'json') {
-    await writePredictionsPart(storage, job.jobId, first, recordLines(storage, job, delivery, { found, report }));
+    await writePredictionsPart(storage, job.jobId, first, recordLines(storage, job, delivery, range));
     return 0;
   }
+  const bytes =
+    job.pack > 1 ? await unpack(storage, job, delivery, range) : await copyAll(storage, job, delivery, range);
+  const { kind = 'image' } = job.card.output;
+  if (kind !== 'image') await writePredictionsPart(storage, job.jobId, first, fileLines(found, delivery));
+  return bytes;
+}
+
+const gone = ({ name }: ListedItem) => new JobError('item', `The output of ${name} has gone from storage.`);
+
+interface Collected extends Pick<Range, 'report' | 'signal'> {
+  found: Found[];
+}
+
+/** What the scorer wrote, one line for each item. */
+async function* recordLines(
+  storage: Storage,
+  job: ResolvedJob,
+  delivery: Delivery,
+  { found, report }: Collected,
+): AsyncGenerator<string> {
+  for await (const { item, bytes } of readResults(storage, job, delivery, found)) {
+    report(item.index + 1);
+    const { item: _, ...said } = JSON.parse(bytes.toString()) as { item: string };
+    yield `${JSON.stringify({ ...delivery.nameOf(item), ...said })}\n`;
+  }
+}
+
+interface Result {
+  item: Found;
+  bytes: Buffer;
+}
+
+/** The results of items, in order. @throws JobError `item` when one is gone. */
+function readResults(
+  storage: Storage,
+  job: ResolvedJob,
+  { blobOf, ending }: Delivery,
+  found: Found[],
+): AsyncIterable<Result> {
+  const work = workOf(storage, job.jobId);
+  if (job.pack > 1) return unpacked();
+  const read = async (item: Found) => {
+    const bytes = await readBytes(work, blobOf(item.part));
+    if (bytes === undefined) throw gone(item);
+    return { item, bytes };
+  };
+  return pMapIterable(found, read, { concurrency: TRANSFERS, backpressure: 2 * TRANSFERS });
+
+  async function* unpacked(): AsyncGenerator<Result> {
+    const packs = new PackReader(work);
+    try {
+      for (const item of found) {
+        const bytes = await orScoredAgain(
+          work,
+          item.part.blob,
+          packs.read(blobOf(item.part), memberName(item.index, ending)),
+        );
+        yield { item, bytes };
+      }
+    } finally {
+      await packs.close();
+    }
+  }
+}
+
+/** Stores members of packs under their items' names. @returns bytes stored. */
+async function unpack(
+  storage: Storage,
+  job: ResolvedJob,
+  delivery: Delivery,
+  { found, report, signal }: Collected,
+): Promise<number> {
+  let total = 0;
+  const store = async ({ item, bytes }: Result) => {
+    signal?.throwIfAborted();
+    const { name, ...place } = placeFor(job, delivery, item);
+    const headers = { blobHTTPHeaders: { blobContentType: contentTypeOf(name) } };
+    await deliver(storage, { ...place, output: name }, (target, options) =>
+      again(() => target.upload(bytes, bytes.length, { ...headers, ...options })),
+    );
+    report(item.index + 1);
+    return bytes.length;
+  };
+  const stored = pMapIterable(readResults(storage, job, delivery, found), store, { concurrency: UNPACKED_AT_ONCE });
+  for await (const bytes of stored) total += bytes;
+  return total;
+}
+
+/** @returns bytes copied. */
+async function copyAll(
+  storage: Storage,
+  job: ResolvedJob,
+  delivery: Delivery,
+  { found, report, signal }: Collected,
+): Promise<number> {
   const copyOne = async (item: Found) => {
     await copy(storage, job, delivery, item);
     report(item.index + 1);
   };
   await pMap(found, copyOne, { concurrency: TRANSFERS, signal });
-  const { kind = 'image' } = job.card.output;
-  if (kind !== 'image') await writePredictionsPart(storage, job.jobId, first, fileLines(found, delivery));
-  return found.reduce((total, { bytes }) => total + bytes, 0);
+  return found.reduce((total, { part }) => total + part.bytes, 0);
 }
 
-const gone = ({ name }: ListedItem) => new JobError('item', `The output of ${name} has gone from storage.`);
-
-/** What the scorer wrote, one line for each item. */
-async function* recordLines(
-  storage: Storage,
-  { jobId }: ResolvedJob,
-  { blobOf, nameOf }: Delivery,
-  { found, report }: { found: Found[]; report: Range['report'] },
-): AsyncGenerator<string> {
-  const work = workOf(storage, jobId);
-  const read = async (item: Found) => {
-    report(item.index + 1);
-    const line = await readText(work, blobOf(item.index));
-    if (line === undefined) throw gone(item);
-    const { item: _, ...said } = JSON.parse(line) as { item: string };
-    return `${JSON.stringify({ ...nameOf(item), ...said })}\n`;
-  };
-  yield* pMapIterable(found, read, { concurrency: TRANSFERS, backpressure: 2 * TRANSFERS });
-}
+const placeFor = ({ jobId, spec }: ResolvedJob, { prefix, ending }: Delivery, { output }: Found) => ({
+  jobId,
+  name: `${prefix}${output}.${ending}`,
+  overwrite: spec.output.overwrite,
+});
 
 function* fileLines(found: Found[], { ending, nameOf }: Delivery): Generator<string> {
   for (const item of found) yield `${JSON.stringify({ ...nameOf(item), file: `${item.output}.${ending}` })}\n`;
 }
 
-async function copy(
-  storage: Storage,
-  { jobId, spec }: ResolvedJob,
-  { prefix, ending, blobOf }: Delivery,
-  item: Found,
-): Promise<void> {
-  const { index, output, bytes } = item;
-  const source = workOf(storage, jobId).getBlockBlobClient(blobOf(index));
-  const place = { jobId, output: `${prefix}${output}.${ending}`, overwrite: spec.output.overwrite };
+async function copy(storage: Storage, job: ResolvedJob, delivery: Delivery, item: Found): Promise<void> {
+  const { bytes } = item.part;
+  const source = workOf(storage, job.jobId).getBlockBlobClient(delivery.blobOf(item.part));
+  const { name, ...place } = placeFor(job, delivery, item);
   try {
-    await deliver(storage, place, (target, options) => copyWithin(storage, source, target, { ...options, bytes }));
+    await deliver(storage, { ...place, output: name }, (target, options) =>
+      copyWithin(storage, source, target, { ...options, bytes }),
+    );
   } catch (cause) {
     if (await source.exists()) throw cause;
     throw gone(item);

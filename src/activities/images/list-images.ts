@@ -5,7 +5,8 @@ import { JobError } from '../../job/failure.js';
 import { createOutputNames, groupsOf, LIST_LENGTH, type ListedItem } from '../../job/item-list.js';
 import { type FileKind, fileKindByName, fileKindByStart, KIND_BYTES, PICTURE_KINDS } from '../../job/formats.js';
 import { LeftOut } from '../../job/left-out.js';
-import { MOST_ITEMS, splitPath } from '../../job-store/layout.js';
+import { MOST_ITEMS } from '../../container-contract/places.js';
+import { splitPath } from '../../job-store/layout.js';
 import { listBlobs, readBytes, type Storage } from '../../storage/storage.js';
 import {
   type FoundItems,

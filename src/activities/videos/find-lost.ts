@@ -1,6 +1,6 @@
 import { counted } from '../../job/failure.js';
 import type { BatchPlan } from '../../job/plan.js';
-import { listOutputs } from '../../job-store/batches/batch-state.js';
+import { listParts, presentIn } from '../../job-store/batches/scored-parts.js';
 import { readUnscored } from '../../job-store/batches/settled.js';
 import type { Ports } from '../ports.js';
 
@@ -20,7 +20,7 @@ export function createFindLost({ storage }: Pick<Ports, 'storage'>) {
     const unscored = await readUnscored(storage, jobId);
     const accounted = new Uint8Array(plan.items);
     for (const index of unscored) accounted[index] = 1;
-    for await (const { index } of listOutputs(storage, jobId)) accounted[index] = 1;
+    for await (const part of listParts(storage, jobId)) for (const index of presentIn(part)) accounted[index] = 1;
     const batches = new Set<number>();
     let items = 0;
     for (let index = accounted.indexOf(0); index >= 0; index = accounted.indexOf(0, index + 1)) {

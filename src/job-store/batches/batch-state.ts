@@ -1,7 +1,7 @@
 import type { AttemptProgress } from '../../container-contract/progress.js';
 import type { AttemptResult, FailedItem } from '../../container-contract/result.js';
-import type { ScoreTask } from '../../container-contract/task.js';
-import { listBlobs, listMetadata, readJson, type Storage, writeJson } from '../../storage/storage.js';
+import { CONTRACT, type ScoreTask } from '../../container-contract/task.js';
+import { listMetadata, readJson, type Storage, writeJson } from '../../storage/storage.js';
 import { readItems } from '../images/items.js';
 import {
   jobOf,
@@ -9,15 +9,12 @@ import {
   parseBatchBlob,
   progressBlob,
   resultBlob,
-  scoredIndex,
-  scoredPrefixes,
-  SCORED_PREFIX,
   taskBlob,
   tasksPrefix,
   timingsBlob,
-  workOf,
 } from '../layout.js';
 import type { ResolvedJob } from '../resolved-job.js';
+import { listScored } from './scored-parts.js';
 
 interface Attempt {
   jobId: string;
@@ -28,11 +25,12 @@ interface Attempt {
 /** Tells the scorer of an attempt what to do, and where to write its progress, result, log and timings. */
 export async function writeTask(
   storage: Storage,
-  task: Omit<ScoreTask, 'progressBlob' | 'resultBlob' | 'logBlob' | 'timingsBlob'>,
+  task: Omit<ScoreTask, 'contract' | 'progressBlob' | 'resultBlob' | 'logBlob' | 'timingsBlob'>,
 ): Promise<void> {
   const { jobId, batch, attempt } = task;
   const whole: ScoreTask = {
     ...task,
+    contract: CONTRACT,
     progressBlob: progressBlob(batch, attempt),
     resultBlob: resultBlob(batch, attempt),
     logBlob: logBlob(batch, attempt),
@@ -79,17 +77,20 @@ export async function readBatchState(
   const accounts = await Promise.all(reads);
   const results = accounts.flatMap(({ result }) => result ?? []);
   const reasons = new Map(accounts.flatMap(({ failed }) => failed.map((item) => [item.name, item.reason] as const)));
-  const names = reasons.size > 0 ? await readItems(storage, job, first, count) : [];
+  const names = reasons.size > 0 || scored.absent.size > 0 ? await readItems(storage, job, first, count) : [];
   const state: BatchState = { done: [], failed: [], missing: [], results };
   for (let index = first; index < first + count; index += 1) {
     const name = names[index - first]?.name ?? '';
-    const reason = reasons.get(name);
-    if (scored.has(index)) state.done.push(index);
+    const reason = reasons.get(name) ?? (scored.absent.has(index) ? NOT_SAID : undefined);
+    if (scored.present.has(index)) state.done.push(index);
     else if (reason !== undefined) state.failed.push({ index, name, reason });
     else state.missing.push(index);
   }
   return state;
 }
+
+/** Of an item that is absent from its part, when the record of its scorer was lost. */
+const NOT_SAID = 'it could not be scored, and the record that said why is gone';
 
 /** Indices of the items of a batch without an output. */
 export const unscoredOf = ({ failed, missing }: BatchState): number[] => [
@@ -106,29 +107,4 @@ async function readAccount(
   if (result) return { result, failed: result.failed };
   const progress = await readProgress(storage, { jobId, batch, attempt });
   return { failed: progress?.failedItems ?? [] };
-}
-
-/** Indices of the items that have an output and its bytes, among those from `first` on and some around them. */
-export async function listScored(
-  storage: Storage,
-  jobId: string,
-  first: number,
-  count: number,
-): Promise<Map<number, number>> {
-  const scored = new Map<number, number>();
-  for (const prefix of scoredPrefixes(first, first + count - 1))
-    for await (const { index, bytes } of listOutputs(storage, jobId, prefix)) scored.set(index, bytes);
-  return scored;
-}
-
-/** All outputs of a job; none when its container is gone. */
-export async function* listOutputs(
-  storage: Storage,
-  jobId: string,
-  prefix = SCORED_PREFIX,
-): AsyncGenerator<{ index: number; bytes: number }> {
-  for await (const { name, properties } of listBlobs(workOf(storage, jobId), { prefix })) {
-    const index = scoredIndex(name);
-    if (index !== undefined) yield { index, bytes: properties.contentLength ?? 0 };
-  }
 }

@@ -1,18 +1,9 @@
 import type { ContainerClient } from '@azure/storage-blob';
 import { JobError } from '../../job/failure.js';
 import { formatList, type ListedItem, parseList, placeOf } from '../../job/item-list.js';
-import type { TaskItem } from '../../container-contract/task.js';
-import {
-  frameBlob,
-  itemListBlob,
-  ITEMS,
-  itemName,
-  jobOf,
-  predictedBlob,
-  scoredBlob,
-  type ScoredFormat,
-  splitPath,
-} from '../layout.js';
+import type { ScoreTask, TaskItem } from '../../container-contract/task.js';
+import { itemName, type ScoredFormat } from '../../container-contract/places.js';
+import { itemListBlob, ITEMS, jobOf, splitPath } from '../layout.js';
 import { readJson, readText, type Storage, writeJson } from '../../storage/storage.js';
 import { givesPictures, type ModelCard } from '../../model-card/schema.js';
 import type { ImagesJob, ResolvedJob } from '../resolved-job.js';
@@ -38,19 +29,10 @@ export const readFoundItems = (storage: Storage, jobId: string) => readJson<Foun
 
 /** The items `first` to `first + count - 1` of a job, as the scorer gets them. Reads no more lists than they are in. */
 export async function readItems(storage: Storage, job: ResolvedJob, first: number, count: number): Promise<TaskItem[]> {
-  const ending = scoredEnding(job);
-  if ('video' in job) {
-    const format = job.spec.output.frameFormat;
-    return Array.from({ length: count }, (_, k) => ({
-      name: itemName(first + k),
-      input: frameBlob(first + k, format),
-      output: scoredBlob(first + k, ending),
-      ...(job.spec.output.draw && { prediction: predictedBlob(first + k, predictionEnding(job.card)) }),
-    }));
-  }
+  if ('video' in job) return Array.from({ length: count }, (_, k) => ({ name: itemName(first + k), index: first + k }));
   const { prefix } = imagesOf(storage, job);
   const listed = await readListed(storage, job, first, count);
-  return listed.map(({ name }, k) => ({ name, input: `${prefix}${name}`, output: scoredBlob(first + k, ending) }));
+  return listed.map(({ name }, k) => ({ name, index: first + k, input: `${prefix}${name}` }));
 }
 
 /** The same range as it is delivered: of an image folder as `listImages` found it, of a video frames by their numbers. */
@@ -84,6 +66,16 @@ export function imagesOf(storage: Storage, { images }: ImagesJob): { container: 
 /** What a scorer stores for each item. */
 export const scoredEnding = ({ card, spec }: ResolvedJob): ScoredFormat =>
   spec.output.draw || givesPictures(card) ? spec.output.frameFormat : predictionEnding(card);
+
+/** How a scorer finds the frames, and what it stores for each item. */
+export const placesFor = (job: ResolvedJob): Pick<ScoreTask, 'pack' | 'frames' | 'output'> => ({
+  pack: job.pack,
+  frames: job.spec.output.frameFormat,
+  output: {
+    ending: scoredEnding(job),
+    ...(job.spec.output.draw && { prediction: predictionEnding(job.card) }),
+  },
+});
 
 /** How what the model says of an item is stored. */
 export function predictionEnding({ output }: ModelCard): ScoredFormat {

@@ -1,23 +1,38 @@
+import type { ContainerClient } from '@azure/storage-blob';
 import { pMapIterable } from 'p-map';
-import type { FrameRange } from '../../job/plan.js';
+import {
+  framesBlob,
+  FRAMES_PREFIX,
+  framesPrefix,
+  memberName,
+  packStart,
+  scoredPart,
+} from '../../container-contract/places.js';
+import { readAhead } from '../../container-contract/read-ahead.js';
 import { again } from '../../container-contract/storage-access.js';
 import { JobError } from '../../job/failure.js';
 import { contentTypeOf } from '../../job/formats.js';
+import { groupsOf } from '../../job/item-list.js';
+import { type FrameRange, PACK_BYTES } from '../../job/plan.js';
 import { ppmDamage } from '../../job/ppm.js';
 import type { VideoFacts } from '../../media/media.js';
 import { listBlobs, readBytes, type Storage } from '../../storage/storage.js';
-import { frameBlob, frameIndex, FRAMES_PREFIX, framesPrefix, scoredBlob, workOf } from '../layout.js';
-import type { VideoJob } from '../resolved-job.js';
+import { listScored, orScoredAgain } from '../batches/scored-parts.js';
 import { readUnscored } from '../batches/settled.js';
+import { workOf } from '../layout.js';
+import type { VideoJob } from '../resolved-job.js';
 import { createStageProgress } from '../stage-progress.js';
+import { PackReader, readStoredMember, writeStoredPack } from '../stored-packs.js';
 
-/** Uploads that wait for storage at the same time, or downloads; ffmpeg is held back when all are busy. */
+/** Uploads of single frames that wait for storage at the same time, or downloads; ffmpeg is held back when all are busy. */
 const TRANSFERS = 6;
 /** Fewer where frames are so large that they would hold more than this. */
 const TRANSFER_BYTES = 64 * 1024 * 1024;
+/** The same, of packs. */
+const PACK_UPLOADS = 2;
 
 export interface StoreOptions {
-  /** Index of the first frame. */
+  /** Index of the first frame, with which a pack begins. */
   first: number;
   /** Whether frames from an earlier run are kept or uploaded again. */
   keep: 'all' | 'none';
@@ -25,73 +40,95 @@ export interface StoreOptions {
   chunk?: { index: number; count: number };
 }
 
-/** Uploads the frames as they come and reports how far it is. A blob is there whole or not at all. @returns their number. */
+/** Uploads the frames as they come, a pack at a time, and reports how far it is. A blob is there whole or not at all. @returns their number. */
 export async function storeFrames(
   storage: Storage,
   job: VideoJob,
   frames: AsyncIterable<Buffer>,
   { first, keep, chunk }: StoreOptions,
 ): Promise<number> {
-  const { jobId, spec } = job;
+  const { jobId, pack } = job;
   const progress = createStageProgress(storage, jobId, 'split', chunk?.index);
-  const prefix = chunk ? framesPrefix(first, first + chunk.count - 1) : FRAMES_PREFIX;
-  const there = keep === 'all' ? await uploaded(storage, jobId, prefix) : new Set();
+  const prefix = chunk ? framesPrefix({ first, last: first + chunk.count - 1 }) : FRAMES_PREFIX;
+  const there = keep === 'all' ? await uploaded(storage, jobId, prefix) : new Set<string>();
   let done = 0;
-  const store = async ({ index, frame }: { index: number; frame: Buffer }) => {
-    if (!there.has(index)) await upload(storage, jobId, frameBlob(index, spec.output.frameFormat), frame);
-    return 1;
+  const store = async (group: Frame[]) => {
+    const name = placeOf(job, group[0]?.index ?? 0).blob;
+    if (!there.has(name)) await upload(storage, job, name, group);
+    return group.length;
   };
   // pMap itself loses an error of its source while several uploads wait for the next frame (p-map 7.1.1).
-  for await (const one of pMapIterable(numbered(frames, first), store, {
-    concurrency: transfersOf(job.video),
+  for await (const stored of pMapIterable(groupsOf(numbered(frames, first), pack), store, {
+    concurrency: pack === 1 ? transfersOf(job.video) : PACK_UPLOADS,
     preserveOrder: false,
   })) {
-    done += one;
+    done += stored;
     progress.report(done);
   }
   await progress.settled();
   return done;
 }
 
-async function uploaded(storage: Storage, jobId: string, prefix: string): Promise<Set<unknown>> {
-  const there = new Set<unknown>();
-  for await (const { name } of listBlobs(workOf(storage, jobId), { prefix })) there.add(frameIndex(name));
+async function uploaded(storage: Storage, jobId: string, prefix: string): Promise<Set<string>> {
+  const there = new Set<string>();
+  for await (const { name } of listBlobs(workOf(storage, jobId), { prefix })) there.add(name);
   return there;
 }
 
-async function* numbered(frames: AsyncIterable<Buffer>, first: number) {
+interface Frame {
+  index: number;
+  bytes: Buffer;
+}
+
+async function* numbered(frames: AsyncIterable<Buffer>, first: number): AsyncGenerator<Frame> {
   let index = first;
-  for await (const frame of frames) {
-    yield { index, frame };
+  for await (const bytes of frames) {
+    yield { index, bytes };
     index += 1;
   }
 }
 
-async function upload(storage: Storage, jobId: string, name: string, frame: Buffer): Promise<void> {
-  const blob = workOf(storage, jobId).getBlockBlobClient(name);
+interface Place {
+  blob: string;
+  member: string;
+}
+
+/** Where a frame lies: a blob, and its name in it, which is of no use where a pack holds one. */
+function placeOf({ pack, spec }: VideoJob, index: number): Place {
+  const { frameFormat: format } = spec.output;
+  return { blob: framesBlob(index, pack, format), member: memberName(index, format) };
+}
+
+async function upload(storage: Storage, job: VideoJob, name: string, frames: Frame[]): Promise<void> {
+  const work = workOf(storage, job.jobId);
+  if (job.pack > 1) {
+    const members = frames.map(({ index, bytes }) => ({ name: placeOf(job, index).member, bytes }));
+    await writeStoredPack(work, name, members);
+    return;
+  }
   const options = { blobHTTPHeaders: { blobContentType: contentTypeOf(name) } };
-  await again(() => blob.upload(frame, frame.length, options));
+  for (const { bytes } of frames) await again(() => work.getBlockBlobClient(name).upload(bytes, bytes.length, options));
 }
 
 /**
- * The frames to show, in order, a few fetched ahead; reports how far it is.
+ * The frames to show, in order, some fetched ahead; reports how far it is.
  * @param chunk of a long video that is encoded in several.
+ * @throws JobError `item` when a scored frame is gone that no batch has ended without; `user` when somebody removed a frame.
  */
 export async function* readFramesToShow(
   storage: Storage,
   job: VideoJob,
-  { first, count }: FrameRange,
+  range: FrameRange,
   chunk?: number,
 ): AsyncGenerator<Buffer> {
   const progress = createStageProgress(storage, job.jobId, 'stitch', chunk);
   const unscored = await readUnscored(storage, job.jobId);
-  const indices = Array.from({ length: count }, (_, index) => first + index);
-  const transfers = transfersOf({ ...job.video, ...job.shape });
+  const frames =
+    job.pack === 1
+      ? readSingleFrames(storage, job, range, unscored)
+      : readAhead(readPackedFrames(storage, job, range, unscored), PACK_BYTES, ({ length }) => length);
   let done = 0;
-  for await (const frame of pMapIterable(indices, (index) => readFrameToShow(storage, job, index, unscored), {
-    concurrency: transfers,
-    backpressure: 2 * transfers,
-  })) {
+  for await (const frame of frames) {
     yield frame;
     done += 1;
     progress.report(done);
@@ -101,6 +138,45 @@ export async function* readFramesToShow(
 
 const transfersOf = ({ width, height }: Pick<VideoFacts, 'width' | 'height'>) =>
   Math.min(TRANSFERS, Math.max(1, Math.floor(TRANSFER_BYTES / (3 * width * height))));
+
+function readSingleFrames(
+  storage: Storage,
+  job: VideoJob,
+  { first, count }: FrameRange,
+  unscored: Set<number>,
+): AsyncIterable<Buffer> {
+  const indices = Array.from({ length: count }, (_, index) => first + index);
+  const transfers = transfersOf({ ...job.video, ...job.shape });
+  return pMapIterable(indices, (index) => readFrameToShow(storage, job, index, unscored), {
+    concurrency: transfers,
+    backpressure: 2 * transfers,
+  });
+}
+
+const next = async (packs: PackReader, blob: string, member: string) =>
+  undamaged(member, await packs.read(blob, member));
+
+async function* readPackedFrames(
+  storage: Storage,
+  job: VideoJob,
+  { first, count }: FrameRange,
+  unscored: Set<number>,
+): AsyncGenerator<Buffer> {
+  const work = workOf(storage, job.jobId);
+  const [scored, sources] = [new PackReader(work), new PackReader(work)];
+  try {
+    const { present } = await listScored(storage, job.jobId, first, count);
+    for (let index = first; index < first + count; index += 1) {
+      const part = present.get(index);
+      const { blob, member } = placeOf(job, index);
+      if (part) yield await orScoredAgain(work, part.blob, next(scored, part.blob, member));
+      else if (unscored.has(index)) yield await orStartedAgain(next(sources, blob, member));
+      else throw goneFrame(work.containerName, member);
+    }
+  } finally {
+    await Promise.all([scored.close(), sources.close()]);
+  }
+}
 
 /**
  * The scored frame; one that the batches have ended without, within the job's tolerance, is shown as it came.
@@ -114,29 +190,68 @@ export async function readFrameToShow(
   unscored: Set<number>,
 ): Promise<Buffer> {
   const work = workOf(storage, job.jobId);
-  const name = scoredBlob(index, job.spec.output.frameFormat);
-  const scored = await readBytes(work, name);
-  const damage = scored && damageOf(name, scored);
-  if (damage !== undefined) {
-    await work.getBlobClient(name).deleteIfExists();
-    throw new JobError('item', `The scored frame ${work.containerName}/${name} is damaged: ${damage}.`);
-  }
+  const scored = job.pack === 1 ? await readSingle() : await readPacked();
   if (scored) return scored;
   if (unscored.has(index)) return readSourceFrame(storage, job, index);
-  throw new JobError('item', `The scored frame ${work.containerName}/${name} is gone.`);
+  throw goneFrame(work.containerName, placeOf(job, index).member);
+
+  async function readSingle() {
+    const blob = scoredPart({ first: index, last: index }, job.pack, job.spec.output.frameFormat);
+    const frame = await readBytes(work, blob);
+    return (
+      frame &&
+      orScoredAgain(
+        work,
+        blob,
+        Promise.resolve(frame).then((bytes) => undamaged(blob, bytes)),
+      )
+    );
+  }
+
+  async function readPacked() {
+    // A part never begins before its pack.
+    const { present } = await listScored(storage, job.jobId, packStart(index, job.pack), job.pack);
+    const part = present.get(index);
+    return part && orScoredAgain(work, part.blob, readMember(work, { ...placeOf(job, index), blob: part.blob }));
+  }
 }
 
 /** @throws JobError `user` when somebody removed the frame or damaged it. */
 export async function readSourceFrame(storage: Storage, job: VideoJob, index: number): Promise<Buffer> {
   const work = workOf(storage, job.jobId);
-  const name = frameBlob(index, job.spec.output.frameFormat);
-  const frame = await readBytes(work, name);
-  if (!frame) throw new JobError('user', `${work.containerName}/${name} is gone; start the job again.`);
-  const damage = damageOf(name, frame);
-  if (damage !== undefined)
-    throw new JobError('user', `${work.containerName}/${name} is damaged: ${damage}; start the job again.`);
+  return orStartedAgain(readFrame(work, placeOf(job, index), job.pack));
+}
+
+/** @throws JobError `item` when the frame is gone or damaged. */
+async function readFrame(work: ContainerClient, place: Place, pack: number): Promise<Buffer> {
+  if (pack > 1) return readMember(work, place);
+  const frame = await readBytes(work, place.blob);
+  if (!frame) throw goneFrame(work.containerName, place.blob);
+  return undamaged(place.blob, frame);
+}
+
+const readMember = async (work: ContainerClient, { blob, member }: Place) =>
+  undamaged(member, await readStoredMember(work, blob, member));
+
+/**
+ * Refuses frames whose pixels ffmpeg would take for whatever they are; those of the other formats it checks itself.
+ * @throws JobError `item`
+ */
+function undamaged(name: string, frame: Buffer): Buffer {
+  const damage = name.endsWith('.ppm') ? ppmDamage(frame) : undefined;
+  if (damage !== undefined) throw new JobError('item', `The frame ${name} is damaged: ${damage}.`);
   return frame;
 }
 
-/** Of a frame whose pixels ffmpeg would take for whatever they are; those of the other formats it checks itself. */
-const damageOf = (name: string, frame: Buffer) => (name.endsWith('.ppm') ? ppmDamage(frame) : undefined);
+const goneFrame = (container: string, frame: string) =>
+  new JobError('item', `The frame ${frame} is gone from ${container}.`);
+
+/** A source frame that is gone cannot be scored again: splitting is over. */
+async function orStartedAgain(frame: Promise<Buffer>): Promise<Buffer> {
+  try {
+    return await frame;
+  } catch (cause) {
+    if (!(cause instanceof JobError && cause.blame === 'item')) throw cause;
+    throw new JobError('user', `${cause.message} Start the job again.`, { cause });
+  }
+}

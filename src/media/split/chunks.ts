@@ -11,26 +11,32 @@ export interface Chunk extends FrameRange {
   from: number | null;
   /** Half-way between the last frame and the one behind; null at the end of the video. */
   to: number | null;
-  /** Where decoding begins: the key frame before the one that the chunk starts with; null for the beginning of the file. */
+  /** Where decoding begins: the key frame before the last one that is not behind the chunk's first frame; null for the beginning of the file. */
   seek: number | null;
 }
 
 /**
- * Cuts a video at key frames into chunks of about `most` frames. Empty when it cannot be cut: because it has no second key frame, because
+ * Cuts a video at whole packs of `pack` frames, as near behind key frames as they allow, into chunks of about `most` frames. Empty when it cannot be cut: because it has no second key frame, because
  * two frames have the same time, because the pictures change their size on the way, or because ffmpeg shifts the times of such a container
  * after a jump.
  * @throws JobError `user` when the file cannot be read
  */
-export async function findChunks(ffprobe: Program, file: string, facts: VideoFacts, most: number): Promise<Chunk[]> {
+export async function findChunks(
+  ffprobe: Program,
+  file: string,
+  facts: VideoFacts,
+  most: number,
+  pack = 1,
+): Promise<Chunk[]> {
   if (restarts(facts.container) || facts.changing) return [];
   const { packets, end } = await listPackets(ffprobe, file, facts.streamIndex, path.basename(file));
   if (end.code !== 0) throw ffmpegFailure(ffprobe, end, 'list the frames');
   const { num, den } = facts.timeBase;
-  return cut(packets, (ticks) => (ticks * num) / den - facts.fileStart, most);
+  return cut(packets, (ticks) => (ticks * num) / den - facts.fileStart, most, pack);
 }
 
 /** @param packets in the order of presentation */
-export function cut(packets: Packet[], seconds: (ticks: number) => number, most: number): Chunk[] {
+export function cut(packets: Packet[], seconds: (ticks: number) => number, most: number, pack = 1): Chunk[] {
   const time = (index: number) => packets[index]?.time ?? NaN;
   if (packets.some((_, index) => index > 0 && !(time(index) > time(index - 1)))) return [];
   const keys = packets.flatMap(({ key }, index) => (key ? [index] : []));
@@ -38,10 +44,12 @@ export function cut(packets: Packet[], seconds: (ticks: number) => number, most:
   const chunks: Chunk[] = [];
   for (let first = 0; first < packets.length;) {
     const later = keys.filter((key) => key > first);
-    const next =
-      packets.length - first <= most ? undefined : (later.findLast((key) => key <= first + most) ?? later[0]);
+    const key =
+      packets.length - first <= most ? undefined : (later.findLast((each) => each <= first + most) ?? later[0]);
+    const border = key === undefined ? packets.length : Math.ceil(key / pack) * pack;
+    const next = border < packets.length ? border : undefined;
     // Decoding begins one key frame earlier, so that no frame is decoded without the frames it refers to.
-    const before = keys.findLast((key) => key < first);
+    const before = keys[keys.findLastIndex((each) => each <= first) - 1];
     chunks.push({
       first,
       count: (next ?? packets.length) - first,

@@ -1,4 +1,4 @@
-import type { FrameFormat } from '../../job/formats.js';
+import { FRAME_FORMATS, type FrameFormat } from '../../job/formats.js';
 
 /** Decoded pixels: `width * height * 3` bytes of sRGB, row by row from the top, without padding; masks have one byte a pixel. */
 export interface Picture {
@@ -33,8 +33,5 @@ export interface Codec {
   resize(picture: Picture, size: Size): Promise<Picture>;
 }
 
-/** The format that a blob's name asks for; PNG for any ending but those of JPEG and PPM. */
-export function formatOf(blobName: string): FrameFormat {
-  if (/\.ppm$/i.test(blobName)) return 'ppm';
-  return /\.jpe?g$/i.test(blobName) ? 'jpg' : 'png';
-}
+/** The format of pictures with this ending; PNG where it names none. */
+export const formatOf = (ending: string): FrameFormat => FRAME_FORMATS.find((format) => format === ending) ?? 'png';

@@ -1,7 +1,8 @@
 import { JobError, messageOf } from '../../job/failure.js';
 import { resultSize } from '../../model-card/complete-size.js';
-import type { ModelCard } from '../../model-card/schema.js';
-import type { TaskItem } from '../../container-contract/task.js';
+import { absentMetadata, memberName, predictedPart, scoredPart } from '../../container-contract/places.js';
+import type { ScoreTask, TaskItem } from '../../container-contract/task.js';
+import { PACK_BYTES } from '../../job/plan.js';
 import { type Codec, formatOf, type Picture, PIXEL_LIMIT, type Size } from '../pictures/codec.js';
 import type { EnginePool } from '../engine/engine-pool.js';
 import type { FrameRequest } from '../engine/engine-protocol.js';
@@ -9,8 +10,10 @@ import { drawOutput } from '../outputs/draw.js';
 import type { FrameOutput } from '../outputs/read-output.js';
 import { planInput, sameSize } from '../pictures/geometry.js';
 import type { Log } from './attempt-log.js';
+import { type Input, readInputs } from './inputs.js';
 import { firstLanes, runLanes } from './lanes.js';
 import { MicroBatches } from './micro-batches.js';
+import { type ItemOutput, OutputPacks, type Part } from './output-packs.js';
 import type { TaskBlobs } from './task-blobs.js';
 import type { ItemTime, Tally } from './tally.js';
 
@@ -19,11 +22,14 @@ const MEMORY_BYTES = 384 * 1024 * 1024;
 /** An item in flight holds its file and its pixels, the scored pixels and their file: at three bytes a pixel each. */
 const BYTES_PER_PIXEL = 6;
 
+/** Of packs one is read ahead, one waits for the rest of its items, and one is being stored. */
+const PACKS_HELD = 3;
+
 interface ScoringParts {
-  blobs: Pick<TaskBlobs, 'readInput' | 'storeOutput'>;
+  blobs: Pick<TaskBlobs, 'readInput' | 'readFrame' | 'readPack' | 'storeOutput' | 'storePack'>;
   codec: Codec;
   engine: Pick<EnginePool, 'score' | 'size' | 'starved'>;
-  card: ModelCard;
+  task: Pick<ScoreTask, 'card' | 'pack' | 'packSeconds' | 'frames' | 'output'>;
   tally: Tally;
   /** Is told of failed items, and of a model that does not run in its optimized form. */
   log: Log;
@@ -31,9 +37,9 @@ interface ScoringParts {
 
 /**
  * Scores the items. Different items are fetched, decoded, prepared, inferred, finished, encoded and stored at the same time.
- * @param stop once it is aborted, no new item starts.
+ * @param stop once it is aborted, no new item starts, and what was scored is stored.
  * @param abandon ends the transfers of the items in flight.
- * @throws JobError `platform`: storage or the engine failed; failed items are tallied, not thrown.
+ * @throws JobError `platform`: storage or the engine failed; failed items are tallied, not thrown. What was scored before is stored.
  */
 export async function scoreItems(
   items: TaskItem[],
@@ -41,7 +47,8 @@ export async function scoreItems(
   stop: AbortSignal,
   abandon: AbortSignal,
 ): Promise<void> {
-  const { engine, tally, card } = parts;
+  const { engine, tally, task, blobs } = parts;
+  const { card, pack, packSeconds: seconds, frames } = task;
   const { batch = 1 } = card;
   const batches = new MicroBatches(engine, batch, items.length, ({ prepare, finish, optimized, doubt }) => {
     if (typeof optimized === 'string' && tally.optimized !== optimized)
@@ -50,38 +57,102 @@ export async function scoreItems(
     if (doubt !== undefined) tally.warn(doubt);
     tally.account.noInference((prepare + finish) / engine.size);
   });
-  if (stop.aborted) batches.end();
-  else stop.addEventListener('abort', () => batches.end(), { once: true });
+  const outputs = new OutputPacks({ items, pack, seconds, store: (part) => storePart(part, parts, abandon) });
+  const flush = () => tally.account.during('store', () => outputs.flush());
+  let flushed = Promise.resolve();
+  const end = () => {
+    batches.end();
+    flushed = flush();
+    // Whoever waits for all of it hears of a failure.
+    flushed.catch(() => undefined);
+  };
+  if (stop.aborted) end();
+  else stop.addEventListener('abort', end, { once: true });
   // The first frames always find their engines with nothing to do.
   let starvedBefore = engine.size;
   let largest = 0;
-  await runLanes({
-    items,
-    first: firstLanes(batch, engine.size),
-    work: async (item) => {
-      const time = tally.itemTime();
-      try {
-        const frame = await scoreItem(item, { ...parts, batches, time }, abandon);
-        largest = Math.max(largest, pixelsOf(frame) + pixelsOf(resultSize(card.output, frame)));
-        tally.itemDone(item, time);
-      } catch (error) {
-        if (error instanceof JobError && error.blame !== 'item') {
-          batches.end();
-          throw error;
+  const held = pack === 1 ? 0 : PACKS_HELD * PACK_BYTES;
+  try {
+    await runLanes({
+      items: timed(readInputs(items, { blobs, pack, frames, stop, abandon }), parts, () => batches.end()),
+      first: firstLanes(batch, engine.size),
+      work: async ({ time, ...input }) => {
+        const { item } = input;
+        let output: ItemOutput | undefined;
+        let reason: string | undefined;
+        try {
+          const { original, ...made } = await scoreItem(input, { ...parts, batches, time });
+          largest = Math.max(largest, pixelsOf(original) + pixelsOf(resultSize(card.output, original)));
+          output = { item, ...made };
+        } catch (error) {
+          if (error instanceof JobError && error.blame !== 'item') {
+            batches.end();
+            throw error;
+          }
+          reason = messageOf(error);
+          parts.log(`item ${item.name} failed: ${reason}`, 'warn');
         }
-        const reason = messageOf(error);
-        tally.itemFailed(item, reason, time);
-        parts.log(`item ${item.name} failed: ${reason}`, 'warn');
-      }
-    },
-    starved: () => {
-      const starved = engine.starved > starvedBefore;
-      starvedBefore = engine.starved;
-      return starved;
-    },
-    mayGrow: (lanes) => lanes * largest * BYTES_PER_PIXEL < MEMORY_BYTES,
-    signal: stop,
-  });
+        await time.during('store', () => outputs.add(item.index, output));
+        if (reason === undefined) tally.itemScored(item, time);
+        else tally.itemFailed(item, reason, time);
+      },
+      starved: () => {
+        const starved = engine.starved > starvedBefore;
+        starvedBefore = engine.starved;
+        return starved;
+      },
+      mayGrow: (lanes) => lanes * largest * BYTES_PER_PIXEL + held < MEMORY_BYTES,
+      signal: stop,
+    });
+  } finally {
+    await flushed;
+    await flush();
+  }
+}
+
+/** Measures how long each item is waited for. @param end is called when no more items come because one could not be read. */
+async function* timed(
+  inputs: AsyncGenerator<Input>,
+  { tally }: Pick<ScoringParts, 'tally'>,
+  end: () => void,
+): AsyncGenerator<Input & { time: ItemTime }> {
+  try {
+    for (;;) {
+      const asked = performance.now();
+      const step = await tally.account.during('fetch', () => inputs.next());
+      if (step.done === true) return;
+      const time = tally.itemTime();
+      time.add('fetch', performance.now() - asked);
+      yield { ...step.value, time };
+    }
+  } catch (error) {
+    end();
+    throw error;
+  } finally {
+    await inputs.return(undefined);
+  }
+}
+
+async function storePart(
+  part: Part,
+  { blobs, tally, task: { pack, output } }: Pick<ScoringParts, 'blobs' | 'tally' | 'task'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { outputs, absent } = part;
+  const store = async (name: string, ending: string, bytesOf: (output: ItemOutput) => Uint8Array | undefined) => {
+    const members = outputs.flatMap((each) => {
+      const bytes = bytesOf(each);
+      return bytes === undefined ? [] : [{ name: memberName(each.item.index, ending), bytes }];
+    });
+    if (pack > 1) await blobs.storePack(name, members, absentMetadata(part, absent), signal);
+    else for (const { bytes } of members) await blobs.storeOutput(name, bytes, signal);
+  };
+  const { ending, prediction } = output;
+  // The pictures come last: where they are, the predictions are too.
+  if (prediction !== undefined)
+    await store(predictedPart(part, pack, prediction), prediction, (each) => each.prediction);
+  await store(scoredPart(part, pack, ending), ending, (each) => each.scored);
+  tally.itemsStored(outputs.map(({ item }) => item));
 }
 
 const pixelsOf = ({ width, height }: Size) => width * height;
@@ -91,24 +162,24 @@ interface ItemParts extends ScoringParts {
   time: ItemTime;
 }
 
-async function scoreItem(item: TaskItem, parts: ItemParts, signal: AbortSignal): Promise<Size> {
-  const { blobs, batches, time } = parts;
-  const { shown, ...request } = await prepareItem(item, parts, signal).catch((error: unknown) => {
+interface Made extends Omit<ItemOutput, 'item'> {
+  original: Size;
+}
+
+async function scoreItem(input: Input, parts: ItemParts): Promise<Made> {
+  const { batches, time, task } = parts;
+  const { shown, ...request } = await prepareItem(input, parts).catch((error: unknown) => {
     batches.without();
     throw error;
   });
+  const { original } = request;
   const output = await batches.score(request, (spent) => time.spend(spent));
-  const bytes = await toFile(output, item, request.original, parts);
-  const { prediction } = item;
-  if (shown && prediction !== undefined) {
-    // The picture comes last: where it is, the prediction is too.
-    await time.during('store', () => blobs.storeOutput(prediction, bytes, signal));
-    const drawn = await time.during('encode', () =>
-      parts.codec.encode(drawOutput(shown, output), formatOf(item.output)),
-    );
-    await time.during('store', () => blobs.storeOutput(item.output, drawn, signal));
-  } else await time.during('store', () => blobs.storeOutput(item.output, bytes, signal));
-  return request.original;
+  const bytes = await toFile(output, input.item, original, parts);
+  if (!shown) return { original, scored: bytes };
+  const drawn = await time.during('encode', () =>
+    parts.codec.encode(drawOutput(shown, output), formatOf(task.output.ending)),
+  );
+  return { original, scored: drawn, prediction: bytes };
 }
 
 interface PreparedItem extends FrameRequest {
@@ -116,10 +187,13 @@ interface PreparedItem extends FrameRequest {
   shown?: Picture | undefined;
 }
 
-async function prepareItem(item: TaskItem, parts: ItemParts, signal: AbortSignal): Promise<PreparedItem> {
-  const { blobs, codec, card, time } = parts;
-  const file = await time.during('fetch', () => blobs.readInput(item, signal));
-  const picture = await time.during('decode', () => codec.decode(file, formatOf(item.input)));
+async function prepareItem({ item, file: read }: Input, parts: ItemParts): Promise<PreparedItem> {
+  const { codec, task, time } = parts;
+  const { card, output } = task;
+  const file = await time.during('fetch', () => read());
+  const picture = await time.during('decode', () =>
+    codec.decode(file, item.input === undefined ? task.frames : undefined),
+  );
   const original = { width: picture.width, height: picture.height };
   const result = resultSize(card.output, original);
   if (pixelsOf(result) > PIXEL_LIMIT)
@@ -128,7 +202,7 @@ async function prepareItem(item: TaskItem, parts: ItemParts, signal: AbortSignal
       `its result would have ${result.width}x${result.height} pixels, and at most ${PIXEL_LIMIT} are made`,
     );
   const { scaled } = planInput(card.input.size, picture);
-  const shown = item.prediction === undefined ? undefined : { ...picture, data: picture.data.slice() };
+  const shown = output.prediction === undefined ? undefined : { ...picture, data: picture.data.slice() };
   return { frame: await time.during('prepare', () => toSize(codec, picture, scaled)), original, shown };
 }
 
@@ -137,13 +211,13 @@ async function toFile(
   output: FrameOutput,
   item: TaskItem,
   frame: Size,
-  { codec, card, time }: ItemParts,
+  { codec, task: { card, output: format }, time }: ItemParts,
 ): Promise<Buffer> {
   if (output.kind === 'record') return Buffer.from(`${JSON.stringify({ item: item.name, ...output.record })}\n`);
   if (output.kind === 'array') return Buffer.from(output.bytes.buffer);
   if (output.kind === 'mask') return time.during('encode', () => codec.encodeMask(output.picture));
   const restored = await time.during('finish', () => toSize(codec, output.picture, resultSize(card.output, frame)));
-  return time.during('encode', () => codec.encode(restored, formatOf(item.output)));
+  return time.during('encode', () => codec.encode(restored, formatOf(format.ending)));
 }
 
 async function toSize(codec: Codec, picture: Picture, size: Size): Promise<Picture> {

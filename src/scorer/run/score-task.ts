@@ -55,19 +55,18 @@ export async function scoreTask(parts: Parts): Promise<void> {
       `model loaded on ${tally.device}, pictures by ${codec.name}, ready after ${(tally.timings.startup / 1000).toFixed(2)} s`,
     );
     tally.enter('scoring');
-    await scoreItems(remaining, { blobs, codec, engine, card, tally, log }, signal, abandon);
+    await scoreItems(remaining, { blobs, codec, engine, task, tally, log }, signal, abandon);
   } finally {
     codec.close();
   }
 }
 
 async function skipExisting({ blobs, task, tally, signal }: Parts): Promise<TaskItem[]> {
-  const existing = await blobs.existingOutputs(
-    task.items.map((item) => item.output),
-    signal,
-  );
-  for (const item of task.items) if (existing.has(item.output)) tally.itemSkipped(item);
-  return task.items.filter((item) => !existing.has(item.output));
+  const [first, last] = [task.items[0]?.index, task.items.at(-1)?.index];
+  if (first === undefined || last === undefined) return [];
+  const stored = await blobs.storedItems({ first, last }, signal);
+  for (const item of task.items) if (stored.has(item.index)) tally.itemSkipped(item);
+  return task.items.filter((item) => !stored.has(item.index));
 }
 
 /** The style picture, scaled as the card asks. */

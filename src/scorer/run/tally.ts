@@ -23,17 +23,18 @@ export class ItemTime {
     try {
       return await this.account.during(step, work);
     } finally {
-      this.#add(step, performance.now() - started);
+      this.add(step, performance.now() - started);
     }
   }
 
   spend({ prepare, infer, finish }: EngineTime): void {
-    this.#add('prepare', prepare);
-    this.#add('infer', infer);
-    this.#add('finish', finish);
+    this.add('prepare', prepare);
+    this.add('infer', infer);
+    this.add('finish', finish);
   }
 
-  #add(kind: keyof Spent, milliseconds: number): void {
+  /** What was spent outside `during`. */
+  add(kind: keyof Spent, milliseconds: number): void {
     this.spent[kind] += milliseconds;
     this.run[kind] += milliseconds;
   }
@@ -97,9 +98,13 @@ export class Tally {
     return new ItemTime(this.account, this.timings);
   }
 
-  itemDone(item: TaskItem, time: ItemTime): void {
-    this.done.push(item.name);
+  itemScored(item: TaskItem, time: ItemTime): void {
     this.#handled(item, time);
+  }
+
+  /** Only these are done: what was scored and not stored must be scored again when this process ends. */
+  itemsStored(items: TaskItem[]): void {
+    this.done.push(...items.map(({ name }) => name));
   }
 
   itemSkipped(item: TaskItem): void {

@@ -1,10 +1,11 @@
 import { Readable } from 'node:stream';
 import { text as textOf } from 'node:stream/consumers';
 import { type AppendBlobClient, BlobClient, ContainerClient, RestError } from '@azure/storage-blob';
-import { again, readWhole, STORAGE_OPTIONS } from '../../container-contract/storage-access.js';
+import { type Member, packBytes, type ReadMember, readPack, writePack } from '../../container-contract/pack.js';
+import { type ItemRange, parseScoredPart, readAbsent, scoredPrefixes } from '../../container-contract/places.js';
+import { again, downloadChunks, readWhole, STORAGE_OPTIONS } from '../../container-contract/storage-access.js';
 import { JobError } from '../../job/failure.js';
 import { contentTypeOf } from '../../job/formats.js';
-import type { TaskItem } from '../../container-contract/task.js';
 import type { ScorerSettings } from '../../container-contract/environment.js';
 
 /** The log of an attempt as it lies in storage. */
@@ -53,26 +54,69 @@ export class TaskBlobs {
     return read(new BlobClient(styleUrl, undefined, STORAGE_OPTIONS), 'the style picture', signal, 'user');
   }
 
-  /** @throws JobError `item` when there is no such blob. */
-  readInput(item: TaskItem, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-    return read(this.#inputs.getBlobClient(item.input), `the input ${item.input}`, signal, 'item');
+  /** A picture that a user has brought. @throws JobError `item` when there is no such blob. */
+  readInput(name: string, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+    return read(this.#inputs.getBlobClient(name), `the input ${name}`, signal, 'item');
+  }
+
+  /** A frame that is a blob of its own. @throws JobError `item` when there is no such blob. */
+  readFrame(name: string, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+    return read(this.#work.getBlobClient(name), `the input ${name}`, signal, 'item');
+  }
+
+  /**
+   * The members of a pack as they arrive.
+   * @throws JobError `item` when there is no such pack, or what is left of it is damaged.
+   */
+  async *readPack(name: string, signal: AbortSignal): AsyncGenerator<ReadMember> {
+    try {
+      const { bytes, chunks } = await downloadChunks(this.#work.getBlobClient(name), signal);
+      yield* readPack(chunks, bytes);
+    } catch (cause) {
+      if (cause instanceof RangeError)
+        throw new JobError('item', `the pack ${name} cannot be read: ${cause.message}`, { cause });
+      throw isGone(cause)
+        ? new JobError('item', `the pack ${name} does not exist`, { cause })
+        : storageFailure(`read ${name}`, cause);
+    }
   }
 
   /** @param output name in the work container. */
-  storeOutput(output: string, bytes: Buffer, signal: AbortSignal): Promise<void> {
+  storeOutput(output: string, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
     return write(this.#work, output, bytes, { signal });
   }
 
-  /** Names among `outputs` that exist already. */
-  async existingOutputs(outputs: string[], signal: AbortSignal): Promise<Set<string>> {
-    const wanted = new Set(outputs);
-    const last = outputs.reduce((one, other) => (one > other ? one : other), '');
+  /** Stores several items as one blob; `metadata` keys are lowercase. */
+  async storePack(
+    name: string,
+    members: Member[],
+    metadata: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const blob = this.#work.getBlockBlobClient(name);
+    const body = () => Readable.from(writePack(members));
+    const options = { blobHTTPHeaders: { blobContentType: contentTypeOf(name) }, metadata, abortSignal: signal };
+    try {
+      await again(() => blob.upload(body, packBytes(members), options), signal);
+    } catch (cause) {
+      throw storageFailure(`write ${name}`, cause);
+    }
+  }
+
+  /** Indices of the items that are in stored parts, among those from `first` to `last` and some around them. */
+  async storedItems(range: ItemRange, signal: AbortSignal): Promise<Set<number>> {
     const list = async () => {
-      const found = new Set<string>();
-      for await (const { name } of this.#work.listBlobsFlat({ prefix: commonPrefix(outputs), abortSignal: signal })) {
-        if (wanted.has(name)) found.add(name);
-        // Blobs are listed in the order of their names' bytes.
-        if (Buffer.compare(Buffer.from(name), Buffer.from(last)) > 0) break;
+      const found = new Set<number>();
+      for (const prefix of scoredPrefixes(range)) {
+        const blobs = this.#work.listBlobsFlat({ prefix, includeMetadata: true, abortSignal: signal });
+        for await (const { name, metadata = {} } of blobs) {
+          const part = parseScoredPart(name);
+          if (!part) continue;
+          // Parts are listed in the order of their first items.
+          if (part.first > range.last) break;
+          const absent = new Set(readAbsent(part, metadata));
+          for (let index = part.first; index <= part.last; index += 1) if (!absent.has(index)) found.add(index);
+        }
       }
       return found;
     };
@@ -167,7 +211,7 @@ async function read(
   try {
     return await readWhole(blob, { signal });
   } catch (cause) {
-    if (cause instanceof RestError && cause.statusCode === 404 && cause.code !== 'ContainerNotFound') {
+    if (isGone(cause)) {
       throw new JobError(missing, missing === 'item' ? `${what} does not exist` : `There is no blob for ${what}.`, {
         cause,
       });
@@ -175,6 +219,9 @@ async function read(
     throw storageFailure(`read ${what}`, cause);
   }
 }
+
+const isGone = (cause: unknown) =>
+  cause instanceof RestError && cause.statusCode === 404 && cause.code !== 'ContainerNotFound';
 
 interface WriteOptions {
   metadata?: Record<string, string>;
@@ -184,7 +231,7 @@ interface WriteOptions {
 async function write(
   container: ContainerClient,
   name: string,
-  bytes: Buffer,
+  bytes: Uint8Array,
   { metadata, signal }: WriteOptions,
 ): Promise<void> {
   try {
@@ -206,11 +253,4 @@ function storageFailure(action: string, cause: unknown): JobError {
     `Storage did not let the scorer ${action} (${reason || (cause instanceof Error ? cause.name : 'no answer')}).`,
     { cause },
   );
-}
-
-function commonPrefix(names: string[]): string {
-  const [first = ''] = names;
-  let length = first.length;
-  for (const name of names) while (!name.startsWith(first.slice(0, length))) length -= 1;
-  return first.slice(0, length);
 }

@@ -42,9 +42,9 @@ async function run(job: VideoStages): Promise<Partial<Record<VideoStage, number>
   });
 }
 
-async function prepare(jobId: string, chunkFrames: number): Promise<VideoStages> {
+async function prepare(jobId: string, chunkFrames: number, pack: number): Promise<VideoStages> {
   const output = { video: `${OUTBOX}/${jobId}.mp4` };
-  const splitChunks = await prepareVideoJob({ storage, media, clip, chunkFrames }, jobId, { output });
+  const splitChunks = await prepareVideoJob({ storage, media, clip, chunkFrames, pack }, jobId, { output });
   const tempFolder = path.join(folder, jobId);
   mkdirSync(tempFolder);
   return { connection, tempFolder, jobId, frames: FRAMES, chunkFrames, splitChunks };
@@ -75,10 +75,11 @@ function expectKept(before: Stored, after: Stored): void {
 }
 
 /** When to kill each run in turn: a share of the requests that a stage makes when nothing happens to it. */
-const PLANS: [how: string, chunkFrames: number, kills: [VideoStage, number, number][]][] = [
+const PLANS: [how: string, chunkFrames: number, pack: number, kills: [VideoStage, number, number][]][] = [
   [
     'as a whole',
     1000,
+    1,
     [
       ['splitVideo', 0.1, 0.9],
       ['stitchVideo', 0.1, 0.8],
@@ -88,6 +89,17 @@ const PLANS: [how: string, chunkFrames: number, kills: [VideoStage, number, numb
   [
     'in chunks',
     20,
+    1,
+    [
+      ['splitChunk', 0.2, 0.9],
+      ['encodeChunk', 0.2, 0.6],
+      ['stitchVideo', 0.2, 1],
+    ],
+  ],
+  [
+    'in chunks of packs',
+    20,
+    5,
     [
       ['splitChunk', 0.2, 0.9],
       ['encodeChunk', 0.2, 0.6],
@@ -96,21 +108,21 @@ const PLANS: [how: string, chunkFrames: number, kills: [VideoStage, number, numb
   ],
 ];
 
-describe.each(PLANS)('a video that is split and stitched %s', { timeout: 120_000 }, (how, chunkFrames, kills) => {
-  const name = chunkFrames < FRAMES ? 'chunks' : 'whole';
+describe.each(PLANS)('a video that is split and stitched %s', { timeout: 120_000 }, (how, chunkFrames, pack, kills) => {
+  const name = how.replaceAll(' ', '-');
   let whole: Stored;
   let requests: Partial<Record<VideoStage, number>> = {};
 
   beforeAll(async () => {
-    requests = (await run(await prepare(`spared-${name}`, chunkFrames))) ?? {};
+    requests = (await run(await prepare(`spared-${name}`, chunkFrames, pack))) ?? {};
     whole = await stored(`spared-${name}`);
-    expect([...whole.keys()].filter((key) => key.startsWith('frames/'))).toHaveLength(FRAMES);
+    expect([...whole.keys()].filter((key) => key.startsWith('frames/'))).toHaveLength(Math.ceil(FRAMES / pack));
     expect(whole.has('output')).toBe(true);
   });
 
   test.each(seeds)('by hosts killed one after another (seed %i) ends as if nothing had happened', async (seed) => {
     const random = randomOf(`kill ${how} ${seed}`);
-    const job = await prepare(`killed-${name}-${seed}`, chunkFrames);
+    const job = await prepare(`killed-${name}-${seed}`, chunkFrames, pack);
     let before = await stored(job.jobId);
     for (const [stage, least, most] of kills) {
       const share = least + random() * (most - least);

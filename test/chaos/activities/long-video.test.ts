@@ -10,7 +10,8 @@ import { createSplitChunk } from '../../../src/activities/videos/split-chunk.js'
 import { createSplitVideo } from '../../../src/activities/videos/split-video.js';
 import { createStitchVideo } from '../../../src/activities/videos/stitch-video.js';
 import { type Comparison, createMedia, type PackedTimetable } from '../../../src/media/media.js';
-import { COMPARISON, frameBlob, jobOf, mediaBlob, segmentBlob, TIMING, workOf } from '../../../src/job-store/layout.js';
+import { framesBlob } from '../../../src/container-contract/places.js';
+import { COMPARISON, jobOf, mediaBlob, segmentBlob, TIMING, workOf } from '../../../src/job-store/layout.js';
 import { readJson, writeJson } from '../../../src/storage/storage.js';
 import { openAzurite } from '../../support/storage.js';
 import { tools } from '../../support/clip.js';
@@ -50,11 +51,11 @@ describe('a split that was killed half-way', () => {
     await prepare('killed-whole');
     await createSplitVideo(ports)({ jobId: 'killed-whole', chunks: 1 });
     const before = await versions('killed-whole');
-    for (const index of [3, 60, 74]) await workOf(storage, 'killed-whole').deleteBlob(frameBlob(index, 'ppm'));
+    for (const index of [3, 60, 74]) await workOf(storage, 'killed-whole').deleteBlob(framesBlob(index, 1, 'ppm'));
     expect(await createSplitVideo(ports)({ jobId: 'killed-whole', chunks: 1 })).toMatchObject({ frames: FRAMES });
     const after = await versions('killed-whole');
     const again = [...after].filter(([name, version]) => before.get(name) !== version).map(([name]) => name);
-    expect(again).toEqual([3, 60, 74].map((index) => frameBlob(index, 'ppm')));
+    expect(again).toEqual([3, 60, 74].map((index) => framesBlob(index, 1, 'ppm')));
     expect(after.size).toBe(FRAMES);
   });
 });

@@ -5,7 +5,8 @@ import path from 'node:path';
 import { afterAll, describe, expect, inject, it } from 'vitest';
 import { createSplitChunk } from '../../../src/activities/videos/split-chunk.js';
 import { createSplitVideo } from '../../../src/activities/videos/split-video.js';
-import { frameBlob, workOf } from '../../../src/job-store/layout.js';
+import { framesBlob } from '../../../src/container-contract/places.js';
+import { workOf } from '../../../src/job-store/layout.js';
 import { createMedia } from '../../../src/media/media.js';
 import { readBytes } from '../../../src/storage/storage.js';
 import { tools } from '../../support/clip.js';
@@ -45,7 +46,7 @@ async function split(clip: string, jobId: string, chunkFrames = 1000) {
   const chunks = await prepareVideoJob({ storage, media, clip, chunkFrames }, jobId, { output });
   if (chunks > 1) for (let chunk = 0; chunk < chunks; chunk += 1) await createSplitChunk(ports)({ jobId, chunk });
   const result = await createSplitVideo(ports)({ jobId, chunks: Math.max(1, chunks) });
-  const frame = async (index: number) => readBytes(workOf(storage, jobId), frameBlob(index, 'ppm'));
+  const frame = async (index: number) => readBytes(workOf(storage, jobId), framesBlob(index, 1, 'ppm'));
   return { ...result, chunks, frame };
 }
 

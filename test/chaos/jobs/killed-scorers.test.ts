@@ -18,7 +18,7 @@ const BATCH = 20;
 const spec = {
   model: 'starry-night',
   output: { keepFrames: true },
-  batch: { size: BATCH, maxParallel: 2 },
+  batch: { size: BATCH, maxParallel: 2, pack: 4 },
   retry: { maxAttempts: 2, firstDelaySeconds: 0 },
 };
 

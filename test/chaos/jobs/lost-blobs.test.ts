@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseSpec } from '../../../src/job/spec.js';
-import { jobOf, MANIFEST, scoredBlob, TIMING, workOf } from '../../../src/job-store/layout.js';
+import { scoredPart } from '../../../src/container-contract/places.js';
+import { jobOf, MANIFEST, TIMING, workOf } from '../../../src/job-store/layout.js';
 import { readJson, readText } from '../../../src/storage/storage.js';
 import { FRAMES, MODEL, scoredFrames, useWorld, VIDEO } from '../../support/chaos/world.js';
 import { type Deliver, runJob } from '../../support/in-process.js';
@@ -22,7 +23,7 @@ test(
       findLost: async () => {
         scored = await scoredFrames(jobId);
         times = await readText(jobOf(world.storage, jobId), TIMING);
-        await work.getBlobClient(scoredBlob(FRAMES - 1, 'ppm')).delete();
+        await work.getBlobClient(scoredPart({ first: BATCH, last: FRAMES - 1 }, BATCH, 'ppm')).delete();
       },
       stitchVideo: () => timing.upload('{}', 2),
     };
@@ -40,7 +41,7 @@ test(
       model: MODEL,
       output: { keepFrames: true },
       compute: { kind: 'aci' },
-      batch: { size: BATCH, maxParallel: 2 },
+      batch: { size: BATCH, maxParallel: 2, pack: BATCH },
     };
     await runJob({ jobId, spec: parseSpec(JSON.stringify(spec)) }, deliver);
     expect(await readJson(jobOf(world.storage, jobId), MANIFEST)).toMatchObject({ outcome: 'done' });

@@ -8,7 +8,8 @@ import { createSplitChunk } from '../../../src/activities/videos/split-chunk.js'
 import { createSplitVideo } from '../../../src/activities/videos/split-video.js';
 import { createStitchVideo } from '../../../src/activities/videos/stitch-video.js';
 import { type Comparison, createMedia } from '../../../src/media/media.js';
-import { COMPARISON, frameBlob, jobOf, workOf } from '../../../src/job-store/layout.js';
+import { framesBlob } from '../../../src/container-contract/places.js';
+import { COMPARISON, jobOf, workOf } from '../../../src/job-store/layout.js';
 import { storeFrames } from '../../../src/job-store/videos/frames.js';
 import { readVideoJob } from '../../../src/job-store/resolved-job.js';
 import { JobError } from '../../../src/job/failure.js';
@@ -79,7 +80,7 @@ describe('a long video that breaks half-way, of a job that keeps what is good', 
     expect(shown).toHaveLength(frames);
     // The last one may be the one that broke.
     for (let index = 0; index < frames - 1; index += 1) {
-      const frame = await readBytes(workOf(storage, jobId), frameBlob(index, 'ppm'));
+      const frame = await readBytes(workOf(storage, jobId), framesBlob(index, 1, 'ppm'));
       expect(frame?.equals(good?.[index] ?? Buffer.alloc(0)), `frame ${index}`).toBe(true);
     }
   });
@@ -87,7 +88,7 @@ describe('a long video that breaks half-way, of a job that keeps what is good', 
   test.skipIf(!hasSharedData)('truncated.webm gives the frames that a player shows', async () => {
     const { frames, stitched, comparison } = await process(sharedData('bad', 'truncated.webm'), 'broken-webm');
     const names = [...(await frameVersions(storage, 'broken-webm')).keys()];
-    expect(names).toEqual(Array.from({ length: frames }, (_, index) => frameBlob(index, 'ppm')));
+    expect(names).toEqual(Array.from({ length: frames }, (_, index) => framesBlob(index, 1, 'ppm')));
     expect(comparison).toMatchObject({ frames: { expected: frames, found: frames }, brokenSource: true, problems: [] });
     expect((await media.probe(stitched)).framesEstimate).toBe(frames);
   });

@@ -8,7 +8,8 @@ import { createFindLost } from '../../../src/activities/videos/find-lost.js';
 import { createListImages } from '../../../src/activities/images/list-images.js';
 import { readImagesJob } from '../../../src/job-store/resolved-job.js';
 import { parseSpec } from '../../../src/job/spec.js';
-import { itemListBlob, jobOf, RESOLVED_JOB, scoredBlob, workOf } from '../../../src/job-store/layout.js';
+import { scoredPart } from '../../../src/container-contract/places.js';
+import { itemListBlob, jobOf, RESOLVED_JOB, workOf } from '../../../src/job-store/layout.js';
 import { readText, type Storage, writeJson } from '../../../src/storage/storage.js';
 import { openAzurite } from '../../support/storage.js';
 import { giveUpItems } from '../../support/video-job.js';
@@ -37,6 +38,7 @@ async function prepare(jobId: string, output: object): Promise<void> {
   const images = `inbox/${jobId}/`;
   const spec = parseSpec(JSON.stringify({ input: { images }, model: 'm' }));
   await writeJson(jobOf(storage, jobId), RESOLVED_JOB, {
+    pack: 1,
     jobId,
     spec,
     images,
@@ -118,7 +120,7 @@ describe('more items than one list holds', () => {
     );
     await putAll(
       workOf(storage, jobId),
-      scored.map((index) => [scoredBlob(index, 'json'), line(index)]),
+      scored.map((index) => [scoredPart({ first: index, last: index }, 1, 'json'), line(index)]),
     );
     expect(await createListImages({ storage })({ jobId })).toEqual({ items: COUNT, warnings: [] });
   });
@@ -130,8 +132,8 @@ describe('more items than one list holds', () => {
     expect(await readItems(storage, job, 998, 4)).toEqual(
       [998, 999, 1000, 1001].map((index) => ({
         name: name(index),
+        index,
         input: `${jobId}/${name(index)}`,
-        output: `scored/000${String(index).padStart(4, '0')}.json`,
       })),
     );
   });

@@ -21,7 +21,14 @@ beforeEach(async () => {
   jobId = `coast-${randomBytes(4).toString('hex')}`;
   await Promise.all([jobOf(storage, jobId).create(), workOf(storage, jobId).create()]);
   const spec = parseSpec('{"input":{"video":"inbox/a.mp4"},"model":"starry-night","compute":{"kind":"aci"}}');
-  await writeJson(jobOf(storage, jobId), RESOLVED_JOB, { jobId, spec, card: { output: {} }, video: {}, parallel: 1 });
+  await writeJson(jobOf(storage, jobId), RESOLVED_JOB, {
+    jobId,
+    spec,
+    card: { output: {} },
+    video: {},
+    parallel: 1,
+    pack: 1,
+  });
   azure.exchanges.length = 0;
   azure.emulator.azure.created.length = 0;
 });

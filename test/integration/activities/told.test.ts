@@ -45,7 +45,16 @@ beforeEach(async () => {
   await Promise.all([jobOf(storage, jobId).create(), workOf(storage, jobId).create()]);
   const spec = parseSpec('{"input":{"video":"inbox/a.mp4"},"model":"starry-night","compute":{"kind":"aci"}}');
   const trace = { traceId: TRACE, parentId: '1'.repeat(16) };
-  const record = { jobId, spec, card: { output: {} }, video: {}, output: `outbox/${jobId}.mp4`, parallel: 1, trace };
+  const record = {
+    jobId,
+    spec,
+    card: { output: {} },
+    video: {},
+    output: `outbox/${jobId}.mp4`,
+    parallel: 1,
+    pack: 1,
+    trace,
+  };
   await writeJson(jobOf(storage, jobId), RESOLVED_JOB, record);
 });
 

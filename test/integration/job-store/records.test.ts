@@ -6,7 +6,9 @@ import { beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import { formatLogLine, logLine, parseLogLine } from '../../../src/container-contract/log-line.js';
 import { ppmHeader } from '../../../src/job/ppm.js';
 import { progressMetadata } from '../../../src/container-contract/progress.js';
+import { absentMetadata, memberName, scoredPart } from '../../../src/container-contract/places.js';
 import { readBatchState, readProgress } from '../../../src/job-store/batches/batch-state.js';
+import { listParts, presentIn } from '../../../src/job-store/batches/scored-parts.js';
 import { keepLog } from '../../../src/job-store/batches/logs.js';
 import { readItems } from '../../../src/job-store/images/items.js';
 import {
@@ -30,7 +32,8 @@ import { readNow } from '../../../src/job-store/now.js';
 import { createStageProgress } from '../../../src/job-store/stage-progress.js';
 import { cancelJob, endJob, isStopped, readStop, stopJob, unlessStopped } from '../../../src/job-store/stop.js';
 import { forgetWaiting, noteWaiting } from '../../../src/job-store/batches/waiting.js';
-import { readFrameToShow, readSourceFrame } from '../../../src/job-store/videos/frames.js';
+import { readFramesToShow, readFrameToShow, readSourceFrame } from '../../../src/job-store/videos/frames.js';
+import { writeStoredPack } from '../../../src/job-store/stored-packs.js';
 import { readTimetable, writeTimetable } from '../../../src/job-store/videos/video-timing.js';
 import { readText, writeJson } from '../../../src/storage/storage.js';
 import { openAzurite } from '../../support/storage.js';
@@ -127,7 +130,7 @@ describe('what a job keeps in storage comes back as it was written', () => {
     ['longer than it says', (frame) => Buffer.concat([frame, frame])],
   ])('no frame that is %s: a scored one is removed, so that it is scored again', async (_, spoil) => {
     const spec = { output: { frameFormat: 'ppm' } };
-    const job = { jobId, video: {}, spec, card: { output: { kind: 'image' } } } as unknown as VideoJob;
+    const job = { jobId, video: {}, spec, card: { output: { kind: 'image' } }, pack: 1 } as unknown as VideoJob;
     const work = workOf(storage, jobId);
     await work.create();
     const frame = Buffer.concat([Buffer.from(ppmHeader(4, 2)), Buffer.alloc(24, 7)]);
@@ -144,8 +147,63 @@ describe('what a job keeps in storage comes back as it was written', () => {
     await expect(readFrameToShow(storage, job, 0, new Set())).rejects.toThrow('is gone');
     await expect(readFrameToShow(storage, job, 0, new Set([0]))).rejects.toMatchObject({
       blame: 'user',
-      message: expect.stringMatching(/frames\/0000000\.ppm is damaged: it.*; start the job again/) as string,
+      message: expect.stringMatching(/frames\/0000000\.ppm is damaged: it.*\. Start the job again/i) as string,
     });
+  });
+
+  test('no pack of scored frames that is damaged: it is removed, so that its frames are scored again', async () => {
+    const spec = { output: { frameFormat: 'ppm' } };
+    const job = { jobId, video: {}, spec, card: { output: { kind: 'image' } }, pack: 2 } as unknown as VideoJob;
+    const work = workOf(storage, jobId);
+    await work.create();
+    const frame = Buffer.concat([Buffer.from(ppmHeader(4, 2)), Buffer.alloc(24, 7)]);
+    const members = [0, 1].map((index) => ({ name: memberName(index, 'ppm'), bytes: frame }));
+    const part = scoredPart({ first: 0, last: 1 }, 2, 'ppm');
+    const store = () => writeStoredPack(work, part, members);
+    await store();
+    expect(await readFrameToShow(storage, job, 1, new Set())).toEqual(frame);
+    const readAll = async () => {
+      for await (const one of readFramesToShow(storage, job, { first: 0, count: 2 })) expect(one).toEqual(frame);
+    };
+    await readAll();
+    for (const read of [readAll, () => readFrameToShow(storage, job, 0, new Set())]) {
+      await store();
+      const whole = await work.getBlobClient(part).downloadToBuffer();
+      whole.writeUInt8(8, whole.indexOf(frame) + frame.length - 1);
+      await work.getBlockBlobClient(part).uploadData(whole);
+      await expect(read()).rejects.toMatchObject({ blame: 'item', message: /scored\/.*cannot be read: it is damaged/ });
+      await expect(read()).rejects.toThrow('is gone');
+    }
+  });
+
+  test('which items failed, although every record that said why is gone', async () => {
+    const spec = { output: { frameFormat: 'png' } };
+    const job = { jobId: `${jobId}-parts`, video: {}, spec, card: { output: {} }, pack: 4 } as unknown as ResolvedJob;
+    const work = workOf(storage, job.jobId);
+    await Promise.all([work.create(), jobOf(storage, job.jobId).create()]);
+    const part = async (first: number, last: number, absent: number[]) => {
+      const blob = work.getBlockBlobClient(scoredPart({ first, last }, 4, 'png'));
+      await blob.upload('', 0, { metadata: absentMetadata({ first, last }, absent) });
+    };
+    // A container that was thought dead has stored items 4 to 6, of which its successor could not score 5.
+    for (const [first, last, absent] of [
+      [0, 3, [1]],
+      [4, 5, [5]],
+      [4, 6, []],
+      [1000, 1001, []],
+    ] as const)
+      await part(first, last, [...absent]);
+    const state = await readBatchState(storage, job, { batch: 0, first: 0, count: 8 }, 0);
+    expect(state).toMatchObject({ done: [0, 2, 3, 4, 5, 6], missing: [7] });
+    expect(state.failed).toMatchObject([{ index: 1, name: '0000001', reason: /gone/ }]);
+    const found: number[] = [];
+    for await (const each of listParts(storage, job.jobId)) found.push(...presentIn(each));
+    expect(found).toEqual([0, 2, 3, 4, 4, 5, 6, 1000, 1001]);
+  });
+
+  test('that a job was started by an earlier version, which stored items in another way', async () => {
+    await writeJson(jobOf(storage, jobId), RESOLVED_JOB, { jobId, parallel: 1 });
+    await expect(readResolvedJob(storage, jobId)).rejects.toMatchObject({ blame: 'user', message: /earlier version/ });
   });
 
   test('why a batch waits, in any script, until it waits no more', async () => {
@@ -191,7 +249,7 @@ describe('what a job keeps in storage comes back as it was written', () => {
   test('how a job was resolved, which a process reads once and not again for each activity', async () => {
     const { requests, end } = countRequests(`${jobId}/${RESOLVED_JOB}`);
     await expect(readResolvedJob(storage, jobId)).rejects.toMatchObject({ blame: 'user', message: /are gone/ });
-    const job = { jobId, output: 'outbox/a.mp4' } as ResolvedJob;
+    const job = { jobId, output: 'outbox/a.mp4', pack: 1 } as ResolvedJob;
     await writeResolvedJob(storage, job);
     expect(await readResolvedJob(storage, jobId)).toEqual(job);
     const before = requests();

@@ -2,14 +2,8 @@ import path from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { parseLogLine } from '../../../src/container-contract/log-line.js';
 import type { AttemptResult } from '../../../src/container-contract/result.js';
-import {
-  itemName,
-  jobContainer,
-  MANIFEST,
-  NOW_PREFIX,
-  progressBlob,
-  resultBlob,
-} from '../../../src/job-store/layout.js';
+import { itemName } from '../../../src/container-contract/places.js';
+import { jobContainer, MANIFEST, NOW_PREFIX, progressBlob, resultBlob } from '../../../src/job-store/layout.js';
 import type { Manifest } from '../../../src/job-store/manifest.js';
 import { runCli } from '../../support/cli.js';
 import { makeClip } from '../../support/clip.js';
@@ -33,7 +27,7 @@ const start = () =>
     input: { video },
     model: 'starry-night',
     output: { keepFrames: true },
-    batch: { size: BATCH, maxParallel: 2 },
+    batch: { size: BATCH, maxParallel: 2, pack: 4 },
     retry: { maxAttempts: 2, firstDelaySeconds: 0 },
   });
 

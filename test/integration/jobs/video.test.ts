@@ -7,11 +7,12 @@ import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { BatchReport } from '../../../src/job-store/manifest.js';
 import { type Comparison, createMedia, type VideoFacts } from '../../../src/media/media.js';
-import { frameBlob, scoredBlob, workContainer } from '../../../src/job-store/layout.js';
+import { workContainer } from '../../../src/job-store/layout.js';
 import { readPpm } from '../../../src/scorer/pictures/files/ppm.js';
 import { makeClip, tools } from '../../support/clip.js';
 import { compareRgb, decodeRgb, packetHashes, psnrPerFrame, sample } from '../../support/media.js';
 import { useStack } from '../../support/stack.js';
+import { replaceFrame, storedItems } from '../../support/stored-items.js';
 import { until } from '../../support/wait.js';
 
 interface Manifest {
@@ -65,8 +66,8 @@ describe('the first half second of the sample, painted', () => {
     id = await paint(source, output);
   });
 
-  const blob = async (name: string) =>
-    stack.storage.getContainerClient(workContainer(id)).getBlobClient(name).downloadToBuffer();
+  const items = (prefix: 'frames/' | 'scored/') =>
+    storedItems(stack.storage.getContainerClient(workContainer(id)), prefix);
 
   test('has the same frames at the same rate for the same time', async () => {
     expectSameTiming(await media.probe(source), await media.probe(output));
@@ -90,10 +91,11 @@ describe('the first half second of the sample, painted', () => {
   test('has every scored frame exactly as the network makes it of its source frame', async () => {
     const session = await ort.InferenceSession.create(model, { intraOpNumThreads: 1 });
     const { framesEstimate } = await media.probe(source);
+    const [frames, painted] = [await items('frames/'), await items('scored/')];
     for (let index = 0; index < framesEstimate; index += 1) {
-      const { data, width, height } = readPpm(await blob(frameBlob(index, 'ppm')));
+      const { data, width, height } = readPpm(frames.get(index) ?? Buffer.alloc(0));
       const expected = await run(session, data, width, height);
-      const scored = readPpm(await blob(scoredBlob(index, 'ppm')));
+      const scored = readPpm(painted.get(index) ?? Buffer.alloc(0));
       expect(expected.equals(scored.data), `frame ${index}`).toBe(true);
     }
   });
@@ -102,8 +104,8 @@ describe('the first half second of the sample, painted', () => {
     const folder = path.join(stack.folder, 'scored');
     mkdirSync(folder);
     const { framesEstimate } = await media.probe(source);
-    for (let index = 0; index < framesEstimate; index += 1) {
-      const { data, width, height } = readPpm(await blob(scoredBlob(index, 'ppm')));
+    for (const [index, frame] of await items('scored/')) {
+      const { data, width, height } = readPpm(frame);
       await sharp(data, { raw: { width, height, channels: 3 } }).toFile(path.join(folder, `${index}.png`));
     }
     const psnr = psnrPerFrame(build, output, folder, 'format=yuv420p');
@@ -147,10 +149,9 @@ describe('a job with a frame that cannot be decoded', () => {
     await until('the scoring stage', async () =>
       (await stack.client.status(id)).stage === 'score' ? true : undefined,
     );
-    const frame = stack.storage.getContainerClient(workContainer(id)).getBlockBlobClient(frameBlob(8, 'ppm'));
-    const original = await frame.downloadToBuffer();
-    await frame.upload('no picture', 10);
-    return { id, source, restore: () => frame.uploadData(original) };
+    const work = stack.storage.getContainerClient(workContainer(id));
+    const original = await replaceFrame(work, 8, Buffer.from('no picture'));
+    return { id, source, restore: () => replaceFrame(work, 8, original) };
   }
 
   test('fails with its name and reason, after one attempt, and keeps what was scored', async () => {

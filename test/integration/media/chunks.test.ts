@@ -47,18 +47,25 @@ describe.each(builds)('in chunks, with ffmpeg from $name,', (build) => {
   it.each(clips)('%s: every frame is split once, the same, at the same time', async (_, file, options) => {
     const source = make(file, options);
     const { facts, frames, timetable } = await splitWhole(media, source);
-    const chunks = await media.findChunks(source, facts, 20);
-    expect(chunks.length).toBeGreaterThan(2);
-    const [found, times]: [string[], RawTimes] = [[], []];
-    for (const chunk of chunks) {
-      const request = { file: source, name: file, facts, format: 'ppm' as const, chunk };
-      const part = await collect(media.splitChunk({ ...request, onTimes: (raw) => times.push(...raw) }));
-      expect(part).toHaveLength(chunk.count);
-      expect(found).toHaveLength(chunk.first);
-      found.push(...part.map(hash));
+    // Chunks of whole packs begin and end between key frames.
+    for (const [most, pack] of [
+      [20, 1],
+      [21, 7],
+    ] as const) {
+      const chunks = await media.findChunks(source, facts, most, pack);
+      expect(chunks.length).toBeGreaterThan(2);
+      const [found, times]: [string[], RawTimes] = [[], []];
+      for (const chunk of chunks) {
+        const request = { file: source, name: file, facts, format: 'ppm' as const, chunk };
+        const part = await collect(media.splitChunk({ ...request, onTimes: (raw) => times.push(...raw) }));
+        expect(part).toHaveLength(chunk.count);
+        expect(found).toHaveLength(chunk.first);
+        expect(chunk.first % pack).toBe(0);
+        found.push(...part.map(hash));
+      }
+      expect(found).toEqual(frames.map(hash));
+      expect(wholeTimetable(times, facts)).toEqual(timetable);
     }
-    expect(found).toEqual(frames.map(hash));
-    expect(wholeTimetable(times, facts)).toEqual(timetable);
   });
 
   it.each([

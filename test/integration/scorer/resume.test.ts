@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, inject, it } from 'vitest';
 import type { ModelCard } from '../../../src/model-card/schema.js';
 import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
 import { cardOf, ScorerJob, STARRY_NIGHT, startScorer } from '../../support/scorer/harness.js';
+import { storedItems } from '../../support/stored-items.js';
 import { paint } from '../../support/scorer/pictures.js';
 
 const NAMES = Array.from({ length: 24 }, (_, index) => `${String(index).padStart(3, '0')}.png`);
@@ -57,6 +58,25 @@ describe('a scorer that ends half-way', () => {
     expect(result.done.length).toBeLessThan(NAMES.length);
     expect((await job.progress()).progress).toMatchObject({ phase: 'ended', done: result.done.length });
     expect(await job.log()).toContain('interrupted');
+  });
+
+  it('told to stop within a pack: stores what it did, and the next one scores the rest of the pack', async () => {
+    const job = await newJob();
+    job.pack = NAMES.length;
+    const { child, finished } = startScorer(await job.nextAttempt(NAMES));
+    const isScoring = async () => (await job.progress().catch(() => undefined))?.progress.times.firstItem !== undefined;
+    while (!(await isScoring())) await delay(20);
+    expect((await job.outputs()).size).toBe(0);
+    child.kill('SIGTERM');
+    expect((await finished).code).toBe(0);
+    const { outcome, done } = await job.result();
+    expect(outcome).toBe('interrupted');
+    expect(done.length).toBeGreaterThan(0);
+    const stored = async () => [...(await storedItems(job.work, 'scored/')).keys()].toSorted((a, b) => a - b);
+    expect(await stored()).toEqual(done.map(Number).toSorted((a, b) => a - b));
+    const { result } = await job.score(NAMES);
+    expect(result.skipped.toSorted()).toEqual(done.toSorted());
+    expect(await stored()).toEqual(NAMES.map((_, index) => index));
   });
 
   it('run again by its platform: adds to the log of the first run, and to what the app has put there', async () => {

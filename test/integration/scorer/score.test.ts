@@ -121,7 +121,7 @@ describe.each(['sharp', 'jimp'] as const)('a batch, pictures by %s', (name) => {
   });
 
   it('stores whole pictures with their content type', async () => {
-    const { contentType } = await job.work.getBlobClient('scored/0.png').getProperties();
+    const { contentType } = await job.work.getBlobClient('scored/0000000.png').getProperties();
     expect(contentType).toBe('image/png');
   });
 

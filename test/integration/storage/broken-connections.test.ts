@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { BlockBlobClient } from '@azure/storage-blob';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { scoredPart } from '../../../src/container-contract/places.js';
 import { saveWhole } from '../../../src/container-contract/storage-access.js';
 import { TaskBlobs } from '../../../src/scorer/run/task-blobs.js';
 import { containerSas, listBlobs, readJson, type Storage, writeJson } from '../../../src/storage/storage.js';
@@ -70,12 +71,22 @@ describe.each(STORAGE_FAULTS)('a request that goes wrong (%s)', (fault) => {
       traceId: undefined,
       ...urls,
     });
-    const item = { name: 'a', input: 'big', output: `out/${fault}` };
+    const output = `scored/000000${STORAGE_FAULTS.indexOf(fault)}.json`;
     const { signal } = new AbortController();
-    expect(BIG.equals(await once(/^GET .*big/, () => blobs.readInput(item, signal)))).toBe(true);
-    await once(/^PUT .*out/, () => blobs.storeOutput(item.output, Buffer.from(fault), signal));
-    const found = await once(/^GET .*comp=list/, () => blobs.existingOutputs([item.output, 'out/none'], signal));
-    expect([...found]).toEqual([item.output]);
-    expect((await new BlockBlobClient(url.replace('?', `/out/${fault}?`)).downloadToBuffer()).toString()).toBe(fault);
+    expect(BIG.equals(await once(/^GET .*big/, () => blobs.readInput('big', signal)))).toBe(true);
+    await once(/^PUT .*scored/, () => blobs.storeOutput(output, Buffer.from(fault), signal));
+    expect((await new BlockBlobClient(url.replace('?', `/${output}?`)).downloadToBuffer()).toString()).toBe(fault);
+    const members = [1, 2].map((index) => ({ name: `${index}.png`, bytes: BIG.subarray(index) }));
+    const part = scoredPart({ first: 10, last: 12 }, 3, 'png');
+    await once(/^PUT .*scored/, () => blobs.storePack(part, members, { absent: '1' }, signal));
+    const found = await once(/^GET .*comp=list/, () => blobs.storedItems({ first: 0, last: 20 }, signal));
+    expect([...found]).toEqual(expect.arrayContaining([STORAGE_FAULTS.indexOf(fault), 10, 12]));
+    expect(found).not.toContain(11);
+    await once(/^GET .*scored/, async () => {
+      const read: string[] = [];
+      for await (const { name, bytes } of blobs.readPack(part, signal))
+        if (BIG.subarray(Number.parseInt(name, 10)).equals(bytes)) read.push(name);
+      expect(read).toEqual(['1.png', '2.png']);
+    });
   });
 });

@@ -9,16 +9,8 @@ import type { Settled } from '../../../src/job-store/batches/settled.js';
 import { parseSpec } from '../../../src/job/spec.js';
 import { messageOfEnd } from '../../../src/job/attempt-end.js';
 import type { AttemptResult } from '../../../src/container-contract/result.js';
-import {
-  containerName,
-  frameBlob,
-  itemName,
-  jobOf,
-  RESOLVED_JOB,
-  resultBlob,
-  settledBlob,
-  workOf,
-} from '../../../src/job-store/layout.js';
+import { containerName, jobOf, RESOLVED_JOB, resultBlob, settledBlob, workOf } from '../../../src/job-store/layout.js';
+import { framesBlob, itemName } from '../../../src/container-contract/places.js';
 import { readBytes, readJson, writeJson } from '../../../src/storage/storage.js';
 import { type Deliver, runBatch } from '../in-process.js';
 import { until } from '../wait.js';
@@ -65,7 +57,7 @@ export const CHARGED = { attempts: 1, ends: 'charged' } as const;
 
 /** A job that was prepared and split, for cells to copy. */
 interface Template {
-  frames: Buffer[];
+  packs: { name: string; bytes: Buffer }[];
   job: ResolvedJob;
 }
 
@@ -80,17 +72,21 @@ interface Setting<Struck> {
   find: (world: World, name: string) => Struck | undefined;
 }
 
+/** Frames of a pack: a batch has several. */
+const PACK = 2;
+
 async function makeTemplate(world: World, kind: Kind, video: string, model: string): Promise<Template> {
   const jobId = `matrix-${kind}-${model}-${Date.now().toString(36)}`;
   const deliver = world.newHost('prepare');
-  const spec = parseSpec(JSON.stringify({ input: { video }, model, compute: { kind } }));
+  const spec = parseSpec(JSON.stringify({ input: { video }, model, compute: { kind }, batch: { pack: PACK } }));
   expect(await deliver('prepareJob', { jobId, spec })).toMatchObject({ ok: true });
   expect(await deliver('splitVideo', { jobId })).toMatchObject({ ok: true, value: { frames: FRAMES } });
   const work = workOf(world.storage, jobId);
-  const frames = await Promise.all(Array.from({ length: FRAMES }, (_, k) => readBytes(work, frameBlob(k, 'ppm'))));
+  const names = Array.from({ length: FRAMES / PACK }, (_, k) => framesBlob(k * PACK, PACK, 'ppm'));
+  const packs = await Promise.all(names.map(async (name) => ({ name, bytes: await readBytes(work, name) })));
   const job = await readJson<ResolvedJob>(jobOf(world.storage, jobId), RESOLVED_JOB);
   if (!job) throw new Error('The job was prepared.');
-  return { frames: frames.map((bytes) => bytes ?? Buffer.alloc(0)), job };
+  return { packs: packs.map(({ name, bytes = Buffer.alloc(0) }) => ({ name, bytes })), job };
 }
 
 let cells = 0;
@@ -137,12 +133,10 @@ async function playOut<Struck>(setting: Setting<Struck>, cell: Cell<Struck>): Pr
   return { jobId, result, told: told.filter((sentence) => sentence !== ''), settled, scoredAgain };
 }
 
-async function layOut({ storage }: World, jobId: string, { frames, job }: Template, timeouts: Timeouts): Promise<void> {
+async function layOut({ storage }: World, jobId: string, { packs, job }: Template, timeouts: Timeouts): Promise<void> {
   await Promise.all([workOf(storage, jobId).create(), jobOf(storage, jobId).create()]);
   await writeJson(jobOf(storage, jobId), RESOLVED_JOB, { ...job, jobId, spec: { ...job.spec, timeouts } });
-  await Promise.all(
-    frames.map((bytes, k) => workOf(storage, jobId).getBlockBlobClient(frameBlob(k, 'ppm')).uploadData(bytes)),
-  );
+  await Promise.all(packs.map(({ name, bytes }) => workOf(storage, jobId).getBlockBlobClient(name).uploadData(bytes)));
 }
 
 /** Waits until items are stored, strikes, and returns the names of those that were. */

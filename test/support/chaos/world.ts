@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -14,7 +15,6 @@ import {
   mediaBlob,
   modelBlob,
   modelsOf,
-  scoredIndex,
   SEALING_KEY_BLOB,
   workOf,
 } from '../../../src/job-store/layout.js';
@@ -22,6 +22,7 @@ import { readSealingKey } from '../../../src/storage/sealing-key.js';
 import { isPassing } from '../../../src/container-contract/storage-access.js';
 import { SILENT } from '../../../src/telemetry/telemetry.js';
 import { openAzurite } from '../storage.js';
+import { storedItems } from '../stored-items.js';
 import { tinyModel } from '../scorer/tiny-model.js';
 import { aciCompute, notSetUp } from '../aci.js';
 import { makeClip, tools } from '../clip.js';
@@ -131,12 +132,8 @@ function newHost({ emulator }: World, folder: string, region: string): ReturnTyp
 
 /** MD5 of every scored frame of a job, by index. */
 export async function scoredFrames(jobId: string): Promise<Map<number, string>> {
-  const found = new Map<number, string>();
-  for await (const { name, properties } of workOf(storage, jobId).listBlobsFlat({ prefix: 'scored/' })) {
-    const index = scoredIndex(name);
-    if (index !== undefined) found.set(index, Buffer.from(properties.contentMD5 ?? []).toString('hex'));
-  }
-  return found;
+  const items = await storedItems(workOf(storage, jobId), 'scored/');
+  return new Map([...items].map(([index, bytes]) => [index, createHash('md5').update(bytes).digest('hex')]));
 }
 
 /** Names of a job's groups and executions: that stand or run, that were ever created, and that were while they stood. */

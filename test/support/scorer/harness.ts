@@ -7,7 +7,8 @@ import { BlobServiceClient, ContainerSASPermissions, type ContainerClient } from
 import type { Device } from '../../../src/job/compute-choice.js';
 import { completeCard } from '../../../src/model-card/complete-card.js';
 import { type ModelCard, parseCard } from '../../../src/model-card/schema.js';
-import type { ScoreTask } from '../../../src/container-contract/task.js';
+import { parseScoredPart, scoredPart } from '../../../src/container-contract/places.js';
+import { CONTRACT, type ScoreTask } from '../../../src/container-contract/task.js';
 import type { AttemptProgress } from '../../../src/container-contract/progress.js';
 import type { AttemptResult, ItemTimings } from '../../../src/container-contract/result.js';
 import { inspectModel } from '../../../src/scorer/engine/inspect/inspect.js';
@@ -31,6 +32,12 @@ export interface Finished {
 /** A job of its own in the shared storage: a job container, a work container, a model and a task. */
 export class ScorerJob {
   attempt = 0;
+  /** Outputs of a pack. */
+  pack = 1;
+  /** Frames in the order in which tasks first named them. */
+  readonly #frames: string[] = [];
+  /** Of the outputs of the last task. */
+  #ending: 'png' | 'jpg' = 'png';
 
   private constructor(
     readonly job: ContainerClient,
@@ -66,11 +73,21 @@ export class ScorerJob {
     device?: Device,
   ): Promise<Record<string, string>> {
     this.attempt += 1;
+    for (const each of names) if (!this.#frames.includes(each)) this.#frames.push(each);
+    this.#ending = names[0]?.endsWith('.jpg') === true ? 'jpg' : 'png';
     const task: ScoreTask = {
+      contract: CONTRACT,
       jobId: 'test',
       batch: 3,
       attempt: this.attempt,
-      items: names.map((name) => ({ name: path.parse(name).name, input: `frames/${name}`, output: `scored/${name}` })),
+      items: names.map((name) => ({
+        name: path.parse(name).name,
+        index: this.#frames.indexOf(name),
+        input: `frames/${name}`,
+      })),
+      pack: this.pack,
+      frames: 'png',
+      output: { ending: this.#ending },
       card: this.card,
       device,
       progressBlob: `progress-${this.attempt}.json`,
@@ -136,14 +153,16 @@ export class ScorerJob {
   }
 
   output(name: string): Promise<Buffer> {
-    return this.work.getBlobClient(`scored/${name}`).downloadToBuffer();
+    const index = this.#frames.indexOf(name);
+    const blob = scoredPart({ first: index, last: index }, 1, this.#ending);
+    return this.work.getBlobClient(blob).downloadToBuffer();
   }
 
   /** Output names with their ETags. */
   async outputs(): Promise<Map<string, string>> {
     const found = new Map<string, string>();
     for await (const blob of this.work.listBlobsFlat({ prefix: 'scored/' }))
-      found.set(path.basename(blob.name), blob.properties.etag);
+      found.set(this.#frames[parseScoredPart(blob.name)?.first ?? -1] ?? blob.name, blob.properties.etag);
     return found;
   }
 

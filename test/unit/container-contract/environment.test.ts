@@ -67,7 +67,7 @@ describe('readEnvironment', () => {
 describe('parseTask', () => {
   it.each([
     ['{', 'not valid JSON'],
-    ['{}', 'jobId'],
+    ['{}', 'different versions'],
   ])('refuses %s', (text, says) => {
     expect(() => parseTask(Buffer.from(text))).toThrow(says);
   });

@@ -1,6 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { FRAME_FORMATS } from '../../../src/job/formats.js';
-import { batchAt, batchesOfLane, chunkAt, chunkFrames, fitFrames, planBatches } from '../../../src/job/plan.js';
+import {
+  batchAt,
+  batchesOfLane,
+  choosePack,
+  chunkAt,
+  chunkFrames,
+  fitFrames,
+  PACK_BYTES,
+  planBatches,
+} from '../../../src/job/plan.js';
 
 describe('a batch plan', () => {
   const counts = [1, 2, 3, 15, 16, 17, 36, 63, 64, 65, 168, 823, 1000, 10_000];
@@ -74,6 +83,48 @@ describe('frames on the disk of this machine', () => {
       expect(fitted.warning).toMatch(/about 6\.0 GB even as PNG, .*2\.0 GB left: free some space/);
     }
     expect(fitFrames('jpg', 10 * GB, 2 * GB)).toEqual({ format: 'jpg' });
+  });
+});
+
+describe('a pack', () => {
+  const choice = { asked: 'auto', expected: 168, size: 'auto', maxParallel: 2, bytesPerItem: 1 } as const;
+
+  test('is chosen so that batches are whole packs of nearly equal length', () => {
+    for (const expected of [1, 2, 15, 16, 17, 63, 64, 65, 97, 168, 823, 1000, 10_000, 1_000_000])
+      for (const size of ['auto', 1, 7, 64, 97, 500] as const)
+        for (const maxParallel of [1, 2, 3, 8, 100])
+          for (const fit of [1, 2, 5, 33, 64, 1000]) {
+            const bytesPerItem = PACK_BYTES / fit;
+            const pack = choosePack({ ...choice, expected, size, maxParallel, bytesPerItem });
+            const asPlanned = planBatches(expected, size, maxParallel);
+            const plan = planBatches(expected, size, maxParallel, pack);
+            const what = JSON.stringify({ expected, size, maxParallel, fit, pack, plan });
+            expect(pack * bytesPerItem, what).toBeLessThanOrEqual(PACK_BYTES);
+            expect(pack, what).toBeGreaterThanOrEqual(1);
+            expect(pack, what).toBeLessThanOrEqual(64);
+            expect(plan.size % pack, what).toBe(0);
+            expect(plan.size - asPlanned.size, what).toBeLessThan(Math.ceil(asPlanned.size / pack));
+          }
+  });
+
+  test('holds one frame where two are too large, and of small ones no more than a batch has', () => {
+    expect(choosePack({ ...choice, bytesPerItem: PACK_BYTES })).toBe(1);
+    expect(choosePack({ ...choice, bytesPerItem: 2 * PACK_BYTES })).toBe(1);
+    expect(choosePack(choice)).toBe(42);
+    expect(choosePack({ ...choice, expected: 20 })).toBe(16);
+    expect(choosePack({ ...choice, expected: 0 })).toBe(1);
+  });
+
+  test('holds what a job asks for, as far as it fits', () => {
+    expect(choosePack({ ...choice, asked: 1 })).toBe(1);
+    expect(choosePack({ ...choice, asked: 500 })).toBe(500);
+    expect(choosePack({ ...choice, asked: 500, bytesPerItem: PACK_BYTES / 10 })).toBe(10);
+  });
+
+  test('never crosses a batch', () => {
+    expect(planBatches(168, 'auto', 2, 42)).toEqual({ items: 168, size: 84, batches: 2, lanes: 2 });
+    expect(planBatches(100, 5, 2, 4)).toEqual({ items: 100, size: 8, batches: 13, lanes: 2 });
+    expect(planBatches(3, 'auto', 2, 64)).toEqual({ items: 3, size: 64, batches: 1, lanes: 1 });
   });
 });
 

@@ -4,9 +4,13 @@ import { firstLanes, type LaneOptions, runLanes } from '../../../src/scorer/run/
 
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => index);
 
+async function* items(count: number) {
+  for (const index of numbers(count)) yield await Promise.resolve(index);
+}
+
 function options(given: Partial<LaneOptions<number>>): LaneOptions<number> {
   return {
-    items: numbers(40),
+    items: items(40),
     first: firstLanes(1, 1),
     work: () => Promise.resolve(),
     starved: () => false,
@@ -45,7 +49,7 @@ describe('runLanes', () => {
   });
 
   it('opens more lanes while the engine starves, up to a bound', async () => {
-    expect(await mostAtOnce({ items: numbers(200), starved: () => true })).toBe(16);
+    expect(await mostAtOnce({ items: items(200), starved: () => true })).toBe(16);
   });
 
   it('opens no lane that memory does not allow', async () => {

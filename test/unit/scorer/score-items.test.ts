@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Codec } from '../../../src/scorer/pictures/codec.js';
 import { scoreItems } from '../../../src/scorer/run/score-items.js';
+import { CONTRACT, type ScoreTask } from '../../../src/container-contract/task.js';
 import type { ItemTimings } from '../../../src/container-contract/result.js';
 import { Tally } from '../../../src/scorer/run/tally.js';
 import { TimeAccount } from '../../../src/scorer/run/time-account.js';
@@ -8,8 +9,21 @@ import { cardFor } from '../../support/scorer/one-model.js';
 import { paint } from '../../support/scorer/pictures.js';
 
 const card = cardFor({}, ['b', 3, 'h', 'w']);
-const items = ['a', 'b', 'c'].map((name) => ({ name, input: `frames/${name}.png`, output: `scored/${name}.png` }));
-const task = { jobId: 'test', batch: 0, attempt: 1, items, card, progressBlob: 'p', resultBlob: 'r', logBlob: 'l' };
+const items = ['a', 'b', 'c'].map((name, index) => ({ name, index }));
+const task: ScoreTask = {
+  contract: CONTRACT,
+  jobId: 'test',
+  batch: 0,
+  attempt: 1,
+  items,
+  card,
+  pack: 1,
+  frames: 'png',
+  output: { ending: 'png' },
+  progressBlob: 'p',
+  resultBlob: 'r',
+  logBlob: 'l',
+};
 const codec: Codec = {
   name: 'sharp',
   decode: () => Promise.resolve(paint(4, 4)),
@@ -28,7 +42,10 @@ async function scoreWith(...answers: (boolean | string)[]) {
   const tally = newTally();
   const blobs = {
     readInput: () => Promise.resolve(new Uint8Array(1)),
+    readFrame: () => Promise.resolve(new Uint8Array(1)),
+    readPack: async function* () {},
     storeOutput: (output: string) => Promise.resolve(void stored.push(output)),
+    storePack: () => Promise.resolve(),
   };
   const engine = {
     size: 1,
@@ -43,8 +60,8 @@ async function scoreWith(...answers: (boolean | string)[]) {
       }),
   };
   const { signal } = new AbortController();
-  await scoreItems(items, { blobs, codec, engine, card, tally, log: (sentence) => log.push(sentence) }, signal, signal);
-  expect(stored.toSorted()).toEqual(items.map(({ output }) => output));
+  await scoreItems(items, { blobs, codec, engine, task, tally, log: (sentence) => log.push(sentence) }, signal, signal);
+  expect(stored.toSorted()).toEqual(items.map(({ index }) => `scored/000000${index}.png`));
   return { result: tally.result('completed', undefined), log };
 }
 

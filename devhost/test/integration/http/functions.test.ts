@@ -45,13 +45,13 @@ describe('HTTP functions', () => {
     const response = await fetch(`${api}/echoBody`, { method: 'POST', body });
     expect(response.status).toBe(201);
     expect(response.headers.get('x-method')).toBe('POST');
-    expect(response.headers.get('set-cookie')).toBe('crumb=a%20b; Path=/; HttpOnly; SameSite=Lax');
+    expect(response.headers.get('set-cookie')).toBe('crumb=a%20b; path=/; samesite=lax; httponly');
     expect(new Uint8Array(await response.arrayBuffer())).toEqual(body);
   });
 
-  it('answer 200 with an empty body when they return nothing', async () => {
+  it('answer 204 when they return nothing', async () => {
     const response = await fetch(`${api}/silent`);
-    expect([response.status, await response.text()]).toEqual([200, '']);
+    expect([response.status, await response.text()]).toEqual([204, '']);
   });
 
   it('answer 500 with an empty body when they throw, and the log names the error', async () => {
@@ -74,6 +74,9 @@ describe('HTTP functions', () => {
 
 describe('the host', () => {
   it('says that it is running', async () => {
+    const home = await fetch(host.url);
+    expect([home.status, home.headers.get('content-type')]).toEqual([200, 'text/html']);
+    expect((await fetch(`${host.url}/admin/host/ping`)).status).toBe(200);
     expect(await (await fetch(`${host.url}/admin/host/status`)).json()).toMatchObject({ state: 'Running' });
   });
 });

@@ -36,13 +36,24 @@ describe('starting', () => {
   it('refuses bad JSON and a bad id with 400', async () => {
     const badJson = await fetch(`${client.base}/orchestrators/gate`, { method: 'POST', body: '{' });
     expect(badJson.status).toBe(400);
-    for (const id of ['@id', 'a%E2%80%A8', 'a%E2%80%A9', 'a%EF%BF%BE', 'a%EF%BF%BF'])
+    for (const id of ['a%E2%80%A8', 'a%E2%80%A9', 'a%EF%BF%BE', 'a%EF%BF%BF', 'x'.repeat(257)])
       expect((await post(`orchestrators/gate/${id}`)).status).toBe(400);
   });
 
-  it('refuses the id of a running instance with 500', async () => {
+  it('takes every id that a table can hold, and finds the instance by it', async () => {
+    const long = 'é'.repeat(200);
+    for (const id of ['@id', 'a#b', 'a?b', 'a\\b', 'a b', '100%', 'a^b', 'tab\t', "it's", 'x'.repeat(256)]) {
+      const started = await post(`orchestrators/sequence/${encodeURIComponent(id)}`, [long.repeat(200)]);
+      expect(started.status, id).toBe(202);
+      expect((await client.ends(encodeURIComponent(id))).output, id).toEqual([long.repeat(200)]);
+      expect((await client.call('DELETE', `instances/${encodeURIComponent(id)}`)).status, id).toBe(200);
+    }
+    expect((await post('orchestrators/sequence/a%2Fb', [1])).status, 'a slash').toBe(404);
+  });
+
+  it('refuses the id of a running instance with 409', async () => {
     await client.start('gate', null, 'twice');
-    expect((await post('orchestrators/gate/twice')).status).toBe(500);
+    expect((await post('orchestrators/gate/twice')).status).toBe(409);
   });
 
   it('overwrites an ended instance', async () => {
@@ -55,6 +66,8 @@ describe('starting', () => {
   it('can wait for the output', async () => {
     const response = await post('orchestrators/sequence?timeout=10&pollingInterval=0.05', [7]);
     expect([response.status, await response.json()]).toEqual([200, [7]]);
+    const failed = await post('orchestrators/throws?timeout=10&pollingInterval=0.05', 'x');
+    expect([failed.status, await failed.json()]).toMatchObject([200, { name: 'throws', runtimeStatus: 'Failed' }]);
   });
 });
 
@@ -74,7 +87,6 @@ describe('status', () => {
       output: [{ a: 1 }],
       createdTime: time,
       lastUpdatedTime: time,
-      historyEvents: null,
     });
   });
 
@@ -106,7 +118,7 @@ describe('status', () => {
     const { instanceId } = await client.run('sequence', [{ a: 1 }]);
     const { historyEvents } = await client.status(instanceId, 'showHistory=true&showHistoryOutput=true');
     expect(historyEvents).toMatchObject([
-      { EventType: 'ExecutionStarted', FunctionName: 'sequence', Input: [{ a: 1 }] },
+      { EventType: 'ExecutionStarted', FunctionName: 'sequence', Input: '[{"a":1}]' },
       { EventType: 'TaskCompleted', FunctionName: 'echo', Result: { a: 1 }, ScheduledTime: expect.any(String) },
       { EventType: 'ExecutionCompleted', OrchestrationStatus: 'Completed', Result: [{ a: 1 }] },
     ]);
@@ -137,7 +149,7 @@ describe('the list', () => {
     const headers = { 'x-ms-continuation-token': token };
     const second = await fetch(`${client.base}/instances?instanceIdPrefix=page-&top=2`, { headers });
     expect(await second.json()).toMatchObject([{ instanceId: 'page-3' }]);
-    expect(second.headers.get('x-ms-continuation-token')).toBe('');
+    expect(second.headers.get('x-ms-continuation-token')).toBeNull();
   });
 });
 
@@ -169,8 +181,13 @@ describe('an instance', () => {
     expect((await post(`instances/${id}/resume`)).status).toBe(500);
   });
 
-  it('can be purged even while it is running', async () => {
+  it('can be purged when it has ended, and only then', async () => {
     const id = await client.start('gate');
+    await client.reaches(id, 'Running');
+    const refused = await client.call('DELETE', `instances/${id}`);
+    expect([refused.status, await refused.json()]).toEqual([412, expect.stringContaining('has status Running')]);
+    await client.raise(id, 'go', 'lives on');
+    expect((await client.ends(id)).output).toBe('lives on');
     const purged = await client.call('DELETE', `instances/${id}`);
     expect(await purged.json()).toEqual({ instancesDeleted: 1 });
     expect((await client.call('GET', `instances/${id}`)).status).toBe(404);
@@ -200,6 +217,15 @@ describe('purging by query', () => {
     const purged = await client.call('DELETE', `instances?createdTimeFrom=${from}&runtimeStatus=Failed`);
     expect(((await purged.json()) as { instancesDeleted: number }).instancesDeleted).toBeGreaterThanOrEqual(1);
     expect((await client.call('DELETE', `instances?createdTimeFrom=${from}&runtimeStatus=Failed`)).status).toBe(404);
+  });
+
+  it('is refused when it names only what has not ended, where Azure would remove everything', async () => {
+    const id = await client.start('gate');
+    for (const statuses of ['Running', 'Pending,Suspended', 'Nonsense']) {
+      const query = `createdTimeFrom=2000-01-01&runtimeStatus=${statuses}`;
+      expect((await client.call('DELETE', `instances?${query}`)).status).toBe(400);
+    }
+    expect((await client.call('GET', `instances/${id}`)).status).toBe(202);
   });
 
   it('must say from when', async () => {

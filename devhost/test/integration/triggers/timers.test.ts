@@ -1,5 +1,6 @@
-import { afterEach, expect, it } from 'vitest';
-import { type HostProcess, startHost } from '../../support/host-process.js';
+import { BlobServiceClient } from '@azure/storage-blob';
+import { afterEach, expect, inject, it } from 'vitest';
+import { type HostProcess, newHub, startHost } from '../../support/host-process.js';
 import { until } from '../../support/until.js';
 import { temporaryApp } from '../../support/temporary-app.js';
 
@@ -27,15 +28,25 @@ it('a timer function runs on its schedule, again and again, and stops with the h
   expect(await host.stop()).toBe(0);
 });
 
-it('a timer function is told its schedule as in Azure', async () => {
-  const host = await start(
-    `{ schedule: '* * * * * *', handler: (timer, context) => context.log('told ' + JSON.stringify(timer)) }`,
-  );
-  await logged(host, '"isPastDue":false');
-  const told = JSON.parse(/told (\{.*\})/.exec(host.log)?.[1] ?? '{}') as {
-    scheduleStatus: { last: string; next: string };
-  };
-  expect(Date.parse(told.scheduleStatus.next)).toBeGreaterThan(Date.parse(told.scheduleStatus.last));
+it('runs that fell due while the host was down are made up for by one, and it is stored when the next is due', async () => {
+  const hub = newHub();
+  const hosts = BlobServiceClient.fromConnectionString(inject('storage')).getContainerClient('azure-webjobs-hosts');
+  await hosts.createIfNotExists();
+  const blob = hosts.getBlockBlobClient(`timers/${hub.toLowerCase()}/Host.Functions.tick/status`);
+  // As the real host writes it.
+  const stored =
+    '{"Last":"2026-01-01T00:00:00.0041234+00:00","Next":"2026-01-02T00:00:00+00:00","LastUpdated":"2026-01-01T00:00:00.0041234+00:00"}';
+  await blob.upload(stored, stored.length);
+  const options =
+    "{ schedule: '0 0 0 * * *', handler: (timer, context) => context.log('told ' + JSON.stringify(timer)) }";
+  const first = await startHost({ app: timer(options), hub });
+  running.push(first);
+  await logged(first, 'told');
+  expect(first.log).toContain('"isPastDue":true');
+  expect(first.log).toContain('"last":"2026-01-01T00:00:00.004+00:00","next":"2026-01-02T00:00:00.000+00:00"');
+  await first.stop();
+  const next = (JSON.parse((await blob.downloadToBuffer()).toString()) as { Next: string }).Next;
+  expect(Date.parse(next)).toBeGreaterThan(Date.now());
 });
 
 it('a schedule may come from a setting, and runOnStartup does not wait for it', async () => {

@@ -33,10 +33,7 @@ describe('the host refuses', () => {
 
   it('HTTP streaming', async () => {
     const core = new CoreModule(new Log(false));
-    core.functions.add(
-      { name: 'f', bindings: { http: { type: 'httpTrigger', name: 'http', direction: 'in' } } },
-      () => 1,
-    );
+    core.functions.add({ name: 'f', bindings: { http: { type: 'httpTrigger', name: 'http', direction: 'in' } } });
     core.model = {
       name: 'a library that streams',
       version: '4',

@@ -11,7 +11,7 @@ const registered = (name: string, ...types: string[]) => {
     type,
     { type, name: type, direction: type.endsWith('Trigger') ? 'in' : 'out' } as const,
   ]);
-  registry.add({ name, bindings: Object.fromEntries(bindings) }, () => undefined);
+  registry.add({ name, bindings: Object.fromEntries(bindings) });
   return registry;
 };
 
@@ -64,6 +64,12 @@ describe('a function is refused by name', () => {
     ['queue', () => app.timer('f', { schedule: '* * * * * *', return: output.generic({ type: 'queue' }), handler })],
   ])('for its binding %s', (type, register) => {
     expect(register).toThrow(new RegExp(`'f'.*binding '${type}'.*not support`));
+  });
+
+  it('for its retries by the host', () => {
+    const retry = { strategy: 'fixedDelay', maxRetryCount: 2, delayInterval: 1000 } as const;
+    const register = () => app.timer('f', { schedule: '0 * * * * *', retry, handler });
+    expect(register).toThrow(/'f'.*retries.*not support/);
   });
 
   it('for having no trigger', () => {

@@ -50,7 +50,7 @@ describe('activities', () => {
 
   it('fail with the text the extension makes of the error', async () => {
     expect(await output('catchFailure', 'no such blob')).toMatch(
-      /^Activity function 'fail' failed: {2}no such blob \n \{/,
+      /^Activity function 'fail' failed: no such blob \n \{/,
     );
   });
 
@@ -108,7 +108,7 @@ describe('sub-orchestrations', () => {
 
   it('are named after the execution and the task that called them', async () => {
     const status = await engine.run('parent', { child: 'countDown', input: 0 });
-    expect(status.output).toMatch(/^[0-9a-f]{32}:0$/);
+    expect(status.output).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:0$/);
   });
 
   it('take the id the parent gives them', async () => {

@@ -214,6 +214,7 @@ it('an instance that a host without traces has stored has one trace, whatever be
     lastUpdatedTime: new Date(),
     completedTime: undefined,
     generation: 0,
+    parentInstanceId: null,
     parentTraceContext: null,
   };
   await backend.instances.put(row);

@@ -8,7 +8,7 @@ afterEach(() => void vi.unstubAllEnvs());
 const withTrigger = (options: Record<string, unknown>): AppFunction => {
   const trigger = { type: 'queueTrigger', name: 'queue', direction: 'in', ...options } as const;
   const metadata = { name: 'f', bindings: { queue: trigger } };
-  return { name: 'f', metadata, handler: () => undefined, triggerType: 'queueTrigger', trigger, clients: [] };
+  return { name: 'f', metadata, triggerType: 'queueTrigger', trigger, clients: [] };
 };
 
 it('a text may take parts of itself from settings', () => {

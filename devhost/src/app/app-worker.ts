@@ -1,0 +1,162 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import PQueue from 'p-queue';
+import { type Log, messageOf } from '../log.js';
+import type { FunctionMetadata, TypedData } from './core-types.js';
+import type { AppFunction } from './function-registry.js';
+import { type InvocationInput, type Invoker, WorkerFault } from './invoker.js';
+import type { FunctionTimeout } from '../settings.js';
+import { CutOff, describeEnd, type WorkerEnd, WorkerProcess } from './worker-process.js';
+
+export interface AppWorkerOptions {
+  /** Folder of the app. */
+  folder: string;
+  log: Log;
+  /** How long an invocation may take; no limit when left out. */
+  functionTimeout: FunctionTimeout | undefined;
+  /** A turn of an orchestration that a crash cuts off fails, as in Azure; otherwise it is repeated. */
+  strict: boolean;
+}
+
+/** How often the same turn may be cut off. */
+const MAX_CUTS = 3;
+/** The longest pause before the app is started again. */
+const LONGEST_PAUSE_MS = 30_000;
+/** How long the app may take to end: hooks, and where functions still run, which nobody waits for. */
+const FAREWELL_MS = 5000;
+const SHORT_FAREWELL_MS = 1000;
+
+/**
+ * The app in a process of its own, as in Azure: when that crashes or a function takes too long, it is started again, and the functions that ran
+ * in it fail with the real host's words. Calls wait while there is no process.
+ */
+export class AppWorker implements Invoker {
+  /** The app's functions; rejects with a UserFault when it cannot be loaded. */
+  readonly started: Promise<FunctionMetadata[]>;
+  readonly #options: AppWorkerOptions;
+  /** Turns that were cut off run again one by one: one that crashes the process then takes no others with it. */
+  readonly #repeated = new PQueue({ concurrency: 1 });
+  readonly #closing = new AbortController();
+  #process: WorkerProcess;
+  #ready: Promise<WorkerProcess>;
+  #client = '';
+  /** How many processes ended, one after another, without having done anything but turns. */
+  #fruitless = 0;
+
+  constructor(options: AppWorkerOptions) {
+    this.#options = options;
+    this.#process = this.#fork();
+    this.started = this.#process.loaded;
+    this.#ready = this.started.then(() => this.#follow(this.#process));
+    // Whoever waits for the start hears of it.
+    this.#ready.catch(() => undefined);
+  }
+
+  /** What every durableClient binding receives, as JSON text. To be called before the first function is. */
+  setClient(payload: string): void {
+    this.#client = payload;
+    this.#process.setClient(payload);
+  }
+
+  async invoke(target: AppFunction, input: InvocationInput): Promise<TypedData | null | undefined> {
+    const isTurn = target.triggerType === 'orchestrationTrigger';
+    const call = () => this.#call(target, input);
+    for (let cuts = 0; ; cuts += 1) {
+      try {
+        const result = await (cuts === 0 ? call() : this.#repeated.add(call));
+        if (!isTurn) this.#fruitless = 0;
+        return result;
+      } catch (error) {
+        if (!(error instanceof CutOff)) {
+          if (!isTurn) this.#fruitless = 0;
+          throw error;
+        }
+        // Nobody hears it any more: after a restart of the host what was running runs again.
+        if (this.#closing.signal.aborted) return await never();
+        const mayRepeat = isTurn && !this.#options.strict && !error.tooLong && cuts + 1 < MAX_CUTS;
+        if (!mayRepeat) throw new WorkerFault(this.#fault(target.name, error.end));
+      }
+    }
+  }
+
+  /** From now on functions that end with their process are not failed, and the process is not started again. */
+  close(): void {
+    this.#closing.abort();
+  }
+
+  /** Runs the app's appTerminate hooks and ends its process. */
+  async stop(): Promise<void> {
+    this.close();
+    await this.#process.terminate(this.#process.busy ? SHORT_FAREWELL_MS : FAREWELL_MS);
+  }
+
+  /** Ends the process at once. */
+  kill(): void {
+    this.close();
+    this.#process.kill();
+  }
+
+  async #call(target: AppFunction, input: InvocationInput): Promise<TypedData | null | undefined> {
+    for (;;) {
+      const worker = await this.#ready;
+      if (worker.alive) return await worker.call(target, input);
+      await worker.ended;
+    }
+  }
+
+  #fork(): WorkerProcess {
+    const { folder, log, functionTimeout } = this.#options;
+    return new WorkerProcess({ folder, verbose: log.verbose, callLimit: functionTimeout?.ms });
+  }
+
+  /** Starts the app again when this process ends. */
+  #follow(worker: WorkerProcess): WorkerProcess {
+    void this.#startAgainAfter(worker);
+    return worker;
+  }
+
+  async #startAgainAfter(worker: WorkerProcess): Promise<void> {
+    const end = await worker.ended;
+    this.#ready = this.#closing.signal.aborted ? never() : this.#restart(this.#describe(end));
+  }
+
+  async #restart(what: string): Promise<WorkerProcess> {
+    const { log } = this.#options;
+    for (let said = what; ;) {
+      const pause = this.#fruitless === 0 ? 0 : Math.min(LONGEST_PAUSE_MS, 500 * 2 ** (this.#fruitless - 1));
+      this.#fruitless += 1;
+      log.error(`${said}; it is started again${pause === 0 ? '' : ` in ${pause / 1000} s`}.`);
+      try {
+        await sleep(pause, undefined, { signal: this.#closing.signal });
+      } catch {
+        return await never();
+      }
+      this.#process = this.#fork();
+      try {
+        await this.#process.loaded;
+        this.#process.setClient(this.#client);
+        return this.#follow(this.#process);
+      } catch (error) {
+        said = messageOf(error).replace(/\.$/, '');
+      }
+    }
+  }
+
+  #describe(end: WorkerEnd): string {
+    if (end.tooLong !== undefined)
+      return `The function '${end.tooLong}' took longer than functionTimeout in host.json allows (${this.#options.functionTimeout?.text}), so the app's process was ended`;
+    const running = [...new Set(end.running)];
+    const more = running.length > 3 ? ` and ${running.length - 3} more` : '';
+    const during = running.length > 0 ? ` while it ran ${running.slice(0, 3).join(', ')}${more}` : '';
+    if (end.crash?.stack !== undefined) this.#options.log.debug(end.crash.stack);
+    return `The app's process ended (${describeEnd(end)})${during}`;
+  }
+
+  /** Of functions that are ended for another's time the real host says the same when their own is over. */
+  #fault(name: string, { tooLong, code }: WorkerEnd): string {
+    return tooLong === undefined
+      ? `node exited with code ${code} (0x${code.toString(16).toUpperCase()})`
+      : `Timeout value of ${this.#options.functionTimeout?.text} was exceeded by function: Functions.${name}`;
+  }
+}
+
+const never = () => new Promise<never>(() => undefined);

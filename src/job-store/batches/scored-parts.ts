@@ -1,0 +1,70 @@
+import type { ContainerClient } from '@azure/storage-blob';
+import {
+  type ItemRange,
+  parseScoredPart,
+  readAbsent,
+  SCORED_PREFIX,
+  scoredPrefixes,
+} from '../../container-contract/places.js';
+import { JobError } from '../../job/failure.js';
+import { listBlobs, type Storage } from '../../storage/storage.js';
+import { workOf } from '../layout.js';
+
+/** What was made of some consecutive items. */
+export interface ScoredPart extends ItemRange {
+  blob: string;
+  bytes: number;
+  /** Indices of its items that failed. */
+  absent: number[];
+}
+
+/** Some items of a job by their indices. */
+export interface Scored {
+  /** Items with an output, and the part that holds it. */
+  present: Map<number, ScoredPart>;
+  /** Items that failed, according to the parts; more may have failed. */
+  absent: Set<number>;
+}
+
+/** Of the items from `first` on and some around them, from one listing where they are no thousands. */
+export async function listScored(storage: Storage, jobId: string, first: number, count: number): Promise<Scored> {
+  const scored: Scored = { present: new Map(), absent: new Set() };
+  for (const prefix of scoredPrefixes({ first, last: first + count - 1 }))
+    for await (const part of listParts(storage, jobId, prefix)) {
+      for (const index of part.absent) scored.absent.add(index);
+      for (const index of presentIn(part)) if (!scored.present.has(index)) scored.present.set(index, part);
+    }
+  for (const index of scored.present.keys()) scored.absent.delete(index);
+  return scored;
+}
+
+/**
+ * All scored parts of a job, in the order of their first items; none when its container is gone. Where a container lived on although it
+ * was thought dead, its parts and those of the next one overlap: they hold the same.
+ */
+export async function* listParts(storage: Storage, jobId: string, prefix = SCORED_PREFIX): AsyncGenerator<ScoredPart> {
+  const blobs = listBlobs(workOf(storage, jobId), { prefix, includeMetadata: true });
+  for await (const { name: blob, properties, metadata = {} } of blobs) {
+    const range = parseScoredPart(blob);
+    if (range) yield { ...range, blob, bytes: properties.contentLength ?? 0, absent: readAbsent(range, metadata) };
+  }
+}
+
+/** Indices of the items that a part holds. */
+export function* presentIn({ first, last, absent }: ScoredPart): Generator<number> {
+  const gone = new Set(absent);
+  for (let index = first; index <= last; index += 1) if (!gone.has(index)) yield index;
+}
+
+/**
+ * Reads from a part; one that cannot be read is removed, so that its items are scored again.
+ * @throws JobError `item` as `read` does.
+ */
+export async function orScoredAgain<T>(work: ContainerClient, part: string, read: Promise<T>): Promise<T> {
+  try {
+    return await read;
+  } catch (cause) {
+    if (cause instanceof JobError && cause.blame === 'item') await work.getBlobClient(part).deleteIfExists();
+    throw cause;
+  }
+}

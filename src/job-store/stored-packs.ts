@@ -1,0 +1,74 @@
+import { Readable } from 'node:stream';
+import type { ContainerClient } from '@azure/storage-blob';
+import { type Member, packBytes, readIndex, readMember, readPack, writePack } from '../container-contract/pack.js';
+import { again, downloadChunks } from '../container-contract/storage-access.js';
+import { JobError } from '../job/failure.js';
+import { contentTypeOf } from '../job/formats.js';
+import { isNotFound } from '../storage/storage.js';
+
+/** Stores items as one blob, whole or not at all. */
+export async function writeStoredPack(container: ContainerClient, name: string, members: Member[]): Promise<void> {
+  const options = { blobHTTPHeaders: { blobContentType: contentTypeOf(name) } };
+  const body = () => Readable.from(writePack(members));
+  await again(() => container.getBlockBlobClient(name).upload(body, packBytes(members), options));
+}
+
+/**
+ * One member of a pack, without the others.
+ * @throws JobError `item` when pack or member is gone or damaged.
+ */
+export async function readStoredMember(container: ContainerClient, name: string, member: string): Promise<Buffer> {
+  const blob = container.getBlobClient(name);
+  try {
+    const { contentLength = 0 } = await blob.getProperties();
+    const read = (from: number, count: number) => again(() => blob.downloadToBuffer(from, count));
+    const entry = (await readIndex(read, contentLength)).find((each) => each.name === member);
+    if (!entry) throw goneMember(container, name, member);
+    return Buffer.from(await readMember(read, entry));
+  } catch (error) {
+    throw packError(container, name, error);
+  }
+}
+
+/** Reads members of packs in the order in which they are stored: each pack is asked for once, and nothing is kept of it. */
+export class PackReader {
+  #open: { name: string; members: AsyncGenerator<Member> } | undefined;
+
+  constructor(private readonly container: ContainerClient) {}
+
+  /** @throws JobError `item` when the pack is gone or damaged, or the member is not among those behind the last one that was read. */
+  async read(name: string, member: string): Promise<Buffer> {
+    if (this.#open?.name !== name) {
+      await this.close();
+      this.#open = { name, members: this.#members(name) };
+    }
+    const { members } = this.#open;
+    for (let step = await members.next(); step.done !== true; step = await members.next())
+      if (step.value.name === member)
+        return Buffer.from(step.value.bytes.buffer, step.value.bytes.byteOffset, step.value.bytes.length);
+    throw goneMember(this.container, name, member);
+  }
+
+  async close(): Promise<void> {
+    await this.#open?.members.return(undefined);
+    this.#open = undefined;
+  }
+
+  async *#members(name: string): AsyncGenerator<Member> {
+    try {
+      const { bytes, chunks } = await downloadChunks(this.container.getBlobClient(name));
+      yield* readPack(chunks, bytes);
+    } catch (error) {
+      throw packError(this.container, name, error);
+    }
+  }
+}
+
+const goneMember = ({ containerName }: ContainerClient, name: string, member: string) =>
+  new JobError('item', `${member} is gone from ${containerName}/${name}.`);
+
+function packError({ containerName }: ContainerClient, name: string, cause: unknown): unknown {
+  if (cause instanceof RangeError)
+    return new JobError('item', `${containerName}/${name} cannot be read: ${cause.message}.`, { cause });
+  return isNotFound(cause) ? new JobError('item', `${containerName}/${name} is gone.`, { cause }) : cause;
+}

@@ -1,0 +1,68 @@
+import { framesBlob, memberName } from '../../container-contract/places.js';
+import { readAhead } from '../../container-contract/read-ahead.js';
+import type { ScoreTask, TaskItem } from '../../container-contract/task.js';
+import { JobError } from '../../job/failure.js';
+import { PACK_BYTES } from '../../job/plan.js';
+import type { TaskBlobs } from './task-blobs.js';
+
+/** An item to score and its file. */
+export interface Input {
+  item: TaskItem;
+  /** @throws JobError `item` when there is none. */
+  file: () => Promise<Uint8Array<ArrayBuffer>>;
+}
+
+interface InputPlaces extends Pick<ScoreTask, 'pack' | 'frames'> {
+  blobs: Pick<TaskBlobs, 'readInput' | 'readFrame' | 'readPack'>;
+  /** Ends the transfers of what nobody scores any more. */
+  stop: AbortSignal;
+  /** Ends the transfers of items that are being scored. */
+  abandon: AbortSignal;
+}
+
+/**
+ * The items with their files, in order. Frames of packs come as their packs arrive, a pack after the other and ahead of their use, as far
+ * as memory allows; whoever takes a picture or a frame that is a file of its own reads it himself.
+ * @throws JobError `platform` when a pack cannot be read, after the frames that had arrived.
+ */
+export async function* readInputs(items: TaskItem[], places: InputPlaces): AsyncGenerator<Input> {
+  const { blobs, pack, frames, abandon } = places;
+  const [first] = items;
+  if (first?.input === undefined && pack > 1) {
+    yield* readAhead(arrivingFrames(items, places), PACK_BYTES, ({ bytes }) => bytes);
+    return;
+  }
+  for (const item of items) {
+    const { index, input } = item;
+    const file = () =>
+      input === undefined ? blobs.readFrame(framesBlob(index, pack, frames), abandon) : blobs.readInput(input, abandon);
+    yield { item, file };
+  }
+}
+
+interface Arrived extends Input {
+  bytes: number;
+}
+
+async function* arrivingFrames(items: TaskItem[], { blobs, pack, frames, stop }: InputPlaces): AsyncGenerator<Arrived> {
+  const byPack = new Map<string, TaskItem[]>();
+  for (const item of items) {
+    const blob = framesBlob(item.index, pack, frames);
+    byPack.set(blob, [...(byPack.get(blob) ?? []), item]);
+  }
+  for (const [blob, wanted] of byPack) {
+    const missing = new Map(wanted.map((item) => [memberName(item.index, frames), item]));
+    let failure = new JobError('item', `it is not in ${blob}`);
+    try {
+      for await (const { name, bytes } of blobs.readPack(blob, stop)) {
+        const item = missing.get(name);
+        missing.delete(name);
+        if (item) yield { item, bytes: bytes.length, file: () => Promise.resolve(bytes) };
+      }
+    } catch (error) {
+      if (!(error instanceof JobError && error.blame === 'item')) throw error;
+      failure = error;
+    }
+    for (const item of missing.values()) yield { item, bytes: 0, file: () => Promise.reject(failure) };
+  }
+}

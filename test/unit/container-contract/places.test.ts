@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'vitest';
+import {
+  absentMetadata,
+  framesBlob,
+  memberName,
+  MOST_ITEMS,
+  parseScoredPart,
+  predictedPart,
+  readAbsent,
+  scoredPart,
+  scoredPrefixes,
+} from '../../../src/container-contract/places.js';
+
+describe('the places of items', () => {
+  test('are packs that are called after their first frame, whose members keep their names', () => {
+    expect([62, 63, 64, 125, 126].map((index) => framesBlob(index, 63, 'png'))).toEqual(
+      ['0000000', '0000063', '0000063', '0000063', '0000126'].map((name) => `frames/${name}.zip`),
+    );
+    expect(memberName(64, 'png')).toBe('0000064.png');
+  });
+
+  test('are files of their own where a pack holds one item', () => {
+    expect(framesBlob(64, 1, 'jpg')).toBe('frames/0000064.jpg');
+    expect(scoredPart({ first: 64, last: 64 }, 1, 'png')).toBe('scored/0000064.png');
+    expect(predictedPart({ first: 64, last: 64 }, 1, 'json')).toBe('predicted/0000064.json');
+  });
+
+  test.each([
+    [{ first: 0, last: 62 }, 63, 'png'],
+    [{ first: 63, last: 63 }, 63, 'npy'],
+    [{ first: 5, last: 5 }, 1, 'json'],
+    [{ first: MOST_ITEMS - 1, last: MOST_ITEMS }, 2, 'jpg'],
+  ])('say of which items a part is: %o', (range, pack, ending) => {
+    expect(parseScoredPart(scoredPart(range, pack, ending))).toEqual(range);
+  });
+
+  test.each(['frames/0000001.png', 'scored/0000001', 'scored/0000001-0000002.png', 'scored/a.png', 'x/scored/1.png'])(
+    'are no parts by other names: %s',
+    (name) => {
+      expect(parseScoredPart(name)).toBeUndefined();
+    },
+  );
+
+  test('say which items of a part are absent', () => {
+    const range = { first: 1000, last: 1062 };
+    for (const absent of [[], [1000], [1003, 1017, 1062]])
+      expect(readAbsent(range, absentMetadata(range, absent))).toEqual(absent);
+    expect(absentMetadata(range, [])).toEqual({});
+  });
+
+  test('are listed by the thousands that a range is in', () => {
+    expect(scoredPrefixes({ first: 0, last: 999 })).toEqual(['scored/0000']);
+    expect(scoredPrefixes({ first: 998, last: 2000 })).toEqual(['scored/0000', 'scored/0001', 'scored/0002']);
+  });
+});

@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest';
+import { memberName } from '../../../src/container-contract/places.js';
+import { JobError } from '../../../src/job/failure.js';
+import { readInputs } from '../../../src/scorer/run/inputs.js';
+
+const { signal } = new AbortController();
+const frames = (...indices: number[]) => indices.map((index) => ({ name: String(index), index }));
+
+/** Packs of four frames, whose bytes are their numbers. */
+function storage(change: (blob: string) => { drop?: number[]; fail?: Error } = () => ({})) {
+  const opened: string[] = [];
+  const read = (name: string) => Promise.resolve(new Uint8Array(Buffer.from(name)));
+  async function* readPack(blob: string) {
+    opened.push(blob);
+    const { drop = [], fail } = change(blob);
+    const first = Number(/\d+/.exec(blob)?.[0]);
+    for (let index = first; index < first + 4; index += 1) {
+      if (drop.includes(index)) continue;
+      if (fail && index === first + 2) throw fail;
+      yield await Promise.resolve({ name: memberName(index, 'png'), bytes: new Uint8Array([index]) });
+    }
+  }
+  return { opened, blobs: { readInput: read, readFrame: read, readPack } };
+}
+
+async function take(inputs: ReturnType<typeof readInputs>): Promise<[string, string][]> {
+  const found: [string, string][] = [];
+  for await (const { item, file } of inputs) {
+    const bytes = await file().then(
+      (read) => Buffer.from(read).toString(),
+      (error: unknown) => (error instanceof JobError ? `${error.blame}: ${error.message}` : String(error)),
+    );
+    found.push([item.name, bytes.length === 1 ? String(bytes.charCodeAt(0)) : bytes]);
+  }
+  return found;
+}
+
+const places = { pack: 4, frames: 'png', stop: signal, abandon: signal } as const;
+
+describe('the inputs of a task', () => {
+  it('are pictures of a user, whatever the packs of the outputs', async () => {
+    const { blobs, opened } = storage();
+    const items = frames(0, 1).map((item) => ({ ...item, input: `folder/${item.name}.jpg` }));
+    expect(await take(readInputs(items, { ...places, blobs }))).toEqual([
+      ['0', 'folder/0.jpg'],
+      ['1', 'folder/1.jpg'],
+    ]);
+    expect(opened).toEqual([]);
+  });
+
+  it('are frames that are files of their own', async () => {
+    const { blobs } = storage();
+    expect(await take(readInputs(frames(7), { ...places, pack: 1, blobs }))).toEqual([['7', 'frames/0000007.png']]);
+  });
+
+  it('are frames of packs, each of which is opened once, without those that nobody asked for', async () => {
+    const { blobs, opened } = storage();
+    expect(await take(readInputs(frames(1, 3, 4, 5, 6, 7, 12), { ...places, blobs }))).toEqual(
+      [1, 3, 4, 5, 6, 7, 12].map((index) => [String(index), String(index)]),
+    );
+    expect(opened).toEqual(['frames/0000000.zip', 'frames/0000004.zip', 'frames/0000012.zip']);
+  });
+
+  it('fail where their pack does not hold them', async () => {
+    const { blobs } = storage(() => ({ drop: [1] }));
+    expect(await take(readInputs(frames(0, 1, 2), { ...places, blobs }))).toEqual([
+      ['0', '0'],
+      ['2', '2'],
+      ['1', 'item: it is not in frames/0000000.zip'],
+    ]);
+  });
+
+  it('fail from where their pack is damaged, and those of the next pack do not', async () => {
+    const fail = new JobError('item', 'it is cut off');
+    const { blobs } = storage((blob) => (blob.includes('0000000') ? { fail } : {}));
+    expect(await take(readInputs(frames(0, 1, 2, 3, 4), { ...places, blobs }))).toEqual([
+      ['0', '0'],
+      ['1', '1'],
+      ['2', 'item: it is cut off'],
+      ['3', 'item: it is cut off'],
+      ['4', '4'],
+    ]);
+  });
+
+  it('end with the failure of storage, after the frames that had arrived', async () => {
+    const { blobs } = storage(() => ({ fail: new JobError('platform', 'storage is away') }));
+    const inputs = readInputs(frames(0, 1, 2, 3), { ...places, blobs });
+    expect([(await inputs.next()).value?.item.index, (await inputs.next()).value?.item.index]).toEqual([0, 1]);
+    await expect(inputs.next()).rejects.toThrow('storage is away');
+  });
+});

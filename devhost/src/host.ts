@@ -1,7 +1,9 @@
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { watchApp } from './app/app-watch.js';
 import { AppWorker } from './app/app-worker.js';
 import { type AppFunction, FunctionRegistry, type TriggerType } from './app/function-registry.js';
+import type { LoadedApp } from './app/messages.js';
 import type { Backend } from './backend/backend.js';
 import { hostStorage, timerStatuses } from './backend/host-storage.js';
 import { openTablesBackend } from './backend/tables-backend.js';
@@ -9,8 +11,8 @@ import { OrchestrationClient } from './engine/client.js';
 import { Engine } from './engine/engine.js';
 import { functionRoutes } from './http/function-routes.js';
 import { hostPage } from './http/host-pages.js';
-import { type Handler, listen, type RunningServer } from './http/http-server.js';
-import { type Log, UserFault } from './log.js';
+import { type Answer, type Handler, listen, type Request, type RunningServer } from './http/http-server.js';
+import { type Log, messageOf, UserFault } from './log.js';
 import { ManagementApi } from './management/management-api.js';
 import { clientPayload, RPC_PATH, WEBHOOK_PATH } from './management/urls.js';
 import { applySettings, type HostSettings, readHostSettings } from './settings.js';
@@ -64,12 +66,11 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   const app = path.resolve(options.app);
   const exportSpans =
     options.spans === undefined ? undefined : openSpanFile(path.resolve(options.spans), (text) => log.warn(text));
-  for (const each of ['enforceKeys', 'watch'] as const)
-    if (options[each]) throw new UserFault(`This version of the host knows the option ${each} but cannot do it yet.`);
+  if (options.enforceKeys)
+    throw new UserFault('This version of the host knows the option enforceKeys but cannot do it yet.');
   const local = await applySettings(app, options.storage);
   const settings = await readHostSettings(app, options.hub);
 
-  const functions = new FunctionRegistry();
   let serve: Handler = () => Promise.resolve({ status: 503 });
   const server = await listen(options.host, options.port ?? local.port ?? USUAL_PORT, (request) => serve(request), log);
   setUpEnvironment(server.port);
@@ -81,24 +82,21 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
       patienceSeconds: options.storagePatience,
       log: (text) => log.info(text),
     });
-    const [metadata, opened] = await Promise.all([worker.started, opening]);
+    const [loaded, opened] = await Promise.all([worker.started, opening]);
     backend = opened;
-    functions.replace(metadata);
     await opened.hold((reason) => options.onLeaseLost(reason));
-    const parts = await assemble({ worker, functions }, opened, {
-      ...options,
-      ...settings,
-      port: server.port,
-      exportSpans,
-    });
+    const parts = await assemble(worker, loaded, opened, { ...options, ...settings, port: server.port, exportSpans });
     serve = parts.handler;
-    for (const listener of parts.listeners) listener.start();
+    const unwatch = options.watch ? keepUpToDate(app, loaded, parts, log) : () => undefined;
     return {
       port: server.port,
       hub: opened.hub,
-      functions: functions.all(),
+      functions: parts.functions.all(),
       routePrefix: settings.routePrefix,
-      stop: () => stop(server, parts, opened),
+      stop: async () => {
+        unwatch();
+        await stop(server, parts, opened);
+      },
     };
   } catch (error) {
     worker.kill();
@@ -117,9 +115,18 @@ interface Listener {
 
 interface Parts {
   worker: AppWorker;
+  functions: FunctionRegistry;
   engine: Engine;
-  listeners: Listener[];
+  triggers: Triggers;
+  /** Makes what calls these functions; the caller starts it. */
+  triggersOf(functions: FunctionRegistry): Triggers;
   handler: Handler;
+}
+
+/** What calls functions from outside. */
+interface Triggers {
+  http: Handler;
+  listeners: Listener[];
 }
 
 /** What the app's process finds in its environment. */
@@ -131,26 +138,81 @@ function setUpEnvironment(port: number): void {
 }
 
 async function assemble(
-  { worker, functions }: { worker: AppWorker; functions: FunctionRegistry },
+  worker: AppWorker,
+  loaded: LoadedApp,
   backend: Backend,
   options: HostOptions & HostSettings & { exportSpans: ExportSpans | undefined },
 ): Promise<Parts> {
   const { host, port, log, strict, maxActivities, maxOrchestrators, routePrefix, exportSpans } = options;
   worker.setClient(clientPayload(backend.hub, `http://localhost:${port}`, `http://${reachable(host)}:${port}`));
-  const invoker = worker;
-  const ofType = (type: TriggerType) => functions.all().filter((each) => each.triggerType === type);
-  const services = { invoker, log, exportSpans };
-  const listeners = [
-    ...timerListeners(ofType('timerTrigger'), timerStatuses(hostStorage(options.storage, backend.hub)), services),
-    ...queueListeners(ofType('queueTrigger'), options.queues, services),
-  ];
-  const engine = new Engine({ backend, functions, invoker, log, strict, maxActivities, maxOrchestrators, exportSpans });
+  const services = { invoker: worker, log, exportSpans };
+  const statuses = timerStatuses(hostStorage(options.storage, backend.hub));
+  const triggersOf = (app: FunctionRegistry): Triggers => {
+    const ofType = (type: TriggerType) => app.all().filter((each) => each.triggerType === type);
+    return {
+      http: functionRoutes(ofType('httpTrigger'), routePrefix, services),
+      listeners: [
+        ...timerListeners(ofType('timerTrigger'), statuses, services),
+        ...queueListeners(ofType('queueTrigger'), options.queues, services),
+      ],
+    };
+  };
+  const functions = registryOf(loaded);
+  const triggers = triggersOf(functions);
+  const limits = { maxActivities, maxOrchestrators };
+  const engine = new Engine({ backend, functions, invoker: worker, log, strict, ...limits, exportSpans });
   const recovered = await engine.recover();
   if (recovered > 0) log.info(`${recovered} instance(s) of an earlier run go on.`);
+  startTriggers(triggers);
 
   const api = new ManagementApi(new OrchestrationClient(engine), backend.hub);
-  const routes = functionRoutes(ofType('httpTrigger'), routePrefix, services);
-  return { worker, engine, listeners, handler: doors(api, routes) };
+  const parts: Parts = { worker, functions, engine, triggers, triggersOf, handler: doors(api, callFunction) };
+  async function callFunction(request: Request): Promise<Answer> {
+    return await parts.triggers.http(request);
+  }
+  return parts;
+}
+
+function registryOf({ functions }: LoadedApp): FunctionRegistry {
+  const registry = new FunctionRegistry();
+  registry.replace(functions);
+  return registry;
+}
+
+function startTriggers({ listeners }: Triggers): void {
+  for (const listener of listeners) listener.start();
+}
+
+async function stopTriggers({ listeners }: Triggers): Promise<void> {
+  await Promise.all(listeners.map(async (listener) => await listener.stop()));
+}
+
+/** Loads the app again whenever its files change. What cannot be loaded leaves the app as it was. @returns what ends the watch. */
+function keepUpToDate(app: string, { files }: LoadedApp, parts: Parts, log: Log): () => void {
+  let loading = Promise.resolve();
+  const load = async () => {
+    try {
+      await parts.worker.reload((loaded) => {
+        const functions = registryOf(loaded);
+        const triggers = parts.triggersOf(functions);
+        return () => {
+          void stopTriggers(parts.triggers);
+          parts.functions.replace(loaded.functions);
+          parts.triggers = triggers;
+          startTriggers(triggers);
+          log.info(`The app runs with the files that have changed (${functions.all().length} functions).`);
+        };
+      });
+    } catch (error) {
+      log.error(`The app goes on as it was, because its changed files cannot be used. ${messageOf(error)}`);
+    }
+  };
+  return watchApp(app, files, {
+    onCode: () => {
+      loading = loading.then(load);
+    },
+    onSettings: (name) => log.warn(`${name} has changed: stop the host and start it again to use it.`),
+  });
 }
 
 /** Which part of the host answers which path. */
@@ -165,11 +227,10 @@ function doors(api: ManagementApi, functions: Handler): Handler {
   };
 }
 
-async function stop(server: RunningServer, { worker, engine, listeners }: Parts, backend: Backend): Promise<void> {
+async function stop(server: RunningServer, { worker, engine, triggers }: Parts, backend: Backend): Promise<void> {
   worker.close();
-  const working = Promise.all(listeners.map(async (listener) => await listener.stop()));
   const patience = sleep(PATIENCE_MS, undefined, { ref: false });
-  await Promise.all([server.close(), engine.stop(PATIENCE_MS), Promise.race([working, patience])]);
+  await Promise.all([server.close(), engine.stop(PATIENCE_MS), Promise.race([stopTriggers(triggers), patience])]);
   await worker.stop();
   await backend.release();
 }

@@ -19,10 +19,11 @@ const CAPABILITIES = [
 /**
  * Loads the app the way the Node worker does: every file that `main` of its package.json names (a glob is allowed), then
  * its appStart hooks, then the end of registration. An app that streams HTTP is refused: it would expect its requests
- * through a proxy of its own.
+ * through a proxy of its own. Returns the paths of the files.
  */
-export async function loadApp(folder: string, core: CoreModule): Promise<void> {
-  for (const file of await mainFiles(folder)) {
+export async function loadApp(folder: string, core: CoreModule): Promise<string[]> {
+  const files = await mainFiles(folder);
+  for (const file of files) {
     try {
       await import(pathToFileURL(file).href);
     } catch (error) {
@@ -47,6 +48,7 @@ export async function loadApp(folder: string, core: CoreModule): Promise<void> {
     );
   }
   core.lock();
+  return files;
 }
 
 async function mainFiles(folder: string): Promise<string[]> {

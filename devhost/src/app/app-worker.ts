@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import PQueue from 'p-queue';
 import { type Log, messageOf } from '../log.js';
-import type { FunctionMetadata, TypedData } from './core-types.js';
+import type { TypedData } from './core-types.js';
 import type { AppFunction } from './function-registry.js';
 import { type InvocationInput, type Invoker, WorkerFault } from './invoker.js';
 import type { FunctionTimeout } from '../settings.js';
+import type { LoadedApp } from './messages.js';
 import { CutOff, describeEnd, type WorkerEnd, WorkerProcess } from './worker-process.js';
 
 export interface AppWorkerOptions {
@@ -24,19 +25,23 @@ const LONGEST_PAUSE_MS = 30_000;
 /** How long the app may take to end: hooks, and where functions still run, which nobody waits for. */
 const FAREWELL_MS = 5000;
 const SHORT_FAREWELL_MS = 1000;
+/** How long functions may go on in a process that another one has replaced. */
+const RETIREMENT_MS = 5000;
 
 /**
  * The app in a process of its own, as in Azure: when that crashes or a function takes too long, it is started again, and the functions that ran
  * in it fail with the real host's words. Calls wait while there is no process.
  */
 export class AppWorker implements Invoker {
-  /** The app's functions; rejects with a UserFault when it cannot be loaded. */
-  readonly started: Promise<FunctionMetadata[]>;
+  /** The app as it is at first; rejects with a UserFault when it cannot be loaded. */
+  readonly started: Promise<LoadedApp>;
   readonly #options: AppWorkerOptions;
   /** Turns that were cut off run again one by one: one that crashes the process then takes no others with it. */
   readonly #repeated = new PQueue({ concurrency: 1 });
   readonly #closing = new AbortController();
   #process: WorkerProcess;
+  /** Aborted when the process is replaced, so that nobody starts it again. */
+  #replaced = new AbortController();
   #ready: Promise<WorkerProcess>;
   #client = '';
   /** How many processes ended, one after another, without having done anything but turns. */
@@ -60,7 +65,7 @@ export class AppWorker implements Invoker {
   async invoke(target: AppFunction, input: InvocationInput): Promise<TypedData | null | undefined> {
     const isTurn = target.triggerType === 'orchestrationTrigger';
     const call = () => this.#call(target, input);
-    for (let cuts = 0; ; cuts += 1) {
+    for (let cuts = 0; ;) {
       try {
         const result = await (cuts === 0 ? call() : this.#repeated.add(call));
         if (!isTurn) this.#fruitless = 0;
@@ -72,10 +77,38 @@ export class AppWorker implements Invoker {
         }
         // Nobody hears it any more: after a restart of the host what was running runs again.
         if (this.#closing.signal.aborted) return await never();
-        const mayRepeat = isTurn && !this.#options.strict && !error.tooLong && cuts + 1 < MAX_CUTS;
+        if (error.end.retired && (isTurn || target.triggerType === 'activityTrigger')) continue;
+        cuts += 1;
+        const mayRepeat = isTurn && !this.#options.strict && !error.tooLong && cuts < MAX_CUTS;
         if (!mayRepeat) throw new WorkerFault(this.#fault(target.name, error.end));
       }
     }
+  }
+
+  /**
+   * Loads the app again, into a new process that takes over. In the one before, functions have five seconds to end; turns and activities that
+   * take longer run again.
+   * @param prepare takes the app as it is now; what it returns is called when that takes over. When it throws, or the app
+   * cannot be loaded, this throws the same and the process goes on.
+   */
+  async reload(prepare: (app: LoadedApp) => () => void): Promise<void> {
+    const next = this.#fork();
+    let takeOver: () => void;
+    try {
+      takeOver = prepare(await next.loaded);
+    } catch (error) {
+      next.kill();
+      throw error;
+    }
+    next.setClient(this.#client);
+    this.#replaced.abort();
+    this.#replaced = new AbortController();
+    const before = this.#process;
+    this.#process = next;
+    this.#fruitless = 0;
+    this.#ready = Promise.resolve(this.#follow(next));
+    takeOver();
+    await before.retire(RETIREMENT_MS, SHORT_FAREWELL_MS);
   }
 
   /** From now on functions that end with their process are not failed, and the process is not started again. */
@@ -116,26 +149,28 @@ export class AppWorker implements Invoker {
 
   async #startAgainAfter(worker: WorkerProcess): Promise<void> {
     const end = await worker.ended;
+    if (worker !== this.#process) return;
     this.#ready = this.#closing.signal.aborted ? never() : this.#restart(this.#describe(end));
   }
 
   async #restart(what: string): Promise<WorkerProcess> {
     const { log } = this.#options;
+    const replaced = this.#replaced.signal;
     for (let said = what; ;) {
       const pause = this.#fruitless === 0 ? 0 : Math.min(LONGEST_PAUSE_MS, 500 * 2 ** (this.#fruitless - 1));
       this.#fruitless += 1;
       log.error(`${said}; it is started again${pause === 0 ? '' : ` in ${pause / 1000} s`}.`);
       try {
-        await sleep(pause, undefined, { signal: this.#closing.signal });
-      } catch {
-        return await never();
-      }
-      this.#process = this.#fork();
-      try {
-        await this.#process.loaded;
-        this.#process.setClient(this.#client);
-        return this.#follow(this.#process);
+        await sleep(pause, undefined, { signal: AbortSignal.any([this.#closing.signal, replaced]) });
+        const next = this.#fork();
+        this.#process = next;
+        await next.loaded;
+        if (replaced.aborted) return await this.#ready;
+        next.setClient(this.#client);
+        return this.#follow(next);
       } catch (error) {
+        if (this.#closing.signal.aborted) return await never();
+        if (replaced.aborted) return await this.#ready;
         said = messageOf(error).replace(/\.$/, '');
       }
     }

@@ -13,13 +13,20 @@ export type ToWorker =
 
 /** What a worker process tells the host. */
 export type FromWorker =
-  | { kind: 'loaded'; functions: FunctionMetadata[] }
+  | ({ kind: 'loaded' } & LoadedApp)
   /** The app cannot be loaded. */
   | { kind: 'refused'; reason: Failure }
   | { kind: 'result'; id: number; value: TypedData | null | undefined }
   | { kind: 'failure'; id: number; reason: Failure }
   /** The app threw where nobody catches: the process ends. */
   | { kind: 'crash'; reason: Failure };
+
+/** An app that is loaded. */
+export interface LoadedApp {
+  functions: FunctionMetadata[];
+  /** Paths of the files that `main` of its package.json names. */
+  files: string[];
+}
 
 /** All of an error that crosses the border, as in Azure. */
 export interface Failure {

@@ -31,14 +31,15 @@ async function load(folder: string, log: Log): Promise<void> {
   const core = new CoreModule(log);
   installCoreModule(core);
   try {
-    await loadApp(folder, core);
+    const files = await loadApp(folder, core);
+    obey(core, log);
+    const metadata = core.functions.all().map((each) => each.metadata);
+    // Without what cannot be sent, such as functions among the options.
+    const functions = JSON.parse(JSON.stringify(metadata)) as typeof metadata;
+    send({ kind: 'loaded', functions, files });
   } catch (error) {
     send({ kind: 'refused', reason: failureOf(error) });
-    return;
   }
-  obey(core, log);
-  const metadata = core.functions.all().map((each) => each.metadata);
-  send({ kind: 'loaded', functions: JSON.parse(JSON.stringify(metadata)) as typeof metadata });
 }
 
 function obey(core: CoreModule, log: Log): void {

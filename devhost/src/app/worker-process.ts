@@ -2,10 +2,10 @@ import { type ChildProcess, fork } from 'node:child_process';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { UserFault } from '../log.js';
-import type { FunctionMetadata, TypedData } from './core-types.js';
+import type { TypedData } from './core-types.js';
 import type { AppFunction } from './function-registry.js';
 import type { InvocationInput } from './invoker.js';
-import { errorOf, type Failure, type FromWorker, type ToWorker } from './messages.js';
+import { errorOf, type Failure, type FromWorker, type LoadedApp, type ToWorker } from './messages.js';
 
 const MAIN = fileURLToPath(new URL('./worker-main.js', import.meta.url));
 
@@ -18,6 +18,8 @@ export interface WorkerEnd {
   crash: Failure | undefined;
   /** The function for whose time the process was ended. */
   tooLong: string | undefined;
+  /** Whether another process had taken its place already. */
+  retired: boolean;
   /** Names of the functions that ran in it. */
   running: string[];
 }
@@ -59,7 +61,7 @@ export interface WorkerOptions {
  */
 export class WorkerProcess {
   /** Rejects with a UserFault when the app cannot be loaded. */
-  readonly loaded: Promise<FunctionMetadata[]>;
+  readonly loaded: Promise<LoadedApp>;
   readonly ended: Promise<WorkerEnd>;
   readonly #callLimit: number | undefined;
   readonly #child: ChildProcess;
@@ -67,6 +69,8 @@ export class WorkerProcess {
   #nextId = 0;
   #crash: Failure | undefined;
   #tooLong: Call | undefined;
+  #retired = false;
+  #whenIdle: () => void = () => undefined;
   #hears: (message: FromWorker) => void = () => undefined;
 
   constructor(options: WorkerOptions) {
@@ -119,15 +123,25 @@ export class WorkerProcess {
     clearTimeout(force);
   }
 
+  /** Lets functions end, but no longer than `patience` milliseconds, then terminates. */
+  async retire(patience: number, farewell: number): Promise<void> {
+    this.#retired = true;
+    const idle = new Promise<void>((resolve) => (this.#whenIdle = resolve));
+    const waited = setTimeout(this.#whenIdle, patience);
+    if (this.busy) await Promise.race([idle, this.ended]);
+    clearTimeout(waited);
+    await this.terminate(farewell);
+  }
+
   /** Ends the process and the children in its group at once. */
   kill(): void {
     killGroup(this.#child);
   }
 
-  async #load(): Promise<FunctionMetadata[]> {
-    const answer = new Promise<FunctionMetadata[]>((resolve, reject) => {
+  async #load(): Promise<LoadedApp> {
+    const answer = new Promise<LoadedApp>((resolve, reject) => {
       this.#hears = (message) => {
-        if (message.kind === 'loaded') resolve(message.functions);
+        if (message.kind === 'loaded') resolve(message);
         if (message.kind === 'refused')
           reject(new UserFault(message.reason.message, { cause: errorOf(message.reason) }));
       };
@@ -159,6 +173,7 @@ export class WorkerProcess {
       signal,
       crash: this.#crash,
       tooLong: this.#tooLong?.name,
+      retired: this.#retired,
       running: calls.map(({ name }) => name),
     };
     for (const call of calls) {
@@ -178,6 +193,7 @@ export class WorkerProcess {
     clearTimeout(call.limit);
     if (message.kind === 'result') call.resolve(message.value);
     else call.reject(errorOf(message.reason));
+    if (!this.busy) this.#whenIdle();
   }
 
   #endFor(call: Call): void {

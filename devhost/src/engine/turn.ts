@@ -1,3 +1,4 @@
+import { WorkerFault } from '../app/invoker.js';
 import {
   type EventBody,
   type ExecutionCompleted,
@@ -79,7 +80,8 @@ async function replayInto(
     }
   } catch (error) {
     if (!(error instanceof OrchestrationFault) && !(error instanceof OrchestratorCrash)) throw error;
-    turn.end = failed(request.start.Name, error.message);
+    const isLost = error.cause instanceof WorkerFault;
+    turn.end = isLost && request.strict ? lost(request, error.message) : failed(request.start.Name, error.message);
   }
 }
 
@@ -92,6 +94,18 @@ function ended(end: ReplayEnd, name: string): Turn['end'] {
 
 function failed(name: string, error: string): ExecutionCompleted {
   const result = `Orchestrator function '${name}' failed: ${error}`;
+  return { EventType: 'ExecutionCompleted', OrchestrationStatus: 'Failed', Result: result };
+}
+
+/** Azure takes what a lost worker answered, nothing, for the answer of an orchestrator that was changed (DurableTask.Core). */
+function lost({ start, past }: TurnRequest, error: string): ExecutionCompleted {
+  const first = past.find((event) => isScheduled(event));
+  if (!first) return failed(start.Name, error);
+  const task =
+    first.EventType === 'TimerCreated'
+      ? `a timer task with sequence number ${first.EventId}`
+      : `${first.EventType === 'TaskScheduled' ? 'an activity' : 'a sub-orchestration'} task with sequence ID ${first.EventId} and name '${first.Name}' (version '${'Version' in first ? first.Version : ''}')`;
+  const result = `Non-Deterministic workflow detected: A previous execution of this orchestration scheduled ${task}, but the current replay execution hasn't (yet?) scheduled this task. Was a change made to the orchestrator code after this instance had already started running?`;
   return { EventType: 'ExecutionCompleted', OrchestrationStatus: 'Failed', Result: result };
 }
 

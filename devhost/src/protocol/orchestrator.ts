@@ -106,7 +106,7 @@ export async function callOrchestrator(
   } catch (error) {
     const message = messageOf(error);
     const at = message.indexOf(STATE_MARKER);
-    if (at < 0) throw new OrchestratorCrash(withoutCredentials(message));
+    if (at < 0) throw new OrchestratorCrash(withoutCredentials(message), { cause: error });
     const state = parseState(message.slice(at + STATE_MARKER.length));
     // The SDK drops an empty error text from the state.
     return { ...state, error: withoutCredentials(state.error ?? '') };

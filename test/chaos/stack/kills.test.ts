@@ -18,9 +18,10 @@ import { until } from '../../support/wait.js';
 const rounds = Number(process.env.CHAOS_ROUNDS ?? 2);
 const first = Number(process.env.CHAOS_FIRST ?? 1);
 
-/** What is killed, and how its command line tells it; `command` and `terminal` are the command that runs the stack. */
+/** What is killed, and how its command line tells it; `worker` is the process in which the host runs the app, `command` and `terminal` are the command that runs the stack. */
 const PARTS = {
-  host: 'devhost/dist',
+  host: 'devhost/dist/main',
+  worker: 'devhost/dist/app/worker-main',
   scorer: 'scorer/bundle',
   azurite: 'azurite-main',
   ffmpeg: 'ffmpeg',
@@ -103,7 +104,7 @@ function kill(part: Part): boolean {
     command.stderr?.destroy();
     process.kill(-(command.pid ?? 0), 'SIGHUP');
   } else for (const pid of pids) process.kill(pid, 'SIGKILL');
-  return !['scorer', 'ffmpeg'].includes(part);
+  return !['worker', 'scorer', 'ffmpeg'].includes(part);
 }
 
 test.each(Array.from({ length: rounds }, (_, k) => first + k))(

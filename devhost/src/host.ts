@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { watchApp } from './app/app-watch.js';
@@ -5,16 +6,17 @@ import { AppWorker } from './app/app-worker.js';
 import { type AppFunction, FunctionRegistry, type TriggerType } from './app/function-registry.js';
 import type { LoadedApp } from './app/messages.js';
 import type { Backend } from './backend/backend.js';
-import { hostStorage, timerStatuses } from './backend/host-storage.js';
+import { type HostStorage, hostStorage, timerStatuses } from './backend/host-storage.js';
 import { openTablesBackend } from './backend/tables-backend.js';
 import { OrchestrationClient } from './engine/client.js';
 import { Engine } from './engine/engine.js';
 import { functionRoutes } from './http/function-routes.js';
-import { hostPage } from './http/host-pages.js';
+import { hostPage, PING_PATH } from './http/host-pages.js';
 import { type Answer, type Handler, listen, type Request, type RunningServer } from './http/http-server.js';
-import { type Log, messageOf, UserFault } from './log.js';
+import { DURABLE_UNAUTHORIZED, isSame, Keys, UNAUTHORIZED } from './http/keys.js';
+import { firstLineOf, type Log, messageOf, UserFault } from './log.js';
 import { ManagementApi } from './management/management-api.js';
-import { clientPayload, RPC_PATH, WEBHOOK_PATH } from './management/urls.js';
+import { clientPayload, NO_KEY, RPC_PATH, WEBHOOK_PATH } from './management/urls.js';
 import { applySettings, type HostSettings, readHostSettings } from './settings.js';
 import { type ExportSpans, openSpanFile } from './tracing/spans.js';
 import { queueListeners } from './triggers/queue-triggers.js';
@@ -66,8 +68,6 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   const app = path.resolve(options.app);
   const exportSpans =
     options.spans === undefined ? undefined : openSpanFile(path.resolve(options.spans), (text) => log.warn(text));
-  if (options.enforceKeys)
-    throw new UserFault('This version of the host knows the option enforceKeys but cannot do it yet.');
   const local = await applySettings(app, options.storage);
   const settings = await readHostSettings(app, options.hub);
 
@@ -103,6 +103,23 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     await backend?.release();
     await server.close();
     throw error;
+  }
+}
+
+/**
+ * The keys that a host asks for with `enforceKeys`, by kind and name; makes those of the host if there are none yet.
+ * @throws UserFault for settings or a storage that cannot be used.
+ */
+export async function showKeys({ app, hub, storage }: Pick<HostOptions, 'app' | 'hub' | 'storage'>): Promise<object> {
+  const folder = path.resolve(app);
+  await applySettings(folder, storage);
+  const settings = await readHostSettings(folder, hub);
+  const { secrets, id } = hostStorage(settings.storage, settings.hubName);
+  try {
+    return await (await Keys.open(secrets, id)).show();
+  } catch (error) {
+    if (error instanceof UserFault) throw error;
+    throw new UserFault(`The keys cannot be read (${firstLineOf(error)}): start Azurite, or whatever keeps the hub.`);
   }
 }
 
@@ -144,20 +161,24 @@ async function assemble(
   options: HostOptions & HostSettings & { exportSpans: ExportSpans | undefined },
 ): Promise<Parts> {
   const { host, port, log, strict, maxActivities, maxOrchestrators, routePrefix, exportSpans } = options;
-  worker.setClient(clientPayload(backend.hub, `http://localhost:${port}`, `http://${reachable(host)}:${port}`));
-  const services = { invoker: worker, log, exportSpans };
-  const statuses = timerStatuses(hostStorage(options.storage, backend.hub));
+  const functions = registryOf(loaded);
+  const storage = hostStorage(options.storage, backend.hub);
+  const keys = options.enforceKeys ? await openKeys(storage, functions, log) : undefined;
+  const key = keys?.durable ?? NO_KEY;
+  const rpcPath = keys ? `${RPC_PATH}/${randomBytes(32).toString('base64url')}` : RPC_PATH;
+  const rpcBaseUrl = `http://${reachable(host)}:${port}${rpcPath}/`;
+  worker.setClient(clientPayload(backend.hub, `http://localhost:${port}`, rpcBaseUrl, key));
+  const services = { invoker: worker, log, exportSpans, keys };
   const triggersOf = (app: FunctionRegistry): Triggers => {
     const ofType = (type: TriggerType) => app.all().filter((each) => each.triggerType === type);
     return {
       http: functionRoutes(ofType('httpTrigger'), routePrefix, services),
       listeners: [
-        ...timerListeners(ofType('timerTrigger'), statuses, services),
+        ...timerListeners(ofType('timerTrigger'), timerStatuses(storage), services),
         ...queueListeners(ofType('queueTrigger'), options.queues, services),
       ],
     };
   };
-  const functions = registryOf(loaded);
   const triggers = triggersOf(functions);
   const limits = { maxActivities, maxOrchestrators };
   const engine = new Engine({ backend, functions, invoker: worker, log, strict, ...limits, exportSpans });
@@ -165,8 +186,9 @@ async function assemble(
   if (recovered > 0) log.info(`${recovered} instance(s) of an earlier run go on.`);
   startTriggers(triggers);
 
-  const api = new ManagementApi(new OrchestrationClient(engine), backend.hub);
-  const parts: Parts = { worker, functions, engine, triggers, triggersOf, handler: doors(api, callFunction) };
+  const api = new ManagementApi(new OrchestrationClient(engine), backend.hub, key);
+  const handler = doors(api, callFunction, rpcPath, keys);
+  const parts: Parts = { worker, functions, engine, triggers, triggersOf, handler };
   async function callFunction(request: Request): Promise<Answer> {
     return await parts.triggers.http(request);
   }
@@ -215,15 +237,33 @@ function keepUpToDate(app: string, { files }: LoadedApp, parts: Parts, log: Log)
   });
 }
 
+/** The keys of the host and of every function that asks for one; says where they are. */
+async function openKeys({ secrets, id }: HostStorage, functions: FunctionRegistry, log: Log): Promise<Keys> {
+  const keys = await Keys.open(secrets, id);
+  const keyed = functions.all().filter(({ trigger }) => trigger['authLevel'] === 'function');
+  await Promise.all(keyed.map(async ({ name }) => await keys.prepare(name)));
+  log.info(
+    `Requests need keys. They are in ${secrets.containerName}/${id}/host.json and the blobs beside it; --show-keys prints them.`,
+  );
+  return keys;
+}
+
 /** Which part of the host answers which path. */
-function doors(api: ManagementApi, functions: Handler): Handler {
+function doors(api: ManagementApi, functions: Handler, rpcPath: string, keys: Keys | undefined): Handler {
   return async (request) => {
     const { pathname } = request.url;
-    for (const door of [WEBHOOK_PATH, RPC_PATH]) {
-      if (pathname.startsWith(`${door}/`)) return await api.handle(request, pathname.slice(door.length));
+    if (pathname.startsWith(`${WEBHOOK_PATH}/`)) {
+      if (keys && !(await keys.open('durable', request))) return DURABLE_UNAUTHORIZED;
+      return await api.handle(request, pathname.slice(WEBHOOK_PATH.length));
     }
+    if (isSame(`${rpcPath}/`, pathname.slice(0, rpcPath.length + 1)))
+      return await api.handle(request, pathname.slice(rpcPath.length));
     const answer = await functions(request);
-    return answer.status === 404 ? (hostPage(request) ?? answer) : answer;
+    if (answer.status !== 404) return answer;
+    const page = hostPage(request);
+    const isOpen = !keys || !pathname.startsWith('/admin/') || pathname === PING_PATH;
+    if (!page) return answer;
+    return isOpen || (await keys.open('admin', request)) ? page : UNAUTHORIZED;
   };
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { Command, InvalidArgumentError } from 'commander';
 import { functionList } from './function-list.js';
-import { type RunningHost, startHost } from './host.js';
+import { type RunningHost, showKeys, startHost } from './host.js';
 import { Log, messageOf, UserFault } from './log.js';
 import { isPort } from './settings.js';
 
@@ -13,6 +13,7 @@ interface Options {
   hub?: string;
   storage?: string;
   enforceKeys: boolean;
+  showKeys: boolean;
   strict: boolean;
   watch: boolean;
   storagePatience: number;
@@ -28,6 +29,7 @@ const program = new Command('devhost')
   .option('--hub <name>', 'task hub, instead of the one in host.json')
   .option('--storage <connection>', 'connection string, or name of a setting with one, instead of AzureWebJobsStorage')
   .option('--enforce-keys', 'ask for function, host and system keys, as Azure does', false)
+  .option('--show-keys', 'print the keys that --enforce-keys asks for, and end', false)
   .option('--strict', 'fail what works here but would go wrong in Azure', false)
   .option('--watch', 'load the app again when its files change', false)
   .option('--storage-patience <seconds>', 'how long to wait for a storage that is starting', parseSeconds, 0)
@@ -39,13 +41,18 @@ const program = new Command('devhost')
 program.parse();
 await main(program.args[0] ?? '.', program.opts<Options>());
 
-async function main(app: string, { verbose, port, hub, storage, spans, ...options }: Options): Promise<void> {
+async function main(app: string, options: Options): Promise<void> {
+  const { verbose, port, hub, storage, spans } = options;
   const log = new Log(verbose);
   process.on('unhandledRejection', (reason) =>
     log.error(`A promise of the app was rejected and nobody handled it: ${messageOf(reason)}`),
   );
   let running: RunningHost;
   try {
+    if (options.showKeys) {
+      process.stdout.write(`${JSON.stringify(await showKeys({ app, hub, storage }), undefined, 2)}\n`);
+      return;
+    }
     running = await startHost({
       ...options,
       app,

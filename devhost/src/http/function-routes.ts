@@ -7,6 +7,7 @@ import { withoutCredentials } from '../protocol/credentials.js';
 import { type ExportSpans, functionSpan } from '../tracing/spans.js';
 import { beginTrace, newSpanId, traceOf } from '../tracing/trace-context.js';
 import type { Answer, Handler, Request } from './http-server.js';
+import { type Keys, UNAUTHORIZED } from './keys.js';
 import { translateRoute } from './route-template.js';
 
 /** What functions need that are called over HTTP. */
@@ -14,6 +15,8 @@ export interface Services {
   invoker: Invoker;
   log: Log;
   exportSpans: ExportSpans | undefined;
+  /** Left out where the host asks for no keys. */
+  keys: Keys | undefined;
 }
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'] as const;
@@ -21,7 +24,8 @@ type Method = (typeof METHODS)[number];
 
 /**
  * Serves the app's HTTP functions. As in Azure an unknown path or method is 404, an error in a handler is 500 with an
- * empty body, and a handler that returns nothing is 204. Keys are not asked for, as in Core Tools.
+ * empty body, and a handler that returns nothing is 204. Where there are keys, a request without
+ * the one that the function's level asks for is 401.
  */
 export function functionRoutes(functions: AppFunction[], prefix: string, services: Services): Handler {
   const router = createRouter({ ignoreTrailingSlash: true, caseSensitive: false, maxParamLength: 2000 });
@@ -43,6 +47,11 @@ export function functionRoutes(functions: AppFunction[], prefix: string, service
     const found = method ? router.find(method, keepSlashes(request.url.pathname)) : null;
     const route = found ? routes.get(String(found.store)) : undefined;
     if (!found || !route) return { status: 404 };
+    const { name, trigger } = route.target;
+    // What says nothing, or a level that this host does not know, stays closed to all but the master key.
+    const authLevel = typeof trigger['authLevel'] === 'string' ? trigger['authLevel'].toLowerCase() : '';
+    const { keys } = services;
+    if (keys && !(await keys.open({ authLevel, functionName: name }, request))) return UNAUTHORIZED;
     return await answer(route.target, request, parameters(found.params, route.rest), services);
   };
 }

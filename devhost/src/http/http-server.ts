@@ -69,10 +69,15 @@ async function serve(incoming: IncomingMessage, outgoing: ServerResponse, servin
     outgoing.writeHead(answer.status, answer.headers);
     outgoing.end(incoming.method === 'HEAD' ? undefined : answer.body);
   } catch (error) {
-    log.error(`${incoming.method} ${incoming.url}: ${messageOf(error)}`);
+    log.error(`${incoming.method} ${speakable(incoming.url)}: ${messageOf(error)}`);
     if (!outgoing.headersSent) outgoing.writeHead(500);
     outgoing.end();
   }
+}
+
+/** A request's path without its secrets: keys in the query, and what keeps others from the door of the app's own client. */
+function speakable(target = '/'): string {
+  return (target.split('?')[0] ?? '').replace(/^(\/runtime\/rpc\/durabletask\/)[^/]{40,}/, '$1…');
 }
 
 async function answerTo(incoming: IncomingMessage, { handler, host }: Serving): Promise<Answer> {

@@ -26,9 +26,10 @@ export class ManagementApi {
   readonly #router = createRouter({ caseSensitive: false, ignoreTrailingSlash: true, maxParamLength: 2000 });
   readonly #hub: string;
 
-  constructor(client: OrchestrationClient, hub: string) {
+  /** `key` is what the URLs in answers carry. */
+  constructor(client: OrchestrationClient, hub: string, key: string) {
     this.#hub = hub;
-    const instances = new InstanceRequests(client, hub);
+    const instances = new InstanceRequests(client, hub, key);
     const one = '/instances/:id';
     this.#on('POST', '/orchestrators/:name', (call) => instances.start(call));
     this.#on('POST', '/orchestrators/:name/:id', (call) => instances.start(call));
@@ -110,10 +111,12 @@ function errorAnswer({ status, message, reason }: ClientError): Answer {
 class InstanceRequests {
   readonly #client: OrchestrationClient;
   readonly #hub: string;
+  readonly #key: string;
 
-  constructor(client: OrchestrationClient, hub: string) {
+  constructor(client: OrchestrationClient, hub: string, key: string) {
     this.#client = client;
     this.#hub = hub;
+    this.#key = key;
   }
 
   async start(call: Call): Promise<Answer> {
@@ -134,7 +137,7 @@ class InstanceRequests {
       if (row?.status === 'Completed') return { ...json(200, null), body: row.output ?? 'null' };
       return await this.status({ ...call, params: { id } });
     }
-    const urls = managementUrls(call.request.url.origin, this.#hub, id);
+    const urls = managementUrls(call.request.url.origin, this.#hub, id, this.#key);
     const { statusQueryGetUri = '' } = urls;
     return json(202, { id, ...urls }, { Location: statusQueryGetUri, 'Retry-After': '10' });
   }

@@ -62,6 +62,7 @@ async function inProcess(): Promise<void> {
   const requests = countRequests();
   const tables = await openTablesBackend(azurite.connectionString, 'BenchEngine', {
     patienceSeconds: 5,
+    partitionCount: 4,
     log: () => {},
   });
   const backends: [string, Backend][] = [

@@ -8,6 +8,7 @@ import type { LoadedApp } from './app/messages.js';
 import type { Backend } from './backend/backend.js';
 import { type HostStorage, hostStorage, timerStatuses } from './backend/host-storage.js';
 import { openTablesBackend } from './backend/tables-backend.js';
+import { ClientMessages } from './engine/client-messages.js';
 import { OrchestrationClient } from './engine/client.js';
 import { Engine } from './engine/engine.js';
 import { functionRoutes } from './http/function-routes.js';
@@ -80,6 +81,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   try {
     const opening = openTablesBackend(settings.storage, settings.hubName, {
       patienceSeconds: options.storagePatience,
+      partitionCount: settings.partitionCount,
       log: (text) => log.info(text),
     });
     const [loaded, opened] = await Promise.all([worker.started, opening]);
@@ -134,6 +136,7 @@ interface Parts {
   worker: AppWorker;
   functions: FunctionRegistry;
   engine: Engine;
+  clientMessages: ClientMessages;
   triggers: Triggers;
   /** Makes what calls these functions; the caller starts it. */
   triggersOf(functions: FunctionRegistry): Triggers;
@@ -185,10 +188,12 @@ async function assemble(
   const recovered = await engine.recover();
   if (recovered > 0) log.info(`${recovered} instance(s) of an earlier run go on.`);
   startTriggers(triggers);
+  const clientMessages = new ClientMessages(engine, { longestPause: options.maxQueuePollingInterval, log });
+  clientMessages.start();
 
   const api = new ManagementApi(new OrchestrationClient(engine), backend.hub, key);
   const handler = doors(api, callFunction, rpcPath, keys);
-  const parts: Parts = { worker, functions, engine, triggers, triggersOf, handler };
+  const parts: Parts = { worker, functions, engine, clientMessages, triggers, triggersOf, handler };
   async function callFunction(request: Request): Promise<Answer> {
     return await parts.triggers.http(request);
   }
@@ -267,10 +272,12 @@ function doors(api: ManagementApi, functions: Handler, rpcPath: string, keys: Ke
   };
 }
 
-async function stop(server: RunningServer, { worker, engine, triggers }: Parts, backend: Backend): Promise<void> {
+async function stop(server: RunningServer, parts: Parts, backend: Backend): Promise<void> {
+  const { worker, engine, clientMessages, triggers } = parts;
   worker.close();
   const patience = sleep(PATIENCE_MS, undefined, { ref: false });
-  await Promise.all([server.close(), engine.stop(PATIENCE_MS), Promise.race([stopTriggers(triggers), patience])]);
+  const quiet = Promise.all([stopTriggers(triggers), clientMessages.stop()]);
+  await Promise.all([server.close(), engine.stop(PATIENCE_MS), Promise.race([quiet, patience])]);
   await worker.stop();
   await backend.release();
 }

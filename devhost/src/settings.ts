@@ -15,6 +15,10 @@ export interface HostSettings {
   routePrefix: string;
   maxActivities: number;
   maxOrchestrators: number;
+  /** How many control queues the hub has. */
+  partitionCount: number;
+  /** The longest pause between two looks into empty control queues, in milliseconds. */
+  maxQueuePollingInterval: number;
   queues: QueueOptions & { messageEncoding: MessageEncoding };
   /** How long an invocation may take; undefined for as long as it likes. */
   functionTimeout: FunctionTimeout | undefined;
@@ -90,17 +94,26 @@ export async function readHostSettings(folder: string, hub?: string): Promise<Ho
   const extensions = asSection(host['extensions'], 'extensions in host.json');
   const http = asSection(extensions?.['http'], 'extensions.http in host.json');
   const durable = asSection(extensions?.['durableTask'], 'extensions.durableTask in host.json');
+  const provider = asSection(durable?.['storageProvider'], 'extensions.durableTask.storageProvider in host.json');
   const perCore = 10 * os.availableParallelism();
   return {
     hubName: hub === undefined ? hubName(text(durable, 'hubName')) : checkedHub(hub, '--hub'),
-    storage: hubStorage(asSection(durable?.['storageProvider'], 'extensions.durableTask.storageProvider in host.json')),
+    storage: hubStorage(provider),
     routePrefix: text(http, 'routePrefix') ?? 'api',
     maxActivities: whole(durable, 'maxConcurrentActivityFunctions', perCore),
     maxOrchestrators: whole(durable, 'maxConcurrentOrchestratorFunctions', perCore),
+    partitionCount: whole(provider, 'partitionCount', 4, { max: 16 }),
+    maxQueuePollingInterval: Math.min(
+      duration(provider, 'maxQueuePollingInterval', '00:00:30', { min: 50 }),
+      LONGEST_CONTROL_PAUSE_MS,
+    ),
     queues: queueOptions(asSection(extensions?.['queues'], 'extensions.queues in host.json')),
     functionTimeout: functionTimeout(host),
   };
 }
+
+/** In Azure it is half a minute; this host's own messages never go through the queues, and whoever clicks waits for an answer. */
+const LONGEST_CONTROL_PAUSE_MS = 4000;
 
 /** A host in Azure looks into an empty queue once a minute at least; in development, and here, every two seconds. */
 const LONGEST_PAUSE = '00:00:02';

@@ -1,4 +1,5 @@
 import type { HistoryEvent, MessageBody, ParentTraceContext, RuntimeStatus } from '../protocol/history.js';
+import type { ClientMessage } from '../protocol/client-message.js';
 
 /**
  * Where a task hub keeps its state: everything the engine knows about storage. One host at a time works on a hub; what a
@@ -16,6 +17,7 @@ export interface Backend {
   release(): Promise<void>;
   readonly instances: Instances;
   readonly histories: Histories;
+  readonly inbox: Inbox;
 }
 
 /** One row per instance: what clients see. It follows the history, which alone decides. */
@@ -49,6 +51,8 @@ export interface InstanceRow {
   generation: number | null;
   /** Null for an instance that a client started. */
   parentInstanceId: string | null;
+  /** When the instance is to begin, if its client did not want it to begin at once. */
+  startAt?: Date;
   parentTraceContext: ParentTraceContext | null;
 }
 
@@ -80,6 +84,8 @@ export interface Histories {
   append(checkpoint: Checkpoint): Promise<string>;
   /** Makes a message durable before anyone is told so; returns the key by which a checkpoint consumes it. */
   park(instanceId: string, body: MessageBody, executionId?: string): Promise<string>;
+  /** Does the same with a message that was taken from the inbox; one that is taken again is parked under the same key. */
+  parkTaken(instanceId: string, body: MessageBody, from: Taken): Promise<string>;
   /** Removes the history, the parked messages and the long texts of an instance; its row stays. */
   clear(instanceId: string): Promise<void>;
 }
@@ -99,6 +105,8 @@ export interface ParkedMessage {
   body: MessageBody;
   /** For results of tasks: the execution that scheduled the task. */
   executionId: string | undefined;
+  /** The message of the inbox that it was, which may still be there. */
+  receipt?: Receipt;
 }
 
 export interface Checkpoint {
@@ -114,6 +122,37 @@ export interface Checkpoint {
   events: readonly HistoryEvent[];
   /** Keys of the parked messages that these events include. */
   consumed: readonly string[];
+}
+
+/** Where messages wait that other clients of the hub have sent. */
+export interface Inbox {
+  /** Takes what waits, in the order in which it came to each queue. What is not removed soon comes again. */
+  receive(): Promise<Delivery[]>;
+  /** @throws MalformedMessage when nobody can act upon it, however often it comes. */
+  open(delivery: Delivery): Promise<ClientMessage>;
+  /** True when the message is gone, whoever removed it; false when somebody has received it since, so that it comes again. */
+  remove(receipt: Receipt): Promise<boolean>;
+  /** Moves it to where it does no harm and can be looked at; returns the name of that place. */
+  setAside(delivery: Delivery): Promise<string>;
+}
+
+/** Names a message of the inbox, and one time that it was received. */
+export interface Receipt {
+  queue: string;
+  id: string;
+  popReceipt: string;
+}
+
+export interface Delivery extends Receipt {
+  text: string;
+  insertedAt: Date;
+}
+
+/** What the key of a message that was taken from the inbox is made of, so that it keeps its place among the others. */
+export interface Taken {
+  receipt: Receipt;
+  insertedAt: Date;
+  sequence: number;
 }
 
 /** Somebody has moved this instance's history on. */

@@ -58,10 +58,10 @@ export class LargePayloads {
     return this.#container.getBlobClient(name).url;
   }
 
-  /** The name of one of these blobs by its URL; undefined for any other text. */
+  /** The name of one of these blobs by its URL, under whatever address a client knows the storage; undefined for any other text. */
   nameOf(url: string): string | undefined {
-    const prefix = `${this.#container.url}/`;
-    return url.startsWith(prefix) ? decodeURIComponent(url.slice(prefix.length)) : undefined;
+    const [, container, name] = /^https?:\/\/[^/]+(?:\/[^/]+)?\/([^/]+)\/(.+\.json\.gz)$/.exec(url) ?? [];
+    return container === this.#container.containerName && name ? decodeURIComponent(name) : undefined;
   }
 
   async removeAll(partitionKey: string): Promise<void> {

@@ -1,8 +1,20 @@
 import { odata, RestError, type TableClient, TableTransaction } from '@azure/data-tables';
 import type { MessageBody } from '../protocol/history.js';
-import { type Checkpoint, HistoryConflict, type Histories, type ParkedMessage, type StoredHistory } from './backend.js';
+import {
+  type Checkpoint,
+  HistoryConflict,
+  type Histories,
+  type ParkedMessage,
+  type Receipt,
+  type StoredHistory,
+  type Taken,
+} from './backend.js';
 import { type LargePayloads, toKey } from './cells.js';
 import { addSentinel, inBatches, isEventRow, rowKey, SENTINEL, toEntity, toEvent } from './history-rows.js';
+
+/** Keys sort by time, then by number. */
+const parkedKey = (time: number, number: number) =>
+  `parked-${String(time).padStart(15, '0')}-${String(number).padStart(8, '0')}`;
 
 type Row = Record<string, unknown> & { rowKey: string; etag: string };
 
@@ -90,13 +102,22 @@ export class HistoryTable implements Histories {
 
   /** Makes a message durable; the key is what a checkpoint names to consume it. */
   async park(instanceId: string, body: MessageBody, executionId?: string): Promise<string> {
+    const key = parkedKey(Date.now(), this.#parked++);
+    return await this.#park(instanceId, body, key, executionId ? { ForExecution: executionId } : {});
+  }
+
+  async parkTaken(instanceId: string, body: MessageBody, { receipt, insertedAt, sequence }: Taken): Promise<string> {
+    const key = `${parkedKey(insertedAt.getTime(), sequence)}-${receipt.id}`;
+    return await this.#park(instanceId, body, key, { TakenFrom: JSON.stringify(receipt) });
+  }
+
+  async #park(instanceId: string, body: MessageBody, key: string, rest: object): Promise<string> {
     const partitionKey = toKey(instanceId);
-    const key = `parked-${String(Date.now()).padStart(15, '0')}-${String(this.#parked++).padStart(8, '0')}`;
     const text = JSON.stringify(body);
     const event = this.#payloads.isLarge(text)
       ? { Event: '', EventBlobName: await this.#payloads.put(partitionKey, key, body.EventType, 'Event', text) }
       : { Event: text };
-    const row = { partitionKey, rowKey: key, ...event, ...(executionId ? { ForExecution: executionId } : {}) };
+    const row = { partitionKey, rowKey: key, ...event, ...rest };
     // Nobody else makes this key: a row that is there already is from a try whose answer was lost.
     await this.#table.upsertEntity(row, 'Replace');
     return key;
@@ -133,10 +154,12 @@ export class HistoryTable implements Histories {
   async #unpark(row: Row): Promise<ParkedMessage> {
     const blob = row['EventBlobName'];
     const text = typeof blob === 'string' ? await this.#payloads.get(blob) : String(row['Event']);
+    const taken = row['TakenFrom'];
     return {
       key: row.rowKey,
       body: JSON.parse(text) as MessageBody,
       executionId: row['ForExecution'] as string | undefined,
+      ...(typeof taken === 'string' ? { receipt: JSON.parse(taken) as Receipt } : {}),
     };
   }
 

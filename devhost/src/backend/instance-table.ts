@@ -1,5 +1,6 @@
 import { odata, RestError, type TableClient, type TableEntityResult } from '@azure/data-tables';
 import type { ParentTraceContext, RuntimeStatus } from '../protocol/history.js';
+import { readClientMessage } from '../protocol/client-message.js';
 import type { InstancePage, InstanceQuery, InstanceRow, Instances } from './backend.js';
 import { fromKey, type LargePayloads, toKey } from './cells.js';
 
@@ -86,6 +87,7 @@ export class InstanceTable implements Instances {
       Tags: 'null',
       ParentInstanceId: row.parentInstanceId ?? '',
       ...(row.completedTime ? { CompletedTime: row.completedTime } : {}),
+      ...(row.startAt ? { ScheduledStartTime: row.startAt } : {}),
       ...(await this.#long(row, 'Output', row.output)),
     };
   }
@@ -100,6 +102,7 @@ export class InstanceTable implements Instances {
   async #read(row: Row): Promise<InstanceRow> {
     const text = (name: string): string | null => (typeof row[name] === 'string' ? row[name] : null);
     const custom = text('CustomStatus');
+    const startAt = toDate(row['ScheduledStartTime']);
     return {
       instanceId: fromKey(row.partitionKey ?? ''),
       name: text('Name') ?? '',
@@ -114,14 +117,23 @@ export class InstanceTable implements Instances {
       completedTime: toDate(row['CompletedTime']),
       generation: typeof row['Generation'] === 'number' ? row['Generation'] : null,
       parentInstanceId: text('ParentInstanceId') || null,
+      ...(startAt ? { startAt } : {}),
       parentTraceContext: JSON.parse(text('ParentTraceContext') ?? 'null') as ParentTraceContext | null,
     };
   }
 
   async #full(text: string | null): Promise<string | null> {
     const blob = text === null ? undefined : this.#payloads.nameOf(text);
-    return blob === undefined ? text : this.#payloads.get(blob);
+    if (blob === undefined) return text;
+    const full = await this.#payloads.get(blob);
+    // The input of an instance that was started by a long message is all of that message.
+    return blob.endsWith('ExecutionStarted.json.gz') ? inputOf(full) : full;
   }
+}
+
+function inputOf(startMessage: string): string | null {
+  const message = readClientMessage(startMessage);
+  return 'body' in message && message.body.EventType === 'ExecutionStarted' ? message.body.Input : null;
 }
 
 function filterOf(query: InstanceQuery): string {

@@ -1,15 +1,20 @@
 import type { MessageBody } from '../protocol/history.js';
+import { type ClientMessage, MalformedMessage, readClientMessage } from '../protocol/client-message.js';
 import {
   type Backend,
   type Checkpoint,
+  type Delivery,
   HistoryConflict,
   type Histories,
+  type Inbox,
   type InstancePage,
   type InstanceQuery,
   type InstanceRow,
   type Instances,
   type ParkedMessage,
+  type Receipt,
   type StoredHistory,
+  type Taken,
 } from './backend.js';
 
 /**
@@ -20,6 +25,7 @@ export class MemoryBackend implements Backend {
   readonly hub = 'memory';
   readonly instances: Instances = new MemoryInstances();
   readonly histories: Histories = new MemoryHistories();
+  readonly inbox = new MemoryInbox();
 
   /** No other host can reach this memory. */
   async hold(): Promise<void> {}
@@ -100,11 +106,19 @@ class MemoryHistories implements Histories {
   }
 
   async park(instanceId: string, body: MessageBody, executionId?: string): Promise<string> {
-    const key = `parked-${this.#count++}`;
+    return this.#park(instanceId, { key: `parked-${this.#count++}`, body: structuredClone(body), executionId });
+  }
+
+  async parkTaken(instanceId: string, body: MessageBody, { receipt }: Taken): Promise<string> {
+    const message = { key: `taken-${receipt.id}`, body: structuredClone(body), executionId: undefined, receipt };
+    return this.#park(instanceId, message);
+  }
+
+  #park(instanceId: string, message: ParkedMessage): string {
     const before = this.#of(instanceId);
-    const message: ParkedMessage = { key, body: structuredClone(body), executionId };
-    this.#stored.set(instanceId, { ...before, parked: [...before.parked, message] });
-    return key;
+    const others = before.parked.filter(({ key }) => key !== message.key);
+    this.#stored.set(instanceId, { ...before, parked: [...others, message] });
+    return message.key;
   }
 
   async clear(instanceId: string): Promise<void> {
@@ -113,5 +127,51 @@ class MemoryHistories implements Histories {
 
   #of(instanceId: string): StoredHistory {
     return this.#stored.get(instanceId) ?? { executionId: undefined, etag: undefined, events: [], parked: [] };
+  }
+}
+
+/** One queue, into which tests put texts. */
+class MemoryInbox implements Inbox {
+  readonly setAsideTexts: string[] = [];
+  #waiting: Delivery[] = [];
+  readonly #hidden = new Set<string>();
+  #count = 0;
+
+  send(text: string): void {
+    const number = this.#count++;
+    this.#waiting.push({ queue: 'memory', id: `m${number}`, popReceipt: '', text, insertedAt: new Date() });
+  }
+
+  /** Whoever has received a message without removing it has lost it. */
+  reappear(): void {
+    this.#hidden.clear();
+  }
+
+  async receive(): Promise<Delivery[]> {
+    const seen = this.#waiting.filter(({ id }) => !this.#hidden.has(id));
+    for (const delivery of seen) {
+      delivery.popReceipt = `receipt-${this.#count++}`;
+      this.#hidden.add(delivery.id);
+    }
+    return structuredClone(seen);
+  }
+
+  async open({ text }: Delivery): Promise<ClientMessage> {
+    const message = readClientMessage(text);
+    if ('blobName' in message) throw new MalformedMessage('There are no blobs in memory.');
+    return message;
+  }
+
+  async remove({ id, popReceipt }: Receipt): Promise<boolean> {
+    const found = this.#waiting.find((each) => each.id === id);
+    if (found && found.popReceipt !== popReceipt) return false;
+    this.#waiting = this.#waiting.filter((each) => each !== found);
+    return true;
+  }
+
+  async setAside(delivery: Delivery): Promise<string> {
+    this.setAsideTexts.push(delivery.text);
+    await this.remove(delivery);
+    return 'memory-poison';
   }
 }

@@ -3,12 +3,15 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TableClient, TableServiceClient, type TableServiceClientOptions } from '@azure/data-tables';
 import { BlobServiceClient } from '@azure/storage-blob';
+import { QueueServiceClient } from '@azure/storage-queue';
 import { messageOf, UserFault } from '../log.js';
 import type { Backend } from './backend.js';
 import { LargePayloads } from './cells.js';
+import { ControlQueues, controlQueueNames } from './control-queues.js';
 import { HistoryTable } from './history-table.js';
 import { HubLease } from './hub-lease.js';
 import { InstanceTable } from './instance-table.js';
+import { describeHub } from './task-hub.js';
 
 const RETRY = { maxRetries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 2000 };
 
@@ -17,18 +20,21 @@ const LOOK_AGAIN_MS = 40;
 interface OpenOptions {
   /** How long to wait for a storage that does not listen yet, in seconds. */
   patienceSeconds: number;
+  /** How many control queues the hub has. */
+  partitionCount: number;
   log: (text: string) => void;
 }
 
 /**
- * A hub in an Azure storage account: the tables `<Hub>Instances` and `<Hub>History`, blobs for long texts and a lease.
+ * A hub in an Azure storage account: the tables `<Hub>Instances` and `<Hub>History`, blobs for long texts and a lease, queues for
+ * the messages of other clients.
  * Creates what is missing. `setting` is a connection string, or `UseDevelopmentStorage=true`.
  * @throws UserFault when the storage cannot be reached.
  */
 export async function openTablesBackend(
   setting: string,
   hub: string,
-  { patienceSeconds, log }: OpenOptions,
+  { patienceSeconds, partitionCount, log }: OpenOptions,
 ): Promise<Backend> {
   const connectionString = expanded(setting);
   try {
@@ -38,20 +44,25 @@ export async function openTablesBackend(
       additionalPolicies: [escapeSeparators],
     };
     const tables = TableServiceClient.fromConnectionString(connectionString, options);
-    const blobs = BlobServiceClient.fromConnectionString(connectionString, {
-      retryOptions: { maxTries: 3, retryDelayInMs: 200 },
-    });
+    const retryOptions = { maxTries: 3, retryDelayInMs: 200 };
+    const blobs = BlobServiceClient.fromConnectionString(connectionString, { retryOptions });
+    const queues = QueueServiceClient.fromConnectionString(connectionString, { retryOptions });
     const large = blobs.getContainerClient(`${hub.toLowerCase()}-largemessages`);
     const leases = blobs.getContainerClient(`${hub.toLowerCase()}-leases`);
-    await untilListening([tables.url, blobs.url], patienceSeconds);
+    await untilListening([tables.url, blobs.url, queues.url], patienceSeconds);
     const table = (suffix: string) => TableClient.fromConnectionString(connectionString, hub + suffix, options);
+    const payloads = new LargePayloads(large);
+    const inbox = new ControlQueues(queues, hub, payloads);
     await Promise.all([
       tables.createTable(`${hub}Instances`),
       tables.createTable(`${hub}History`),
+      tables.createTable(`${hub}Partitions`),
       large.createIfNotExists(),
       leases.createIfNotExists(),
+      inbox.create(partitionCount),
     ]);
-    const payloads = new LargePayloads(large);
+    const names = controlQueueNames(hub, partitionCount);
+    await describeHub(hub, names, { partitions: table('Partitions'), leases });
     const lease = new HubLease(leases.getBlockBlobClient('local-host'), hub, log);
     return {
       hub,
@@ -59,6 +70,7 @@ export async function openTablesBackend(
       release: () => lease.release(),
       instances: new InstanceTable(table('Instances'), payloads, hub),
       histories: new HistoryTable(table('History'), payloads),
+      inbox,
     };
   } catch (error) {
     throw new UserFault(

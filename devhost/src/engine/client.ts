@@ -226,8 +226,11 @@ const BAD_IN_ID = /[\p{Cs}\u2028\u2029\ufffe\uffff]/u;
 /** A key has at most 512 characters, and some characters of an id take two in it. */
 const MAX_ID = 256;
 
-/** The extension refuses no id; what a table cannot hold is refused here. */
-function checkId(id: string): void {
+/**
+ * The extension refuses no id.
+ * @throws ClientError 400 for one that a table cannot hold.
+ */
+export function checkId(id: string): void {
   if (id.length > MAX_ID || BAD_IN_ID.test(id)) {
     const text = `it may have at most ${MAX_ID} characters, and no line separators or halves of surrogate pairs`;
     throw new ClientError(400, `'${id}' is not a valid instance id: ${text}.`);

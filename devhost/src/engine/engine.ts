@@ -27,7 +27,7 @@ import {
   startOf,
 } from './execution.js';
 import { Instance, type InstanceSeed, type InstanceServices } from './instance.js';
-import { answeredTasks, endedRow, find, type Found, messagesFor, seedOf } from './recovery.js';
+import { answeredTasks, endedRow, find, type Found, isLater, messagesFor, seedOf } from './recovery.js';
 import { rewindHistory } from './rewind.js';
 
 const NOT_ENDED: RuntimeStatus[] = ['Pending', 'Running', 'Suspended', 'ContinuedAsNew'];
@@ -61,6 +61,8 @@ export class Engine {
   readonly #log: Pick<Log, 'debug' | 'warn'>;
   readonly #services: InstanceServices;
   readonly #activities: Activities;
+  /** What was Pending at the last look though nobody told of it. */
+  #pending = new Set<string>();
   #stopping = false;
 
   constructor({ backend, functions, invoker, log, exportSpans, ...options }: EngineOptions) {
@@ -111,7 +113,7 @@ export class Engine {
     // pMap itself loses an error of its source while several loads wait for the next row (p-map 7.1.1).
     const revived = pMapIterable(
       this.backend.instances.all({ statuses: NOT_ENDED }),
-      async (row) => await this.#revive(await find(this.backend, row.instanceId, row)),
+      async (row) => (isLater(row) ? undefined : await this.#revive(await find(this.backend, row.instanceId, row))),
       { concurrency: PARALLEL_LOADS },
     );
     // Children must be known before their parents look for them.
@@ -140,6 +142,7 @@ export class Engine {
 
   /** Begins a top-level instance whose row is already stored as Pending. */
   begin(row: InstanceRow): void {
+    if (this.live.has(row.instanceId)) return;
     const start = startOf(row);
     this.#adopt({ row, start, history: [], etag: undefined, hasRow: true }).deliver({ body: start });
   }
@@ -155,13 +158,29 @@ export class Engine {
   /** Lets a failed instance run again what failed, and its sub-orchestrations too. */
   async rewind(instanceId: string, reason: string): Promise<void> {
     // Children must be known before their parents look for them.
-    for (const id of await rewindHistory(this.backend, instanceId, reason)) await this.#wake(id);
+    for (const id of await rewindHistory(this.backend, instanceId, reason)) await this.wake(id);
   }
 
   /** Makes an instance live that is not. */
-  async #wake(instanceId: string): Promise<void> {
+  async wake(instanceId: string): Promise<void> {
     if (this.live.has(instanceId)) return;
     (await this.#revive(await find(this.backend, instanceId)))?.();
+  }
+
+  /**
+   * Wakes instances that are Pending in storage though nobody told of them: a client's message was lost, or it rewound them. One that is
+   * seen for the first time may just be about to begin.
+   */
+  async wakePending(): Promise<void> {
+    const before = this.#pending;
+    this.#pending = new Set();
+    for await (const row of this.backend.instances.all({ statuses: ['Pending'] })) {
+      const { instanceId, executionId } = row;
+      if (this.live.has(instanceId) || isLater(row)) continue;
+      const seen = `${instanceId}\n${executionId}`;
+      if (before.has(seen)) await this.wake(instanceId);
+      else this.#pending.add(seen);
+    }
   }
 
   #adopt(seed: InstanceSeed): Instance {
@@ -248,7 +267,7 @@ export class Engine {
     return () => {
       const answered = answeredTasks(found);
       for (const event of instance.openTasks) if (!answered.has(event.EventId)) this.#dispatch(instance, event, true);
-      for (const message of messagesFor(found)) instance.deliver(message);
+      instance.deliver(...messagesFor(found));
     };
   }
 

@@ -90,11 +90,17 @@ export class Instance {
     return [...this.#execution.open.values()];
   }
 
-  /** Hands over a message; the turn that takes it in makes it durable unless it is parked already. */
-  deliver(message: Message): void {
+  /**
+   * Hands over messages; the turn that takes them in makes them durable unless they are parked already. What is parked and known already
+   * is ignored.
+   */
+  deliver(...messages: Message[]): void {
     if (this.#closed) return;
-    this.#mailbox.add(message);
-    if (this.#mailbox.suspended && message.key === undefined) void this.#park(message);
+    for (const message of messages) {
+      if (message.key !== undefined && this.#consumed.includes(message.key)) continue;
+      this.#mailbox.add(message);
+      if (this.#mailbox.suspended && message.key === undefined) void this.#park(message);
+    }
     if (this.#pumping) return;
     this.#pumping = true;
     this.#pump = this.#run();

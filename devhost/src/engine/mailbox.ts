@@ -19,6 +19,7 @@ export class Mailbox {
   #waiting: Message[] = [];
 
   add(message: Message): void {
+    if (message.key !== undefined && this.#waiting.some(({ key }) => key === message.key)) return;
     this.#waiting.push(message);
   }
 

@@ -22,10 +22,23 @@ export interface Found {
 /** Reads an instance for its one writer. Pass the row when it is known already. */
 export async function find(backend: Backend, instanceId: string, known?: InstanceRow): Promise<Found> {
   const row = known ?? (await backend.instances.get(instanceId));
-  const stored = await backend.histories.load(instanceId);
+  const stored = await withoutUntaken(backend, await backend.histories.load(instanceId));
   const start = stored.events.find((event) => event.EventType === 'ExecutionStarted');
   const end = stored.events.find((event) => event.EventType === 'ExecutionCompleted');
-  return { row, stored, start, end };
+  if (!end || row?.status !== 'Pending' || row.executionId === stored.executionId) return { row, stored, start, end };
+  // Another client has started an ended instance anew.
+  await backend.histories.clear(instanceId);
+  return await find(backend, instanceId, row);
+}
+
+/**
+ * A host that died may have parked a message of a client that is still in its queue. It counts only when it is gone from there, or it
+ * would be seen twice; if it cannot be removed, it comes again.
+ */
+async function withoutUntaken({ inbox }: Backend, stored: StoredHistory): Promise<StoredHistory> {
+  if (!stored.parked.some(({ receipt }) => receipt)) return stored;
+  const taken = await Promise.all(stored.parked.map(async ({ receipt }) => !receipt || (await inbox.remove(receipt))));
+  return { ...stored, parked: stored.parked.filter((_, index) => taken[index]) };
 }
 
 /** The row that the history of an ended instance implies. */
@@ -51,7 +64,8 @@ export function seedOf(found: Found): InstanceSeed | undefined {
 export function messagesFor({ row, stored, start }: Found): Message[] {
   if (row && !start) return [{ body: startOf(row) }, ...stored.parked];
   const mark = stored.events.findLast((event) => event.EventType === 'GenericEvent');
-  if (row?.status !== 'Pending' || !mark) return stored.parked;
+  const isCalled = stored.parked.some(({ body }) => body.EventType === 'GenericEvent');
+  if (row?.status !== 'Pending' || !mark || isCalled) return stored.parked;
   const { EventType, Data } = mark;
   return [{ body: { EventType, ...(Data === undefined ? {} : { Data }) } }, ...stored.parked];
 }
@@ -73,4 +87,9 @@ function isSuspended(events: readonly HistoryEvent[]): boolean {
     (event) => event.EventType === 'ExecutionSuspended' || event.EventType === 'ExecutionResumed',
   );
   return last?.EventType === 'ExecutionSuspended';
+}
+
+/** True for an instance whose client wants it to begin later. */
+export function isLater(row: Pick<InstanceRow, 'startAt' | 'status'> | undefined): boolean {
+  return row?.startAt !== undefined && row.status === 'Pending' && row.startAt.getTime() > Date.now();
 }

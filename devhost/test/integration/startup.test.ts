@@ -151,7 +151,7 @@ describe('the host refuses with one sentence', () => {
   it('storage that does not answer', async () => {
     const env = {
       AzureWebJobsStorage:
-        'DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;BlobEndpoint=http://127.0.0.1:9/a;TableEndpoint=http://127.0.0.1:9/a;',
+        'DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;BlobEndpoint=http://127.0.0.1:9/a;QueueEndpoint=http://127.0.0.1:9/a;TableEndpoint=http://127.0.0.1:9/a;',
     };
     const [code, log] = await refusal({ app: 'durable', env });
     expect([code, log]).toEqual([2, expect.stringMatching(/^devhost: Storage .*ECONNREFUSED.*Azurite/)]);

@@ -1,6 +1,7 @@
 import type { Backend, InstanceQuery } from '../../src/backend/backend.js';
 import { MemoryBackend } from '../../src/backend/memory-backend.js';
 import { type ClientError, OrchestrationClient } from '../../src/engine/client.js';
+import { ClientMessages } from '../../src/engine/client-messages.js';
 import { Engine } from '../../src/engine/engine.js';
 import type { Span } from '../../src/tracing/spans.js';
 import type { TraceContext } from '../../src/tracing/trace-context.js';
@@ -16,6 +17,7 @@ export class EngineInProcess extends Orchestrations {
   caller: TraceContext | undefined;
   readonly #engine: Engine;
   readonly #client: OrchestrationClient;
+  readonly #messages: ClientMessages;
 
   constructor(backend: Backend = new MemoryBackend(), strict = false) {
     super();
@@ -25,6 +27,7 @@ export class EngineInProcess extends Orchestrations {
     const exportSpans = (spans: readonly Span[]) => void this.spans.push(...spans);
     this.#engine = new Engine({ backend, functions, invoker, log, ...limits, exportSpans });
     this.#client = new OrchestrationClient(this.#engine);
+    this.#messages = new ClientMessages(this.#engine, { longestPause: 0, log });
   }
 
   async recover(): Promise<this> {
@@ -32,7 +35,17 @@ export class EngineInProcess extends Orchestrations {
     return this;
   }
 
+  /** Acts upon the messages that wait in the inbox. */
+  async takeMessages(): Promise<number> {
+    return await this.#messages.take();
+  }
+
+  async wakePending(): Promise<void> {
+    await this.#engine.wakePending();
+  }
+
   async stop(): Promise<void> {
+    await this.#messages.stop();
     await this.#engine.stop(0);
   }
 

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { type Backend, HistoryConflict } from '../../src/backend/backend.js';
 
-const WRITES = new Set(['put', 'update', 'remove', 'append', 'park', 'clear']);
+const WRITES = new Set(['put', 'update', 'remove', 'append', 'park', 'parkTaken', 'clear', 'setAside']);
 
 type Call = () => Promise<unknown>;
 
@@ -102,9 +102,16 @@ function withCalls(backend: Backend, around: (method: string, call: Call) => Pro
     new Proxy(target, {
       get: (_, name) => {
         const member: unknown = Reflect.get(target, name, target);
-        if (typeof member !== 'function' || name === 'all') return member;
+        if (typeof member !== 'function') return member;
+        if (name === 'all') return member.bind(target) as unknown;
         return (...args: unknown[]) => around(String(name), async () => await Reflect.apply(member, target, args));
       },
     });
-  return { ...backend, hub: backend.hub, instances: wrap(backend.instances), histories: wrap(backend.histories) };
+  return {
+    ...backend,
+    hub: backend.hub,
+    instances: wrap(backend.instances),
+    histories: wrap(backend.histories),
+    inbox: wrap(backend.inbox),
+  };
 }

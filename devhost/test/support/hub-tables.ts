@@ -8,11 +8,13 @@ export class HubTables {
   readonly instances: TableClient;
   readonly history: TableClient;
 
-  constructor(hub: string) {
-    const open = (name: string) =>
-      TableClient.fromConnectionString(inject('storage'), hub + name, { allowInsecureConnection: true });
-    this.instances = open('Instances');
-    this.history = open('History');
+  constructor(private readonly hub: string) {
+    this.instances = this.open('Instances');
+    this.history = this.open('History');
+  }
+
+  open(name: string): TableClient {
+    return TableClient.fromConnectionString(inject('storage'), this.hub + name, { allowInsecureConnection: true });
   }
 
   /** All rows of an instance's history partition. */

@@ -25,6 +25,8 @@ describe('host.json', () => {
       routePrefix: 'api',
       maxActivities: perHost,
       maxOrchestrators: perHost,
+      partitionCount: 4,
+      maxQueuePollingInterval: 4000,
       queues: {
         messageEncoding: 'base64',
         batchSize: 16,
@@ -36,6 +38,16 @@ describe('host.json', () => {
       },
       functionTimeout: { ms: 1_800_000, text: '00:30:00' },
     });
+  });
+
+  it('says how many control queues there are, and how seldom they are looked into', async () => {
+    const provider = (storageProvider: object) => read({ extensions: { durableTask: { storageProvider } } });
+    expect(await provider({ partitionCount: 9, maxQueuePollingInterval: '00:00:01' })).toMatchObject({
+      partitionCount: 9,
+      maxQueuePollingInterval: 1000,
+    });
+    expect(await provider({ maxQueuePollingInterval: '00:01:00' })).toMatchObject({ maxQueuePollingInterval: 4000 });
+    await expect(provider({ partitionCount: 17 })).rejects.toThrow(/partitionCount.*17.*1 to 16/);
   });
 
   it('says how queues are read', async () => {

@@ -7,17 +7,19 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import type { ContainerClient } from '@azure/storage-blob';
 import pMap from 'p-map';
 import { createSplitVideo } from '../src/activities/videos/split-video.js';
 import { createStitchVideo } from '../src/activities/videos/stitch-video.js';
 import { startAzurite } from '../dist/stack/azurite.js';
 import { DEFAULT_FRAME_FORMAT, type FrameFormat } from '../src/job/formats.js';
+import { choosePack } from '../src/job/plan.js';
 import { parseSpec } from '../src/job/spec.js';
 import { toRgb, toYuv } from '../src/media/colour.js';
 import { createMedia, findFfmpeg, type VideoFacts } from '../src/media/media.js';
 import { ENCODERS } from '../src/media/split/split.js';
 import { encoderOptions } from '../src/media/stitch/stitch-arguments.js';
-import { framesBlob, scoredPart } from '../src/container-contract/places.js';
+import { framesBlob, type ItemRange, scoredPart } from '../src/container-contract/places.js';
 import { INBOX, jobContainer, RESOLVED_JOB, workContainer } from '../src/job-store/layout.js';
 import { readBytes, writeJson } from '../src/storage/storage.js';
 import { PICTURE_ONLY } from '../test/support/media.js';
@@ -90,29 +92,39 @@ async function through(clip: string, video: VideoFacts, jobId: string): Promise<
   await Promise.all([work, job, inbox].map((container) => container.createIfNotExists()));
   await inbox.getBlockBlobClient('clip.mp4').uploadFile(clip);
   const spec = parseSpec(JSON.stringify({ input: { video: `${INBOX}/clip.mp4` }, model: 'none' }));
+  const bytesPerItem = 3 * video.width * video.height;
+  const pack = choosePack({
+    asked: 'auto',
+    expected: video.framesEstimate,
+    size: 'auto',
+    maxParallel: 2,
+    bytesPerItem,
+  });
   await writeJson(job, RESOLVED_JOB, {
     jobId,
     spec,
     video,
-    pack: 1,
+    pack,
     chunkFrames: video.framesEstimate,
     output: `outbox/${jobId}.mp4`,
     others: PICTURE_ONLY,
   });
   const ports = { storage, media, tempFolder: folder };
   const split = await timed(() => createSplitVideo(ports)({ jobId, chunks: 1 }));
-  const frames = video.framesEstimate;
-  const indices = Array.from({ length: frames }, (_, index) => index);
-  await pMap(indices, (index) => score(work, index), { concurrency: 6 });
+  const last = video.framesEstimate - 1;
+  const starts = Array.from({ length: Math.ceil(video.framesEstimate / pack) }, (_, index) => index * pack);
+  await pMap(starts, (first) => score(work, { first, last: Math.min(last, first + pack - 1) }, pack), {
+    concurrency: 6,
+  });
   const stitch = await timed(() => createStitchVideo(ports)({ jobId }));
   await work.delete();
   return [split, stitch];
 }
 
 /** Stands in for a model that changes nothing; not timed. */
-async function score(work: ReturnType<typeof storage.media.getContainerClient>, index: number): Promise<void> {
-  const frame = (await readBytes(work, framesBlob(index, 1, DEFAULT_FRAME_FORMAT))) ?? Buffer.alloc(0);
-  await work.getBlockBlobClient(scoredPart({ first: index, last: index }, 1, DEFAULT_FRAME_FORMAT)).upload(frame, frame.length);
+async function score(work: ContainerClient, part: ItemRange, pack: number): Promise<void> {
+  const frames = (await readBytes(work, framesBlob(part.first, pack, DEFAULT_FRAME_FORMAT))) ?? Buffer.alloc(0);
+  await work.getBlockBlobClient(scoredPart(part, pack, DEFAULT_FRAME_FORMAT)).upload(frames, frames.length);
 }
 
 const sum = (costs: Cost[], of: keyof Cost) => costs.reduce((total, cost) => total + cost[of], 0);

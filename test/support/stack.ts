@@ -25,7 +25,7 @@ export interface TestStack extends StackAddress {
   /** Stops the stack before the end of the test file. */
   stop: () => Promise<void>;
   /** Waits for the end of the job, whatever it is. */
-  ended: (id: string) => Promise<JobStatus>;
+  ended: (id: string, seconds?: number) => Promise<JobStatus>;
 }
 
 /** The local stack that all test files share, as `npm start` brings it up. */
@@ -81,7 +81,7 @@ function connect(stack: TestStack, address: StackAddress): void {
   Object.assign(stack, address);
   stack.storage = BlobServiceClient.fromConnectionString(address.connectionString);
   stack.client = createJobClient(address.url, undefined);
-  stack.ended = (id) => until(`the end of job ${id}`, () => endOf(stack, id), 60, LOOK_MS);
+  stack.ended = (id, seconds = 60) => until(`the end of job ${id}`, () => endOf(stack, id), seconds, LOOK_MS);
 }
 
 async function endOf(stack: TestStack, id: string): Promise<JobStatus | undefined> {

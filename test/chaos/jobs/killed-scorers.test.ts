@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import sharp from 'sharp';
@@ -5,13 +6,19 @@ import { expect, test } from 'vitest';
 import { LeftOut } from '../../../src/job/left-out.js';
 import { downloadFolder, uploadFolder } from '../../../src/cli/client/folders.js';
 import type { AttemptResult } from '../../../src/container-contract/result.js';
-import { jobContainer, resultBlob } from '../../../src/job-store/layout.js';
+import type { ScoreTask } from '../../../src/container-contract/task.js';
+import { jobContainer, resultBlob, taskBlob, workContainer } from '../../../src/job-store/layout.js';
 import { makeClip } from '../../support/clip.js';
 import { killHalfWay, scoredVersions, scorersOf } from '../../support/killed-scorer.js';
 import { processesWith } from '../../support/processes.js';
 import { paint } from '../../support/scorer/pictures.js';
 import { useStack } from '../../support/stack.js';
+import { storedItems } from '../../support/stored-items.js';
 import { until } from '../../support/wait.js';
+
+/** `KILLS=20` kills as often. */
+const KILLS = Number(process.env.KILLS ?? 3);
+const PACK = 8;
 
 const stack = useStack();
 const BATCH = 20;
@@ -58,3 +65,65 @@ test('a killed scorer of an image folder is followed by one that scores the miss
   await downloadFolder(stack.client, id, painted);
   expect(readFileSync(path.join(painted, '19.png')).equals(readFileSync(path.join(painted, '0.png')))).toBe(true);
 });
+
+test(
+  'a scorer that is killed again and again loses what it had not stored, which is never more than a pack, and nothing else',
+  { timeout: 600_000 },
+  async () => {
+    const frames = KILLS * 2 * PACK;
+    const clip = makeClip(path.join(stack.folder, 'long.mp4'), {
+      size: '320x180',
+      rate: String(frames),
+      seconds: 1,
+      sound: false,
+    });
+    const job = {
+      ...spec,
+      input: { video: await stack.client.upload('video', clip) },
+      batch: { size: frames, maxParallel: 1, pack: PACK },
+      retry: { maxAttempts: KILLS + 1, firstDelaySeconds: 0 },
+    };
+    const undisturbed = await stack.client.start(job);
+    expect(await stack.ended(undisturbed, 300)).toMatchObject({ state: 'done' });
+    const id = await stack.client.start(job);
+    let stored = new Map<number, string>();
+    for (let attempt = 1; attempt <= KILLS; attempt += 1) {
+      const more = await until('one more pack', async () => {
+        const all = await scoredVersions(stack, id).catch(() => new Map<number, string>());
+        return all.size > stored.size ? all : undefined;
+      });
+      const [scorer] = scorersOf(id, 0, attempt);
+      if (scorer === undefined) throw new Error('The batch was over before its scorer could be killed.');
+      process.kill(scorer, 'SIGKILL');
+      for (const [index, version] of stored) expect(more.get(index)).toBe(version);
+      stored = more;
+      const next = await until('the next attempt', () =>
+        scorersOf(id, 0, attempt + 1)[0] === undefined ? undefined : true,
+      );
+      expect(next).toBe(true);
+      // What the killed one stored as it died is not scored again either.
+      const task = await readTask(id, attempt + 1);
+      stored = await scoredVersions(stack, id);
+      expect(task.items.length + (task.before ?? 0)).toBe(frames);
+      expect(task.before).toBeGreaterThanOrEqual(more.size);
+      expect((task.before ?? 0) % PACK).toBe(0);
+    }
+    expect(await stack.ended(id, 300)).toMatchObject({
+      state: 'done',
+      items: { total: frames, done: frames, failed: 0 },
+      attempts: KILLS + 1,
+    });
+    const hashes = async (job: string) =>
+      new Map(
+        [...(await storedItems(stack.storage.getContainerClient(workContainer(job)), 'scored/'))].map(
+          ([index, bytes]) => [index, createHash('md5').update(bytes).digest('hex')],
+        ),
+      );
+    expect(await hashes(id)).toEqual(await hashes(undisturbed));
+  },
+);
+
+async function readTask(id: string, attempt: number): Promise<ScoreTask> {
+  const blob = stack.storage.getContainerClient(jobContainer(id)).getBlobClient(taskBlob(0, attempt));
+  return JSON.parse((await blob.downloadToBuffer()).toString()) as ScoreTask;
+}

@@ -113,9 +113,9 @@ test(
       items: { total: frames, done: frames, failed: 0 },
       attempts: KILLS + 1,
     });
-    const hashes = async (job: string) =>
+    const hashes = async (jobId: string) =>
       new Map(
-        [...(await storedItems(stack.storage.getContainerClient(workContainer(job)), 'scored/'))].map(
+        [...(await storedItems(stack.storage.getContainerClient(workContainer(jobId)), 'scored/'))].map(
           ([index, bytes]) => [index, createHash('md5').update(bytes).digest('hex')],
         ),
       );

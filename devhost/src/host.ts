@@ -20,6 +20,7 @@ import { ManagementApi } from './management/management-api.js';
 import { clientPayload, NO_KEY, RPC_PATH, WEBHOOK_PATH } from './management/urls.js';
 import { applySettings, type HostSettings, readHostSettings } from './settings.js';
 import { type ExportSpans, openSpanFile } from './tracing/spans.js';
+import { blobListeners } from './triggers/blob-triggers.js';
 import { queueListeners } from './triggers/queue-triggers.js';
 import { timerListeners } from './triggers/timer-triggers.js';
 
@@ -179,6 +180,7 @@ async function assemble(
       listeners: [
         ...timerListeners(ofType('timerTrigger'), timerStatuses(storage), services),
         ...queueListeners(ofType('queueTrigger'), options.queues, services),
+        ...blobListeners(ofType('blobTrigger'), { ...options, storage }, services),
       ],
     };
   };

@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { messageOf, UserFault } from './log.js';
+import type { BlobOptions } from './triggers/blob-triggers.js';
 import type { QueueOptions } from './triggers/queue-listener.js';
 import type { MessageEncoding } from './triggers/queue-message.js';
 
@@ -20,6 +21,7 @@ export interface HostSettings {
   /** The longest pause between two looks into empty control queues, in milliseconds. */
   maxQueuePollingInterval: number;
   queues: QueueOptions & { messageEncoding: MessageEncoding };
+  blobs: BlobOptions;
   /** How long an invocation may take; undefined for as long as it likes. */
   functionTimeout: FunctionTimeout | undefined;
 }
@@ -108,6 +110,7 @@ export async function readHostSettings(folder: string, hub?: string): Promise<Ho
       LONGEST_CONTROL_PAUSE_MS,
     ),
     queues: queueOptions(asSection(extensions?.['queues'], 'extensions.queues in host.json')),
+    blobs: blobOptions(asSection(extensions?.['blobs'], 'extensions.blobs in host.json')),
     functionTimeout: functionTimeout(host),
   };
 }
@@ -135,6 +138,18 @@ function queueOptions(queues: Section | undefined): HostSettings['queues'] {
     maxDequeueCount: whole(queues, 'maxDequeueCount', 5),
     maxPollingInterval: duration(queues, 'maxPollingInterval', LONGEST_PAUSE, { min: 100 }),
     lease: 1000 * secondsOf('DEVHOST_QUEUE_LEASE_SECONDS', LEASE_SECONDS),
+  };
+}
+
+/** Azure looks into a container every ten seconds. */
+const POLL_SECONDS = 2;
+
+/** Defaults are those of the Storage extension (BlobsOptions.cs). */
+function blobOptions(blobs: Section | undefined): BlobOptions {
+  return {
+    maxDegreeOfParallelism: whole(blobs, 'maxDegreeOfParallelism', 8 * os.availableParallelism()),
+    poisonBlobThreshold: whole(blobs, 'poisonBlobThreshold', 5),
+    pollInterval: 1000 * secondsOf('DEVHOST_BLOB_POLL_SECONDS', POLL_SECONDS),
   };
 }
 

@@ -1,7 +1,8 @@
 import { UserFault } from '../log.js';
 import type { Binding, FunctionMetadata } from './core-types.js';
 
-export type TriggerType = 'httpTrigger' | 'orchestrationTrigger' | 'activityTrigger' | 'timerTrigger' | 'queueTrigger';
+export type TriggerType =
+  'httpTrigger' | 'orchestrationTrigger' | 'activityTrigger' | 'timerTrigger' | 'queueTrigger' | 'blobTrigger';
 
 /** One function of the app, with its trigger found by type: binding names carry a hash and mean nothing. */
 export interface AppFunction {
@@ -18,6 +19,7 @@ const TRIGGERS: Record<string, TriggerType> = {
   activitytrigger: 'activityTrigger',
   timertrigger: 'timerTrigger',
   queuetrigger: 'queueTrigger',
+  blobtrigger: 'blobTrigger',
 };
 const CLIENTS = new Set(['durableclient', 'orchestrationclient']);
 
@@ -77,6 +79,10 @@ function describe(metadata: FunctionMetadata): AppFunction {
       `Function '${metadata.name}' uses the trigger '${trigger.type}', which this host does not support yet.`,
     );
   }
+  if (trigger['sdkBinding'] === true)
+    throw new UserFault(
+      `Function '${metadata.name}' asks for sdkBinding, which this host does not support yet: leave it out, and the function gets the whole blob.`,
+    );
   if (metadata.retryOptions && triggerType !== 'httpTrigger')
     throw new UserFault(
       `Function '${metadata.name}' asks for retries by the host, which this host does not support yet.`,

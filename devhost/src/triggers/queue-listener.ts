@@ -20,8 +20,8 @@ export interface QueueOptions {
 /** What happens with the messages of a queue. */
 export interface QueueWork {
   queue: QueueClient;
-  /** Where messages go that failed too often. Without one they stay in the queue, invisible until their lease ends. */
-  poison: QueueClient | undefined;
+  /** Where a message goes that failed too often. Without one it stays in the queue, invisible until its lease ends. */
+  poison: (message: DequeuedMessageItem) => QueueClient | undefined;
   /** Says whether the message is done with. Never throws. */
   handle(message: DequeuedMessageItem): Promise<boolean>;
 }
@@ -112,7 +112,7 @@ export class QueueListener {
     const popReceipt = await lease.end();
     if (done) await this.#delete(message, popReceipt);
     else if (message.dequeueCount >= maxDequeueCount) await this.#giveUp(message, popReceipt);
-    else if (this.work.poison) await this.#update(message, popReceipt, visibilityTimeout);
+    else if (this.work.poison(message)) await this.#update(message, popReceipt, visibilityTimeout);
   }
 
   /** Renews the invisibility at half of its time. `end` gives the receipt with which the message can be changed last. */
@@ -140,7 +140,8 @@ export class QueueListener {
   }
 
   async #giveUp(message: DequeuedMessageItem, popReceipt: string): Promise<void> {
-    const { poison, queue } = this.work;
+    const { queue } = this.work;
+    const poison = this.work.poison(message);
     if (!poison) return;
     this.log.warn(
       `A message of the queue ${queue.name} failed ${this.options.maxDequeueCount} times and moves to ${poison.name}.`,

@@ -32,9 +32,10 @@ function queueWork(target: AppFunction, encoding: MessageEncoding, services: Ser
     );
   const queues = queueService(connectionOf(target), target.name);
   const hasPoison = !name.endsWith(POISON) && name.length + POISON.length <= LONGEST_NAME;
+  const poison = hasPoison ? queues.getQueueClient(name + POISON) : undefined;
   return {
     queue: queues.getQueueClient(name),
-    poison: hasPoison ? queues.getQueueClient(name + POISON) : undefined,
+    poison: () => poison,
     handle: async (message) => {
       let text: string;
       try {

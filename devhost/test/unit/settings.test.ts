@@ -36,6 +36,7 @@ describe('host.json', () => {
         maxPollingInterval: 2000,
         lease: 30_000,
       },
+      blobs: { maxDegreeOfParallelism: 8 * availableParallelism(), poisonBlobThreshold: 5, pollInterval: 2000 },
       functionTimeout: { ms: 1_800_000, text: '00:30:00' },
     });
   });
@@ -87,6 +88,11 @@ describe('host.json', () => {
   it('limits how many activities and orchestrators run at the same time', async () => {
     const limits = { maxConcurrentActivityFunctions: 3, maxConcurrentOrchestratorFunctions: 4 };
     expect(await read(durable(limits))).toMatchObject({ maxActivities: 3, maxOrchestrators: 4 });
+  });
+
+  it('says how blobs are handed out', async () => {
+    const given = { maxDegreeOfParallelism: 1, poisonBlobThreshold: 2 };
+    expect((await read({ extensions: { blobs: given } })).blobs).toMatchObject(given);
   });
 
   it('may take the hub name from a setting', async () => {

@@ -150,18 +150,6 @@ describe.concurrent('a queue function', () => {
     context.expect(most).toBe(3);
   });
 
-  test('keeps its message for as long as it runs', async (context) => {
-    let runs = 0;
-    const handler: StorageQueueHandler = async () => {
-      runs++;
-      await new Promise((resolve) => setTimeout(resolve, 1700));
-    };
-    const { queue, send } = await listen(context, handler, { lease: 1000 });
-    await send('long');
-    await until(async () => runs > 0 && (await count(queue)) === 0);
-    context.expect(runs).toBe(1);
-  });
-
   test('gets a message that it failed again after the time that host.json gives', async (context) => {
     const tries: number[] = [];
     const fail: StorageQueueHandler = () => {

@@ -66,6 +66,11 @@ describe('a function is refused by name', () => {
     expect(register).toThrow(new RegExp(`'f'.*binding '${type}'.*not support`));
   });
 
+  it('for a blob that it wants to read by itself', () => {
+    const register = () => app.storageBlob('f', { path: 'c/{name}', connection, sdkBinding: true, handler });
+    expect(register).toThrow(/'f'.*sdkBinding.*not support.*whole blob/);
+  });
+
   it('for its retries by the host', () => {
     const retry = { strategy: 'fixedDelay', maxRetryCount: 2, delayInterval: 1000 } as const;
     const register = () => app.timer('f', { schedule: '0 * * * * *', retry, handler });

@@ -19,7 +19,6 @@ export interface ActivityPorts {
   ended(call: ActivityCall, times: Times, ok: boolean): void;
   /** Takes the outcome to the instance that waits for it. */
   deliver(call: ActivityCall, outcome: CompletionBody): void;
-  warn(message: string): void;
 }
 
 /** Runs activities, at most `limit` at a time, first come first served. What is cut off by a stop runs again after a restart. */
@@ -64,12 +63,7 @@ export class Activities {
     const { start, scheduled } = call;
     const { Name: name, EventId: taskId } = scheduled;
     try {
-      const { data, triggerMetadata, arrivesAs } = activityInput(scheduled, start.OrchestrationInstance.InstanceId);
-      if (arrivesAs !== undefined) {
-        this.#ports.warn(
-          `Activity '${name}' gets a bare boolean, which Azure passes on as the text "${arrivesAs}": pass an object.`,
-        );
-      }
+      const { data, triggerMetadata } = activityInput(scheduled, start.OrchestrationInstance.InstanceId);
       return activityCompleted(taskId, await this.#ports.call(call, data, triggerMetadata));
     } catch (error) {
       return activityFailed(name, taskId, error);

@@ -83,7 +83,6 @@ export class Engine {
         const { InstanceId, ExecutionId } = start.OrchestrationInstance;
         this.#deliver(InstanceId, ExecutionId, outcome);
       },
-      warn: (message) => log.warn(message),
     });
     this.#services = {
       backend,

@@ -151,7 +151,7 @@ export class Instance {
     const { call, isKnown, strict, turns } = this.#services;
     const { start, history: past } = this.#execution;
     const request = { start, past, messages: messages.map(({ body }) => body), call, isKnown, strict };
-    const turn = await turns.add(() => runTurn({ ...request, warn: (text) => this.#warnOnce(text) }));
+    const turn = await turns.add(() => runTurn({ ...request, warn: (text, cause) => this.#warnOnce(text, cause) }));
     // Before the turn is stored: a crash in between repeats it, and its spans with the same ids.
     this.#services.exportSpans?.(turnSpans(start, this.#execution.began(turn), turn.events, this.#execution.open));
     if (turn.end && 'kind' in turn.end) await this.#startOver(turn.end, turn);
@@ -232,9 +232,9 @@ export class Instance {
     this.#services.lost(this);
   }
 
-  #warnOnce(text: string): void {
-    if (this.#warned.has(text)) return;
-    this.#warned.add(text);
+  #warnOnce(text: string, cause = text): void {
+    if (this.#warned.has(cause)) return;
+    this.#warned.add(cause);
     this.#services.log.warn(`Instance ${this.id} (${this.row.name}): ${text}`);
   }
 }

@@ -6,6 +6,7 @@ import {
   settledTask,
 } from '../protocol/history.js';
 import { type Action, ActionType, type OrchestratorState } from '../protocol/orchestrator.js';
+import { described, listed, type Warn, warnOfDifference, warnOfReuse } from './diagnostics.js';
 import { ExternalEvents, HostTask, OrchestrationFault, startAction, type TaskScheduler } from './tasks.js';
 
 /** Durable extension behaviour. */
@@ -19,7 +20,7 @@ export interface ReplayRequest {
   isKnown(kind: 'activity' | 'orchestrator', name: string): boolean;
   /** Fail what only Azure would punish. */
   strict: boolean;
-  warn(message: string): void;
+  warn: Warn;
 }
 
 export interface ReplayResult {
@@ -59,16 +60,23 @@ class Replay implements TaskScheduler {
   readonly #events: ExternalEvents;
   #nextId = 0;
   readonly #pending = new Map<number, ScheduledBody>();
+  readonly #bodies = new Map<number, ScheduledBody>();
   readonly #open = new Map<number, HostTask>();
   #cursor = 0;
   #current: { task: HostTask; action: Action } | undefined;
-  #left: HostTask[] = [];
+  #left: { action: Action; task: HostTask }[] = [];
+  #hasWarned = false;
   #continued: ContinuedAsNew | undefined;
 
   constructor(request: ReplayRequest) {
     this.#request = request;
-    this.#events = new ExternalEvents((message) => request.warn(message));
+    this.#events = new ExternalEvents(this.warn);
   }
+
+  readonly warn: Warn = (text, cause) => {
+    this.#hasWarned = true;
+    this.#request.warn(text, cause);
+  };
 
   run(): ReplayResult {
     if (this.#request.state.actions.length > MAX_ACTIONS) {
@@ -93,7 +101,7 @@ class Replay implements TaskScheduler {
   callUnknown(kind: 'activity' | 'orchestrator', name: string): HostTask {
     const what = `it calls the ${kind} '${name}', which the app does not have`;
     if (this.#request.strict) throw new OrchestrationFault(`With --strict, this orchestrator fails: ${what}.`);
-    this.#request.warn(`It stays Running for ever, as in Azure: ${what}. Start the host with --strict to let it fail.`);
+    this.warn(`It stays Running for ever, as in Azure: ${what}. Start the host with --strict to let it fail.`);
     const task = new HostTask();
     task.settle(true);
     return task;
@@ -103,6 +111,7 @@ class Replay implements TaskScheduler {
     const id = this.#nextId++;
     const task = Object.assign(new HostTask(), { id });
     this.#pending.set(id, body);
+    this.#bodies.set(id, body);
     this.#open.set(id, task);
     return task;
   }
@@ -120,11 +129,13 @@ class Replay implements TaskScheduler {
   }
 
   continueAsNew(input: unknown): void {
+    if (typeof input === 'string' && /^".*"$/s.test(input))
+      this.warn('Its next execution gets a string with quotes around it, as in Azure: give continueAsNew an object.');
     this.#continued = { kind: 'continuedAsNew', input, carried: [] };
   }
 
-  leave(children: HostTask[]): void {
-    this.#left.push(...children.filter((child) => child.takesNumbers && !child.settled));
+  leave(children: { action: Action; task: HostTask }[]): void {
+    this.#left.push(...children.filter(({ task }) => !task.settled));
   }
 
   #feed(event: HistoryEvent): void {
@@ -138,7 +149,9 @@ class Replay implements TaskScheduler {
         this.#continued.carried.push({ EventType: 'EventRaised', Name: event.Name, Input: event.Input });
       else this.#events.raise(event.Name);
     } else if (isScheduled(event)) {
-      checkMatch(event, this.#pending.get(event.EventId));
+      const now = this.#pending.get(event.EventId);
+      checkMatch(event, now);
+      if (now) warnOfDifference(event, now, this.warn);
       this.#pending.delete(event.EventId);
     } else {
       this.#settle(event);
@@ -150,7 +163,13 @@ class Replay implements TaskScheduler {
     let action = actions[this.#cursor];
     while (action) {
       this.#cursor += 1;
-      if (this.#left.some((child) => !child.settled)) this.#warnDrift('Task.any');
+      this.#left = this.#left.filter(({ task }) => !task.settled);
+      if (this.#left.some(({ task }) => task.takesNumbers)) this.#warnDrift('Task.any');
+      warnOfReuse(
+        action,
+        this.#left.map((left) => left.action),
+        this.warn,
+      );
       const task = startAction(action, this);
       this.#current = { task, action };
       if (!task.settled) {
@@ -174,15 +193,53 @@ class Replay implements TaskScheduler {
     const returned = state.isDone || state.error !== undefined;
     const behind = this.#current !== undefined && !this.#current.task.settled;
     if (behind && (returned || this.#cursor < state.actions.length)) this.#warnBehind();
-    if (!returned || behind || this.#cursor < state.actions.length) return undefined;
+    if (!returned || behind || this.#cursor < state.actions.length) {
+      this.#warnOfStandstill(returned);
+      return undefined;
+    }
     if (this.#open.size > 0) {
-      this.#request.warn(
-        `The orchestrator has returned but stays Running until ${this.#open.size} open task(s) finish, as in Azure: cancel timers that lose a Task.any.`,
+      const open = listed([...this.#open.keys()].map((id) => this.#nameOf(id)));
+      this.warn(
+        `The orchestrator has returned but stays Running until its open tasks end, as in Azure: ${open}. Cancel timers that lose a Task.any, and wait for what you call.`,
+        'open at the end',
       );
       return undefined;
     }
+    this.#warnOfLostEvents();
     if (state.error !== undefined) return { kind: 'failed', error: state.error };
     return this.#continued ?? { kind: 'completed', output: state.output };
+  }
+
+  #nameOf(id: number): string {
+    const body = this.#bodies.get(id);
+    return body ? described(body) : `task ${id}`;
+  }
+
+  /** When nothing is open, only an event can move an instance; the SDK may even wait for something that cannot come. */
+  #warnOfStandstill(returned: boolean): void {
+    if (this.#hasWarned || this.#open.size > 0) return;
+    const { awaited, unclaimed } = this.#events;
+    if (awaited.length === 0)
+      this.warn(
+        returned
+          ? 'The orchestrator has returned, but nothing can end it any more: it stays Running.'
+          : 'Nothing can move it any more: no task is open, and it waits for no event. Does it wait for a timer that it has cancelled?',
+      );
+    else if (unclaimed.length > 0)
+      this.warn(
+        `It waits for the event ${listed(awaited.map((name) => `'${name}'`))}, and came by is ${listed(unclaimed.map((name) => `'${name}'`))}, which nobody waits for so far.`,
+      );
+  }
+
+  #warnOfLostEvents(): void {
+    const names = this.#events.unclaimed;
+    if (names.length === 0) return;
+    const lost = `The event ${listed(names.map((name) => `'${name}'`))} came`;
+    this.warn(
+      this.#continued
+        ? `${lost} before continueAsNew and is lost, as in Azure: wait for events before.`
+        : `${lost}, and the orchestrator ended without waiting for it.`,
+    );
   }
 
   /** The SDK leaves a Task.all at the first failure, the host waits for all children (durable-functions behaviour). */
@@ -192,7 +249,7 @@ class Replay implements TaskScheduler {
   }
 
   #warnDrift(compound: string): void {
-    this.#request.warn(
+    this.warn(
       `A ${compound} with retried children was left while children are open: task numbers drift apart and results can reach the wrong task. Use sub-orchestrators that never throw.`,
     );
   }

@@ -9,6 +9,7 @@ import {
   type TimerAction,
   unsupportedAction,
 } from '../protocol/orchestrator.js';
+import { isDigits, type Warn } from './diagnostics.js';
 
 const DAY = 24 * 60 * 60 * 1000;
 /** Durable extension behaviour: a timer of more than 6 days is waited out in hops of 3 days. */
@@ -66,7 +67,8 @@ export interface TaskScheduler {
   waitFor(eventName: string): HostTask;
   continueAsNew(input: unknown): void;
   /** Notes the children that a Task.any leaves open when it is won. */
-  leave(children: HostTask[]): void;
+  leave(children: { action: Action; task: HostTask }[]): void;
+  readonly warn: Warn;
 }
 
 /** Starts one action of the SDK's list; numbers are taken in the order in which the SDK takes them. */
@@ -118,6 +120,10 @@ function startRetried(
   name: string,
   body: () => ScheduledBody,
 ): HostTask {
+  if (options.retryTimeoutInMilliseconds !== undefined)
+    scheduler.warn(
+      `The retry of '${name}' has a retryTimeoutInMilliseconds: when that ends it, the orchestration hangs for ever in Azure, and fails here.`,
+    );
   const task = new HostTask(true);
   const first = scheduler.now.getTime();
   const attempt = (count: number): void => {
@@ -172,13 +178,14 @@ function startTimer(action: TimerAction, scheduler: TaskScheduler): HostTask {
 }
 
 function startCompound(action: CompoundAction, scheduler: TaskScheduler): HostTask {
-  const children = action.compoundActions.map((child) => startAction(child, scheduler));
+  const started = action.compoundActions.map((child) => ({ action: child, task: startAction(child, scheduler) }));
+  const children = started.map(({ task: child }) => child);
   const task = new HostTask(children.some((child) => child.takesNumbers));
   let left = children.length;
   for (const child of children) {
     child.whenSettled(() => {
       left -= 1;
-      if (action.actionType === ActionType.WhenAny && !task.settled) scheduler.leave(children);
+      if (action.actionType === ActionType.WhenAny && !task.settled) scheduler.leave(started);
       if (left === 0 || action.actionType === ActionType.WhenAny) task.settle();
     });
   }
@@ -206,10 +213,20 @@ function childBody(action: SubOrchestratorAction, scheduler: TaskScheduler): Sch
 export class ExternalEvents {
   readonly #early = new Map<string, string[]>();
   readonly #waiters = new Map<string, { name: string; task: HostTask }[]>();
-  readonly #warn: (message: string) => void;
+  readonly #warn: Warn;
 
-  constructor(warn: (message: string) => void) {
+  constructor(warn: Warn) {
     this.#warn = warn;
+  }
+
+  /** The names that are waited for. */
+  get awaited(): string[] {
+    return [...this.#waiters.values()].flatMap((waiters) => waiters.map(({ name }) => name));
+  }
+
+  /** The names of events that came and that nobody has waited for. */
+  get unclaimed(): string[] {
+    return [...this.#early.values()].flat();
   }
 
   raise(name: string): void {
@@ -224,6 +241,10 @@ export class ExternalEvents {
   }
 
   waitFor(name: string): HostTask {
+    if (isDigits(name))
+      this.#warn(
+        `It waits for the event '${name}', which may take the result of task ${name} for it, as both are known by that number: give it a name with a letter.`,
+      );
     const key = name.toLowerCase();
     const task = new HostTask();
     const early = this.#early.get(key)?.shift();

@@ -14,6 +14,7 @@ import {
   OrchestratorCrash,
   type OrchestratorState,
 } from '../protocol/orchestrator.js';
+import { type Warn, warnOfCalls, warnOfLength, warnOfMessages, warnOfText } from './diagnostics.js';
 import { type ContinuedAsNew, replay, type ReplayEnd, type ReplayRequest } from './replay.js';
 import { OrchestrationFault } from './tasks.js';
 
@@ -27,7 +28,7 @@ export interface TurnRequest {
   call: CallOrchestrator;
   isKnown: ReplayRequest['isKnown'];
   strict: ReplayRequest['strict'];
-  warn: ReplayRequest['warn'];
+  warn: Warn;
 }
 
 export interface Turn {
@@ -56,7 +57,19 @@ export async function runTurn(request: TurnRequest): Promise<Turn> {
 
   if (turn.end && 'EventType' in turn.end) turn.events.push(stamp(turn.end, nextNumber([...request.past, ...events])));
   turn.events.push(stamp({ EventType: 'OrchestratorCompleted' }));
+  warnOf(turn, request);
   return turn;
+}
+
+function warnOf(
+  { events, scheduled, customStatus: status, end }: Turn,
+  { start, past, messages, warn }: TurnRequest,
+): void {
+  warnOfMessages(messages, past, warn);
+  warnOfCalls(scheduled, start.OrchestrationInstance.InstanceId, warn);
+  warnOfText('Its custom status', status, warn);
+  if (end && 'EventType' in end) warnOfText('Its output', end.Result, warn);
+  warnOfLength(past.length + events.length, warn);
 }
 
 async function replayInto(

@@ -7,8 +7,6 @@ import type { CompletionBody, FailureDetails, TaskScheduled } from './history.js
 export interface ActivityInput {
   data: TypedData;
   triggerMetadata: Record<string, TypedData>;
-  /** Set when Azure would change the value on its way: the text that arrives instead. */
-  arrivesAs: string | undefined;
 }
 
 /** Turns the input that the SDK scheduled into what the activity function receives. */
@@ -17,7 +15,6 @@ export function activityInput(scheduled: TaskScheduled, instanceId: string): Act
   return {
     data: inputData(input),
     triggerMetadata: triggerMetadata(instanceId, input),
-    arrivesAs: typeof input === 'boolean' ? inputText(input) : undefined,
   };
 }
 

@@ -27,7 +27,7 @@ export interface Instances {
   put(row: InstanceRow): Promise<void>;
   /** Writes everything but the input and the trace context, which do not change during an execution. */
   update(row: InstanceRow): Promise<void>;
-  /** Removes the row of an existing instance. */
+  /** Removes the row of an instance, if there is one. */
   remove(instanceId: string): Promise<void>;
   all(query: InstanceQuery): AsyncIterable<InstanceRow>;
   /** One page of at most `top` rows, and the token of the next page if there is one. */
@@ -88,6 +88,8 @@ export interface Histories {
   parkTaken(instanceId: string, body: MessageBody, from: Taken): Promise<string>;
   /** Removes the history, the parked messages and the long texts of an instance; its row stays. */
   clear(instanceId: string): Promise<void>;
+  /** As `clear`, for many instances that have ended. */
+  clearAll(instanceIds: readonly string[]): Promise<void>;
 }
 
 export interface StoredHistory {

@@ -64,6 +64,14 @@ export class LargePayloads {
     return container === this.#container.containerName && name ? decodeURIComponent(name) : undefined;
   }
 
+  /** The partition keys of all instances that have texts here. */
+  async owners(): Promise<Set<string>> {
+    const found = new Set<string>();
+    for await (const item of this.#container.listBlobsByHierarchy('/'))
+      if (item.kind === 'prefix') found.add(item.name.slice(0, -1));
+    return found;
+  }
+
   async removeAll(partitionKey: string): Promise<void> {
     for await (const blob of this.#container.listBlobsFlat({ prefix: `${partitionKey}/` })) {
       await this.#container.deleteBlob(blob.name);

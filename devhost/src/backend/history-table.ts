@@ -1,4 +1,5 @@
 import { odata, RestError, type TableClient, TableTransaction } from '@azure/data-tables';
+import pMap from 'p-map';
 import type { MessageBody } from '../protocol/history.js';
 import {
   type Checkpoint,
@@ -17,6 +18,10 @@ const parkedKey = (time: number, number: number) =>
   `parked-${String(time).padStart(15, '0')}-${String(number).padStart(8, '0')}`;
 
 type Row = Record<string, unknown> & { rowKey: string; etag: string };
+
+/** How many instances are listed at once to be cleared, and how many are cleared at the same time. */
+const NEIGHBOURS = 100;
+const PARALLEL_CLEARS = 8;
 
 /**
  * `<Hub>History`. Rows and sentinel are laid out as DurableTask.AzureStorage does; the sentinel's ETag in every batch is
@@ -133,6 +138,33 @@ export class HistoryTable implements Histories {
     await this.#payloads.removeAll(toKey(instanceId));
   }
 
+  /** Neighbours are listed together: Azurite looks at every row of the table for each list. */
+  async clearAll(instanceIds: readonly string[]): Promise<void> {
+    const keys = instanceIds.map((id) => toKey(id)).toSorted();
+    const withTexts = await this.#payloads.owners();
+    for (let at = 0; at < keys.length; at += NEIGHBOURS) {
+      const group = keys.slice(at, at + NEIGHBOURS);
+      const rows = await this.#keysBetween(group[0] ?? '', group.at(-1) ?? '');
+      const clear = async (partitionKey: string) => {
+        await this.#removeRows(partitionKey, rows.get(partitionKey) ?? []);
+        if (withTexts.has(partitionKey)) await this.#payloads.removeAll(partitionKey);
+      };
+      await pMap(group, clear, { concurrency: PARALLEL_CLEARS });
+    }
+  }
+
+  async #keysBetween(first: string, last: string): Promise<Map<string, string[]>> {
+    const found = new Map<string, string[]>();
+    const filter = odata`PartitionKey ge ${first} and PartitionKey le ${last}`;
+    const queryOptions = { filter, select: ['PartitionKey', 'RowKey'] };
+    for await (const { partitionKey = '', rowKey: key = '' } of this.#table.listEntities({ queryOptions })) {
+      const keys = found.get(partitionKey);
+      if (keys) keys.push(key);
+      else found.set(partitionKey, [key]);
+    }
+    return found;
+  }
+
   async #rows(instanceId: string, select?: string[]): Promise<Row[]> {
     const filter = odata`PartitionKey eq ${toKey(instanceId)}`;
     const rows: Row[] = [];
@@ -144,9 +176,13 @@ export class HistoryTable implements Histories {
   }
 
   async #remove(instanceId: string, keys: string[]): Promise<void> {
+    await this.#removeRows(toKey(instanceId), keys);
+  }
+
+  async #removeRows(partitionKey: string, keys: string[]): Promise<void> {
     for (let at = 0; at < keys.length; at += 100) {
       const transaction = new TableTransaction();
-      for (const key of keys.slice(at, at + 100)) transaction.deleteEntity(toKey(instanceId), key);
+      for (const key of keys.slice(at, at + 100)) transaction.deleteEntity(partitionKey, key);
       await this.#table.submitTransaction(transaction.actions);
     }
   }

@@ -41,7 +41,11 @@ export class InstanceTable implements Instances {
   }
 
   async remove(instanceId: string): Promise<void> {
-    await this.#table.deleteEntity(toKey(instanceId), '');
+    try {
+      await this.#table.deleteEntity(toKey(instanceId), '');
+    } catch (error) {
+      if (!(error instanceof RestError && error.statusCode === 404)) throw error;
+    }
   }
 
   async *all(query: InstanceQuery): AsyncGenerator<InstanceRow> {

@@ -125,6 +125,10 @@ class MemoryHistories implements Histories {
     this.#stored.delete(instanceId);
   }
 
+  async clearAll(instanceIds: readonly string[]): Promise<void> {
+    for (const id of instanceIds) await this.clear(id);
+  }
+
   #of(instanceId: string): StoredHistory {
     return this.#stored.get(instanceId) ?? { executionId: undefined, etag: undefined, events: [], parked: [] };
   }

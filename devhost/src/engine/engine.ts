@@ -58,7 +58,7 @@ export class Engine {
   readonly exportSpans: ExportSpans | undefined;
   /** Every instance that has not ended. */
   readonly live = new Map<string, Instance>();
-  readonly #log: Pick<Log, 'debug' | 'warn'>;
+  readonly log: Pick<Log, 'debug' | 'warn'>;
   readonly #services: InstanceServices;
   readonly #activities: Activities;
   /** What was Pending at the last look though nobody told of it. */
@@ -69,7 +69,7 @@ export class Engine {
     const { maxActivities, maxOrchestrators, strict } = options;
     this.backend = backend;
     this.exportSpans = exportSpans;
-    this.#log = log;
+    this.log = log;
     this.#activities = new Activities(maxActivities, {
       call: ({ start, scheduled }, data, triggerMetadata) => {
         const target = functions.find('activityTrigger', scheduled.Name);
@@ -272,7 +272,7 @@ export class Engine {
 
   #ended(instance: Instance, end: ExecutionCompleted): void {
     this.live.delete(instance.id);
-    this.#log.debug(`Instance ${instance.id} (${instance.row.name}) ended: ${end.OrchestrationStatus}.`);
+    this.log.debug(`Instance ${instance.id} (${instance.row.name}) ended: ${end.OrchestrationStatus}.`);
     this.#tellParent(instance.start, end);
   }
 
@@ -301,7 +301,7 @@ export class Engine {
         await work();
         return;
       } catch (error) {
-        this.#log.warn(`Storage: ${messageOf(error)}. Trying again in a second.`);
+        this.log.warn(`Storage: ${messageOf(error)}. Trying again in a second.`);
         await sleep(RETRY_MS);
       }
     }

@@ -112,6 +112,16 @@ export function backendConformance(name: string, open: () => Promise<Backend>): 
         expect(await names('cleared')).toEqual(['b']);
       });
 
+      it('can be cleared together with others, and those between them stay', async () => {
+        const all = ['many-a', 'many-b', 'many-c', 'many-d/e'];
+        for (const id of all) await append(id, undefined, 0, [raised(id)]);
+        const Result = LONGER_THAN_A_CELL;
+        await append('many-f', undefined, 0, [at({ EventType: 'TaskCompleted', TaskScheduledId: 0, Result })]);
+        await backend.histories.clearAll(['many-f', 'many-d/e', 'many-a', 'many-c', 'many-unknown']);
+        for (const id of [...all, 'many-f'])
+          expect((await backend.histories.load(id)).events.map(nameOf), id).toEqual(id === 'many-b' ? [id] : []);
+      });
+
       it('belongs to its id alone, whatever characters that has', async () => {
         const id = 'a/b#c?d\\e^f\u0007';
         await append(id, undefined, 0, [raised('a')]);
@@ -191,6 +201,7 @@ export function backendConformance(name: string, open: () => Promise<Backend>): 
 
       it('can be removed', async () => {
         await backend.instances.put(row('removed'));
+        await backend.instances.remove('removed');
         await backend.instances.remove('removed');
         expect(await backend.instances.get('removed')).toBeUndefined();
       });

@@ -70,6 +70,10 @@ export class EngineInProcess extends Orchestrations {
     return (await this.#client.page(query, 100, undefined)).rows.map(({ instanceId }) => instanceId);
   }
 
+  async purge(query: InstanceQuery): Promise<number> {
+    return await this.#client.purgeAll(query);
+  }
+
   async raise(id: string, name: string, data: unknown = null): Promise<void> {
     const event = { EventType: 'EventRaised', Name: name, Input: JSON.stringify(data) } as const;
     await this.#client.raise(id, event, this.caller);

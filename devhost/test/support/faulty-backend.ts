@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { type Backend, HistoryConflict } from '../../src/backend/backend.js';
 
-const WRITES = new Set(['put', 'update', 'remove', 'append', 'park', 'parkTaken', 'clear', 'setAside']);
+const WRITES = new Set(['put', 'update', 'remove', 'append', 'park', 'parkTaken', 'clear', 'clearAll', 'setAside']);
 
 type Call = () => Promise<unknown>;
 

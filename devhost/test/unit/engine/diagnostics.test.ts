@@ -244,6 +244,21 @@ it('children that go on when their parent is terminated are named', async () => 
   expect(await said(instance)).toEqual([expect.stringMatching(/not its sub-orchestrations.*left-alone/)]);
 });
 
+it('a purge of all statuses is told of, one of ended instances is not', async () => {
+  const purged = new EngineInProcess();
+  const ended = await purged.start('everything', { seen: [] }, 'ended');
+  const running = await purged.start('idle');
+  await purged.terminate(ended, 'enough');
+  await purged.reaches(ended, 'Terminated');
+  expect(await purged.purge({ idPrefix: 'ended', statuses: ['Terminated'] })).toBe(1);
+  const told = () => purged.warnings.filter((text) => text.includes('purge'));
+  expect(told()).toEqual([]);
+  expect(await purged.purge({ idPrefix: running })).toBe(1);
+  expect(told()).toEqual([expect.stringMatching(/without runtimeStatus takes running instances/)]);
+  expect(await purged.list({ idPrefix: running })).toEqual([]);
+  await purged.stop();
+});
+
 it('no warning tells a secret, and an orchestration without mistakes none at all', async () => {
   expect(engine.warnings.join('\n')).not.toContain('ssss');
   const quiet = new EngineInProcess(new MemoryBackend());

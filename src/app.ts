@@ -24,6 +24,7 @@ import { createCreateUpload } from './triggers/create-upload.js';
 import { takesJson } from './triggers/http.js';
 import { createGetJob } from './triggers/get-job.js';
 import { createGetFile, createListFiles } from './triggers/job-files.js';
+import { createListFrames } from './triggers/job-frames.js';
 import { createGetLogs } from './triggers/job-logs.js';
 import { findJob } from './triggers/jobs.js';
 import { createRetire } from './triggers/retire.js';
@@ -103,6 +104,13 @@ app.http('cancelJob', {
 });
 app.http('getFile', { ...http, methods: ['GET'], route: 'jobs/{id}/files/{file}', handler: createGetFile(ports) });
 app.http('listFiles', { ...http, methods: ['GET'], route: 'jobs/{id}/files', handler: createListFiles(ports) });
+app.http('listFrames', {
+  ...http,
+  methods: ['GET'],
+  route: 'jobs/{id}/frames',
+  extraInputs: durableClient,
+  handler: createListFrames(ports),
+});
 app.http('getLogs', {
   ...http,
   methods: ['GET'],

@@ -43,3 +43,24 @@ export interface FileList {
   /** What to pass as `from` to get the next ones; null at the end. */
   next: string | null;
 }
+
+/** Answer of `GET /api/jobs/{id}/frames`: some of the frames of a video's job, as they are stored so far. */
+export interface FrameList {
+  parts: FramePart[];
+  /** What to pass as `from` to get the next ones; null at the end. */
+  next: string | null;
+}
+
+/** A frame, or consecutive ones in a ZIP file without compression, in which they are named by their numbers: `0000042.ppm`. */
+export interface FramePart {
+  /** Ends in what it is; the same for every answer. */
+  name: string;
+  /** Frames from 0, both ends included. The last pack of a video's own frames may end sooner. */
+  first: number;
+  last: number;
+  /** Those among them that failed. */
+  absent: number[];
+  bytes: number;
+  /** Readable for an hour. */
+  url: string;
+}

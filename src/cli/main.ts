@@ -4,6 +4,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, Option } from 'commander';
 import { JobError, messageOf } from '../job/failure.js';
+import { FRAME_FORMATS } from '../job/formats.js';
+import type { FramesOptions } from './commands/frames.js';
 import type { LogsOptions } from './commands/logs.js';
 import { addScoreCommand, refuseIdleFlags, runVideo, wholeNumber } from './commands/score.js';
 import { start } from './commands/start.js';
@@ -103,6 +105,29 @@ program
   });
 
 program
+  .command('frames')
+  .description('save the frames of a job that kept them, or that has not ended')
+  .argument('<job>', 'the id of the job')
+  .requiredOption('--out <folder>', 'where the frames go', resolve)
+  .option('--source', 'the frames before they were scored', false)
+  .addOption(
+    new Option(
+      '--format <format>',
+      'what they are saved as; by default as they are stored, and png in place of ppm',
+    ).choices(FRAME_FORMATS),
+  )
+  .option('--overwrite', 'replace frames of other runs', false)
+  .option('--url <url>', 'ask a deployed app instead of the local stack')
+  .option('--key <key>', 'function key of the deployed app that --url names')
+  .addOption(data)
+  .action(async (job: string, flags: FramesFlags, command: Command) => {
+    refuseIdleFlags(flags, command.getOptionValueSource('data') === 'cli');
+    const { renderFrames, saveFrames } = await import('./commands/frames.js');
+    const options = { job, ...flags, signal: interrupted, stream: process.stderr, quiet: false };
+    console.log(renderFrames(await saveFrames(options), options));
+  });
+
+program
   .command('clean')
   .description('list what ended jobs have left in the data of the local stack, and remove it with --yes')
   .option('--yes', 'remove what is listed', false)
@@ -137,6 +162,7 @@ model
     console.log(`${out} holds the model with the weights of ${joined.join(', ')}.`);
   });
 
+type FramesFlags = Omit<FramesOptions, 'job' | 'signal' | 'stream' | 'quiet'>;
 type LogsFlags = Omit<LogsOptions, 'job' | 'env' | 'signal' | 'out' | 'note'>;
 
 try {

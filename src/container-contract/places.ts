@@ -41,6 +41,12 @@ export const framesBlob = (index: number, pack: number, ending: string) =>
     ? `${FRAMES_PREFIX}${memberName(index, ending)}`
     : `${FRAMES_PREFIX}${itemName(packStart(index, pack))}.zip`;
 
+/** The frames that a blob holds, of which the last pack of a video may have fewer; undefined for any other name. */
+export function parseFramesBlob(blob: string, pack: number): ItemRange | undefined {
+  const [, first] = /^frames\/(\d+)\.[a-z]+$/.exec(blob) ?? [];
+  return first === undefined ? undefined : { first: Number(first), last: Number(first) + pack - 1 };
+}
+
 /** What to list for the frames `first` to `last`, and some others. */
 export function framesPrefix({ first, last }: ItemRange): string {
   const [from, to] = [itemName(first), itemName(last)];

@@ -1,4 +1,4 @@
-import { RestError } from '@azure/storage-blob';
+import { type BlobItem, type ContainerClient, RestError } from '@azure/storage-blob';
 import type { FileList } from '../api/jobs.js';
 import { JobError } from '../job/failure.js';
 import { isJobId } from '../job/spec.js';
@@ -46,15 +46,29 @@ export const createListFiles = ({ storage }: { storage: Storage }) =>
 async function listFiles(storage: Storage, output: string, from: string): Promise<FileList> {
   const { container: name, blob: prefix } = splitPath(output);
   const container = storage.media.getContainerClient(name);
-  const page = listPage(container, { prefix }, from === '' ? undefined : from, FILES_AT_ONCE);
+  const { items, next } = await listThousand(container, prefix, from);
+  const files = items.map(async (blob) => ({
+    name: blob.name.slice(prefix.length),
+    bytes: blob.properties.contentLength ?? 0,
+    url: await readableUrl(storage, container, blob.name),
+  }));
+  return { files: await Promise.all(files), next };
+}
+
+/** @throws JobError `user` when `from` is not what an answer gave as `next`. */
+export async function listThousand(
+  container: ContainerClient,
+  prefix: string,
+  from: string,
+): Promise<{ items: BlobItem[]; next: string | null }> {
+  const options = { prefix, includeMetadata: true };
+  const page = listPage(container, options, from === '' ? undefined : from, FILES_AT_ONCE);
   const { items, next } = await page.catch((cause: unknown) => {
     if (!(cause instanceof RestError && cause.statusCode === 400)) throw cause;
     throw new JobError('user', '"from" must be what the answer before gave as "next".', { cause });
   });
-  const files = items.map(async (blob) => ({
-    name: blob.name.slice(prefix.length),
-    bytes: blob.properties.contentLength ?? 0,
-    url: await blobSas(storage, container.getBlobClient(blob.name), 'r', Date.now() + READABLE_MS),
-  }));
-  return { files: await Promise.all(files), next: next ?? null };
+  return { items, next: next ?? null };
 }
+
+export const readableUrl = (storage: Storage, container: ContainerClient, blob: string) =>
+  blobSas(storage, container.getBlobClient(blob), 'r', Date.now() + READABLE_MS);

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { isPassing } from '../../container-contract/storage-access.js';
 import { JobError } from '../../job/failure.js';
-import type { FileList, JobStatus } from '../../api/jobs.js';
+import type { FileList, FrameList, JobStatus } from '../../api/jobs.js';
 import type { JobLogs } from '../../api/logs.js';
 import type { ImageUpload, Upload } from '../../api/uploads.js';
 import { downloadFile, uploadFile } from './files.js';
@@ -85,6 +85,11 @@ export function createJobClient(
         yield list.files;
         from = list.next ?? '';
       } while (from !== '');
+    },
+    /** Some of the frames of a job as they are stored so far, from where an earlier answer's `next` is. */
+    frames(id: string, { source, from }: { source: boolean; from: string }): Promise<FrameList> {
+      const query = new URLSearchParams({ source: String(source), from });
+      return call<FrameList>('GET', `api/jobs/${encodeURIComponent(id)}/frames?${query.toString()}`);
     },
     /** Downloads a file of the job, whole or not at all. */
     async download(

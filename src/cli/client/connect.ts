@@ -76,6 +76,22 @@ export async function howToAskScore(data: string): Promise<string | undefined> {
   return undefined;
 }
 
+/** @throws JobError `user` for what no job can be called, so that the app is asked nothing else. */
+export function checkJobId(job: string): void {
+  if (!/^[a-z0-9-]+$/.test(job))
+    throw new JobError('user', `There is no job "${job}"; an id looks like coast-k3v9q2xa.`);
+}
+
+/** The error, or one that says where else the job may be. */
+export async function orAskScore(
+  { job, url, data }: Pick<AppChoice, 'url' | 'data'> & { job: string },
+  error: unknown,
+): Promise<unknown> {
+  const isUnknown = error instanceof JobError && error.message === `There is no job "${job}".`;
+  const score = isUnknown && url === undefined ? await howToAskScore(data) : undefined;
+  return score === undefined ? error : new JobError('user', `There is no job "${job}" here, but ${score}`);
+}
+
 const OWN_FOLDER = /^job-(\d+)$/;
 
 /** Folders of stacks that live as long as a command. */

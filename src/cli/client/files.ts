@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { link, rename, rm, stat } from 'node:fs/promises';
+import { link, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { BlockBlobClient } from '@azure/storage-blob';
 import { again, isPassing, saveWhole, STORAGE_OPTIONS } from '../../container-contract/storage-access.js';
 import { JobError, messageOf } from '../../job/failure.js';
+import { isAlive } from '../../processes/folder-lock.js';
 
 /** @throws JobError `user` when the file can no longer be read, `platform` when storage does not take it. */
 export async function uploadFile(url: string, file: string, abortSignal: AbortSignal): Promise<void> {
@@ -28,9 +29,18 @@ export async function downloadFile(
   target: string,
   { overwrite, abortSignal }: { overwrite: boolean; abortSignal: AbortSignal },
 ): Promise<void> {
+  const blob = new BlockBlobClient(url, undefined, STORAGE_OPTIONS);
+  await saveFile(target, overwrite, (part) => saveWhole(blob, part, abortSignal));
+}
+
+/** Saves bytes as a file: as `downloadFile`. */
+export const saveBytes = (bytes: Uint8Array, target: string, overwrite: boolean) =>
+  saveFile(target, overwrite, (part) => writeFile(part, bytes, { flag: 'wx' }));
+
+async function saveFile(target: string, overwrite: boolean, write: (part: string) => Promise<void>): Promise<void> {
   const part = partOf(target);
   try {
-    await saveWhole(new BlockBlobClient(url, undefined, STORAGE_OPTIONS), part, abortSignal);
+    await write(part);
     await place(part, target, overwrite);
   } catch (cause) {
     if (cause instanceof JobError) throw cause;
@@ -49,6 +59,14 @@ let parts = 0;
 function partOf(target: string): string {
   parts += 1;
   return path.join(path.dirname(target), `.part-${process.pid}-${parts}`);
+}
+
+/** Removes what commands that were killed have left half-written in a folder. */
+export async function removeParts(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const [, pid] = /^\.part-(\d+)-\d+$/.exec(name) ?? [];
+    if (pid !== undefined && !isAlive(Number(pid))) await rm(path.join(folder, name), { force: true });
+  }
 }
 
 async function place(part: string, target: string, overwrite: boolean): Promise<void> {

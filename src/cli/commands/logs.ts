@@ -4,7 +4,7 @@ import type { JobLogs } from '../../api/logs.js';
 import type { LogLine } from '../../container-contract/log-line.js';
 import { JobError } from '../../job/failure.js';
 import type { JobClient } from '../client/client.js';
-import { findApp, howToAskScore } from '../client/connect.js';
+import { checkJobId, findApp, orAskScore } from '../client/connect.js';
 
 export interface LogsOptions {
   job: string;
@@ -37,8 +37,7 @@ const SILENCE_MS = 60_000;
  */
 export async function showLogs(options: LogsOptions): Promise<boolean> {
   const { job, follow, signal, out } = options;
-  if (!/^[a-z0-9-]+$/.test(job))
-    throw new JobError('user', `There is no job "${job}"; an id looks like coast-k3v9q2xa.`);
+  checkJobId(job);
   let isRead = true;
   out.once('error', () => {
     isRead = false;
@@ -60,13 +59,6 @@ export async function showLogs(options: LogsOptions): Promise<boolean> {
     throw await orAskScore(options, error);
   }
   return true;
-}
-
-/** The error, or one that says where else the job may be. */
-async function orAskScore({ job, url, data }: LogsOptions, error: unknown): Promise<unknown> {
-  const isUnknown = error instanceof JobError && error.message === `There is no job "${job}".`;
-  const score = isUnknown && url === undefined ? await howToAskScore(data) : undefined;
-  return score === undefined ? error : new JobError('user', `There is no job "${job}" here, but ${score}`);
 }
 
 /** The answers of the app, one after the other, also of one that was started again meanwhile. */

@@ -1,9 +1,14 @@
 import { Presets, SingleBar } from 'cli-progress';
 import type { JobStatus } from '../../api/jobs.js';
 
+/** What is shown of a job, or of a command's own work on it. */
+export interface Shown extends Pick<JobStatus, 'id' | 'items' | 'itemsPerSecond' | 'secondsLeft' | 'waiting'> {
+  stage: string | null;
+}
+
 /** Shows a job's progress: a bar on a terminal, plain lines elsewhere, nothing when quiet. */
 export interface ProgressView {
-  show(status: JobStatus): void;
+  show(status: Shown): void;
   end(): void;
 }
 
@@ -67,9 +72,9 @@ function lineView(stream: NodeJS.WriteStream, unit: string): ProgressView {
 }
 
 /** `npm run logs` asks for it. */
-const naming = ({ id }: JobStatus) => `job: ${id}\n`;
+const naming = ({ id }: Shown) => `job: ${id}\n`;
 
-function words(status: JobStatus, unit: string): { rate: string; left: string } {
+function words(status: Shown, unit: string): { rate: string; left: string } {
   return {
     rate: status.itemsPerSecond === null ? '' : `${status.itemsPerSecond.toFixed(1)} ${unit}/s`,
     left: status.secondsLeft === null ? '' : `${status.secondsLeft} s left`,

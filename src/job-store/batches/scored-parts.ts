@@ -1,4 +1,4 @@
-import type { ContainerClient } from '@azure/storage-blob';
+import type { BlobItem, ContainerClient } from '@azure/storage-blob';
 import {
   type ItemRange,
   parseScoredPart,
@@ -43,11 +43,16 @@ export async function listScored(storage: Storage, jobId: string, first: number,
  * was thought dead, its parts and those of the next one overlap: they hold the same.
  */
 export async function* listParts(storage: Storage, jobId: string, prefix = SCORED_PREFIX): AsyncGenerator<ScoredPart> {
-  const blobs = listBlobs(workOf(storage, jobId), { prefix, includeMetadata: true });
-  for await (const { name: blob, properties, metadata = {} } of blobs) {
-    const range = parseScoredPart(blob);
-    if (range) yield { ...range, blob, bytes: properties.contentLength ?? 0, absent: readAbsent(range, metadata) };
+  for await (const blob of listBlobs(workOf(storage, jobId), { prefix, includeMetadata: true })) {
+    const part = partOf(blob);
+    if (part) yield part;
   }
+}
+
+/** The part that a blob is, from what a listing with metadata tells of it; undefined for any other blob. */
+export function partOf({ name: blob, properties, metadata = {} }: BlobItem): ScoredPart | undefined {
+  const range = parseScoredPart(blob);
+  return range && { ...range, blob, bytes: properties.contentLength ?? 0, absent: readAbsent(range, metadata) };
 }
 
 /** Indices of the items that a part holds. */

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import PQueue from 'p-queue';
-import { type Log, messageOf } from '../log.js';
+import { type Log, messageOf, UserFault } from '../log.js';
 import type { TypedData } from './core-types.js';
 import type { AppFunction } from './function-registry.js';
 import { type InvocationInput, type Invoker, WorkerFault } from './invoker.js';
+import { Relief } from './relief.js';
 import type { FunctionTimeout } from '../settings.js';
 import type { LoadedApp } from './messages.js';
 import { CutOff, describeEnd, type WorkerEnd, WorkerProcess } from './worker-process.js';
@@ -18,6 +19,8 @@ export interface AppWorkerOptions {
   strict: boolean;
 }
 
+/** A turn that has not begun after this time, in milliseconds, waits for a function that computes. */
+const HELD_UP_MS = 1500;
 /** How often the same turn may be cut off. */
 const MAX_CUTS = 3;
 /** The longest pause before the app is started again. */
@@ -38,6 +41,7 @@ export class AppWorker implements Invoker {
   readonly #options: AppWorkerOptions;
   /** Turns that were cut off run again one by one: one that crashes the process then takes no others with it. */
   readonly #repeated = new PQueue({ concurrency: 1 });
+  readonly #relief: Relief;
   readonly #closing = new AbortController();
   #process: WorkerProcess;
   /** Aborted when the process is replaced, so that nobody starts it again. */
@@ -49,6 +53,7 @@ export class AppWorker implements Invoker {
 
   constructor(options: AppWorkerOptions) {
     this.#options = options;
+    this.#relief = new Relief(() => this.#fork(), options.log);
     this.#process = this.#fork();
     this.started = this.#process.loaded;
     this.#ready = this.started.then(() => this.#follow(this.#process));
@@ -59,12 +64,12 @@ export class AppWorker implements Invoker {
   /** What every durableClient binding receives, as JSON text. To be called before the first function is. */
   setClient(payload: string): void {
     this.#client = payload;
-    this.#process.setClient(payload);
   }
 
   async invoke(target: AppFunction, input: InvocationInput): Promise<TypedData | null | undefined> {
     const isTurn = target.triggerType === 'orchestrationTrigger';
-    const call = () => this.#call(target, input);
+    const { strict } = this.#options;
+    const call = () => (isTurn && !strict ? this.#turn(target, input) : this.#call(target, input));
     for (let cuts = 0; ;) {
       try {
         const result = await (cuts === 0 ? call() : this.#repeated.add(call));
@@ -77,9 +82,10 @@ export class AppWorker implements Invoker {
         }
         // Nobody hears it any more: after a restart of the host what was running runs again.
         if (this.#closing.signal.aborted) return await never();
+        if (!error.begun && !error.tooLong && !strict) continue;
         if (error.end.retired && (isTurn || target.triggerType === 'activityTrigger')) continue;
         cuts += 1;
-        const mayRepeat = isTurn && !this.#options.strict && !error.tooLong && cuts < MAX_CUTS;
+        const mayRepeat = isTurn && !strict && !error.tooLong && cuts < MAX_CUTS;
         if (!mayRepeat) throw new WorkerFault(this.#fault(target.name, error.end));
       }
     }
@@ -100,7 +106,6 @@ export class AppWorker implements Invoker {
       next.kill();
       throw error;
     }
-    next.setClient(this.#client);
     this.#replaced.abort();
     this.#replaced = new AbortController();
     const before = this.#process;
@@ -108,6 +113,7 @@ export class AppWorker implements Invoker {
     this.#fruitless = 0;
     this.#ready = Promise.resolve(this.#follow(next));
     takeOver();
+    void this.#relief.stop();
     await before.retire(RETIREMENT_MS, SHORT_FAREWELL_MS);
   }
 
@@ -119,26 +125,69 @@ export class AppWorker implements Invoker {
   /** Runs the app's appTerminate hooks and ends its process. */
   async stop(): Promise<void> {
     this.close();
+    this.#relief.kill();
     await this.#process.terminate(this.#process.busy ? SHORT_FAREWELL_MS : FAREWELL_MS);
   }
 
   /** Ends the process at once. */
   kill(): void {
     this.close();
+    this.#relief.kill();
     this.#process.kill();
   }
 
   async #call(target: AppFunction, input: InvocationInput): Promise<TypedData | null | undefined> {
+    return await (await this.#alive()).call(target, input);
+  }
+
+  /** Turns are pure: one that is held up may run a second time, and the first answer is taken. */
+  async #turn(target: AppFunction, input: InvocationInput): Promise<TypedData | null | undefined> {
+    const worker = await this.#alive();
+    if (worker.isHeldUp(HELD_UP_MS)) return await this.#relieve(this.#call(target, input), target, input);
+    const turn = worker.call(target, input);
+    let limit: NodeJS.Timeout | undefined;
+    const inTime = await Promise.race([
+      turn.then(
+        () => true,
+        () => true,
+      ),
+      new Promise<false>((resolve) => {
+        limit = setTimeout(() => resolve(false), HELD_UP_MS);
+      }),
+    ]);
+    clearTimeout(limit);
+    return await (inTime || !worker.isHeldUp(HELD_UP_MS) ? turn : this.#relieve(turn, target, input));
+  }
+
+  async #relieve(
+    turn: Promise<TypedData | null | undefined>,
+    target: AppFunction,
+    input: InvocationInput,
+  ): Promise<TypedData | null | undefined> {
+    turn.catch(() => undefined);
+    const relieved = this.#relief.call(target, input).catch((error: unknown) => {
+      if (error instanceof CutOff || error instanceof UserFault) return turn;
+      throw error;
+    });
+    return await Promise.race([turn, relieved]);
+  }
+
+  async #alive(): Promise<WorkerProcess> {
     for (;;) {
       const worker = await this.#ready;
-      if (worker.alive) return await worker.call(target, input);
+      if (worker.alive) return worker;
       await worker.ended;
     }
   }
 
   #fork(): WorkerProcess {
     const { folder, log, functionTimeout } = this.#options;
-    return new WorkerProcess({ folder, verbose: log.verbose, callLimit: functionTimeout?.ms });
+    return new WorkerProcess({
+      folder,
+      verbose: log.verbose,
+      callLimit: functionTimeout?.ms,
+      client: () => this.#client,
+    });
   }
 
   /** Starts the app again when this process ends. */
@@ -166,7 +215,6 @@ export class AppWorker implements Invoker {
         this.#process = next;
         await next.loaded;
         if (replaced.aborted) return await this.#ready;
-        next.setClient(this.#client);
         return this.#follow(next);
       } catch (error) {
         if (this.#closing.signal.aborted) return await never();

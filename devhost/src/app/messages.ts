@@ -16,6 +16,8 @@ export type FromWorker =
   | ({ kind: 'loaded' } & LoadedApp)
   /** The app cannot be loaded. */
   | { kind: 'refused'; reason: Failure }
+  /** Comes before the function begins. */
+  | { kind: 'begun'; id: number }
   | { kind: 'result'; id: number; value: TypedData | null | undefined }
   | { kind: 'failure'; id: number; reason: Failure }
   /** The app threw where nobody catches: the process ends. */

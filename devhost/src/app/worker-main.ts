@@ -56,6 +56,7 @@ async function call(
   invoker: AppInvoker | undefined,
   { id, type, name, input }: ToWorker & { kind: 'call' },
 ): Promise<void> {
+  send({ kind: 'begun', id });
   try {
     const target = functions.find(type, name);
     if (!target || !invoker) throw new Error(`The app has no function '${name}' any more.`);

@@ -26,13 +26,16 @@ export interface WorkerEnd {
 
 /** The process ended before the function did. */
 export class CutOff extends Error {
+  readonly end: WorkerEnd;
+  /** Whether the function had begun. */
+  readonly begun: boolean;
   /** Whether the process was ended because of this very call. */
   readonly tooLong: boolean;
-  readonly end: WorkerEnd;
 
-  constructor(end: WorkerEnd, tooLong: boolean) {
+  constructor(end: WorkerEnd, { begun, tooLong }: { begun: boolean; tooLong: boolean }) {
     super('The process ended before the function did.');
     this.end = end;
+    this.begun = begun;
     this.tooLong = tooLong;
   }
 }
@@ -42,6 +45,8 @@ interface Call {
   resolve(value: TypedData | null | undefined): void;
   reject(error: Error): void;
   limit: NodeJS.Timeout | undefined;
+  sent: number;
+  begun: boolean;
 }
 
 export interface WorkerOptions {
@@ -50,6 +55,8 @@ export interface WorkerOptions {
   verbose: boolean;
   /** Milliseconds that a call may take before its process is ended; no limit when left out. */
   callLimit: number | undefined;
+  /** What every durableClient binding receives, as JSON text; asked for at the first call. */
+  client: () => string;
 }
 
 /**
@@ -64,6 +71,7 @@ export class WorkerProcess {
   readonly loaded: Promise<LoadedApp>;
   readonly ended: Promise<WorkerEnd>;
   readonly #callLimit: number | undefined;
+  #client: (() => string) | undefined;
   readonly #child: ChildProcess;
   readonly #calls = new Map<number, Call>();
   #nextId = 0;
@@ -74,8 +82,9 @@ export class WorkerProcess {
   #hears: (message: FromWorker) => void = () => undefined;
 
   constructor(options: WorkerOptions) {
-    const { folder, verbose, callLimit } = options;
+    const { folder, verbose, callLimit, client } = options;
     this.#callLimit = callLimit;
+    this.#client = client;
     this.#child = fork(MAIN, [], {
       cwd: folder,
       detached: true,
@@ -94,21 +103,25 @@ export class WorkerProcess {
     return this.#child.connected;
   }
 
+  /** Whether a call has waited so many milliseconds for its function to begin. */
+  isHeldUp(ms: number): boolean {
+    // Calls begin in the order in which they are sent.
+    for (const { begun, sent } of this.#calls.values()) if (!begun) return Date.now() - sent >= ms;
+    return false;
+  }
+
   get busy(): boolean {
     return this.#calls.size > 0;
   }
 
-  /** What every durableClient binding receives from now on; calls come later. */
-  setClient(payload: string): void {
-    this.#send({ kind: 'client', payload });
-  }
-
   /** Rejects with the function's error, or with CutOff. */
   async call({ name, triggerType: type }: AppFunction, input: InvocationInput): Promise<TypedData | null | undefined> {
+    if (this.#client) this.#send({ kind: 'client', payload: this.#client() });
+    this.#client = undefined;
     this.#nextId += 1;
     const id = this.#nextId;
     return await new Promise((resolve, reject) => {
-      const call: Call = { name, resolve, reject, limit: undefined };
+      const call: Call = { name, resolve, reject, limit: undefined, sent: Date.now(), begun: false };
       if (this.#callLimit !== undefined) call.limit = setTimeout(() => this.#endFor(call), this.#callLimit);
       this.#calls.set(id, call);
       this.#send({ kind: 'call', id, type, name, input });
@@ -174,11 +187,11 @@ export class WorkerProcess {
       crash: this.#crash,
       tooLong: this.#tooLong?.name,
       retired: this.#retired,
-      running: calls.map(({ name }) => name),
+      running: calls.filter(({ begun }) => begun).map(({ name }) => name),
     };
     for (const call of calls) {
       clearTimeout(call.limit);
-      call.reject(new CutOff(end, call === this.#tooLong));
+      call.reject(new CutOff(end, { begun: call.begun, tooLong: call === this.#tooLong }));
     }
     return end;
   }
@@ -186,9 +199,13 @@ export class WorkerProcess {
   #receive(message: FromWorker): void {
     this.#hears(message);
     if (message.kind === 'crash') this.#crash = message.reason;
-    if (message.kind !== 'result' && message.kind !== 'failure') return;
+    if (!('id' in message)) return;
     const call = this.#calls.get(message.id);
     if (!call) return;
+    if (message.kind === 'begun') {
+      call.begun = true;
+      return;
+    }
     this.#calls.delete(message.id);
     clearTimeout(call.limit);
     if (message.kind === 'result') call.resolve(message.value);

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MarkedHost, startMarkedHost } from '../../support/marked-host.js';
+import { temporaryApp } from '../../support/temporary-app.js';
 import { until } from '../../support/until.js';
 
 /** A host of the app `crashing` with what the tests do to its worker. */
@@ -12,16 +13,35 @@ const isGone = (pid: number) => !existsSync(`/proc/${pid}`);
 beforeAll(async () => void (await host.start()));
 afterAll(async () => await host.dispose());
 
-describe('an activity that computes', () => {
-  it('holds up neither the management API nor the host', async () => {
-    const busy = await one('compute', { text: 'busy', ms: 1200 });
-    await until(() => host.marks('busy').length === 1);
-    const began = performance.now();
-    expect((await host.client.status(busy)).runtimeStatus).toBe('Running');
-    expect((await host.client.call('GET', 'instances')).status).toBe(200);
-    expect(performance.now() - began).toBeLessThan(600);
-    expect((await host.client.ends(busy)).output).toBe('busy');
+const COMPUTES = `
+  import * as df from 'durable-functions';
+  df.app.activity('compute', {
+    handler: () => {
+      console.error('computing');
+      const end = Date.now() + 8000;
+      while (Date.now() < end);
+    },
   });
+  df.app.orchestration('computes', function* (context) {
+    yield context.df.callActivity('compute');
+  });
+  df.app.orchestration('naps', function* (context) {
+    yield context.df.createTimer(new Date(context.df.currentUtcDateTime.getTime() + 10));
+    return 'awake';
+  });`;
+
+it('an activity that computes holds up neither the management API nor the turns of other orchestrations', async () => {
+  const other = await startMarkedHost(temporaryApp({ 'main.js': COMPUTES }));
+  const { client } = other;
+  const busy = await client.start('computes');
+  await until(() => other.log.includes('computing'));
+  const began = performance.now();
+  expect((await client.status(busy)).runtimeStatus).toBe('Running');
+  expect((await client.call('GET', 'instances')).status).toBe(200);
+  expect(performance.now() - began).toBeLessThan(1000);
+  expect((await client.run('naps')).output).toBe('awake');
+  expect((await client.status(busy)).runtimeStatus).toBe('Running');
+  expect(other.log).toContain('In Azure orchestrations wait until it ends');
 });
 
 describe('when the worker process ends', () => {
@@ -90,4 +110,15 @@ it('no process is left when the host is killed, even while a function computes',
   await until(() => other.marks('busy').length === 1);
   await other.stop('SIGKILL');
   await until(() => pids.every(isGone), 2000);
+});
+
+it.each([
+  [1, "Orchestrator function 'endsInTurn' failed: node exited with code 3 (0x3)"],
+  [
+    2,
+    "Non-Deterministic workflow detected: A previous execution of this orchestration scheduled an activity task with sequence ID 0 and name 'wait'",
+  ],
+])('with --strict, an orchestration fails when its process ends in the middle of turn %i', async (turn, reason) => {
+  const { client } = await startMarkedHost('crashing', ['--strict']);
+  expect((await client.ends(await client.start('endsInTurn', { turn, times: 1 }))).output).toMatch(reason);
 });

@@ -2,21 +2,8 @@ import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { startHost } from '../../support/host-process.js';
-import { startMarkedHost } from '../../support/marked-host.js';
 import { temporaryApp } from '../../support/temporary-app.js';
 import { until } from '../../support/until.js';
-
-it('an activity that computes holds up neither the management API nor the turns of other orchestrations', async () => {
-  const host = await startMarkedHost('crashing');
-  const { client } = host;
-  const busy = await client.start('one', { activity: 'compute', input: { text: 'busy', ms: 1900 } });
-  await until(() => host.marks('busy').length === 1);
-  const began = performance.now();
-  expect((await client.status(busy)).runtimeStatus).toBe('Running');
-  expect((await client.call('GET', 'instances')).status).toBe(200);
-  expect(performance.now() - began).toBeLessThan(600);
-  expect((await client.ends(busy)).output).toBe('busy');
-});
 
 it('with --watch the app is loaded again when its files change, and goes on as it was when they cannot be used', async () => {
   const greeting = (text: string, name = 'hello') =>

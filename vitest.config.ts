@@ -34,8 +34,8 @@ export default defineConfig({
     maxWorkers: 2,
     projects: [
       { extends: true, test: { name: 'unit', include: tests('unit') } },
-      withServices('integration', tests('integration'), 'npm'),
-      withServices('chaos', tests('chaos'), 'npm'),
+      withServices('integration', [...tests('integration'), 'devhost/test/conformance/scenario.test.ts'], 'npm'),
+      withServices('chaos', [...tests('chaos'), 'devhost/test/conformance/recorded-*.test.ts'], 'npm'),
       ...(systemHasFfmpeg
         ? [withServices('chaos-ffmpeg', ['test/{integration,chaos}/media/**/*.test.ts'], 'system')]
         : []),

@@ -53,6 +53,9 @@ export class OrchestrationClient {
   async start(request: StartRequest): Promise<string> {
     const id = request.instanceId ?? newId();
     checkId(id);
+    const before = this.#engine.live.get(id);
+    // Its row may tell that it has ended before it is done with ending.
+    if (before && isTerminal(before.row.status)) await before.settled();
     if (this.#engine.live.has(id) || this.#starting.has(id)) throw exists(this.status(id) ?? 'Pending');
     this.#starting.add(id);
     try {

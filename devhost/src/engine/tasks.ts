@@ -1,4 +1,4 @@
-import type { ScheduledBody } from '../protocol/history.js';
+import { jsonText, type ScheduledBody } from '../protocol/history.js';
 import {
   type Action,
   ActionType,
@@ -193,7 +193,7 @@ function startCompound(action: CompoundAction, scheduler: TaskScheduler): HostTa
 }
 
 function activityBody(action: ActivityAction): ScheduledBody {
-  return { EventType: 'TaskScheduled', Name: action.functionName, Input: JSON.stringify([action.input ?? null]) };
+  return { EventType: 'TaskScheduled', Name: action.functionName, Input: jsonText([action.input ?? null]) };
 }
 
 function childBody(action: SubOrchestratorAction, scheduler: TaskScheduler): ScheduledBody {
@@ -202,7 +202,7 @@ function childBody(action: SubOrchestratorAction, scheduler: TaskScheduler): Sch
     Name: action.functionName,
     Version: action.version ?? '',
     InstanceId: action.instanceId || scheduler.nextChildId(),
-    Input: JSON.stringify(action.input ?? null),
+    Input: jsonText(action.input ?? null),
   };
 }
 

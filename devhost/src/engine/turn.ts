@@ -5,6 +5,7 @@ import {
   type ExecutionStarted,
   type HistoryEvent,
   isScheduled,
+  jsonText,
   type MessageBody,
   type ScheduledEvent,
 } from '../protocol/history.js';
@@ -101,7 +102,7 @@ async function replayInto(
 function ended(end: ReplayEnd, name: string): Turn['end'] {
   if (end.kind === 'failed') return failed(name, end.error);
   if (end.kind === 'continuedAsNew') return end;
-  const result = JSON.stringify(end.output ?? null);
+  const result = jsonText(end.output ?? null);
   return { EventType: 'ExecutionCompleted', OrchestrationStatus: 'Completed', Result: result };
 }
 
@@ -125,7 +126,7 @@ function lost({ start, past }: TurnRequest, error: string): ExecutionCompleted {
 /** The SDK leaves out a status that was set to null, so that one that is not there clears an earlier one. */
 function customStatus(state: OrchestratorState): string | null {
   if (state.customStatus === undefined) return null;
-  const text = JSON.stringify(state.customStatus);
+  const text = jsonText(state.customStatus);
   if (text.length > MAX_CUSTOM_STATUS) {
     throw new OrchestrationFault(
       `The custom status is ${text.length} characters long; at most ${MAX_CUSTOM_STATUS} are allowed.`,

@@ -3,7 +3,7 @@ import createRouter, { type HTTPMethod } from 'find-my-way';
 import { ClientError, type OrchestrationClient } from '../engine/client.js';
 import type { Answer, Request } from '../http/http-server.js';
 import { messageOf } from '../log.js';
-import { isTerminal } from '../protocol/history.js';
+import { escaped, isTerminal } from '../protocol/history.js';
 import { traceOf } from '../tracing/trace-context.js';
 import { historyBody, statusBody } from './bodies.js';
 import { Query } from './query.js';
@@ -282,12 +282,12 @@ function json(status: number, body: unknown, headers: Record<string, string> = {
   };
 }
 
-/** The text itself, when it is JSON. */
+/** The text, when it is JSON, as the extension passes it on: without blanks between tokens. */
 function validJson(text: string): string {
   try {
     JSON.parse(text);
-    return text;
   } catch (error) {
     throw new ClientError(400, 'Invalid JSON content', messageOf(error));
   }
+  return escaped(text.replaceAll(/("(?:[^"\\]|\\.)*")|\s+/g, (_, literal: string | undefined) => literal ?? ''));
 }

@@ -1,7 +1,7 @@
 import type { TypedData } from '../app/core-types.js';
 import { messageOf } from '../log.js';
 import { withoutCredentials } from './credentials.js';
-import type { CompletionBody, FailureDetails, TaskScheduled } from './history.js';
+import { type CompletionBody, escaped, type FailureDetails, jsonText, type TaskScheduled } from './history.js';
 
 /** What an activity function is called with. */
 export interface ActivityInput {
@@ -26,7 +26,8 @@ export function activityCompleted(taskId: number, data: TypedData | null | undef
 /** The event that tells the orchestrator what the activity threw. */
 export function activityFailed(name: string, taskId: number, error: unknown): CompletionBody {
   const message = withoutCredentials(messageOf(error));
-  const stack = withoutCredentials((error instanceof Error ? error.stack : undefined) ?? '');
+  const lines = ((error instanceof Error ? error.stack : undefined) ?? '').split('\n');
+  const stack = lines.map((line) => withoutCredentials(line)).join('\n');
   const details = failureDetails(message);
   return {
     EventType: 'TaskFailed',
@@ -111,8 +112,8 @@ function memberText(value: unknown): string {
 
 /** JSON text of what an activity returned. */
 function resultText(data: TypedData | null | undefined): string {
-  if (typeof data?.string === 'string') return JSON.stringify(data.string);
-  if (typeof data?.json === 'string') return data.json;
+  if (typeof data?.string === 'string') return jsonText(data.string);
+  if (typeof data?.json === 'string') return escaped(data.json);
   if (data?.bytes) return JSON.stringify(Buffer.from(data.bytes).toString('base64'));
   if (typeof data?.int === 'number') return integerText(data.int);
   if (typeof data?.double === 'number' && !Number.isFinite(data.double)) return JSON.stringify(String(data.double));

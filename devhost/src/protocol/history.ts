@@ -27,6 +27,7 @@ export interface ParentLink {
   Name: string;
   OrchestrationInstance: { InstanceId: string; ExecutionId: string };
   TaskScheduleId: number;
+  Version?: string | null;
 }
 
 /** Where an orchestration's span hangs in a trace (DurableTask's DistributedTraceContext). */
@@ -155,6 +156,16 @@ export function isScheduled(event: HistoryEvent): event is ScheduledEvent {
 
 export function isTerminal(status: RuntimeStatus): boolean {
   return status === 'Completed' || status === 'Failed' || status === 'Terminated' || status === 'Canceled';
+}
+
+/** JSON text as Newtonsoft.Json writes it: without line separators, which JSON allows but JavaScript and Azurite once did not. */
+export function jsonText(value: unknown): string {
+  return escaped(JSON.stringify(value));
+}
+
+/** The same for what is JSON text already. */
+export function escaped(json: string): string {
+  return json.replaceAll(/[\u0085\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** The value of a stored text; one that is not JSON stands for itself (Durable extension behaviour). */

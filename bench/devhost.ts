@@ -63,6 +63,7 @@ async function inProcess(): Promise<void> {
   const tables = await openTablesBackend(azurite.connectionString, 'BenchEngine', {
     patienceSeconds: 5,
     partitionCount: 4,
+    hiddenSeconds: 30,
     log: () => {},
   });
   const backends: [string, Backend][] = [

@@ -83,6 +83,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
     const opening = openTablesBackend(settings.storage, settings.hubName, {
       patienceSeconds: options.storagePatience,
       partitionCount: settings.partitionCount,
+      hiddenSeconds: Math.ceil(settings.queues.lease / 1000),
       log: (text) => log.info(text),
     });
     const [loaded, opened] = await Promise.all([worker.started, opening]);

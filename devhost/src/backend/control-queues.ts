@@ -3,8 +3,6 @@ import { type ClientMessage, MalformedMessage, readClientMessage } from '../prot
 import type { Delivery, Inbox, Receipt } from './backend.js';
 import type { LargePayloads } from './cells.js';
 
-/** How long a message that was received stays hidden: whoever took it and died has it given back after that. */
-const HIDDEN_SECONDS = 30;
 /** The most that a queue gives at once. */
 const BATCH = 32;
 /** How long the list of queues is good for. */
@@ -25,13 +23,16 @@ export class ControlQueues implements Inbox {
   readonly #service: QueueServiceClient;
   readonly #hub: string;
   readonly #payloads: LargePayloads;
+  readonly #hiddenSeconds: number;
   #queues: QueueClient[] = [];
   #listedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(service: QueueServiceClient, hub: string, payloads: LargePayloads) {
+  /** @param hiddenSeconds how long a message stays hidden that was received: when its host died, it comes again after that. */
+  constructor(service: QueueServiceClient, hub: string, payloads: LargePayloads, hiddenSeconds: number) {
     this.#service = service;
     this.#hub = hub;
     this.#payloads = payloads;
+    this.#hiddenSeconds = hiddenSeconds;
   }
 
   /** Creates those that are missing, and the queue of activities, which stays empty: this host runs them itself. */
@@ -91,7 +92,7 @@ export class ControlQueues implements Inbox {
     try {
       const { receivedMessageItems } = await queue.receiveMessages({
         numberOfMessages: BATCH,
-        visibilityTimeout: HIDDEN_SECONDS,
+        visibilityTimeout: this.#hiddenSeconds,
       });
       return receivedMessageItems.map(({ messageId, popReceipt, messageText, insertedOn }) => {
         return { queue: queue.name, id: messageId, popReceipt, text: messageText, insertedAt: insertedOn };

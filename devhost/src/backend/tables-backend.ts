@@ -22,6 +22,8 @@ interface OpenOptions {
   patienceSeconds: number;
   /** How many control queues the hub has. */
   partitionCount: number;
+  /** How soon a message comes again that a host took which died, in seconds. */
+  hiddenSeconds: number;
   log: (text: string) => void;
 }
 
@@ -34,7 +36,7 @@ interface OpenOptions {
 export async function openTablesBackend(
   setting: string,
   hub: string,
-  { patienceSeconds, partitionCount, log }: OpenOptions,
+  { patienceSeconds, partitionCount, hiddenSeconds, log }: OpenOptions,
 ): Promise<Backend> {
   const connectionString = expanded(setting);
   try {
@@ -52,7 +54,7 @@ export async function openTablesBackend(
     await untilListening([tables.url, blobs.url, queues.url], patienceSeconds);
     const table = (suffix: string) => TableClient.fromConnectionString(connectionString, hub + suffix, options);
     const payloads = new LargePayloads(large);
-    const inbox = new ControlQueues(queues, hub, payloads);
+    const inbox = new ControlQueues(queues, hub, payloads, hiddenSeconds);
     await Promise.all([
       tables.createTable(`${hub}Instances`),
       tables.createTable(`${hub}History`),

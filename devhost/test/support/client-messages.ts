@@ -133,6 +133,12 @@ export class QueueingClient {
     return names.map((name) => name.slice(this.#hub.length + 1));
   }
 
+  /** How many messages are in the queue of an instance, hidden ones included. */
+  async count(instanceId: string): Promise<number> {
+    const properties = await this.#queues.getQueueClient(this.queueOf(instanceId)).getProperties();
+    return properties.approximateMessagesCount ?? 0;
+  }
+
   /** The texts that wait in a queue. */
   async waiting(queue: string): Promise<string[]> {
     const { peekedMessageItems } = await this.#queues

@@ -17,12 +17,14 @@ export class MarkedHost {
   url = '';
   readonly #app: string;
   readonly #args: string[];
+  readonly #env: NodeJS.ProcessEnv;
   #host: HostProcess | undefined;
 
   /** `app` is a folder below test/fixtures. */
-  constructor(app = 'durable', args: string[] = []) {
+  constructor(app = 'durable', args: string[] = [], env: NodeJS.ProcessEnv = {}) {
     this.#app = app;
     this.#args = args;
+    this.#env = env;
   }
 
   get log(): string {
@@ -30,7 +32,7 @@ export class MarkedHost {
   }
 
   async start(): Promise<this> {
-    const env = { MARKS: path.join(this.#folder, 'marks') };
+    const env = { MARKS: path.join(this.#folder, 'marks'), ...this.#env };
     const args = ['--spans', path.join(this.#folder, 'spans'), ...this.#args];
     this.#host = await startHost({ app: this.#app, hub: this.hub, args, env });
     this.url = this.#host.url;

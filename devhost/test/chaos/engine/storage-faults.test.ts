@@ -36,7 +36,7 @@ it(
   'while one in ten requests to storage is dropped, delayed, doubled, cut short or refused, every instance ends right and tells its parent once',
   { timeout: 120_000 },
   async () => {
-    const ports = { patienceSeconds: 10, partitionCount: 4, log: () => undefined };
+    const ports = { patienceSeconds: 10, partitionCount: 4, hiddenSeconds: 30, log: () => undefined };
     const engines = await Promise.all(
       Array.from({ length: HUBS }, async () => {
         return new EngineInProcess(await openTablesBackend(proxy.connectionString, newHub(), ports));

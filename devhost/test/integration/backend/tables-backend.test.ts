@@ -6,7 +6,12 @@ import { newHub } from '../../support/host-process.js';
 import { HubTables } from '../../support/hub-tables.js';
 
 const open = async (hub: string) =>
-  await openTablesBackend(inject('storage'), hub, { patienceSeconds: 0, partitionCount: 4, log: () => undefined });
+  await openTablesBackend(inject('storage'), hub, {
+    patienceSeconds: 0,
+    partitionCount: 4,
+    hiddenSeconds: 30,
+    log: () => undefined,
+  });
 
 backendConformance('the backend in Azure tables', () => open(newHub()));
 

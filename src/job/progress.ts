@@ -7,14 +7,16 @@ export type Stage = (typeof STAGES)[number];
 
 export interface StageTime {
   stage: Stage;
-  /** Milliseconds since the epoch, on the durable clock. */
-  startedAt: number;
+  /** ISO 8601, on the durable clock; milliseconds since the epoch in jobs that an older version has published. */
+  startedAt: string;
   /** Absent while the stage runs. */
   seconds?: number;
 }
 
 /** What the orchestrator publishes as custom status at each change of stage; a few hundred bytes. */
 export interface PublishedStatus {
+  /** What the job does, for people who look at its orchestration. */
+  now?: string;
   stages: StageTime[];
   items?: number;
   plan?: BatchPlan;
@@ -24,6 +26,32 @@ export interface PublishedStatus {
   error?: { kind: 'user' | 'platform'; message: string };
   cancelled?: boolean;
 }
+
+/** @param now milliseconds since the epoch. */
+export const secondsSince = ({ startedAt }: StageTime, now: number) => (now - new Date(startedAt).getTime()) / 1000;
+
+const IN_WORDS: Record<Stage, string> = {
+  prepare: 'prepares the job',
+  split: 'splits the video into frames',
+  list: 'lists the images',
+  score: 'scores',
+  stitch: 'makes the output video',
+  collect: 'collects the outputs',
+  finish: 'finishes',
+};
+
+/** What a job does at its latest stage, or how it ended, in words. */
+export function inWords({ stages, items, plan, error, cancelled }: PublishedStatus): string {
+  const current = stages.at(-1);
+  if (cancelled) return 'was cancelled';
+  if (error) return `failed: ${error.message.slice(0, 300)}`;
+  if (!current) return 'begins';
+  if (current.seconds !== undefined) return `done with ${counted(items ?? 0, 'item')}`;
+  if (current.stage !== 'score' || !plan) return IN_WORDS[current.stage];
+  return `scores ${counted(plan.items, 'item')} in ${counted(plan.batches, 'batch', 'batches')}, ${plan.lanes} at a time`;
+}
+
+const counted = (count: number, one: string, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
 
 /** One batch after its latest settled attempt. */
 export interface SettledCounts {

@@ -39,7 +39,8 @@ export const scoreBatch = defineOrchestrator('scoreBatch', function* (context, i
   let history = NEW_BATCH;
   let latest: BatchResult = { failed: 0, missing: count, message: '' };
   let again = input.again;
-  for (let attempt = 1; ;) {
+  for (let attempt = 1, lately = ''; ;) {
+    context.df.setCustomStatus(`scores items ${first} to ${first + count - 1}, attempt ${attempt}${lately}`);
     const { launched, outcome } = yield* runAttempt(context, { jobId, batch, first, count, attempt, again });
     // A launch that failed may still have started the container: trying again under the same name finds it.
     if (launched !== undefined) {
@@ -71,6 +72,7 @@ export const scoreBatch = defineOrchestrator('scoreBatch', function* (context, i
         blame === 'platform' ? { reason: 'failed', blame, message: asSentence(why) } : undefined;
       return yield* giveUp(context, last, { ...latest, message: why }, stop);
     }
+    lately = ` after: ${message.slice(0, 300)}`;
     yield* sleep(context, next.delaySeconds);
   }
 });

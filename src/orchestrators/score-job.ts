@@ -2,7 +2,7 @@ import type { OrchestrationContext } from 'durable-functions';
 import { type Stop, tooManyFailed } from '../job/attempt-end.js';
 import type { Failure, Outcome } from '../job/failure.js';
 import { type BatchPlan, planBatches } from '../job/plan.js';
-import type { PublishedStatus, Stage } from '../job/progress.js';
+import { inWords, type PublishedStatus, secondsSince, type Stage } from '../job/progress.js';
 import { isJobId, type JobSpec } from '../job/spec.js';
 import { defineOrchestrator, patientActivitiesOf, runChildren, type Step } from './calls.js';
 import type { BatchResult } from './score-batch.js';
@@ -174,16 +174,20 @@ function judge(lanes: Outcome<BatchResult>[], tolerated: number): Failure | unde
 function enter(context: OrchestrationContext, status: PublishedStatus, stage: Stage): void {
   if (status.stages.at(-1)?.stage === stage) return;
   close(context, status);
-  status.stages.push({ stage, startedAt: context.df.currentUtcDateTime.getTime() });
-  context.df.setCustomStatus(status);
+  status.stages.push({ stage, startedAt: context.df.currentUtcDateTime.toISOString() });
+  publish(context, status);
 }
 
 function leave(context: OrchestrationContext, status: PublishedStatus): void {
   close(context, status);
-  context.df.setCustomStatus(status);
+  publish(context, status);
+}
+
+function publish(context: OrchestrationContext, status: PublishedStatus): void {
+  context.df.setCustomStatus({ now: inWords(status), ...status });
 }
 
 function close(context: OrchestrationContext, status: PublishedStatus): void {
   const current = status.stages.at(-1);
-  if (current) current.seconds = (context.df.currentUtcDateTime.getTime() - current.startedAt) / 1000;
+  if (current) current.seconds = secondsSince(current, context.df.currentUtcDateTime.getTime());
 }

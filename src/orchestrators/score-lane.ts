@@ -23,8 +23,10 @@ export const batchId = (lane: string, batch: number) => `${lane}-batch-${String(
 export const scoreLane = defineOrchestrator('scoreLane', function* (context, input: LaneInput): Step<BatchResult> {
   const { jobId, lane, plan, retry, only, again } = input;
   const total: BatchResult = { failed: 0, missing: 0, message: '' };
-  for (const { index, first, count } of batchesOfLane(plan, lane)) {
-    if (only && !only.includes(index)) continue;
+  const batches = batchesOfLane(plan, lane).filter(({ index }) => !only || only.includes(index));
+  // Set once: each change would cost a write.
+  context.df.setCustomStatus(`scores batches ${batches.map(({ index }) => index).join(', ')}`.slice(0, 200));
+  for (const { index, first, count } of batches) {
     const batch: Child<BatchInput> = {
       instanceId: batchId(context.df.instanceId, index),
       input: { jobId, batch: index, first, count, retry, ...((again ?? only) ? { again: true } : {}) },

@@ -9,6 +9,7 @@ import {
   type ItemCounts,
   LONGEST_PAUSE,
   type PublishedStatus,
+  secondsSince,
   type SettledCounts,
   type Stage,
 } from '../job/progress.js';
@@ -39,12 +40,12 @@ export async function readJobStatus(
   // The stage of a job that was ended from outside goes on no longer.
   const until = isOver ? new Date(status.lastUpdatedTime).getTime() : now;
   const stages = Object.fromEntries(
-    (published?.stages ?? []).map((time) => [time.stage, time.seconds ?? (until - time.startedAt) / 1000]),
+    (published?.stages ?? []).map((time) => [time.stage, time.seconds ?? secondsSince(time, until)]),
   );
   const counts = await readCounts(storage, id, published, { isOver, now, here });
   const { items, asOf, batches, attempts, waiting, containerTime, phases } = counts;
   const running = state === 'running' && current !== undefined && current.stage !== 'finish';
-  const elapsed = current ? (asOf - current.startedAt) / 1000 : 0;
+  const elapsed = current ? secondsSince(current, asOf) : 0;
   // Stitching encodes what splitting decoded; a little slower, as measured in docs/lab/benchmarks.md.
   const after = current?.stage === 'score' ? (stages.split ?? 0) * 1.5 * (published?.enlarged ?? 1) : 0;
   const { rate, secondsLeft } = running

@@ -40,7 +40,7 @@ const orchestrationIn = (runtimeStatus: OrchestrationRuntimeStatus) => ({
 
 /** What the job's status says of those that wait. */
 async function waiting(seconds = 0, here: WaitingHere[] = []): Promise<string[]> {
-  const published: PublishedStatus = { stages: [{ stage: 'score', startedAt: Date.now() }], plan: PLAN };
+  const published: PublishedStatus = { stages: [{ stage: 'score', startedAt: new Date().toISOString() }], plan: PLAN };
   const orchestration = orchestrationIn(OrchestrationRuntimeStatus.Running);
   return (await readJobStatus(storage, jobId, orchestration, published, { now: Date.now() + seconds * 1000, here }))
     .waiting;
@@ -139,9 +139,9 @@ test.each<Stage>(['score', 'stitch'])(
       unscored: [],
     };
     await writeSettled(storage, jobId, { ...settled, state: 'stopped' });
-    const scoring = { stage: 'score', startedAt: Date.now(), seconds: 2 } as const;
+    const scoring = { stage: 'score', startedAt: new Date().toISOString(), seconds: 2 } as const;
     const published: PublishedStatus = {
-      stages: stage === 'score' ? [scoring] : [scoring, { stage, startedAt: Date.now() }],
+      stages: stage === 'score' ? [scoring] : [scoring, { stage, startedAt: new Date().toISOString() }],
       plan: PLAN,
     };
     const orchestration = orchestrationIn(OrchestrationRuntimeStatus.Terminated);

@@ -3,9 +3,11 @@ import { planBatches } from '../../../src/job/plan.js';
 import {
   countProgress,
   estimate,
+  inWords,
   pauseAtAge,
   type RunningCounts,
   type SettledCounts,
+  type Stage,
 } from '../../../src/job/progress.js';
 
 const plan = planBatches(100, 25, 2);
@@ -92,4 +94,17 @@ describe('an estimate', () => {
 
 test('what is told of something young is a second old at most, and later a tenth of its age, but never old', () => {
   expect([0, 1, 10, 30, 100, 86_400].map(pauseAtAge)).toEqual([1, 1, 1, 3, 10, 10]);
+});
+
+test('a job says in words what it does and how it ended', () => {
+  const startedAt = '2026-01-01T00:00:00.000Z';
+  const at = (stage: Stage) => ({ stages: [{ stage, startedAt }], plan });
+  expect(inWords({ stages: [] })).toBe('begins');
+  expect(inWords(at('split'))).toBe('splits the video into frames');
+  expect(inWords(at('score'))).toBe('scores 100 items in 4 batches, 2 at a time');
+  const ended = { stages: [{ stage: 'finish', startedAt, seconds: 1 } as const], items: 1, plan };
+  expect(inWords(ended)).toBe('done with 1 item');
+  const error = { kind: 'user', message: 'There is no video.' } as const;
+  expect(inWords({ ...ended, error })).toBe('failed: There is no video.');
+  expect(inWords({ ...ended, error, cancelled: true })).toBe('was cancelled');
 });

@@ -51,6 +51,13 @@ const named = (calls: Call[], name: string) =>
   calls.filter((call) => call.type !== 'timer' && call.name === name).map(inputOf);
 
 describe('a batch', () => {
+  test('says which items it scores, at which attempt, and what went wrong before', () => {
+    expect(run([settled('complete', 0)]).customStatus).toBe('scores items 126 to 167, attempt 1');
+    expect(run([settled('attempt', 20, 'The container was lost.'), settled('complete', 0)]).customStatus).toBe(
+      'scores items 126 to 167, attempt 2 after: The container was lost.',
+    );
+  });
+
   test('whose container scores everything takes one launch, one settle and no pause', () => {
     const { result, calls } = run([settled('complete', 0)]);
     expect(result).toEqual({ failed: 0, missing: 0, message: '' });

@@ -120,6 +120,16 @@ describe('a job', () => {
     ]);
   });
 
+  test('publishes what it does in words and in times that people can read', () => {
+    const { customStatus } = run();
+    const { now, stages } = customStatus as PublishedStatus;
+    expect(now).toBe('done with 168 items');
+    expect(stages[0]).toMatchObject({
+      stage: 'prepare',
+      startedAt: expect.stringMatching(/^2026-01-01T.*Z$/) as string,
+    });
+  });
+
   test('fans out as many lanes as the compute allows, with readable ids', () => {
     const { calls } = run();
     expect(calls.flatMap((call) => (call.type === 'sub-orchestrator' ? [call.id] : []))).toEqual([

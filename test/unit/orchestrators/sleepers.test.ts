@@ -4,7 +4,10 @@ import type { PublishedStatus, SettledCounts, Stage } from '../../../src/job/pro
 import { sleepersOf } from '../../../src/orchestrators/sleepers.js';
 
 const plan = planBatches(100, 10, 2);
-const published = (stage: Stage): PublishedStatus => ({ stages: [{ stage, startedAt: 0 }], plan });
+const published = (stage: Stage): PublishedStatus => ({
+  stages: [{ stage, startedAt: '2026-01-01T00:00:00.000Z' }],
+  plan,
+});
 const settled = (batch: number, state: SettledCounts['state']): SettledCounts => ({
   batch,
   attempt: 1,

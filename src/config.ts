@@ -37,7 +37,13 @@ const schema = z.object({
 /** The account that the Functions host itself uses. */
 const HOST_STORAGE = 'AzureWebJobsStorage';
 
-const FOR_CHILDREN = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'TMP', 'SystemRoot', 'LD_LIBRARY_PATH', 'NODE_EXTRA_CA_CERTS'];
+const GPUS = 'CUDA_VISIBLE_DEVICES';
+// prettier-ignore
+const FOR_CHILDREN = [
+  'PATH', 'HOME', 'TMPDIR', 'TEMP', 'TMP', 'SystemRoot', 'LD_LIBRARY_PATH', 'NODE_EXTRA_CA_CERTS',
+  // For CUDA, and for Vulkan, on which WebGPU runs.
+  'CUDA_DEVICE_ORDER', 'NVIDIA_TF32_OVERRIDE', 'VK_DRIVER_FILES', 'VK_ICD_FILENAMES',
+];
 
 export interface Config {
   mediaConnection: Connection;
@@ -60,7 +66,7 @@ export interface Config {
   telemetry: TelemetrySettings;
   /** What every scorer gets in its environment beside its task. */
   scorerTuning: Record<string, string>;
-  /** All that child processes get of the app's environment: what a program needs to start, and no secret. */
+  /** All that child processes get of the app's environment: what a program needs to start and to find its GPU, and no secret. */
   childEnvironment: NodeJS.ProcessEnv;
 }
 
@@ -86,10 +92,15 @@ export function readConfig(environment: Environment): Config {
     computes: readComputeSettings(environment),
     telemetry: { file: settings.TELEMETRY_FILE, insights: readInsightsSettings(environment) },
     scorerTuning: readTuning(environment),
-    childEnvironment: Object.fromEntries(
-      FOR_CHILDREN.flatMap((name) => (isSet(environment, name) ? [[name, environment[name]]] : [])),
-    ),
+    childEnvironment: readChildEnvironment(environment),
   };
+}
+
+function readChildEnvironment(environment: Environment): Environment {
+  const set = FOR_CHILDREN.filter((name) => isSet(environment, name));
+  // Set to nothing, it says that there is no GPU.
+  const names = environment[GPUS] === undefined ? set : [...set, GPUS];
+  return Object.fromEntries(names.map((name) => [name, environment[name]]));
 }
 
 function connectionOf(environment: Environment, name: string): Connection {

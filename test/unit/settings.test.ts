@@ -56,6 +56,14 @@ describe('the app’s settings', () => {
     expect(scorerTuning).toEqual({ SCORER_SESSIONS: '2', SCORER_CODEC: 'jimp' });
   });
 
+  test('give child processes the choice of GPUs, also that of none, and no other variable', () => {
+    const environment = { ...STORAGE, CUDA_VISIBLE_DEVICES: '', VK_DRIVER_FILES: '/icd.json', HOME: '', SECRET: 's' };
+    expect(readConfig(environment).childEnvironment).toEqual({
+      CUDA_VISIBLE_DEVICES: '',
+      VK_DRIVER_FILES: '/icd.json',
+    });
+  });
+
   test.each([
     [{ CHUNK_FRAMES: 'many' }, 'The setting CHUNK_FRAMES must be a whole number from 1 to 1000000.'],
     [{ CHUNK_FRAMES: '0' }, 'The setting CHUNK_FRAMES must be a whole number from 1 to 1000000.'],

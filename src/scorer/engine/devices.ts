@@ -4,7 +4,10 @@ import path from 'node:path';
 import ort from 'onnxruntime-node';
 import type { Device } from '../../job/compute-choice.js';
 import { JobError, messageOf } from '../../job/failure.js';
-import { loadSession, type Place } from './session.js';
+import { loadSession, type Place, shorten } from './session.js';
+
+/** Which ONNX Runtime's CUDA library loads when it first needs it. */
+const CUDNN = 'libcudnn.so.9';
 
 type Accelerator = Exclude<Device, 'auto' | 'cpu'>;
 
@@ -48,6 +51,7 @@ async function tryCuda(
   place: Place,
 ): Promise<DeviceSession> {
   try {
+    requireCudnn();
     return await accelerate(model, subject, 'cuda', place);
   } catch (cause) {
     const { session, device } = await cpu();
@@ -75,11 +79,16 @@ function missingParts(device: Accelerator): string | undefined {
   if (!ort.listSupportedBackends().some(({ name }) => name === device))
     return 'this build of ONNX Runtime has no such execution provider';
   if (device !== 'cuda') return undefined;
-  const library = 'libonnxruntime_providers_cuda.so';
+  const library = cudaProvider();
+  if (existsSync(library)) return undefined;
+  return `${path.basename(library)} is not installed beside ONNX Runtime; it comes with "ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install.js"`;
+}
+
+/** ONNX Runtime's library for CUDA, which its npm package does not contain. */
+function cudaProvider(): string {
   const { platform, arch } = process;
   const folder = path.dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'));
-  if (existsSync(path.join(folder, `bin/napi-v6/${platform}/${arch}`, library))) return undefined;
-  return `${library} is not installed beside ONNX Runtime; it comes with "npm rebuild onnxruntime-node --onnxruntime-node-install=cuda12"`;
+  return path.join(folder, `bin/napi-v6/${platform}/${arch}/libonnxruntime_providers_cuda.so`);
 }
 
 function unavailable(device: Accelerator, reason: string, cause?: unknown): JobError {
@@ -90,8 +99,37 @@ function causeOf(error: unknown): string {
   return messageOf(error instanceof Error && error.cause !== undefined ? error.cause : error);
 }
 
-/** What ONNX Runtime said, without the place in its source code. */
 function reasonOf(error: unknown): string {
-  const text = causeOf(error).replace(/^.*\bwas false\. /, '');
-  return text.slice(0, 300).replace(/[\s.]+$/, '');
+  const said = causeOf(error);
+  if (!/failed to load shared library/i.test(said)) return shorten(said).replace(/[\s.]+$/, '');
+  // ONNX Runtime says no more of its CUDA library; the system's loader says what is wrong with it.
+  try {
+    process.dlopen({ exports: {} }, cudaProvider());
+  } catch (cause) {
+    return explainLoader(messageOf(cause));
+  }
+  return said;
+}
+
+/**
+ * A model with convolutions loads without cuDNN and then fails with every picture.
+ * @throws Error that there is no cuDNN.
+ */
+function requireCudnn(): void {
+  try {
+    process.dlopen({ exports: {} }, CUDNN);
+  } catch (error) {
+    // A library that does load is no module of Node's, which is an error, too.
+    if (messageOf(error).startsWith(`${CUDNN}: cannot open`)) throw new Error(explainLoader(messageOf(error)));
+  }
+}
+
+/** What is missing when the system's loader (dlopen of Linux) does not load ONNX Runtime's CUDA library. */
+export function explainLoader(message: string): string {
+  const [, library] = /\b(lib[\w.+-]+): cannot open shared object file/.exec(message) ?? [];
+  if (library === undefined) return message;
+  if (library.startsWith('libcuda.so')) return `there is no NVIDIA driver here (${library})`;
+  const cuda = /\.so\.(\d+)$/.exec(library)?.[1];
+  const needed = /cudart|cublas/.test(library) && cuda !== undefined ? `, which belongs to CUDA ${cuda}` : '';
+  return `ONNX Runtime's CUDA library needs ${library}${needed}, and it is not installed here`;
 }

@@ -45,13 +45,12 @@ export class EnginePool {
       model: most > 1 ? new Uint8Array(model) : model,
       gpu: 0,
     });
-    const onGpus = device.startsWith('cuda');
-    const count = sessions ?? (onGpus ? gpus : 1);
+    const count = countSessions(device, { sessions, gpus });
     if (count <= 1) return device;
     const others = Array.from({ length: count - 1 }, this.#newEngine);
     this.#engines.push(...others);
     // All sessions run on what runs the first one.
-    const provider = onGpus ? 'cuda' : device.startsWith('cpu') ? 'cpu' : request.device;
+    const provider = device.startsWith('cuda') ? 'cuda' : 'cpu';
     const loads = others.map((engine, index) =>
       engine.load({
         ...request,
@@ -84,6 +83,16 @@ export class EnginePool {
   async close(): Promise<void> {
     await Promise.all(this.#engines.map((engine) => engine.close()));
   }
+}
+
+/**
+ * How many sessions run a model.
+ * @param device what runs the first one, as `Engine.load` gives it.
+ */
+export function countSessions(device: string, { sessions, gpus }: Crew): number {
+  // ONNX Runtime has one WebGPU device for the whole process, and a second session on it brings the process down.
+  if (device.startsWith('webgpu')) return 1;
+  return sessions ?? (device.startsWith('cuda') ? Math.max(gpus, 1) : 1);
 }
 
 /**

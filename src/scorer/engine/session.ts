@@ -8,7 +8,7 @@ import type { Outputs } from '../outputs/read-output.js';
 export interface Place {
   /** Threads of one inference on the CPU; undefined: one for each core. */
   threads?: number;
-  /** Number of the GPU, from 0; only CUDA uses it. */
+  /** Number of the GPU, from 0; only CUDA uses it. Left out: 0. */
   gpu?: number;
 }
 
@@ -20,7 +20,7 @@ export interface Place {
 export async function loadSession(
   model: Uint8Array,
   subject: string,
-  { threads, gpu }: Place,
+  { threads, gpu = 0 }: Place,
   provider: 'cpu' | 'cuda' | 'webgpu' = 'cpu',
   only = false,
 ): Promise<ort.InferenceSession> {
@@ -44,7 +44,7 @@ export async function loadSession(
   }
 }
 
-/** @throws JobError `item`: the model cannot be run on these inputs. */
+/** @throws JobError `item`: the model cannot be run on these inputs; `user`: not on this device; `attempt`: the GPU is of no more use. */
 export async function runSession(
   session: ort.InferenceSession,
   feeds: Outputs,
@@ -55,7 +55,7 @@ export async function runSession(
   try {
     given = Array.isArray(fetches) ? await session.run(feeds, fetches) : await session.run(feeds, fetches);
   } catch (cause) {
-    throw new JobError('item', `the model failed: ${explainRun(messageOf(cause))}`, { cause });
+    throw runFailure(messageOf(cause), cause);
   }
   const outputs: Outputs = {};
   for (const [name, value] of Object.entries(given)) if ('dims' in value) outputs[name] = value;
@@ -130,9 +130,25 @@ function explain(message: string): string {
   return `cannot be loaded by ONNX Runtime: ${shorten(message)}`;
 }
 
+/** Numbers of `cudaError_t` after which CUDA refuses all further work of a process, and what WebGPU calls the same. */
+const BROKEN_GPU = /CUDA failure (?:4|46|214|220|700|702|709|710|71[4-9]|999):|device (?:is |was )?lost\b/i;
+
+/** Whose failure it is when a run failed, from what ONNX Runtime says of it. */
+export function runFailure(message: string, cause?: unknown): JobError {
+  if (/cuDNN (?:is not available|is unavailable|library was not found)/i.test(message))
+    return new JobError(
+      'user',
+      'The device cuda cannot run the model without cuDNN: install cuDNN 9 for the CUDA that is installed, or ask for another device.',
+      { cause },
+    );
+  if (BROKEN_GPU.test(message)) return new JobError('attempt', `The GPU failed: ${shorten(message)}.`, { cause });
+  return new JobError('item', `the model failed: ${explainRun(message)}`, { cause });
+}
+
 /** What a user can do about a run that failed, from what ONNX Runtime says of it. */
 export function explainRun(message: string): string {
-  if (/failed to allocate|bad_alloc|out of memory|insufficient memory/i.test(message))
+  // `raw_hash_map` is what ONNX Runtime 1.30 says with WebGPU of a picture of 66 million pixels.
+  if (/failed to allocate|bad_alloc|out of memory|insufficient memory|ALLOC_FAILED|raw_hash_map/i.test(message))
     return 'it needs more memory than there is: score smaller pictures ("input.size.longestSide" in the model card) or tiles ("input.size.tiles")';
   const other = /invalid dimensions for input[\s\S]*?index: (\d+) Got: (\d+) Expected: (\d+)/i.exec(message);
   if (other)
@@ -149,6 +165,9 @@ export function explainRun(message: string): string {
 
 /** The message of ONNX Runtime without paths of the model and of its own source code, which tell a user nothing. */
 export function shorten(message: string): string {
+  // A call of CUDA's own, which is followed by the name of the machine and the place in the source code.
+  const [, call] = /\b((?:CUDA|CUDNN|CUBLAS|CURAND|CUFFT)\w* failure -?\d+: .*?)\s*; GPU=/.exec(message) ?? [];
+  if (call !== undefined) return call;
   const plain = message
     .replace(/^Load model from .*? failed:/, '')
     .replace(/^.*Status Message: /, '')

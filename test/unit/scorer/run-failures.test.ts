@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { explainRun } from '../../../src/scorer/engine/session.js';
+import { explainRun, runFailure } from '../../../src/scorer/engine/session.js';
+
+/** A call of CUDA that failed in a run, as ONNX Runtime 1.30 says it. */
+function cuda(call: string): string {
+  const place =
+    '/onnxruntime_src/onnxruntime/core/providers/cuda/cuda_call.cc:154 std::conditional_t<THRW, void, onnxruntime::common::Status> onnxruntime::CudaCall(ERRTYPE, const char*, const char*, SUCCTYPE, const char*, const char*, int) [with ERRTYPE = cudaError; bool THRW = true; SUCCTYPE = cudaError; std::conditional_t<THRW, void, common::Status> = void]';
+  return `Non-zero status code returned while running Conv node. Name:'/up/Conv_3' Status Message: ${place} ${call} ; GPU=0 ; hostname=worker-7 ; file=/onnxruntime_src/onnxruntime/core/providers/cuda/gpu_data_transfer.cc ; line=73 ; expr=cudaMemcpyAsync(dst_data, src_data, bytes); `;
+}
 
 /** As ONNX Runtime 1.30 says it. */
 const SAID: [what: string, message: string, says: RegExp][] = [
@@ -34,6 +41,22 @@ const SAID: [what: string, message: string, says: RegExp][] = [
     /^it needs more memory than there is.*"input\.size\.tiles"/,
   ],
   [
+    'memory of a GPU',
+    cuda('CUDA failure 2: out of memory'),
+    /^it needs more memory than there is.*"input\.size\.tiles"/,
+  ],
+  ['memory that cuDNN wants', cuda('CUDNN failure 4: CUDNN_STATUS_ALLOC_FAILED'), /^it needs more memory/],
+  [
+    'memory with WebGPU',
+    "Non-zero status code returned while running Conv node. Name:'/down/Conv' Status Message: absl::container_internal::raw_hash_map<>::at",
+    /^it needs more memory/,
+  ],
+  [
+    'anything else of a GPU',
+    cuda('CUDA failure 1: invalid argument'),
+    /^in its operator Conv: CUDA failure 1: invalid argument$/,
+  ],
+  [
     'anything else',
     "Non-zero status code returned while running Loop node. Name:'/model.22/Loop_7' Status Message: /onnxruntime_src/onnxruntime/core/x.cc:12 onnxruntime::Loop::Run(int) n > 0 was false. Trip count is wrong",
     /^in its operator Loop: Trip count is wrong$/,
@@ -44,6 +67,39 @@ describe('a run that failed', () => {
   it.each(SAID)('is explained by what to do about %s, without the runtime’s inside', (_what, message, says) => {
     const sentence = explainRun(message);
     expect(sentence).toMatch(says);
-    expect(sentence).not.toMatch(/onnxruntime_src|Name:|\.h:\d|\.cc:\d|_nchwc|\/model/);
+    expect(sentence).not.toMatch(/onnxruntime|worker-7|Name:|\.h:\d|\.cc:\d|_nchwc|\/model/);
+  });
+});
+
+describe('whose failure a run is', () => {
+  it.each([
+    [
+      'the item’s, when it does not fit into the memory of the GPU',
+      cuda('CUDA failure 2: out of memory'),
+      'item',
+      /^the model failed: it needs more/,
+    ],
+    [
+      'the attempt’s, when the GPU does no more work',
+      cuda('CUDA failure 700: an illegal memory access was encountered'),
+      'attempt',
+      /^The GPU failed: CUDA failure 700: an illegal memory access was encountered\.$/,
+    ],
+    [
+      'the attempt’s, when WebGPU has lost its device',
+      'Non-zero status code returned while running Conv node. Status Message: WebGPU device lost (1): gone',
+      'attempt',
+      /^The GPU failed: /,
+    ],
+    [
+      'the user’s, when cuDNN is not installed',
+      "Non-zero status code returned while running Conv node. Name:'x' Status Message: [ONNXRuntimeError] : 9 : NOT_IMPLEMENTED : cuDNN is unavailable or disabled for CUDA Execution Provider: dlopen failed for libcudnn.so: libcudnn.so: cannot open shared object file",
+      'user',
+      /without cuDNN: install cuDNN 9/,
+    ],
+  ])('is %s', (_what, message, blame, says) => {
+    const failure = runFailure(message);
+    expect(failure.blame).toBe(blame);
+    expect(failure.message).toMatch(says);
   });
 });

@@ -50,12 +50,16 @@ async function tryCuda(
   cpu: () => Promise<DeviceSession>,
   place: Place,
 ): Promise<DeviceSession> {
+  const onCpu = async (reason: string) => {
+    const { session, device } = await cpu();
+    return { session, device: `${device} (no cuda: ${reason})` };
+  };
+  const missing = missingCudnn();
+  if (missing !== undefined) return onCpu(missing);
   try {
-    requireCudnn();
     return await accelerate(model, subject, 'cuda', place);
   } catch (cause) {
-    const { session, device } = await cpu();
-    return { session, device: `${device} (no cuda: ${reasonOf(cause)})` };
+    return onCpu(reasonOf(cause));
   }
 }
 
@@ -111,17 +115,16 @@ function reasonOf(error: unknown): string {
   return said;
 }
 
-/**
- * A model with convolutions loads without cuDNN and then fails with every picture.
- * @throws Error that there is no cuDNN.
- */
-function requireCudnn(): void {
+/** Why there is no cuDNN, without which a model with convolutions loads and then fails with every picture; undefined when there is. */
+function missingCudnn(): string | undefined {
   try {
     process.dlopen({ exports: {} }, CUDNN);
   } catch (error) {
     // A library that does load is no module of Node's, which is an error, too.
-    if (messageOf(error).startsWith(`${CUDNN}: cannot open`)) throw new Error(explainLoader(messageOf(error)));
+    const message = messageOf(error);
+    if (message.startsWith(`${CUDNN}: cannot open`)) return explainLoader(message);
   }
+  return undefined;
 }
 
 /** What is missing when the system's loader (dlopen of Linux) does not load ONNX Runtime's CUDA library. */

@@ -18,7 +18,7 @@ const COMPUTES = `
   df.app.activity('compute', {
     handler: () => {
       console.error('computing');
-      const end = Date.now() + 8000;
+      const end = Date.now() + 6000;
       while (Date.now() < end);
     },
   });
@@ -42,6 +42,7 @@ it('an activity that computes holds up neither the management API nor the turns 
   expect((await client.run('naps')).output).toBe('awake');
   expect((await client.status(busy)).runtimeStatus).toBe('Running');
   expect(other.log).toContain('In Azure orchestrations wait until it ends');
+  await other.stop('SIGKILL');
 });
 
 describe('when the worker process ends', () => {

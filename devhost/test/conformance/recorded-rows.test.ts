@@ -6,16 +6,13 @@ import { HubTables } from '../support/hub-tables.js';
 import { temporaryApp } from '../support/temporary-app.js';
 import { until } from '../support/until.js';
 import { compare, sentence } from './compare.js';
-import { type Answer, ask, masked } from './exchange.js';
+import { ask } from './exchange.js';
 import { intentionOf } from './intended-differences.js';
+import { columnValue, type Row, rowAnswer, RowReader } from './rows.js';
 
 const RECORDINGS = path.resolve(import.meta.dirname, '../../../../shared/recordings/realhost');
 const isPresent = existsSync(RECORDINGS);
 if (!isPresent) console.warn(`The recorded rows of the real host are not compared: there is no ${RECORDINGS}.`);
-
-/** A column as the table service hands it out when types are not converted, or a key. */
-type Column = string | { type: string; value: string };
-type Row = Record<string, Column> & { partitionKey: string; rowKey: string };
 
 /** Recorded files, the name of the hub that each tells of, and how many rows of its history were kept at most. */
 const FILES = [
@@ -36,27 +33,28 @@ describe.runIf(isPresent)('the recorded rows of the real host', () => {
       const files = { 'index.js': probe, 'package.json': { main: 'index.js' }, 'host.json': HOST_JSON };
       const host = await startHost({ app: temporaryApp(files), env: { PROBE_LOG: '/dev/null' } });
       try {
-        const instances = rowsOf('Instances').filter((row) => valueOf(row['RuntimeStatus']) !== 'Running');
-        const started = instances.filter((row) => valueOf(row['ParentInstanceId']) === '');
+        const instances = rowsOf('Instances').filter((row) => columnValue(row['RuntimeStatus']) !== 'Running');
+        const started = instances.filter((row) => columnValue(row['ParentInstanceId']) === '');
         const hub = new HubTables(host.hub);
+        const reader = new RowReader(host.hub);
         await Promise.all(started.map((row) => run(host.url, hub, row)));
-        const own = await everyRow(hub.instances);
+        const own = await reader.all('instances');
         const compared = instances.flatMap((row) => {
           const same = own.find(({ partitionKey }) => partitionKey === row.partitionKey);
           return same
-            ? [compare(`instance ${row.partitionKey}`, answerOf(row, hubName), answerOf(same, host.hub))]
+            ? [compare(`instance ${row.partitionKey}`, rowAnswer(row, hubName), rowAnswer(same, host.hub))]
             : [];
         });
-        const history = await everyRow(hub.history);
+        const history = await reader.all('history');
         for (const partition of new Set(rowsOf('History').map(({ partitionKey }) => partitionKey))) {
           const rows = rowsOf('History').filter(({ partitionKey }) => partitionKey === partition);
           // Of the last instance in the file some rows were not kept, and parallel work is in any order.
-          const children = rows.filter((row) => valueOf(row['EventType']) === 'SubOrchestrationInstanceCreated');
+          const children = rows.filter((row) => columnValue(row['EventType']) === 'SubOrchestrationInstanceCreated');
           if (!rows.some(({ rowKey }) => rowKey === 'sentinel') || children.length > 1) continue;
           for (const row of rows) {
             const same = history.find((each) => each.partitionKey === row.partitionKey && each.rowKey === row.rowKey);
             const name = `history ${row.partitionKey} ${row.rowKey}`;
-            if (same) compared.push(compare(name, answerOf(row, hubName), answerOf(same, host.hub)));
+            if (same) compared.push(compare(name, rowAnswer(row, hubName), rowAnswer(same, host.hub)));
           }
         }
         const differences = compared.flatMap((each) => each.differences);
@@ -76,28 +74,10 @@ const HOST_JSON = { version: '2.0', extensions: { durableTask: { hubName: '%HUB%
 
 /** Runs the orchestration of a recorded row until the row of its own has the same status. */
 async function run(url: string, hub: HubTables, row: Row): Promise<void> {
-  const start = `/runtime/webhooks/durabletask/orchestrators/${valueOf(row['Name'])}/${row.partitionKey}`;
-  await ask({ url, key: '' }, { method: 'POST', path: start, body: valueOf(row['Input']) });
+  const start = `/runtime/webhooks/durabletask/orchestrators/${columnValue(row['Name'])}/${row.partitionKey}`;
+  await ask({ url, key: '' }, { method: 'POST', path: start, body: columnValue(row['Input']) });
   await until(async () => {
     const { RuntimeStatus } = await hub.instances.getEntity<{ RuntimeStatus: string }>(row.partitionKey, '');
-    return RuntimeStatus === valueOf(row['RuntimeStatus']);
+    return RuntimeStatus === columnValue(row['RuntimeStatus']);
   });
-}
-
-async function everyRow(table: HubTables['instances']): Promise<Row[]> {
-  const rows: Row[] = [];
-  for await (const row of table.listEntities<Row>({ disableTypeConversion: true })) rows.push(row);
-  return rows;
-}
-
-const valueOf = (column: Column | undefined) => (typeof column === 'string' ? column : (column?.value ?? ''));
-
-/** A row in the form in which answers are compared: its columns with their types, whatever changes from run to run masked. */
-function answerOf(row: Row, hub: string): Answer {
-  const columns = Object.entries(row).filter(([name]) => !['etag', 'timestamp'].includes(name));
-  const texts = columns.map(([name, column]) => {
-    const type = typeof column === 'string' ? 'String' : (column.type ?? 'String');
-    return [name, `${type} ${valueOf(column)}`] as const;
-  });
-  return masked({ status: 200, headers: {}, body: Object.fromEntries(texts) }, [[hub, '{HUB}']]);
 }

@@ -118,8 +118,8 @@ export async function showKeys({ app, hub, storage }: Pick<HostOptions, 'app' | 
   const folder = path.resolve(app);
   await applySettings(folder, storage);
   const settings = await readHostSettings(folder, hub);
-  const { secrets, id } = hostStorage(settings.storage, settings.hubName);
   try {
+    const { secrets, id } = hostStorage(settings.storage, settings.hubName);
     return await (await Keys.open(secrets, id)).show();
   } catch (error) {
     if (error instanceof UserFault) throw error;

@@ -231,7 +231,9 @@ function blobService(connection: string, functionName: string): BlobServiceClien
   try {
     return BlobServiceClient.fromConnectionString(connection, { retryOptions: { maxTries: 3, retryDelayInMs: 200 } });
   } catch {
-    throw new UserFault(`The connection of function '${functionName}' is no connection string for blobs.`);
+    throw new UserFault(
+      `The connection of function '${functionName}' is no connection string for blobs: it needs an account with its key, or a SAS and a Blob endpoint.`,
+    );
   }
 }
 

@@ -57,6 +57,8 @@ export function queueService(connection: string, functionName: string): QueueSer
   try {
     return QueueServiceClient.fromConnectionString(connection, { retryOptions: { maxTries: 3, retryDelayInMs: 200 } });
   } catch {
-    throw new UserFault(`The connection of function '${functionName}' is no connection string for queues.`);
+    throw new UserFault(
+      `The connection of function '${functionName}' is no connection string for queues: it needs an account with its key, or a SAS and a Queue endpoint.`,
+    );
   }
 }

@@ -85,19 +85,17 @@ function inputText(input: unknown): string {
   return JSON.stringify(input);
 }
 
-/**
- * The input as it was scheduled, and the members of an object, which may even replace `instanceId` (Functions host behaviour: arrays and
- * nulls are left out).
- */
+/** The input as it was scheduled, and the members of an object, which may even replace `instanceId`. */
 function triggerMetadata(instanceId: string, input: unknown): Record<string, TypedData> {
-  const metadata: Record<string, TypedData> = { instanceId: { string: instanceId } };
-  if (input === null) return metadata;
-  metadata['data'] = { json: JSON.stringify(input) };
-  if (typeof input !== 'object' || Array.isArray(input)) return metadata;
-  for (const [key, value] of Object.entries(input)) {
-    if (value !== null && !Array.isArray(value)) metadata[key] = { string: memberText(value) };
-  }
-  return metadata;
+  if (input === null) return { instanceId: { string: instanceId } };
+  return { instanceId: { string: instanceId }, data: { json: JSON.stringify(input) }, ...memberMetadata(input) };
+}
+
+/** The members of an object among the metadata of a trigger, but for arrays and nulls (Functions host behaviour, Utility.cs). */
+export function memberMetadata(input: unknown): Record<string, TypedData> {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return {};
+  const members = Object.entries(input).filter(([, value]) => value !== null && !Array.isArray(value));
+  return Object.fromEntries(members.map(([key, value]) => [key, { string: memberText(value) }]));
 }
 
 /** A member as .NET turns its value into text; Newtonsoft.Json takes an ISO time for a time. */

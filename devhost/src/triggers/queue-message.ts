@@ -1,5 +1,6 @@
 import type { DequeuedMessageItem } from '@azure/storage-queue';
 import type { TypedData } from '../app/core-types.js';
+import { memberMetadata } from '../protocol/activity.js';
 import type { TriggerInput } from './trigger-run.js';
 
 /** How the texts of queue messages are written: `extensions.queues.messageEncoding` in host.json. */
@@ -20,11 +21,15 @@ export function decodeMessage(text: string, encoding: MessageEncoding): string {
   }
 }
 
-/** What a queue function receives: the library parses a text that is JSON. Times are as .NET writes them, whole seconds. */
+/**
+ * What a queue function receives: the library parses a text that is JSON. Times are as .NET writes them, whole seconds. Members of a JSON
+ * object come among the metadata and even replace what is there, whatever the case of their names: in Azure, too, the `id` of an event
+ * hides that of the message.
+ */
 export function queueInput(message: DequeuedMessageItem, text: string): TriggerInput {
   return {
     data: { string: text },
-    triggerMetadata: {
+    triggerMetadata: replacing(memberMetadata(jsonValue(text)), {
       QueueTrigger: { string: text },
       DequeueCount: { int: message.dequeueCount },
       ExpirationTime: time(message.expiresOn),
@@ -32,8 +37,22 @@ export function queueInput(message: DequeuedMessageItem, text: string): TriggerI
       InsertionTime: time(message.insertedOn),
       NextVisibleTime: time(message.nextVisibleOn),
       PopReceipt: { string: message.popReceipt },
-    },
+    }),
   };
+}
+
+function replacing(members: Record<string, TypedData>, metadata: Record<string, TypedData>): Record<string, TypedData> {
+  const names = new Map(Object.keys(metadata).map((name) => [name.toLowerCase(), name]));
+  const renamed = Object.entries(members).map(([name, value]) => [names.get(name.toLowerCase()) ?? name, value]);
+  return { ...metadata, ...(Object.fromEntries(renamed) as Record<string, TypedData>) };
+}
+
+function jsonValue(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function time(date: Date): TypedData {

@@ -29,18 +29,40 @@ it.each(['{"a":1}', base64('left alone'), ' ', ''])('without encoding a message 
   expect(decodeMessage(text, 'none')).toBe(text);
 });
 
+const message = {
+  messageId: 'm1',
+  popReceipt: 'r1',
+  dequeueCount: 1,
+  messageText: 'ignored',
+  insertedOn: new Date(0),
+  expiresOn: new Date(0),
+  nextVisibleOn: new Date(0),
+};
+
+it('members of a message that is a JSON object are among the metadata, and hide those of the same name', () => {
+  const event = { id: 'e1', DEQUEUECOUNT: 9, type: 'Created', data: { url: 'u' }, ok: true, list: [1], none: null };
+  const text = JSON.stringify({ ...event, time: '2026-01-02T03:04:05Z' });
+  expect(queueInput(message, text).triggerMetadata).toMatchObject({
+    Id: { string: 'e1' },
+    DequeueCount: { string: '9' },
+    type: { string: 'Created' },
+    data: { string: '{"url":"u"}' },
+    ok: { string: 'True' },
+    time: { string: '01/02/2026 03:04:05' },
+    PopReceipt: { string: 'r1' },
+  });
+  const names = Object.keys(queueInput(message, text).triggerMetadata ?? {});
+  for (const absent of ['id', 'list', 'none']) expect(names).not.toContain(absent);
+});
+
+it.each(['[1]', '"text"', '7', 'null', '{broken', ''])('%s has no members', (text) => {
+  expect(Object.keys(queueInput(message, text).triggerMetadata ?? {})).toHaveLength(7);
+});
+
 it('a function is told what the queue knows about a message', () => {
   const at = (second: number) => new Date(Date.UTC(2026, 0, 2, 3, 4, second));
-  const message = {
-    messageId: 'm1',
-    popReceipt: 'r1',
-    dequeueCount: 3,
-    messageText: 'ignored',
-    insertedOn: at(1),
-    expiresOn: at(2),
-    nextVisibleOn: at(3),
-  };
-  expect(queueInput(message, '7')).toEqual({
+  const times = { insertedOn: at(1), expiresOn: at(2), nextVisibleOn: at(3) };
+  expect(queueInput({ ...message, ...times, dequeueCount: 3 }, '7')).toEqual({
     data: { string: '7' },
     triggerMetadata: {
       QueueTrigger: { string: '7' },

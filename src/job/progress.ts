@@ -27,6 +27,12 @@ export interface PublishedStatus {
   cancelled?: boolean;
 }
 
+/** What a job has published as its custom status; undefined for anything else, because tools let people set any. */
+export function publishedIn(customStatus: unknown): PublishedStatus | undefined {
+  if (typeof customStatus !== 'object' || customStatus === null) return undefined;
+  return 'stages' in customStatus && Array.isArray(customStatus.stages) ? (customStatus as PublishedStatus) : undefined;
+}
+
 /** @param now milliseconds since the epoch. */
 export const secondsSince = ({ startedAt }: StageTime, now: number) => (now - new Date(startedAt).getTime()) / 1000;
 

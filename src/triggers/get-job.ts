@@ -1,4 +1,4 @@
-import type { PublishedStatus } from '../job/progress.js';
+import { publishedIn } from '../job/progress.js';
 import type { Storage } from '../storage/storage.js';
 import { answerErrors, refuse } from './http.js';
 import type { WaitingHere } from './job-watch.js';
@@ -17,7 +17,7 @@ export const createGetJob = ({
     const id = request.params.id ?? '';
     const status = await findKept(storage, context, id);
     if (typeof status === 'string') return refuse(404, status);
-    const published = (status.customStatus ?? undefined) as PublishedStatus | undefined;
+    const published = publishedIn(status.customStatus);
     return {
       jsonBody: await readJobStatus(storage, id, status, published, { now: Date.now(), here: waitingHere(id) }),
     };

@@ -1,6 +1,6 @@
 import type { JobLogs } from '../api/logs.js';
 import { counted, JobError } from '../job/failure.js';
-import type { PublishedStatus } from '../job/progress.js';
+import { publishedIn } from '../job/progress.js';
 import { lastAttempt } from '../job-store/batches/batch-state.js';
 import { readLogPage } from '../job-store/batches/log-pages.js';
 import type { Storage } from '../storage/storage.js';
@@ -16,7 +16,7 @@ export const createGetLogs = ({ storage }: { storage: Storage }) =>
     const status = await findKept(storage, context, id);
     if (typeof status === 'string') return refuse(404, status);
     const isOver = hasEnded(status.runtimeStatus);
-    const published = (status.customStatus ?? undefined) as PublishedStatus | undefined;
+    const published = publishedIn(status.customStatus);
     const missing = await whatIsMissing(storage, id, { batch, attempt, isOver, batches: published?.plan?.batches });
     if (missing !== undefined) return refuse(404, missing);
     const from = request.query.get('from') ?? '';

@@ -4,7 +4,7 @@ import type { FinishInput } from '../activities/finish-job.js';
 import type { Ports } from '../activities/ports.js';
 import type { Stop } from '../job/attempt-end.js';
 import { hostReason, messageOf, type Outcome } from '../job/failure.js';
-import { pauseAtAge, type PublishedStatus } from '../job/progress.js';
+import { pauseAtAge, publishedIn } from '../job/progress.js';
 import { parseTraceParent } from '../job/trace.js';
 import { hasManifest } from '../job-store/manifest.js';
 import { listSettled } from '../job-store/batches/settled.js';
@@ -202,5 +202,4 @@ export async function wakeJob(
   await Promise.all(sleepers.map(wake));
 }
 
-const publishedOf = ({ customStatus }: DurableOrchestrationStatus) =>
-  (customStatus ?? undefined) as PublishedStatus | undefined;
+const publishedOf = ({ customStatus }: DurableOrchestrationStatus) => publishedIn(customStatus);

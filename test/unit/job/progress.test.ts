@@ -5,6 +5,7 @@ import {
   estimate,
   inWords,
   pauseAtAge,
+  publishedIn,
   type RunningCounts,
   type SettledCounts,
   type Stage,
@@ -107,4 +108,11 @@ test('a job says in words what it does and how it ended', () => {
   const error = { kind: 'user', message: 'There is no video.' } as const;
   expect(inWords({ ...ended, error })).toBe('failed: There is no video.');
   expect(inWords({ ...ended, error, cancelled: true })).toBe('was cancelled');
+});
+
+test('a custom status that somebody else has set is not taken for what a job has published', () => {
+  for (const set of [null, undefined, 'paused', 7, [], { a: 1 }, { stages: 'none' }])
+    expect(publishedIn(set)).toBeUndefined();
+  const published = { stages: [] };
+  expect(publishedIn(published)).toBe(published);
 });

@@ -41,6 +41,14 @@ df.app.orchestration('rash', function* (context) {
   const key: string = yield context.df.callActivity('rewindable', context.df.getInput());
   throw new Error(`thrown after ${key}`);
 });
+df.app.orchestration('forgiving', function* (context) {
+  try {
+    yield context.df.callActivity('rewindable', 'caught');
+  } catch {
+    yield context.df.callActivity('rewindable', 'instead');
+  }
+  yield context.df.callActivity('rewindable', 'fatal');
+});
 df.app.orchestration('patient', function* (context) {
   return yield context.df.callSubOrchestrator('waiting', null, 'terminated-child');
 });
@@ -111,6 +119,15 @@ describe('a failed instance that is rewound', () => {
       output: expect.stringContaining('thrown after r1') as string,
     });
     expect(runsOf('r1')).toBe(1);
+  });
+
+  it('fails its replay, as in Azure, where the orchestrator did something about a failure', async () => {
+    const id = await failing(engine, 'forgiving', null, ['caught', 'fatal']);
+    await engine.rewind(id, 'in vain');
+    expect(await engine.ends(id)).toMatchObject({
+      runtimeStatus: 'Failed',
+      output: expect.stringContaining('Non-deterministic') as string,
+    });
   });
 
   it('makes a sub-orchestration anew that was terminated', async () => {

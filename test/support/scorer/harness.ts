@@ -7,7 +7,7 @@ import { BlobServiceClient, ContainerSASPermissions, type ContainerClient } from
 import type { Device } from '../../../src/job/compute-choice.js';
 import { completeCard } from '../../../src/model-card/complete-card.js';
 import { type ModelCard, parseCard } from '../../../src/model-card/schema.js';
-import { parseScoredPart, scoredPart } from '../../../src/container-contract/places.js';
+import { framesBlob, parseScoredPart, scoredPart } from '../../../src/container-contract/places.js';
 import { CONTRACT, type ScoreTask } from '../../../src/container-contract/task.js';
 import type { AttemptProgress } from '../../../src/container-contract/progress.js';
 import type { AttemptResult, ItemTimings } from '../../../src/container-contract/result.js';
@@ -19,6 +19,8 @@ export async function cardOf(modelFile: string, cardFile?: string): Promise<Mode
   const card = cardFile === undefined ? {} : parseCard(readFileSync(cardFile, 'utf8'));
   return completeCard(card, await inspectModel(modelFile, path.basename(modelFile)));
 }
+
+const isFrame = (name: string) => name.endsWith('.ppm');
 
 export interface Finished {
   code: number | null;
@@ -37,7 +39,7 @@ export class ScorerJob {
   /** Frames in the order in which tasks first named them. */
   readonly #frames: string[] = [];
   /** Of the outputs of the last task. */
-  #ending: 'png' | 'jpg' = 'png';
+  #ending: 'png' | 'jpg' | 'ppm' = 'png';
 
   private constructor(
     readonly job: ContainerClient,
@@ -61,9 +63,17 @@ export class ScorerJob {
     return new ScorerJob(job, work, options.card, options.style !== undefined);
   }
 
+  /** PPM files are frames of a video, all others pictures that a user has brought. */
   async addInputs(files: Record<string, Buffer>): Promise<void> {
-    for (const [name, bytes] of Object.entries(files))
-      await this.work.getBlockBlobClient(`frames/${name}`).uploadData(bytes);
+    for (const [name, bytes] of Object.entries(files)) {
+      const blob = isFrame(name) ? framesBlob(this.#indexOf(name), 1, 'ppm') : `frames/${name}`;
+      await this.work.getBlockBlobClient(blob).uploadData(bytes);
+    }
+  }
+
+  #indexOf(name: string): number {
+    if (!this.#frames.includes(name)) this.#frames.push(name);
+    return this.#frames.indexOf(name);
   }
 
   /** Writes the task of the next attempt and gives the environment of its scorer. `names` are files in `frames/`. */
@@ -73,8 +83,8 @@ export class ScorerJob {
     device?: Device,
   ): Promise<Record<string, string>> {
     this.attempt += 1;
-    for (const each of names) if (!this.#frames.includes(each)) this.#frames.push(each);
-    this.#ending = names[0]?.endsWith('.jpg') === true ? 'jpg' : 'png';
+    const [first = ''] = names;
+    this.#ending = isFrame(first) ? 'ppm' : first.endsWith('.jpg') ? 'jpg' : 'png';
     const task: ScoreTask = {
       contract: CONTRACT,
       jobId: 'test',
@@ -82,11 +92,11 @@ export class ScorerJob {
       attempt: this.attempt,
       items: names.map((name) => ({
         name: path.parse(name).name,
-        index: this.#frames.indexOf(name),
-        input: `frames/${name}`,
+        index: this.#indexOf(name),
+        input: isFrame(name) ? undefined : `frames/${name}`,
       })),
       pack: this.pack,
-      frames: 'png',
+      frames: isFrame(first) ? 'ppm' : 'png',
       output: { ending: this.#ending },
       card: this.card,
       device,

@@ -261,7 +261,7 @@ function doors(api: ManagementApi, functions: Handler, rpcPath: string, keys: Ke
   return async (request) => {
     const { pathname } = request.url;
     if (pathname.startsWith(`${WEBHOOK_PATH}/`)) {
-      if (keys && !(await keys.open('durable', request))) return DURABLE_UNAUTHORIZED;
+      if (keys && !(await keys.opens('durable', request))) return DURABLE_UNAUTHORIZED;
       return await api.handle(request, pathname.slice(WEBHOOK_PATH.length));
     }
     if (isSame(`${rpcPath}/`, pathname.slice(0, rpcPath.length + 1)))
@@ -271,7 +271,7 @@ function doors(api: ManagementApi, functions: Handler, rpcPath: string, keys: Ke
     const page = hostPage(request);
     const isOpen = !keys || !pathname.startsWith('/admin/') || pathname === PING_PATH;
     if (!page) return answer;
-    return isOpen || (await keys.open('admin', request)) ? page : UNAUTHORIZED;
+    return isOpen || (await keys.opens('admin', request)) ? page : UNAUTHORIZED;
   };
 }
 

@@ -51,7 +51,7 @@ export function functionRoutes(functions: AppFunction[], prefix: string, service
     // What says nothing, or a level that this host does not know, stays closed to all but the master key.
     const authLevel = typeof trigger['authLevel'] === 'string' ? trigger['authLevel'].toLowerCase() : '';
     const { keys } = services;
-    if (keys && !(await keys.open({ authLevel, functionName: name }, request))) return UNAUTHORIZED;
+    if (keys && !(await keys.opens({ authLevel, functionName: name }, request))) return UNAUTHORIZED;
     return await answer(route.target, request, parameters(found.params, route.rest), services);
   };
 }

@@ -69,7 +69,8 @@ export class Keys {
     };
   }
 
-  async open(door: Door, request: Request): Promise<boolean> {
+  /** Whether the request brings a key that opens the door. */
+  async opens(door: Door, request: Request): Promise<boolean> {
     if (typeof door === 'object' && door.authLevel === 'anonymous') return true;
     const given = givenKey(request);
     if (given === undefined) return false;
@@ -161,7 +162,7 @@ class KeyStore {
       text = (await readText(this.container, blob)) ?? '';
     }
     try {
-      return JSON.parse(text) as Record<string, unknown>;
+      return (JSON.parse(text) as Record<string, unknown> | null) ?? {};
     } catch {
       throw this.#fault(name, 'is not JSON');
     }

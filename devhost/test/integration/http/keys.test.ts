@@ -1,5 +1,7 @@
 import { BlobServiceClient } from '@azure/storage-blob';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { hostStorage } from '../../../src/backend/host-storage.js';
+import { Keys } from '../../../src/http/keys.js';
 import { HostProcess, newHub, startHost } from '../../support/host-process.js';
 
 interface Named {
@@ -97,6 +99,33 @@ describe('with --enforce-keys', () => {
     for (const key of Object.values(keys)) expect(key.length).toBeGreaterThan(40);
     for (const key of Object.values(keys)) expect(host.log + host.output).not.toContain(key);
     expect(host.log).toContain(`azure-webjobs-secrets/${hub.toLowerCase()}/host.json`);
+  });
+});
+
+it.each([
+  ['{broken', /host\.json is not JSON: remove it/],
+  ['{"masterKey":{"name":"master","value":"k","encrypted":true},"functionKeys":[],"systemKeys":[]}', /encrypted keys/],
+  ['{"masterKey":{"name":"master","value":"k"},"functionKeys":["k"],"systemKeys":[]}', /something else than keys/],
+  ['{}', /something else than keys/],
+  ['null', /something else than keys/],
+])('keys that the host cannot use are refused, and not shown: %s', async (text, reason) => {
+  const { secrets, id } = hostStorage(inject('storage'), newHub());
+  await secrets.getBlockBlobClient(`${id}/host.json`).upload(text, text.length);
+  await expect(Keys.open(secrets, id)).rejects.toThrow(reason);
+});
+
+it("a key that the user's own file lacks is added to it, and what it has stays", async () => {
+  const { secrets, id } = hostStorage(inject('storage'), newHub());
+  const text =
+    '{"masterKey":{"name":"master","value":"mine"},"functionKeys":[{"name":"ci","value":"x"}],"systemKeys":[]}';
+  await secrets.getBlockBlobClient(`${id}/host.json`).upload(text, text.length);
+  const { durable } = await Keys.open(secrets, id);
+  expect(durable.length).toBeGreaterThan(40);
+  expect(await (await Keys.open(secrets, id)).show()).toEqual({
+    masterKey: 'mine',
+    functionKeys: { ci: 'x' },
+    systemKeys: { durabletask_extension: durable },
+    functions: {},
   });
 });
 

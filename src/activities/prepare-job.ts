@@ -1,7 +1,6 @@
 import { isPassing } from '../container-contract/storage-access.js';
-import { choosePack, chunkFrames, fitFrames } from '../job/plan.js';
+import { choosePack, chooseResultPack, chunkFrames, fitFrames } from '../job/plan.js';
 import { JobError } from '../job/failure.js';
-import { LIST_LENGTH } from '../job/item-list.js';
 import { DEFAULT_CODEC, DEFAULT_IMAGE_FORMAT, type FrameFormat, sizeProblem } from '../job/formats.js';
 import type { JobSpec } from '../job/spec.js';
 import { parseTraceParent, type TracePlace } from '../job/trace.js';
@@ -50,7 +49,7 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
     await Promise.all([workOf(storage, jobId).createIfNotExists(), jobOf(storage, jobId).createIfNotExists()]);
     const folder = jobFolder(ports.tempFolder, jobId);
     const probing = probeVideo(ports, spec, folder);
-    const [video, card, preflight] = await Promise.all([
+    const [video, { card, arrayBytes }, preflight] = await Promise.all([
       probing,
       resolveModel({ ...ports, known }, spec, folder, probing),
       ports.compute[spec.compute.kind].preflight({ maxParallel: spec.batch.maxParallel, gpu: spec.compute.gpu }),
@@ -70,8 +69,8 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
       trace,
     };
     const { job, ...prepared } = video
-      ? await resolveVideo(ports, common, { ...spec, timeouts }, video)
-      : resolveImages(common, { ...spec, timeouts });
+      ? await resolveVideo(ports, common, { ...spec, timeouts }, video, arrayBytes)
+      : resolveImages(common, { ...spec, timeouts }, arrayBytes);
     const { overwrite } = spec.output;
     for (const output of placesOf(job)) await keepPlace(storage, { jobId, output, overwrite });
     await writeResolvedJob(storage, job);
@@ -118,6 +117,7 @@ async function resolveVideo(
   common: Common,
   spec: JobSpec,
   { name, file, facts }: LocalVideo,
+  arrayBytes = 0,
 ): Promise<Resolution> {
   checkResult(common.card, spec);
   const predicts = !givesPictures(common.card);
@@ -140,7 +140,11 @@ async function resolveVideo(
       expected: facts.framesEstimate,
       size,
       maxParallel: common.parallel,
-      bytesPerItem: BYTES_PER_PIXEL * Math.max(pixelsOf(facts), pixelsOf({ ...facts, ...shape })),
+      bytesPerItem: Math.max(
+        arrayBytes,
+        BYTES_PER_PIXEL * pixelsOf(facts),
+        BYTES_PER_PIXEL * pixelsOf({ ...facts, ...shape }),
+      ),
     }),
   );
   const most = largest - (largest % pack);
@@ -193,12 +197,12 @@ async function planSplit(
   return Math.max(1, chunks.length);
 }
 
-function resolveImages(common: Common, spec: JobSpec): Resolution {
+function resolveImages(common: Common, spec: JobSpec, arrayBytes: number | undefined): Resolution {
   const output = spec.output.images ?? `${OUTBOX}/${common.jobId}/`;
   const { pack: asked } = spec.batch;
-  // Pictures and arrays are what users get, under their names; the lines of a whole list make one part of the predictions.
+  // Pictures are what users get, under their names; the lines of a whole list make one part of the predictions.
   const pack =
-    predictionEnding(common.card) !== 'json' || givesPictures(common.card) ? 1 : asked === 'auto' ? LIST_LENGTH : asked;
+    givesPictures(common.card) || predictionEnding(common.card) === 'png' ? 1 : chooseResultPack(asked, arrayBytes);
   const job = { ...common, spec, images: spec.input.images ?? '', pack, output };
   return { job, warnings: [], expectedItems: 0, splitChunks: 0, delivers: 'images', enlarged: 0 };
 }

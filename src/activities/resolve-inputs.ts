@@ -6,10 +6,11 @@ import { missingInput, publishBundledModel, readModelTexts } from '../job-store/
 import { modelBlob, modelsOf } from '../job-store/layout.js';
 import { diskError, localCopy, localVideo } from '../job-store/local-copy.js';
 import type { VideoFacts } from '../media/media.js';
+import { arrayBytes } from '../model-card/array-bytes.js';
 import { completeCard } from '../model-card/complete-card.js';
 import { parseLabels } from '../model-card/labels.js';
 import { type ModelCard, parseCard } from '../model-card/schema.js';
-import type { ModelSignature } from '../model-card/signature.js';
+import { findTensor, type ModelSignature } from '../model-card/signature.js';
 import type { Trial } from '../scorer/engine/inspect/trial.js';
 import { isNotFound } from '../storage/storage.js';
 import type { Ports } from './ports.js';
@@ -48,6 +49,12 @@ export class KnownModels {
   }
 }
 
+export interface ResolvedModel {
+  card: ModelCard;
+  /** About how many each item's array has, of a model that gives arrays. */
+  arrayBytes?: number;
+}
+
 /**
  * Loads the model in a process of its own, tries it on the first frame of the video, and completes its card from what the model says of
  * itself and what the trial showed.
@@ -58,7 +65,7 @@ export async function resolveModel(
   { model, compute, tolerate }: JobSpec,
   folder: string,
   probing: Promise<LocalVideo | undefined>,
-): Promise<ModelCard> {
+): Promise<ResolvedModel> {
   const { storage, bundledModels, known, signal } = ports;
   await publishBundledModel(storage, bundledModels, model);
   const blob = modelsOf(storage).getBlobClient(modelBlob(model));
@@ -89,7 +96,11 @@ export async function resolveModel(
   if (video && trial?.failure && tolerate.failedItems === 0)
     throw new JobError('user', `The first frame of ${video.name} cannot be scored: ${trial.failure}.`);
   if (tolerate.doubtfulPictures === true && 'assumed' in complete.output) delete complete.output.assumed;
-  return complete;
+  if (complete.output.kind !== 'tensor') return { card: complete };
+  const tensor = findTensor(signature.outputs, complete.output.name, 'output');
+  const pixels = video && video.facts.width * video.facts.height;
+  const shown = { batch: complete.batch, runs: trial?.runs ?? [], pixels };
+  return { card: complete, ...(tensor && { arrayBytes: arrayBytes(tensor, shown) }) };
 }
 
 /** Undefined when the video cannot be decoded: splitting it finds out what to say. */

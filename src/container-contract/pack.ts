@@ -182,8 +182,8 @@ class Outline {
 
 const shown = (name: string) => JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name);
 
-/** Names that lead out of the folder that they are unpacked into, or that UTF-8 does not give back, are not stored. */
-const mayBeNamed = (name: string) =>
+/** Whether a pack may hold a member of this name: not what leads out of the folder that it is unpacked into, or what UTF-8 does not give back. */
+export const mayBeNamed = (name: string) =>
   !hasUnusableCharacters(name) &&
   !name.split('/').some((part) => part === '' || part === '.' || part === '..') &&
   Buffer.byteLength(name) <= MOST_NAME_BYTES;

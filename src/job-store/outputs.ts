@@ -1,6 +1,8 @@
+import { Readable } from 'node:stream';
 import { type BlockBlobClient, RestError } from '@azure/storage-blob';
 import { again } from '../container-contract/storage-access.js';
 import { JobError } from '../job/failure.js';
+import { contentTypeOf } from '../job/formats.js';
 import { isNotFound, listBlobs, readJson, type Storage } from '../storage/storage.js';
 import { holdBlob, jobOf, keptBlob, mediaBlob, outputsOf, splitPath, workOf } from './layout.js';
 import { hasManifest } from './manifest.js';
@@ -134,6 +136,32 @@ export async function deliver(
     'user',
     `${output} was written by somebody else while the job ran, so it is left as it is; what the job made is ${work.containerName}/${kept.name}.`,
   );
+}
+
+const BUFFER_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Streams one blob of a job's output to its place below the output prefix, as `deliver` does, whole or not at all. @returns its bytes.
+ * @param content is asked for again when the blob has to be written again.
+ */
+export async function deliverStream(
+  storage: Storage,
+  place: OutputPlace,
+  name: string,
+  content: () => AsyncIterable<string | Uint8Array>,
+): Promise<number> {
+  const output = `${place.output}${name}`;
+  const blobHTTPHeaders = { blobContentType: contentTypeOf(name) };
+  await deliver(storage, { ...place, output }, async (target, options) => {
+    const body = Readable.from(content(), { objectMode: false });
+    try {
+      await target.uploadStream(body, BUFFER_BYTES, 2, { blobHTTPHeaders, ...options });
+    } finally {
+      // What it is read from may still be open.
+      body.destroy();
+    }
+  });
+  return (await mediaBlob(storage, output).getProperties()).contentLength ?? 0;
 }
 
 /** Whether the write took place: false when the conditions did not hold. */

@@ -186,6 +186,7 @@ const CONTENT_TYPES: Record<string, string> = {
   '.jsonl': 'application/jsonl',
   '.csv': 'text/csv; charset=utf-8',
   '.zip': 'application/zip',
+  '.npz': 'application/zip',
 };
 
 /** The content type of a blob by the ending of its name. */

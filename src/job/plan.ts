@@ -90,6 +90,7 @@ export function fitFrames(format: FrameFormat, need: number, free: number): { fo
 }
 
 const sizeOf = (bytes: number) => (bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`);
+
 // Packs: what is stored as one blob
 
 /** A pack is held in memory while it is written, and one ahead of what is read. */
@@ -115,12 +116,18 @@ export interface PackChoice {
  * packs changes its length little.
  */
 export function choosePack({ asked, expected, size, maxParallel, bytesPerItem }: PackChoice): number {
-  const fitting = Math.max(1, Math.floor(PACK_BYTES / bytesPerItem));
+  const fitting = fittingItems(bytesPerItem);
   if (asked !== 'auto') return Math.min(asked, fitting);
   const most = Math.min(fitting, PACK_ITEMS);
   const share = Math.max(1, size === 'auto' ? planBatches(expected, 'auto', maxParallel).size : size);
   return Math.ceil(share / Math.ceil(share / most));
 }
+
+const fittingItems = (bytesPerItem: number) => Math.max(1, Math.floor(PACK_BYTES / bytesPerItem));
+
+/** How many items of a folder of images have what the model says of them in one pack. @param bytesPerItem left out: a few. */
+export const chooseResultPack = (asked: number | 'auto', bytesPerItem = 0): number =>
+  Math.min(asked === 'auto' ? MOST_PACKED : asked, fittingItems(bytesPerItem));
 
 // Chunks: what one activity splits or encodes of a long video
 

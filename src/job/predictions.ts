@@ -19,6 +19,8 @@ interface Said {
   detections?: (Found & { box: number[] })[];
   /** Name of the output below the output prefix. */
   file?: string;
+  /** Its name in that, which is an archive. */
+  member?: string;
 }
 
 interface Found {
@@ -27,7 +29,7 @@ interface Found {
   score: number;
 }
 
-export type PredictionKind = 'classes' | 'detections' | 'file';
+export type PredictionKind = 'classes' | 'detections' | 'file' | 'member';
 
 type Cell = string | number | undefined;
 
@@ -35,6 +37,7 @@ const HEADERS: Record<PredictionKind, string[]> = {
   classes: ['rank', 'index', 'label', 'score'],
   detections: ['index', 'label', 'score', 'left', 'top', 'right', 'bottom'],
   file: ['file'],
+  member: ['file', 'member'],
 };
 
 /** @param of what the predictions are of. */
@@ -53,10 +56,10 @@ export function csvLines(kind: PredictionKind, prediction: Prediction): string {
     .join('');
 }
 
-function rowsOf(kind: PredictionKind, { classes = [], detections = [], file }: Said): Cell[][] {
+function rowsOf(kind: PredictionKind, { classes = [], detections = [], file, member }: Said): Cell[][] {
   if (kind === 'classes') return classes.map(({ index, label, score }, k) => [k + 1, index, label, score]);
   if (kind === 'detections') return detections.map(({ index, label, score, box }) => [index, label, score, ...box]);
-  return [[file]];
+  return [kind === 'file' ? [file] : [file, member]];
 }
 
 /** RFC 4180; texts that a spreadsheet would run as a formula get an apostrophe in front: names come from whoever brings the images. */

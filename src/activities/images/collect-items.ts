@@ -4,10 +4,12 @@ import { memberName, packStart, predictedPart, type ScoredFormat } from '../../c
 import { splitPath, workOf } from '../../job-store/layout.js';
 import { again } from '../../container-contract/storage-access.js';
 import { contentTypeOf } from '../../job/formats.js';
+import { PACK_BYTES } from '../../job/plan.js';
 import { PackReader } from '../../job-store/stored-packs.js';
 import { copyWithin, readBytes, type Storage } from '../../storage/storage.js';
 import { listScored, orScoredAgain, type ScoredPart } from '../../job-store/batches/scored-parts.js';
-import { predictionEnding, readListed, scoredEnding } from '../../job-store/images/items.js';
+import { type Archived, deliverArrays } from '../../job-store/images/arrays.js';
+import { packsArrays, predictionEnding, readListed, scoredEnding } from '../../job-store/images/items.js';
 import { deliver } from '../../job-store/outputs.js';
 import { writePredictionsPart } from '../../job-store/images/predictions.js';
 import { readUnscored } from '../../job-store/batches/settled.js';
@@ -42,11 +44,11 @@ interface Found extends ListedItem {
 }
 
 /**
- * Brings the outputs of some items to where the job wants them: files are copied to their items' names, and what was said
- * of each item goes into one part of the predictions for each item list. Items that the batches have ended without are left out.
+ * Brings the outputs of some items to where the job wants them: files are copied to their items' names, arrays go into archives, and what
+ * was said of each item goes into one part of the predictions for each item list. Items that the batches have ended without are left out.
  * It fails with the item to blame when any other item's output is gone.
  */
-export function createCollectItems({ storage, signal }: Pick<Ports, 'storage' | 'signal'>) {
+export function createCollectItems({ storage, signal }: Pick<Ports, 'storage' | 'signal'>, archiveBytes?: number) {
   return async ({ jobId, first, count }: CollectInput): Promise<CollectedItems> => {
     const job = await readResolvedJob(storage, jobId);
     const delivery = deliveryOf(job, 'video' in job ? await readTimetable(storage, jobId) : undefined);
@@ -57,7 +59,7 @@ export function createCollectItems({ storage, signal }: Pick<Ports, 'storage' | 
     for (let from = first; from < first + count; from += LIST_LENGTH) {
       signal?.throwIfAborted();
       const here = Math.min(LIST_LENGTH, first + count - from);
-      const range = { first: from, count: here, unscored, report: progress.report, signal };
+      const range = { first: from, count: here, unscored, report: progress.report, signal, archiveBytes };
       bytes += await collectList(storage, job, delivery, range);
     }
     await progress.settled();
@@ -94,14 +96,16 @@ interface Range {
   /** Told how many items of the job are behind. */
   report: (done: number) => void;
   signal: AbortSignal | undefined;
+  /** Of the arrays in one archive at most. */
+  archiveBytes: number | undefined;
 }
 
-/** @returns bytes copied. */
+/** @returns bytes stored below the output prefix. */
 async function collectList(
   storage: Storage,
   job: ResolvedJob,
   delivery: Delivery,
-  { first, count, unscored, report, signal }: Range,
+  { first, count, unscored, report, signal, archiveBytes }: Range,
 ): Promise<number> {
   const from = packStart(first, job.pack);
   const [listed, scored] = await Promise.all([
@@ -119,6 +123,15 @@ async function collectList(
   if (delivery.ending === 'json') {
     await writePredictionsPart(storage, job.jobId, first, recordLines(storage, job, delivery, range));
     return 0;
+  }
+  if (packsArrays(job)) {
+    const place = { jobId: job.jobId, output: delivery.prefix, overwrite: job.spec.output.overwrite };
+    const arrays = { first, items: found, most: archiveBytes };
+    const { bytes, archived } = await deliverArrays(storage, place, arrays, (items) =>
+      readArrays(storage, job, delivery, { ...range, found: items }),
+    );
+    await writePredictionsPart(storage, job.jobId, first, archiveLines(archived, delivery));
+    return bytes;
   }
   const bytes =
     job.pack > 1 ? await unpack(storage, job, delivery, range) : await copyAll(storage, job, delivery, range);
@@ -147,6 +160,20 @@ async function* recordLines(
   }
 }
 
+/** The arrays of items, in order; reports how far it is. */
+async function* readArrays(
+  storage: Storage,
+  job: ResolvedJob,
+  delivery: Delivery,
+  { found, report, signal }: Collected,
+): AsyncGenerator<Result> {
+  for await (const result of readResults(storage, job, delivery, found)) {
+    signal?.throwIfAborted();
+    yield result;
+    report(result.item.index + 1);
+  }
+}
+
 interface Result {
   item: Found;
   bytes: Buffer;
@@ -166,7 +193,9 @@ function readResults(
     if (bytes === undefined) throw gone(item);
     return { item, bytes };
   };
-  return pMapIterable(found, read, { concurrency: TRANSFERS, backpressure: 2 * TRANSFERS });
+  const largest = found.reduce((most, { part }) => Math.max(most, part.bytes), 1);
+  const concurrency = Math.max(1, Math.min(TRANSFERS, Math.floor(PACK_BYTES / largest)));
+  return pMapIterable(found, read, { concurrency, backpressure: 2 * concurrency });
 
   async function* unpacked(): AsyncGenerator<Result> {
     const packs = new PackReader(work);
@@ -228,6 +257,10 @@ const placeFor = ({ jobId, spec }: ResolvedJob, { prefix, ending }: Delivery, { 
   name: `${prefix}${output}.${ending}`,
   overwrite: spec.output.overwrite,
 });
+
+function* archiveLines(archived: Archived<Found>[], { nameOf }: Delivery): Generator<string> {
+  for (const { item, file, member } of archived) yield `${JSON.stringify({ ...nameOf(item), file, member })}\n`;
+}
 
 function* fileLines(found: Found[], { ending, nameOf }: Delivery): Generator<string> {
   for (const item of found) yield `${JSON.stringify({ ...nameOf(item), file: `${item.output}.${ending}` })}\n`;

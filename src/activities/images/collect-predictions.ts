@@ -1,6 +1,8 @@
 import { csvHeader, csvLines, type Prediction, type PredictionKind } from '../../job/predictions.js';
 import { PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../../job-store/layout.js';
-import { deliverTable, readPredictions } from '../../job-store/images/predictions.js';
+import { readPredictions } from '../../job-store/images/predictions.js';
+import { packsArrays } from '../../job-store/images/items.js';
+import { deliverStream } from '../../job-store/outputs.js';
 import { readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
 import type { Ports } from '../ports.js';
 
@@ -23,15 +25,16 @@ export function createCollectPredictions({ storage, signal }: Pick<Ports, 'stora
     const kind = kindOf(job);
     if (kind === undefined) return { output, bytes: 0 };
     const parts = () => readPredictions(storage, jobId, items, signal);
-    const jsonl = await deliverTable(storage, place, PREDICTIONS_JSONL, parts);
-    const csv = await deliverTable(storage, place, PREDICTIONS_CSV, () => toCsv(parts(), kind, of));
+    const jsonl = await deliverStream(storage, place, PREDICTIONS_JSONL, parts);
+    const csv = await deliverStream(storage, place, PREDICTIONS_CSV, () => toCsv(parts(), kind, of));
     return { output, predictions: output, bytes: jsonl + csv };
   };
 }
 
-function kindOf({ card: { output } }: ResolvedJob): PredictionKind | undefined {
+function kindOf(job: ResolvedJob): PredictionKind | undefined {
+  const { output } = job.card;
   if (output.kind === undefined || output.kind === 'image') return undefined;
-  return output.kind === 'classes' || output.kind === 'detections' ? output.kind : 'file';
+  return output.kind === 'classes' || output.kind === 'detections' ? output.kind : packsArrays(job) ? 'member' : 'file';
 }
 
 async function* toCsv(

@@ -11,6 +11,7 @@ import { listBlobs, readBytes, type Storage } from '../../storage/storage.js';
 import {
   type FoundItems,
   imagesOf,
+  packsArrays,
   readFoundItems,
   scoredEnding,
   writeFoundItems,
@@ -75,6 +76,7 @@ async function* findPictures(storage: Storage, job: ImagesJob, leftOut: LeftOut)
 
 /** @throws JobError `user` when the output of an image could not be stored under its name. */
 function checkDeliverable(job: ImagesJob, name: string, output: string): void {
+  if (packsArrays(job)) return;
   const target = splitPath(`${job.output}${output}.${scoredEnding(job)}`).blob;
   if (!isTooLong(target) && !hasUnusableCharacters(target) && !hasUnusableParts(target)) return;
   throw new JobError(

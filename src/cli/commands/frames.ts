@@ -316,6 +316,10 @@ export function renderFrames({ saved, there, missing, status }: SavedFrames, { o
   if (state === 'failed' || state === 'cancelled')
     lines.push(`The job ended as ${state}${error ? `: ${error.message}` : '.'}`);
   if (state === 'queued' || state === 'running')
-    lines.push(`The job goes on, and ${items.total} frames are expected: run the command again for the rest.`);
+    lines.push(
+      items.total === 0
+        ? 'The job has not come to its frames yet: run the command again later.'
+        : `The job goes on, and ${items.total} frames are expected: run the command again for the rest.`,
+    );
   return lines.join('\n');
 }

@@ -67,6 +67,9 @@ export function imagesOf(storage: Storage, { images }: ImagesJob): { container: 
 export const scoredEnding = ({ card, spec }: ResolvedJob): ScoredFormat =>
   spec.output.draw || givesPictures(card) ? spec.output.frameFormat : predictionEnding(card);
 
+/** Whether the job delivers its arrays in archives, not each as a file of its own. */
+export const packsArrays = (job: ResolvedJob): boolean => scoredEnding(job) === 'npy' && job.spec.batch.pack !== 1;
+
 /** How a scorer finds the frames, and what it stores for each item. */
 export const placesFor = (job: ResolvedJob): Pick<ScoreTask, 'pack' | 'frames' | 'output'> => ({
   pack: job.pack,

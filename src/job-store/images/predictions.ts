@@ -1,10 +1,8 @@
 import { Readable } from 'node:stream';
 import { JobError } from '../../job/failure.js';
-import { contentTypeOf } from '../../job/formats.js';
 import { placeOf } from '../../job/item-list.js';
 import { readBytes, type Storage } from '../../storage/storage.js';
-import { mediaBlob, predictionsPart, workOf } from '../layout.js';
-import { deliver, type OutputPlace } from '../outputs.js';
+import { predictionsPart, workOf } from '../layout.js';
 
 const BUFFER_BYTES = 4 * 1024 * 1024;
 
@@ -42,25 +40,4 @@ async function readPart(storage: Storage, jobId: string, list: number): Promise<
   const part = await readBytes(work, name);
   if (part === undefined) throw new JobError('item', `The predictions ${work.containerName}/${name} are gone.`);
   return part;
-}
-
-/**
- * Streams a finished table to its place below the output prefix, whole or not at all. @returns its bytes.
- * @param content is asked for again when the table has to be written again.
- */
-export async function deliverTable(
-  storage: Storage,
-  place: OutputPlace,
-  name: string,
-  content: () => AsyncIterable<string | Buffer>,
-): Promise<number> {
-  const output = `${place.output}${name}`;
-  const blobHTTPHeaders = { blobContentType: contentTypeOf(name) };
-  await deliver(storage, { ...place, output }, (target, options) =>
-    target.uploadStream(Readable.from(content(), { objectMode: false }), BUFFER_BYTES, 2, {
-      blobHTTPHeaders,
-      ...options,
-    }),
-  );
-  return (await mediaBlob(storage, output).getProperties()).contentLength ?? 0;
 }

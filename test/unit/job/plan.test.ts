@@ -4,6 +4,7 @@ import {
   batchAt,
   batchesOfLane,
   choosePack,
+  chooseResultPack,
   chunkAt,
   chunkFrames,
   fitFrames,
@@ -125,6 +126,21 @@ describe('a pack', () => {
     expect(planBatches(168, 'auto', 2, 42)).toEqual({ items: 168, size: 84, batches: 2, lanes: 2 });
     expect(planBatches(100, 5, 2, 4)).toEqual({ items: 100, size: 8, batches: 13, lanes: 2 });
     expect(planBatches(3, 'auto', 2, 64)).toEqual({ items: 3, size: 64, batches: 1, lanes: 1 });
+  });
+});
+
+describe('a pack of what a model says of images', () => {
+  test('holds as many results as fit into its bytes, and at most a thousand', () => {
+    expect(chooseResultPack('auto')).toBe(1000);
+    expect(chooseResultPack('auto', 4096)).toBe(1000);
+    expect(chooseResultPack('auto', PACK_BYTES / 63.5)).toBe(63);
+    expect(chooseResultPack('auto', 3 * PACK_BYTES)).toBe(1);
+  });
+
+  test('holds what a job asks for, as far as it fits', () => {
+    expect(chooseResultPack(7)).toBe(7);
+    expect(chooseResultPack(1, 10)).toBe(1);
+    expect(chooseResultPack(100, PACK_BYTES / 10)).toBe(10);
   });
 });
 

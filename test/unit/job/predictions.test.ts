@@ -45,3 +45,10 @@ test('frames have their number and their time in place of a name', () => {
   expect(csvLines('detections', { frame: 8, time: 0.32, detections: [] })).toBe('8,0.32,,,,,,,\r\n');
   expect(csvLines('file', { frame: 0, time: 0, file: '0000000.png' })).toBe('0,0,0000000.png\r\n');
 });
+
+test('an array in an archive is named by both', () => {
+  const prediction = { item: 'a.jpg', file: 'arrays/0000000.npz', member: 'a.jpg.npy' };
+  expect(csvHeader('member', 'images') + csvLines('member', prediction)).toBe(
+    'item,file,member\r\na.jpg,arrays/0000000.npz,a.jpg.npy\r\n',
+  );
+});

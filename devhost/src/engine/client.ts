@@ -130,7 +130,10 @@ export class OrchestrationClient {
     await this.#mustLive(instanceId);
     const timed = { Timestamp: new Date().toISOString(), ...body };
     const key = await this.#engine.backend.histories.park(instanceId, timed);
-    this.#engine.live.get(instanceId)?.deliver({ body: timed, key });
+    const instance = this.#engine.live.get(instanceId);
+    if (instance) instance.deliver({ body: timed, key });
+    // What was to begin later ends without having begun.
+    else if (body.EventType === 'ExecutionTerminated') await this.#engine.wake(instanceId);
   }
 
   /** As `send`, for an event. */

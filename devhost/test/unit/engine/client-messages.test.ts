@@ -121,7 +121,7 @@ describe('a message of another client', () => {
   it('starts an instance when its time has come, and can end it before', async () => {
     const hub = new Hub();
     const startAt = new Date(Date.now() + 200);
-    for (const instanceId of ['later', 'never']) {
+    for (const instanceId of ['later', 'never', 'dropped']) {
       const event = { ScheduledStartTime: startAt.toISOString() };
       await hub.send(startMessage('returnsInput', 1, { instanceId, executionId: 'e', event }));
       await hub.send(
@@ -131,6 +131,8 @@ describe('a message of another client', () => {
     }
     await hub.send(clientMessage('terminated', { instanceId: 'never', event: { Input: 'changed my mind' } }));
     expect(await hub.engine.ends('never')).toMatchObject({ runtimeStatus: 'Terminated', output: 'changed my mind' });
+    await hub.engine.terminate('dropped', 'by the management API');
+    expect(await hub.engine.ends('dropped')).toMatchObject({ runtimeStatus: 'Terminated' });
     const events = (await hub.storage.histories.load('never')).events.map(({ EventType }) => EventType);
     expect(events).not.toContain('TaskScheduled');
     const next = await new EngineInProcess(hub.storage).recover();

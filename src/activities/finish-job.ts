@@ -1,8 +1,8 @@
 import pMap from 'p-map';
 import type { AttemptResult } from '../container-contract/result.js';
-import { describeTime, sumSplits } from '../job/bottleneck.js';
-import { containerSeconds, summarize, sumsOf } from '../job/phases.js';
-import type { Stop } from '../job/attempt-end.js';
+import { describeTime, sumSplits } from '../job/attempts/bottleneck.js';
+import { containerSeconds, summarize, sumsOf } from '../job/attempts/phases.js';
+import type { Stop } from '../job/attempts/attempt-end.js';
 import { batchAt, type BatchPlan } from '../job/plan.js';
 import { round } from '../job/progress.js';
 import { parseTraceParent } from '../job/trace.js';

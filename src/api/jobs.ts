@@ -1,5 +1,5 @@
-import type { ContainerTime } from '../job/bottleneck.js';
-import type { PhaseSummary } from '../job/phases.js';
+import type { ContainerTime } from '../job/attempts/bottleneck.js';
+import type { PhaseSummary } from '../job/attempts/phases.js';
 import type { BatchCounts, ItemCounts, Stage } from '../job/progress.js';
 
 /** Answer of `GET /api/jobs/{id}`. */

@@ -1,8 +1,8 @@
 import type { Printed } from '../container-contract/printout.js';
 import type { GpuChoice } from '../job/compute-choice.js';
 import type { Blame } from '../job/failure.js';
-import type { PhaseTimes } from '../job/phases.js';
-import type { PollBounds } from '../job/watch.js';
+import type { PhaseTimes } from '../job/attempts/phases.js';
+import type { PollBounds } from '../job/attempts/watch.js';
 
 /** What a job asks of a compute before it starts. */
 export interface PreflightRequest {

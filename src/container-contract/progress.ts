@@ -1,5 +1,5 @@
-import type { ScorerSplit } from '../job/bottleneck.js';
-import type { PhaseTimes } from '../job/phases.js';
+import type { ScorerSplit } from '../job/attempts/bottleneck.js';
+import type { PhaseTimes } from '../job/attempts/phases.js';
 
 /** When the scorer reached the phases that it can see itself, ISO 8601. */
 export type ScorerTimes = Pick<PhaseTimes, 'modelLoaded' | 'firstItem' | 'lastItem'>;

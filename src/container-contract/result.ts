@@ -1,4 +1,4 @@
-import type { ScorerSplit } from '../job/bottleneck.js';
+import type { ScorerSplit } from '../job/attempts/bottleneck.js';
 import type { Failure } from '../job/failure.js';
 import type { ScorerTimes } from './progress.js';
 

@@ -1,6 +1,6 @@
 import type { AttemptResult, FailedItem } from '../container-contract/result.js';
-import type { ContainerTime } from '../job/bottleneck.js';
-import type { AttemptPhases, PhaseSummary } from '../job/phases.js';
+import type { ContainerTime } from '../job/attempts/bottleneck.js';
+import type { AttemptPhases, PhaseSummary } from '../job/attempts/phases.js';
 import type { Comparison } from '../media/media.js';
 import { type Storage, writeJson } from '../storage/storage.js';
 import { jobOf, MANIFEST } from './layout.js';

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { json } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
 import { RestError } from '@azure/storage-blob';
-import type { Stop } from '../job/attempt-end.js';
+import type { Stop } from '../job/attempts/attempt-end.js';
 import { JobError } from '../job/failure.js';
 import { isNotFound, readJson, type Storage } from '../storage/storage.js';
 import { jobOf, STOP } from './layout.js';

@@ -1,4 +1,4 @@
-import type { BatchStanding } from './attempt-end.js';
+import type { BatchStanding } from './attempts/attempt-end.js';
 import type { BatchPlan } from './plan.js';
 
 /** A video is split and stitched; an image folder is listed and its outputs are collected. */

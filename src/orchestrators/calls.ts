@@ -1,7 +1,7 @@
 import type { OrchestrationContext, Task } from 'durable-functions';
 import type { createActivities } from '../activities/index.js';
 import { hostFailure, type Outcome } from '../job/failure.js';
-import { backoffSeconds, withJitter } from '../job/retry.js';
+import { backoffSeconds, withJitter } from '../job/attempts/retry.js';
 
 /** A durable step: yields tasks to the framework and returns a value of the project. */
 export type Step<T> = Generator<Task, T, unknown>;

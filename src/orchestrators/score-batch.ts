@@ -1,9 +1,9 @@
 import type { OrchestrationContext } from 'durable-functions';
 import type { AttemptInput, LaunchInput } from '../activities/batches/launch-batch.js';
 import type { SettleResult } from '../activities/batches/settle-batch.js';
-import { messageOfEnd, type Stop, type WatchEnd } from '../job/attempt-end.js';
+import { messageOfEnd, type Stop, type WatchEnd } from '../job/attempts/attempt-end.js';
 import type { Failure, Outcome } from '../job/failure.js';
-import { type FailedAttempt, NEW_BATCH, nextStep, type RetryPolicy, withFailure } from '../job/retry.js';
+import { type FailedAttempt, NEW_BATCH, nextStep, type RetryPolicy, withFailure } from '../job/attempts/retry.js';
 import { activitiesOf, defineOrchestrator, patientActivitiesOf, sleep, type Step } from './calls.js';
 
 export interface BatchInput {

@@ -1,5 +1,5 @@
 import type { OrchestrationContext } from 'durable-functions';
-import { type Stop, tooManyFailed } from '../job/attempt-end.js';
+import { type Stop, tooManyFailed } from '../job/attempts/attempt-end.js';
 import type { Failure, Outcome } from '../job/failure.js';
 import { type BatchPlan, planBatches } from '../job/plan.js';
 import { inWords, type PublishedStatus, secondsSince, type Stage } from '../job/progress.js';

@@ -1,5 +1,5 @@
 import { type BatchPlan, batchesOfLane } from '../job/plan.js';
-import type { RetryPolicy } from '../job/retry.js';
+import type { RetryPolicy } from '../job/attempts/retry.js';
 import { type Child, defineOrchestrator, runChildren, type Step } from './calls.js';
 import { type BatchInput, type BatchResult, scoreBatch } from './score-batch.js';
 

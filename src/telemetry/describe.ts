@@ -1,5 +1,5 @@
 import { type Blame, hideSecrets } from '../job/failure.js';
-import { type AttemptPhases, containerSeconds, PHASES } from '../job/phases.js';
+import { type AttemptPhases, containerSeconds, PHASES } from '../job/attempts/phases.js';
 import type { TracePlace } from '../job/trace.js';
 import { attemptId, idOf, startId } from './ids.js';
 import type { Dimensions, Span, TelemetryEvent, TelemetryRecord } from './records.js';

@@ -1,7 +1,7 @@
 import type { DurableOrchestrationStatus } from 'durable-functions';
 import type { JobStatus } from '../api/jobs.js';
-import { describeTime, sumSplits } from '../job/bottleneck.js';
-import { summarize, sumPhases } from '../job/phases.js';
+import { describeTime, sumSplits } from '../job/attempts/bottleneck.js';
+import { summarize, sumPhases } from '../job/attempts/phases.js';
 import {
   type BatchCounts,
   countProgress,

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { DurableClient, DurableOrchestrationStatus } from 'durable-functions';
 import type { FinishInput } from '../activities/finish-job.js';
 import type { Ports } from '../activities/ports.js';
-import type { Stop } from '../job/attempt-end.js';
+import type { Stop } from '../job/attempts/attempt-end.js';
 import { hostReason, messageOf, type Outcome } from '../job/failure.js';
 import { pauseAtAge, publishedIn } from '../job/progress.js';
 import { parseTraceParent } from '../job/trace.js';

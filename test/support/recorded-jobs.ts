@@ -1,6 +1,6 @@
 import type { WorkTimings } from '../../src/container-contract/result.js';
-import { describePhases, PHASES } from '../../src/job/phases.js';
-import type { WatchEnd } from '../../src/job/attempt-end.js';
+import { describePhases, PHASES } from '../../src/job/attempts/phases.js';
+import type { WatchEnd } from '../../src/job/attempts/attempt-end.js';
 import type { Sink, TelemetryRecord } from '../../src/telemetry/records.js';
 import { type Telemetry, tellTo } from '../../src/telemetry/telemetry.js';
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { PHASES } from '../../src/job/phases.js';
+import { PHASES } from '../../src/job/attempts/phases.js';
 import type { Span, TelemetryEvent, TelemetryRecord } from '../../src/telemetry/records.js';
 
 export const JOB = 'job-of-a-test';

@@ -1,5 +1,5 @@
 import type { Observation } from '../../compute/provider.js';
-import type { Stop } from '../../job/attempt-end.js';
+import type { Stop } from '../../job/attempts/attempt-end.js';
 import { type BatchState, readBatchState, unscoredOf } from '../../job-store/batches/batch-state.js';
 import { readResolvedJob } from '../../job-store/resolved-job.js';
 import { readSettled, type Settled, writeSettled } from '../../job-store/batches/settled.js';

@@ -1,5 +1,5 @@
-import type { WatchEnd } from '../../job/attempt-end.js';
-import { overdue, secondsToNextPoll } from '../../job/watch.js';
+import type { WatchEnd } from '../../job/attempts/attempt-end.js';
+import { overdue, secondsToNextPoll } from '../../job/attempts/watch.js';
 import { readProgress } from '../../job-store/batches/batch-state.js';
 import { containerName } from '../../job-store/layout.js';
 import { readResolvedJob } from '../../job-store/resolved-job.js';

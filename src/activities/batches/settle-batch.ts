@@ -7,7 +7,7 @@ import {
   messageOfEnd,
   tooManyFailed,
   type WatchEnd,
-} from '../../job/attempt-end.js';
+} from '../../job/attempts/attempt-end.js';
 import { hideSecrets } from '../../job/failure.js';
 import { lastAttempt, readBatchState, unscoredOf } from '../../job-store/batches/batch-state.js';
 import { keepLog } from '../../job-store/batches/logs.js';

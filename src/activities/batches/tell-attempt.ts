@@ -1,10 +1,10 @@
 import type { Observation } from '../../compute/provider.js';
 import type { AttemptProgress } from '../../container-contract/progress.js';
 import type { AttemptResult } from '../../container-contract/result.js';
-import type { AttemptEnd, WatchEnd } from '../../job/attempt-end.js';
-import { messageOfEnd } from '../../job/attempt-end.js';
-import { attemptSplit } from '../../job/bottleneck.js';
-import { type AttemptPhases, describePhases, type PhaseTimes } from '../../job/phases.js';
+import type { AttemptEnd, WatchEnd } from '../../job/attempts/attempt-end.js';
+import { messageOfEnd } from '../../job/attempts/attempt-end.js';
+import { attemptSplit } from '../../job/attempts/bottleneck.js';
+import { type AttemptPhases, describePhases, type PhaseTimes } from '../../job/attempts/phases.js';
 import { type BatchState, readProgress } from '../../job-store/batches/batch-state.js';
 import type { ResolvedJob } from '../../job-store/resolved-job.js';
 import type { Storage } from '../../storage/storage.js';

@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import { PHASES } from '../../job/phases.js';
+import { PHASES } from '../../job/attempts/phases.js';
 import { isOrchestrationOf, type Trace, type TraceSpan } from './tree.js';
 
 /** Where the time of a job went. Seconds; shares are parts of one. */

@@ -1,8 +1,8 @@
 import pMap from 'p-map';
 import type { Observation } from '../../compute/provider.js';
-import type { BatchStanding } from '../../job/attempt-end.js';
-import { sumSplits, type TimeSplit } from '../../job/bottleneck.js';
-import { type AttemptPhases, type PhaseSums, sumsOf } from '../../job/phases.js';
+import type { BatchStanding } from '../../job/attempts/attempt-end.js';
+import { sumSplits, type TimeSplit } from '../../job/attempts/bottleneck.js';
+import { type AttemptPhases, type PhaseSums, sumsOf } from '../../job/attempts/phases.js';
 import type { SettledCounts } from '../../job/progress.js';
 import { listMetadata, readJson, type Storage, writeJson } from '../../storage/storage.js';
 import { jobOf, parseBatchBlob, SETTLED_PREFIX, settledBlob } from '../layout.js';

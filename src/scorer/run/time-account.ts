@@ -1,4 +1,4 @@
-import type { ScorerSplit } from '../../job/bottleneck.js';
+import type { ScorerSplit } from '../../job/attempts/bottleneck.js';
 
 /** What an idle engine waits for while a step goes on; the steps that bring it a frame soonest come first. */
 const WAITS = {

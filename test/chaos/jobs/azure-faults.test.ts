@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Fault } from '../../../azure-emulator/src/faults.js';
 import { jobContainer, MANIFEST } from '../../../src/job-store/layout.js';
-import { type AttemptPhases, PHASES } from '../../../src/job/phases.js';
+import { type AttemptPhases, PHASES } from '../../../src/job/attempts/phases.js';
 import { useEmulatedJobs } from '../../support/emulated-jobs.js';
 import { until } from '../../support/wait.js';
 

@@ -6,7 +6,7 @@ import type { AttemptResult } from '../../../src/container-contract/result.js';
 import { jobContainer, MANIFEST, resultBlob, settledBlob } from '../../../src/job-store/layout.js';
 import type { Manifest } from '../../../src/job-store/manifest.js';
 import type { Settled } from '../../../src/job-store/batches/settled.js';
-import { PHASES } from '../../../src/job/phases.js';
+import { PHASES } from '../../../src/job/attempts/phases.js';
 import type { Span, TelemetryEvent, TelemetryRecord } from '../../../src/telemetry/records.js';
 import { type EmulatedCompute, useEmulatedJobs } from '../../support/emulated-jobs.js';
 import { killHalfWay } from '../../support/killed-scorer.js';

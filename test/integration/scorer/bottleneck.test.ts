@@ -1,5 +1,5 @@
 import { expect, inject, it } from 'vitest';
-import type { ScorerSplit } from '../../../src/job/bottleneck.js';
+import type { ScorerSplit } from '../../../src/job/attempts/bottleneck.js';
 import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
 import type { ModelCard } from '../../../src/model-card/schema.js';
 import { ScorerJob } from '../../support/scorer/harness.js';

@@ -1,13 +1,13 @@
 import type { SettleResult } from '../../../src/activities/batches/settle-batch.js';
 import type { Outcome } from '../../../src/job/failure.js';
-import type { Timeouts } from '../../../src/job/watch.js';
+import type { Timeouts } from '../../../src/job/attempts/watch.js';
 import type { BatchResult } from '../../../src/orchestrators/score-batch.js';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Fault } from '../../../azure-emulator/src/faults.js';
 import type { ResolvedJob } from '../../../src/job-store/resolved-job.js';
 import type { Settled } from '../../../src/job-store/batches/settled.js';
 import { parseSpec } from '../../../src/job/spec.js';
-import { messageOfEnd } from '../../../src/job/attempt-end.js';
+import { messageOfEnd } from '../../../src/job/attempts/attempt-end.js';
 import type { AttemptResult } from '../../../src/container-contract/result.js';
 import { containerName, jobOf, RESOLVED_JOB, resultBlob, settledBlob, workOf } from '../../../src/job-store/layout.js';
 import { framesBlob, itemName } from '../../../src/container-contract/places.js';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { JobStatus } from '../../../src/api/jobs.js';
 import { renderSummary, summarise } from '../../../src/cli/commands/summary.js';
-import { describeTime } from '../../../src/job/bottleneck.js';
+import { describeTime } from '../../../src/job/attempts/bottleneck.js';
 
 const status: JobStatus = {
   id: 'coast-k3v9q2xa',

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { PHASES } from '../../../src/job/phases.js';
+import { PHASES } from '../../../src/job/attempts/phases.js';
 import { buildTrace, type Trace, type TraceSpan } from '../../../src/cli/trace/tree.js';
 import type { TelemetryRecord } from '../../../src/telemetry/records.js';
 import { activity, event, idOf, JOB, jobRecords, span, TRACE } from '../../support/trace.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { describePhases } from '../../../src/job/phases.js';
+import { describePhases } from '../../../src/job/attempts/phases.js';
 import {
   type AttemptEnded,
   describeAttempt,

@@ -6,8 +6,8 @@ import {
   messageOfEnd,
   tooManyFailed,
   type WatchEnd,
-} from '../../../src/job/attempt-end.js';
-import type { Blame } from '../../../src/job/failure.js';
+} from '../../../../src/job/attempts/attempt-end.js';
+import type { Blame } from '../../../../src/job/failure.js';
 
 const evidence = (more: Partial<Evidence> = {}): Evidence => ({
   watchEnd: 'ended',

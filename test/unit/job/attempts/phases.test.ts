@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { containerSeconds, describePhases, summarize, sumPhases, sumsOf } from '../../../src/job/phases.js';
+import { containerSeconds, describePhases, summarize, sumPhases, sumsOf } from '../../../../src/job/attempts/phases.js';
 
 const at = (seconds: number) => new Date(Date.UTC(2026, 0, 1) + seconds * 1000).toISOString();
 

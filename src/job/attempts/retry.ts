@@ -1,4 +1,4 @@
-import { counted, type Failure } from './failure.js';
+import { counted, type Failure } from '../failure.js';
 
 /** How often and how soon a batch with missing items gets a new container. */
 export interface RetryPolicy {

@@ -7,7 +7,7 @@ import {
   nextStep,
   PLATFORM_PATIENCE_SECONDS,
   withFailure,
-} from '../../../src/job/retry.js';
+} from '../../../../src/job/attempts/retry.js';
 
 const policy = { maxAttempts: 3, firstDelaySeconds: 5 };
 const HOUR = 3600;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { AttemptProgress } from '../../../src/container-contract/progress.js';
-import { overdue, secondsToNextPoll } from '../../../src/job/watch.js';
+import type { AttemptProgress } from '../../../../src/container-contract/progress.js';
+import { overdue, secondsToNextPoll } from '../../../../src/job/attempts/watch.js';
 
 const timeouts = { provisionSeconds: 100, batchSeconds: 1000, stallSeconds: 50 };
 const at = (seconds: number) => seconds * 1000;

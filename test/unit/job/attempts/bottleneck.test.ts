@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { attemptSplit, describeTime, sumSplits, type TimeSplit } from '../../../src/job/bottleneck.js';
+import { attemptSplit, describeTime, sumSplits, type TimeSplit } from '../../../../src/job/attempts/bottleneck.js';
 
 const at = (seconds: number) => new Date(Date.UTC(2026, 0, 1) + seconds * 1000).toISOString();
 const total = (split: TimeSplit) => Object.values(split).reduce((sum, seconds) => sum + seconds, 0);

@@ -1,4 +1,4 @@
-import { type Blame, counted, type Failure } from './failure.js';
+import { type Blame, counted, type Failure } from '../failure.js';
 import type { Overdue } from './watch.js';
 
 /** How the watch over a container ended. `unseen`: unknown, because the container could not be observed for too long. */

@@ -14,7 +14,7 @@ import { Engine } from './engine/engine.js';
 import { functionRoutes } from './http/function-routes.js';
 import { hostPage, PING_PATH } from './http/host-pages.js';
 import { type Answer, type Handler, listen, type Request, type RunningServer } from './http/http-server.js';
-import { DURABLE_UNAUTHORIZED, isSame, Keys, UNAUTHORIZED } from './http/keys.js';
+import { DURABLE_UNAUTHORIZED, FORBIDDEN, isSame, Keys, UNAUTHORIZED } from './http/keys.js';
 import { firstLineOf, type Log, messageOf, UserFault } from './log.js';
 import { ManagementApi } from './management/management-api.js';
 import { clientPayload, NO_KEY, RPC_PATH, WEBHOOK_PATH } from './management/urls.js';
@@ -266,12 +266,11 @@ function doors(api: ManagementApi, functions: Handler, rpcPath: string, keys: Ke
     }
     if (isSame(`${rpcPath}/`, pathname.slice(0, rpcPath.length + 1)))
       return await api.handle(request, pathname.slice(rpcPath.length));
-    const answer = await functions(request);
-    if (answer.status !== 404) return answer;
-    const page = hostPage(request);
     const isOpen = !keys || !pathname.startsWith('/admin/') || pathname === PING_PATH;
-    if (!page) return answer;
-    return isOpen || (await keys.opens('admin', request)) ? page : UNAUTHORIZED;
+    if (!isOpen && !(await keys.opens('admin', request)))
+      return (await keys.opens('durable', request)) ? FORBIDDEN : UNAUTHORIZED;
+    const answer = await functions(request);
+    return answer.status === 404 ? (hostPage(request) ?? answer) : answer;
   };
 }
 

@@ -9,6 +9,8 @@ const DURABLE_KEY = 'durabletask_extension';
 
 /** As the real host refuses a function; the management API adds how to log in. */
 export const UNAUTHORIZED: Answer = { status: 401, headers: { 'content-length': '0' } };
+/** For a key that is known and opens something else. */
+export const FORBIDDEN: Answer = { status: 403, headers: { 'content-length': '0' } };
 export const DURABLE_UNAUTHORIZED: Answer = {
   status: 401,
   headers: { 'content-length': '0', 'www-authenticate': 'Bearer' },

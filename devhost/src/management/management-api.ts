@@ -170,11 +170,11 @@ class InstanceRequests {
 
   async list(call: Call): Promise<Answer> {
     const token = call.request.headers['x-ms-continuation-token'];
-    const top = call.query.number('top') ?? 100;
+    const top = call.query.integer('top') ?? 100;
     const query = call.query.instances();
     const { rows, next } = await this.#client.page(
       query,
-      Math.min(Math.max(Math.trunc(top), 0), 1000),
+      Math.min(Math.max(top, 0), 1000),
       token ? String(token) : undefined,
     );
     const filtered =

@@ -37,6 +37,11 @@ export class Query {
     return Number.isFinite(value) && this.text(name) !== undefined ? value : undefined;
   }
 
+  integer(name: string): number | undefined {
+    const value = this.number(name);
+    return Number.isInteger(value) ? value : undefined;
+  }
+
   /** True when the parameter is there, whatever it says. */
   has(name: string): boolean {
     return this.text(name) !== undefined;

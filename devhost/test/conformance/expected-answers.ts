@@ -208,7 +208,9 @@ const http: Exchange[] = [
   ['the management API without its key', status('greet-1', '?nokey'), empty(401, { 'www-authenticate': 'Bearer' })],
   ['the page of the host', get('/'), { status: 200, headers: { 'content-type': 'text/html' }, body: 'an HTML page' }],
   ['a ping', get('/admin/host/ping'), empty(200, { 'cache-control': 'no-store,no-cache', pragma: 'no-cache' })],
-  ['the functions for administrators', get('/admin/functions'), empty(403)],
+  ['what is for administrators', get('/admin/functions'), empty(403)],
+  ['what is for administrators, without a key', get('/admin/functions?nokey'), empty(401)],
+  ['the state of the host, with a key for something else', get('/admin/host/status'), empty(403)],
 ].map(([name, request, answer]) => ({ name, request, answer }) as Exchange);
 
 const one = `{ORIGIN}${WEBHOOK}`;
@@ -321,6 +323,17 @@ const starts: Exchange[] = [
       instance('throws', 'waited-failure', 'Failed', {
         input: 'it broke',
         output: "Orchestrator function 'throws' failed: it broke",
+      }),
+    ),
+  },
+  {
+    name: 'a start that waits for a failure with line separators',
+    request: start('throws', 'separated?timeout=10&pollingInterval=0.1', String.raw`"a\u2028b\u2029c"`),
+    answer: json(
+      200,
+      instance('throws', 'separated', 'Failed', {
+        input: 'a\u2028b\u2029c',
+        output: "Orchestrator function 'throws' failed: a\u2028b\u2029c",
       }),
     ),
   },

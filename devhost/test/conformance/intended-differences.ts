@@ -10,11 +10,6 @@ export interface Intended {
 
 export const INTENDED: Intended[] = [
   {
-    what: 'The administration of functions is not there.',
-    why: 'Nobody needs it on a machine of his own; the recorded host refuses it with the key of the extension.',
-    covers: ({ statuses }) => statuses.real === 403 && statuses.devhost === 404,
-  },
-  {
     what: 'The page at / is another one.',
     why: 'The real one advertises Azure.',
     covers: ({ part, real, devhost }) =>

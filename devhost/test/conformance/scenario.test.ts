@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { expect, it } from 'vitest';
 import { startHost } from '../support/host-process.js';
 import { until } from '../support/until.js';
@@ -29,6 +31,8 @@ it('devhost answers as the real host, but for the intended differences', async (
       `${EXCHANGES.length} exchanges, ${ROWS.length} rows, ${facts} facts compared, ${differences.length} differ on purpose.`,
     );
     expect(differences.filter((each) => !intentionOf(each)).map((each) => sentence(each))).toEqual([]);
+    const documented = readFileSync(path.resolve(import.meta.dirname, '../../docs/differences.md'), 'utf8');
+    expect(INTENDED.filter(({ what, why }) => !documented.includes(what) || !documented.includes(why))).toEqual([]);
     const used = new Set(differences.map((each) => intentionOf(each)));
     expect(INTENDED.filter((each) => !used.has(each)).map(({ what }) => what)).toEqual([]);
   } finally {
@@ -38,8 +42,8 @@ it('devhost answers as the real host, but for the intended differences', async (
 
 async function reached(host: AskedHost, id: string, status: string): Promise<void> {
   await until(async () => {
-    const path = `/runtime/webhooks/durabletask/instances/${encodeURIComponent(id)}`;
-    const { runtimeStatus } = (await (await ask(host, { method: 'GET', path })).json()) as { runtimeStatus: string };
+    const request = { method: 'GET', path: `/runtime/webhooks/durabletask/instances/${encodeURIComponent(id)}` };
+    const { runtimeStatus } = (await (await ask(host, request)).json()) as { runtimeStatus: string };
     return runtimeStatus === status;
   });
 }

@@ -1,7 +1,7 @@
 /**
  * Packs programs that consist of many files into a few, because reading them file by file takes most of the time in which they start: the
- * compiled scorer into dist/scorer/bundle, which starts in two thirds of the time, and Azurite into dist/stack/azurite, which starts in
- * less than half. Of Application Insights' client it keeps the part that fills in envelopes, dist/telemetry/application-insights.js, a tenth
+ * compiled scorer into dist/scorer/bundle, which starts in two thirds of the time, and Azurite into dist/stack/azurite and the local
+ * Functions host into dist/stack/devhost, which start in less than half. Of Application Insights' client it keeps the part that fills in envelopes, dist/telemetry/application-insights.js, a tenth
  * of it. Packages with native parts stay where they are.
  * Does nothing when a bundle is younger than all it is made of.
  */
@@ -12,6 +12,7 @@ const root = import.meta.dirname;
 const source = path.join(root, 'dist');
 const outdir = path.join(source, 'scorer/bundle');
 const azurite = path.join(source, 'stack/azurite');
+const devhost = path.join(source, 'stack/devhost');
 const insights = path.join(source, 'telemetry/application-insights.js');
 
 // Packages that are CommonJS inside ask for Node's own modules with `require`.
@@ -20,12 +21,13 @@ const banner = {
 };
 
 const changed = (file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-const compiled = readdirSync(source, { recursive: true })
-  .map((file) => path.join(source, file))
-  .filter(
-    (file) =>
-      file.endsWith('.js') && !file.startsWith(outdir) && !file.startsWith(azurite + path.sep) && file !== insights,
-  );
+const bundles = [outdir, azurite, devhost];
+const compiledIn = (folder) =>
+  readdirSync(folder, { recursive: true })
+    .map((file) => path.join(folder, file))
+    .filter((file) => file.endsWith('.js') && !bundles.some((bundle) => file.startsWith(bundle + path.sep)))
+    .filter((file) => file !== insights);
+const compiled = compiledIn(source);
 const installed = [path.join(root, 'package-lock.json'), import.meta.filename];
 const isOld = (file, inputs) => changed(file) <= Math.max(...inputs.map((input) => changed(input)));
 
@@ -79,6 +81,27 @@ if (isOld(path.join(azurite, 'azurite.js'), installed)) {
   });
   // The folder above is one of ES modules.
   writeFileSync(path.join(azurite, 'package.json'), '{"type":"commonjs"}');
+}
+
+const host = path.join(root, 'devhost/dist');
+if (isOld(path.join(devhost, 'main.js'), [...compiledIn(host), ...installed])) {
+  const { build } = await import('esbuild');
+  rmSync(devhost, { recursive: true, force: true });
+  await build({
+    entryPoints: {
+      main: path.join(host, 'main.js'),
+      'worker-main': path.join(host, 'app/worker-main.js'),
+      lifeline: path.join(host, 'app/lifeline.js'),
+    },
+    outdir: devhost,
+    bundle: true,
+    splitting: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    banner,
+    logLevel: 'warning',
+  });
 }
 
 if (isOld(insights, installed)) {

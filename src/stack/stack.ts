@@ -8,7 +8,7 @@ import { startAzureEmulator } from './azure-emulator.js';
 import { choosePort, type Part, startOnFreePort, startPart } from './part.js';
 
 const APP_FOLDER = fileURLToPath(new URL('../..', import.meta.url));
-const DEVHOST = path.join(APP_FOLDER, 'devhost/dist/main.js');
+const DEVHOST = fileURLToPath(new URL('./devhost/main.js', import.meta.url));
 const USUAL_PORT = 7071;
 const STATE_FILE = 'stack.json';
 

@@ -20,8 +20,8 @@ const first = Number(process.env.CHAOS_FIRST ?? 1);
 
 /** What is killed, and how its command line tells it; `worker` is the process in which the host runs the app, `command` and `terminal` are the command that runs the stack. */
 const PARTS = {
-  host: 'devhost/dist/main',
-  worker: 'devhost/dist/app/worker-main',
+  host: 'stack/devhost/main',
+  worker: 'stack/devhost/worker-main',
   scorer: 'scorer/bundle',
   azurite: 'azurite-main',
   ffmpeg: 'ffmpeg',

@@ -119,7 +119,7 @@ describe.concurrent('npm run score, with a stack of its own,', () => {
 
   test.each([
     ['The Azure emulator', 'container-apps-emulated', 'azure-emulator/dist', 'SCORER_LAUNCH='],
-    ['The local Functions host', 'local', 'devhost/dist', 'TASK_BLOB='],
+    ['The local Functions host', 'local', 'stack/devhost/main', 'TASK_BLOB='],
   ])('gives the job up when %s ends, and leaves nothing running', async (title, compute, program, scorer) => {
     const data = path.join(folder, title);
     const ended = runCli(['score', clip, '--data', data, '--out', `lost-${compute}.mp4`, '--compute', compute], {

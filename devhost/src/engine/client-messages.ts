@@ -127,9 +127,8 @@ export class ClientMessages {
     const taken = { receipt: { queue, id, popReceipt }, insertedAt, sequence };
     const key = await histories.parkTaken(instanceId, timed, taken);
     if (!(await inbox.remove(delivery))) return;
-    const instance = engine.live.get(instanceId);
-    if (instance) instance.deliver({ body: timed, key });
-    else if (body.EventType === 'ExecutionTerminated' || !startsLater) await engine.wake(instanceId);
+    if (body.EventType === 'ExecutionTerminated' || !startsLater) await engine.wake(instanceId);
+    engine.live.get(instanceId)?.deliver({ body: timed, key });
     // The others of a family were rewound with it, and no message tells them.
     if (body.EventType === 'GenericEvent') await this.#wakeAbove(instanceId);
   }

@@ -13,6 +13,7 @@ import { createdSpan, createdTrace, raisedSpan, type Times } from '../tracing/or
 import type { TraceContext } from '../tracing/trace-context.js';
 import type { Engine } from './engine.js';
 import { newId, newRow } from './execution.js';
+import { isLater } from './recovery.js';
 
 /** How many rows are removed at the same time. */
 const PARALLEL_REMOVALS = 16;
@@ -130,10 +131,10 @@ export class OrchestrationClient {
     await this.#mustLive(instanceId);
     const timed = { Timestamp: new Date().toISOString(), ...body };
     const key = await this.#engine.backend.histories.park(instanceId, timed);
-    const instance = this.#engine.live.get(instanceId);
-    if (instance) instance.deliver({ body: timed, key });
-    // What was to begin later ends without having begun.
-    else if (body.EventType === 'ExecutionTerminated') await this.#engine.wake(instanceId);
+    // What is to begin later may end without having begun. Others that do not live are just being loaded, perhaps without this message.
+    if (body.EventType === 'ExecutionTerminated' || !isLater(await this.get(instanceId)))
+      await this.#engine.wake(instanceId);
+    this.#engine.live.get(instanceId)?.deliver({ body: timed, key });
   }
 
   /** As `send`, for an event. */

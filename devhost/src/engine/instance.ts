@@ -56,6 +56,8 @@ export class Instance {
   #execution: Execution;
   #etag: string | undefined;
   #hasRow: boolean;
+  /** ContinueAsNew has begun another execution than the one of the row. */
+  #overtaken = false;
   #shown: InstanceRow | undefined;
   /** Parked messages that turns have taken in but no checkpoint has removed yet. */
   #consumed: string[] = [];
@@ -165,10 +167,7 @@ export class Instance {
   async #startOver(end: ContinuedAsNew, turn: Turn): Promise<void> {
     this.#execution = this.#execution.next(end, turn);
     this.#timers.clear();
-    const { Input: input, ParentTraceContext: parentTraceContext } = this.start;
-    const executionId = this.#execution.id;
-    Object.assign(this.row, { executionId, input, createdTime: new Date(), parentTraceContext });
-    this.#hasRow = false;
+    this.#overtaken = true;
     this.#mailbox.addFirst([{ body: this.start }, ...end.carried.map((body) => ({ body }))]);
     // An orchestrator that never waits must not keep the process from everything else.
     await new Promise((resolve) => setImmediate(resolve));
@@ -186,6 +185,7 @@ export class Instance {
       consumed: this.#consumed,
     });
     this.#consumed = [];
+    if (this.#overtaken) this.#renewRow();
     this.#execution.absorb(turn);
     this.#timers.keepOnly(turn.open);
     const bodies = messages.map(({ body }) => body);
@@ -201,6 +201,15 @@ export class Instance {
       await this.#rowWriter.save();
       this.#services.ended(this, end);
     }
+  }
+
+  /** The row tells of a new execution only when that is durable. */
+  #renewRow(): void {
+    const { Input: input, ParentTraceContext: parentTraceContext } = this.start;
+    const executionId = this.#execution.id;
+    Object.assign(this.row, { executionId, input, createdTime: new Date(), parentTraceContext });
+    this.#hasRow = false;
+    this.#overtaken = false;
   }
 
   async #writeRow(): Promise<void> {

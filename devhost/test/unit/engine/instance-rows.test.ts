@@ -15,6 +15,12 @@ df.app.orchestration('steps', function* (context) {
   return 'done';
 });
 
+df.app.orchestration('twice', function* (context) {
+  const round = context.df.getInput<number>();
+  yield context.df.callActivity('work', { key: 'x' });
+  return round === 1 ? context.df.continueAsNew(2) : round;
+});
+
 df.app.orchestration('waits', function* (context) {
   yield context.df.waitForExternalEvent('go');
 });
@@ -63,4 +69,29 @@ it('an engine that stops leaves rows that tell the last turn', async () => {
   expect(written).toEqual(['Pending -']);
   await engine.stop();
   expect(written).toEqual(['Pending -', 'Running -']);
+});
+
+it('a row tells of an execution that ContinueAsNew has begun only when storage has its first turn', async () => {
+  const backend = new MemoryBackend();
+  const append = backend.histories.append.bind(backend.histories);
+  let goOn = (): void => undefined;
+  const held = new Promise<void>((resolve) => {
+    backend.histories.append = async (checkpoint) => {
+      const { executionId } = await backend.histories.read(checkpoint.instanceId);
+      if (executionId !== undefined && executionId !== checkpoint.executionId) {
+        resolve();
+        await new Promise<void>((release) => (goOn = release));
+      }
+      return await append(checkpoint);
+    };
+  });
+  const engine = new EngineInProcess(backend);
+  const id = await engine.start('twice', 1);
+  await held;
+  await engine.list({});
+  expect((await backend.instances.get(id))?.input).toBe('1');
+  goOn();
+  expect(await engine.ends(id)).toMatchObject({ input: 2, output: 2 });
+  expect((await backend.instances.get(id))?.input).toBe('2');
+  await engine.stop();
 });

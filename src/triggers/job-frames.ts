@@ -31,7 +31,10 @@ export const createListFrames = ({ storage }: { storage: Storage }) =>
     if (!job) return { jsonBody: NONE_YET };
     const ending = scoredEnding(job);
     if (!isSource && !FRAME_FORMATS.some((format) => format === ending))
-      return refuse(404, `The model of job "${id}" gives no pictures, so the job has only the frames as they came.`);
+      return refuse(
+        404,
+        `The model of job "${id}" gives no pictures, so the job has only the frames as they came: ask for them with "source" (--source).`,
+      );
     return { jsonBody: await listFrames(storage, job, isSource, request.query.get('from') ?? '') };
   });
 

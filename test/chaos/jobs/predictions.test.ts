@@ -4,6 +4,7 @@ import sharp from 'sharp';
 import { beforeAll, expect, test } from 'vitest';
 import { downloadFolder } from '../../../src/cli/client/folders.js';
 import type { Summary } from '../../../src/cli/commands/summary.js';
+import { readPack } from '../../../src/container-contract/pack.js';
 import { createMedia } from '../../../src/media/media.js';
 import { runCli } from '../../support/cli.js';
 import { makeClip, tools } from '../../support/clip.js';
@@ -68,6 +69,32 @@ test('masks become a picture for each frame and a table that names them', async 
   });
   expect(existsSync(file('masks', '0000006.png'))).toBe(false);
 });
+
+test('tensors become an archive of arrays and a table that names them', async () => {
+  writeFileSync(file('same.onnx'), tinyModel({ operator: 'Identity', shape: [1, 3, 'h', 'w'] }));
+  writeFileSync(file('same.json'), JSON.stringify({ output: { kind: 'tensor' } }));
+  const model = await stack.client.upload('model', file('same.onnx'), { card: file('same.json') });
+  const input = { video: await stack.client.upload('video', file('clip.mp4')) };
+  const id = await stack.client.start({ input, model, output: { predictions: 'outbox/arrays', keepFrames: true } });
+  expect(await stack.ended(id)).toMatchObject({ state: 'done', predictions: 'outbox/arrays/' });
+  await downloadFolder(stack.client, id, file('same'));
+  expect(lines(file('same', 'predictions.csv'))).toEqual([
+    'frame,time,file,member',
+    ...indices.map((frame) => `${frame},${seconds(frame)},arrays/0000000.npz,000000${frame}.npy`),
+  ]);
+  const archive = readFileSync(file('same', 'arrays', '0000000.npz'));
+  const found: [name: string, bytes: number][] = [];
+  for await (const { name, bytes } of readPack(chunksOf(archive), archive.length)) found.push([name, bytes.length]);
+  expect(found).toEqual(indices.map((frame) => [`000000${frame}.npy`, 128 + 4 * 3 * WIDTH * HEIGHT]));
+  const page = `${stack.url}/api/jobs/${id}/frames`;
+  expect(await (await fetch(page)).json()).toEqual({
+    error: expect.stringMatching(/gives no pictures, .*"source"/) as string,
+  });
+});
+
+async function* chunksOf(bytes: Buffer) {
+  yield await Promise.resolve(bytes);
+}
 
 test('boxes are drawn into the video when that is asked for, which keeps its times and its sound', async () => {
   const model = await stack.client.upload('model', file('finder.onnx'), { card: file('finder.json') });

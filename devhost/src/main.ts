@@ -45,7 +45,7 @@ async function main(app: string, options: Options): Promise<void> {
   const { verbose, port, hub, storage, spans } = options;
   const log = new Log(verbose);
   process.on('unhandledRejection', (reason) =>
-    log.error(`A promise of the app was rejected and nobody handled it: ${messageOf(reason)}`),
+    log.error(`A promise of the host was rejected and nobody handled it: ${messageOf(reason)}`),
   );
   let running: RunningHost;
   try {

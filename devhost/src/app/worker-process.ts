@@ -63,8 +63,8 @@ export interface WorkerOptions {
  * A process that loads the app and runs its functions. It has its own process group, so that Ctrl-C reaches the host only and what a crash
  * leaves behind can be found. When the host is gone, it ends by itself.
  *
- * The channel is Node's own with structured clones: a call takes 0.1 ms to and fro, no more than frames of one's own on a pipe
- * (docs/worker.md), and bytes travel as they are.
+ * The channel is Node's own with structured clones: no slower than frames of one's own on a pipe, and bytes travel as they are
+ * (docs/worker.md has what it costs).
  */
 export class WorkerProcess {
   /** Rejects with a UserFault when the app cannot be loaded. */

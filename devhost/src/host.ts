@@ -24,6 +24,8 @@ import { blobListeners } from './triggers/blob-triggers.js';
 import { queueListeners } from './triggers/queue-triggers.js';
 import { timerListeners } from './triggers/timer-triggers.js';
 
+export { Log, UserFault } from './log.js';
+
 /** How long running activities may take to end when the host stops. */
 const PATIENCE_MS = 5000;
 

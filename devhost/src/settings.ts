@@ -76,7 +76,7 @@ function connectionOf(storage: string): string {
   const value = process.env[storage];
   if (!value)
     throw new UserFault(
-      `--storage names the setting ${storage}, which is not set: give it in the environment or local.settings.json, or give a connection string.`,
+      `--storage names the setting '${storage}', which is not set: give it in the environment or local.settings.json, or give a connection string.`,
     );
   return value;
 }

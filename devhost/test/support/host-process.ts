@@ -12,6 +12,8 @@ export interface HostOptions {
   /** Folder below test/fixtures, or an absolute one. */
   app: string;
   hub?: string;
+  /** Another program than the one that was built here. */
+  program?: string;
   args?: string[];
   env?: NodeJS.ProcessEnv;
 }
@@ -32,7 +34,7 @@ export class HostProcess {
   constructor(options: HostOptions) {
     this.hub = options.hub ?? newHub();
     const env = { ...process.env, AzureWebJobsStorage: inject('storage'), HUB: this.hub, ...options.env };
-    const args = [MAIN, path.resolve(FIXTURES, options.app), '--port', '0', ...(options.args ?? [])];
+    const args = [options.program ?? MAIN, path.resolve(FIXTURES, options.app), '--port', '0', ...(options.args ?? [])];
     this.#child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child.stdout?.on('data', (text: Buffer) => (this.#output += text.toString()));
     this.#child.stderr?.on('data', (text: Buffer) => (this.#log += text.toString()));

@@ -52,6 +52,22 @@ async function secondsOf(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - began) / 1000;
 }
 
+/** Seconds that a process has kept a core busy (Linux): other programs disturb them less than the time that passes. */
+function busySeconds(pid: number | undefined): number {
+  const fields = readFileSync(`/proc/${pid ?? process.pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+/** The work's seconds, and for how many of them the engine's process and Azurite were busy. */
+async function measured(work: () => Promise<unknown>, host?: number): Promise<{ seconds: number; busy: string }> {
+  const before = [busySeconds(host), busySeconds(azurite.pid)] as const;
+  const seconds = await secondsOf(work);
+  const [own, storage] = [busySeconds(host) - before[0], busySeconds(azurite.pid) - before[1]];
+  return { seconds, busy: `busy: host ${own.toFixed(1)} s, Azurite ${storage.toFixed(1)} s;` };
+}
+
 function report(what: string, seconds: number, more = ''): void {
   console.log(`${what.padEnd(58)} ${seconds.toFixed(2).padStart(7)} s  ${more}`);
 }
@@ -77,12 +93,12 @@ async function inProcess(): Promise<void> {
     const client = new OrchestrationClient(engine);
     for (const [how, [orchestrator, input]] of [['in sequence', SEQUENCE] as const, ['at once', FAN_OUT] as const]) {
       requests.clear();
-      const seconds = await secondsOf(async () => {
+      const { seconds, busy } = await measured(async () => {
         const start = { name: orchestrator, input: JSON.stringify(input), instanceId: undefined };
         const id = await client.start({ ...start, version: '', caller: undefined });
         await until(async () => (await client.get(id))?.completedTime !== undefined, PATIENCE_MS);
       });
-      report(`${ACTIVITIES} activities ${how}, in this process, ${name}`, seconds, summary(requests));
+      report(`${ACTIVITIES} activities ${how}, in this process, ${name}`, seconds, `${busy} ${summary(requests)}`);
     }
     await engine.stop(0);
   }
@@ -121,36 +137,40 @@ async function asProgram(): Promise<void> {
   try {
     const client = new DurableClient(host.ready[1] ?? '');
     for (const [how, [orchestrator, input]] of [['in sequence', SEQUENCE] as const, ['at once', FAN_OUT] as const]) {
-      const seconds = await secondsOf(async () => {
+      const { seconds, busy } = await measured(async () => {
         const id = await client.start(orchestrator, input);
         await until(async () => (await client.status(id)).runtimeStatus === 'Completed', PATIENCE_MS);
-      });
-      report(`${ACTIVITIES} activities ${how}, a host on tables`, seconds);
+      }, host.pid);
+      report(`${ACTIVITIES} activities ${how}, a host on tables`, seconds, busy);
     }
-    await starts(client);
+    await starts(client, host.pid);
     await memory(client, host.pid ?? 0);
   } finally {
     await host.stop();
   }
 }
 
-async function starts(client: DurableClient): Promise<void> {
+async function starts(client: DurableClient, host: number | undefined): Promise<void> {
   const waits: number[] = [];
-  const seconds = await secondsOf(async () => {
+  const { seconds, busy } = await measured(async () => {
     const one = async (index: number) => waits.push(await secondsOf(() => client.start('double', index)));
     await pMap(range(STARTS), one, { concurrency: AT_ONCE });
-  });
+  }, host);
   waits.sort((a, b) => a - b);
   const at = (part: number) => waits[Math.floor(part * (waits.length - 1))]?.toFixed(2);
-  report(`${STARTS} starts, ${AT_ONCE} at once`, seconds, `median ${at(0.5)}, p99 ${at(0.99)}, longest ${at(1)} s`);
+  report(
+    `${STARTS} starts, ${AT_ONCE} at once`,
+    seconds,
+    `${busy} median ${at(0.5)}, p99 ${at(0.99)}, longest ${at(1)} s`,
+  );
   report('until all have ended', await secondsOf(() => allEnded(client)));
   const from = new Date(0).toISOString();
   let answer = '';
-  const purge = await secondsOf(async () => {
+  const purge = await measured(async () => {
     const query = `createdTimeFrom=${from}&runtimeStatus=Completed,Failed,Terminated`;
     answer = await (await client.call('DELETE', `instances?${query}`)).text();
-  });
-  report('purge of all', purge, answer);
+  }, host);
+  report('purge of all', purge.seconds, `${purge.busy} ${answer}`);
 }
 
 async function allEnded(client: DurableClient): Promise<void> {

@@ -87,6 +87,10 @@ function describe(metadata: FunctionMetadata): AppFunction {
     throw new UserFault(
       `Function '${metadata.name}' asks for retries by the host, which this host does not support yet.`,
     );
+  if (bindings.some((binding) => binding['durableRequiresGrpc'] === true))
+    throw new UserFault(
+      `Function '${metadata.name}' is one of durable-functions 4, which speaks gRPC to its host; this host speaks to version 3.`,
+    );
   const others = bindings.filter((binding) => binding !== trigger);
   const unsupported = others.find((binding) => !CLIENTS.has(binding.type.toLowerCase()) && binding.type !== 'http');
   if (unsupported) {

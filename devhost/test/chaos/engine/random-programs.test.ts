@@ -23,7 +23,7 @@ it(
         const random = randomNumbers(SEED + index);
         const id = `t${SEED + index}`;
         const program = randomProgram(id, random);
-        const options = { patienceSeconds: 10, log: () => undefined };
+        const options = { patienceSeconds: 10, partitionCount: 4, hiddenSeconds: 30, log: () => undefined };
         const storage = await openTablesBackend(inject('storage'), newHub(), options);
         const output = await runInterrupted(id, program, { random, storage });
         expect(output, `seed ${SEED + index}: ${JSON.stringify(program)}`).toEqual(resultOf(program));

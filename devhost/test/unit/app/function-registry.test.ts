@@ -20,6 +20,13 @@ const connection = 'C';
 const http = (options: object) => app.http('f', { handler, ...options });
 
 describe('a function is refused by name', () => {
+  it('when it is one of durable-functions 4', () => {
+    const trigger = { type: 'orchestrationTrigger', name: 't', direction: 'in', durableRequiresGrpc: true } as const;
+    expect(() => new FunctionRegistry().add({ name: 'next', bindings: { trigger } })).toThrow(
+      /'next'.*durable-functions 4/,
+    );
+  });
+
   it.each([
     ['eventGridTrigger', () => app.eventGrid('f', { handler })],
     ['eventHubTrigger', () => app.eventHub('f', { connection, eventHubName: 'h', handler })],

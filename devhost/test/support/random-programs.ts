@@ -8,10 +8,13 @@ const df = await import('durable-functions');
 
 /** What an orchestrator does: one step after the other. */
 type Step =
-  | { kind: 'call' | 'fail' | 'retry'; key: string }
+  | { kind: 'call'; key: string }
+  | { kind: 'fail'; key: string }
+  | { kind: 'retry'; key: string }
   | { kind: 'timer'; ms: number }
   | { kind: 'child'; steps: Step[]; id?: string }
-  | { kind: 'all' | 'any'; steps: Step[] };
+  | { kind: 'all'; steps: Step[] }
+  | { kind: 'any'; steps: Step[] };
 
 /** The executions of an instance, each begun by continueAsNew; `seen` is what those before have given. */
 export interface Program {
@@ -48,7 +51,7 @@ function* perform(context: OrchestrationContext, steps: Step[]): Generator<Task,
   for (const step of steps) {
     context.df.setCustomStatus({ done: results.length });
     try {
-      const result = yield taskOf(context, step);
+      const result = yield taskOf(context.df, step);
       results.push(step.kind === 'timer' ? 'woke' : step.kind === 'any' ? 'any' : withoutTimers(step, result));
     } catch {
       results.push('caught');
@@ -57,26 +60,15 @@ function* perform(context: OrchestrationContext, steps: Step[]): Generator<Task,
   return results;
 }
 
-function taskOf(context: OrchestrationContext, step: Step): Task {
-  const { Task, callActivity, callActivityWithRetry, callSubOrchestrator, createTimer, currentUtcDateTime } =
-    context.df;
-  switch (step.kind) {
-    case 'call':
-      return callActivity.call(context.df, 'work', { key: step.key });
-    case 'fail':
-      return callActivity.call(context.df, 'alwaysFails', { key: step.key });
-    case 'retry':
-      return callActivityWithRetry.call(context.df, 'flakyOnce', new df.RetryOptions(1, 3), { key: step.key });
-    case 'timer':
-      return createTimer.call(context.df, new Date(currentUtcDateTime.getTime() + step.ms));
-    case 'child':
-      return callSubOrchestrator.call(context.df, 'steps of a child', step.steps, step.id);
-    case 'all':
-    case 'any': {
-      const tasks = step.steps.map((each) => taskOf(context, each));
-      return step.kind === 'all' ? Task.all(tasks) : Task.any(tasks);
-    }
-  }
+function taskOf(durable: OrchestrationContext['df'], step: Step): Task {
+  if (step.kind === 'call') return durable.callActivity('work', { key: step.key });
+  if (step.kind === 'fail') return durable.callActivity('alwaysFails', { key: step.key });
+  if (step.kind === 'retry')
+    return durable.callActivityWithRetry('flakyOnce', new df.RetryOptions(1, 3), { key: step.key });
+  if (step.kind === 'timer') return durable.createTimer(new Date(durable.currentUtcDateTime.getTime() + step.ms));
+  if (step.kind === 'child') return durable.callSubOrchestrator('steps of a child', step.steps, step.id);
+  const tasks = step.steps.map((each) => taskOf(durable, each));
+  return step.kind === 'all' ? durable.Task.all(tasks) : durable.Task.any(tasks);
 }
 
 /** A timer's result in a Task.all is no value. */
@@ -94,21 +86,12 @@ export function resultOf({ executions, seen }: Program): unknown[] {
 }
 
 function valueOf(step: Step): unknown {
-  switch (step.kind) {
-    case 'call':
-    case 'retry':
-      return step.key;
-    case 'fail':
-      return 'caught';
-    case 'timer':
-      return 'woke';
-    case 'any':
-      return 'any';
-    case 'child':
-      return step.steps.map(valueOf);
-    case 'all':
-      return step.steps.some(({ kind }) => kind === 'fail') ? 'caught' : step.steps.map(valueOf);
-  }
+  if (step.kind === 'call' || step.kind === 'retry') return step.key;
+  if (step.kind === 'fail') return 'caught';
+  if (step.kind === 'timer') return 'woke';
+  if (step.kind === 'any') return 'any';
+  if (step.kind === 'all' && step.steps.some(({ kind }) => kind === 'fail')) return 'caught';
+  return step.steps.map(valueOf);
 }
 
 /** Numbers from 0 to 1 that depend on the seed alone (mulberry32). */

@@ -57,7 +57,8 @@ export async function saveFrames(options: FramesOptions): Promise<SavedFrames> {
     const client = await findApp(options);
     const status = await client.status(job);
     // What cannot be had is said before a folder is made.
-    await client.frames(job, { ...options, from: '' });
+    const { parts } = await client.frames(job, { ...options, from: '' });
+    if (parts.length === 0 && isOver(status)) throw noFrames(status, options);
     await prepareFolder(options);
     return await saveAll(client, status, options);
   } catch (error) {
@@ -65,6 +66,13 @@ export async function saveFrames(options: FramesOptions): Promise<SavedFrames> {
     const sentence = `Interrupted; what is in ${out} is whole, and the same command saves the rest.`;
     throw new JobError('user', sentence, { cause: error });
   }
+}
+
+const isOver = ({ state }: JobStatus) => state !== 'queued' && state !== 'running';
+
+function noFrames({ id, state, error }: JobStatus, { source }: FramesOptions): JobError {
+  const why = error ? `: ${error.message}` : '.';
+  return new JobError('user', `Job "${id}" has no ${source ? '' : 'scored '}frames; it ended as ${state}${why}`);
 }
 
 /** Tells whose frames a folder holds: without it nobody could tell those of an earlier run from others of the same names. */
@@ -152,8 +160,9 @@ async function saveAll(client: JobClient, status: JobStatus, options: FramesOpti
     view.end();
   }
   if (damages.length > 0) throw damaged(damages, there.size, options);
-  const isOver = status.state !== 'queued' && status.state !== 'running';
-  const missing = isOver ? Array.from({ length: total }, (_, index) => index).filter((index) => !there.has(index)) : [];
+  const missing = isOver(status)
+    ? Array.from({ length: total }, (_, index) => index).filter((index) => !there.has(index))
+    : [];
   return { saved, there: there.size - saved, missing, status };
 }
 
@@ -315,7 +324,7 @@ export function renderFrames({ saved, there, missing, status }: SavedFrames, { o
   }
   if (state === 'failed' || state === 'cancelled')
     lines.push(`The job ended as ${state}${error ? `: ${error.message}` : '.'}`);
-  if (state === 'queued' || state === 'running')
+  if (!isOver(status))
     lines.push(
       items.total === 0
         ? 'The job has not come to its frames yet: run the command again later.'

@@ -185,3 +185,13 @@ test('GET /api/jobs/{id}/frames lists what is stored with URLs that can be read'
   expect(parts[1]).toMatchObject({ name: 'scored/0000001.png', first: 1, last: 1, absent: [] });
   expect(await ask('?source=yes')).toEqual({ error: '"source" must be true or false.' });
 });
+
+test('a job that is over and has no scored frame in storage has nothing to save', async () => {
+  const work = workOf(jobs.single);
+  for await (const { name } of work.listBlobsFlat({ prefix: 'scored/' })) await work.deleteBlob(name);
+  await expect(save(jobs.single, folder('nothing'))).rejects.toMatchObject({
+    blame: 'user',
+    message: expect.stringMatching(/^Job "\S+" has no scored frames; it ended as done\.$/) as string,
+  });
+  expect(() => statSync(folder('nothing'))).toThrow('ENOENT');
+});

@@ -4,6 +4,7 @@ import {
   framesBlob,
   memberName,
   MOST_ITEMS,
+  parseFramesBlob,
   parseScoredPart,
   predictedPart,
   readAbsent,
@@ -40,6 +41,12 @@ describe('the places of items', () => {
       expect(parseScoredPart(name)).toBeUndefined();
     },
   );
+
+  test('say which frames a blob may hold', () => {
+    expect(parseFramesBlob(framesBlob(64, 63, 'ppm'), 63)).toEqual({ first: 63, last: 125 });
+    expect(parseFramesBlob(framesBlob(64, 1, 'ppm'), 1)).toEqual({ first: 64, last: 64 });
+    expect(parseFramesBlob('scored/0000001.png', 1)).toBeUndefined();
+  });
 
   test('say which items of a part are absent', () => {
     const range = { first: 1000, last: 1062 };

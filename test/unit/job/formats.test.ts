@@ -72,6 +72,7 @@ describe('the content type of a blob', () => {
     ['scored/0000001.jpg', 'image/jpeg'],
     ['scored/0000001.json', 'application/json'],
     ['scored/0000001.npy', 'application/octet-stream'],
+    ['outbox/a/arrays/0000000.npz', 'application/zip'],
     ['outbox/a/predictions.jsonl', 'application/jsonl'],
     ['outbox/a/predictions.csv', 'text/csv; charset=utf-8'],
     ['logs/b00000-a1.jsonl', 'application/jsonl'],

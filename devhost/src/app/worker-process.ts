@@ -78,6 +78,7 @@ export class WorkerProcess {
   #crash: Failure | undefined;
   #tooLong: Call | undefined;
   #retired = false;
+  #isLoaded = false;
   #whenIdle: () => void = () => undefined;
   #hears: (message: FromWorker) => void = () => undefined;
 
@@ -128,10 +129,10 @@ export class WorkerProcess {
     });
   }
 
-  /** Runs the app's hooks and ends the process, by force after `patience` milliseconds. */
+  /** Runs the app's hooks and ends the process, by force after `patience` milliseconds. One that still loads the app is ended at once. */
   async terminate(patience: number): Promise<void> {
     this.#send({ kind: 'terminate' });
-    const force = setTimeout(() => this.kill(), patience);
+    const force = setTimeout(() => this.kill(), this.#isLoaded ? patience : 0);
     await this.ended;
     clearTimeout(force);
   }
@@ -154,7 +155,10 @@ export class WorkerProcess {
   async #load(): Promise<LoadedApp> {
     const answer = new Promise<LoadedApp>((resolve, reject) => {
       this.#hears = (message) => {
-        if (message.kind === 'loaded') resolve(message);
+        if (message.kind === 'loaded') {
+          this.#isLoaded = true;
+          resolve(message);
+        }
         if (message.kind === 'refused')
           reject(new UserFault(message.reason.message, { cause: errorOf(message.reason) }));
       };

@@ -36,6 +36,12 @@ export interface Entry {
 /** The bytes from `from` on, `count` of them or up to the end. */
 export type ReadRange = (from: number, count: number) => Promise<Uint8Array>;
 
+/**
+ * Whether the member at a position, from 0, has the name that it should have. A name that was changed to another possible one is all that
+ * a pack does not give away before its end.
+ */
+export type IsNamed = (name: string, position: number) => boolean;
+
 /** The largest values of their fields mean a ZIP file of another kind. */
 const MOST_MEMBERS = 0xfffe;
 const MOST_BYTES = 0xfffffffe;
@@ -80,9 +86,14 @@ export async function* writePack(members: Iterable<Member> | AsyncIterable<Membe
 /**
  * The members of a pack as they arrive; holds one of them and the index.
  * @param bytes of the whole pack: what claims to be larger is refused before it is held.
+ * @param isNamed left out: any names are right.
  * @throws RangeError with a clause, after the members before the fault: the pack is cut off or is not as `writePack` writes it.
  */
-export async function* readPack(chunks: AsyncIterable<Uint8Array>, bytes: number): AsyncGenerator<ReadMember> {
+export async function* readPack(
+  chunks: AsyncIterable<Uint8Array>,
+  bytes: number,
+  isNamed: IsNamed = () => true,
+): AsyncGenerator<ReadMember> {
   const arriving = new Arriving(chunks);
   const outline = new Outline();
   try {
@@ -91,8 +102,10 @@ export async function* readPack(chunks: AsyncIterable<Uint8Array>, bytes: number
       const fields = Buffer.concat([next, await arriving.take(HEADER.bytes - SIGNATURE_BYTES)]);
       const name = await arriving.take(fields.readUInt16LE(HEADER.nameBytes));
       const [size, crc] = [fields.readUInt32LE(HEADER.size), fields.readUInt32LE(HEADER.crc)];
+      const isRight = isNamed(name.toString(), outline.entries.length);
       const header = outline.add(name.toString(), size, crc);
-      if (!header.equals(Buffer.concat([fields, name])) || outline.bytes > bytes) throw new RangeError(CHANGED);
+      if (!isRight || !header.equals(Buffer.concat([fields, name])) || outline.bytes > bytes)
+        throw new RangeError(CHANGED);
       const content = await arriving.take(size);
       if (crc32(content) !== crc) throw new RangeError(CHANGED);
       yield { name: name.toString(), bytes: content };

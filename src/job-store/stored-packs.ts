@@ -1,6 +1,14 @@
 import { Readable } from 'node:stream';
 import type { ContainerClient } from '@azure/storage-blob';
-import { type Member, packBytes, readIndex, readMember, readPack, writePack } from '../container-contract/pack.js';
+import {
+  type IsNamed,
+  type Member,
+  packBytes,
+  readIndex,
+  readMember,
+  readPack,
+  writePack,
+} from '../container-contract/pack.js';
 import { again, downloadChunks } from '../container-contract/storage-access.js';
 import { JobError } from '../job/failure.js';
 import { contentTypeOf } from '../job/formats.js';
@@ -30,23 +38,30 @@ export async function readStoredMember(container: ContainerClient, name: string,
   }
 }
 
+/** A stored pack and what its members should be called. */
+export interface StoredPack {
+  blob: string;
+  isNamed: IsNamed;
+}
+
 /** Reads members of packs in the order in which they are stored: each pack is asked for once, and nothing is kept of it. */
 export class PackReader {
-  #open: { name: string; members: AsyncGenerator<Member> } | undefined;
+  #open: { blob: string; members: AsyncGenerator<Member> } | undefined;
 
   constructor(private readonly container: ContainerClient) {}
 
   /** @throws JobError `item` when the pack is gone or damaged, or the member is not among those behind the last one that was read. */
-  async read(name: string, member: string): Promise<Buffer> {
-    if (this.#open?.name !== name) {
+  async read(pack: StoredPack, member: string): Promise<Buffer> {
+    const { blob } = pack;
+    if (this.#open?.blob !== blob) {
       await this.close();
-      this.#open = { name, members: this.#members(name) };
+      this.#open = { blob, members: this.#members(pack) };
     }
     const { members } = this.#open;
     for (let step = await members.next(); step.done !== true; step = await members.next())
       if (step.value.name === member)
         return Buffer.from(step.value.bytes.buffer, step.value.bytes.byteOffset, step.value.bytes.length);
-    throw goneMember(this.container, name, member);
+    throw goneMember(this.container, blob, member);
   }
 
   async close(): Promise<void> {
@@ -54,12 +69,12 @@ export class PackReader {
     this.#open = undefined;
   }
 
-  async *#members(name: string): AsyncGenerator<Member> {
+  async *#members({ blob, isNamed }: StoredPack): AsyncGenerator<Member> {
     try {
-      const { bytes, chunks } = await downloadChunks(this.container.getBlobClient(name));
-      yield* readPack(chunks, bytes);
+      const { bytes, chunks } = await downloadChunks(this.container.getBlobClient(blob));
+      yield* readPack(chunks, bytes, isNamed);
     } catch (error) {
-      throw packError(this.container, name, error);
+      throw packError(this.container, blob, error);
     }
   }
 }

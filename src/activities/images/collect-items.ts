@@ -7,7 +7,7 @@ import { contentTypeOf } from '../../job/formats.js';
 import { PACK_BYTES } from '../../job/plan.js';
 import { PackReader } from '../../job-store/stored-packs.js';
 import { copyWithin, readBytes, type Storage } from '../../storage/storage.js';
-import { listScored, orScoredAgain, type ScoredPart } from '../../job-store/batches/scored-parts.js';
+import { listScored, namesIn, orScoredAgain, type ScoredPart } from '../../job-store/batches/scored-parts.js';
 import { type Archived, deliverArrays } from '../../job-store/images/arrays.js';
 import { packsArrays, predictionEnding, readListed, scoredEnding } from '../../job-store/images/items.js';
 import { deliver } from '../../job-store/outputs.js';
@@ -201,11 +201,9 @@ function readResults(
     const packs = new PackReader(work);
     try {
       for (const item of found) {
-        const bytes = await orScoredAgain(
-          work,
-          item.part.blob,
-          packs.read(blobOf(item.part), memberName(item.index, ending)),
-        );
+        const { part, index } = item;
+        const pack = { blob: blobOf(part), isNamed: namesIn(part, ending) };
+        const bytes = await orScoredAgain(work, part.blob, packs.read(pack, memberName(index, ending)));
         yield { item, bytes };
       }
     } finally {

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { BlockBlobClient } from '@azure/storage-blob';
 import { pMapIterable } from 'p-map';
 import type { FramePart, JobStatus } from '../../api/jobs.js';
-import { readPack } from '../../container-contract/pack.js';
+import { type IsNamed, readPack } from '../../container-contract/pack.js';
 import { itemName, memberName } from '../../container-contract/places.js';
 import { downloadChunks, isPassing, readWhole, STORAGE_OPTIONS } from '../../container-contract/storage-access.js';
 import { counted, JobError, messageOf } from '../../job/failure.js';
@@ -224,11 +224,12 @@ async function isSaved(index: number, ending: string, { out, ...options }: Frame
 }
 
 async function* framesOf(
-  { name, bytes, url }: FramePart,
+  part: FramePart,
   wanted: Set<number>,
   { signal }: FramesOptions,
   { taken, damages }: Seen,
 ): AsyncGenerator<Frame> {
+  const { name, bytes, url } = part;
   const blob = new BlockBlobClient(url, undefined, STORAGE_OPTIONS);
   const single = parseFrame(path.posix.basename(name));
   if (single) {
@@ -238,7 +239,7 @@ async function* framesOf(
   }
   const members = await orSay(
     name,
-    downloadChunks(blob, signal).then(({ chunks }) => readPack(chunks, bytes)),
+    downloadChunks(blob, signal).then(({ chunks }) => readPack(chunks, bytes, namesIn(part))),
   );
   try {
     for await (const member of members) {
@@ -251,6 +252,13 @@ async function* framesOf(
     if (!(error instanceof RangeError)) throw failedRead(name, error);
     damages.push(`${name} cannot be read: ${error.message}`);
   }
+}
+
+/** What the members of a part should be called, in whatever format they are. */
+function namesIn({ first, last, absent }: FramePart): IsNamed {
+  const gone = new Set(absent);
+  const indices = Array.from({ length: last - first + 1 }, (_, k) => first + k).filter((index) => !gone.has(index));
+  return (name, position) => parseFrame(name)?.index === indices[position];
 }
 
 function parseFrame(name: string): Omit<Frame, 'read'> | undefined {

@@ -1,6 +1,8 @@
 import type { BlobItem, ContainerClient } from '@azure/storage-blob';
+import type { IsNamed } from '../../container-contract/pack.js';
 import {
   type ItemRange,
+  memberName,
   parseScoredPart,
   readAbsent,
   SCORED_PREFIX,
@@ -59,6 +61,16 @@ export function partOf({ name: blob, properties, metadata = {} }: BlobItem): Sco
 export function* presentIn({ first, last, absent }: ScoredPart): Generator<number> {
   const gone = new Set(absent);
   for (let index = first; index <= last; index += 1) if (!gone.has(index)) yield index;
+}
+
+/** What the members of a part should be called. */
+export function namesIn(part: ScoredPart, ending: string): IsNamed {
+  let indices: number[] | undefined;
+  return (name, position) => {
+    indices ??= [...presentIn(part)];
+    const index = indices[position];
+    return index !== undefined && name === memberName(index, ending);
+  };
 }
 
 /**

@@ -17,12 +17,12 @@ import { type FrameRange, PACK_BYTES } from '../../job/plan.js';
 import { ppmDamage } from '../../job/ppm.js';
 import type { VideoFacts } from '../../media/media.js';
 import { listBlobs, readBytes, type Storage } from '../../storage/storage.js';
-import { listScored, orScoredAgain } from '../batches/scored-parts.js';
+import { listScored, namesIn, orScoredAgain } from '../batches/scored-parts.js';
 import { readUnscored } from '../batches/settled.js';
 import { workOf } from '../layout.js';
 import type { VideoJob } from '../resolved-job.js';
 import { createStageProgress } from '../stage-progress.js';
-import { PackReader, readStoredMember, writeStoredPack } from '../stored-packs.js';
+import { PackReader, readStoredMember, type StoredPack, writeStoredPack } from '../stored-packs.js';
 
 /** Uploads of single frames that wait for storage at the same time, or downloads; ffmpeg is held back when all are busy. */
 const TRANSFERS = 6;
@@ -153,8 +153,8 @@ function readSingleFrames(
   });
 }
 
-const next = async (packs: PackReader, blob: string, member: string) =>
-  undamaged(member, await packs.read(blob, member));
+const next = async (packs: PackReader, pack: StoredPack, member: string) =>
+  undamaged(member, await packs.read(pack, member));
 
 async function* readPackedFrames(
   storage: Storage,
@@ -164,14 +164,20 @@ async function* readPackedFrames(
 ): AsyncGenerator<Buffer> {
   const work = workOf(storage, job.jobId);
   const [scored, sources] = [new PackReader(work), new PackReader(work)];
+  const { frameFormat: format } = job.spec.output;
   try {
     const { present } = await listScored(storage, job.jobId, first, count);
     for (let index = first; index < first + count; index += 1) {
       const part = present.get(index);
       const { blob, member } = placeOf(job, index);
-      if (part) yield await orScoredAgain(work, part.blob, next(scored, part.blob, member));
-      else if (unscored.has(index)) yield await orStartedAgain(next(sources, blob, member));
-      else throw goneFrame(work.containerName, member);
+      if (part) {
+        const pack = { blob: part.blob, isNamed: namesIn(part, format) };
+        yield await orScoredAgain(work, part.blob, next(scored, pack, member));
+      } else if (unscored.has(index)) {
+        const start = packStart(index, job.pack);
+        const isNamed = (name: string, position: number) => name === memberName(start + position, format);
+        yield await orStartedAgain(next(sources, { blob, isNamed }, member));
+      } else throw goneFrame(work.containerName, member);
     }
   } finally {
     await Promise.all([scored.close(), sources.close()]);

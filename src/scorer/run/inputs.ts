@@ -1,4 +1,4 @@
-import { framesBlob, memberName } from '../../container-contract/places.js';
+import { framesBlob, memberName, packStart } from '../../container-contract/places.js';
 import { readAhead } from '../../container-contract/read-ahead.js';
 import type { ScoreTask, TaskItem } from '../../container-contract/task.js';
 import { JobError } from '../../job/failure.js';
@@ -52,9 +52,11 @@ async function* arrivingFrames(items: TaskItem[], { blobs, pack, frames, stop }:
   }
   for (const [blob, wanted] of byPack) {
     const missing = new Map(wanted.map((item) => [memberName(item.index, frames), item]));
+    const first = packStart(wanted[0]?.index ?? 0, pack);
+    const isNamed = (name: string, position: number) => name === memberName(first + position, frames);
     let failure = new JobError('item', `it is not in ${blob}`);
     try {
-      for await (const { name, bytes } of blobs.readPack(blob, stop)) {
+      for await (const { name, bytes } of blobs.readPack(blob, isNamed, stop)) {
         const item = missing.get(name);
         missing.delete(name);
         if (item) yield { item, bytes: bytes.length, file: () => Promise.resolve(bytes) };

@@ -1,7 +1,14 @@
 import { Readable } from 'node:stream';
 import { text as textOf } from 'node:stream/consumers';
 import { type AppendBlobClient, BlobClient, ContainerClient, RestError } from '@azure/storage-blob';
-import { type Member, packBytes, type ReadMember, readPack, writePack } from '../../container-contract/pack.js';
+import {
+  type IsNamed,
+  type Member,
+  packBytes,
+  type ReadMember,
+  readPack,
+  writePack,
+} from '../../container-contract/pack.js';
 import { type ItemRange, parseScoredPart, readAbsent, scoredPrefixes } from '../../container-contract/places.js';
 import { again, downloadChunks, readWhole, STORAGE_OPTIONS } from '../../container-contract/storage-access.js';
 import { JobError } from '../../job/failure.js';
@@ -68,10 +75,10 @@ export class TaskBlobs {
    * The members of a pack as they arrive.
    * @throws JobError `item` when there is no such pack, or what is left of it is damaged.
    */
-  async *readPack(name: string, signal: AbortSignal): AsyncGenerator<ReadMember> {
+  async *readPack(name: string, isNamed: IsNamed, signal: AbortSignal): AsyncGenerator<ReadMember> {
     try {
       const { bytes, chunks } = await downloadChunks(this.#work.getBlobClient(name), signal);
-      yield* readPack(chunks, bytes);
+      yield* readPack(chunks, bytes, isNamed);
     } catch (cause) {
       if (cause instanceof RangeError)
         throw new JobError('item', `the pack ${name} cannot be read: ${cause.message}`, { cause });

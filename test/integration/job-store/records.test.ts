@@ -176,6 +176,30 @@ describe('what a job keeps in storage comes back as it was written', () => {
     }
   });
 
+  test('no frame in the place of another one, where a name in a pack was changed', async () => {
+    const spec = { output: { frameFormat: 'ppm' } };
+    const job = { jobId, video: {}, spec, card: { output: { kind: 'image' } }, pack: 3 } as unknown as VideoJob;
+    const work = workOf(storage, jobId);
+    await work.create();
+    await writeSettled(storage, jobId, { ...settled, failed: 1, unscored: [2] });
+    const members = [0, 1, 2].map((index) => ({
+      name: memberName(index, 'ppm'),
+      bytes: Buffer.concat([Buffer.from(ppmHeader(4, 2)), Buffer.alloc(24, index)]),
+    }));
+    const show = async () => {
+      for await (const frame of readFramesToShow(storage, job, { first: 2, count: 1 }))
+        expect(frame).toEqual(members[2]?.bytes);
+    };
+    for (const blob of ['frames/0000000.zip', scoredPart({ first: 0, last: 2 }, 3, 'ppm')]) {
+      await writeStoredPack(work, blob, members);
+      await show();
+      const whole = await work.getBlobClient(blob).downloadToBuffer();
+      whole.write('2', whole.indexOf('0000001.ppm') + 6);
+      await work.getBlockBlobClient(blob).uploadData(whole);
+      await expect(show()).rejects.toThrow(`${blob} cannot be read: it is damaged`);
+    }
+  });
+
   test('which items failed, although every record that said why is gone', async () => {
     const spec = { output: { frameFormat: 'png' } };
     const job = { jobId: `${jobId}-parts`, video: {}, spec, card: { output: {} }, pack: 4 } as unknown as ResolvedJob;

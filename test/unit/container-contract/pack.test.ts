@@ -208,6 +208,23 @@ describe('readPack', () => {
     expect(shown(await unpack(await pack(...members), { size }))).toEqual(shown(members));
   });
 
+  it('gives nothing under the name of another member, whichever bit is changed', async () => {
+    const members = [1, 2, 3].map((k) => member(`000000${k}.ppm`, `frame ${k}`));
+    const whole = await pack(...members);
+    const right = new Map(shown(members) as [string, string][]);
+    for (let at = 0; at < whole.length * 8; at += 1) {
+      const changed = Buffer.from(whole);
+      changed[at >> 3] = (changed[at >> 3] ?? 0) ^ (1 << (at & 7));
+      const given: Member[] = [];
+      const isNamed = (name: string, position: number) => name === members[position]?.name;
+      const read = async () => {
+        for await (const each of readPack(chunksOf(changed), changed.length, isNamed)) given.push(each);
+      };
+      await expect(read(), `bit ${at}`).rejects.toThrow(REFUSAL);
+      for (const [name, content] of shown(given)) expect(right.get(name ?? ''), `bit ${at}`).toBe(content);
+    }
+  });
+
   it('gives a member before what follows has arrived', async () => {
     const whole = await pack(member('0.png'), member('1.png'));
     const first = packBytes([member('0.png')]) - 46 - 5 - 22;

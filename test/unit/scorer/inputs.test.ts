@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { IsNamed } from '../../../src/container-contract/pack.js';
 import { memberName } from '../../../src/container-contract/places.js';
 import { JobError } from '../../../src/job/failure.js';
 import { readInputs } from '../../../src/scorer/run/inputs.js';
@@ -6,18 +7,22 @@ import { readInputs } from '../../../src/scorer/run/inputs.js';
 const { signal } = new AbortController();
 const frames = (...indices: number[]) => indices.map((index) => ({ name: String(index), index }));
 
+/** Of the video. */
+const LENGTH = 14;
+
 /** Packs of four frames, whose bytes are their numbers. */
-function storage(change: (blob: string) => { drop?: number[]; fail?: Error } = () => ({})) {
+function storage(change: (blob: string) => { fail?: Error; renamed?: [from: number, to: number] } = () => ({})) {
   const opened: string[] = [];
   const read = (name: string) => Promise.resolve(new Uint8Array(Buffer.from(name)));
-  async function* readPack(blob: string) {
+  async function* readPack(blob: string, isNamed: IsNamed) {
     opened.push(blob);
-    const { drop = [], fail } = change(blob);
+    const { fail, renamed: [from, to] = [] } = change(blob);
     const first = Number(/\d+/.exec(blob)?.[0]);
-    for (let index = first; index < first + 4; index += 1) {
-      if (drop.includes(index)) continue;
+    for (let index = first; index < Math.min(first + 4, LENGTH); index += 1) {
       if (fail && index === first + 2) throw fail;
-      yield await Promise.resolve({ name: memberName(index, 'png'), bytes: new Uint8Array([index]) });
+      const name = memberName(index === from ? (to ?? index) : index, 'png');
+      if (!isNamed(name, index - first)) throw new JobError('item', 'it is damaged');
+      yield await Promise.resolve({ name, bytes: new Uint8Array([index]) });
     }
   }
   return { opened, blobs: { readInput: read, readFrame: read, readPack } };
@@ -62,11 +67,19 @@ describe('the inputs of a task', () => {
   });
 
   it('fail where their pack does not hold them', async () => {
-    const { blobs } = storage(() => ({ drop: [1] }));
-    expect(await take(readInputs(frames(0, 1, 2), { ...places, blobs }))).toEqual([
+    const { blobs } = storage();
+    expect(await take(readInputs(frames(12, LENGTH), { ...places, blobs }))).toEqual([
+      ['12', '12'],
+      [String(LENGTH), 'item: it is not in frames/0000012.zip'],
+    ]);
+  });
+
+  it('fail rather than have the pixels of another frame, where a name in their pack was changed', async () => {
+    const { blobs } = storage(() => ({ renamed: [1, 3] }));
+    expect(await take(readInputs(frames(0, 1, 3), { ...places, blobs }))).toEqual([
       ['0', '0'],
-      ['2', '2'],
-      ['1', 'item: it is not in frames/0000000.zip'],
+      ['1', 'item: it is damaged'],
+      ['3', 'item: it is damaged'],
     ]);
   });
 

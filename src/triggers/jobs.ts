@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type { InvocationContext } from '@azure/functions';
 import * as df from 'durable-functions';
 import { JobError } from '../job/failure.js';
@@ -11,8 +11,14 @@ const LETTERS = 'abcdefghijklmnopqrstuvwxyz234567';
 
 /** 8 lower-case letters and digits, 40 random bits: nobody finds another's job or upload by trying. */
 export function randomId(): string {
-  return Array.from(randomBytes(8), (byte) => LETTERS[byte % LETTERS.length]).join('');
+  return idOf(randomBytes(8));
 }
+
+/** The same for the same request: who sends it again, as its answer was lost, means the same job. */
+export const idOfRequest = (key: string, body: string) =>
+  idOf(createHash('sha256').update(`${key}\n${body}`).digest().subarray(0, 8));
+
+const idOf = (bytes: Uint8Array) => Array.from(bytes, (byte) => LETTERS[byte % LETTERS.length]).join('');
 
 /** An orchestration without its input; undefined when there is none of this id. */
 export async function findInstance(

@@ -7,9 +7,12 @@ import { type JobInput, scoreJob } from '../orchestrators/score-job.js';
 import type { Ports } from '../activities/ports.js';
 import { placeOf, startId } from '../telemetry/ids.js';
 import { answerErrors } from './http.js';
-import { askHost, findJob, randomId } from './jobs.js';
+import { askHost, findJob, idOfRequest, randomId } from './jobs.js';
 
-/** `POST /api/jobs`: checks what can be checked at once, starts the job and answers 202 with the URLs that manage it. */
+/**
+ * `POST /api/jobs`: checks what can be checked at once, starts the job and answers 202 with the URLs that manage it. The same request with
+ * the same `Idempotency-Key` starts no second job.
+ */
 export const createStartJob = ({
   storage,
   bundledModels,
@@ -17,12 +20,25 @@ export const createStartJob = ({
 }: Pick<Ports, 'storage' | 'bundledModels' | 'telemetry'>) =>
   answerErrors(async (request, context) => {
     checkSpecSize(Number(request.headers.get('content-length') ?? 0));
-    const spec = parseSpec(await request.text());
+    const body = await request.text();
+    const spec = parseSpec(body);
+    const key = request.headers.get('idempotency-key');
+    const id = key === null ? randomId() : idOfRequest(key, body);
+    const jobId = makeJobId(spec.input.video ?? spec.input.images ?? '', id);
+    const client = df.getClient(context);
+    const accepted = () => {
+      const standard = client.createHttpManagementPayload(jobId);
+      const jobUrl = new URL(`${new URL(request.url).pathname.replace(/\/$/, '')}/${jobId}`, request.url).toString();
+      return {
+        status: 202,
+        headers: { Location: standard.statusQueryGetUri, 'Retry-After': '10' },
+        jsonBody: Object.assign({ jobUrl }, standard),
+      };
+    };
+    if (key !== null && (await findJob(context, jobId)) !== undefined) return accepted();
     await requireInputs(storage, bundledModels, spec);
-    const jobId = makeJobId(spec.input.video ?? spec.input.images ?? '', randomId());
     const place = placeOf(jobId, undefined, context.traceContext?.traceParent);
     const input: JobInput = { jobId, spec, traceParent: writeTraceParent(place.traceId, startId(jobId)) };
-    const client = df.getClient(context);
     const { video, images, predictions, overwrite } = spec.output;
     const outputs = [video, images, predictions].filter((output) => output !== undefined);
     const free = async () => {
@@ -52,11 +68,5 @@ export const createStartJob = ({
       throw error;
     }
     await telemetry.startJob(facts, start);
-    const standard = client.createHttpManagementPayload(jobId);
-    const jobUrl = new URL(`${new URL(request.url).pathname.replace(/\/$/, '')}/${jobId}`, request.url).toString();
-    return {
-      status: 202,
-      headers: { Location: standard.statusQueryGetUri, 'Retry-After': '10' },
-      jsonBody: Object.assign({ jobUrl }, standard),
-    };
+    return accepted();
   });

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { isPassing } from '../../container-contract/storage-access.js';
 import { JobError } from '../../job/failure.js';
 import type { FileList, FrameList, JobStatus } from '../../api/jobs.js';
@@ -30,16 +32,17 @@ export function createJobClient(
   const base = addressOf(baseUrl);
   const headers: Record<string, string> = key === undefined ? {} : { 'x-functions-key': key };
   const stopped = AbortSignal.any([lost, interrupted]);
-  const ask = (method: string, url: URL, body?: object) =>
+  const send = (method: string, url: URL, body?: object, more?: Record<string, string>) =>
     request(url, {
       method,
-      headers: body ? { ...headers, 'content-type': 'application/json' } : headers,
+      headers: { ...headers, ...more, ...(body && { 'content-type': 'application/json' }) },
       signal: AbortSignal.any([lost, AbortSignal.timeout(ANSWER_MS)]),
       body: body && JSON.stringify(body),
     });
-  const call = async <T>(method: string, route: string, body?: object): Promise<T> => {
+  const ask = (method: string, url: URL) => untilAnswered(() => send(method, url), lost);
+  const call = <T>(method: string, route: string, body?: object, more?: Record<string, string>): Promise<T> => {
     const url = new URL(route, base);
-    return readAnswer<T>(await ask(method, url, body), url);
+    return untilAnswered(async () => readAnswer<T>(await send(method, url, body, more), url), lost);
   };
   const put = (url: string, file: string) => uploadFile(url, file, stopped);
   const fetch = (url: string, target: string, overwrite = false) =>
@@ -65,7 +68,10 @@ export function createJobClient(
     /** URLs to upload the named images of a folder to; `stored` is the path that an earlier answer gave for the same folder. */
     placeImages: (folder: string, names: string[], stored: string | undefined) =>
       call<ImageUpload>('POST', 'api/uploads', { kind: 'images', name: uploadName(folder), names, path: stored }),
-    start: async (spec: object) => (await call<{ id: string }>('POST', 'api/jobs', spec)).id,
+    /** Starts one job, also when an answer is lost and the request is sent again. @returns its id. */
+    async start(spec: object): Promise<string> {
+      return (await call<{ id: string }>('POST', 'api/jobs', spec, { 'idempotency-key': randomUUID() })).id;
+    },
     status: (id: string) => call<JobStatus>('GET', `api/jobs/${id}`),
     /** What the job's containers have said, from where an earlier answer's `next` is. */
     logs(id: string, { batch, attempt, from }: { batch?: number; attempt?: number; from: string }): Promise<JobLogs> {
@@ -120,13 +126,41 @@ function addressOf(text: string): URL {
   return url.pathname.endsWith('/') ? url : new URL(`${url.pathname}/`, url);
 }
 
+/** What came back says nothing of whether the app did what it was asked: its process or the connection ended in the middle. */
+class AnswerLost extends JobError {}
+
+/** The pauses before a request is sent again: the app's process is started again meanwhile. */
+const REPEAT_AFTER_MS = [100, 400, 1000];
+
+/** Sends a request that may be sent twice up to four times, while its answer is lost. @throws what the last one throws. */
+async function untilAnswered<T>(exchange: () => Promise<T>, lost: AbortSignal): Promise<T> {
+  for (const milliseconds of REPEAT_AFTER_MS) {
+    try {
+      return await exchange();
+    } catch (error) {
+      if (!(error instanceof AnswerLost) || lost.aborted) throw error;
+    }
+    await pause(milliseconds, undefined, { signal: lost });
+  }
+  return exchange();
+}
+
+/** undici's and the system's words for a connection that was open and broke. */
+const CUT_CODES = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
+
+function isCut(error: unknown): boolean {
+  const cause: unknown = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && 'code' in cause && CUT_CODES.has(String(cause.code));
+}
+
 /** @throws JobError with the app's own sentence when it refuses, `platform` when there is no answer. */
 async function request(url: URL, init: RequestInit): Promise<Response> {
   let answer: Response;
   try {
     answer = await fetch(url, { ...init, redirect: 'manual' });
   } catch (cause) {
-    throw new JobError('platform', `No answer from ${url.origin}; check the address and that the app runs.`, { cause });
+    const message = `No answer from ${url.origin}; check the address and that the app runs.`;
+    throw new (isCut(cause) ? AnswerLost : JobError)('platform', message, { cause });
   }
   if (answer.status < 400) return answer;
   if (answer.status === 401 || answer.status === 403)
@@ -139,10 +173,13 @@ async function request(url: URL, init: RequestInit): Promise<Response> {
     () => undefined,
   );
   const passes = answer.status >= 500 || answer.status === 408 || answer.status === 429;
-  throw new JobError(
-    passes ? 'platform' : 'user',
-    typeof said === 'string' ? said : `${url.origin}${url.pathname} answered HTTP ${answer.status}; check the address.`,
-  );
+  const blame = passes ? 'platform' : 'user';
+  if (typeof said === 'string') throw new JobError(blame, said);
+  const answered = `${url.origin}${url.pathname} answered HTTP ${answer.status}`;
+  // The app itself always says a sentence: this is its host, whose process for the app died, or a gateway before it.
+  if (answer.status >= 500)
+    throw new AnswerLost(blame, `${answered} four times in a row; the log of the app says why.`);
+  throw new JobError(blame, `${answered}; check the address.`);
 }
 
 /**
@@ -155,7 +192,7 @@ async function readAnswer<T>(answer: Response, { origin }: URL): Promise<T> {
   } catch (cause) {
     const isJson = answer.headers.get('content-type')?.includes('json') ?? false;
     if (isJson || isPassing(cause))
-      throw new JobError('platform', `The answer of ${origin} was cut short; run the command again.`, { cause });
+      throw new AnswerLost('platform', `The answer of ${origin} was cut short; run the command again.`, { cause });
     throw new JobError('user', `${origin} does not answer as this app does; check the address.`, { cause });
   }
 }

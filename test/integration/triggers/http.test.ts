@@ -13,8 +13,8 @@ beforeAll(async () => {
   video = await stack.client.upload('video', makeClip(path.join(stack.folder, 'clip.mp4'), { seconds: 1 }));
 });
 
-const send = (route: string, body: string, type = 'application/json') =>
-  fetch(`${stack.url}/api/${route}`, { method: 'POST', body, headers: { 'content-type': type } });
+const send = (route: string, body: string, type = 'application/json', more: Record<string, string> = {}) =>
+  fetch(`${stack.url}/api/${route}`, { method: 'POST', body, headers: { 'content-type': type, ...more } });
 const post = (body: string | object) => send('jobs', typeof body === 'string' ? body : JSON.stringify(body));
 const refusal = async (answer: Response) => ({
   status: answer.status,
@@ -53,9 +53,10 @@ describe('a body that is not said to be JSON', () => {
 });
 
 describe('POST /api/jobs', () => {
-  test("answers 202 with the standard URLs and the job's own", async () => {
+  test("answers 202 with the standard URLs and the job's own, and starts no second job for the same request", async () => {
     const spec = { input: { video }, model: 'starry-night', output: { video: 'outbox/http/first.mp4' } };
-    const answer = await post(spec);
+    const postAgain = () => send('jobs', JSON.stringify(spec), undefined, { 'idempotency-key': 'k' });
+    const [answer, meanwhile] = await Promise.all([postAgain(), postAgain()]);
     expect(answer.status).toBe(202);
     const body = (await answer.json()) as Record<string, string>;
     expect(body.id).toMatch(/^clip-[a-z2-7]{8}$/);
@@ -78,6 +79,8 @@ describe('POST /api/jobs', () => {
     const during = await refusal(await post(spec));
     expect(during).toMatchObject({ status: 400, error: expect.stringContaining(`Job ${body.id}`) as string });
     await stack.ended(body.id ?? '');
+    for (const same of [meanwhile, await postAgain()])
+      expect(await same.json()).toMatchObject({ id: body.id, jobUrl: body.jobUrl });
     const afterwards = await refusal(await post(spec));
     expect(afterwards.status).toBe(400);
     expect(afterwards.error).toMatch(/There is outbox\/http\/first\.mp4 already; .*"output\.overwrite"/);

@@ -23,7 +23,7 @@ interface OutputPacksOptions {
   items: TaskItem[];
   /** Items of a pack. */
   pack: number;
-  /** Left out: parts are whole packs, as far as the items are among those that are handled. */
+  /** Left out: parts are whole packs, as far as the items are among those that are handled and they fit into `PACK_BYTES`. */
   seconds: number | undefined;
   /** Stores a part, whole or not at all. */
   store: (part: Part) => Promise<void>;
@@ -35,6 +35,8 @@ interface OutputPacksOptions {
 interface Stretch {
   /** Handled items of which no part tells. */
   waiting: Map<number, ItemOutput | undefined>;
+  /** What was made of those. */
+  bytes: number;
   /** How many items no part tells of, and the first of them. */
   left: number;
   next: number;
@@ -42,8 +44,9 @@ interface Stretch {
 
 /**
  * Puts what was made of items, in whatever order it comes, into parts of packs and stores them: when all items of a pack are handled, or
- * after about `seconds` of scoring what follows the last part without a gap. So a scorer that is killed loses no more than 1.5 times so
- * long, or what was made of one item. A pack whose rest takes less than half as long is waited for.
+ * what follows the last part without a gap, after about `seconds` of scoring or when it has more bytes than was expected of a pack. So a
+ * scorer that is killed loses no more than 1.5 times so long, or what was made of one item. A pack whose rest takes less than half as long
+ * is waited for.
  */
 export class OutputPacks {
   readonly #stretches = new Map<number, Stretch>();
@@ -61,7 +64,8 @@ export class OutputPacks {
     let before: { index: number; stretch: Stretch } | undefined;
     for (const { index } of options.items) {
       const follows = before?.index === index - 1 && packStart(index, options.pack) !== index;
-      const stretch: Stretch = follows && before ? before.stretch : { waiting: new Map(), left: 0, next: index };
+      const stretch: Stretch =
+        follows && before ? before.stretch : { waiting: new Map(), bytes: 0, left: 0, next: index };
       stretch.left += 1;
       this.#stretches.set(index, stretch);
       before = { index, stretch };
@@ -77,6 +81,7 @@ export class OutputPacks {
     const stretch = this.#stretches.get(index);
     if (!stretch) throw new RangeError(`there is no item ${index} in this task`);
     stretch.waiting.set(index, output);
+    stretch.bytes += output?.scored.length ?? 0;
     this.#handled += 1;
     await this.#store(this.#close(stretch));
     while (this.#bytesInStore >= PACK_BYTES) await Promise.race(this.#storing);
@@ -91,7 +96,7 @@ export class OutputPacks {
   /** Takes the parts that are due. */
   #close(stretch: Stretch): Part[] {
     const isWhole = this.#isFlushing || stretch.waiting.size === stretch.left;
-    if (!isWhole && !this.#isTime(stretch)) return [];
+    if (!isWhole && stretch.bytes < PACK_BYTES && !this.#isTime(stretch)) return [];
     const runs = runsOf([...stretch.waiting.keys()]);
     const due = isWhole ? runs : runs.filter(([first]) => first === stretch.next);
     if (due.length === 0) return [];
@@ -149,6 +154,7 @@ function takePart(stretch: Stretch, run: number[]): Part {
   for (const index of run) {
     const output = stretch.waiting.get(index);
     stretch.waiting.delete(index);
+    stretch.bytes -= output?.scored.length ?? 0;
     if (output) part.outputs.push(output);
     else part.absent.push(index);
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { itemName } from '../../../src/container-contract/places.js';
+import { PACK_BYTES } from '../../../src/job/plan.js';
 import { OutputPacks, type Part } from '../../../src/scorer/run/output-packs.js';
 
 const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, k) => first + k);
@@ -84,6 +85,17 @@ describe('output packs', () => {
       await score(index);
     }
     expect(stored).toEqual([]);
+  });
+
+  it('are stored as far as they are when they hold more bytes than was expected of all of them', async () => {
+    const { stored, packs } = recorder(range(0, 9), 10);
+    const half = PACK_BYTES / 2;
+    for (const index of [0, 2, 3]) await packs.add(index, outputOf(index, half));
+    expect(stored).toEqual([[0, 0, 0]]);
+    for (const index of range(4, 9)) await packs.add(index, outputOf(index));
+    expect(stored).toHaveLength(1);
+    await packs.add(1, outputOf(1));
+    expect(stored.at(-1)).toEqual([1, 9, ...range(1, 9)]);
   });
 
   it('are stored as far as they are when so much was scored since the last part', async () => {

@@ -64,6 +64,11 @@ export class PackReader {
     throw goneMember(this.container, blob, member);
   }
 
+  /** @throws JobError `item` when the pack is gone or damaged anywhere. */
+  async check(pack: StoredPack): Promise<void> {
+    for await (const _ of this.#members(pack));
+  }
+
   async close(): Promise<void> {
     await this.#open?.members.return(undefined);
     this.#open = undefined;

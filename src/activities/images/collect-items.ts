@@ -7,7 +7,14 @@ import { contentTypeOf } from '../../job/formats.js';
 import { PACK_BYTES } from '../../job/plan.js';
 import { PackReader } from '../../job-store/stored-packs.js';
 import { copyWithin, readBytes, type Storage } from '../../storage/storage.js';
-import { listScored, namesIn, orScoredAgain, type ScoredPart } from '../../job-store/batches/scored-parts.js';
+import {
+  listParts,
+  listScored,
+  namesIn,
+  orScoredAgain,
+  removeDamaged,
+  type ScoredPart,
+} from '../../job-store/batches/scored-parts.js';
 import { type Archived, deliverArrays } from '../../job-store/images/arrays.js';
 import { packsArrays, predictionEnding, readListed, scoredEnding } from '../../job-store/images/items.js';
 import { deliver } from '../../job-store/outputs.js';
@@ -199,13 +206,17 @@ function readResults(
 
   async function* unpacked(): AsyncGenerator<Result> {
     const packs = new PackReader(work);
+    const packOf = (part: ScoredPart) => ({ blob: blobOf(part), isNamed: namesIn(part, ending) });
     try {
       for (const item of found) {
         const { part, index } = item;
-        const pack = { blob: blobOf(part), isNamed: namesIn(part, ending) };
-        const bytes = await orScoredAgain(work, part.blob, packs.read(pack, memberName(index, ending)));
+        const bytes = await orScoredAgain(work, part.blob, packs.read(packOf(part), memberName(index, ending)));
         yield { item, bytes };
       }
+    } catch (error) {
+      if (error instanceof JobError && error.blame === 'item')
+        await removeDamaged(work, listParts(storage, job.jobId), packOf);
+      throw error;
     } finally {
       await packs.close();
     }

@@ -1,4 +1,4 @@
-import { access, constants, mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { BlockBlobClient } from '@azure/storage-blob';
 import { pMapIterable } from 'p-map';
@@ -89,12 +89,15 @@ async function prepareFolder({ job, source, out, overwrite }: FramesOptions): Pr
     await removeParts(out);
     const marked = await readFile(path.join(out, MARK), 'utf8').catch(() => undefined);
     if (marked === mark) return;
-    const taken = (await readdir(out)).find((name) => FRAME_NAME.test(name));
+    const others = (await readdir(out)).filter((name) => FRAME_NAME.test(name));
+    const [taken] = others;
     if (taken !== undefined && !overwrite)
       throw new JobError(
         'user',
         `${out} has other frames, such as ${taken}; name another folder with --out, or add --overwrite.`,
       );
+    // What was left of them could not be told from this job's once the folder is marked.
+    for (const name of others) await rm(path.join(out, name));
     await saveBytes(Buffer.from(mark), path.join(out, MARK), true);
   } catch (cause) {
     if (cause instanceof JobError) throw cause;

@@ -11,6 +11,7 @@ import {
 import { JobError } from '../../job/failure.js';
 import { listBlobs, type Storage } from '../../storage/storage.js';
 import { workOf } from '../layout.js';
+import { PackReader, type StoredPack } from '../stored-packs.js';
 
 /** What was made of some consecutive items. */
 export interface ScoredPart extends ItemRange {
@@ -84,4 +85,21 @@ export async function orScoredAgain<T>(work: ContainerClient, part: string, read
     if (cause instanceof JobError && cause.blame === 'item') await work.getBlobClient(part).deleteIfExists();
     throw cause;
   }
+}
+
+/**
+ * Looks through packs once one is found that cannot be read, and removes all that cannot: so many may be damaged at once that items would
+ * be scored again too often if each were found by itself.
+ * @param packOf the pack that holds what is needed of a part.
+ */
+export async function removeDamaged(
+  work: ContainerClient,
+  parts: Iterable<ScoredPart> | AsyncIterable<ScoredPart>,
+  packOf: (part: ScoredPart) => StoredPack,
+): Promise<void> {
+  const packs = new PackReader(work);
+  for await (const part of parts)
+    await orScoredAgain(work, part.blob, packs.check(packOf(part))).catch((error: unknown) => {
+      if (!(error instanceof JobError && error.blame === 'item')) throw error;
+    });
 }

@@ -17,7 +17,7 @@ import { type FrameRange, PACK_BYTES } from '../../job/plan.js';
 import { ppmDamage } from '../../job/ppm.js';
 import type { VideoFacts } from '../../media/media.js';
 import { listBlobs, readBytes, type Storage } from '../../storage/storage.js';
-import { listScored, namesIn, orScoredAgain } from '../batches/scored-parts.js';
+import { listScored, namesIn, orScoredAgain, removeDamaged, type ScoredPart } from '../batches/scored-parts.js';
 import { readUnscored } from '../batches/settled.js';
 import { workOf } from '../layout.js';
 import type { VideoJob } from '../resolved-job.js';
@@ -165,20 +165,23 @@ async function* readPackedFrames(
   const work = workOf(storage, job.jobId);
   const [scored, sources] = [new PackReader(work), new PackReader(work)];
   const { frameFormat: format } = job.spec.output;
+  const packOf = (part: ScoredPart) => ({ blob: part.blob, isNamed: namesIn(part, format) });
+  const { present } = await listScored(storage, job.jobId, first, count);
   try {
-    const { present } = await listScored(storage, job.jobId, first, count);
     for (let index = first; index < first + count; index += 1) {
       const part = present.get(index);
       const { blob, member } = placeOf(job, index);
-      if (part) {
-        const pack = { blob: part.blob, isNamed: namesIn(part, format) };
-        yield await orScoredAgain(work, part.blob, next(scored, pack, member));
-      } else if (unscored.has(index)) {
+      if (part) yield await orScoredAgain(work, part.blob, next(scored, packOf(part), member));
+      else if (unscored.has(index)) {
         const start = packStart(index, job.pack);
         const isNamed = (name: string, position: number) => name === memberName(start + position, format);
         yield await orStartedAgain(next(sources, { blob, isNamed }, member));
       } else throw goneFrame(work.containerName, member);
     }
+  } catch (error) {
+    if (error instanceof JobError && error.blame === 'item')
+      await removeDamaged(work, new Set(present.values()), packOf);
+    throw error;
   } finally {
     await Promise.all([scored.close(), sources.close()]);
   }

@@ -133,6 +133,9 @@ test.each<[string, () => Promise<unknown> | undefined]>([
   expect(readFileSync(path.join(out, '0000002.png')).equals(before)).toBe(true);
   expect(await save(jobs.packed, out, { overwrite: true })).toMatchObject({ saved: FRAMES, there: 0 });
   expect(await save(jobs.packed, out)).toMatchObject({ saved: 0, there: FRAMES });
+  // A shorter job leaves none of a longer one among its own.
+  await save(jobs.single, out, { overwrite: true });
+  expect(shown(out)).toEqual(names('png', FEW));
 });
 
 test.each<[string, () => string, RegExp]>([

@@ -176,6 +176,32 @@ describe('what a job keeps in storage comes back as it was written', () => {
     }
   });
 
+  test('that packs of scored frames are damaged: all of them are removed at once, so that one more round scores them again', async () => {
+    const spec = { output: { frameFormat: 'png' } };
+    const job = { jobId, video: {}, spec, card: { output: { kind: 'image' } }, pack: 2 } as unknown as VideoJob;
+    const work = workOf(storage, jobId);
+    await work.create();
+    const parts = [0, 2, 4, 6].map((first) => scoredPart({ first, last: first + 1 }, 2, 'png'));
+    for (const [k, part] of parts.entries()) {
+      const members = [2 * k, 2 * k + 1].map((index) => ({
+        name: memberName(index, 'png'),
+        bytes: Buffer.alloc(50, k),
+      }));
+      await writeStoredPack(work, part, members);
+      if (k === 2) continue;
+      const whole = await work.getBlobClient(part).downloadToBuffer();
+      whole.writeUInt8(9, whole.length >> 1);
+      await work.getBlockBlobClient(part).uploadData(whole);
+    }
+    const readAll = async () => {
+      for await (const _ of readFramesToShow(storage, job, { first: 0, count: 8 }));
+    };
+    await expect(readAll()).rejects.toMatchObject({ blame: 'item', message: /0000000-0000001\.zip cannot be read/ });
+    const left: string[] = [];
+    for await (const { blob } of listParts(storage, jobId)) left.push(blob);
+    expect(left).toEqual([parts[2]]);
+  });
+
   test('no frame in the place of another one, where a name in a pack was changed', async () => {
     const spec = { output: { frameFormat: 'ppm' } };
     const job = { jobId, video: {}, spec, card: { output: { kind: 'image' } }, pack: 3 } as unknown as VideoJob;

@@ -11,7 +11,7 @@ import { FATAL, faultOf, type Kind, pick, randomOf } from '../../support/chaos/f
 import { containersOf, FRAMES, MODEL, scoredFrames, useWorld, VIDEO } from '../../support/chaos/world.js';
 
 /** `CHAOS_ROUNDS=1000` runs so many seeds, `CHAOS_FIRST=1001` others, and `CHAOS_SEEDS=17,23` those only. */
-const rounds = Number(process.env.CHAOS_ROUNDS ?? 20);
+const rounds = Number(process.env.CHAOS_ROUNDS ?? 10);
 const first = Number(process.env.CHAOS_FIRST ?? 1);
 const seeds = process.env.CHAOS_SEEDS?.split(',').map(Number) ?? Array.from({ length: rounds }, (_, k) => first + k);
 

@@ -51,7 +51,7 @@ describe('a call of an activity', () => {
     ],
     [
       'Timeout value of 00:00:15 was exceeded by function: Functions.slow',
-      `Activity function 'slow' failed:  Timeout value of 00:00:15 was exceeded by function: Functions.slow \n {"$type":"FunctionTimeoutException"}`,
+      `Activity function 'slow' failed: Timeout value of 00:00:15 was exceeded by function: Functions.slow \n {"$type":"FunctionTimeoutException"}`,
     ],
     ['it gave no reason', ''],
   ])('that the host itself has ended (%s) is the failure of the platform, told in one sentence', (reason, text) => {

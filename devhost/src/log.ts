@@ -49,7 +49,13 @@ export class UserFault extends Error {
 
 /** The text of whatever was thrown. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return error instanceof Error ? error.message || namesOf(error) : String(error);
+}
+
+/** An answer of storage without a body makes an error without a message. */
+function namesOf(error: Error & { code?: unknown; statusCode?: unknown }): string {
+  const { name, code, statusCode } = error;
+  return [name, code, statusCode && `HTTP ${String(statusCode)}`].filter(Boolean).join(', ');
 }
 
 /** The first line of it: storage errors go on with a dump of the request. */

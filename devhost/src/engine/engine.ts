@@ -288,8 +288,13 @@ export class Engine {
   #reload({ id, start }: Instance): void {
     void this.#untilStored(async () => {
       const found = await find(this.backend, id);
-      if (isChild(start) && found.row === undefined && found.start === undefined) await this.#recoverChild(start);
-      else (await this.#revive(found))?.();
+      const isGone = found.row === undefined && found.start === undefined;
+      if (!isGone) (await this.#revive(found))?.();
+      else if (isChild(start)) await this.#recoverChild(start);
+      else
+        this.log.warn(
+          `Instance ${id} (${start.Name}) is not in storage any more and does not go on: storage has lost it, or somebody else removed it.`,
+        );
     }, RETRY_MS);
   }
 

@@ -3,6 +3,7 @@ import { MemoryBackend } from '../../../src/backend/memory-backend.js';
 import { EngineInProcess } from '../../support/engine-in-process.js';
 import { expected, raiseEvent, runs } from '../../support/everything.js';
 import { treeOf } from '../../support/trace-tree.js';
+import { until } from '../../support/until.js';
 import { dyingBefore, failingStarts, listingBreaksOff, losingAnswer, refusing } from '../../support/faulty-backend.js';
 
 /** Dozens of orchestrations run at once. */
@@ -120,4 +121,19 @@ it('a host whose list of instances breaks off does not go on with some of them o
   await first.start('everything', { seen: [] }, 'listed');
   await first.stop();
   await expect(new EngineInProcess(listingBreaksOff(storage)).recover()).rejects.toThrow('Storage is away.');
+});
+
+it('an instance that storage has lost is given up with a warning that names it', async () => {
+  const storage = new MemoryBackend();
+  const engine = new EngineInProcess(storage);
+  await engine.start('everything', { seen: [] }, 'gone');
+  await until(async () => ((await engine.status('gone')).input as { seen: string[] }).seen.length > 0);
+  await storage.histories.clear('gone');
+  await storage.instances.remove('gone');
+  await engine.raise('gone', 'go').catch(() => undefined);
+  await until(() => engine.warnings.some((text) => text.includes('gone (everything)')));
+  expect(engine.warnings.at(-1)).toBe(
+    'Instance gone (everything) is not in storage any more and does not go on: storage has lost it, or somebody else removed it.',
+  );
+  await engine.stop();
 });

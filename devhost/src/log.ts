@@ -53,9 +53,9 @@ export function messageOf(error: unknown): string {
 }
 
 /** An answer of storage without a body makes an error without a message. */
-function namesOf(error: Error & { code?: unknown; statusCode?: unknown }): string {
+function namesOf(error: Error & { code?: string; statusCode?: number }): string {
   const { name, code, statusCode } = error;
-  return [name, code, statusCode && `HTTP ${String(statusCode)}`].filter(Boolean).join(', ');
+  return [name, code, statusCode && `HTTP ${statusCode}`].filter(Boolean).join(', ');
 }
 
 /** The first line of it: storage errors go on with a dump of the request. */

@@ -180,10 +180,20 @@ export class HistoryTable implements Histories {
   }
 
   async #removeRows(partitionKey: string, keys: string[]): Promise<void> {
-    for (let at = 0; at < keys.length; at += 100) {
-      const transaction = new TableTransaction();
-      for (const key of keys.slice(at, at + 100)) transaction.deleteEntity(partitionKey, key);
+    for (let at = 0; at < keys.length; at += 100) await this.#removeTogether(partitionKey, keys.slice(at, at + 100));
+  }
+
+  /** At most 100 rows. One that is gone fails the others: another request removes the same, or an earlier try lost its answer. */
+  async #removeTogether(partitionKey: string, keys: string[]): Promise<void> {
+    const transaction = new TableTransaction();
+    for (const key of keys) transaction.deleteEntity(partitionKey, key);
+    try {
       await this.#table.submitTransaction(transaction.actions);
+    } catch (error) {
+      if (!(error instanceof RestError && error.statusCode === 404)) throw error;
+      const there = new Set((await this.#keysBetween(partitionKey, partitionKey)).get(partitionKey));
+      const left = keys.filter((key) => there.has(key));
+      if (left.length > 0) await this.#removeTogether(partitionKey, left);
     }
   }
 

@@ -6,7 +6,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type Log, messageOf, UserFault } from '../log.js';
+import { firstLineOf, type Log, UserFault } from '../log.js';
 import { refusalOf } from './caller-check.js';
 
 /** The Functions host's limit; FUNCTIONS_REQUEST_BODY_SIZE_LIMIT changes it there as here. */
@@ -69,7 +69,7 @@ async function serve(incoming: IncomingMessage, outgoing: ServerResponse, servin
     outgoing.writeHead(answer.status, answer.headers);
     outgoing.end(incoming.method === 'HEAD' ? undefined : answer.body);
   } catch (error) {
-    log.error(`${incoming.method} ${speakable(incoming.url)}: ${messageOf(error)}`);
+    log.error(`${incoming.method} ${speakable(incoming.url)}: ${firstLineOf(error)}`);
     if (!outgoing.headersSent) outgoing.writeHead(500);
     outgoing.end();
   }

@@ -122,6 +122,14 @@ export function backendConformance(name: string, open: () => Promise<Backend>): 
           expect((await backend.histories.load(id)).events.map(nameOf), id).toEqual(id === 'many-b' ? [id] : []);
       });
 
+      it('can be cleared by several at the same moment', async () => {
+        const all = ['race-a', 'race-b', 'race-c'];
+        for (const id of all) await append(id, undefined, 0, [raised('a'), raised('b'), raised('c')]);
+        const clears = Array.from({ length: 4 }, () => backend.histories.clearAll(all));
+        await Promise.all([...clears, ...all.map((id) => backend.histories.clear(id))]);
+        for (const id of all) expect((await backend.histories.load(id)).etag, id).toBeUndefined();
+      });
+
       it('belongs to its id alone, whatever characters that has', async () => {
         const id = 'a/b#c?d\\e^f\u0007';
         await append(id, undefined, 0, [raised('a')]);

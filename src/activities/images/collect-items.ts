@@ -196,13 +196,33 @@ function readResults(
   const work = workOf(storage, job.jobId);
   if (job.pack > 1) return unpacked();
   const read = async (item: Found) => {
-    const bytes = await readBytes(work, blobOf(item.part));
+    const blob = blobOf(item.part);
+    const bytes = await readBytes(work, blob);
     if (bytes === undefined) throw gone(item);
+    if (ending === 'json') await orScoredAgain(work, item.part.blob, checkLine(`${work.containerName}/${blob}`, bytes));
     return { item, bytes };
   };
   const largest = found.reduce((most, { part }) => Math.max(most, part.bytes), 1);
   const concurrency = Math.max(1, Math.min(TRANSFERS, Math.floor(PACK_BYTES / largest)));
-  return pMapIterable(found, read, { concurrency, backpressure: 2 * concurrency });
+  return ending === 'json' ? lines() : files();
+
+  function files(): AsyncIterable<Result> {
+    return pMapIterable(found, read, { concurrency, backpressure: 2 * concurrency });
+  }
+
+  /** Where one line cannot be read, all that cannot are removed. */
+  async function* lines(): AsyncGenerator<Result> {
+    try {
+      yield* files();
+    } catch (error) {
+      const readOrRemove = (item: Found) =>
+        read(item).catch((other: unknown) => {
+          if (!(other instanceof JobError && other.blame === 'item')) throw other;
+        });
+      if (error instanceof JobError && error.blame === 'item') await pMap(found, readOrRemove, { concurrency });
+      throw error;
+    }
+  }
 
   async function* unpacked(): AsyncGenerator<Result> {
     const packs = new PackReader(work);
@@ -220,6 +240,15 @@ function readResults(
     } finally {
       await packs.close();
     }
+  }
+}
+
+/** A line that is a file of its own has no check sum. @throws JobError `item` when it is damaged so that nobody can read it. */
+async function checkLine(blob: string, line: Buffer): Promise<void> {
+  try {
+    JSON.parse(line.toString());
+  } catch (cause) {
+    throw new JobError('item', `${blob} cannot be read: it is no line of JSON.`, { cause });
   }
 }
 

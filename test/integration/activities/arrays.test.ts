@@ -39,10 +39,11 @@ interface Given {
   names: string[];
   pack?: number;
   asked?: number | 'auto';
+  kind?: 'tensor' | 'classes';
 }
 
 /** A job over images whose model gives arrays, before it is collected. */
-async function prepare({ names, pack = 4, asked = 'auto' }: Given): Promise<void> {
+async function prepare({ names, pack = 4, asked = 'auto', kind = 'tensor' }: Given): Promise<void> {
   await Promise.all([jobOf(storage, jobId).create(), workOf(storage, jobId).create()]);
   const images = `inbox/${jobId}/`;
   const spec = parseSpec(JSON.stringify({ input: { images }, model: 'm', batch: { pack: asked } }));
@@ -53,7 +54,7 @@ async function prepare({ names, pack = 4, asked = 'auto' }: Given): Promise<void
     spec,
     images,
     output,
-    card: { output: { kind: 'tensor', name: 'y' } },
+    card: { output: { kind, name: 'y' } },
   });
   for (let list = 0; list * 1000 < names.length; list += 1)
     await writeItemList(
@@ -194,6 +195,20 @@ test('a part that cannot be read is removed, so that its items are scored again,
   await storeParts(4, [4, 5]);
   await collect(6);
   expect((await membersOf((await delivered()).get('arrays/0000000.npz'))).size).toBe(6);
+});
+
+test('lines that are files of their own and cannot be read are removed, so that their items are scored again', async () => {
+  await prepare({ names: images(4), pack: 1, asked: 1, kind: 'classes' });
+  const work = workOf(storage, jobId);
+  for (const [index, line] of ['{"item":"a","classes":[]}\n', '', '{"item":"a","cla', '<html>'].entries())
+    await work.getBlockBlobClient(`scored/${memberName(index, 'json')}`).uploadData(Buffer.from(line));
+  await expect(collect(4)).rejects.toMatchObject({
+    blame: 'item',
+    message: expect.stringMatching(/^work-\S+\/scored\/\S+\.json cannot be read: it is no line of JSON\.$/) as string,
+  });
+  const left: string[] = [];
+  for await (const { name } of listBlobs(work, { prefix: 'scored/' })) left.push(name);
+  expect(left).toEqual(['scored/0000000.json']);
 });
 
 test('an archive that somebody else has put there meanwhile stays, and the job says where its own is', async () => {

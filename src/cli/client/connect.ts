@@ -27,6 +27,8 @@ export interface Connection {
   client: JobClient;
   /** Aborted with a JobError `platform` when a part of the command's own stack ends by itself: there is nothing left to wait for. */
   lost: AbortSignal;
+  /** Whether it is the local stack of another command, and that has ended. */
+  hasEnded: () => Promise<boolean>;
   stop: () => Promise<void>;
 }
 
@@ -43,7 +45,9 @@ export async function connect({ url, key, data, env, compute, signal }: AppChoic
     : await startOwnStack(data, emulateAzure, env);
   const { createJobClient } = await loading;
   const client = createJobClient(stack.url, key, { lost: stack.lost, interrupted: signal });
-  return { client, lost: stack.lost, stop: stack.stop };
+  const isAnothers = url === undefined && running !== undefined;
+  const hasEnded = async () => isAnothers && (await findStack(data)) === undefined;
+  return { client, lost: stack.lost, hasEnded, stop: stack.stop };
 }
 
 /**

@@ -18,6 +18,8 @@ const LEAST_PAUSE_MS = 250;
 /** A deployed app may be restarted, or be out of reach for a moment, while its job goes on. */
 const SILENCE_MS = 60_000;
 const NOTICED_MS = 500;
+const STACK_ENDED =
+  'The local stack has ended, and this command with it; start the stack again with "npm start", and a job that it had accepted goes on.';
 
 /** What videos and image folders have in common. When `signal` aborts, the job is cancelled and all that was started is stopped. */
 export interface JobOptions extends ModelChoice, AppChoice {
@@ -53,7 +55,7 @@ interface Way {
 export async function runThrough(options: JobOptions, way: Way): Promise<{ status: JobStatus; seconds: OwnSeconds }> {
   const began = performance.now();
   const seconds = () => Math.round(performance.now() - began) / 1000;
-  const { client, lost, stop } = await connect(options);
+  const { client, lost, hasEnded, stop } = await connect(options);
   const view = createProgressView(process.stderr, options.quiet, way.unit);
   const { signal } = options;
   try {
@@ -77,6 +79,8 @@ export async function runThrough(options: JobOptions, way: Way): Promise<{ statu
     // A request may fail a moment before the stack notices that one of its parts has ended.
     if (!(error instanceof JobError && error.blame === 'user')) await pause(NOTICED_MS, [lost]);
     lost.throwIfAborted();
+    if (error instanceof JobError && error.blame === 'platform' && (await hasEnded()))
+      throw new JobError('platform', STACK_ENDED, { cause: error });
     throw error;
   } finally {
     view.end();

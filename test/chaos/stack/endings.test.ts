@@ -32,7 +32,13 @@ async function start(name: string, npm: boolean) {
   });
   const { url, pid } = await until('the stack', () => findStack(data));
   const others = () => processesWith(`HOME=${home}\0`).filter((each) => each !== command.pid);
-  return { command, pid, client: createJobClient(url, undefined), data, others };
+  return { command, pid, client: createJobClient(url, undefined), url, data, others };
+}
+
+/** How many jobs the host of a stack knows. */
+async function jobsOf(url: string): Promise<number> {
+  const answer = await fetch(`${url}/runtime/webhooks/durabletask/instances`);
+  return ((await answer.json()) as { name: string }[]).filter(({ name }) => name === 'scoreJob').length;
 }
 
 /** The ways in which a command ends; `pid` is the process that has the stack, which npm only starts. */
@@ -56,8 +62,15 @@ test.each(endings)(
     const first = await start(how.replaceAll(' ', '-'), npm);
     const video = await first.client.upload('video', clip);
     const id = await first.client.start({ input: { video }, model: 'starry-night', retry: { firstDelaySeconds: 0 } });
+    const score = npm ? undefined : runCli(['score', clip, '--data', first.data, '--out', `${first.data}.mp4`]);
+    if (score) await until('the job of score', async () => (await jobsOf(first.url)) > 1 || undefined);
     end(first.command, first.pid);
     await until('the end of all processes', () => first.others().length === 0 || undefined, 15);
+    if (score)
+      expect(await score).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/^The local stack has ended, .+\n$/m) as string,
+      });
 
     const second = await start(how.replaceAll(' ', '-'), false);
     expect((await second.client.status(id)).state).toMatch(/^(queued|running|done)$/);

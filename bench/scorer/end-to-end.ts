@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { cardOf, ScorerJob, startScorer } from '../../test/support/scorer/harness.js';
 import type { AttemptResult } from '../../src/container-contract/result.js';
+import { choosePack } from '../../src/job/plan.js';
 import type { Layout, Workload } from './workload.js';
 
 export interface EndToEnd {
@@ -31,6 +32,8 @@ export async function measureScorer(
     Array.from({ length: layout.processes }, async (_, index) => {
       const mine = names.slice(index * share, (index + 1) * share);
       const job = await ScorerJob.create(storage, { model: work.model, card });
+      const bytesPerItem = 3 * work.width * work.height;
+      job.pack = choosePack({ asked: 'auto', expected: share, size: share, maxParallel: 1, bytesPerItem });
       await job.addInputs(Object.fromEntries(mine.map((name) => [name, work.stored[name] ?? Buffer.alloc(0)])));
       const environment = await job.nextAttempt(mine, { SCORER_THREADS: String(layout.threads) });
       return { job, environment };

@@ -5,6 +5,7 @@ import type { BatchResult } from '../../../src/orchestrators/score-batch.js';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Fault } from '../../../azure-emulator/src/faults.js';
 import type { ResolvedJob } from '../../../src/job-store/resolved-job.js';
+import { listParts, presentIn } from '../../../src/job-store/batches/scored-parts.js';
 import type { Settled } from '../../../src/job-store/batches/settled.js';
 import { parseSpec } from '../../../src/job/spec.js';
 import { messageOfEnd } from '../../../src/job/attempts/attempt-end.js';
@@ -146,8 +147,9 @@ async function strike<Struck>(
   how: NonNullable<Cell<Struck>['strike']>,
 ): Promise<string[]> {
   const look = async () => {
-    const found = await scoredFrames(jobId);
-    return found.size > 0 ? [...found.keys()].map(itemName) : undefined;
+    const found: string[] = [];
+    for await (const part of listParts(world.storage, jobId)) found.push(...[...presentIn(part)].map(itemName));
+    return found.length > 0 ? found : undefined;
   };
   const stored = await until('the first stored item', look, LIMIT);
   const struck = find(world, containerName(jobId, 0, 1));

@@ -7,7 +7,9 @@ import { BlobServiceClient, ContainerSASPermissions, type ContainerClient } from
 import type { Device } from '../../../src/job/compute-choice.js';
 import { completeCard } from '../../../src/model-card/complete-card.js';
 import { type ModelCard, parseCard } from '../../../src/model-card/schema.js';
-import { framesBlob, parseScoredPart, scoredPart } from '../../../src/container-contract/places.js';
+import type { Member } from '../../../src/container-contract/pack.js';
+import { framesBlob, memberName, parseScoredPart, scoredPart } from '../../../src/container-contract/places.js';
+import { writeStoredPack } from '../../../src/job-store/stored-packs.js';
 import { CONTRACT, type ScoreTask } from '../../../src/container-contract/task.js';
 import type { AttemptProgress } from '../../../src/container-contract/progress.js';
 import type { AttemptResult, ItemTimings } from '../../../src/container-contract/result.js';
@@ -63,11 +65,17 @@ export class ScorerJob {
     return new ScorerJob(job, work, options.card, options.style !== undefined);
   }
 
-  /** PPM files are frames of a video, all others pictures that a user has brought. */
+  /** PPM files are frames of a video, all others pictures that a user has brought. Frames that share packs are added together. */
   async addInputs(files: Record<string, Buffer>): Promise<void> {
+    const packs = new Map<string, Member[]>();
     for (const [name, bytes] of Object.entries(files)) {
-      const blob = isFrame(name) ? framesBlob(this.#indexOf(name), 1, 'ppm') : `frames/${name}`;
-      await this.work.getBlockBlobClient(blob).uploadData(bytes);
+      const index = this.#indexOf(name);
+      const blob = isFrame(name) ? framesBlob(index, this.pack, 'ppm') : `frames/${name}`;
+      packs.set(blob, [...(packs.get(blob) ?? []), { name: memberName(index, 'ppm'), bytes }]);
+    }
+    for (const [blob, members] of packs) {
+      if (blob.endsWith('.zip')) await writeStoredPack(this.work, blob, members);
+      else for (const { bytes } of members) await this.work.getBlockBlobClient(blob).uploadData(Buffer.from(bytes));
     }
   }
 

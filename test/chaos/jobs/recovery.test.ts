@@ -44,7 +44,12 @@ test('a job goes on at the next start after the host was killed, no finished fra
     'video',
     makeClip(path.join(folder, 'clip.mp4'), { size: '320x180', seconds: 6 }),
   );
-  const id = await first.client.start({ input: { video }, model: 'starry-night', retry: { firstDelaySeconds: 0 } });
+  const id = await first.client.start({
+    input: { video },
+    model: 'starry-night',
+    batch: { pack: 4 },
+    retry: { firstDelaySeconds: 0 },
+  });
   const following = runCli(['logs', id, '--follow', '--json', '--data', data]);
   const before = await until('some scored frames', async () => {
     const { stage, items } = await first.client.status(id);

@@ -178,8 +178,9 @@ async function fit(
 ): Promise<{ format: FrameFormat; warning?: string }> {
   if (freeBytes === undefined) return { format: frameFormat };
   const pixels = [facts, ...made].reduce((sum, shape) => sum + pixelsOf({ ...facts, ...shape }), 0);
-  return fitFrames(frameFormat, 3 * pixels * facts.framesEstimate, await freeBytes());
+  return fitFrames(frameFormat, BYTES_PER_PIXEL * pixels * facts.framesEstimate, await freeBytes());
 }
+
 /** Of a frame in memory and, at most, in storage. */
 const BYTES_PER_PIXEL = 3;
 

@@ -81,6 +81,18 @@ export function absentMetadata({ first }: ItemRange, absent: number[]): Record<s
 export const readAbsent = ({ first }: ItemRange, { absent = '' }: Record<string, string>): number[] =>
   absent === '' ? [] : absent.split(',').map((offset) => first + Number(offset));
 
+/** Some items of a pack: those that failed are absent. */
+export interface Partly extends ItemRange {
+  /** Indices. */
+  absent: number[];
+}
+
+/** Indices of the items that are there. */
+export function* presentIn({ first, last, absent }: Partly): Generator<number> {
+  const gone = new Set(absent);
+  for (let index = first; index <= last; index += 1) if (!gone.has(index)) yield index;
+}
+
 /** What to list for the parts of the items `first` to `last`, and of at most 1998 others. */
 export function scoredPrefixes({ first, last }: ItemRange): string[] {
   const thousand = (index: number) => Math.floor(index / 1000);

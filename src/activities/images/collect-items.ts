@@ -199,7 +199,8 @@ function readResults(
     const blob = blobOf(item.part);
     const bytes = await readBytes(work, blob);
     if (bytes === undefined) throw gone(item);
-    if (ending === 'json') await orScoredAgain(work, item.part.blob, checkLine(`${work.containerName}/${blob}`, bytes));
+    if (ending === 'json')
+      await orScoredAgain(work, item.part.blob, () => checkLine(`${work.containerName}/${blob}`, bytes));
     return { item, bytes };
   };
   const largest = found.reduce((most, { part }) => Math.max(most, part.bytes), 1);
@@ -230,7 +231,7 @@ function readResults(
     try {
       for (const item of found) {
         const { part, index } = item;
-        const bytes = await orScoredAgain(work, part.blob, packs.read(packOf(part), memberName(index, ending)));
+        const bytes = await orScoredAgain(work, part.blob, () => packs.read(packOf(part), memberName(index, ending)));
         yield { item, bytes };
       }
     } catch (error) {
@@ -244,7 +245,7 @@ function readResults(
 }
 
 /** A line that is a file of its own has no check sum. @throws JobError `item` when it is damaged so that nobody can read it. */
-async function checkLine(blob: string, line: Buffer): Promise<void> {
+function checkLine(blob: string, line: Buffer): void {
   try {
     JSON.parse(line.toString());
   } catch (cause) {

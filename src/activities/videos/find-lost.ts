@@ -1,6 +1,7 @@
 import { counted } from '../../job/failure.js';
 import type { BatchPlan } from '../../job/plan.js';
-import { listParts, presentIn } from '../../job-store/batches/scored-parts.js';
+import { presentIn } from '../../container-contract/places.js';
+import { listParts } from '../../job-store/batches/scored-parts.js';
 import { readUnscored } from '../../job-store/batches/settled.js';
 import type { Ports } from '../ports.js';
 

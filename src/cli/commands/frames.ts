@@ -4,7 +4,7 @@ import { BlockBlobClient } from '@azure/storage-blob';
 import { pMapIterable } from 'p-map';
 import type { FramePart, JobStatus } from '../../api/jobs.js';
 import { type IsNamed, readPack } from '../../container-contract/pack.js';
-import { itemName, memberName } from '../../container-contract/places.js';
+import { itemName, memberName, presentIn } from '../../container-contract/places.js';
 import { downloadChunks, isPassing, readWhole, STORAGE_OPTIONS } from '../../container-contract/storage-access.js';
 import { counted, JobError, messageOf } from '../../job/failure.js';
 import { endingOf, FRAME_FORMATS, type FrameFormat } from '../../job/formats.js';
@@ -198,18 +198,17 @@ async function* missingFrames(
 
 /** The frames of a part that are not in the folder; those that are go into `there`. */
 async function notThere(
-  { name, first, last, absent }: FramePart,
+  part: FramePart,
   { items, batches }: JobStatus,
   options: FramesOptions,
   { there, taken }: Seen,
 ): Promise<Set<number>> {
   // Only once batches are planned it is certain how many frames there are.
-  const end = batches.total > 0 ? Math.min(last, items.total - 1) : last;
-  const gone = new Set(absent);
+  const last = batches.total > 0 ? Math.min(part.last, items.total - 1) : part.last;
   const wanted = new Set<number>();
-  for (let index = first; index <= end; index += 1) {
-    if (gone.has(index) || there.has(index) || taken.has(index)) continue;
-    if (!options.overwrite && (await isSaved(index, endingOf(name), options))) there.add(index);
+  for (const index of presentIn({ ...part, last })) {
+    if (there.has(index) || taken.has(index)) continue;
+    if (!options.overwrite && (await isSaved(index, endingOf(part.name), options))) there.add(index);
     else wanted.add(index);
   }
   return wanted;
@@ -258,9 +257,8 @@ async function* framesOf(
 }
 
 /** What the members of a part should be called, in whatever format they are. */
-function namesIn({ first, last, absent }: FramePart): IsNamed {
-  const gone = new Set(absent);
-  const indices = Array.from({ length: last - first + 1 }, (_, k) => first + k).filter((index) => !gone.has(index));
+function namesIn(part: FramePart): IsNamed {
+  const indices = [...presentIn(part)];
   return (name, position) => parseFrame(name)?.index === indices[position];
 }
 

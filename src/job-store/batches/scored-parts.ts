@@ -1,9 +1,10 @@
 import type { BlobItem, ContainerClient } from '@azure/storage-blob';
 import type { IsNamed } from '../../container-contract/pack.js';
 import {
-  type ItemRange,
   memberName,
   parseScoredPart,
+  type Partly,
+  presentIn,
   readAbsent,
   SCORED_PREFIX,
   scoredPrefixes,
@@ -14,11 +15,9 @@ import { workOf } from '../layout.js';
 import { PackReader, type StoredPack } from '../stored-packs.js';
 
 /** What was made of some consecutive items. */
-export interface ScoredPart extends ItemRange {
+export interface ScoredPart extends Partly {
   blob: string;
   bytes: number;
-  /** Indices of its items that failed. */
-  absent: number[];
 }
 
 /** Some items of a job by their indices. */
@@ -58,12 +57,6 @@ export function partOf({ name: blob, properties, metadata = {} }: BlobItem): Sco
   return range && { ...range, blob, bytes: properties.contentLength ?? 0, absent: readAbsent(range, metadata) };
 }
 
-/** Indices of the items that a part holds. */
-export function* presentIn({ first, last, absent }: ScoredPart): Generator<number> {
-  const gone = new Set(absent);
-  for (let index = first; index <= last; index += 1) if (!gone.has(index)) yield index;
-}
-
 /** What the members of a part should be called. */
 export function namesIn(part: ScoredPart, ending: string): IsNamed {
   let indices: number[] | undefined;
@@ -78,9 +71,9 @@ export function namesIn(part: ScoredPart, ending: string): IsNamed {
  * Reads from a part; one that cannot be read is removed, so that its items are scored again.
  * @throws JobError `item` as `read` does.
  */
-export async function orScoredAgain<T>(work: ContainerClient, part: string, read: Promise<T>): Promise<T> {
+export async function orScoredAgain<T>(work: ContainerClient, part: string, read: () => T | Promise<T>): Promise<T> {
   try {
-    return await read;
+    return await read();
   } catch (cause) {
     if (cause instanceof JobError && cause.blame === 'item') await work.getBlobClient(part).deleteIfExists();
     throw cause;
@@ -99,7 +92,7 @@ export async function removeDamaged(
 ): Promise<void> {
   const packs = new PackReader(work);
   for await (const part of parts)
-    await orScoredAgain(work, part.blob, packs.check(packOf(part))).catch((error: unknown) => {
+    await orScoredAgain(work, part.blob, () => packs.check(packOf(part))).catch((error: unknown) => {
       if (!(error instanceof JobError && error.blame === 'item')) throw error;
     });
 }

@@ -4,7 +4,7 @@ import { deliverStream, type OutputPlace } from '../outputs.js';
 import type { Storage } from '../../storage/storage.js';
 
 /** Of one archive's arrays: a ZIP file holds 4 GiB, and who has only a few items to look at loads one archive. */
-export const ARCHIVE_BYTES = 1024 ** 3;
+const ARCHIVE_BYTES = 1024 ** 3;
 
 interface Item {
   index: number;

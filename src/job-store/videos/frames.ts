@@ -171,7 +171,7 @@ async function* readPackedFrames(
     for (let index = first; index < first + count; index += 1) {
       const part = present.get(index);
       const { blob, member } = placeOf(job, index);
-      if (part) yield await orScoredAgain(work, part.blob, next(scored, packOf(part), member));
+      if (part) yield await orScoredAgain(work, part.blob, () => next(scored, packOf(part), member));
       else if (unscored.has(index)) {
         const start = packStart(index, job.pack);
         const isNamed = (name: string, position: number) => name === memberName(start + position, format);
@@ -207,21 +207,14 @@ export async function readFrameToShow(
   async function readSingle() {
     const blob = scoredPart({ first: index, last: index }, job.pack, job.spec.output.frameFormat);
     const frame = await readBytes(work, blob);
-    return (
-      frame &&
-      orScoredAgain(
-        work,
-        blob,
-        Promise.resolve(frame).then((bytes) => undamaged(blob, bytes)),
-      )
-    );
+    return frame && orScoredAgain(work, blob, () => undamaged(blob, frame));
   }
 
   async function readPacked() {
     // A part never begins before its pack.
     const { present } = await listScored(storage, job.jobId, packStart(index, job.pack), job.pack);
     const part = present.get(index);
-    return part && orScoredAgain(work, part.blob, readMember(work, { ...placeOf(job, index), blob: part.blob }));
+    return part && orScoredAgain(work, part.blob, () => readMember(work, { ...placeOf(job, index), blob: part.blob }));
   }
 }
 

@@ -9,7 +9,13 @@ import {
   readPack,
   writePack,
 } from '../../container-contract/pack.js';
-import { type ItemRange, parseScoredPart, readAbsent, scoredPrefixes } from '../../container-contract/places.js';
+import {
+  type ItemRange,
+  parseScoredPart,
+  presentIn,
+  readAbsent,
+  scoredPrefixes,
+} from '../../container-contract/places.js';
 import { again, downloadChunks, readWhole, STORAGE_OPTIONS } from '../../container-contract/storage-access.js';
 import { JobError } from '../../job/failure.js';
 import { contentTypeOf } from '../../job/formats.js';
@@ -121,8 +127,7 @@ export class TaskBlobs {
           if (!part) continue;
           // Parts are listed in the order of their first items.
           if (part.first > range.last) break;
-          const absent = new Set(readAbsent(part, metadata));
-          for (let index = part.first; index <= part.last; index += 1) if (!absent.has(index)) found.add(index);
+          for (const index of presentIn({ ...part, absent: readAbsent(part, metadata) })) found.add(index);
         }
       }
       return found;

@@ -8,7 +8,8 @@ import { ppmHeader } from '../../../src/job/ppm.js';
 import { progressMetadata } from '../../../src/container-contract/progress.js';
 import { absentMetadata, memberName, scoredPart } from '../../../src/container-contract/places.js';
 import { readBatchState, readProgress } from '../../../src/job-store/batches/batch-state.js';
-import { listParts, presentIn } from '../../../src/job-store/batches/scored-parts.js';
+import { presentIn } from '../../../src/container-contract/places.js';
+import { listParts } from '../../../src/job-store/batches/scored-parts.js';
 import { keepLog } from '../../../src/job-store/batches/logs.js';
 import { readItems } from '../../../src/job-store/images/items.js';
 import {

@@ -4,9 +4,8 @@ import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob';
 import { QueueServiceClient } from '@azure/storage-queue';
 import { afterAll, beforeAll, describe, inject, it as test, type TestContext, vi } from 'vitest';
 import { hostStorage } from '../../../src/backend/host-storage.js';
-import { Log } from '../../../src/log.js';
 import { blobListeners } from '../../../src/triggers/blob-triggers.js';
-import { core, invoker } from '../../support/app-in-process.js';
+import { core, invoker, log } from '../../support/app-in-process.js';
 import { newHub } from '../../support/host-process.js';
 import { until } from '../../support/until.js';
 
@@ -55,7 +54,7 @@ async function watch(
   const functions = core.functions.all().filter((each) => each.name === name);
   const start = () => {
     const storage = hostStorage(inject('storage'), hub);
-    const services = { invoker, log: new Log(false), exportSpans: undefined };
+    const services = { invoker, log, exportSpans: undefined };
     const listeners = blobListeners(functions, { queues: QUEUES, blobs: BLOBS, storage }, services);
     for (const each of listeners) each.start();
     const stop = async () => void (await Promise.all(listeners.map(async (each) => await each.stop())));

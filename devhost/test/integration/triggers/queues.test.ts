@@ -2,11 +2,10 @@ import { randomBytes } from 'node:crypto';
 import type { StorageQueueHandler } from '@azure/functions';
 import { type QueueClient, QueueServiceClient } from '@azure/storage-queue';
 import { afterAll, beforeAll, describe, inject, it as test, type TestContext, vi } from 'vitest';
-import { Log } from '../../../src/log.js';
 import type { QueueListener, QueueOptions } from '../../../src/triggers/queue-listener.js';
 import type { MessageEncoding } from '../../../src/triggers/queue-message.js';
 import { queueListeners } from '../../../src/triggers/queue-triggers.js';
-import { core, invoker } from '../../support/app-in-process.js';
+import { core, invoker, log } from '../../support/app-in-process.js';
 import { until } from '../../support/until.js';
 
 const { app } = await import('@azure/functions');
@@ -47,7 +46,7 @@ async function listen(
   await queue.create();
   app.storageQueue(name, { queueName: name + suffix, connection: 'QUEUES', handler });
   const functions = core.functions.all().filter((each) => each.name === name);
-  const services = { invoker, log: new Log(false), exportSpans: undefined };
+  const services = { invoker, log, exportSpans: undefined };
   const listeners = queueListeners(functions, { ...USUAL, ...options }, services);
   const [listener] = listeners;
   if (!listener) throw new Error('no listener');

@@ -1,9 +1,9 @@
 import type { TimerHandler } from '@azure/functions';
 import { expect, it } from 'vitest';
-import { Log, UserFault } from '../../../src/log.js';
+import { UserFault } from '../../../src/log.js';
 import { timerListeners, type TimerListener } from '../../../src/triggers/timer-triggers.js';
 import type { Span } from '../../../src/tracing/spans.js';
-import { core, invoker } from '../../support/app-in-process.js';
+import { core, invoker, log } from '../../support/app-in-process.js';
 import { until } from '../../support/until.js';
 
 const { app } = await import('@azure/functions');
@@ -29,7 +29,7 @@ function timerWith(schedule: string, { spans = [], stored = new Map(), ...option
     read: () => Promise.resolve(stored.get('status')),
     write: (_: string, status: string) => Promise.resolve(stored.set('status', status)),
   };
-  const services = { invoker, log: new Log(false), exportSpans: (ended: readonly Span[]) => void spans.push(...ended) };
+  const services = { invoker, log, exportSpans: (ended: readonly Span[]) => void spans.push(...ended) };
   const [listener] = timerListeners(functions, statuses, services);
   if (!listener) throw new Error('no listener');
   return listener;
@@ -123,7 +123,7 @@ it('a timer whose status cannot be read or stored runs all the same', async () =
   const name = `tick${registered++}`;
   app.timer(name, { schedule: YEARLY, runOnStartup: true, handler: (info) => void runs.push(info) });
   const functions = core.functions.all().filter((each) => each.name === name);
-  const services = { invoker, log: new Log(false), exportSpans: undefined };
+  const services = { invoker, log, exportSpans: undefined };
   const [timer] = timerListeners(functions, { read: away, write: away }, services);
   timer?.start();
   await until(() => runs.length === 1);

@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { expect, inject, test } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, expect, inject, test } from 'vitest';
 import { parseLogLine } from '../../../src/container-contract/log-line.js';
 import { keepLog } from '../../../src/job-store/batches/logs.js';
 import { jobOf, logBlob } from '../../../src/job-store/layout.js';
@@ -10,11 +13,18 @@ import { until } from '../../support/wait.js';
 
 const azure = useEmulator();
 const storage = openAzurite(inject('storage'));
+const folder = mkdtempSync(path.join(os.tmpdir(), 'noise-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Once this file is there, the container goes on: two streams are read in no order. */
+const HEARD = path.join(folder, 'heard');
 
 /** Prints all that a log cannot hold as it is, says that it is done, and stays; the last line is half a line. */
 const NOISE = `
   console.log('\\u001b[0;93m2026 [W:onnxruntime:, graph.cc:1] odd node\\u001b[m');
   console.error('see ' + process.env.JOB_CONTAINER_URL);
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  while (!require('node:fs').existsSync(${JSON.stringify(HEARD)})) Atomics.wait(pause, 0, 0, 10);
   process.stdout.write(Buffer.from([0, 1, 2, 255, 254, 7, 10]));
   console.log('one\\u2028line');
   console.log('x'.repeat(1e6));
@@ -30,6 +40,11 @@ test('whatever a container prints before it is killed is kept as lines of a log:
   const request = launchOf(NOISE);
   const aci = aciCompute(azure.emulator.url);
   await aci.launch(request);
+  const hears = (sought: string) => async () =>
+    (await aci.logs(request.name)).some(({ text }) => text.includes(sought)) || undefined;
+  await until('its first words', hears('odd node'));
+  await until('its words on stderr', hears('see http'));
+  writeFileSync(HEARD, '');
   await until('its last words', async () =>
     (await aci.logs(request.name)).at(-1)?.text === 'half a li' ? true : undefined,
   );

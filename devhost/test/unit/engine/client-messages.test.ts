@@ -9,7 +9,7 @@ import { until } from '../../support/until.js';
 
 const df = await import('durable-functions');
 
-df.app.orchestration('gathers', function* (context) {
+df.app.orchestration('collects', function* (context) {
   const seen: unknown[] = [];
   for (let left = context.df.getInput<number>(); left > 0; left -= 1)
     seen.push(yield context.df.waitForExternalEvent('item'));
@@ -91,7 +91,7 @@ describe('a message of another client', () => {
   it('starts an ended instance anew, but never a running one, and never because it came late', async () => {
     const hub = new Hub();
     const late = startMessage('returnsInput', 'late', { instanceId: 'again', executionId: 'e0' });
-    await hub.engine.start('gathers', 1, 'running');
+    await hub.engine.start('collects', 1, 'running');
     await hub.send(startMessage('returnsInput', 'first', { instanceId: 'again', executionId: 'e1' }));
     await hub.engine.ends('again');
     await hub.send(startMessage('returnsInput', 'second', { instanceId: 'again', executionId: 'e2' }));
@@ -147,7 +147,7 @@ describe('a message of another client', () => {
 
   it('reaches its instance in the order in which it came', async () => {
     const hub = new Hub();
-    await hub.engine.start('gathers', 40, 'order');
+    await hub.engine.start('collects', 40, 'order');
     const numbers = Array.from({ length: 40 }, (_, index) => index);
     await hub.send(...numbers.map((number) => item('order', number)));
     expect((await hub.engine.ends('order')).output).toEqual(numbers);
@@ -155,7 +155,7 @@ describe('a message of another client', () => {
 
   it('suspends, resumes and terminates', async () => {
     const hub = new Hub();
-    await hub.engine.start('gathers', 1, 'steered');
+    await hub.engine.start('collects', 1, 'steered');
     await hub.send(clientMessage('suspended', { instanceId: 'steered', event: { Reason: 'lunch' } }));
     expect(await hub.engine.reaches('steered', 'Suspended')).toMatchObject({ output: 'lunch' });
     await hub.send(clientMessage('resumed', { instanceId: 'steered', event: { Reason: 'back' } }));
@@ -178,7 +178,7 @@ describe('a message of another client', () => {
 
   it('that nobody can act upon is set aside and told of once, and those behind it are not held up', async () => {
     const hub = new Hub();
-    await hub.engine.start('gathers', 1, 'behind');
+    await hub.engine.start('collects', 1, 'behind');
     hub.storage.inbox.send('rubbish');
     const bad = clientMessage('raised', { instanceId: 'a\u2028b', event: { Name: 'item', Input: '1' } });
     await hub.send(clientMessage('completed', { instanceId: 'behind' }), bad, item('behind', 'good'));
@@ -243,7 +243,7 @@ it('a host that dies before any of its writes takes each message exactly once an
     const { backend, fault, count } = dyingBefore(nth, hub.storage);
     const doomed = new EngineInProcess(backend);
     for (const message of [
-      startMessage('gathers', 3, { instanceId: 'g', executionId: 'e' }),
+      startMessage('collects', 3, { instanceId: 'g', executionId: 'e' }),
       item('g', 1),
       item('g', 2),
       item('g', 3),

@@ -1,0 +1,27 @@
+import { fileKindByName, VIDEO } from '../formats.js';
+
+/**
+ * What starts a job: a job file, a video in a folder that has defaults, or the trigger file that says of a folder of pictures that it is
+ * ready.
+ */
+export type Starter = 'job-file' | 'video' | 'folder';
+
+/** What a job of its folder is asked for, unless something nearer says otherwise. */
+export const DEFAULTS_FILE = '_defaults.json';
+
+const READY = /^_ready$/i;
+const JOB_FILE = /(?:^|\.)job\.json$/i;
+
+/**
+ * What a blob of the inbox starts by its name; undefined: nothing. Whoever wants files to be left alone puts an underscore before their
+ * name or before that of a folder above them.
+ */
+export function whatStarts(name: string): Starter | undefined {
+  const parts = name.split('/');
+  const file = parts.pop() ?? '';
+  if (parts.some((part) => part.startsWith('_'))) return undefined;
+  if (READY.test(file)) return 'folder';
+  if (file.startsWith('_')) return undefined;
+  if (JOB_FILE.test(file)) return 'job-file';
+  return fileKindByName(file) === VIDEO ? 'video' : undefined;
+}

@@ -16,9 +16,12 @@ import { MOST_PACKED, MOST_PARALLEL } from './plan.js';
 /** Largest job specification in bytes: it travels as the input of an orchestrator, which must stay small. */
 const MAX_SPEC_BYTES = 4096;
 
-/** `container/name` in the media account; the container is fixed, so that a job reaches nothing else. */
-function blobPath(container: string, name = 'NAME'): z.ZodType<string> {
-  const path = new RegExp(`^${container}/[^/?#%].*$`, 'su');
+/**
+ * `container/name` in the media account; the container is fixed, so that a job reaches nothing else.
+ * @param others containers that are as good.
+ */
+function blobPath(container: string, name = 'NAME', others: string[] = []): z.ZodType<string> {
+  const path = new RegExp(`^(?:${[container, ...others].join('|')})/[^/?#%].*$`, 'su');
   return z
     .string()
     .max(300, 'is longer than 300 characters')
@@ -49,7 +52,7 @@ const properties = z.strictObject({
   model: z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'must be a model name: letters, digits, ".", "_" and "-"'),
-  style: blobPath('styles').optional(),
+  style: blobPath('styles', 'NAME', ['inbox']).optional(),
   output: z
     .strictObject({
       video: blobPath('outbox').optional(),
@@ -154,21 +157,30 @@ export function parseSpec(text: string): JobSpec {
       { cause },
     );
   }
-  const result = schema.safeParse(json, { reportInput: true });
-  if (!result.success) {
-    throw new JobError(
-      'user',
-      `In the job specification ${result.error.issues.slice(0, 3).map(sentence).join('; ')}.`,
-      { cause: result.error },
-    );
-  }
-  return result.data;
+  return checkSpec(json, 'the job specification');
+}
+
+/**
+ * Reads a job specification that was put together from files.
+ * @param source what it comes from, for the sentence.
+ * @throws JobError `user`, as `parseSpec`.
+ */
+export function readSpec(value: unknown, source: string): JobSpec {
+  checkSpecSize(new TextEncoder().encode(JSON.stringify(value)).length, `What ${source} asks for`);
+  return checkSpec(value, source);
+}
+
+function checkSpec(value: unknown, source: string): JobSpec {
+  const result = schema.safeParse(value, { reportInput: true });
+  if (result.success) return result.data;
+  const wrong = result.error.issues.slice(0, 3).map(sentence).join('; ');
+  throw new JobError('user', `In ${source} ${wrong}.`, { cause: result.error });
 }
 
 /** @throws JobError `user`: a specification of this many bytes is too long. */
-export function checkSpecSize(bytes: number): void {
+export function checkSpecSize(bytes: number, what = 'The job specification'): void {
   if (bytes > MAX_SPEC_BYTES)
-    throw new JobError('user', `The job specification is ${bytes} bytes long; at most ${MAX_SPEC_BYTES} are accepted.`);
+    throw new JobError('user', `${what} is ${bytes} bytes long; at most ${MAX_SPEC_BYTES} are accepted.`);
 }
 
 function sentence(issue: z.core.$ZodIssue): string {

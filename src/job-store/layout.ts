@@ -4,13 +4,19 @@ import type { Storage } from '../storage/storage.js';
  * The only place that spells a container or blob name, but for those of frames and outputs, which scorers compute too:
  * `container-contract/places.ts`.
  *
- * Media account: `inbox`, `styles`, `outbox` (what users bring and take) and one `work-<job>` container per job (frames and
- * scored frames). Internal account: `models`, `limits`, `outputs`, `app-secrets` and one `job-<job>` container per job. A container per
+ * Media account: `inbox`, `styles`, `outbox`, `quarantine` (what users bring and take) and one `work-<job>` container per job (frames
+ * and scored frames). Internal account: `models`, `limits`, `claims`, `outputs`, `app-secrets` and one `job-<job>` container per job. A container per
  * job lets a scorer's SAS reach its own job only, and lets one call remove all that the job left.
  */
 export const INBOX = 'inbox';
 export const STYLES = 'styles';
 export const OUTBOX = 'outbox';
+/** What the app could not start a job with, one blob each, with the reason. */
+export const QUARANTINE = 'quarantine';
+/** What became of each version of a blob of the inbox, and the line of those that wait for room. */
+export const CLAIMS = 'claims';
+/** The queue in which new media arrives. */
+export const INBOX_QUEUE = 'inbox-events';
 export const MODELS = 'models';
 /** What all instances of the app count together. */
 export const LIMITS = 'limits';
@@ -31,6 +37,29 @@ export const labelsBlob = (model: string) => `${model}.labels.txt`;
 
 /** Creates of container groups, by subscription and region. */
 export const createLedgerBlob = (name: string) => `creates/${name}.json`;
+
+/** In `LIMITS`: the jobs that run, and what they take up. */
+export const PLACES_BLOB = 'places.json';
+
+export const claimBlob = (claim: string) => `${claim}.json`;
+
+const HASH_DIGITS = 8;
+const LONGEST_PATH = 900;
+/**
+ * Why a version of a blob started no job, by the blob's own path as far as storage can hold it.
+ * @param claim its id, of which the path gets as much as tells versions apart.
+ */
+export const quarantineBlob = (name: string, claim: string) => {
+  const path = name
+    .replace(/[\p{Cc}\p{Cs}\uFFFE\uFFFF\\]/gu, '_')
+    .replace(/\.(?=\/|$)/g, '_')
+    .replace(/^\/+|\/+(?=\/)/g, '')
+    .slice(0, LONGEST_PATH)
+    .replace(/[\uD800-\uDBFF]$/, '');
+  return `${path}.${claim.slice(-HASH_DIGITS)}.json`;
+};
+/** Why a message of the queue was no event. */
+export const quarantinedMessageBlob = (hash: string) => `_events/${hash}.json`;
 
 /** Tells which job holds an output: a video, or a folder, which ends in "/". */
 export const holdBlob = (output: string) => (output.endsWith('/') ? `${output}*` : output);
@@ -100,6 +129,8 @@ export const keptBlob = (output: string) => `kept/${output.slice(output.lastInde
 export const segmentBlob = (chunk: number) => `segments/${String(chunk).padStart(5, '0')}.mov`;
 /** The job as `prepareJob` resolved it. */
 export const RESOLVED_JOB = 'job.json';
+/** What a folder is expected to hold before the job begins. */
+export const EXPECTATION = 'expect.json';
 /** Present when no further container may be launched: the job was cancelled, is bound to fail, or has ended. */
 export const STOP = 'stop.json';
 export const MANIFEST = 'manifest.json';
@@ -128,6 +159,11 @@ export function splitPath(path: string): { container: string; blob: string } {
 export const workOf = (storage: Storage, jobId: string) => storage.media.getContainerClient(workContainer(jobId));
 export const jobOf = (storage: Storage, jobId: string) => storage.internal.getContainerClient(jobContainer(jobId));
 export const outputsOf = (storage: Storage) => storage.internal.getContainerClient(OUTPUT_HOLDS);
+export const claimsOf = (storage: Storage) => storage.internal.getContainerClient(CLAIMS);
+export const limitsOf = (storage: Storage) => storage.internal.getContainerClient(LIMITS);
+export const quarantineOf = (storage: Storage) => storage.media.getContainerClient(QUARANTINE);
+export const inboxOf = (storage: Storage) => storage.media.getContainerClient(INBOX);
+export const inboxQueueOf = (storage: Storage) => storage.internalQueues.getQueueClient(INBOX_QUEUE);
 export const modelsOf = (storage: Storage) => storage.internal.getContainerClient(MODELS);
 
 /** A blob of the media account by its path in a job specification, e.g. `inbox/coast.mp4`. */

@@ -1,4 +1,6 @@
 import { Readable } from 'node:stream';
+import { json } from 'node:stream/consumers';
+import { setTimeout as pause } from 'node:timers/promises';
 import {
   BlobSASPermissions,
   BlobServiceClient,
@@ -11,6 +13,7 @@ import {
   type ContainerClient,
 } from '@azure/storage-blob';
 import type { TokenCredential } from '@azure/identity';
+import { QueueServiceClient } from '@azure/storage-queue';
 import { again, readWhole, STORAGE_OPTIONS } from '../container-contract/storage-access.js';
 import { JobError } from '../job/failure.js';
 import { contentTypeOf } from '../job/formats.js';
@@ -21,6 +24,7 @@ import { CLOCK_SKEW_MS, DelegationKeys } from './delegation-keys.js';
 export interface Storage {
   media: BlobServiceClient;
   internal: BlobServiceClient;
+  internalQueues: QueueServiceClient;
   /** By account, for those that the app reaches with its login. */
   delegationKeys: Map<string, DelegationKeys>;
   logins: Map<string, TokenCredential>;
@@ -48,9 +52,20 @@ export function openStorage(
   return {
     media: open('media', mediaConnection),
     internal: open('internal', internalConnection),
+    internalQueues: openQueues(internalConnection, login),
     delegationKeys,
     logins,
   };
+}
+
+const { retryOptions } = STORAGE_OPTIONS;
+const QUEUE_OPTIONS = { ...(retryOptions && { retryOptions }) };
+
+/** The queues of an account are beside its blobs, in every cloud of Azure. */
+function openQueues(connection: Connection, login: (clientId?: string) => TokenCredential): QueueServiceClient {
+  if (typeof connection === 'string') return QueueServiceClient.fromConnectionString(connection, QUEUE_OPTIONS);
+  const uri = connection.blobServiceUri.replace('.blob.', '.queue.');
+  return new QueueServiceClient(uri, login(connection.clientId), QUEUE_OPTIONS);
 }
 
 function openAzurite(what: string, connection: string): BlobServiceClient {
@@ -103,6 +118,64 @@ export async function readJson<T>(container: ContainerClient, blob: string): Pro
     return JSON.parse(text) as T;
   } catch (cause) {
     throw new JobError('platform', `The record ${container.containerName}/${blob} is damaged.`, { cause });
+  }
+}
+
+const CONFLICTS = [409, 412];
+const CHANGE_TRIES = 60;
+const LONGEST_PAUSE_MS = 200;
+
+/**
+ * Replaces a JSON blob by what is made of it, as one step: those who change it at the same moment see each other's change. Makes the
+ * container if there is none.
+ * @param next what it becomes, or the very value that it got to leave it; may be called several times.
+ * @returns the value as it then is.
+ * @throws JobError `platform` when too many others change it all the time.
+ */
+export async function changeJson<T>(
+  container: ContainerClient,
+  blob: string,
+  next: (before: T | undefined) => T,
+): Promise<T> {
+  const client = container.getBlockBlobClient(blob);
+  for (let tries = 1; tries <= CHANGE_TRIES; tries += 1) {
+    const { etag, value: before } = await readVersion<T>(container, blob);
+    const value = next(before);
+    if (value === before) return value;
+    const body = JSON.stringify(value);
+    const conditions = etag === undefined ? { ifNoneMatch: '*' } : { ifMatch: etag };
+    const blobHTTPHeaders = { blobContentType: contentTypeOf(blob) };
+    try {
+      await again(() => client.upload(body, Buffer.byteLength(body), { conditions, blobHTTPHeaders }));
+      return value;
+    } catch (error) {
+      if (isNotFound(error)) await container.createIfNotExists();
+      else if (!(error instanceof RestError && CONFLICTS.includes(error.statusCode ?? 0))) throw error;
+    }
+    await pause(Math.random() * Math.min(LONGEST_PAUSE_MS, 10 * tries));
+  }
+  throw new JobError(
+    'platform',
+    `Too many change ${container.containerName}/${blob} at once; try again a little later.`,
+    {
+      retryAfterSeconds: 5,
+    },
+  );
+}
+
+/** A JSON blob and the version that was read; undefined when there is none. */
+async function readVersion<T>(
+  container: ContainerClient,
+  blob: string,
+): Promise<{ etag?: string | undefined; value?: T }> {
+  try {
+    return await again(async () => {
+      const { etag, readableStreamBody } = await container.getBlobClient(blob).download();
+      return { etag, value: (await json(readableStreamBody ?? Readable.from([]))) as T };
+    });
+  } catch (error) {
+    if (isNotFound(error)) return {};
+    throw error;
   }
 }
 

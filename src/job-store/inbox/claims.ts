@@ -1,0 +1,35 @@
+import { createHash } from 'node:crypto';
+import { type Claim, claimed, claimedText } from '../../job/inbox/claim.js';
+import type { MediaEvent } from '../../job/inbox/media-event.js';
+import { makeJobId } from '../../job/spec.js';
+import { changeJson, readJson, type Storage } from '../../storage/storage.js';
+import { claimBlob, claimsOf } from '../layout.js';
+
+const hashOf = (event: MediaEvent) => createHash('sha256').update(claimedText(event)).digest('hex');
+
+const CLAIM_DIGITS = 32;
+const JOB_DIGITS = 16;
+
+/** The id of the claim to a version of a blob: the same whoever claims it, and whenever. */
+export const claimId = (event: MediaEvent): string => `inbox-${hashOf(event).slice(0, CLAIM_DIGITS)}`;
+
+/**
+ * The id of the one job that a version of a blob starts.
+ * @param input path of the job's input, for a readable id.
+ */
+export const claimedJobId = (event: MediaEvent, input: string): string =>
+  makeJobId(input, hashOf(event).slice(CLAIM_DIGITS, CLAIM_DIGITS + JOB_DIGITS));
+
+/** Undefined when nobody has claimed it. */
+export const readClaim = (storage: Storage, claim: string) => readJson<Claim>(claimsOf(storage), claimBlob(claim));
+
+/** Claims a version of a blob, unless that was done before. @returns the claim as it is. */
+export function claimVersion(storage: Storage, event: MediaEvent): Promise<Claim> {
+  const claim = claimId(event);
+  return changeJson<Claim>(claimsOf(storage), claimBlob(claim), (before) => before ?? claimed(claim, event));
+}
+
+/** Takes a claim a step further, as it is at that moment. @returns the claim as it then is. */
+export const changeClaim = (storage: Storage, claim: Claim, step: (before: Claim) => Claim): Promise<Claim> =>
+  // One that somebody has removed meanwhile is made again: its job is not to start twice.
+  changeJson<Claim>(claimsOf(storage), claimBlob(claim.claim), (before) => step(before ?? claim));

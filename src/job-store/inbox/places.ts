@@ -1,0 +1,45 @@
+import {
+  type AdmissionLimits,
+  fits,
+  NO_PLACES,
+  type Place,
+  type Places,
+  whyFull,
+  withoutPlaces,
+  withPlace,
+  withSize,
+} from '../../job/inbox/admission.js';
+import { changeJson, readJson, type Storage } from '../../storage/storage.js';
+import { limitsOf, PLACES_BLOB } from '../layout.js';
+
+/** The jobs that run, as all instances of the app count them. */
+export async function readPlaces(storage: Storage): Promise<Places> {
+  return (await readJson<Places>(limitsOf(storage), PLACES_BLOB)) ?? NO_PLACES;
+}
+
+/**
+ * Takes a place for a job, if there is room; a job that has one keeps it.
+ * @returns why there is none, as the beginning of a sentence; undefined when it has its place.
+ */
+export async function takePlace(
+  storage: Storage,
+  wanted: Omit<Place, 'since'>,
+  limits: AdmissionLimits,
+): Promise<string | undefined> {
+  const since = Date.now();
+  const taken = await change(storage, (before) =>
+    fits(before, wanted, limits) ? withPlace(before, { ...wanted, since }) : before,
+  );
+  return taken.places.some(({ job }) => job === wanted.job) ? undefined : whyFull(taken, wanted, limits);
+}
+
+/** Gives the places of jobs back that have ended or never began. */
+export const givePlaces = (storage: Storage, jobs: string[]): Promise<Places> =>
+  change(storage, (before) => withoutPlaces(before, jobs));
+
+/** Counts a job with its true size from now on; one without a place is left alone. */
+export const knowSize = (storage: Storage, job: string, size: Partial<Pick<Place, 'items' | 'bytes'>>) =>
+  change(storage, (before) => withSize(before, job, size));
+
+const change = (storage: Storage, step: (before: Places) => Places): Promise<Places> =>
+  changeJson<Places>(limitsOf(storage), PLACES_BLOB, (before) => step(before ?? NO_PLACES));

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { type ComputeSettings, readComputeSettings } from './compute/computes.js';
 import { readTuning } from './container-contract/environment.js';
 import { JobError } from './job/failure.js';
+import type { AdmissionLimits } from './job/inbox/admission.js';
 import type { Retention } from './job-store/retention.js';
 import { type MediaLimits, readMediaLimits } from './media/media.js';
 import { type Environment, isSet, readSettings } from './settings.js';
@@ -15,27 +16,35 @@ import type { TelemetrySettings } from './telemetry/telemetry.js';
 const DAYS = 'must be a whole number of days, or 0 for ever';
 const days = z.coerce.number(DAYS).int(DAYS).min(0, DAYS).max(36_500, DAYS);
 
-const CHUNK_FRAMES = 'must be a whole number from 1 to 1000000';
+/** A number that a setting may hold, in words and as a rule. */
+function whole(least: number, most: number) {
+  const words = `must be a whole number from ${least} to ${most}`;
+  return z.coerce.number(words).int(words).min(least, words).max(most, words);
+}
+
+const ABOVE_0 = 'must be a number above 0';
+const GIB = 1024 ** 3;
 
 const schema = z.object({
   FFMPEG_PATH: z.string().optional(),
   FFPROBE_PATH: z.string().optional(),
   STORAGE_FOLDER: z.string().optional(),
   TEMP_FOLDER: z.string().default(os.tmpdir()),
-  CHUNK_FRAMES: z.coerce
-    .number(CHUNK_FRAMES)
-    .int(CHUNK_FRAMES)
-    .min(1, CHUNK_FRAMES)
-    .max(1_000_000, CHUNK_FRAMES)
-    .optional(),
+  CHUNK_FRAMES: whole(1, 1_000_000).optional(),
   KEEP_FRAMES_DAYS: days.default(7),
   KEEP_RECORDS_DAYS: days.default(90),
+  MOST_RUNNING_JOBS: whole(1, 1000).default(20),
+  MOST_RUNNING_ITEMS: whole(1, 1_000_000_000).default(5_000_000),
+  MOST_RUNNING_GIB: z.coerce.number(ABOVE_0).gt(0, ABOVE_0).default(500),
+  INBOX_SWEEP: z.string().default('0 */10 * * * *'),
+  INBOX_WAIT_HOURS: whole(1, 168).default(24),
   TELEMETRY_FILE: z.string().optional(),
   PATH: z.string().default(''),
 });
 
 /** The account that the Functions host itself uses. */
 const HOST_STORAGE = 'AzureWebJobsStorage';
+const INTERNAL_STORAGE = 'INTERNAL_STORAGE';
 
 const GPUS = 'CUDA_VISIBLE_DEVICES';
 // prettier-ignore
@@ -56,6 +65,7 @@ export interface Config {
   chunkFrames: number | undefined;
   mediaLimits: MediaLimits;
   retention: Retention;
+  inbox: InboxSettings;
   /** A folder on the disk of the storage, where that is this machine's. */
   storageFolder: string | undefined;
   /** Where the app keeps videos while it splits and stitches them. */
@@ -70,6 +80,17 @@ export interface Config {
   childEnvironment: NodeJS.ProcessEnv;
 }
 
+export interface InboxSettings {
+  /** What runs at once of all jobs. */
+  limits: AdmissionLimits;
+  /** When the inbox is looked through, as NCRONTAB. */
+  sweep: string;
+  /** How long a job waits for the images that its folder is expected to hold. */
+  waitHours: number;
+  /** The settings that lead to the account of the queue, by the name that the Functions host knows them by. */
+  connection: string;
+}
+
 /**
  * Every setting of the app, validated once; nothing else reads the environment.
  * `MEDIA_STORAGE` and `INTERNAL_STORAGE` default to the account that the Functions host itself uses.
@@ -77,15 +98,26 @@ export interface Config {
  */
 export function readConfig(environment: Environment): Config {
   const settings = readSettings(schema, environment);
+  const isOwn = readConnection(environment, INTERNAL_STORAGE) !== undefined;
   return {
     mediaConnection: connectionOf(environment, 'MEDIA_STORAGE'),
-    internalConnection: connectionOf(environment, 'INTERNAL_STORAGE'),
+    internalConnection: connectionOf(environment, INTERNAL_STORAGE),
     ffmpegPath: settings.FFMPEG_PATH,
     ffprobePath: settings.FFPROBE_PATH,
     searchPath: settings.PATH,
     chunkFrames: settings.CHUNK_FRAMES,
     mediaLimits: readMediaLimits(environment),
     retention: { framesDays: settings.KEEP_FRAMES_DAYS, recordsDays: settings.KEEP_RECORDS_DAYS },
+    inbox: {
+      limits: {
+        jobs: settings.MOST_RUNNING_JOBS,
+        items: settings.MOST_RUNNING_ITEMS,
+        bytes: settings.MOST_RUNNING_GIB * GIB,
+      },
+      sweep: settings.INBOX_SWEEP,
+      waitHours: settings.INBOX_WAIT_HOURS,
+      connection: isOwn ? INTERNAL_STORAGE : HOST_STORAGE,
+    },
     storageFolder: settings.STORAGE_FOLDER,
     tempFolder: settings.TEMP_FOLDER,
     bundledModels: path.resolve(fileURLToPath(new URL('../models', import.meta.url))),

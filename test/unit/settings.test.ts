@@ -35,7 +35,7 @@ describe('the app’s settings', () => {
   const NAMES = [
     'FFMPEG_PATH', 'FFPROBE_PATH', 'TEMP_FOLDER', 'STORAGE_FOLDER', 'CHUNK_FRAMES', 'FFMPEG_SECONDS',
     'MOST_FRAMES', 'MEDIA_STORAGE', 'MEDIA_STORAGE__accountName', 'INTERNAL_STORAGE__blobServiceUri', 'AZURE_SUBSCRIPTION_ID',
-    'ACI_RESOURCE_GROUP', 'ACI_IMAGE', 'ACI_CPU', 'CONTAINER_APPS_IMAGE', 'CONTAINER_APPS_CPU', 'HOME',
+    'ACI_RESOURCE_GROUP', 'ACI_IMAGE', 'MOST_RUNNING_JOBS', 'INBOX_SWEEP', 'ACI_CPU', 'CONTAINER_APPS_IMAGE', 'CONTAINER_APPS_CPU', 'HOME',
   ];
 
   test('are the same when every optional one is set to nothing as when none is set', () => {
@@ -64,7 +64,36 @@ describe('the app’s settings', () => {
     });
   });
 
+  test('for new media limit what runs at once, and name the account of its queue', () => {
+    expect(readConfig(STORAGE).inbox).toEqual({
+      limits: { jobs: 20, items: 5_000_000, bytes: 500 * 1024 ** 3 },
+      sweep: '0 */10 * * * *',
+      waitHours: 24,
+      connection: 'AzureWebJobsStorage',
+    });
+    const more = {
+      INTERNAL_STORAGE: 'UseDevelopmentStorage=true',
+      MOST_RUNNING_JOBS: '3',
+      MOST_RUNNING_ITEMS: '7',
+      MOST_RUNNING_GIB: '0.5',
+      INBOX_SWEEP: '*/2 * * * * *',
+      INBOX_WAIT_HOURS: '1',
+    };
+    expect(readConfig({ ...STORAGE, ...more }).inbox).toEqual({
+      limits: { jobs: 3, items: 7, bytes: 512 * 1024 ** 2 },
+      sweep: '*/2 * * * * *',
+      waitHours: 1,
+      connection: 'INTERNAL_STORAGE',
+    });
+    const onAzure = { ...STORAGE, INTERNAL_STORAGE__accountName: 'internal' };
+    expect(readConfig(onAzure).inbox.connection).toBe('INTERNAL_STORAGE');
+  });
+
   test.each([
+    [{ MOST_RUNNING_JOBS: '0' }, 'The setting MOST_RUNNING_JOBS must be a whole number from 1 to 1000.'],
+    [{ MOST_RUNNING_ITEMS: 'all' }, 'The setting MOST_RUNNING_ITEMS must be a whole number from 1 to 1000000000.'],
+    [{ MOST_RUNNING_GIB: '0' }, 'The setting MOST_RUNNING_GIB must be a number above 0.'],
+    [{ INBOX_WAIT_HOURS: '0' }, 'The setting INBOX_WAIT_HOURS must be a whole number from 1 to 168.'],
     [{ CHUNK_FRAMES: 'many' }, 'The setting CHUNK_FRAMES must be a whole number from 1 to 1000000.'],
     [{ CHUNK_FRAMES: '0' }, 'The setting CHUNK_FRAMES must be a whole number from 1 to 1000000.'],
     [{ SCORER_SESSIONS: '0' }, 'The setting SCORER_SESSIONS must be a whole number from 1 to 64.'],

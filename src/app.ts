@@ -27,6 +27,7 @@ import { createGetFile, createListFiles } from './triggers/job-files.js';
 import { createListFrames } from './triggers/job-frames.js';
 import { createGetLogs } from './triggers/job-logs.js';
 import { findJob } from './triggers/jobs.js';
+import { createLauncher } from './triggers/launch.js';
 import { createRetire } from './triggers/retire.js';
 import { createStartJob } from './triggers/start-job.js';
 import { createJobWatch } from './triggers/job-watch.js';
@@ -80,13 +81,14 @@ const waitingHere = (id: string) => {
   const reason = refusal();
   return reason === undefined ? watch.waiting(id) : [{ reason }, ...watch.waiting(id)];
 };
+const launcher = createLauncher({ ...ports, limits: config.inbox.limits });
 const http = { authLevel: 'function' } as const;
 app.http('startJob', {
   ...http,
   methods: ['POST'],
   route: 'jobs',
   extraInputs: durableClient,
-  handler: takesJson(createStartJob(ports)),
+  handler: takesJson(createStartJob({ ...ports, launcher })),
 });
 app.http('getJob', {
   ...http,

@@ -2,7 +2,7 @@ import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { JobError } from '../job/failure.js';
 import type { JobSpec } from '../job/spec.js';
-import { listPage, readText, type Storage } from '../storage/storage.js';
+import { isNotFound, listPage, readText, type Storage } from '../storage/storage.js';
 import { cardBlob, labelsBlob, mediaBlob, modelBlob, modelsOf, splitPath } from './layout.js';
 
 const MISSING = {
@@ -19,20 +19,32 @@ export const missingInput = (what: keyof typeof MISSING, name: string) => new Jo
 /**
  * Asks whether all that a job names is there, before the job starts.
  * @param bundledModels folder of the models that come with the app.
+ * @returns the bytes of its video; 0 for images, of which nobody knows before they are listed.
  * @throws JobError `user` that names the first thing that is missing.
  */
-export async function requireInputs(storage: Storage, bundledModels: string, spec: JobSpec): Promise<void> {
+export async function requireInputs(storage: Storage, bundledModels: string, spec: JobSpec): Promise<number> {
   const { input, style, model } = spec;
-  const [hasVideo, hasImages, hasStyle, hasModel] = await Promise.all([
-    input.video === undefined || mediaBlob(storage, input.video).exists(),
+  const [bytes, hasImages, hasStyle, hasModel] = await Promise.all([
+    input.video === undefined ? 0 : bytesOf(storage, input.video),
     input.images === undefined || hasBlobs(storage, input.images),
     style === undefined || mediaBlob(storage, style).exists(),
     modelsOf(storage).getBlobClient(modelBlob(model)).exists(),
   ]);
-  if (!hasVideo) throw missingInput('video', input.video ?? '');
+  if (bytes === undefined) throw missingInput('video', input.video ?? '');
   if (!hasImages) throw missingInput('images', input.images ?? '');
   if (!hasStyle) throw missingInput('style', style ?? '');
   if (!hasModel && !(await isBundled(bundledModels, model))) throw missingInput('model', model);
+  return bytes;
+}
+
+/** Undefined when there is no such blob. */
+async function bytesOf(storage: Storage, path: string): Promise<number | undefined> {
+  try {
+    return (await mediaBlob(storage, path).getProperties()).contentLength ?? 0;
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
 }
 
 /** Whether there is any blob whose path starts so. */

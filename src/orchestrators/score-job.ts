@@ -15,6 +15,8 @@ export interface JobInput {
   spec: JobSpec;
   /** The span that started it; absent in jobs that an older version has started. */
   traceParent?: string;
+  /** How long it waits for what its folder is expected to hold; absent: it does not. */
+  waitHours?: number;
 }
 
 export interface JobOutput extends Delivered {

@@ -13,7 +13,7 @@ const RETRY_AFTER_SECONDS = 10;
 
 /**
  * Makes an HTTP function whose errors become answers: 400 with the sentence for the user's mistake, 503 with Retry-After for what
- * passes by itself, and 500 for anything else, whose cause goes into the log only.
+ * passes by itself, 429 where others come first, and 500 for anything else, whose cause goes into the log only.
  */
 export function answerErrors(
   handle: (request: HttpRequest, context: InvocationContext) => Promise<HttpResponseInit>,
@@ -28,7 +28,7 @@ export function answerErrors(
       const passing = passingFailure(error);
       if (passing) {
         const headers = { 'Retry-After': String(passing.retryAfterSeconds ?? RETRY_AFTER_SECONDS) };
-        return { ...refuse(503, passing.message), headers };
+        return { ...refuse(passing.inLine ? 429 : 503, passing.message), headers };
       }
       return refuse(500, 'The service failed to handle the request; its log says why. Try again later.');
     }

@@ -1,0 +1,119 @@
+import type { InvocationContext } from '@azure/functions';
+import * as df from 'durable-functions';
+import type { Ports } from '../activities/ports.js';
+import { JobError } from '../job/failure.js';
+import type { AdmissionLimits } from '../job/inbox/admission.js';
+import type { JobSpec } from '../job/spec.js';
+import { writeTraceParent } from '../job/trace.js';
+import { givePlaces, readPlaces, takePlace } from '../job-store/inbox/places.js';
+import { hasManifest } from '../job-store/manifest.js';
+import { freePlace, keepPlace } from '../job-store/outputs.js';
+import { type JobInput, scoreJob } from '../orchestrators/score-job.js';
+import { placeOf, startId } from '../telemetry/ids.js';
+import { askHost, findJob, hasEnded } from './jobs.js';
+
+/** A job that is decided and has its id. */
+export interface NewJob {
+  jobId: string;
+  spec: JobSpec;
+  /** How long it waits for what its folder is expected to hold; undefined: it does not. */
+  waitHours?: number;
+  /** Expected items, and bytes of the input; 0 where nobody knows. */
+  items: number;
+  bytes: number;
+}
+
+/** What an ended job has left is looked for at most so often. */
+const FREE_PAUSE_MS = 30_000;
+
+export type Launcher = ReturnType<typeof createLauncher>;
+
+/** Starts jobs, whoever asks for them, as far as there is room beside those that run. */
+export function createLauncher({
+  storage,
+  telemetry,
+  limits,
+}: Pick<Ports, 'storage' | 'telemetry'> & { limits: AdmissionLimits }) {
+  let nextFreeAt = -Infinity;
+
+  /** Gives the places of jobs back that have ended without doing it themselves. @returns whether there were any. */
+  async function freeEnded(context: InvocationContext): Promise<boolean> {
+    if (performance.now() < nextFreeAt) return false;
+    nextFreeAt = performance.now() + FREE_PAUSE_MS;
+    const { places } = await readPlaces(storage);
+    const ended: string[] = [];
+    for (const { job, since } of places) if (await isOver(context, job, since)) ended.push(job);
+    if (ended.length > 0) await givePlaces(storage, ended);
+    return ended.length > 0;
+  }
+
+  /** One that nobody knows may be about to start. */
+  async function isOver(context: InvocationContext, job: string, since: number): Promise<boolean> {
+    const status = await findJob(context, job);
+    if (status) return hasEnded(status.runtimeStatus);
+    return (await hasManifest(storage, job)) || Date.now() - since > BEGIN_MS;
+  }
+
+  /** @returns why there is no room, as the beginning of a sentence; undefined when the job has its place. */
+  async function reserve(context: InvocationContext, { jobId, items, bytes }: NewJob): Promise<string | undefined> {
+    const wanted = { job: jobId, items, bytes };
+    const full = await takePlace(storage, wanted, limits);
+    if (full === undefined || !(await freeEnded(context))) return full;
+    return takePlace(storage, wanted, limits);
+  }
+
+  /** Starts the orchestration of a job that has its place; doing it again starts no second one. */
+  async function launch(context: InvocationContext, { jobId, spec, waitHours }: NewJob): Promise<void> {
+    const place = placeOf(jobId, undefined, context.traceContext?.traceParent);
+    const input: JobInput = {
+      jobId,
+      spec,
+      traceParent: writeTraceParent(place.traceId, startId(jobId)),
+      ...(waitHours === undefined ? {} : { waitHours }),
+    };
+    const { video, images, predictions, overwrite } = spec.output;
+    const outputs = [video, images, predictions].filter((output) => output !== undefined);
+    const free = async () => {
+      for (const output of outputs) await freePlace(storage, { jobId, output });
+      await givePlaces(storage, [jobId]);
+    };
+    const start = async () => {
+      try {
+        await askHost(() => df.getClient(context).startNew(scoreJob.name, { instanceId: jobId, input }));
+      } catch (error) {
+        // The host may have started it all the same: its answer was lost, or another host was first.
+        if ((await findJob(context, jobId)) !== undefined) return;
+        await free();
+        throw error;
+      }
+    };
+    const facts = {
+      jobId,
+      place,
+      model: spec.model,
+      compute: spec.compute.kind,
+      input: spec.input.video === undefined ? 'images' : 'video',
+    } as const;
+    try {
+      for (const output of outputs) await keepPlace(storage, { jobId, output, overwrite });
+    } catch (error) {
+      await free();
+      throw error;
+    }
+    await telemetry.startJob(facts, start);
+  }
+
+  return { reserve, launch, freeEnded };
+}
+
+/** A job that has its place begins within so long. */
+const BEGIN_MS = 600_000;
+
+const FULL_SECONDS = 30;
+
+/** @param full why there is no room. */
+export const noRoom = (full: string) =>
+  new JobError('platform', `There is no room for another job: ${full}; try again a little later.`, {
+    retryAfterSeconds: FULL_SECONDS,
+    inLine: true,
+  });

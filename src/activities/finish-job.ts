@@ -8,6 +8,7 @@ import { round } from '../job/progress.js';
 import { parseTraceParent } from '../job/trace.js';
 import { readBatchState } from '../job-store/batches/batch-state.js';
 import { readItems } from '../job-store/images/items.js';
+import { givePlaces } from '../job-store/inbox/places.js';
 import { workOf } from '../job-store/layout.js';
 import { removeJobFolder } from '../job-store/local-copy.js';
 import { type AttemptReport, type BatchReport, type Manifest, writeManifest } from '../job-store/manifest.js';
@@ -92,6 +93,7 @@ export function createFinishJob({
       containerSeconds: round(sum(phases, containerSeconds), 3),
     });
     for (const output of placesOf(job)) await freePlace(storage, { jobId, output });
+    await givePlaces(storage, [jobId]);
     await removeJobFolder(tempFolder, jobId);
     const keptOnRequest = outcome === 'done' && job?.spec.output.keepFrames !== false;
     // A job that failed before it had a plan has scored nothing.

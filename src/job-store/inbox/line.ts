@@ -15,16 +15,20 @@ export async function standInLine(storage: Storage, claim: Claim): Promise<void>
   await again(() => blob.upload('', 0));
 }
 
-export async function leaveLine(storage: Storage, claim: Claim): Promise<void> {
-  await claimsOf(storage).getBlobClient(nameOf(claim)).deleteIfExists();
+/** @param blob where it stands. */
+export async function leaveLine(storage: Storage, blob: string): Promise<void> {
+  await claimsOf(storage).getBlobClient(blob).deleteIfExists();
 }
 
-/** Id of the claim that came first of all that wait; undefined when none does. */
-export async function firstInLine(storage: Storage): Promise<string | undefined> {
-  const { items } = await listPage(claimsOf(storage), { prefix: LINE_PREFIX }, undefined, 1);
-  const [first] = items;
-  if (first) return parseLineName(first.name);
+/** Who came first of all that wait: the id of the claim and where it stands; undefined when nobody waits. */
+export async function firstInLine(storage: Storage): Promise<{ claim: string; blob: string } | undefined> {
+  const { items, next } = await listPage(claimsOf(storage), { prefix: LINE_PREFIX }, undefined, 1);
+  let name = items[0]?.name;
   // A page may be empty although there are more.
-  for await (const { name } of listBlobs(claimsOf(storage), { prefix: LINE_PREFIX })) return parseLineName(name);
-  return undefined;
+  if (name === undefined && next !== undefined)
+    for await (const each of listBlobs(claimsOf(storage), { prefix: LINE_PREFIX })) {
+      name = each.name;
+      break;
+    }
+  return name === undefined ? undefined : { claim: parseLineName(name) ?? '', blob: name };
 }

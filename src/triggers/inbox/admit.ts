@@ -1,0 +1,97 @@
+import type { InvocationContext } from '@azure/functions';
+import type { Ports } from '../../activities/ports.js';
+import { JobError, messageOf } from '../../job/failure.js';
+import { type Claim, type ClaimedJob, refused, started } from '../../job/inbox/claim.js';
+import { changeClaim, readClaim } from '../../job-store/inbox/claims.js';
+import { firstInLine, leaveLine } from '../../job-store/inbox/line.js';
+import { lookAtMedia } from '../../job-store/inbox/media.js';
+import { givePlaces } from '../../job-store/inbox/places.js';
+import { quarantine } from '../../job-store/inbox/quarantine.js';
+import { hasManifest } from '../../job-store/manifest.js';
+import { findJob } from '../jobs.js';
+import type { Launcher, NewJob } from '../launch.js';
+
+export interface AdmitPorts extends Pick<Ports, 'storage'> {
+  launcher: Launcher;
+  /** How long jobs wait for what their folders are expected to hold. */
+  waitHours: number;
+}
+
+/** Starts those who wait, first come, first served, as long as there is room. */
+export type Admit = (context: InvocationContext) => Promise<void>;
+
+/** One look at the line at a time in this process: whoever comes meanwhile shares the next one. */
+export function createAdmit(ports: AdmitPorts): Admit {
+  let current: Promise<void> = Promise.resolve();
+  let next: Promise<void> | undefined;
+  return (context) => {
+    next ??= current.then(() => {
+      next = undefined;
+      const work = admitAll(ports, context);
+      current = work.catch(() => undefined);
+      return work;
+    });
+    return next;
+  };
+}
+
+async function admitAll(ports: AdmitPorts, context: InvocationContext): Promise<void> {
+  const { storage } = ports;
+  for (;;) {
+    const first = await firstInLine(storage);
+    if (!first) return;
+    const claim = await readClaim(storage, first.claim);
+    // What is over stands in line only because somebody died before it could leave.
+    if (claim?.state === 'waiting' && claim.job && !(await admitOne(ports, context, claim, claim.job))) return;
+    await leaveLine(storage, first.blob);
+  }
+}
+
+/** @returns whether it need not wait any longer: false when there is no room for it. */
+async function admitOne(
+  ports: AdmitPorts,
+  context: InvocationContext,
+  claim: Claim,
+  { waits, ...job }: ClaimedJob,
+): Promise<boolean> {
+  const { storage, launcher, waitHours } = ports;
+  const { jobId } = job;
+  if (!(await wasStarted(ports, context, jobId))) {
+    const seen = await lookAtMedia(storage, claim.event);
+    if (seen.is !== 'there') {
+      context.info(`inbox: ${claim.event.name} was ${seen.is} before its job ${jobId} could start`);
+      await changeClaim(storage, claim, (each) => refused(each, `It was ${seen.is} before its job could start.`));
+      return true;
+    }
+    const wanted: NewJob = waits ? { ...job, waitHours } : job;
+    if ((await launcher.reserve(context, wanted)) !== undefined) return false;
+    try {
+      await launcher.launch(context, wanted);
+    } catch (error) {
+      await givePlaces(storage, [jobId]);
+      if (!(error instanceof JobError) || error.blame === 'platform') throw error;
+      await refuseMedia(ports, context, claim, error);
+      return true;
+    }
+    context.info(`inbox: ${claim.event.name} has started job ${jobId}`);
+  }
+  await changeClaim(storage, claim, started);
+  return true;
+}
+
+async function wasStarted({ storage }: AdmitPorts, context: InvocationContext, jobId: string): Promise<boolean> {
+  return (await findJob(context, jobId)) !== undefined || (await hasManifest(storage, jobId));
+}
+
+/** Says why new media starts no job: a decision, after which the message is done with. */
+export async function refuseMedia(
+  { storage }: Pick<Ports, 'storage'>,
+  context: InvocationContext,
+  claim: Claim,
+  error: JobError,
+): Promise<void> {
+  const reason = messageOf(error);
+  const record = await quarantine(storage, claim, reason);
+  await changeClaim(storage, claim, (each) => refused(each, reason));
+  context.warn(`inbox: ${claim.event.name} starts no job, see ${record}: ${reason}`);
+}

@@ -1,0 +1,108 @@
+import type { InvocationContext, StorageQueueHandler } from '@azure/functions';
+import type { Ports } from '../../activities/ports.js';
+import { isPassing } from '../../container-contract/storage-access.js';
+import { JobError, messageOf } from '../../job/failure.js';
+import { ticketDelaySeconds } from '../../job/inbox/admission.js';
+import { type Claim, decided } from '../../job/inbox/claim.js';
+import {
+  isMediaCreated,
+  type MediaEvent,
+  parseMessage,
+  writeMediaEvent,
+  writeTicket,
+} from '../../job/inbox/media-event.js';
+import { whatStarts } from '../../job/inbox/what-starts.js';
+import { changeClaim, claimVersion, readClaim } from '../../job-store/inbox/claims.js';
+import { standInLine } from '../../job-store/inbox/line.js';
+import { lookAtMedia, nearestDefaults } from '../../job-store/inbox/media.js';
+import { quarantineMessage } from '../../job-store/inbox/quarantine.js';
+import { INBOX, inboxQueueOf } from '../../job-store/layout.js';
+import { type Admit, refuseMedia } from './admit.js';
+import { decideJob } from './decide.js';
+
+export interface TakePorts extends Pick<Ports, 'storage' | 'bundledModels'> {
+  admit: Admit;
+}
+
+/** How long a copy of a message stays away that finds storage busy, or a blob that is still being copied. */
+const LATER_SECONDS = 30;
+
+/**
+ * Takes the messages of the queue `inbox-events`: each new version of a blob starts the one job that it stands for, or is put into
+ * quarantine with the reason, or is left alone. What has to wait is sent again, so that only faults of the app use up a message's tries.
+ */
+export function createTakeMedia(ports: TakePorts): StorageQueueHandler {
+  return async (message, context) => {
+    try {
+      await takeMessage(ports, context, message);
+    } catch (error) {
+      const passes = isPassing(error) || (error instanceof JobError && error.blame === 'platform');
+      if (!passes) throw error;
+      context.warn(`inbox: a message comes again in ${LATER_SECONDS} s: ${messageOf(error)}`);
+      await sendLater(ports, typeof message === 'string' ? message : JSON.stringify(message), LATER_SECONDS);
+    }
+  };
+}
+
+async function takeMessage(ports: TakePorts, context: InvocationContext, message: unknown): Promise<void> {
+  const parsed = parseMessage(message);
+  if (parsed.kind === 'rubbish') {
+    const record = await quarantineMessage(ports.storage, message, parsed.reason);
+    context.warn(`inbox: a message is no event, see ${record}: ${parsed.reason}`);
+    return;
+  }
+  if (parsed.kind === 'ticket') return waitOrStart(ports, context, parsed.claim);
+  for (const event of parsed.events) await takeEvent(ports, context, event);
+}
+
+async function takeEvent(ports: TakePorts, context: InvocationContext, event: MediaEvent): Promise<void> {
+  const { storage } = ports;
+  const { account, container, name } = event;
+  const leave = (why: string) => context.info(`inbox: ${container}/${name} is left alone: ${why}`);
+  if (!isMediaCreated(event)) return leave(`the event is ${event.type} by ${event.api ?? 'nobody'}`);
+  if (account !== storage.media.accountName || container !== INBOX) return leave(`it is in the account ${account}`);
+  const starter = whatStarts(name);
+  if (starter === undefined) return leave('its name starts nothing');
+  const seen = await lookAtMedia(storage, event);
+  if (seen.is === 'arriving') return sendLater(ports, writeMediaEvent(event), LATER_SECONDS);
+  if (seen.is !== 'there') return leave(`it is ${seen.is}`);
+  const defaults = starter === 'job-file' ? undefined : await nearestDefaults(storage, name);
+  if (starter === 'video' && defaults === undefined) return leave('there are no defaults for it');
+  const claim = await claimVersion(storage, event);
+  const decision = await decide(ports, context, claim, () =>
+    decideJob(ports, { event, starter, bytes: seen.bytes, metadata: seen.metadata, defaults }),
+  );
+  if (decision.state !== 'waiting') return;
+  await standInLine(storage, decision);
+  await waitOrStart(ports, context, decision.claim);
+}
+
+async function decide(
+  ports: TakePorts,
+  context: InvocationContext,
+  claim: Claim,
+  decideNow: () => ReturnType<typeof decideJob>,
+): Promise<Claim> {
+  if (claim.state !== 'claimed') return claim;
+  try {
+    const job = await decideNow();
+    return await changeClaim(ports.storage, claim, (each) => decided(each, job));
+  } catch (error) {
+    if (!(error instanceof JobError) || error.blame === 'platform') throw error;
+    await refuseMedia(ports, context, claim, error);
+    return { ...claim, state: 'refused' };
+  }
+}
+
+/** Lets whoever is first in line start; while this claim still waits, its ticket is sent again. */
+async function waitOrStart(ports: TakePorts, context: InvocationContext, id: string): Promise<void> {
+  await ports.admit(context);
+  const claim = await readClaim(ports.storage, id);
+  if (claim?.state !== 'waiting') return;
+  const { approximateMessagesCount = 0 } = await inboxQueueOf(ports.storage).getProperties();
+  await sendLater(ports, writeTicket(id), ticketDelaySeconds(approximateMessagesCount));
+}
+
+async function sendLater({ storage }: TakePorts, text: string, visibilityTimeout: number): Promise<void> {
+  await inboxQueueOf(storage).sendMessage(text, { visibilityTimeout });
+}

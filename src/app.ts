@@ -7,7 +7,7 @@ import { createComputes } from './compute/computes.js';
 import { readConfig } from './config.js';
 import { returnFailure } from './activities/return-failure.js';
 import { isPassing } from './container-contract/storage-access.js';
-import { APP_SECRETS, createLedgerBlob, LIMITS, SEALING_KEY_BLOB } from './job-store/layout.js';
+import { APP_SECRETS, createLedgerBlob, INBOX_QUEUE, LIMITS, SEALING_KEY_BLOB } from './job-store/layout.js';
 import { freeBytesOf } from './job-store/local-copy.js';
 import { confinement, createMedia, findFfmpeg } from './media/media.js';
 import { chunkLane } from './orchestrators/chunk-lane.js';
@@ -27,6 +27,10 @@ import { createGetFile, createListFiles } from './triggers/job-files.js';
 import { createListFrames } from './triggers/job-frames.js';
 import { createGetLogs } from './triggers/job-logs.js';
 import { findJob } from './triggers/jobs.js';
+import { createAdmit } from './triggers/inbox/admit.js';
+import { createInboxSweep } from './triggers/inbox/inbox-sweep.js';
+import { createTakePoison } from './triggers/inbox/poison.js';
+import { createTakeMedia } from './triggers/inbox/take-media.js';
 import { createLauncher } from './triggers/launch.js';
 import { createRetire } from './triggers/retire.js';
 import { createStartJob } from './triggers/start-job.js';
@@ -132,6 +136,21 @@ app.timer('sweep', {
   schedule: '0 */10 * * * *',
   extraInputs: durableClient,
   handler: createSweep({ ...ports, stateOf }),
+});
+
+const admit = createAdmit({ storage, launcher, waitHours: config.inbox.waitHours });
+const { connection } = config.inbox;
+app.storageQueue('takeMedia', {
+  queueName: INBOX_QUEUE,
+  connection,
+  extraInputs: durableClient,
+  handler: createTakeMedia({ ...ports, admit }),
+});
+app.storageQueue('takePoison', { queueName: `${INBOX_QUEUE}-poison`, connection, handler: createTakePoison(ports) });
+app.timer('sweepInbox', {
+  schedule: config.inbox.sweep,
+  extraInputs: durableClient,
+  handler: createInboxSweep({ storage, admit, launcher }),
 });
 
 app.timer('retire', {

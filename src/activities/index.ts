@@ -6,6 +6,7 @@ import { createFinishJob } from './finish-job.js';
 import { createGiveUpBatch } from './batches/give-up-batch.js';
 import { createLaunchBatch } from './batches/launch-batch.js';
 import { createListImages } from './images/list-images.js';
+import { createLookForItems } from './images/look-for-items.js';
 import { createObserveBatch } from './batches/observe-batch.js';
 import { unlessStopped } from '../job-store/stop.js';
 import type { Invocation, Ports } from './ports.js';
@@ -34,6 +35,7 @@ const stoppable =
 export function createActivities(ports: Ports) {
   const known = new KnownModels();
   return {
+    lookForItems: stoppable(ports, createLookForItems),
     prepareJob: stoppable(ports, (each) => createPrepareJob(each, known)),
     splitChunk: stoppable(ports, createSplitChunk),
     splitVideo: stoppable(ports, createSplitVideo),

@@ -1,8 +1,8 @@
 import type { BatchStanding } from './attempts/attempt-end.js';
 import type { BatchPlan } from './plan.js';
 
-/** A video is split and stitched; an image folder is listed and its outputs are collected. */
-export const STAGES = ['prepare', 'split', 'list', 'score', 'stitch', 'collect', 'finish'] as const;
+/** A video is split and stitched; an image folder is gathered, if it waits for something, and listed, and its outputs are collected. */
+export const STAGES = ['gather', 'prepare', 'split', 'list', 'score', 'stitch', 'collect', 'finish'] as const;
 export type Stage = (typeof STAGES)[number];
 
 export interface StageTime {
@@ -17,6 +17,8 @@ export interface StageTime {
 export interface PublishedStatus {
   /** What the job does, for people who look at its orchestration. */
   now?: string;
+  /** Why it waits before it begins. */
+  gathering?: string;
   stages: StageTime[];
   items?: number;
   plan?: BatchPlan;
@@ -37,6 +39,7 @@ export function publishedIn(customStatus: unknown): PublishedStatus | undefined 
 export const secondsSince = ({ startedAt }: StageTime, now: number) => (now - new Date(startedAt).getTime()) / 1000;
 
 const IN_WORDS: Record<Stage, string> = {
+  gather: 'waits for images',
   prepare: 'prepares the job',
   split: 'splits the video into frames',
   list: 'lists the images',
@@ -47,12 +50,13 @@ const IN_WORDS: Record<Stage, string> = {
 };
 
 /** What a job does at its latest stage, or how it ended, in words. */
-export function inWords({ stages, items, plan, error, cancelled }: PublishedStatus): string {
+export function inWords({ stages, items, plan, error, cancelled, gathering }: PublishedStatus): string {
   const current = stages.at(-1);
   if (cancelled) return 'was cancelled';
   if (error) return `failed: ${error.message.slice(0, 300)}`;
   if (!current) return 'begins';
   if (current.seconds !== undefined) return `done with ${counted(items ?? 0, 'item')}`;
+  if (current.stage === 'gather') return gathering ?? IN_WORDS.gather;
   if (current.stage !== 'score' || !plan) return IN_WORDS[current.stage];
   return `scores ${counted(plan.items, 'item')} in ${counted(plan.batches, 'batch', 'batches')}, ${plan.lanes} at a time`;
 }

@@ -5,6 +5,7 @@ import { type BatchPlan, planBatches } from '../job/plan.js';
 import { inWords, type PublishedStatus, secondsSince, type Stage } from '../job/progress.js';
 import { isJobId, type JobSpec } from '../job/spec.js';
 import { defineOrchestrator, patientActivitiesOf, runChildren, type Step } from './calls.js';
+import { gather } from './gather.js';
 import type { BatchResult } from './score-batch.js';
 import { laneId, scoreLane } from './score-lane.js';
 import { type Delivered, imagesSource, type Open, type Source, videoSource } from './sources.js';
@@ -78,9 +79,18 @@ const MOST_ROUNDS = 3;
 
 function* runStages(
   context: OrchestrationContext,
-  { jobId, spec, traceParent }: JobInput,
+  { jobId, spec, traceParent, waitHours }: JobInput,
   status: PublishedStatus,
 ): Step<Outcome<Delivered>> {
+  const { images } = spec.input;
+  if (waitHours !== undefined && images !== undefined) {
+    enter(context, status, 'gather');
+    const incomplete = yield* gather(context, { jobId, images, hours: waitHours }, (words) => {
+      status.gathering = words;
+      publish(context, status);
+    });
+    if (incomplete) return { ok: false, failure: incomplete };
+  }
   enter(context, status, 'prepare');
   const prepared = yield* patientActivitiesOf(context).prepareJob({ jobId, spec, traceParent });
   if (!prepared.ok) return prepared;

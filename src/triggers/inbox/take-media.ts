@@ -15,8 +15,9 @@ import { whatStarts } from '../../job/inbox/what-starts.js';
 import { changeClaim, claimVersion, readClaim } from '../../job-store/inbox/claims.js';
 import { standInLine } from '../../job-store/inbox/line.js';
 import { lookAtMedia, nearestDefaults } from '../../job-store/inbox/media.js';
+import { countMessages, sendToInbox } from '../../job-store/inbox/messages.js';
 import { quarantineMessage } from '../../job-store/inbox/quarantine.js';
-import { INBOX, inboxQueueOf } from '../../job-store/layout.js';
+import { INBOX } from '../../job-store/layout.js';
 import { type Admit, refuseMedia } from './admit.js';
 import { decideJob } from './decide.js';
 
@@ -39,7 +40,7 @@ export function createTakeMedia(ports: TakePorts): StorageQueueHandler {
       const passes = isPassing(error) || (error instanceof JobError && error.blame === 'platform');
       if (!passes) throw error;
       context.warn(`inbox: a message comes again in ${LATER_SECONDS} s: ${messageOf(error)}`);
-      await sendLater(ports, typeof message === 'string' ? message : JSON.stringify(message), LATER_SECONDS);
+      await sendToInbox(ports.storage, typeof message === 'string' ? message : JSON.stringify(message), LATER_SECONDS);
     }
   };
 }
@@ -64,7 +65,7 @@ async function takeEvent(ports: TakePorts, context: InvocationContext, event: Me
   const starter = whatStarts(name);
   if (starter === undefined) return leave('its name starts nothing');
   const seen = await lookAtMedia(storage, event);
-  if (seen.is === 'arriving') return sendLater(ports, writeMediaEvent(event), LATER_SECONDS);
+  if (seen.is === 'arriving') return sendToInbox(storage, writeMediaEvent(event), LATER_SECONDS);
   if (seen.is !== 'there') return leave(`it is ${seen.is}`);
   const defaults = starter === 'job-file' ? undefined : await nearestDefaults(storage, name);
   if (starter === 'video' && defaults === undefined) return leave('there are no defaults for it');
@@ -99,10 +100,6 @@ async function waitOrStart(ports: TakePorts, context: InvocationContext, id: str
   await ports.admit(context);
   const claim = await readClaim(ports.storage, id);
   if (claim?.state !== 'waiting') return;
-  const { approximateMessagesCount = 0 } = await inboxQueueOf(ports.storage).getProperties();
-  await sendLater(ports, writeTicket(id), ticketDelaySeconds(approximateMessagesCount));
-}
-
-async function sendLater({ storage }: TakePorts, text: string, visibilityTimeout: number): Promise<void> {
-  await inboxQueueOf(storage).sendMessage(text, { visibilityTimeout });
+  const delay = ticketDelaySeconds(await countMessages(ports.storage));
+  await sendToInbox(ports.storage, writeTicket(id), delay);
 }

@@ -64,6 +64,7 @@ const ports = {
   tempFolder: config.tempFolder,
   ...(storageFolder !== undefined && { freeBytes: () => freeBytesOf(storageFolder) }),
   bundledModels: config.bundledModels,
+  limits: config.inbox.limits,
 };
 
 for (const { name, run } of [scoreJob, scoreLane, scoreBatch, chunkLane]) df.app.orchestration(name, run);
@@ -85,7 +86,7 @@ const waitingHere = (id: string) => {
   const reason = refusal();
   return reason === undefined ? watch.waiting(id) : [{ reason }, ...watch.waiting(id)];
 };
-const launcher = createLauncher({ ...ports, limits: config.inbox.limits });
+const launcher = createLauncher(ports);
 const http = { authLevel: 'function' } as const;
 app.http('startJob', {
   ...http,
@@ -138,7 +139,7 @@ app.timer('sweep', {
   handler: createSweep({ ...ports, stateOf }),
 });
 
-const admit = createAdmit({ storage, launcher, waitHours: config.inbox.waitHours });
+const admit = createAdmit({ ...ports, launcher, waitHours: config.inbox.waitHours });
 const { connection } = config.inbox;
 app.storageQueue('takeMedia', {
   queueName: INBOX_QUEUE,

@@ -16,6 +16,7 @@ import { createSettleBatch } from './batches/settle-batch.js';
 import { createSplitChunk } from './videos/split-chunk.js';
 import { createSplitVideo } from './videos/split-video.js';
 import { createStitchVideo } from './videos/stitch-video.js';
+import { createTakePlace } from './take-place.js';
 
 /**
  * Makes an activity that may take long: it ends soon after its job was stopped, with the reason. What it runs is killed then.
@@ -36,6 +37,7 @@ export function createActivities(ports: Ports) {
   const known = new KnownModels();
   return {
     lookForItems: stoppable(ports, createLookForItems),
+    takePlace: stoppable(ports, createTakePlace),
     prepareJob: stoppable(ports, (each) => createPrepareJob(each, known)),
     splitChunk: stoppable(ports, createSplitChunk),
     splitVideo: stoppable(ports, createSplitVideo),

@@ -1,6 +1,7 @@
 import type { InvocationContext } from '@azure/functions';
 import type { ComputeProvider } from '../compute/provider.js';
 import type { ComputeKind } from '../job/compute-choice.js';
+import type { AdmissionLimits } from '../job/inbox/admission.js';
 import type { Media } from '../media/media.js';
 import type { ModelInspector } from '../scorer/engine/inspect/inspect.js';
 import type { Storage } from '../storage/storage.js';
@@ -19,6 +20,8 @@ export interface Ports {
   /** Bytes that are left on the disk of the storage, where that is this machine's. */
   freeBytes?: (() => Promise<number>) | undefined;
   bundledModels: string;
+  /** How much runs at once; without it, as much as there is. */
+  limits?: AdmissionLimits | undefined;
   /** Aborted when the job of the activity is stopped. */
   signal?: AbortSignal | undefined;
 }

@@ -5,6 +5,7 @@ import { DEFAULT_CODEC, DEFAULT_IMAGE_FORMAT, type FrameFormat, sizeProblem } fr
 import type { JobSpec } from '../job/spec.js';
 import { parseTraceParent, type TracePlace } from '../job/trace.js';
 import { jobOf, OUTBOX, workOf } from '../job-store/layout.js';
+import { knowSize } from '../job-store/inbox/places.js';
 import { predictionEnding } from '../job-store/images/items.js';
 import { jobFolder } from '../job-store/local-copy.js';
 import { keepPlace } from '../job-store/outputs.js';
@@ -74,6 +75,7 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
     const { overwrite } = spec.output;
     for (const output of placesOf(job)) await keepPlace(storage, { jobId, output, overwrite });
     await writeResolvedJob(storage, job);
+    if (prepared.expectedItems > 0) await knowSize(storage, jobId, { items: prepared.expectedItems });
     const warnings = [...prepared.warnings, ...preflight.warnings];
     return { prepared: { ...prepared, parallel: preflight.maxParallel, warnings }, gpu: preflight.gpu ?? false };
   };

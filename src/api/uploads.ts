@@ -15,7 +15,7 @@ const imagesSchema = z.strictObject({
   names: z.array(z.string()).min(1).max(1000),
   path: z
     .string()
-    .regex(/^inbox\/[a-z2-7]{8}\/[A-Za-z0-9](?:[A-Za-z0-9._-]{0,79}[A-Za-z0-9_-])?\/$/)
+    .regex(/^inbox\/_uploads\/[a-z2-7]{8}\/[A-Za-z0-9](?:[A-Za-z0-9._-]{0,79}[A-Za-z0-9_-])?\/$/)
     .optional(),
 });
 

@@ -10,6 +10,8 @@ import type { Storage } from '../storage/storage.js';
  */
 export const INBOX = 'inbox';
 export const STYLES = 'styles';
+/** The folder of the inbox for what requests upload: it starts nothing, as its name begins with an underscore. */
+export const UPLOADS = '_uploads';
 export const OUTBOX = 'outbox';
 /** What the app could not start a job with, one blob each, with the reason. */
 export const QUARANTINE = 'quarantine';

@@ -18,24 +18,46 @@ export interface Gather {
 }
 
 /**
- * Waits until all images are in the folder that are expected there.
- * @param say is told how many there are.
- * @returns why the job cannot begin; undefined when all are there.
+ * Waits until all images are in the folder that are expected there, and then for room beside the jobs that run.
+ * @param say is told what it waits for.
+ * @returns why the job cannot begin; undefined when it can.
  */
 export function* gather(
   context: OrchestrationContext,
   { jobId, images, hours }: Gather,
   say: (words: string) => void,
 ): Step<Failure | undefined> {
-  const began = context.df.currentUtcDateTime.getTime();
+  const waiting = createWait(context);
   for (;;) {
     const looked = yield* patientActivitiesOf(context).lookForItems({ jobId, images });
     if (!looked.ok) return looked.failure;
-    if (isComplete(looked.value)) return undefined;
-    const waited = (context.df.currentUtcDateTime.getTime() - began) / 1000;
-    const left = hours * 3600 - waited;
+    if (isComplete(looked.value)) return yield* awaitRoom(context, jobId, looked.value.expected, say);
+    const left = hours * 3600 - waiting.seconds();
     if (left <= 0) return { blame: 'user', message: gaveUpWaiting(images, looked.value, hours) };
     say(gatheringInWords(looked.value));
-    yield* sleep(context, Math.min(left, pauseAfter(waited)));
+    yield* waiting.pause(left);
   }
+}
+
+/** Others that have come meanwhile may be first. */
+function* awaitRoom(
+  context: OrchestrationContext,
+  jobId: string,
+  items: number,
+  say: (words: string) => void,
+): Step<Failure | undefined> {
+  const waiting = createWait(context);
+  for (;;) {
+    const taken = yield* patientActivitiesOf(context).takePlace({ jobId, items });
+    if (!taken.ok) return taken.failure;
+    if (taken.value.full === undefined) return undefined;
+    say(`waits for room: ${taken.value.full}`);
+    yield* waiting.pause(Infinity);
+  }
+}
+
+function createWait(context: OrchestrationContext) {
+  const began = context.df.currentUtcDateTime.getTime();
+  const seconds = () => (context.df.currentUtcDateTime.getTime() - began) / 1000;
+  return { seconds, pause: (most: number) => sleep(context, Math.min(most, pauseAfter(seconds()))) };
 }

@@ -81,6 +81,24 @@ export interface Swept extends OfJob {
   message: string;
 }
 
+/** New media that starts no job. */
+export interface MediaRefused {
+  /** The claim's id. */
+  claim: string;
+  /** Its path in the media account. */
+  blob: string;
+  place: TracePlace;
+  /** Why. */
+  message: string;
+}
+
+/** A message on which the app has failed again and again. */
+export interface MessageLost {
+  /** Path of what is kept of it in the media account. */
+  record: string;
+  place: TracePlace;
+}
+
 export interface JobCancelled extends OfJob {
   /** `request`: somebody asked the app for it; `host`: the orchestration was terminated. */
   by: 'request' | 'host';
@@ -198,6 +216,12 @@ export const describeSwept = (facts: Swept, time: string): TelemetryEvent =>
     key: [facts.container],
     dimensions: { ...dimensionsOf(facts), container: facts.container, message: facts.message },
   });
+
+export const describeRefused = ({ claim, blob, place, message }: MediaRefused, time: string): TelemetryEvent =>
+  event('media.refused', { jobId: '', place }, time, { key: [claim], dimensions: { blob, message } });
+
+export const describeLost = ({ record, place }: MessageLost, time: string): TelemetryEvent =>
+  event('message.lost', { jobId: '', place }, time, { key: [record], dimensions: { record } });
 
 export const describeCancelled = (facts: JobCancelled, time: string): TelemetryEvent =>
   event('job.cancelled', facts, time, { dimensions: { by: facts.by } });

@@ -4,13 +4,17 @@ import {
   describeAttempt,
   describeCancelled,
   describeJobEnd,
+  describeLost,
   describePreflight,
+  describeRefused,
   describeStart,
   describeStarted,
   describeSwept,
   type JobCancelled,
   type JobEnded,
   type JobStarted,
+  type MediaRefused,
+  type MessageLost,
   type Preflight,
   type Swept,
 } from './describe.js';
@@ -32,6 +36,8 @@ export interface Telemetry {
   jobEnded(facts: JobEnded): void;
   cancelled(facts: JobCancelled): void;
   swept(facts: Swept): void;
+  mediaRefused(facts: MediaRefused): void;
+  messageLost(facts: MessageLost): void;
   /** Ends when everything is delivered or given up, after five seconds at most. */
   flush(): Promise<void>;
 }
@@ -51,6 +57,8 @@ export const SILENT: Telemetry = {
   jobEnded: () => undefined,
   cancelled: () => undefined,
   swept: () => undefined,
+  mediaRefused: () => undefined,
+  messageLost: () => undefined,
   flush: () => Promise.resolve(),
 };
 
@@ -105,6 +113,8 @@ export function tellTo(sinks: Sink[]): Telemetry {
     jobEnded: (facts) => report((now) => [describeJobEnd(facts, now)]),
     cancelled: (facts) => report((now) => [describeCancelled(facts, now)]),
     swept: (facts) => report((now) => [describeSwept(facts, now)]),
+    mediaRefused: (facts) => report((now) => [describeRefused(facts, now)]),
+    messageLost: (facts) => report((now) => [describeLost(facts, now)]),
     flush: async () => {
       const late = new AbortController();
       const flushed = Promise.allSettled(sinks.map((sink) => sink.flush())).finally(() => late.abort());

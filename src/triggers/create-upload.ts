@@ -9,7 +9,7 @@ import {
 } from '../api/uploads.js';
 import { hasUnusableCharacters, hasUnusableParts } from '../job/blob-names.js';
 import { JobError } from '../job/failure.js';
-import { cardBlob, INBOX, labelsBlob, modelBlob, modelsOf, STYLES } from '../job-store/layout.js';
+import { cardBlob, INBOX, labelsBlob, modelBlob, modelsOf, STYLES, UPLOADS } from '../job-store/layout.js';
 import { blobSas, type Storage } from '../storage/storage.js';
 import { answerErrors } from './http.js';
 import { randomId } from './jobs.js';
@@ -40,7 +40,7 @@ async function placeMedia(storage: Storage, { kind, name }: FileUploadRequest): 
   const container = kind === 'video' ? INBOX : STYLES;
   const client = storage.media.getContainerClient(container);
   await client.createIfNotExists();
-  const blob = `${randomId()}/${name}`;
+  const blob = kind === 'video' ? `${UPLOADS}/${randomId()}/${name}` : `${randomId()}/${name}`;
   return { path: `${container}/${blob}`, url: await writable(storage, client.getBlobClient(blob)) };
 }
 
@@ -60,7 +60,7 @@ async function placeModel(storage: Storage, name: string): Promise<Upload> {
 /** A folder of its own for each upload, whose later requests name the first one's path. */
 async function placeImages(
   storage: Storage,
-  { name, names, path = `${INBOX}/${randomId()}/${name}/` }: ImagesUploadRequest,
+  { name, names, path = `${INBOX}/${UPLOADS}/${randomId()}/${name}/` }: ImagesUploadRequest,
 ): Promise<ImageUpload> {
   names.forEach(checkImageName);
   const container = storage.media.getContainerClient(INBOX);

@@ -6,6 +6,7 @@ import { createOutputNames, groupsOf, LIST_LENGTH, type ListedItem } from '../..
 import { type FileKind, fileKindByName, fileKindByStart, KIND_BYTES, PICTURE_KINDS } from '../../job/formats.js';
 import { LeftOut } from '../../job/left-out.js';
 import { MOST_ITEMS } from '../../container-contract/places.js';
+import { knowSize } from '../../job-store/inbox/places.js';
 import { splitPath } from '../../job-store/layout.js';
 import { listBlobs, readBytes, type Storage } from '../../storage/storage.js';
 import {
@@ -51,6 +52,7 @@ export function createListImages({ storage, signal }: Pick<Ports, 'storage' | 's
     if (items === 0) throw noPictures(job, leftOut);
     const found = { items, warnings: leftOut.warnings() };
     await writeFoundItems(storage, jobId, found);
+    await knowSize(storage, jobId, { items });
     return found;
   };
 }

@@ -8,10 +8,12 @@ import { lookAtMedia } from '../../job-store/inbox/media.js';
 import { givePlaces } from '../../job-store/inbox/places.js';
 import { quarantine } from '../../job-store/inbox/quarantine.js';
 import { hasManifest } from '../../job-store/manifest.js';
+import { placeOf } from '../../telemetry/ids.js';
+import { INBOX } from '../../job-store/layout.js';
 import { findJob } from '../jobs.js';
 import type { Launcher, NewJob } from '../launch.js';
 
-export interface AdmitPorts extends Pick<Ports, 'storage'> {
+export interface AdmitPorts extends Pick<Ports, 'storage' | 'telemetry'> {
   launcher: Launcher;
   /** How long jobs wait for what their folders are expected to hold. */
   waitHours: number;
@@ -64,7 +66,8 @@ async function admitOne(
       return true;
     }
     const wanted: NewJob = waits ? { ...job, waitHours } : job;
-    if ((await launcher.reserve(context, wanted)) !== undefined) return false;
+    // One that waits for its images takes no room, and its place when they are there.
+    if (!waits && (await launcher.reserve(context, wanted)) !== undefined) return false;
     try {
       await launcher.launch(context, wanted);
     } catch (error) {
@@ -85,7 +88,7 @@ async function wasStarted({ storage }: AdmitPorts, context: InvocationContext, j
 
 /** Says why new media starts no job: a decision, after which the message is done with. */
 export async function refuseMedia(
-  { storage }: Pick<Ports, 'storage'>,
+  { storage, telemetry }: Pick<Ports, 'storage' | 'telemetry'>,
   context: InvocationContext,
   claim: Claim,
   error: JobError,
@@ -94,4 +97,6 @@ export async function refuseMedia(
   const record = await quarantine(storage, claim, reason);
   await changeClaim(storage, claim, (each) => refused(each, reason));
   context.warn(`inbox: ${claim.event.name} starts no job, see ${record}: ${reason}`);
+  const place = placeOf(claim.claim, undefined, context.traceContext?.traceParent);
+  telemetry.mediaRefused({ claim: claim.claim, blob: `${INBOX}/${claim.event.name}`, place, message: reason });
 }

@@ -64,6 +64,7 @@ export function createInboxSweep({ storage, admit, launcher, now = Date.now }: S
         context.error(`inbox: ${blob.name} was not looked at: ${messageOf(error)}`);
       }
     }
+    await launcher.freeEnded(context);
     await keepLineMoving(context);
   };
 
@@ -71,7 +72,6 @@ export function createInboxSweep({ storage, admit, launcher, now = Date.now }: S
   async function keepLineMoving(context: InvocationContext): Promise<void> {
     const first = await firstInLine(storage);
     if (!first) return;
-    await launcher.freeEnded(context);
     await admit(context);
     const still = await firstInLine(storage);
     if (still && still.claim !== '' && (await countMessages(storage)) === 0)

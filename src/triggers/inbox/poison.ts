@@ -1,5 +1,6 @@
 import type { StorageQueueHandler } from '@azure/functions';
 import type { Ports } from '../../activities/ports.js';
+import { placeOf } from '../../telemetry/ids.js';
 import { quarantineMessage } from '../../job-store/inbox/quarantine.js';
 
 /**
@@ -7,9 +8,10 @@ import { quarantineMessage } from '../../job-store/inbox/quarantine.js';
  * fault of the app, and its log says so.
  */
 export const createTakePoison =
-  ({ storage }: Pick<Ports, 'storage'>): StorageQueueHandler =>
+  ({ storage, telemetry }: Pick<Ports, 'storage' | 'telemetry'>): StorageQueueHandler =>
   async (message, context) => {
     const record = await quarantineMessage(storage, message, 'the app has failed on it again and again');
+    telemetry.messageLost({ record, place: placeOf(record, undefined, context.traceContext?.traceParent) });
     context.error(
       `inbox: the app has failed on a message, which is kept as ${record}; send it again once that is mended`,
     );

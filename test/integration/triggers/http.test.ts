@@ -258,7 +258,7 @@ describe('POST /api/uploads', () => {
 
   test('gives the images of one folder one place, in several requests', async () => {
     const first = await stack.client.placeImages('my holiday', ['a.jpg', 'b/ä #1.png'], undefined);
-    expect(first.path).toMatch(/^inbox\/[a-z2-7]{8}\/my-holiday\/$/);
+    expect(first.path).toMatch(/^inbox\/_uploads\/[a-z2-7]{8}\/my-holiday\/$/);
     expect(first.urls.map((url) => decodeURIComponent(new URL(url).pathname))).toEqual([
       expect.stringMatching(/\/my-holiday\/a\.jpg$/),
       expect.stringMatching(/\/my-holiday\/b\/ä #1\.png$/),
@@ -284,7 +284,7 @@ describe('POST /api/uploads', () => {
     const ask = async () =>
       ((await (await send('uploads', '{"kind":"video","name":"a.mp4"}')).json()) as { path: string }).path;
     const [first, second] = [await ask(), await ask()];
-    expect(first).toMatch(/^inbox\/[a-z2-7]{8}\/a\.mp4$/);
+    expect(first).toMatch(/^inbox\/_uploads\/[a-z2-7]{8}\/a\.mp4$/);
     expect(first).not.toBe(second);
   });
 });

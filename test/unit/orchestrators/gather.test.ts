@@ -7,6 +7,7 @@ const spec = parseSpec(JSON.stringify({ input: { images: 'inbox/shots/7/' }, mod
 const HOURS = 2;
 
 const rest: Record<string, (call: Call) => unknown> = {
+  takePlace: () => ok({}),
   prepareJob: () =>
     ok({ expectedItems: 0, parallel: 1, splitChunks: 0, delivers: 'images', enlarged: 0, warnings: [] }),
   listImages: () => ok({ items: 9, warnings: [] }),
@@ -47,7 +48,7 @@ function gather(there: number[], waitHours: number | undefined = HOURS) {
 describe('a job whose folder is expected to hold something', () => {
   test('begins at once when all is there', () => {
     const { names, pauses: waits, error } = gather([9]);
-    expect(names.slice(0, 3)).toEqual(['lookForItems', 'prepareJob', 'listImages']);
+    expect(names.slice(0, 3)).toEqual(['lookForItems', 'takePlace', 'prepareJob']);
     expect(waits).toEqual([]);
     expect(error).toBe('');
   });
@@ -75,6 +76,21 @@ describe('a job whose folder is expected to hold something', () => {
     const { looks } = gather([8], 168);
     expect(looks).toBeGreaterThan(100);
     expect(looks).toBeLessThan(500);
+  });
+
+  test('waits for room when others run that have come meanwhile', () => {
+    let asked = 0;
+    const { calls } = drive(scoreJob.run, { jobId: 'seven-abcd2345', spec, waitHours: 1 }, (call) => {
+      if (call.type === 'timer') return undefined;
+      if (call.name === 'lookForItems') return ok({ there: 9, expected: 9, examples: [] });
+      if (call.name !== 'takePlace') return rest[call.name]?.(call);
+      asked += 1;
+      return ok(asked < 3 ? { full: '20 jobs run, and at most 20 do at once' } : {});
+    });
+    expect(asked).toBe(3);
+    expect(pauses(calls)).toHaveLength(2);
+    const place = calls.find((call) => call.type === 'activity' && call.name === 'takePlace');
+    expect(place).toMatchObject({ input: { jobId: 'seven-abcd2345', items: 9 } });
   });
 
   test('does not look when it waits for nothing', () => {

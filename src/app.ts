@@ -10,6 +10,8 @@ import { isPassing } from './container-contract/storage-access.js';
 import { APP_SECRETS, createLedgerBlob, INBOX_QUEUE, LIMITS, SEALING_KEY_BLOB } from './job-store/layout.js';
 import { freeBytesOf } from './job-store/local-copy.js';
 import { confinement, createMedia, findFfmpeg } from './media/media.js';
+import { createNotices } from './notices/send.js';
+import { createWebhooks } from './notices/webhook.js';
 import { chunkLane } from './orchestrators/chunk-lane.js';
 import { scoreBatch } from './orchestrators/score-batch.js';
 import { scoreJob } from './orchestrators/score-job.js';
@@ -28,6 +30,7 @@ import { createListFrames } from './triggers/job-frames.js';
 import { createGetLogs } from './triggers/job-logs.js';
 import { findJob } from './triggers/jobs.js';
 import { createAdmit } from './triggers/inbox/admit.js';
+import { createGetMedia } from './triggers/inbox/get-media.js';
 import { createInboxSweep } from './triggers/inbox/inbox-sweep.js';
 import { createTakePoison } from './triggers/inbox/poison.js';
 import { createTakeMedia } from './triggers/inbox/take-media.js';
@@ -60,6 +63,11 @@ const ports = {
   compute,
   inspectModel: createModelInspector(config.childEnvironment),
   telemetry,
+  notices: createNotices(config.notices, {
+    queues: storage.mediaQueues,
+    webhook: createWebhooks(),
+    login: createLogin,
+  }),
   chunkFrames: config.chunkFrames,
   tempFolder: config.tempFolder,
   ...(storageFolder !== undefined && { freeBytes: () => freeBytesOf(storageFolder) }),
@@ -141,6 +149,7 @@ app.timer('sweep', {
 
 const admit = createAdmit({ ...ports, launcher, waitHours: config.inbox.waitHours });
 const { connection } = config.inbox;
+app.http('getMedia', { ...http, methods: ['GET'], route: 'inbox', handler: createGetMedia(ports) });
 app.storageQueue('takeMedia', {
   queueName: INBOX_QUEUE,
   connection,

@@ -6,6 +6,8 @@ import { type ComputeSettings, readComputeSettings } from './compute/computes.js
 import { readTuning } from './container-contract/environment.js';
 import { JobError } from './job/failure.js';
 import type { AdmissionLimits } from './job/inbox/admission.js';
+import { type NoticeChoice, noticeChoices } from './job/notice.js';
+import type { NoticeSettings } from './notices/send.js';
 import type { Retention } from './job-store/retention.js';
 import { type MediaLimits, readMediaLimits } from './media/media.js';
 import { type Environment, isSet, readSettings } from './settings.js';
@@ -37,6 +39,8 @@ const schema = z.object({
   MOST_RUNNING_ITEMS: whole(1, 1_000_000_000).default(5_000_000),
   MOST_RUNNING_GIB: z.coerce.number(ABOVE_0).gt(0, ABOVE_0).default(500),
   INBOX_SWEEP: z.string().default('0 */10 * * * *'),
+  NOTIFY: z.string().optional(),
+  EVENT_GRID_TOPIC: z.url({ protocol: /^https$/, error: 'must be the https endpoint of an Event Grid topic' }).optional(),
   INBOX_WAIT_HOURS: whole(1, 168).default(24),
   TELEMETRY_FILE: z.string().optional(),
   PATH: z.string().default(''),
@@ -66,6 +70,7 @@ export interface Config {
   mediaLimits: MediaLimits;
   retention: Retention;
   inbox: InboxSettings;
+  notices: NoticeSettings;
   /** A folder on the disk of the storage, where that is this machine's. */
   storageFolder: string | undefined;
   /** Where the app keeps videos while it splits and stitches them. */
@@ -118,6 +123,11 @@ export function readConfig(environment: Environment): Config {
       waitHours: settings.INBOX_WAIT_HOURS,
       connection: isOwn ? INTERNAL_STORAGE : HOST_STORAGE,
     },
+    notices: {
+      usual: readNotify(settings.NOTIFY),
+      topic: settings.EVENT_GRID_TOPIC,
+      secrets: readSecrets(environment),
+    },
     storageFolder: settings.STORAGE_FOLDER,
     tempFolder: settings.TEMP_FOLDER,
     bundledModels: path.resolve(fileURLToPath(new URL('../models', import.meta.url))),
@@ -127,6 +137,32 @@ export function readConfig(environment: Environment): Config {
     childEnvironment: readChildEnvironment(environment),
   };
 }
+
+/** @throws JobError `user` when it is not what a specification may have as "notify". */
+function readNotify(text: string | undefined): NoticeChoice[] {
+  if (text === undefined) return [];
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new JobError('user', 'The setting NOTIFY must be JSON, as in [{"queue": "jobs-done"}].', { cause });
+  }
+  const { success, data, error } = noticeChoices.safeParse(value);
+  if (success) return data;
+  throw new JobError('user', `The setting NOTIFY ${error.issues[0]?.message ?? 'is wrong'}.`, { cause: error });
+}
+
+const SECRET_PREFIX = 'WEBHOOK_SECRET_';
+
+/** Secrets of webhooks by name. */
+const readSecrets = (environment: Environment): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(environment).flatMap(([name, value]) =>
+      name.startsWith(SECRET_PREFIX) && value !== undefined && value !== ''
+        ? [[name.slice(SECRET_PREFIX.length), value]]
+        : [],
+    ),
+  );
 
 function readChildEnvironment(environment: Environment): Environment {
   const set = FOR_CHILDREN.filter((name) => isSet(environment, name));

@@ -5,12 +5,14 @@ import { containerSeconds, summarize, sumsOf } from '../job/attempts/phases.js';
 import type { Stop } from '../job/attempts/attempt-end.js';
 import { batchAt, type BatchPlan } from '../job/plan.js';
 import { round } from '../job/progress.js';
+import type { NoticeChoice } from '../job/notice.js';
 import { parseTraceParent } from '../job/trace.js';
 import { readBatchState } from '../job-store/batches/batch-state.js';
 import { readItems } from '../job-store/images/items.js';
 import { givePlaces } from '../job-store/inbox/places.js';
 import { workOf } from '../job-store/layout.js';
 import { removeJobFolder } from '../job-store/local-copy.js';
+import { writeDoneFile } from '../job-store/job-end.js';
 import { type AttemptReport, type BatchReport, type Manifest, writeManifest } from '../job-store/manifest.js';
 import { freePlace } from '../job-store/outputs.js';
 import { findResolvedJob, placesOf, type ResolvedJob } from '../job-store/resolved-job.js';
@@ -24,6 +26,10 @@ import type { Invocation, Ports } from './ports.js';
 export interface FinishInput extends Pick<Manifest, 'jobId' | 'outcome' | 'message'>, Pick<Stop, 'blame'> {
   /** Where the job was started in its trace, for one that has no record yet. */
   traceParent?: string | undefined;
+  /** Path of what started it in the inbox. */
+  startedBy?: string | undefined;
+  /** Where its end is told; where the settings say, when left out. */
+  notify?: NoticeChoice[] | undefined;
   /** Absent when the job failed before there was one. */
   plan?: BatchPlan;
 }
@@ -39,6 +45,8 @@ export interface Finished {
   attempts: number;
   /** What the job's scorers said, each sentence once. */
   warnings: string[];
+  /** Where its end is to be told; absent in histories of earlier versions. */
+  notify?: NoticeChoice[];
 }
 
 /** Writes the manifest and removes what the job no longer needs. A failed job keeps its frames, so that nothing is lost. */
@@ -46,9 +54,10 @@ export function createFinishJob({
   storage,
   tempFolder,
   telemetry,
-}: Pick<Ports, 'storage' | 'tempFolder' | 'telemetry'>) {
+  notices,
+}: Pick<Ports, 'storage' | 'tempFolder' | 'telemetry' | 'notices'>) {
   return async (
-    { jobId, outcome: reason, blame, message: why, plan, traceParent }: FinishInput,
+    { jobId, outcome: reason, blame, message: why, plan, traceParent, startedBy, notify }: FinishInput,
     invocation?: Invocation,
   ): Promise<Finished> => {
     const end = await endJob(storage, jobId, { reason, blame, message: why });
@@ -65,7 +74,7 @@ export function createFinishJob({
       attempts: sum(batches, (batch) => batch.attempts),
     };
     const finishedAt = new Date();
-    await writeManifest(storage, {
+    const manifest: Manifest = {
       jobId,
       outcome,
       message,
@@ -77,7 +86,10 @@ export function createFinishJob({
       phases: summarize(sumsOf(phases)),
       comparison: await readComparison(storage, jobId),
       batches,
-    });
+      startedBy,
+    };
+    await writeManifest(storage, manifest);
+    await writeDoneFile(storage, manifest);
     telemetry.jobEnded({
       jobId,
       place: placeOf(jobId, job?.trace ?? parseTraceParent(traceParent), invocation?.traceContext?.traceParent),
@@ -100,7 +112,12 @@ export function createFinishJob({
     if (plan === undefined || outcome === 'cancelled' || (outcome === 'done' && !keptOnRequest))
       await workOf(storage, jobId).deleteIfExists();
     const warnings = new Set(batches.flatMap(({ results }) => results.flatMap((result) => result.warnings ?? [])));
-    return { end, ...totals, warnings: [...warnings].slice(0, MOST_WARNINGS) };
+    return {
+      end,
+      ...totals,
+      warnings: [...warnings].slice(0, MOST_WARNINGS),
+      notify: notify ?? notices.usual,
+    };
   };
 }
 

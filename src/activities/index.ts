@@ -7,6 +7,7 @@ import { createGiveUpBatch } from './batches/give-up-batch.js';
 import { createLaunchBatch } from './batches/launch-batch.js';
 import { createListImages } from './images/list-images.js';
 import { createLookForItems } from './images/look-for-items.js';
+import { createNotify } from './notify.js';
 import { createObserveBatch } from './batches/observe-batch.js';
 import { unlessStopped } from '../job-store/stop.js';
 import type { Invocation, Ports } from './ports.js';
@@ -52,5 +53,6 @@ export function createActivities(ports: Ports) {
     collectItems: stoppable(ports, createCollectItems),
     collectPredictions: stoppable(ports, createCollectPredictions),
     finishJob: createFinishJob(ports),
+    notify: createNotify(ports),
   };
 }

@@ -3,6 +3,7 @@ import type { ComputeProvider } from '../compute/provider.js';
 import type { ComputeKind } from '../job/compute-choice.js';
 import type { AdmissionLimits } from '../job/inbox/admission.js';
 import type { Media } from '../media/media.js';
+import type { Notices } from '../notices/send.js';
 import type { ModelInspector } from '../scorer/engine/inspect/inspect.js';
 import type { Storage } from '../storage/storage.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
@@ -14,6 +15,7 @@ export interface Ports {
   compute: Record<ComputeKind, ComputeProvider>;
   inspectModel: ModelInspector;
   telemetry: Telemetry;
+  notices: Notices;
   /** Frames that one activity splits or stitches at most; by the size of a frame when left out. */
   chunkFrames?: number | undefined;
   tempFolder: string;

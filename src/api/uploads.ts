@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { hasUnusableCharacters, hasUnusableParts } from '../job/blob-names.js';
 
 /** What an upload may be called: no job may name a path with a part that ends in a dot. */
 const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,79}[A-Za-z0-9_-])?$/;
@@ -19,12 +20,25 @@ const imagesSchema = z.strictObject({
     .optional(),
 });
 
+const isKept = (path: string) => !hasUnusableCharacters(path) && !hasUnusableParts(path) && !/[?#%]/.test(path);
+
+/** A file of the inbox under its own name: by what it is called it may start a job. */
+const inboxSchema = z.strictObject({
+  kind: z.literal('inbox'),
+  name: z
+    .string()
+    .max(200)
+    .refine((name) => isKept(name) && !name.includes('/')),
+  folder: z.string().max(80).refine(isKept).optional(),
+});
+
 /** Body of `POST /api/uploads`. */
-export const uploadRequestSchema = z.union([fileSchema, imagesSchema]);
+export const uploadRequestSchema = z.union([fileSchema, imagesSchema, inboxSchema]);
 
 export type FileUploadRequest = z.output<typeof fileSchema>;
 export type ImagesUploadRequest = z.output<typeof imagesSchema>;
-export type UploadRequest = FileUploadRequest | ImagesUploadRequest;
+export type InboxUploadRequest = z.output<typeof inboxSchema>;
+export type UploadRequest = FileUploadRequest | ImagesUploadRequest | InboxUploadRequest;
 
 /** Answer for one file: `path` is what a job specification names; each URL takes one blob, for an hour. */
 export interface Upload {

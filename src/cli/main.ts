@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, Option } from 'commander';
 import { JobError, messageOf } from '../job/failure.js';
 import { FRAME_FORMATS } from '../job/formats.js';
+import type { DropOptions } from './commands/drop.js';
 import type { FramesOptions } from './commands/frames.js';
 import type { LogsOptions } from './commands/logs.js';
 import { addScoreCommand, refuseIdleFlags, runVideo, wholeNumber } from './commands/score.js';
@@ -86,6 +87,21 @@ program
   });
 
 program
+  .command('drop')
+  .description('upload files into the inbox of the app, and follow the jobs that they start')
+  .argument('<files...>', 'the files, or folders whose files are meant')
+  .option('--folder <name>', 'folder of the inbox; by default its top')
+  .option('--url <url>', 'ask a deployed app instead of the local stack')
+  .option('--key <key>', 'function key of the deployed app that --url names')
+  .addOption(data)
+  .action(async (files: string[], flags: DropFlags, command: Command) => {
+    refuseIdleFlags(flags, command.getOptionValueSource('data') === 'cli');
+    const { drop } = await import('./commands/drop.js');
+    const shown = { stream: process.stderr, print: (line: string) => console.log(line) };
+    await drop({ ...flags, files: files.map(resolve), signal: interrupted, ...shown });
+  });
+
+program
   .command('logs')
   .description("show what a job's containers have said")
   .argument('<job>', 'the id of the job')
@@ -162,6 +178,7 @@ model
     console.log(`${out} holds the model with the weights of ${joined.join(', ')}.`);
   });
 
+type DropFlags = Omit<DropOptions, 'files' | 'signal' | 'stream' | 'print'>;
 type FramesFlags = Omit<FramesOptions, 'job' | 'signal' | 'stream' | 'quiet'>;
 type LogsFlags = Omit<LogsOptions, 'job' | 'env' | 'signal' | 'out' | 'note'>;
 

@@ -47,21 +47,30 @@ export const claimBlob = (claim: string) => `${claim}.json`;
 
 const HASH_DIGITS = 8;
 const LONGEST_PATH = 900;
-/**
- * Why a version of a blob started no job, by the blob's own path as far as storage can hold it.
- * @param claim its id, of which the path gets as much as tells versions apart.
- */
-export const quarantineBlob = (name: string, claim: string) => {
-  const path = name
+
+/** A path of the inbox as far as storage can hold it with something behind it. */
+const keptPath = (name: string) =>
+  name
     .replace(/[\p{Cc}\p{Cs}\uFFFE\uFFFF\\]/gu, '_')
     .replace(/\.(?=\/|$)/g, '_')
     .replace(/^\/+|\/+(?=\/)/g, '')
     .slice(0, LONGEST_PATH)
     .replace(/[\uD800-\uDBFF]$/, '');
-  return `${path}.${claim.slice(-HASH_DIGITS)}.json`;
-};
+
+/**
+ * Why a version of a blob started no job, by the blob's own path as far as storage can hold it.
+ * @param claim its id, of which the path gets as much as tells versions apart.
+ */
+export const quarantineBlob = (name: string, claim: string) => `${keptPath(name)}.${claim.slice(-HASH_DIGITS)}.json`;
 /** Why a message of the queue was no event. */
 export const quarantinedMessageBlob = (hash: string) => `_events/${hash}.json`;
+
+/**
+ * In the outbox, in a folder that is no job's output: that a job has ended, and how.
+ * @param startedBy path of what started it in the inbox.
+ */
+export const doneBlob = (jobId: string, startedBy?: string) =>
+  `_done/${startedBy === undefined ? '' : `${keptPath(splitPath(startedBy).blob)}.`}${jobId}.done.json`;
 
 /** Tells which job holds an output: a video, or a folder, which ends in "/". */
 export const holdBlob = (output: string) => (output.endsWith('/') ? `${output}*` : output);

@@ -16,6 +16,8 @@ interface Outcome {
   message: string;
   /** ISO 8601. */
   finishedAt: string;
+  /** Path of what started it in the inbox; absent of a job that a request started. */
+  startedBy?: string | undefined;
   items: number;
   totals: { done: number; failed: number; attempts: number };
   /** Where the time of the containers went. */

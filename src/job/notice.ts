@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { hideSecrets, LONGEST_MESSAGE } from './failure.js';
 
 const QUEUE = 'must be the name of a queue: 3 to 63 small letters, digits and single hyphens';
-const WEBHOOK = 'must be an https URL without a login, on port 443, of at most 400 characters';
+const WEBHOOK = 'must be an https URL without a login or key, on port 443, of at most 400 characters';
 const MOST_CHOICES = 3;
 
 const queue = z
@@ -13,7 +13,8 @@ const queue = z
 const isWebhook = (text: string) => {
   if (text.length > 400 || !URL.canParse(text)) return false;
   const { protocol, port, username, password } = new URL(text);
-  return protocol === 'https:' && port === '' && username === '' && password === '';
+  // It is kept in the job's records and its history, where no secret may be.
+  return protocol === 'https:' && port === '' && username === '' && password === '' && hideSecrets(text) === text;
 };
 
 /** Where the end of a job is told, besides its done file. */

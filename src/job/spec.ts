@@ -11,6 +11,7 @@ import {
   QUALITIES,
   VIDEO_CODECS,
 } from './formats.js';
+import { noticeChoices } from './notice.js';
 import { MOST_PACKED, MOST_PARALLEL } from './plan.js';
 
 /** Largest job specification in bytes: it travels as the input of an orchestrator, which must stay small. */
@@ -105,6 +106,7 @@ const properties = z.strictObject({
   tolerate: z
     .strictObject({ failedItems: z.int().min(0).default(0), doubtfulPictures: z.boolean().optional() })
     .prefault({}),
+  notify: noticeChoices.optional(),
   timeouts: z
     .strictObject({
       provisionSeconds: seconds(7200).default(900),

@@ -9,6 +9,7 @@ import { gather } from './gather.js';
 import type { BatchResult } from './score-batch.js';
 import { laneId, scoreLane } from './score-lane.js';
 import { type Delivered, imagesSource, type Open, type Source, videoSource } from './sources.js';
+import { tell } from './tell.js';
 
 /** No property is called `instanceId`: the host would take it for its own. */
 export interface JobInput {
@@ -16,6 +17,8 @@ export interface JobInput {
   spec: JobSpec;
   /** The span that started it; absent in jobs that an older version has started. */
   traceParent?: string;
+  /** Path of what started it in the inbox; absent of a job that a request started. */
+  startedBy?: string;
   /** How long it waits for what its folder is expected to hold; absent: it does not. */
   waitHours?: number;
 }
@@ -40,13 +43,18 @@ export const scoreJob = defineOrchestrator('scoreJob', function* (context, input
   const result = yield* runStages(context, input, status);
   enter(context, status, 'finish');
   const { reason: outcome, ...why } = result.ok ? DONE : failed(result.failure);
-  const finish = { jobId, outcome, ...why, plan: status.plan, traceParent: input.traceParent };
+  const { traceParent, startedBy } = input;
+  const { notify } = input.spec;
+  const finish = { jobId, outcome, ...why, plan: status.plan, traceParent, startedBy, notify };
   const finished = yield* patientActivitiesOf(context, FINISH_TRIES).finishJob(finish);
   // Only storage knows whether somebody cancelled the job before it ended.
   const end = finished.ok ? finished.value.end : failed(finished.failure);
   if (end.reason === 'cancelled') status.cancelled = true;
   if (end.reason !== 'done') status.error = { kind: end.blame, message: end.message };
-  if (finished.ok) status.warnings = [...(status.warnings ?? []), ...finished.value.warnings];
+  if (finished.ok) {
+    status.warnings = [...(status.warnings ?? []), ...finished.value.warnings];
+    status.warnings.push(...(yield* tell(context, jobId, finished.value.notify ?? [])));
+  }
   leave(context, status);
   if (end.reason !== 'done' || !result.ok || !finished.ok) throw new Error(end.message);
   return {

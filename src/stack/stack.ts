@@ -11,6 +11,8 @@ const APP_FOLDER = fileURLToPath(new URL('../..', import.meta.url));
 const DEVHOST = fileURLToPath(new URL('./devhost/main.js', import.meta.url));
 const USUAL_PORT = 7071;
 const STATE_FILE = 'stack.json';
+/** Every two seconds, in NCRONTAB. */
+const WATCH = '*/2 * * * * *';
 
 export interface StackOptions {
   /** Where Azurite keeps its data; logs and temporary files go there too. */
@@ -19,6 +21,8 @@ export interface StackOptions {
   azuritePort?: number;
   /** Also runs the emulator of Azure, for jobs with the compute `aci` or `container-apps`. */
   emulateAzure?: boolean;
+  /** Looks into the inbox every few seconds, as storage on this machine sends no events. */
+  watchInbox?: boolean;
   /** File to which the Functions host appends its spans, one JSON line each; its folder, inside `folder`, is made. */
   spans?: string | undefined;
   env: NodeJS.ProcessEnv;
@@ -47,6 +51,7 @@ export async function startStack({
   port,
   azuritePort,
   emulateAzure,
+  watchInbox,
   spans,
   env,
 }: StackOptions): Promise<Stack> {
@@ -61,7 +66,8 @@ export async function startStack({
       await mkdir(path.dirname(spans), { recursive: true }).catch((cause: unknown) => refuseFolder(folder, cause));
     const azure = emulateAzure === true ? await startAzureEmulator(folder, env) : undefined;
     if (azure) parts.push(azure);
-    const settings = { TEMP_FOLDER: temp, ...env, STORAGE_FOLDER: folder, ...azure?.settings };
+    const watch = watchInbox === true ? { INBOX_SWEEP: WATCH } : {};
+    const settings = { TEMP_FOLDER: temp, ...watch, ...env, STORAGE_FOLDER: folder, ...azure?.settings };
     const { host, azurite, storage } = await startOnFreePort((above) =>
       startPair(folder, { port, azuritePort, above, spans, settings }),
     );

@@ -24,6 +24,7 @@ import { CLOCK_SKEW_MS, DelegationKeys } from './delegation-keys.js';
 export interface Storage {
   media: BlobServiceClient;
   internal: BlobServiceClient;
+  mediaQueues: QueueServiceClient;
   internalQueues: QueueServiceClient;
   /** By account, for those that the app reaches with its login. */
   delegationKeys: Map<string, DelegationKeys>;
@@ -52,6 +53,7 @@ export function openStorage(
   return {
     media: open('media', mediaConnection),
     internal: open('internal', internalConnection),
+    mediaQueues: openQueues(mediaConnection, login),
     internalQueues: openQueues(internalConnection, login),
     delegationKeys,
     logins,

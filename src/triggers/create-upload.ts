@@ -2,6 +2,7 @@ import type { BlobClient } from '@azure/storage-blob';
 import {
   type FileUploadRequest,
   type ImagesUploadRequest,
+  type InboxUploadRequest,
   type ImageUpload,
   type Upload,
   type UploadRequest,
@@ -9,7 +10,7 @@ import {
 } from '../api/uploads.js';
 import { hasUnusableCharacters, hasUnusableParts } from '../job/blob-names.js';
 import { JobError } from '../job/failure.js';
-import { cardBlob, INBOX, labelsBlob, modelBlob, modelsOf, STYLES, UPLOADS } from '../job-store/layout.js';
+import { cardBlob, INBOX, inboxOf, labelsBlob, modelBlob, modelsOf, STYLES, UPLOADS } from '../job-store/layout.js';
 import { blobSas, type Storage } from '../storage/storage.js';
 import { answerErrors } from './http.js';
 import { randomId } from './jobs.js';
@@ -25,13 +26,14 @@ function parse(text: string): UploadRequest {
     return uploadRequestSchema.parse(JSON.parse(text));
   } catch (cause) {
     const message =
-      'An upload is asked for with {"kind":"video|style|model","name":"NAME"} or {"kind":"images","name":"NAME","names":["a.jpg",…]} for at most 1000 images, NAME in letters, digits, ".", "_" and "-", without a dot at its end.';
+      'An upload is asked for with {"kind":"video|style|model","name":"NAME"} or {"kind":"images","name":"NAME","names":["a.jpg",…]} for at most 1000 images, or {"kind":"inbox","name":"FILE","folder":"FOLDER"}, NAME in letters, digits, ".", "_" and "-", without a dot at its end.';
     throw new JobError('user', message, { cause });
   }
 }
 
 function place(storage: Storage, request: UploadRequest): Promise<Upload | ImageUpload> {
   if (request.kind === 'images') return placeImages(storage, request);
+  if (request.kind === 'inbox') return placeInbox(storage, request);
   return request.kind === 'model' ? placeModel(storage, request.name) : placeMedia(storage, request);
 }
 
@@ -42,6 +44,14 @@ async function placeMedia(storage: Storage, { kind, name }: FileUploadRequest): 
   await client.createIfNotExists();
   const blob = kind === 'video' ? `${UPLOADS}/${randomId()}/${name}` : `${randomId()}/${name}`;
   return { path: `${container}/${blob}`, url: await writable(storage, client.getBlobClient(blob)) };
+}
+
+/** Where it is looked at as new media, and takes the place of what has the same name. */
+async function placeInbox(storage: Storage, { name, folder }: InboxUploadRequest): Promise<Upload> {
+  const client = inboxOf(storage);
+  await client.createIfNotExists();
+  const blob = folder === undefined ? name : `${folder}/${name}`;
+  return { path: `${INBOX}/${blob}`, url: await writable(storage, client.getBlobClient(blob)) };
 }
 
 async function placeModel(storage: Storage, name: string): Promise<Upload> {

@@ -59,7 +59,7 @@ export async function readJobStatus(
     items,
     batches,
     attempts,
-    waiting: running ? waiting : [],
+    waiting: !running ? [] : current.stage === 'gather' ? [published?.gathering ?? ''].filter(Boolean) : waiting,
     itemsPerSecond: rate,
     framesPerSecond: rate,
     secondsLeft: running && current.stage !== 'split' && current.stage !== 'list' ? secondsLeft : null,

@@ -16,6 +16,8 @@ import { askHost, findJob, hasEnded } from './jobs.js';
 export interface NewJob {
   jobId: string;
   spec: JobSpec;
+  /** Path of what started it in the inbox. */
+  startedBy?: string;
   /** How long it waits for what its folder is expected to hold; undefined: it does not. */
   waitHours?: number;
   /** Expected items, and bytes of the input; 0 where nobody knows. */
@@ -63,12 +65,13 @@ export function createLauncher({
   }
 
   /** Starts the orchestration of a job that has its place; doing it again starts no second one. */
-  async function launch(context: InvocationContext, { jobId, spec, waitHours }: NewJob): Promise<void> {
+  async function launch(context: InvocationContext, { jobId, spec, startedBy, waitHours }: NewJob): Promise<void> {
     const place = placeOf(jobId, undefined, context.traceContext?.traceParent);
     const input: JobInput = {
       jobId,
       spec,
       traceParent: writeTraceParent(place.traceId, startId(jobId)),
+      ...(startedBy === undefined ? {} : { startedBy }),
       ...(waitHours === undefined ? {} : { waitHours }),
     };
     const { video, images, predictions, overwrite } = spec.output;

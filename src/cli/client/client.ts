@@ -3,6 +3,7 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { isPassing } from '../../container-contract/storage-access.js';
 import { JobError } from '../../job/failure.js';
+import type { MediaState } from '../../api/inbox.js';
 import type { FileList, FrameList, JobStatus } from '../../api/jobs.js';
 import type { JobLogs } from '../../api/logs.js';
 import type { ImageUpload, Upload } from '../../api/uploads.js';
@@ -68,6 +69,17 @@ export function createJobClient(
     /** URLs to upload the named images of a folder to; `stored` is the path that an earlier answer gave for the same folder. */
     placeImages: (folder: string, names: string[], stored: string | undefined) =>
       call<ImageUpload>('POST', 'api/uploads', { kind: 'images', name: uploadName(folder), names, path: stored }),
+    /** Uploads a file into the inbox under its own name, in place of what has it. @returns its path there, and its version. */
+    async drop(file: string, folder: string | undefined): Promise<{ path: string; etag: string }> {
+      const request = { kind: 'inbox', name: path.basename(file), folder };
+      const { path: stored, url } = await call<Upload>('POST', 'api/uploads', request);
+      return { path: stored, etag: await put(url, file) };
+    },
+    /** What has become of a version of a blob of the inbox. */
+    media({ path: stored, etag }: { path: string; etag: string }): Promise<MediaState> {
+      const query = new URLSearchParams({ path: stored, etag });
+      return call<MediaState>('GET', `api/inbox?${query.toString()}`);
+    },
     /** Starts one job, also when an answer is lost and the request is sent again. @returns its id. */
     async start(spec: object): Promise<string> {
       return (await call<{ id: string }>('POST', 'api/jobs', spec, { 'idempotency-key': randomUUID() })).id;

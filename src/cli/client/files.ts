@@ -6,11 +6,15 @@ import { again, isPassing, saveWhole, STORAGE_OPTIONS } from '../../container-co
 import { JobError, messageOf } from '../../job/failure.js';
 import { isAlive } from '../../processes/folder-lock.js';
 
-/** @throws JobError `user` when the file can no longer be read, `platform` when storage does not take it. */
-export async function uploadFile(url: string, file: string, abortSignal: AbortSignal): Promise<void> {
+/**
+ * @returns the ETag of what it has become.
+ * @throws JobError `user` when the file can no longer be read, `platform` when storage does not take it.
+ */
+export async function uploadFile(url: string, file: string, abortSignal: AbortSignal): Promise<string> {
   try {
     const blob = new BlockBlobClient(url, undefined, STORAGE_OPTIONS);
-    await again(() => blob.uploadFile(file, { abortSignal }), abortSignal);
+    const { etag = '' } = await again(() => blob.uploadFile(file, { abortSignal }), abortSignal);
+    return etag;
   } catch (cause) {
     const why = reasonOf(cause);
     throw isOfFileSystem(cause)

@@ -64,7 +64,9 @@ export async function runThrough(options: JobOptions, way: Way): Promise<{ statu
     const { spec, renamed } = await interruptible(uploading, signal, 'before the job was started');
     const uploaded = seconds();
     const patience = options.url === undefined ? 0 : SILENCE_MS;
-    const status = await runJob(client, spec, view, { patience, signal, lost, renamed });
+    const id = await client.start(spec);
+    const interrupted = () => cancel(client, id);
+    const status = await followJob(client, id, view, { patience, signal, lost, renamed, interrupted });
     view.end();
     const finished = seconds();
     await interruptible(
@@ -144,26 +146,32 @@ async function uploadModel(
   }
 }
 
-interface Watching {
+/** How a command follows a job. */
+export interface Watching {
   /** Milliseconds without an answer before the command gives up. */
   patience: number;
   signal: AbortSignal;
   lost: AbortSignal;
   renamed: Renamed[];
+  /** What is done when the command is interrupted; always fails. */
+  interrupted: () => Promise<never>;
 }
 
-async function runJob(
+/**
+ * Shows a job until it is done.
+ * @throws JobError with the reason when it fails or is cancelled, and what `interrupted` throws.
+ */
+export async function followJob(
   client: JobClient,
-  spec: object,
+  id: string,
   view: ProgressView,
-  { patience, signal, lost, renamed }: Watching,
+  { patience, signal, lost, renamed, interrupted }: Watching,
 ): Promise<JobStatus> {
-  const id = await client.start(spec);
   const began = performance.now();
   let answered = began;
   let pauseMs = LEAST_PAUSE_MS;
   const look = async () => {
-    if (signal.aborted) await cancel(client, id);
+    if (signal.aborted) await interrupted();
     const status = await client.status(id).catch((error: unknown) => {
       const silent = performance.now() - answered;
       if (!(error instanceof JobError && error.blame === 'platform') || silent >= patience) throw error;

@@ -1,24 +1,24 @@
 import { createHash } from 'node:crypto';
-import { type Claim, claimed, claimedText } from '../../job/inbox/claim.js';
+import { type Claim, claimed, claimedText, type Version } from '../../job/inbox/claim.js';
 import type { MediaEvent } from '../../job/inbox/media-event.js';
 import { makeJobId } from '../../job/spec.js';
 import { changeJson, readJson, type Storage } from '../../storage/storage.js';
 import { claimBlob, claimsOf } from '../layout.js';
 
-const hashOf = (event: MediaEvent) => createHash('sha256').update(claimedText(event)).digest('hex');
+const hashOf = (version: Version) => createHash('sha256').update(claimedText(version)).digest('hex');
 
 const CLAIM_DIGITS = 32;
 const JOB_DIGITS = 16;
 
 /** The id of the claim to a version of a blob: the same whoever claims it, and whenever. */
-export const claimId = (event: MediaEvent): string => `inbox-${hashOf(event).slice(0, CLAIM_DIGITS)}`;
+export const claimId = (version: Version): string => `inbox-${hashOf(version).slice(0, CLAIM_DIGITS)}`;
 
 /**
  * The id of the one job that a version of a blob starts.
  * @param input path of the job's input, for a readable id.
  */
-export const claimedJobId = (event: MediaEvent, input: string): string =>
-  makeJobId(input, hashOf(event).slice(CLAIM_DIGITS, CLAIM_DIGITS + JOB_DIGITS));
+export const claimedJobId = (version: Version, input: string): string =>
+  makeJobId(input, hashOf(version).slice(CLAIM_DIGITS, CLAIM_DIGITS + JOB_DIGITS));
 
 /** Undefined when nobody has claimed it. */
 export const readClaim = (storage: Storage, claim: string) => readJson<Claim>(claimsOf(storage), claimBlob(claim));

@@ -27,8 +27,11 @@ export interface ClaimedJob {
   bytes: number;
 }
 
+/** A version of a blob. */
+export type Version = Pick<MediaEvent, 'account' | 'container' | 'name' | 'etag'>;
+
 /** What makes a claim one claim: this text is hashed to its id. */
-export const claimedText = ({ account, container, name, etag }: MediaEvent): string =>
+export const claimedText = ({ account, container, name, etag }: Version): string =>
   `${account}/${container}/${name}\n${etag}`;
 
 export const claimed = (claim: string, event: MediaEvent): Claim => ({ claim, event, state: 'claimed' });

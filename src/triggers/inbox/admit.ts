@@ -65,7 +65,8 @@ async function admitOne(
       await changeClaim(storage, claim, (each) => refused(each, `It was ${seen.is} before its job could start.`));
       return true;
     }
-    const wanted: NewJob = waits ? { ...job, waitHours } : job;
+    const startedBy = `${INBOX}/${claim.event.name}`;
+    const wanted: NewJob = { ...job, startedBy, ...(waits && { waitHours }) };
     // One that waits for its images takes no room, and its place when they are there.
     if (!waits && (await launcher.reserve(context, wanted)) !== undefined) return false;
     try {

@@ -22,6 +22,8 @@ const azure = useEmulator({ command: [process.execPath, '-e', FOREVER] });
 const TRACE = 'a'.repeat(32);
 const called = (span: string) => ({ traceContext: { traceParent: `00-${TRACE}-${span}-01` } });
 
+const NO_NOTICES = { usual: [], send: () => Promise.resolve() };
+
 let jobId = '';
 const attempt = () => ({ jobId, batch: 0, first: 0, count: 4, attempt: 1 });
 const settled = () => ({ ...attempt(), launchedAt: Date.now() - 5000, watchEnd: 'stalled' as const });
@@ -35,7 +37,7 @@ function newHost() {
     launch: createLaunchBatch(ports),
     settle: createSettleBatch(ports),
     giveUp: createGiveUpBatch(ports),
-    finish: createFinishJob({ ...ports, tempFolder: os.tmpdir() }),
+    finish: createFinishJob({ ...ports, tempFolder: os.tmpdir(), notices: NO_NOTICES }),
     remove: (number = 1) => ports.compute.aci.remove(containerName(jobId, 0, number)),
   };
 }

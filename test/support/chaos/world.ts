@@ -96,6 +96,7 @@ const inspectOnce: ModelInspector = (file, name) => {
 function newHost({ emulator }: World, folder: string, region: string): ReturnType<World['newHost']> {
   mkdirSync(path.join(folder, 'hosts'), { recursive: true });
   const ports: Ports = {
+    notices: { usual: [], send: () => Promise.resolve() },
     storage,
     media: createMedia(tools),
     compute: {

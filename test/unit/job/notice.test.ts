@@ -25,6 +25,8 @@ describe('where notices go', () => {
     ['its poison queue', [{ queue: 'inbox-events-poison' }]],
     ['http', [{ webhook: 'http://example.com', secret: 'A' }]],
     ['a login', [{ webhook: 'https://me:pw@example.com', secret: 'A' }]],
+    ['a key', [{ webhook: 'https://example.com/hook?code=abcdefgh', secret: 'A' }]],
+    ['a signature', [{ webhook: 'https://example.com/hook?sv=1&sig=abcdefgh', secret: 'A' }]],
     ['another port', [{ webhook: 'https://example.com:8443', secret: 'A' }]],
     ['no URL', [{ webhook: 'example.com', secret: 'A' }]],
     ['no secret', [{ webhook: 'https://example.com' }]],

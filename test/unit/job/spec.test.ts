@@ -44,6 +44,13 @@ describe('a job specification', () => {
     expect(parseSpec(JSON.stringify(jpg)).output.frameFormat).toBe('jpg');
   });
 
+  test('says where the end of its job is told', () => {
+    const notify = [{ queue: 'jobs-done' }, { webhook: 'https://example.com/hook', secret: 'MAIN' }];
+    expect(parseSpec(JSON.stringify({ ...minimal, notify })).notify).toEqual(notify);
+    const wrong = { ...minimal, notify: [{ webhook: 'http://example.com', secret: 'MAIN' }] };
+    expect(refusal(wrong)).toMatch(/"notify\.0/);
+  });
+
   test('keeps what it says', () => {
     const full = {
       ...minimal,

@@ -1,0 +1,119 @@
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { MediaState } from '../../api/inbox.js';
+import { JobError } from '../../job/failure.js';
+import { DEFAULTS_FILE, whatStarts } from '../../job/inbox/what-starts.js';
+import { poll } from '../../poll.js';
+import type { JobClient } from '../client/client.js';
+import { type AppChoice, findApp } from '../client/connect.js';
+import { createProgressView } from './progress-view.js';
+import { followJob } from './run-job.js';
+
+export interface DropOptions extends Pick<AppChoice, 'url' | 'key' | 'data' | 'signal'> {
+  /** Files, and folders whose files are meant. */
+  files: string[];
+  /** Folder of the inbox; by default its top. */
+  folder?: string;
+  /** Takes the progress. */
+  stream: NodeJS.WriteStream;
+  /** Takes what becomes of each file. */
+  print: (line: string) => void;
+}
+
+const LOOK_MS = 500;
+/** An app that is started again is away for some seconds. */
+const SILENCE_MS = 60_000;
+/** How long a local stack may take to see what has come; Azure's events take seconds, and its sweep ten minutes. */
+const UNSEEN_MS = 660_000;
+
+/**
+ * Uploads files into the inbox, as any storage tool would, and follows the jobs that they start, one after another.
+ * @throws JobError `user` when a file cannot be read, no app runs, or a file starts no job that should; `platform` when a job fails so.
+ */
+export async function drop(options: DropOptions): Promise<void> {
+  const { folder, print, signal } = options;
+  const files = inOrder(await filesOf(options.files));
+  if (files.length === 0) throw new JobError('user', 'There is no file in what was named; name files, or folders with files.');
+  const client = await findApp(options);
+  const starters: { path: string; etag: string }[] = [];
+  for (const file of files) {
+    signal.throwIfAborted();
+    const stored = await client.drop(file, folder);
+    if (whatStarts(stored.path.slice('inbox/'.length)) !== undefined) starters.push(stored);
+  }
+  print(`${files.length === 1 ? (files[0] ?? '') : `${files.length} files`} uploaded to inbox/${folder ?? ''}`);
+  if (starters.length === 0) print('Nothing of it starts a job: a video, a job file or _READY would.');
+  for (const stored of starters) await follow(client, stored, options);
+}
+
+/** The files themselves, and those that lie directly in a folder. */
+async function filesOf(named: string[]): Promise<string[]> {
+  const found = named.map(async (file) => {
+    const facts = await stat(file).catch((cause: unknown) => {
+      throw new JobError('user', `There is no file ${file}.`, { cause });
+    });
+    if (!facts.isDirectory()) return [file];
+    const inside = await readdir(file, { withFileTypes: true });
+    return inside.filter((each) => each.isFile()).map(({ name }) => path.join(file, name));
+  });
+  return (await Promise.all(found)).flat();
+}
+
+/** Defaults come first, and last what says that all is there. */
+function inOrder(files: string[]): string[] {
+  const rank = (file: string) => {
+    const name = path.basename(file);
+    if (name === DEFAULTS_FILE) return 0;
+    const starter = whatStarts(name);
+    return starter === undefined ? 1 : starter === 'video' ? 2 : 3;
+  };
+  return files.toSorted((a, b) => rank(a) - rank(b) || a.localeCompare(b));
+}
+
+async function follow(
+  client: JobClient,
+  stored: { path: string; etag: string },
+  { signal, stream, print }: DropOptions,
+): Promise<void> {
+  const media = await decision(client, stored, { signal, print });
+  if (media.job === null || media.state !== 'started')
+    throw new JobError('user', `${stored.path} starts no job: ${media.message ?? 'nobody has seen it; see that the app runs.'}`);
+  const { job } = media;
+  const view = createProgressView(stream, false, 'items');
+  const watching = {
+    patience: SILENCE_MS,
+    signal,
+    lost: new AbortController().signal,
+    renamed: [],
+    interrupted: () => Promise.reject(new JobError('user', `Interrupted; job ${job} goes on.`)),
+  };
+  try {
+    const { output } = await followJob(client, job, view, watching);
+    view.end();
+    print(`Job ${job} is done: ${output ?? 'it has no output'}`);
+  } finally {
+    view.end();
+  }
+}
+
+/** Waits until it is known what becomes of a file. */
+async function decision(
+  client: JobClient,
+  stored: { path: string; etag: string },
+  { signal, print }: Pick<DropOptions, 'signal' | 'print'>,
+): Promise<MediaState> {
+  let last: MediaState = { state: 'unseen', job: null, message: null };
+  const look = async () => {
+    signal.throwIfAborted();
+    const media = await client.media(stored);
+    if (media.state === 'waiting' && last.state !== 'waiting') print(`${stored.path} waits: other jobs run.`);
+    last = media;
+    return media.state === 'unseen' || media.state === 'waiting' ? undefined : media;
+  };
+  // One that waits is seen, and waits as long as others run.
+  for (;;) {
+    const decided = await poll(look, { pauseMs: LOOK_MS, wake: signal, withinMs: UNSEEN_MS });
+    if (decided) return decided;
+    if (last.state === 'unseen') return last;
+  }
+}

@@ -1,4 +1,4 @@
-import { app, type InvocationContext } from '@azure/functions';
+import { app } from '@azure/functions';
 import * as df from 'durable-functions';
 import { createActivities } from './activities/index.js';
 import { createBlobLedgers } from './compute/aci/create-budget.js';
@@ -28,7 +28,7 @@ import { createGetJob } from './triggers/get-job.js';
 import { createGetFile, createListFiles } from './triggers/job-files.js';
 import { createListFrames } from './triggers/job-frames.js';
 import { createGetLogs } from './triggers/job-logs.js';
-import { findJob } from './triggers/jobs.js';
+import { durableHost } from './triggers/jobs.js';
 import { createAdmit } from './triggers/inbox/admit.js';
 import { createGetMedia } from './triggers/inbox/get-media.js';
 import { createInboxSweep } from './triggers/inbox/inbox-sweep.js';
@@ -94,7 +94,7 @@ const waitingHere = (id: string) => {
   const reason = refusal();
   return reason === undefined ? watch.waiting(id) : [{ reason }, ...watch.waiting(id)];
 };
-const launcher = createLauncher(ports);
+const launcher = createLauncher({ ...ports, host: durableHost });
 const http = { authLevel: 'function' } as const;
 app.http('startJob', {
   ...http,
@@ -140,7 +140,7 @@ app.http('createUpload', {
   handler: takesJson(createCreateUpload(ports)),
 });
 
-const stateOf = async (context: InvocationContext, id: string) => (await findJob(context, id))?.runtimeStatus;
+const { stateOf } = durableHost;
 app.timer('sweep', {
   schedule: '0 */10 * * * *',
   extraInputs: durableClient,

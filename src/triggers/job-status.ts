@@ -59,7 +59,7 @@ export async function readJobStatus(
     items,
     batches,
     attempts,
-    waiting: !running ? [] : current.stage === 'gather' ? [published?.gathering ?? ''].filter(Boolean) : waiting,
+    waiting: running ? (gatheringOf(published) ?? waiting) : [],
     itemsPerSecond: rate,
     framesPerSecond: rate,
     secondsLeft: running && current.stage !== 'split' && current.stage !== 'list' ? secondsLeft : null,
@@ -72,6 +72,12 @@ export async function readJobStatus(
     predictions: state === 'done' && typeof output === 'object' ? (output?.predictions ?? null) : null,
     createdAt: new Date(status.createdTime).toISOString(),
   };
+}
+
+/** What a job waits for before it begins. */
+function gatheringOf(published: PublishedStatus | undefined): string[] | undefined {
+  const { stages = [], gathering } = published ?? {};
+  return stages.at(-1)?.stage === 'gather' && gathering !== undefined ? [gathering] : undefined;
 }
 
 interface Counts extends Pick<JobStatus, 'attempts' | 'waiting' | 'containerTime' | 'phases'> {

@@ -4,7 +4,7 @@ import * as df from 'durable-functions';
 import { JobError } from '../job/failure.js';
 import { isJobId } from '../job/spec.js';
 import { jobOf } from '../job-store/layout.js';
-import { scoreJob } from '../orchestrators/score-job.js';
+import { type JobInput, scoreJob } from '../orchestrators/score-job.js';
 import type { Storage } from '../storage/storage.js';
 
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz234567';
@@ -57,6 +57,22 @@ export async function findJob(
   const status = await askHost(() => findInstance(df.getClient(context), id));
   return status?.name === scoreJob.name ? status : undefined;
 }
+
+/** The orchestrations of jobs, as the Functions host keeps them. */
+export interface JobHost {
+  /** Runtime status; undefined when there is no such job. */
+  stateOf(context: InvocationContext, jobId: string): Promise<string | undefined>;
+  /** Starts a job; one of the same id that has ended starts once more. */
+  start(context: InvocationContext, input: JobInput): Promise<void>;
+}
+
+/** Needs a durable client input. */
+export const durableHost: JobHost = {
+  stateOf: async (context, jobId) => (await findJob(context, jobId))?.runtimeStatus,
+  start: async (context, input) => {
+    await askHost(() => df.getClient(context).startNew(scoreJob.name, { instanceId: input.jobId, input }));
+  },
+};
 
 /** Before that, a job without records is one that was ended before it began. */
 const DAY_MS = 86_400_000;

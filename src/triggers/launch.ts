@@ -1,5 +1,4 @@
 import type { InvocationContext } from '@azure/functions';
-import * as df from 'durable-functions';
 import type { Ports } from '../activities/ports.js';
 import { JobError } from '../job/failure.js';
 import type { AdmissionLimits } from '../job/inbox/admission.js';
@@ -8,9 +7,9 @@ import { writeTraceParent } from '../job/trace.js';
 import { givePlaces, readPlaces, takePlace } from '../job-store/inbox/places.js';
 import { hasManifest } from '../job-store/manifest.js';
 import { freePlace, keepPlace } from '../job-store/outputs.js';
-import { type JobInput, scoreJob } from '../orchestrators/score-job.js';
+import type { JobInput } from '../orchestrators/score-job.js';
 import { placeOf, startId } from '../telemetry/ids.js';
-import { askHost, findJob, hasEnded } from './jobs.js';
+import { hasEnded, type JobHost } from './jobs.js';
 
 /** A job that is decided and has its id. */
 export interface NewJob {
@@ -35,7 +34,8 @@ export function createLauncher({
   storage,
   telemetry,
   limits,
-}: Pick<Ports, 'storage' | 'telemetry'> & { limits: AdmissionLimits }) {
+  host,
+}: Pick<Ports, 'storage' | 'telemetry'> & { limits: AdmissionLimits; host: JobHost }) {
   let nextFreeAt = -Infinity;
 
   /** Gives the places of jobs back that have ended without doing it themselves. @returns whether there were any. */
@@ -51,8 +51,8 @@ export function createLauncher({
 
   /** One that nobody knows may be about to start. */
   async function isOver(context: InvocationContext, job: string, since: number): Promise<boolean> {
-    const status = await findJob(context, job);
-    if (status) return hasEnded(status.runtimeStatus);
+    const state = await host.stateOf(context, job);
+    if (state !== undefined) return hasEnded(state);
     return (await hasManifest(storage, job)) || Date.now() - since > BEGIN_MS;
   }
 
@@ -64,7 +64,11 @@ export function createLauncher({
     return takePlace(storage, wanted, limits);
   }
 
-  /** Starts the orchestration of a job that has its place; doing it again starts no second one. */
+  /** Whether the job was started before, also if it has ended and nothing but its manifest is left. */
+  const wasStarted = async (context: InvocationContext, jobId: string): Promise<boolean> =>
+    (await host.stateOf(context, jobId)) !== undefined || (await hasManifest(storage, jobId));
+
+  /** Starts the orchestration of a job that has its place. */
   async function launch(context: InvocationContext, { jobId, spec, startedBy, waitHours }: NewJob): Promise<void> {
     const place = placeOf(jobId, undefined, context.traceContext?.traceParent);
     const input: JobInput = {
@@ -82,10 +86,10 @@ export function createLauncher({
     };
     const start = async () => {
       try {
-        await askHost(() => df.getClient(context).startNew(scoreJob.name, { instanceId: jobId, input }));
+        await host.start(context, input);
       } catch (error) {
         // The host may have started it all the same: its answer was lost, or another host was first.
-        if ((await findJob(context, jobId)) !== undefined) return;
+        if ((await host.stateOf(context, jobId)) !== undefined) return;
         await free();
         throw error;
       }
@@ -106,7 +110,7 @@ export function createLauncher({
     await telemetry.startJob(facts, start);
   }
 
-  return { reserve, launch, freeEnded };
+  return { reserve, launch, freeEnded, wasStarted };
 }
 
 /** A job that has its place begins within so long. */

@@ -7,10 +7,8 @@ import { firstInLine, leaveLine } from '../../job-store/inbox/line.js';
 import { lookAtMedia } from '../../job-store/inbox/media.js';
 import { givePlaces } from '../../job-store/inbox/places.js';
 import { quarantine } from '../../job-store/inbox/quarantine.js';
-import { hasManifest } from '../../job-store/manifest.js';
 import { placeOf } from '../../telemetry/ids.js';
 import { INBOX } from '../../job-store/layout.js';
-import { findJob } from '../jobs.js';
 import type { Launcher, NewJob } from '../launch.js';
 
 export interface AdmitPorts extends Pick<Ports, 'storage' | 'telemetry'> {
@@ -58,11 +56,12 @@ async function admitOne(
 ): Promise<boolean> {
   const { storage, launcher, waitHours } = ports;
   const { jobId } = job;
-  if (!(await wasStarted(ports, context, jobId))) {
+  if (!(await launcher.wasStarted(context, jobId))) {
     const seen = await lookAtMedia(storage, claim.event);
     if (seen.is !== 'there') {
-      context.info(`inbox: ${claim.event.name} was ${seen.is} before its job ${jobId} could start`);
-      await changeClaim(storage, claim, (each) => refused(each, `It was ${seen.is} before its job could start.`));
+      const message = `It was ${seen.is === 'gone' ? 'removed' : 'replaced'} before its job could start.`;
+      context.info(`inbox: ${claim.event.name} starts no job ${jobId}: ${message}`);
+      await changeClaim(storage, claim, (each) => refused(each, message));
       return true;
     }
     const startedBy = `${INBOX}/${claim.event.name}`;
@@ -70,7 +69,8 @@ async function admitOne(
     // One that waits for its images takes no room, and its place when they are there.
     if (!waits && (await launcher.reserve(context, wanted)) !== undefined) return false;
     try {
-      await launcher.launch(context, wanted);
+      // Another host may have come first meanwhile; a job that has ended would start once more.
+      if (!(await launcher.wasStarted(context, jobId))) await launcher.launch(context, wanted);
     } catch (error) {
       await givePlaces(storage, [jobId]);
       if (!(error instanceof JobError) || error.blame === 'platform') throw error;
@@ -81,10 +81,6 @@ async function admitOne(
   }
   await changeClaim(storage, claim, started);
   return true;
-}
-
-async function wasStarted({ storage }: AdmitPorts, context: InvocationContext, jobId: string): Promise<boolean> {
-  return (await findJob(context, jobId)) !== undefined || (await hasManifest(storage, jobId));
 }
 
 /** Says why new media starts no job: a decision, after which the message is done with. */

@@ -8,6 +8,8 @@ import {
   describePreflight,
   describeStart,
   describeStarted,
+  describeLost,
+  describeRefused,
   describeSwept,
 } from '../../../src/telemetry/describe.js';
 import type { Span, TelemetryEvent, TelemetryRecord } from '../../../src/telemetry/records.js';
@@ -265,4 +267,16 @@ test('no secret that somebody has written into a name or a sentence is told', ()
     describeSwept({ ...job, container: 'Bearer 0123456789abcdef0123', message: 'InstrumentationKey=1-2' }, at(1)),
   ];
   expect(JSON.stringify(records)).not.toMatch(/sig=|c2VjcmV0|AccountKey|InstrumentationKey|0123456789abcdef/);
+});
+
+test('new media that starts no job is told once for each version, by its path and the reason, without secrets', () => {
+  const place = { traceId: 'a'.repeat(32) };
+  const refused = (claim: string) =>
+    describeRefused({ claim, blob: 'inbox/a.mp4', place, message: 'No model; see https://a.b?sig=abcdefgh' }, at(1));
+  expect(refused('inbox-1')).toMatchObject({ name: 'media.refused', dimensions: { blob: 'inbox/a.mp4' } });
+  expect(refused('inbox-1').dimensions).not.toHaveProperty('job');
+  expect(refused('inbox-1').id).not.toBe(refused('inbox-2').id);
+  expect(JSON.stringify(refused('inbox-1'))).not.toContain('abcdefgh');
+  const record = 'quarantine/_events/1.json';
+  expect(describeLost({ record, place }, at(1))).toMatchObject({ name: 'message.lost', dimensions: { record } });
 });

@@ -11,7 +11,7 @@ import type { NoticeSettings } from './notices/send.js';
 import type { Retention } from './job-store/retention.js';
 import { type MediaLimits, readMediaLimits } from './media/media.js';
 import { type Environment, isSet, readSettings } from './settings.js';
-import { type Connection, readConnection } from './storage/connection.js';
+import { type Connection, hasKey, readConnection } from './storage/connection.js';
 import { readInsightsSettings } from './telemetry/insights-settings.js';
 import type { TelemetrySettings } from './telemetry/telemetry.js';
 
@@ -49,6 +49,7 @@ const schema = z.object({
 /** The account that the Functions host itself uses. */
 const HOST_STORAGE = 'AzureWebJobsStorage';
 const INTERNAL_STORAGE = 'INTERNAL_STORAGE';
+const QUEUE_STORAGE = 'QUEUE_STORAGE';
 
 const GPUS = 'CUDA_VISIBLE_DEVICES';
 // prettier-ignore
@@ -61,6 +62,8 @@ const FOR_CHILDREN = [
 export interface Config {
   mediaConnection: Connection;
   internalConnection: Connection;
+  /** The account of the queue in which new media arrives. */
+  queueConnection: Connection;
   ffmpegPath: string | undefined;
   ffprobePath: string | undefined;
   /** Folders to look for programs in, as in the PATH variable. */
@@ -92,7 +95,7 @@ export interface InboxSettings {
   sweep: string;
   /** How long a job waits for the images that its folder is expected to hold. */
   waitHours: number;
-  /** The settings that lead to the account of the queue, by the name that the Functions host knows them by. */
+  /** The name by which the Functions host knows the settings that lead to the account of the queue. */
   connection: string;
 }
 
@@ -103,10 +106,11 @@ export interface InboxSettings {
  */
 export function readConfig(environment: Environment): Config {
   const settings = readSettings(schema, environment);
-  const isOwn = readConnection(environment, INTERNAL_STORAGE) !== undefined;
+  const queues = queueStorage(environment);
   return {
     mediaConnection: connectionOf(environment, 'MEDIA_STORAGE'),
     internalConnection: connectionOf(environment, INTERNAL_STORAGE),
+    queueConnection: queues.connection,
     ffmpegPath: settings.FFMPEG_PATH,
     ffprobePath: settings.FFPROBE_PATH,
     searchPath: settings.PATH,
@@ -121,7 +125,7 @@ export function readConfig(environment: Environment): Config {
       },
       sweep: settings.INBOX_SWEEP,
       waitHours: settings.INBOX_WAIT_HOURS,
-      connection: isOwn ? INTERNAL_STORAGE : HOST_STORAGE,
+      connection: queues.name,
     },
     notices: {
       usual: readNotify(settings.NOTIFY),
@@ -169,6 +173,19 @@ function readChildEnvironment(environment: Environment): Environment {
   // Set to nothing, it says that there is no GPU.
   const names = environment[GPUS] === undefined ? set : [...set, GPUS];
   return Object.fromEntries(names.map((name) => [name, environment[name]]));
+}
+
+/**
+ * The account of the queues: by QUEUE_STORAGE, else the one that the Functions host uses; where the app may not use that one, as the host
+ * reaches it with a key, the internal account.
+ * @returns with the name by which the host knows the settings that lead to it.
+ */
+function queueStorage(environment: Environment): { name: string; connection: Connection } {
+  const own = readConnection(environment, QUEUE_STORAGE);
+  if (own !== undefined) return { name: QUEUE_STORAGE, connection: own };
+  const internal = readConnection(environment, INTERNAL_STORAGE);
+  if (internal !== undefined && hasKey(environment, HOST_STORAGE)) return { name: INTERNAL_STORAGE, connection: internal };
+  return { name: HOST_STORAGE, connection: connectionOf(environment, HOST_STORAGE) };
 }
 
 function connectionOf(environment: Environment, name: string): Connection {

@@ -99,15 +99,16 @@ export async function again<T>(work: () => Promise<T>, signal?: AbortSignal): Pr
 }
 
 /**
- * The bytes of a blob, or its first `count`. Sends one request, unlike downloadToBuffer, which asks for the size first and fails when
+ * The bytes of a blob, or its first `count`, of the version with this ETag, if one is named. Sends one request, unlike downloadToBuffer, which asks for the size first and fails when
  * somebody replaces the blob in between; another one when the answer was cut short.
  */
 export function readWhole(
   blob: BlobClient,
-  { count, signal }: { count?: number; signal?: AbortSignal } = {},
+  { count, signal, etag }: { count?: number; signal?: AbortSignal; etag?: string | undefined } = {},
 ): Promise<Buffer<ArrayBuffer>> {
   return again(async () => {
-    const { readableStreamBody, contentLength } = await blob.download(0, count, { abortSignal: signal });
+    const conditions = { ...(etag !== undefined && { ifMatch: `"${etag}"` }) };
+    const { readableStreamBody, contentLength } = await blob.download(0, count, { abortSignal: signal, conditions });
     const chunks: Uint8Array[] = [];
     // `buffer` of node:stream/consumers goes through a Blob, which takes longer than all the rest.
     for await (const chunk of readableStreamBody ?? []) chunks.push(chunk as Buffer);

@@ -24,6 +24,8 @@ const taskSchema = z.object({
       index: z.int().min(0),
       /** Blob name in the container for inputs, of a picture that a user has brought; a frame has none. */
       input: name.optional(),
+      /** The version of that blob which was listed, without quotes; any, when left out. */
+      etag: name.optional(),
     }),
   ),
   /** Items of a pack; with 1, each frame and output is a file of its own. */

@@ -174,7 +174,7 @@ export const claimsOf = (storage: Storage) => storage.internal.getContainerClien
 export const limitsOf = (storage: Storage) => storage.internal.getContainerClient(LIMITS);
 export const quarantineOf = (storage: Storage) => storage.media.getContainerClient(QUARANTINE);
 export const inboxOf = (storage: Storage) => storage.media.getContainerClient(INBOX);
-export const inboxQueueOf = (storage: Storage) => storage.internalQueues.getQueueClient(INBOX_QUEUE);
+export const inboxQueueOf = (storage: Storage) => storage.queues.getQueueClient(INBOX_QUEUE);
 export const modelsOf = (storage: Storage) => storage.internal.getContainerClient(MODELS);
 
 /** A blob of the media account by its path in a job specification, e.g. `inbox/coast.mp4`. */

@@ -2,6 +2,8 @@
 export interface ListedItem {
   /** Below the job's prefix, e.g. `nested/a.jpg`. */
   name: string;
+  /** The version that was listed, without quotes; absent in lists of earlier versions of the app. */
+  etag?: string;
   /** Its output's name below the output prefix, without the ending. */
   output: string;
 }

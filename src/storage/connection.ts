@@ -31,6 +31,10 @@ export function readConnection(environment: Environment, name: string): Connecti
   return blobServiceUri === undefined ? undefined : { blobServiceUri, clientId: set[client] };
 }
 
+/** Whether a setting holds a connection string that the app does not take, as it has the key of an account on Azure in it. */
+export const hasKey = (environment: Environment, name: string): boolean =>
+  isSet(environment, name) && !isAzurite(environment[name] ?? '');
+
 /** Where public Azure serves an account's blobs; other clouds are named by `__blobServiceUri`. */
 const BLOB_HOST = '.blob.core.windows.net';
 

@@ -25,7 +25,8 @@ export interface Storage {
   media: BlobServiceClient;
   internal: BlobServiceClient;
   mediaQueues: QueueServiceClient;
-  internalQueues: QueueServiceClient;
+  /** Where new media is told of. */
+  queues: QueueServiceClient;
   /** By account, for those that the app reaches with its login. */
   delegationKeys: Map<string, DelegationKeys>;
   logins: Map<string, TokenCredential>;
@@ -37,7 +38,11 @@ export interface Storage {
  * @throws JobError `user` when a connection string cannot be read.
  */
 export function openStorage(
-  { mediaConnection, internalConnection }: { mediaConnection: Connection; internalConnection: Connection },
+  {
+    mediaConnection,
+    internalConnection,
+    queueConnection = internalConnection,
+  }: { mediaConnection: Connection; internalConnection: Connection; queueConnection?: Connection },
   login: (clientId?: string) => TokenCredential,
 ): Storage {
   const delegationKeys = new Map<string, DelegationKeys>();
@@ -54,7 +59,7 @@ export function openStorage(
     media: open('media', mediaConnection),
     internal: open('internal', internalConnection),
     mediaQueues: openQueues(mediaConnection, login),
-    internalQueues: openQueues(internalConnection, login),
+    queues: openQueues(queueConnection, login),
     delegationKeys,
     logins,
   };

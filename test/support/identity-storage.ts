@@ -37,15 +37,21 @@ export interface IdentityStorage {
   stop(): Promise<void>;
 }
 
+/** A certificate that nobody signed, for these names, such as `IP:127.0.0.1`; the files that hold it and its key. */
+export function makeCertificate(folder: string, names: string): { certificate: string; key: string } {
+  const [certificate, key] = [path.join(folder, 'certificate.pem'), path.join(folder, 'key.pem')];
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  const subject = ['-subj', '/CN=localhost', '-addext', `subjectAltName=${names}`, '-days', '2'];
+  execFileSync('openssl', ['req', '-x509', ...curve, ...subject, '-keyout', key, '-out', certificate], {
+    stdio: 'ignore',
+  });
+  return { certificate, key };
+}
+
 /** An Azurite over https that takes bearer tokens and verifies SAS URLs signed with user delegation keys. */
 export async function startIdentityStorage(folder: string): Promise<IdentityStorage> {
   mkdirSync(folder, { recursive: true });
-  const [certificate, key] = [path.join(folder, 'certificate.pem'), path.join(folder, 'key.pem')];
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  const name = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2'];
-  execFileSync('openssl', ['req', '-x509', ...curve, ...name, '-keyout', key, '-out', certificate], {
-    stdio: 'ignore',
-  });
+  const { certificate, key } = makeCertificate(folder, 'IP:127.0.0.1');
   const { startPart } = await import('../../dist/stack/part.js');
   const [blob, queue, table] = [await getPort(), await getPort(), await getPort()];
   const ports = ['--blobPort', String(blob), '--queuePort', String(queue), '--tablePort', String(table)];

@@ -31,6 +31,7 @@ describe('reading settings', () => {
 
 describe('the app’s settings', () => {
   const STORAGE = { AzureWebJobsStorage: 'UseDevelopmentStorage=true' };
+  const WITH_KEY = 'DefaultEndpointsProtocol=https;AccountName=host;AccountKey=a2V5;EndpointSuffix=core.windows.net';
   // prettier-ignore
   const NAMES = [
     'FFMPEG_PATH', 'FFPROBE_PATH', 'TEMP_FOLDER', 'STORAGE_FOLDER', 'CHUNK_FRAMES', 'FFMPEG_SECONDS',
@@ -72,7 +73,6 @@ describe('the app’s settings', () => {
       connection: 'AzureWebJobsStorage',
     });
     const more = {
-      INTERNAL_STORAGE: 'UseDevelopmentStorage=true',
       MOST_RUNNING_JOBS: '3',
       MOST_RUNNING_ITEMS: '7',
       MOST_RUNNING_GIB: '0.5',
@@ -83,10 +83,18 @@ describe('the app’s settings', () => {
       limits: { jobs: 3, items: 7, bytes: 512 * 1024 ** 2 },
       sweep: '*/2 * * * * *',
       waitHours: 1,
-      connection: 'INTERNAL_STORAGE',
+      connection: 'AzureWebJobsStorage',
     });
-    const onAzure = { ...STORAGE, INTERNAL_STORAGE__accountName: 'internal' };
-    expect(readConfig(onAzure).inbox.connection).toBe('INTERNAL_STORAGE');
+  });
+
+  test.each([
+    [STORAGE, 'AzureWebJobsStorage'],
+    [{ AzureWebJobsStorage__accountName: 'host' }, 'AzureWebJobsStorage'],
+    [{ ...STORAGE, QUEUE_STORAGE__accountName: 'queues' }, 'QUEUE_STORAGE'],
+    [{ ...STORAGE, INTERNAL_STORAGE__accountName: 'internal' }, 'AzureWebJobsStorage'],
+    [{ AzureWebJobsStorage: WITH_KEY, MEDIA_STORAGE__accountName: 'm', INTERNAL_STORAGE__accountName: 'i' }, 'INTERNAL_STORAGE'],
+  ])('for new media take the queue of an account that both host and app may use: %j', (environment, name) => {
+    expect(readConfig(environment).inbox.connection).toBe(name);
   });
 
   test('say where the ends of jobs are told, and with which secrets', () => {

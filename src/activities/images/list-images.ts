@@ -4,6 +4,7 @@ import { hasUnusableCharacters, hasUnusableParts, isTooLong } from '../../job/bl
 import { JobError } from '../../job/failure.js';
 import { createOutputNames, groupsOf, LIST_LENGTH, type ListedItem } from '../../job/item-list.js';
 import { type FileKind, fileKindByName, fileKindByStart, KIND_BYTES, PICTURE_KINDS } from '../../job/formats.js';
+import { bareEtag } from '../../job/inbox/media-event.js';
 import { LeftOut } from '../../job/left-out.js';
 import { MOST_ITEMS } from '../../container-contract/places.js';
 import { knowSize } from '../../job-store/inbox/places.js';
@@ -28,7 +29,7 @@ const LONGEST_EXAMPLE = 80;
 
 /**
  * Finds the pictures of an image folder and writes their names as lists of `LIST_LENGTH`, in constant memory. A second run
- * returns what the first one found, even if files have come since.
+ * returns what the first one found, even if files have come since. A picture that is replaced later is not scored.
  */
 export function createListImages({ storage, signal }: Pick<Ports, 'storage' | 'signal'>) {
   return async ({ jobId }: { jobId: string }): Promise<FoundItems> => {
@@ -63,15 +64,19 @@ async function* findPictures(storage: Storage, job: ImagesJob, leftOut: LeftOut)
   const nameOutput = createOutputNames();
   const looked = pMapIterable(
     listBlobs(container, { prefix }),
-    async ({ name, properties }) => ({ name, kind: await kindOf(container, name, properties) }),
+    async ({ name, properties }) => ({
+      name,
+      etag: bareEtag(properties.etag),
+      kind: await kindOf(container, name, properties),
+    }),
     { concurrency: LOOKS, backpressure: 4 * LOOKS },
   );
-  for await (const { name: blob, kind } of looked) {
+  for await (const { name: blob, etag, kind } of looked) {
     const name = blob.slice(prefix.length);
     if (kind === 'picture') {
       const output = nameOutput(name);
       checkDeliverable(job, name, output);
-      yield { name, output };
+      yield { name, etag, output };
     } else leftOut.add(name, kind);
   }
 }

@@ -32,7 +32,12 @@ export async function readItems(storage: Storage, job: ResolvedJob, first: numbe
   if ('video' in job) return Array.from({ length: count }, (_, k) => ({ name: itemName(first + k), index: first + k }));
   const { prefix } = imagesOf(storage, job);
   const listed = await readListed(storage, job, first, count);
-  return listed.map(({ name }, k) => ({ name, index: first + k, input: `${prefix}${name}` }));
+  return listed.map(({ name, etag }, k) => ({
+    name,
+    index: first + k,
+    input: `${prefix}${name}`,
+    ...(etag !== undefined && { etag }),
+  }));
 }
 
 /** The same range as it is delivered: of an image folder as `listImages` found it, of a video frames by their numbers. */

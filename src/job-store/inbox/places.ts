@@ -41,5 +41,10 @@ export const givePlaces = (storage: Storage, jobs: string[]): Promise<Places> =>
 export const knowSize = (storage: Storage, job: string, size: Partial<Pick<Place, 'items' | 'bytes'>>) =>
   change(storage, (before) => withSize(before, job, size));
 
-const change = (storage: Storage, step: (before: Places) => Places): Promise<Places> =>
-  changeJson<Places>(limitsOf(storage), PLACES_BLOB, (before) => step(before ?? NO_PLACES));
+async function change(storage: Storage, step: (before: Places) => Places): Promise<Places> {
+  const places = await changeJson<Places | undefined>(limitsOf(storage), PLACES_BLOB, (before) => {
+    const after = step(before ?? NO_PLACES);
+    return after === NO_PLACES ? before : after;
+  });
+  return places ?? NO_PLACES;
+}

@@ -33,9 +33,11 @@ export async function* readInputs(items: TaskItem[], places: InputPlaces): Async
     return;
   }
   for (const item of items) {
-    const { index, input } = item;
+    const { index, input, etag } = item;
     const file = () =>
-      input === undefined ? blobs.readFrame(framesBlob(index, pack, frames), abandon) : blobs.readInput(input, abandon);
+      input === undefined
+        ? blobs.readFrame(framesBlob(index, pack, frames), abandon)
+        : blobs.readInput(input, abandon, etag);
     yield { item, file };
   }
 }

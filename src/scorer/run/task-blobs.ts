@@ -67,9 +67,13 @@ export class TaskBlobs {
     return read(new BlobClient(styleUrl, undefined, STORAGE_OPTIONS), 'the style picture', signal, 'user');
   }
 
-  /** A picture that a user has brought. @throws JobError `item` when there is no such blob. */
-  readInput(name: string, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-    return read(this.#inputs.getBlobClient(name), `the input ${name}`, signal, 'item');
+  /**
+   * A picture that a user has brought.
+   * @param etag the version of it that is meant; any, when left out.
+   * @throws JobError `item` when there is no such blob, or it is of another version.
+   */
+  readInput(name: string, signal: AbortSignal, etag?: string): Promise<Uint8Array<ArrayBuffer>> {
+    return read(this.#inputs.getBlobClient(name), `the input ${name}`, signal, 'item', etag);
   }
 
   /** A frame that is a blob of its own. @throws JobError `item` when there is no such blob. */
@@ -219,10 +223,13 @@ async function read(
   what: string,
   signal: AbortSignal,
   missing: 'user' | 'item',
+  etag?: string,
 ): Promise<Uint8Array<ArrayBuffer>> {
   try {
-    return await readWhole(blob, { signal });
+    return await readWhole(blob, { signal, etag });
   } catch (cause) {
+    if (cause instanceof RestError && cause.statusCode === 412)
+      throw new JobError(missing, `${what} was replaced since the job has listed it`, { cause });
     if (isGone(cause)) {
       throw new JobError(missing, missing === 'item' ? `${what} does not exist` : `There is no blob for ${what}.`, {
         cause,

@@ -53,6 +53,18 @@ describe('the inputs of a task', () => {
     expect(opened).toEqual([]);
   });
 
+  it('are read in the version that was listed', async () => {
+    const asked: (string | undefined)[] = [];
+    const { blobs } = storage();
+    const readInput = (_: string, __: AbortSignal, etag?: string) => {
+      asked.push(etag);
+      return Promise.resolve(new Uint8Array(1));
+    };
+    const items = frames(0, 1).map((item, k) => ({ ...item, input: 'a.jpg', ...(k === 0 && { etag: '0x8D' }) }));
+    await take(readInputs(items, { ...places, blobs: { ...blobs, readInput } }));
+    expect(asked).toEqual(['0x8D', undefined]);
+  });
+
   it('are frames that are files of their own', async () => {
     const { blobs } = storage();
     expect(await take(readInputs(frames(7), { ...places, pack: 1, blobs }))).toEqual([['7', 'frames/0000007.png']]);

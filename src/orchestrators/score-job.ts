@@ -72,7 +72,9 @@ const isStartedByApp = (input: unknown) =>
   'jobId' in input &&
   typeof input.jobId === 'string' &&
   isJobId(input.jobId) &&
-  'spec' in input;
+  'spec' in input &&
+  typeof input.spec === 'object' &&
+  input.spec !== null;
 
 const DONE: Stop = { reason: 'done', blame: 'user', message: '' };
 
@@ -90,9 +92,9 @@ function* runStages(
   { jobId, spec, traceParent, waitHours }: JobInput,
   status: PublishedStatus,
 ): Step<Outcome<Delivered>> {
-  const { images } = spec.input;
-  if (waitHours !== undefined && images !== undefined) {
+  if (waitHours !== undefined && spec.input.images !== undefined) {
     enter(context, status, 'gather');
+    const { images } = spec.input;
     const incomplete = yield* gather(context, { jobId, images, hours: waitHours }, (words) => {
       status.gathering = words;
       publish(context, status);

@@ -27,6 +27,8 @@ export interface PublishedStatus {
   enlarged?: number;
   error?: { kind: 'user' | 'platform'; message: string };
   cancelled?: boolean;
+  /** Set when all that is left to do is to tell that the job has ended: where its outputs are. */
+  over?: { output?: string; predictions?: string };
 }
 
 /** What a job has published as its custom status; undefined for anything else, because tools let people set any. */

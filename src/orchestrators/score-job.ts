@@ -51,11 +51,16 @@ export const scoreJob = defineOrchestrator('scoreJob', function* (context, input
   const end = finished.ok ? finished.value.end : failed(finished.failure);
   if (end.reason === 'cancelled') status.cancelled = true;
   if (end.reason !== 'done') status.error = { kind: end.blame, message: end.message };
-  if (finished.ok) {
-    status.warnings = [...(status.warnings ?? []), ...finished.value.warnings];
-    status.warnings.push(...(yield* tell(context, jobId, finished.value.notify ?? [])));
-  }
+  if (finished.ok) status.warnings = [...(status.warnings ?? []), ...finished.value.warnings];
+  const places = finished.ok ? (finished.value.notify ?? []) : [];
+  // Its notices may take long, and nobody is to wait for them.
+  if (places.length > 0) status.over = end.reason === 'done' && result.ok ? outputsOf(result.value) : {};
   leave(context, status);
+  if (places.length > 0) {
+    const untold = yield* tell(context, jobId, places);
+    status.warnings = [...(status.warnings ?? []), ...untold];
+    if (untold.length > 0) publish(context, status);
+  }
   if (end.reason !== 'done' || !result.ok || !finished.ok) throw new Error(end.message);
   return {
     ...result.value,
@@ -75,6 +80,11 @@ const isStartedByApp = (input: unknown) =>
   'spec' in input &&
   typeof input.spec === 'object' &&
   input.spec !== null;
+
+const outputsOf = ({ output, predictions }: Delivered) => ({
+  output,
+  ...(predictions !== undefined && { predictions }),
+});
 
 const DONE: Stop = { reason: 'done', blame: 'user', message: '' };
 

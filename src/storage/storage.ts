@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { json } from 'node:stream/consumers';
+import { text as textOf } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   BlobSASPermissions,
@@ -177,8 +177,11 @@ async function readVersion<T>(
 ): Promise<{ etag?: string | undefined; value?: T }> {
   try {
     return await again(async () => {
-      const { etag, readableStreamBody } = await container.getBlobClient(blob).download();
-      return { etag, value: (await json(readableStreamBody ?? Readable.from([]))) as T };
+      const { etag, contentLength, readableStreamBody } = await container.getBlobClient(blob).download();
+      const text = await textOf(readableStreamBody ?? Readable.from([]));
+      if (Buffer.byteLength(text) !== contentLength)
+        throw new RestError(`${blob} was cut short.`, { code: 'PARSE_ERROR' });
+      return { etag, value: JSON.parse(text) as T };
     });
   } catch (error) {
     if (isNotFound(error)) return {};

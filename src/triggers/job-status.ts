@@ -51,7 +51,7 @@ export async function readJobStatus(
   const { rate, secondsLeft } = running
     ? estimate(items.done, items.total, elapsed, after, (now - asOf) / 1000)
     : overall(counts.scored, stages.score);
-  const output = status.output as Partial<JobOutput> | string | null;
+  const output = published?.over ?? (status.output as Partial<JobOutput> | string | null);
   return {
     id,
     state,
@@ -188,6 +188,7 @@ function stateOf(status: Orchestration, published: PublishedStatus | undefined):
   if (name === 'Completed') return 'done';
   if (name === 'Terminated' || name === 'Canceled' || (name === 'Failed' && published?.cancelled)) return 'cancelled';
   if (name === 'Failed') return 'failed';
+  if (published?.over) return published.cancelled ? 'cancelled' : published.error ? 'failed' : 'done';
   return name === 'Pending' ? 'queued' : 'running';
 }
 

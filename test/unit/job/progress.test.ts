@@ -101,6 +101,8 @@ test('a job says in words what it does and how it ended', () => {
   const startedAt = '2026-01-01T00:00:00.000Z';
   const at = (stage: Stage) => ({ stages: [{ stage, startedAt }], plan });
   expect(inWords({ stages: [] })).toBe('begins');
+  expect(inWords(at('gather'))).toBe('waits for images');
+  expect(inWords({ ...at('gather'), gathering: 'waits for images: 3 of 9 are there' })).toMatch(/3 of 9/);
   expect(inWords(at('split'))).toBe('splits the video into frames');
   expect(inWords(at('score'))).toBe('scores 100 items in 4 batches, 2 at a time');
   const ended = { stages: [{ stage: 'finish', startedAt, seconds: 1 } as const], items: 1, plan };

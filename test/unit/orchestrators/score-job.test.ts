@@ -76,6 +76,25 @@ function fail(answers: Partial<Record<string, (call: Call) => unknown>>, more: o
   };
 }
 
+test('a job that is to be told of is over before that is done, and says in the end where it could not be told', () => {
+  const notify = [{ webhook: 'https://example.com/hook', secret: 'MAIN' }];
+  const seen: unknown[] = [];
+  const { context, customStatus } = fakeContext({ jobId: 'coast-abcd2345', spec: spec({ notify }) }, Date.now);
+  drive(
+    () => scoreJob.run(context),
+    {},
+    (call) => {
+      if (call.type === 'timer') return undefined;
+      if (call.name === 'finishJob') return ok({ ...finished(call, 168)?.value, notify });
+      if (call.name !== 'notify') return standard[call.name]?.(call);
+      seen.push(structuredClone(customStatus()));
+      return { ok: false, failure: { blame: 'user', message: 'The webhook at example.com answered 404.' } };
+    },
+  );
+  expect(seen).toMatchObject([{ over: { output: 'outbox/coast.mp4' } }]);
+  expect((customStatus() as PublishedStatus).warnings?.at(-1)).toMatch(/could not be told: The webhook/);
+});
+
 test('a job hands on where it was started in its trace, so that nothing of it is told elsewhere', () => {
   const traceParent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
   const handedOn = new Map<string, unknown>();

@@ -82,6 +82,8 @@ export async function tellOfJobs(sinks: Sink[]): Promise<void> {
   });
   telemetry.cancelled({ ...JOB, by: 'request' });
   telemetry.swept({ ...JOB, container: 'score-job-1-b3-a1', batch: 3, attempt: 1, message: 'job job-1 has ended' });
+  telemetry.mediaRefused({ claim: 'inbox-1', blob: 'inbox/a.mp4', place: JOB.place, message: 'There is no model.' });
+  telemetry.messageLost({ record: 'quarantine/_events/1.json', place: JOB.place });
   await telemetry.flush();
 }
 

@@ -37,10 +37,13 @@ export async function requireInputs(storage: Storage, bundledModels: string, spe
   return bytes;
 }
 
-/** Undefined when there is no such blob. */
+/** Undefined when there is no such blob. @throws JobError `platform` while it is being copied there. */
 async function bytesOf(storage: Storage, path: string): Promise<number | undefined> {
   try {
-    return (await mediaBlob(storage, path).getProperties()).contentLength ?? 0;
+    const { contentLength = 0, copyStatus } = await mediaBlob(storage, path).getProperties();
+    if (copyStatus === 'pending')
+      throw new JobError('platform', `The video ${path} is still being copied; try again when it is whole.`);
+    return contentLength;
   } catch (error) {
     if (isNotFound(error)) return undefined;
     throw error;

@@ -28,6 +28,7 @@ import { Tally } from '../src/scorer/run/tally.js';
 import { TaskBlobs } from '../src/scorer/run/task-blobs.js';
 import { TimeAccount } from '../src/scorer/run/time-account.js';
 import { SILENT } from '../src/telemetry/telemetry.js';
+import { NO_NOTICES } from '../test/support/no-notices.js';
 import { notSetUp } from '../test/support/aci.js';
 import { tools } from '../test/support/clip.js';
 import { runJob } from '../test/support/in-process.js';
@@ -175,6 +176,7 @@ try {
     compute: { ...notSetUp(), local: simulatedCompute() },
     inspectModel: () => Promise.reject(new Error('nothing is inspected')),
     telemetry: SILENT,
+    notices: NO_NOTICES,
     tempFolder: folder,
     bundledModels: folder,
   });

@@ -40,7 +40,9 @@ const schema = z.object({
   MOST_RUNNING_GIB: z.coerce.number(ABOVE_0).gt(0, ABOVE_0).default(500),
   INBOX_SWEEP: z.string().default('0 */10 * * * *'),
   NOTIFY: z.string().optional(),
-  EVENT_GRID_TOPIC: z.url({ protocol: /^https$/, error: 'must be the https endpoint of an Event Grid topic' }).optional(),
+  EVENT_GRID_TOPIC: z
+    .url({ protocol: /^https$/, error: 'must be the https endpoint of an Event Grid topic' })
+    .optional(),
   INBOX_WAIT_HOURS: whole(1, 168).default(24),
   TELEMETRY_FILE: z.string().optional(),
   PATH: z.string().default(''),
@@ -184,7 +186,8 @@ function queueStorage(environment: Environment): { name: string; connection: Con
   const own = readConnection(environment, QUEUE_STORAGE);
   if (own !== undefined) return { name: QUEUE_STORAGE, connection: own };
   const internal = readConnection(environment, INTERNAL_STORAGE);
-  if (internal !== undefined && hasKey(environment, HOST_STORAGE)) return { name: INTERNAL_STORAGE, connection: internal };
+  if (internal !== undefined && hasKey(environment, HOST_STORAGE))
+    return { name: INTERNAL_STORAGE, connection: internal };
   return { name: HOST_STORAGE, connection: connectionOf(environment, HOST_STORAGE) };
 }
 

@@ -25,4 +25,7 @@ export function createNotify({ storage, notices }: Pick<Ports, 'storage' | 'noti
 
 /** The same whenever the notice is sent, and another one for each place. */
 const noticeId = (jobId: string, choice: NoticeChoice) =>
-  createHash('sha256').update(JSON.stringify([jobId, choice])).digest('hex').slice(0, 32);
+  createHash('sha256')
+    .update(JSON.stringify([jobId, choice]))
+    .digest('hex')
+    .slice(0, 32);

@@ -37,7 +37,10 @@ export function createNotices({ usual, topic, secrets }: NoticeSettings, ports: 
       if ('eventGrid' in choice) return toTopic(ports.login(), topic, body);
       const secret = secrets[choice.secret];
       if (secret === undefined)
-        throw new JobError('user', `The setting WEBHOOK_SECRET_${choice.secret} is missing, so a webhook cannot be signed; set it.`);
+        throw new JobError(
+          'user',
+          `The setting WEBHOOK_SECRET_${choice.secret} is missing, so a webhook cannot be signed; set it.`,
+        );
       return ports.webhook({ url: choice.webhook, id: notice.id, secret, body });
     },
   };
@@ -61,7 +64,10 @@ const PATIENCE_MS = 10_000;
 
 async function toTopic(login: TokenCredential, topic: string | undefined, body: string): Promise<void> {
   if (topic === undefined)
-    throw new JobError('user', 'The setting EVENT_GRID_TOPIC is missing, so no event can be sent; set it to the endpoint of a topic.');
+    throw new JobError(
+      'user',
+      'The setting EVENT_GRID_TOPIC is missing, so no event can be sent; set it to the endpoint of a topic.',
+    );
   const token = await login.getToken(SCOPE);
   const url = new URL(`?api-version=${API_VERSION}`, topic);
   const headers = {
@@ -69,9 +75,13 @@ async function toTopic(login: TokenCredential, topic: string | undefined, body: 
     ...(token && { authorization: `Bearer ${token.token}` }),
   };
   const signal = AbortSignal.timeout(PATIENCE_MS);
-  const answer = await fetch(url, { method: 'POST', headers, body, signal, redirect: 'manual' }).catch((cause: unknown) => {
-    throw new JobError('platform', `The Event Grid topic ${url.host} does not answer (${messageOf(cause)}).`, { cause });
-  });
+  const answer = await fetch(url, { method: 'POST', headers, body, signal, redirect: 'manual' }).catch(
+    (cause: unknown) => {
+      throw new JobError('platform', `The Event Grid topic ${url.host} does not answer (${messageOf(cause)}).`, {
+        cause,
+      });
+    },
+  );
   if (answer.ok) return;
   const passes = answer.status === 408 || answer.status === 429 || answer.status >= 500;
   throw new JobError(passes ? 'platform' : 'user', `The Event Grid topic ${url.host} answered ${answer.status}.`);

@@ -27,7 +27,9 @@ export function inboxOf(stack: TestStack) {
     /** Uploads as any storage tool would. */
     async put(name: string, content: string | Buffer, metadata: Metadata = {}): Promise<Uploaded> {
       await container(INBOX).createIfNotExists();
-      const { etag = '' } = await container(INBOX).getBlockBlobClient(name).uploadData(Buffer.from(content), { metadata });
+      const { etag = '' } = await container(INBOX)
+        .getBlockBlobClient(name)
+        .uploadData(Buffer.from(content), { metadata });
       return { account: stack.storage.accountName, container: INBOX, name, etag: bareEtag(etag) };
     },
     remove: (name: string) => container(INBOX).getBlobClient(name).delete(),
@@ -60,7 +62,9 @@ export function inboxOf(stack: TestStack) {
         seconds,
       ),
     async poisoned(): Promise<number> {
-      const poison = QueueServiceClient.fromConnectionString(stack.connectionString).getQueueClient(`${INBOX_QUEUE}-poison`);
+      const poison = QueueServiceClient.fromConnectionString(stack.connectionString).getQueueClient(
+        `${INBOX_QUEUE}-poison`,
+      );
       if (!(await poison.exists())) return 0;
       return (await poison.getProperties()).approximateMessagesCount ?? 0;
     },
@@ -70,7 +74,8 @@ export function inboxOf(stack: TestStack) {
 /** A folder of the inbox that no other test uses. */
 export const newFolder = () => `t-${randomBytes(4).toString('hex')}`;
 
-const SOURCE = '/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts';
+const SOURCE =
+  '/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts';
 
 /** The event in the shape of CloudEvents 1.0, as facts and documents have it. */
 export const cloudEvent = ({ account, container, name, etag }: Uploaded, more: object = {}) => ({

@@ -49,7 +49,9 @@ export function useMediaHosts() {
   });
   const startsOf = async (jobId: string): Promise<number> => {
     let count = 0;
-    for await (const { name } of hosts.storage.internal.getContainerClient(STARTS).listBlobsFlat({ prefix: `${jobId}/` }))
+    for await (const { name } of hosts.storage.internal
+      .getContainerClient(STARTS)
+      .listBlobsFlat({ prefix: `${jobId}/` }))
       count += name.startsWith(`${jobId}/`) ? 1 : 0;
     return count;
   };
@@ -92,7 +94,9 @@ export function useMediaHosts() {
       const sweep = createInboxSweep({ storage, admit, launcher });
       const logged: string[] = [];
       const context = () =>
-        new InvocationContext({ logHandler: (level, ...words: unknown[]) => logged.push(`${level}: ${words.join(' ')}`) });
+        new InvocationContext({
+          logHandler: (level, ...words: unknown[]) => logged.push(`${level}: ${words.join(' ')}`),
+        });
       return {
         logged,
         take: async (message: unknown): Promise<void> => void (await take(message, context())),

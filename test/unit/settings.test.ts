@@ -92,7 +92,10 @@ describe('the app’s settings', () => {
     [{ AzureWebJobsStorage__accountName: 'host' }, 'AzureWebJobsStorage'],
     [{ ...STORAGE, QUEUE_STORAGE__accountName: 'queues' }, 'QUEUE_STORAGE'],
     [{ ...STORAGE, INTERNAL_STORAGE__accountName: 'internal' }, 'AzureWebJobsStorage'],
-    [{ AzureWebJobsStorage: WITH_KEY, MEDIA_STORAGE__accountName: 'm', INTERNAL_STORAGE__accountName: 'i' }, 'INTERNAL_STORAGE'],
+    [
+      { AzureWebJobsStorage: WITH_KEY, MEDIA_STORAGE__accountName: 'media', INTERNAL_STORAGE__accountName: 'internal' },
+      'INTERNAL_STORAGE',
+    ],
   ])('for new media take the queue of an account that both host and app may use: %j', (environment, name) => {
     expect(readConfig(environment).inbox.connection).toBe(name);
   });
@@ -100,7 +103,12 @@ describe('the app’s settings', () => {
   test('say where the ends of jobs are told, and with which secrets', () => {
     expect(readConfig(STORAGE).notices).toEqual({ usual: [], topic: undefined, secrets: {} });
     const topic = 'https://jobs.westeurope-1.eventgrid.azure.net/api/events';
-    const more = { NOTIFY: '[{"queue":"jobs-done"}]', EVENT_GRID_TOPIC: topic, WEBHOOK_SECRET_MAIN: 's', WEBHOOK_SECRET_NO: '' };
+    const more = {
+      NOTIFY: '[{"queue":"jobs-done"}]',
+      EVENT_GRID_TOPIC: topic,
+      WEBHOOK_SECRET_MAIN: 's',
+      WEBHOOK_SECRET_NO: '',
+    };
     expect(readConfig({ ...STORAGE, ...more }).notices).toEqual({
       usual: [{ queue: 'jobs-done' }],
       topic,
@@ -111,7 +119,10 @@ describe('the app’s settings', () => {
   test.each([
     [{ NOTIFY: 'jobs-done' }, 'The setting NOTIFY must be JSON, as in [{"queue": "jobs-done"}].'],
     [{ NOTIFY: '[{"queue":"Done"}]' }, /^The setting NOTIFY must be the name of a queue/],
-    [{ EVENT_GRID_TOPIC: 'http://x' }, 'The setting EVENT_GRID_TOPIC must be the https endpoint of an Event Grid topic.'],
+    [
+      { EVENT_GRID_TOPIC: 'http://x' },
+      'The setting EVENT_GRID_TOPIC must be the https endpoint of an Event Grid topic.',
+    ],
     [{ MOST_RUNNING_JOBS: '0' }, 'The setting MOST_RUNNING_JOBS must be a whole number from 1 to 1000.'],
     [{ MOST_RUNNING_ITEMS: 'all' }, 'The setting MOST_RUNNING_ITEMS must be a whole number from 1 to 1000000000.'],
     [{ MOST_RUNNING_GIB: '0' }, 'The setting MOST_RUNNING_GIB must be a number above 0.'],

@@ -33,7 +33,8 @@ const UNSEEN_MS = 660_000;
 export async function drop(options: DropOptions): Promise<void> {
   const { folder, print, signal } = options;
   const files = inOrder(await filesOf(options.files));
-  if (files.length === 0) throw new JobError('user', 'There is no file in what was named; name files, or folders with files.');
+  if (files.length === 0)
+    throw new JobError('user', 'There is no file in what was named; name files, or folders with files.');
   const client = await findApp(options);
   const starters: { path: string; etag: string }[] = [];
   for (const file of files) {
@@ -77,7 +78,10 @@ async function follow(
 ): Promise<void> {
   const media = await decision(client, stored, { signal, print });
   if (media.job === null || media.state !== 'started')
-    throw new JobError('user', `${stored.path} starts no job: ${media.message ?? 'nobody has seen it; see that the app runs.'}`);
+    throw new JobError(
+      'user',
+      `${stored.path} starts no job: ${media.message ?? 'nobody has seen it; see that the app runs.'}`,
+    );
   const { job } = media;
   const view = createProgressView(stream, false, 'items');
   const watching = {

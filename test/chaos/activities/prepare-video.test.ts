@@ -13,6 +13,7 @@ import { createMedia } from '../../../src/media/media.js';
 import { createModelInspector, type ModelInspector } from '../../../src/scorer/engine/inspect/inspect.js';
 import { constantNode, operatorNode } from '../../../src/scorer/onnx/model-messages.js';
 import { SILENT } from '../../../src/telemetry/telemetry.js';
+import { NO_NOTICES } from '../../support/no-notices.js';
 import { tools } from '../../support/clip.js';
 import { ROOT } from '../../support/scorer/harness.js';
 import { findingModel, modelFile, resizingModel, tensorInfo } from '../../support/scorer/tiny-model.js';
@@ -37,6 +38,7 @@ const prepareJob = createPrepareJob({
   freeBytes: () => Promise.resolve(free),
   bundledModels: folder,
   telemetry: SILENT,
+  notices: NO_NOTICES,
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

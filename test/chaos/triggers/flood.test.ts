@@ -32,7 +32,10 @@ test('what comes while other jobs run waits its turn, uses up no tries, and star
   const arrived = await Promise.all([3, 1, 2, 0].map(ready));
   for (const { message } of arrived) await inbox.send(message);
   await until('a line of four', async () => ((await inLine()) === 4 ? true : undefined));
-  const body = JSON.stringify({ input: { images: `inbox/${arrived[0]?.version.name.split('/')[0]}/` }, model: 'starry-night' });
+  const body = JSON.stringify({
+    input: { images: `inbox/${arrived[0]?.version.name.split('/')[0]}/` },
+    model: 'starry-night',
+  });
   const headers = { 'content-type': 'application/json' };
   const refused = await fetch(`${stack.url}/api/jobs`, { method: 'POST', headers, body });
   expect(refused.status).toBe(429);
@@ -40,7 +43,9 @@ test('what comes while other jobs run waits its turn, uses up no tries, and star
   await givePlaces(storage, ['holder-k3v9q2xa']);
   const claims = await Promise.all(arrived.map(({ version }) => inbox.decided(version, 60)));
   const ended = await Promise.all(claims.map(({ job }) => stack.ended(job?.jobId ?? '')));
-  const order = ended.map(({ createdAt }, index) => ({ createdAt, index })).toSorted((a, b) => (a.createdAt < b.createdAt ? -1 : 1));
+  const order = ended
+    .map(({ createdAt }, index) => ({ createdAt, index }))
+    .toSorted((a, b) => (a.createdAt < b.createdAt ? -1 : 1));
   expect(order.map(({ index }) => index)).toEqual([3, 1, 2, 0]);
   expect((await readPlaces(storage)).places).toEqual([]);
   expect(await inbox.poisoned()).toBe(0);

@@ -34,7 +34,12 @@ async function startStack() {
     for (const pid of processesWith(`HOME=${folder}`))
       if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('devhost')) process.kill(pid, 'SIGKILL');
   };
-  return { url, client: createJobClient(url, undefined), kill: () => end(killHost), stop: () => end(() => interrupt('SIGINT')) };
+  return {
+    url,
+    client: createJobClient(url, undefined),
+    kill: () => end(killHost),
+    stop: () => end(() => interrupt('SIGINT')),
+  };
 }
 
 test('each folder that is ready starts one job, although the host is killed while it takes them', async () => {

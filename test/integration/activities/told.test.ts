@@ -14,6 +14,7 @@ import { writeJson } from '../../../src/storage/storage.js';
 import type { Span, TelemetryEvent } from '../../../src/telemetry/records.js';
 import { tellTo } from '../../../src/telemetry/telemetry.js';
 import { aciCompute, FOREVER, notSetUp, useEmulator } from '../../support/aci.js';
+import { NO_NOTICES } from '../../support/no-notices.js';
 import { keepRecords } from '../../support/records.js';
 import { openAzurite } from '../../support/storage.js';
 
@@ -21,8 +22,6 @@ const storage = openAzurite(inject('storage'));
 const azure = useEmulator({ command: [process.execPath, '-e', FOREVER] });
 const TRACE = 'a'.repeat(32);
 const called = (span: string) => ({ traceContext: { traceParent: `00-${TRACE}-${span}-01` } });
-
-const NO_NOTICES = { usual: [], send: () => Promise.resolve() };
 
 let jobId = '';
 const attempt = () => ({ jobId, batch: 0, first: 0, count: 4, attempt: 1 });

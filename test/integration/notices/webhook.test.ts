@@ -104,8 +104,9 @@ describe.skipIf(!hasOpenssl)('a webhook', () => {
 
   test('to this machine or a private network is not sent', async () => {
     for (const host of ['localhost', '127.0.0.1', '[::1]', '169.254.169.254', '10.0.0.1', '2130706433'])
-      await expect(createWebhooks()({ url: `https://${host}:${port}/hook`, id: 'n', secret: 's', body: BODY }), host).rejects.toThrow(
-        /not public/,
-      );
+      await expect(
+        createWebhooks()({ url: `https://${host}:${port}/hook`, id: 'n', secret: 's', body: BODY }),
+        host,
+      ).rejects.toThrow(/not public/);
   });
 });

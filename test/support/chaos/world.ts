@@ -21,6 +21,7 @@ import {
 import { readSealingKey } from '../../../src/storage/sealing-key.js';
 import { isPassing } from '../../../src/container-contract/storage-access.js';
 import { SILENT } from '../../../src/telemetry/telemetry.js';
+import { NO_NOTICES } from '../no-notices.js';
 import { openAzurite } from '../storage.js';
 import { storedItems } from '../stored-items.js';
 import { tinyModel } from '../scorer/tiny-model.js';
@@ -96,7 +97,7 @@ const inspectOnce: ModelInspector = (file, name) => {
 function newHost({ emulator }: World, folder: string, region: string): ReturnType<World['newHost']> {
   mkdirSync(path.join(folder, 'hosts'), { recursive: true });
   const ports: Ports = {
-    notices: { usual: [], send: () => Promise.resolve() },
+    notices: NO_NOTICES,
     storage,
     media: createMedia(tools),
     compute: {

@@ -10,13 +10,21 @@ describe('the name of a record of the quarantine', () => {
     expect(quarantineBlob('a/b/coast.mp4', `${CLAIM.slice(0, -1)}0`)).not.toBe(quarantineBlob('a/b/coast.mp4', CLAIM));
   });
 
-  test.each(['bell\u0007.mp4', 'back\\slash', '\uD83C half', 'a./b..', '/a//b', '..', './x', 'ä'.repeat(1024), '🎞'.repeat(600), 'a/'.repeat(200)])(
-    'is one that storage holds, whatever the path is: %j',
-    (name) => {
-      const blob = quarantineBlob(name, CLAIM);
-      expect([hasUnusableCharacters(blob), hasUnusableParts(blob), isTooLong(blob)]).toEqual([false, false, false]);
-    },
-  );
+  test.each([
+    'bell\u0007.mp4',
+    'back\\slash',
+    '\uD83C half',
+    'a./b..',
+    '/a//b',
+    '..',
+    './x',
+    'ä'.repeat(1024),
+    '🎞'.repeat(600),
+    'a/'.repeat(200),
+  ])('is one that storage holds, whatever the path is: %j', (name) => {
+    const blob = quarantineBlob(name, CLAIM);
+    expect([hasUnusableCharacters(blob), hasUnusableParts(blob), isTooLong(blob)]).toEqual([false, false, false]);
+  });
 });
 
 describe('the name of a done file', () => {

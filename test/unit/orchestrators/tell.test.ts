@@ -50,6 +50,11 @@ describe('the end of a job', () => {
   });
 
   test('is given up at once where that would not change', () => {
-    expect(tellAll([HOOK, QUEUE], wrong)).toMatchObject({ tries: 1, queued: 1, pauses: [], untold: [expect.stringMatching(/404/) as string] });
+    expect(tellAll([HOOK, QUEUE], wrong)).toMatchObject({
+      tries: 1,
+      queued: 1,
+      pauses: [],
+      untold: [expect.stringMatching(/404/) as string],
+    });
   });
 });

@@ -115,7 +115,10 @@ describe('an event', () => {
     await hosts.put(version.name, `${READY} `);
     await givePlaces(hosts.storage, ['holder-k3v9q2xa']);
     await host.take(writeTicket(claimId(version)));
-    expect(await hosts.claim(version)).toMatchObject({ state: 'refused', message: expect.stringMatching(/replaced/) as string });
+    expect(await hosts.claim(version)).toMatchObject({
+      state: 'refused',
+      message: expect.stringMatching(/replaced/) as string,
+    });
     expect((await readPlaces(hosts.storage)).places).toEqual([]);
     expect(await hosts.line()).toEqual([]);
     await inboxQueueOf(hosts.storage).clearMessages();

@@ -61,7 +61,11 @@ describe('a new version of a blob', () => {
 
 describe('bad media', () => {
   test.each<[string, (folder: string) => Promise<Uploaded>, RegExp]>([
-    ['a job file that is no JSON', (folder) => inbox.put(`${folder}/a.job.json`, '{"model"'), /a\.job\.json is not valid JSON/],
+    [
+      'a job file that is no JSON',
+      (folder) => inbox.put(`${folder}/a.job.json`, '{"model"'),
+      /a\.job\.json is not valid JSON/,
+    ],
     [
       'a path outside the inbox',
       (folder) =>

@@ -10,6 +10,7 @@ import {
   refused,
   started,
 } from '../../../../src/job/inbox/claim.js';
+import type { MediaEvent } from '../../../../src/job/inbox/media-event.js';
 import { parseSpec } from '../../../../src/job/spec.js';
 
 const id = `inbox-${'1f'.repeat(16)}`;
@@ -74,7 +75,8 @@ describe('a claim', () => {
       { ...event, account: 'other' },
     ].map(claimedText);
     expect(new Set(texts).size).toBe(texts.length);
-    expect(claimedText({ ...event, id: 'e2', time: '', bytes: undefined, api: 'Sweep' })).toBe(texts[0]);
+    const again: MediaEvent = { ...event, id: 'e2', time: '', bytes: undefined, api: 'Sweep' };
+    expect(claimedText(again)).toBe(texts[0]);
   });
 });
 

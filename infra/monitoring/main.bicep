@@ -63,7 +63,7 @@ var alerts = [
   {
     query: 'message-poisoned'
     title: 'A message was given up'
-    description: 'The Functions host moved a message to a poison queue, where nobody handles it.'
+    description: 'The app has failed on a message five times, and the Functions host moved it to a poison queue.'
     severity: 2
     splitBy: ['queue']
   }

@@ -6,11 +6,14 @@ import type { Stop } from '../job/attempts/attempt-end.js';
 import { batchAt, type BatchPlan } from '../job/plan.js';
 import { round } from '../job/progress.js';
 import type { NoticeChoice } from '../job/notice.js';
-import { parseTraceParent } from '../job/trace.js';
+import type { Origin } from '../job/inbox/claim.js';
+import { parseTraceParent, type TracePlace } from '../job/trace.js';
 import { readBatchState } from '../job-store/batches/batch-state.js';
 import { readItems } from '../job-store/images/items.js';
+import { claimId, readClaim } from '../job-store/inbox/claims.js';
 import { givePlaces } from '../job-store/inbox/places.js';
-import { workOf } from '../job-store/layout.js';
+import { quarantine } from '../job-store/inbox/quarantine.js';
+import { splitPath, workOf } from '../job-store/layout.js';
 import { removeJobFolder } from '../job-store/local-copy.js';
 import { writeDoneFile } from '../job-store/job-end.js';
 import { type AttemptReport, type BatchReport, type Manifest, writeManifest } from '../job-store/manifest.js';
@@ -26,8 +29,7 @@ import type { Invocation, Ports } from './ports.js';
 export interface FinishInput extends Pick<Manifest, 'jobId' | 'outcome' | 'message'>, Pick<Stop, 'blame'> {
   /** Where the job was started in its trace, for one that has no record yet. */
   traceParent?: string | undefined;
-  /** Path of what started it in the inbox. */
-  startedBy?: string | undefined;
+  startedBy?: Origin | undefined;
   /** Where its end is told; where the settings say, when left out. */
   notify?: NoticeChoice[] | undefined;
   /** Absent when the job failed before there was one. */
@@ -86,13 +88,16 @@ export function createFinishJob({
       phases: summarize(sumsOf(phases)),
       comparison: await readComparison(storage, jobId),
       batches,
-      startedBy,
+      startedBy: startedBy?.path,
     };
     await writeManifest(storage, manifest);
     await writeDoneFile(storage, manifest);
+    const place = placeOf(jobId, job?.trace ?? parseTraceParent(traceParent), invocation?.traceContext?.traceParent);
+    const unusable = outcome === 'failed' && end.blame === 'user' && plan === undefined;
+    if (unusable && startedBy) await refuseMedia({ storage, telemetry }, startedBy, message, place);
     telemetry.jobEnded({
       jobId,
-      place: placeOf(jobId, job?.trace ?? parseTraceParent(traceParent), invocation?.traceContext?.traceParent),
+      place,
       model: job?.spec.model,
       compute: job?.spec.compute.kind,
       outcome,
@@ -119,6 +124,20 @@ export function createFinishJob({
       notify: notify ?? notices.usual,
     };
   };
+}
+
+/** New media that turns out to be unusable when it is looked into, such as a video that cannot be read, is refused like that which starts no job. */
+async function refuseMedia(
+  { storage, telemetry }: Pick<Ports, 'storage' | 'telemetry'>,
+  { path, etag }: Origin,
+  message: string,
+  place: TracePlace,
+): Promise<void> {
+  const { container, blob: name } = splitPath(path);
+  const claim = await readClaim(storage, claimId({ account: storage.media.accountName, container, name, etag }));
+  if (!claim) return;
+  await quarantine(storage, claim, message);
+  telemetry.mediaRefused({ claim: claim.claim, blob: path, place, message });
 }
 
 const batchIndices = (plan: BatchPlan) => Array.from({ length: plan.batches }, (_, index) => index);

@@ -2,6 +2,7 @@ import { isPassing } from '../container-contract/storage-access.js';
 import { choosePack, chooseResultPack, chunkFrames, fitFrames } from '../job/plan.js';
 import { JobError } from '../job/failure.js';
 import { DEFAULT_CODEC, DEFAULT_IMAGE_FORMAT, type FrameFormat, sizeProblem } from '../job/formats.js';
+import type { Origin } from '../job/inbox/claim.js';
 import type { JobSpec } from '../job/spec.js';
 import { parseTraceParent, type TracePlace } from '../job/trace.js';
 import { jobOf, OUTBOX, workOf } from '../job-store/layout.js';
@@ -24,6 +25,7 @@ export interface PrepareInput {
   spec: JobSpec;
   /** Where the job was started in its trace. */
   traceParent?: string | undefined;
+  startedBy?: Origin | undefined;
 }
 
 export interface Prepared {
@@ -45,11 +47,11 @@ export interface Prepared {
 /** Checks everything that can be checked before anything is spent: the video, the model, the style, the compute. */
 export function createPrepareJob(ports: Ports, known = new KnownModels()) {
   const { storage, telemetry } = ports;
-  const prepare = async ({ jobId, spec }: PrepareInput, trace: TracePlace): Promise<Checked> => {
+  const prepare = async ({ jobId, spec, startedBy }: PrepareInput, trace: TracePlace): Promise<Checked> => {
     const createdAt = new Date().toISOString();
     await Promise.all([workOf(storage, jobId).createIfNotExists(), jobOf(storage, jobId).createIfNotExists()]);
     const folder = jobFolder(ports.tempFolder, jobId);
-    const probing = probeVideo(ports, spec, folder);
+    const probing = probeVideo(ports, spec, folder, startedBy);
     const [video, { card, arrayBytes }, preflight] = await Promise.all([
       probing,
       resolveModel({ ...ports, known }, spec, folder, probing),
@@ -118,7 +120,7 @@ async function resolveVideo(
   ports: Ports,
   common: Common,
   spec: JobSpec,
-  { name, file, facts }: LocalVideo,
+  { name, file, facts, etag }: LocalVideo,
   arrayBytes = 0,
 ): Promise<Resolution> {
   checkResult(common.card, spec);
@@ -155,6 +157,7 @@ async function resolveVideo(
       ...common,
       spec: { ...spec, input: { ...spec.input, video: name }, output: { ...spec.output, frameFormat } },
       video: facts,
+      ...(etag !== undefined && { videoEtag: etag }),
       ...(shape && { shape }),
       pack,
       chunkFrames: most,

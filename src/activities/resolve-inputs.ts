@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { JobError } from '../job/failure.js';
+import type { Origin } from '../job/inbox/claim.js';
 import type { JobSpec } from '../job/spec.js';
 import { missingInput, publishBundledModel, readModelTexts } from '../job-store/inputs.js';
 import { modelBlob, modelsOf } from '../job-store/layout.js';
@@ -19,6 +20,8 @@ export interface LocalVideo {
   name: string;
   file: string;
   facts: VideoFacts;
+  /** When the job is for this version alone. */
+  etag: string | undefined;
 }
 
 /** The video of the job as a local file, and what it is; undefined when the job has images. */
@@ -26,11 +29,13 @@ export async function probeVideo(
   { storage, media, signal }: Ports,
   { input }: JobSpec,
   folder: string,
+  startedBy?: Origin,
 ): Promise<LocalVideo | undefined> {
   const { video: name } = input;
   if (name === undefined) return undefined;
-  const file = await localVideo(storage, folder, name, signal);
-  return { name, file, facts: await media.probe(file, { name, keep: input.onDamage === 'keep' }) };
+  const etag = startedBy?.path === name ? startedBy.etag : undefined;
+  const file = await localVideo(storage, folder, name, signal, etag);
+  return { name, file, etag, facts: await media.probe(file, { name, keep: input.onDamage === 'keep' }) };
 }
 
 /** What models said of themselves and what their trials showed: one that is used again for frames of the same size is not loaded again. */

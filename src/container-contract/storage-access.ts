@@ -99,15 +99,15 @@ export async function again<T>(work: () => Promise<T>, signal?: AbortSignal): Pr
 }
 
 /**
- * The bytes of a blob, or its first `count`, of the version with this ETag, if one is named. Sends one request, unlike downloadToBuffer, which asks for the size first and fails when
- * somebody replaces the blob in between; another one when the answer was cut short.
+ * The bytes of a blob, or its first `count`, of the version with this ETag, if one is named. Sends one request, unlike downloadToBuffer,
+ * which asks for the size first and fails when somebody replaces the blob in between; another one when the answer was cut short.
  */
 export function readWhole(
   blob: BlobClient,
   { count, signal, etag }: { count?: number; signal?: AbortSignal; etag?: string | undefined } = {},
 ): Promise<Buffer<ArrayBuffer>> {
   return again(async () => {
-    const conditions = { ...(etag !== undefined && { ifMatch: `"${etag}"` }) };
+    const conditions = onlyOf(etag);
     const { readableStreamBody, contentLength } = await blob.download(0, count, { abortSignal: signal, conditions });
     const chunks: Uint8Array[] = [];
     // `buffer` of node:stream/consumers goes through a Blob, which takes longer than all the rest.
@@ -118,21 +118,25 @@ export function readWhole(
   }, signal);
 }
 
+/** The condition under which storage answers for this version of a blob alone. @param etag without quotes; any version, when left out. */
+export const onlyOf = (etag: string | undefined) => ({ ...(etag !== undefined && { ifMatch: `"${etag}"` }) });
+
 /**
  * Saves a blob as a file that is not there yet; asks for the rest when the answer was cut short, and for all of it when somebody has
  * replaced the blob meanwhile.
+ * @throws RestError 412 when it is not of the version with this ETag, if one is named.
  */
-export async function saveWhole(blob: BlobClient, file: string, signal?: AbortSignal): Promise<void> {
+export async function saveWhole(blob: BlobClient, file: string, signal?: AbortSignal, etag?: string): Promise<void> {
   let version: string | undefined;
   let total: number | undefined;
   await again(async () => {
     const offset = version === undefined ? 0 : await sizeOf(file);
     if (offset === total) return;
-    const conditions = { ifMatch: version };
+    const conditions = version === undefined ? onlyOf(etag) : { ifMatch: version };
     const answer = await blob
       .download(offset, undefined, { abortSignal: signal, conditions })
       .catch((error: unknown) => {
-        if (!(error instanceof RestError && error.statusCode === 412)) throw error;
+        if (etag !== undefined || !(error instanceof RestError && error.statusCode === 412)) throw error;
         version = undefined;
         throw cutShort(blob);
       });

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, rename, rm, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
-import type { BlobClient } from '@azure/storage-blob';
-import { saveWhole } from '../container-contract/storage-access.js';
+import { type BlobClient, RestError } from '@azure/storage-blob';
+import { onlyOf, saveWhole } from '../container-contract/storage-access.js';
 import { JobError } from '../job/failure.js';
 import { isNotFound, type Storage } from '../storage/storage.js';
 import { missingInput } from './inputs.js';
@@ -23,7 +23,8 @@ export async function removeJobFolder(tempFolder: string, jobId: string): Promis
  * Downloads a blob into the job's temporary folder, unless an earlier activity on this machine has done so.
  * @param missing is thrown when there is no such blob.
  * @param signal ends the download.
- * @throws JobError `user` when the disk is full or cannot be written.
+ * @param etag of the version that is meant; any, when left out.
+ * @throws JobError `user` when the disk is full or cannot be written, or the blob is of another version.
  */
 export async function localCopy(
   blob: BlobClient,
@@ -31,17 +32,20 @@ export async function localCopy(
   name: string,
   missing: JobError,
   signal?: AbortSignal,
+  etag?: string,
 ): Promise<string> {
   const file = path.join(folder, name);
   try {
-    const { contentLength } = await blob.getProperties();
     const existing = await stat(file).catch(() => undefined);
+    // The job has saved no other version, and need not mind that the blob is replaced by now.
+    if (existing && etag !== undefined) return file;
+    const { contentLength } = await blob.getProperties({ conditions: onlyOf(etag) });
     if (existing && existing.size === contentLength) return file;
     await mkdir(folder, { recursive: true });
     // The chunks of a video ask for it at the same moment.
     const part = `${file}.${randomUUID()}.part`;
     try {
-      await saveWhole(blob, part, signal);
+      await saveWhole(blob, part, signal, etag);
       await rename(part, file);
     } finally {
       await rm(part, { force: true });
@@ -49,13 +53,18 @@ export async function localCopy(
     return file;
   } catch (cause) {
     if (isNotFound(cause)) throw missing;
+    if (cause instanceof RestError && cause.statusCode === 412)
+      throw new JobError('user', `${blob.containerName}/${blob.name} was replaced before its job had read it.`, { cause });
     throw diskError(cause, folder);
   }
 }
 
-/** The video of a job as a file of this machine. */
-export const localVideo = (storage: Storage, folder: string, video: string, signal?: AbortSignal) =>
-  localCopy(mediaBlob(storage, video), folder, 'source', missingInput('video', video), signal);
+/**
+ * The video of a job as a file of this machine.
+ * @param etag of the version that started the job; any, when left out.
+ */
+export const localVideo = (storage: Storage, folder: string, video: string, signal?: AbortSignal, etag?: string) =>
+  localCopy(mediaBlob(storage, video), folder, 'source', missingInput('video', video), signal, etag);
 
 /**
  * Makes a folder below the job's for one run of an activity: the ffmpeg of a run that was killed, or another delivery of the same, may

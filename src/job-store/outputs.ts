@@ -18,19 +18,24 @@ export interface OutputPlace {
 /** Written with everything that a job delivers, so that a second run of the job knows its own. */
 const ownMetadata = (jobId: string) => ({ job: jobId });
 
+/** Another job writes there, and may end one day. */
+export class OutputTaken extends JobError {}
+
 /** A job without any record of its own has this long to begin. */
 const BEGIN_MS = 3_600_000;
 
 /**
  * Keeps a place for the outputs of a job until the job is over: no other job can write there meanwhile. Doing it again changes nothing.
- * @throws JobError `user` when there is something that the job may not replace, or a job that is not over writes there.
+ * @throws JobError `user` when there is something that the job may not replace; `OutputTaken` when a job that is not over writes there.
  */
 export async function keepPlace(storage: Storage, place: OutputPlace): Promise<void> {
   const { jobId, output } = place;
   await hold(storage, jobId, output);
   try {
-    const other = (await overlapping(storage, jobId, output)) ?? (await existing(storage, place));
-    if (other !== undefined) throw new JobError('user', other);
+    const other = await overlapping(storage, jobId, output);
+    if (other !== undefined) throw new OutputTaken('user', other);
+    const there = await existing(storage, place);
+    if (there !== undefined) throw new JobError('user', there);
   } catch (error) {
     await freePlace(storage, place);
     throw error;
@@ -63,7 +68,7 @@ async function hold(storage: Storage, jobId: string, output: string): Promise<vo
     const held = await readHold(storage, output);
     if (!properties || !held) continue;
     if (held.job === jobId) return;
-    if (!(await isOver(storage, held))) throw new JobError('user', takenBy(held.job, output));
+    if (!(await isOver(storage, held))) throw new OutputTaken('user', takenBy(held.job, output));
     if (await unlessConflict(() => write({ ifMatch: properties.etag }))) return;
   }
 }

@@ -27,6 +27,8 @@ interface Resolved {
 export interface VideoJob extends Resolved {
   spec: JobSpec & { input: { video: string } };
   video: VideoFacts;
+  /** Of the video, when it has started the job itself: later versions are other jobs'. */
+  videoEtag?: string;
   /** How the output shows the frames, where the model gives them another size. */
   shape?: PictureShape | undefined;
   /** What the output takes from the video besides its pictures. */

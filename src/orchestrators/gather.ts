@@ -5,6 +5,8 @@ import { patientActivitiesOf, sleep, type Step } from './calls.js';
 
 const SHORTEST_SECONDS = 15;
 const LONGEST_SECONDS = 1800;
+/** Room comes and goes. */
+const LONGEST_FOR_ROOM_SECONDS = 300;
 
 /** Seconds until the next look, after having waited for so long: a week is some four hundred looks. */
 const pauseAfter = (seconds: number) => Math.min(LONGEST_SECONDS, Math.max(SHORTEST_SECONDS, seconds / 20));
@@ -52,7 +54,7 @@ function* awaitRoom(
     if (!taken.ok) return taken.failure;
     if (taken.value.full === undefined) return undefined;
     say(`waits for room: ${taken.value.full}`);
-    yield* waiting.pause(Infinity);
+    yield* waiting.pause(LONGEST_FOR_ROOM_SECONDS);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { OrchestrationContext } from 'durable-functions';
 import { type Stop, tooManyFailed } from '../job/attempts/attempt-end.js';
 import type { Failure, Outcome } from '../job/failure.js';
+import type { Origin } from '../job/inbox/claim.js';
 import { type BatchPlan, planBatches } from '../job/plan.js';
 import { inWords, type PublishedStatus, secondsSince, type Stage } from '../job/progress.js';
 import { isJobId, type JobSpec } from '../job/spec.js';
@@ -17,8 +18,8 @@ export interface JobInput {
   spec: JobSpec;
   /** The span that started it; absent in jobs that an older version has started. */
   traceParent?: string;
-  /** Path of what started it in the inbox; absent of a job that a request started. */
-  startedBy?: string;
+  /** Absent of a job that a request started. */
+  startedBy?: Origin;
   /** How long it waits for what its folder is expected to hold; absent: it does not. */
   waitHours?: number;
 }
@@ -99,7 +100,7 @@ const MOST_ROUNDS = 3;
 
 function* runStages(
   context: OrchestrationContext,
-  { jobId, spec, traceParent, waitHours }: JobInput,
+  { jobId, spec, traceParent, startedBy, waitHours }: JobInput,
   status: PublishedStatus,
 ): Step<Outcome<Delivered>> {
   if (waitHours !== undefined && spec.input.images !== undefined) {
@@ -112,7 +113,7 @@ function* runStages(
     if (incomplete) return { ok: false, failure: incomplete };
   }
   enter(context, status, 'prepare');
-  const prepared = yield* patientActivitiesOf(context).prepareJob({ jobId, spec, traceParent });
+  const prepared = yield* patientActivitiesOf(context).prepareJob({ jobId, spec, traceParent, startedBy });
   if (!prepared.ok) return prepared;
   status.items = prepared.value.expectedItems;
   status.warnings = prepared.value.warnings;

@@ -99,19 +99,30 @@ export async function writeJson(
   await again(() => container.getBlockBlobClient(blob).upload(body, Buffer.byteLength(body), options));
 }
 
-/** The bytes of a blob, or its first `count`; undefined when there is none. */
-export async function readBytes(container: ContainerClient, blob: string, count?: number): Promise<Buffer | undefined> {
+/**
+ * The bytes of a blob, or its first `count`; undefined when there is none.
+ * @throws RestError 412 when it is not of the version with this ETag.
+ */
+export async function readBytes(
+  container: ContainerClient,
+  blob: string,
+  count?: number,
+  etag?: string,
+): Promise<Buffer | undefined> {
   try {
-    return await readWhole(container.getBlobClient(blob), { count });
+    return await readWhole(container.getBlobClient(blob), { count, etag });
   } catch (error) {
     if (isNotFound(error)) return undefined;
     throw error;
   }
 }
 
-/** The text of a blob; undefined when there is none. */
-export async function readText(container: ContainerClient, blob: string): Promise<string | undefined> {
-  return (await readBytes(container, blob))?.toString('utf8');
+/**
+ * The text of a blob; undefined when there is none.
+ * @throws RestError 412 when it is not of the version with this ETag.
+ */
+export async function readText(container: ContainerClient, blob: string, etag?: string): Promise<string | undefined> {
+  return (await readBytes(container, blob, undefined, etag))?.toString('utf8');
 }
 
 /**

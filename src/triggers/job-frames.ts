@@ -12,7 +12,7 @@ import { findResolvedJob, readResolvedJob, type ResolvedJob } from '../job-store
 import type { Storage } from '../storage/storage.js';
 import { answerErrors, refuse } from './http.js';
 import { listThousand, readableUrl } from './job-files.js';
-import { findKept, hasEnded } from './jobs.js';
+import { findKept, isOver } from './jobs.js';
 
 const NONE_YET: FrameList = { parts: [], next: null };
 
@@ -27,7 +27,7 @@ export const createListFrames = ({ storage }: { storage: Storage }) =>
     if (job && !('video' in job))
       return refuse(404, `Job "${id}" scores images and has no frames; what it made of them is listed at /files.`);
     const isThere = await workOf(storage, id).exists();
-    if (hasEnded(status.runtimeStatus) && !(job && isThere)) return refuse(404, whyNone(id, status, job));
+    if (isOver(status) && !(job && isThere)) return refuse(404, whyNone(id, status, job));
     if (!job) return { jsonBody: NONE_YET };
     const ending = scoredEnding(job);
     if (!isSource && !FRAME_FORMATS.some((format) => format === ending))

@@ -5,7 +5,7 @@ import { lastAttempt } from '../job-store/batches/batch-state.js';
 import { readLogPage } from '../job-store/batches/log-pages.js';
 import type { Storage } from '../storage/storage.js';
 import { answerErrors, refuse } from './http.js';
-import { findKept, hasEnded } from './jobs.js';
+import { findKept, isOver } from './jobs.js';
 
 /** `GET /api/jobs/{id}/logs?batch=&attempt=&from=`: what the job's containers have said so far, about a thousand lines at a time. */
 export const createGetLogs = ({ storage }: { storage: Storage }) =>
@@ -15,12 +15,12 @@ export const createGetLogs = ({ storage }: { storage: Storage }) =>
     const attempt = readNumber('attempt', request.query.get('attempt'), 1);
     const status = await findKept(storage, context, id);
     if (typeof status === 'string') return refuse(404, status);
-    const isOver = hasEnded(status.runtimeStatus);
+    const over = isOver(status);
     const published = publishedIn(status.customStatus);
-    const missing = await whatIsMissing(storage, id, { batch, attempt, isOver, batches: published?.plan?.batches });
+    const missing = await whatIsMissing(storage, id, { batch, attempt, isOver: over, batches: published?.plan?.batches });
     if (missing !== undefined) return refuse(404, missing);
     const from = request.query.get('from') ?? '';
-    const { lines, more, next } = await readLogPage(storage, id, { batch, attempt, from, isOver });
+    const { lines, more, next } = await readLogPage(storage, id, { batch, attempt, from, isOver: over });
     return { jsonBody: { lines, more, next: next ?? null } satisfies JobLogs };
   });
 

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { InvocationContext } from '@azure/functions';
 import * as df from 'durable-functions';
 import { JobError } from '../job/failure.js';
+import { publishedIn } from '../job/progress.js';
 import { isJobId } from '../job/spec.js';
 import { jobOf } from '../job-store/layout.js';
 import { type JobInput, scoreJob } from '../orchestrators/score-job.js';
@@ -99,6 +100,13 @@ export async function askHost<T>(ask: () => Promise<T>): Promise<T> {
     throw new JobError('platform', 'The Functions host cannot do this now; try again a little later.', { cause });
   }
 }
+
+/** Whether a job is over, even if its end is still to be told. */
+export const isOver = ({
+  runtimeStatus,
+  customStatus,
+}: Pick<df.DurableOrchestrationStatus, 'runtimeStatus' | 'customStatus'>) =>
+  hasEnded(runtimeStatus) || publishedIn(customStatus)?.over !== undefined;
 
 /** @param runtimeStatus of an orchestration. */
 export const hasEnded = (runtimeStatus: string) =>

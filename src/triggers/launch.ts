@@ -2,6 +2,7 @@ import type { InvocationContext } from '@azure/functions';
 import type { Ports } from '../activities/ports.js';
 import { JobError } from '../job/failure.js';
 import type { AdmissionLimits } from '../job/inbox/admission.js';
+import type { Origin } from '../job/inbox/claim.js';
 import type { JobSpec } from '../job/spec.js';
 import { writeTraceParent } from '../job/trace.js';
 import { givePlaces, readPlaces, takePlace } from '../job-store/inbox/places.js';
@@ -15,8 +16,7 @@ import { hasEnded, type JobHost } from './jobs.js';
 export interface NewJob {
   jobId: string;
   spec: JobSpec;
-  /** Path of what started it in the inbox. */
-  startedBy?: string;
+  startedBy?: Origin;
   /** How long it waits for what its folder is expected to hold; undefined: it does not. */
   waitHours?: number;
   /** Expected items, and bytes of the input; 0 where nobody knows. */

@@ -1,5 +1,6 @@
 import type { InvocationContext, TimerHandler } from '@azure/functions';
-import { messageOf } from '../job/failure.js';
+import { counted, messageOf } from '../job/failure.js';
+import { removeClaims } from '../job-store/inbox/claims.js';
 import { dueOf, type KnownJob, listJobs, oldest, removeJob, type Retention } from '../job-store/retention.js';
 import type { Storage } from '../storage/storage.js';
 import { hasEnded } from './jobs.js';
@@ -13,9 +14,12 @@ interface RetirePorts {
   now?: () => number;
 }
 
+/** Longer than any event comes again, and than the sweep looks back for new media. */
+const CLAIMS_MS = 30 * 86_400_000;
+
 /**
  * Removes what ended jobs have left in storage for longer than the settings say. A job that has not ended keeps everything, and so does
- * one whose frames were asked for; what was delivered stays.
+ * one whose frames were asked for; what was delivered stays. Removes old claims, too.
  */
 export function createRetire({ storage, retention, stateOf, now = Date.now }: RetirePorts): TimerHandler {
   const retire = async (context: InvocationContext, job: KnownJob) => {
@@ -29,6 +33,8 @@ export function createRetire({ storage, retention, stateOf, now = Date.now }: Re
     return state !== undefined && !hasEnded(state);
   };
   return async (_, context) => {
+    const claims = await removeClaims(storage, now() - CLAIMS_MS);
+    if (claims > 0) context.info(`retire: removed ${counted(claims, 'old claim')} to new media`);
     if (retention.framesDays === 0 && retention.recordsDays === 0) return;
     for await (const job of listJobs(storage, oldest(retention, now()))) {
       try {

@@ -21,7 +21,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     execFileSync(process.execPath, step, { cwd: root, stdio: 'inherit' });
   const { startStack } = await import('../../dist/stack/stack.js');
   const data = mkdtempSync(path.join(os.tmpdir(), 'scoring-tests-'));
-  const { url, storage, stop } = await startStack({ folder: data, env: process.env });
+  const { url, storage, stop } = await startStack({ folder: data, env: { MOST_RUNNING_JOBS: '1000', ...process.env } });
   project.provide('stack', { data, url, connectionString: storage, azure: '' });
   project.provide('storage', storage);
   return async () => {

@@ -26,7 +26,7 @@ export function createSplitChunk({ storage, media, tempFolder, signal }: SplitPo
     const job = await readVideoJob(storage, jobId);
     const chunk = await readSplitChunk(storage, jobId, index);
     const { video: name } = job.spec.input;
-    const file = await localVideo(storage, jobFolder(tempFolder, jobId), name, signal);
+    const file = await localVideo(storage, jobFolder(tempFolder, jobId), name, signal, job.videoEtag);
     const times: RawTimes = [];
     const onTimes = (raw: RawTimes, findings: Findings) => {
       // As a whole it is split so that nothing is lost, and with a warning.

@@ -49,7 +49,7 @@ export function createSplitVideo({
     if (times) return keepTimetable(storage, job, wholeTimetable(times, job.video));
     const { video: name, onDamage } = job.spec.input;
     const format = job.spec.output.frameFormat;
-    const file = await localVideo(storage, jobFolder(tempFolder, jobId), name, signal);
+    const file = await localVideo(storage, jobFolder(tempFolder, jobId), name, signal, job.videoEtag);
     // What chunks have left may have other numbers than it should.
     const whole = await splitWhole(job.video, chunks > 1 ? 'none' : 'all');
     return keepTimetable(storage, job, whole.timetable, whole.warnings);

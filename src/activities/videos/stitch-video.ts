@@ -32,7 +32,7 @@ export function createStitchVideo(ports: StitchPorts & Pick<Ports, 'tempFolder'>
   return async ({ jobId }: { jobId: string }): Promise<StitchedVideo> => {
     const [job, timetable] = await Promise.all([readVideoJob(storage, jobId), readTimetable(storage, jobId)]);
     const folder = jobFolder(ports.tempFolder, jobId);
-    const source = await localVideo(storage, folder, job.spec.input.video, ports.signal);
+    const source = await localVideo(storage, folder, job.spec.input.video, ports.signal, job.videoEtag);
     const own = await ownFolder(folder, 'stitch-');
     const output = path.join(own, `stitched${path.extname(job.output) || '.mp4'}`);
     const stitching = stitch(ports, job, timetable, { folder: own, source, output });

@@ -1,8 +1,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import pMap from 'p-map';
 import type { MediaState } from '../../api/inbox.js';
 import { JobError } from '../../job/failure.js';
-import { DEFAULTS_FILE, whatStarts } from '../../job/inbox/what-starts.js';
+import { whatStarts } from '../../job/inbox/what-starts.js';
 import { poll } from '../../poll.js';
 import type { JobClient } from '../client/client.js';
 import { type AppChoice, findApp } from '../client/connect.js';
@@ -20,6 +21,7 @@ export interface DropOptions extends Pick<AppChoice, 'url' | 'key' | 'data' | 's
   print: (line: string) => void;
 }
 
+const UPLOADS = 8;
 const LOOK_MS = 500;
 /** An app that is started again is away for some seconds. */
 const SILENCE_MS = 60_000;
@@ -36,12 +38,14 @@ export async function drop(options: DropOptions): Promise<void> {
   if (files.length === 0)
     throw new JobError('user', 'There is no file in what was named; name files, or folders with files.');
   const client = await findApp(options);
-  const starters: { path: string; etag: string }[] = [];
-  for (const file of files) {
+  const upload = (file: string) => {
     signal.throwIfAborted();
-    const stored = await client.drop(file, folder);
-    if (whatStarts(stored.path.slice('inbox/'.length)) !== undefined) starters.push(stored);
-  }
+    return client.drop(file, folder);
+  };
+  const [others, starting] = [files.filter((file) => !starts(file)), files.filter(starts)];
+  await pMap(others, upload, { concurrency: UPLOADS });
+  const starters: { path: string; etag: string }[] = [];
+  for (const file of starting) starters.push(await upload(file));
   print(`${files.length === 1 ? (files[0] ?? '') : `${files.length} files`} uploaded to inbox/${folder ?? ''}`);
   if (starters.length === 0) print('Nothing of it starts a job: a video, a job file or _READY would.');
   for (const stored of starters) await follow(client, stored, options);
@@ -60,14 +64,12 @@ async function filesOf(named: string[]): Promise<string[]> {
   return (await Promise.all(found)).flat();
 }
 
-/** Defaults come first, and last what says that all is there. */
+const starterOf = (file: string) => whatStarts(path.basename(file));
+const starts = (file: string) => starterOf(file) !== undefined;
+
+/** Last comes what says that all is there. */
 function inOrder(files: string[]): string[] {
-  const rank = (file: string) => {
-    const name = path.basename(file);
-    if (name === DEFAULTS_FILE) return 0;
-    const starter = whatStarts(name);
-    return starter === undefined ? 1 : starter === 'video' ? 2 : 3;
-  };
+  const rank = (file: string) => (starterOf(file) === 'video' ? 0 : 1);
   return files.toSorted((a, b) => rank(a) - rank(b) || a.localeCompare(b));
 }
 
@@ -110,7 +112,7 @@ async function decision(
   const look = async () => {
     signal.throwIfAborted();
     const media = await client.media(stored);
-    if (media.state === 'waiting' && last.state !== 'waiting') print(`${stored.path} waits: other jobs run.`);
+    if (media.state === 'waiting' && last.state !== 'waiting') print(`${stored.path} waits for other jobs.`);
     last = media;
     return media.state === 'unseen' || media.state === 'waiting' ? undefined : media;
   };

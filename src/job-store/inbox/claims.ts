@@ -2,16 +2,17 @@ import { createHash } from 'node:crypto';
 import { type Claim, claimed, claimedText, type Version } from '../../job/inbox/claim.js';
 import type { MediaEvent } from '../../job/inbox/media-event.js';
 import { makeJobId } from '../../job/spec.js';
-import { changeJson, readJson, type Storage } from '../../storage/storage.js';
+import { changeJson, listBlobs, readJson, type Storage } from '../../storage/storage.js';
 import { claimBlob, claimsOf } from '../layout.js';
 
 const hashOf = (version: Version) => createHash('sha256').update(claimedText(version)).digest('hex');
 
+const CLAIM_PREFIX = 'inbox-';
 const CLAIM_DIGITS = 32;
 const JOB_DIGITS = 16;
 
 /** The id of the claim to a version of a blob: the same whoever claims it, and whenever. */
-export const claimId = (version: Version): string => `inbox-${hashOf(version).slice(0, CLAIM_DIGITS)}`;
+export const claimId = (version: Version): string => `${CLAIM_PREFIX}${hashOf(version).slice(0, CLAIM_DIGITS)}`;
 
 /**
  * The id of the one job that a version of a blob starts.
@@ -33,3 +34,14 @@ export function claimVersion(storage: Storage, event: MediaEvent): Promise<Claim
 export const changeClaim = (storage: Storage, claim: Claim, step: (before: Claim) => Claim): Promise<Claim> =>
   // One that somebody has removed meanwhile is made again: its job is not to start twice.
   changeJson<Claim>(claimsOf(storage), claimBlob(claim.claim), (before) => step(before ?? claim));
+
+/** Removes claims that have not changed since then. @param before milliseconds since the epoch. @returns how many. */
+export async function removeClaims(storage: Storage, before: number): Promise<number> {
+  let removed = 0;
+  for await (const { name, properties } of listBlobs(claimsOf(storage), { prefix: CLAIM_PREFIX })) {
+    if (properties.lastModified.getTime() >= before) continue;
+    await claimsOf(storage).getBlobClient(name).deleteIfExists();
+    removed += 1;
+  }
+  return removed;
+}

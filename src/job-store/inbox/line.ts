@@ -20,13 +20,29 @@ export async function leaveLine(storage: Storage, blob: string): Promise<void> {
   await claimsOf(storage).getBlobClient(blob).deleteIfExists();
 }
 
-/** Who came first of all that wait: the id of the claim and where it stands; undefined when nobody waits. */
-export async function firstInLine(storage: Storage): Promise<{ claim: string; blob: string } | undefined> {
-  const { items, next } = await listPage(claimsOf(storage), { prefix: LINE_PREFIX }, undefined, 1);
-  let name = items[0]?.name;
+/** Someone in line. */
+export interface Standing {
+  /** Id of the claim. */
+  claim: string;
+  /** Where it stands. */
+  blob: string;
+}
+
+/**
+ * Who came first of all that wait; undefined when nobody waits.
+ * @param others where those stand who are passed over.
+ */
+export async function firstInLine(
+  storage: Storage,
+  others: ReadonlySet<string> = new Set(),
+): Promise<Standing | undefined> {
+  const { items, next } = await listPage(claimsOf(storage), { prefix: LINE_PREFIX }, undefined, 1 + others.size);
+  const isNext = ({ name }: { name: string }) => !others.has(name);
+  let name = items.find(isNext)?.name;
   // A page may be empty although there are more.
   if (name === undefined && next !== undefined)
     for await (const each of listBlobs(claimsOf(storage), { prefix: LINE_PREFIX })) {
+      if (!isNext(each)) continue;
       name = each.name;
       break;
     }

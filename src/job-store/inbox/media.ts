@@ -1,4 +1,4 @@
-import type { BlobGetPropertiesResponse } from '@azure/storage-blob';
+import { type BlobGetPropertiesResponse, RestError } from '@azure/storage-blob';
 import { JobError } from '../../job/failure.js';
 import { defaultsPlaces, type InboxFile, MOST_FILE_BYTES } from '../../job/inbox/job-file.js';
 import { bareEtag, type MediaEvent } from '../../job/inbox/media-event.js';
@@ -37,13 +37,20 @@ export async function nearestDefaults(storage: Storage, name: string): Promise<I
 }
 
 /**
- * The text of a job file or trigger file.
- * @throws JobError `user` when it is gone, or too long to be one.
+ * The text of a version of a job file or trigger file.
+ * @throws JobError `user` when it is too long to be one; `platform` when it was removed or replaced since somebody has looked at it.
  */
-export async function readInboxFile(storage: Storage, name: string, bytes: number): Promise<string> {
+export async function readInboxFile(
+  storage: Storage,
+  { name, etag }: Pick<MediaEvent, 'name' | 'etag'>,
+  bytes: number,
+): Promise<string> {
   if (bytes > MOST_FILE_BYTES)
     throw new JobError('user', `${INBOX}/${name} is ${bytes} bytes long; at most ${MOST_FILE_BYTES} are read.`);
-  const text = await readText(inboxOf(storage), name);
-  if (text === undefined) throw new JobError('user', `${INBOX}/${name} is gone.`);
-  return text;
+  const text = await readText(inboxOf(storage), name, etag).catch((error: unknown) => {
+    if (error instanceof RestError && error.statusCode === 412) return undefined;
+    throw error;
+  });
+  if (text !== undefined) return text;
+  throw new JobError('platform', `${INBOX}/${name} was removed or replaced while it was being read.`);
 }

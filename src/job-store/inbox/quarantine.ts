@@ -5,9 +5,6 @@ import { type Storage, writeJson } from '../../storage/storage.js';
 import { INBOX, quarantineBlob, quarantinedMessageBlob, quarantineOf } from '../layout.js';
 
 const REMEDY = 'Correct it and upload it again: every new version is looked at anew.';
-const NO_EVENT_REMEDY =
-  'Only events of new blobs belong into this queue, as CloudEvents or in the Event Grid schema; correct whoever sends others.';
-
 /** Longest part of a message that is kept. */
 const LONGEST_TEXT = 4096;
 
@@ -18,12 +15,16 @@ export async function quarantine(storage: Storage, { claim, event }: Claim, reas
   return `${quarantineOf(storage).containerName}/${blob}`;
 }
 
-/** Says why a message was no event. @returns the record's path in the media account. */
-export async function quarantineMessage(storage: Storage, message: unknown, reason: string): Promise<string> {
+/** Keeps a message of which nothing comes, and says why. @returns the record's path in the media account. */
+export async function quarantineMessage(
+  storage: Storage,
+  message: unknown,
+  { reason, remedy }: { reason: string; remedy: string },
+): Promise<string> {
   const text = typeof message === 'string' ? message : (JSON.stringify(message) ?? String(message));
   const blob = quarantinedMessageBlob(createHash('sha256').update(text).digest('hex').slice(0, 16));
   const kept = hideSecrets(text.slice(0, LONGEST_TEXT));
-  await write(storage, blob, { reason: `The message is no event: ${reason}.`, remedy: NO_EVENT_REMEDY, message: kept });
+  await write(storage, blob, { reason, remedy, message: kept });
   return `${quarantineOf(storage).containerName}/${blob}`;
 }
 

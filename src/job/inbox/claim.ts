@@ -30,6 +30,14 @@ export interface ClaimedJob {
 /** A version of a blob. */
 export type Version = Pick<MediaEvent, 'account' | 'container' | 'name' | 'etag'>;
 
+/** What has started a job. */
+export interface Origin {
+  /** In the media account, beginning with the inbox. */
+  path: string;
+  /** Without quotes. */
+  etag: string;
+}
+
 /** What makes a claim one claim: this text is hashed to its id. */
 export const claimedText = ({ account, container, name, etag }: Version): string =>
   `${account}/${container}/${name}\n${etag}`;

@@ -7,6 +7,7 @@ import { firstInLine, leaveLine } from '../../job-store/inbox/line.js';
 import { lookAtMedia } from '../../job-store/inbox/media.js';
 import { givePlaces } from '../../job-store/inbox/places.js';
 import { quarantine } from '../../job-store/inbox/quarantine.js';
+import { OutputTaken } from '../../job-store/outputs.js';
 import { placeOf } from '../../telemetry/ids.js';
 import { INBOX } from '../../job-store/layout.js';
 import type { Launcher, NewJob } from '../launch.js';
@@ -37,23 +38,26 @@ export function createAdmit(ports: AdmitPorts): Admit {
 
 async function admitAll(ports: AdmitPorts, context: InvocationContext): Promise<void> {
   const { storage } = ports;
+  const passedOver = new Set<string>();
   for (;;) {
-    const first = await firstInLine(storage);
+    const first = await firstInLine(storage, passedOver);
     if (!first) return;
     const claim = await readClaim(storage, first.claim);
     // What is over stands in line only because somebody died before it could leave.
-    if (claim?.state === 'waiting' && claim.job && !(await admitOne(ports, context, claim, claim.job))) return;
-    await leaveLine(storage, first.blob);
+    const waits = claim?.state === 'waiting' && claim.job && (await admitOne(ports, context, claim, claim.job));
+    if (waits === 'for room') return;
+    if (waits === 'for its output') passedOver.add(first.blob);
+    else await leaveLine(storage, first.blob);
   }
 }
 
-/** @returns whether it need not wait any longer: false when there is no room for it. */
+/** @returns why it has to wait on; undefined when it need not. Who waits for another job's output keeps nobody else waiting. */
 async function admitOne(
   ports: AdmitPorts,
   context: InvocationContext,
   claim: Claim,
   { waits, ...job }: ClaimedJob,
-): Promise<boolean> {
+): Promise<'for room' | 'for its output' | undefined> {
   const { storage, launcher, waitHours } = ports;
   const { jobId } = job;
   if (!(await launcher.wasStarted(context, jobId))) {
@@ -62,25 +66,26 @@ async function admitOne(
       const message = `It was ${seen.is === 'gone' ? 'removed' : 'replaced'} before its job could start.`;
       context.info(`inbox: ${claim.event.name} starts no job ${jobId}: ${message}`);
       await changeClaim(storage, claim, (each) => refused(each, message));
-      return true;
+      return undefined;
     }
-    const startedBy = `${INBOX}/${claim.event.name}`;
+    const startedBy = { path: `${INBOX}/${claim.event.name}`, etag: claim.event.etag };
     const wanted: NewJob = { ...job, startedBy, ...(waits && { waitHours }) };
     // One that waits for its images takes no room, and its place when they are there.
-    if (!waits && (await launcher.reserve(context, wanted)) !== undefined) return false;
+    if (!waits && (await launcher.reserve(context, wanted)) !== undefined) return 'for room';
     try {
       // Another host may have come first meanwhile; a job that has ended would start once more.
       if (!(await launcher.wasStarted(context, jobId))) await launcher.launch(context, wanted);
     } catch (error) {
       await givePlaces(storage, [jobId]);
+      if (error instanceof OutputTaken) return 'for its output';
       if (!(error instanceof JobError) || error.blame === 'platform') throw error;
       await refuseMedia(ports, context, claim, error);
-      return true;
+      return undefined;
     }
     context.info(`inbox: ${claim.event.name} has started job ${jobId}`);
   }
   await changeClaim(storage, claim, started);
-  return true;
+  return undefined;
 }
 
 /** Says why new media starts no job: a decision, after which the message is done with. */

@@ -40,8 +40,8 @@ export async function decideJob(
 async function readJob(storage: Ports['storage'], media: NewMedia): Promise<MediaJob> {
   const { event, starter, bytes, metadata, defaults } = media;
   const { name } = event;
-  if (starter === 'job-file') return jobOfFile(name, await readInboxFile(storage, name, bytes));
-  if (starter === 'folder') return jobOfFolder(name, await readInboxFile(storage, name, bytes), defaults, metadata);
+  if (starter === 'job-file') return jobOfFile(name, await readInboxFile(storage, event, bytes));
+  if (starter === 'folder') return jobOfFolder(name, await readInboxFile(storage, event, bytes), defaults, metadata);
   if (bytes === 0) throw new JobError('user', `${INBOX}/${name} is empty; upload it again.`);
   if (defaults === undefined) throw new JobError('user', `There are no defaults for ${INBOX}/${name}.`);
   return jobOfVideo(name, defaults, metadata);

@@ -21,9 +21,9 @@ export const createGetMedia = ({ storage }: { storage: Storage }) =>
 async function stateOf(storage: Storage, name: string, etag: string): Promise<MediaState> {
   const version = { account: storage.media.accountName, container: INBOX, name, etag };
   const claim = await readClaim(storage, claimId(version));
-  if (claim) {
+  if (claim && claim.state !== 'claimed') {
     const { state, job, message = null } = claim;
-    return { state: state === 'claimed' ? 'unseen' : state, job: job?.jobId ?? null, message };
+    return { state, job: job?.jobId ?? null, message };
   }
   const why = await whyAlone(storage, name, etag);
   return { state: why === undefined ? 'unseen' : 'alone', job: null, message: why ?? null };

@@ -25,6 +25,8 @@ const LOOKS_BACK_MS = 7 * 86_400_000;
 /** An event that the sweep has sent is on its way for so long. */
 const SENT_MS = 600_000;
 const MOST_REMEMBERED = 100_000;
+/** A look through a large inbox takes long; the next one begins no sooner than after so many times as long. */
+const RESTS = 4;
 
 /**
  * Looks through the inbox for what no event has told of, and sends the event that it should have been. Run every few seconds, as on a
@@ -52,7 +54,14 @@ export function createInboxSweep({ storage, admit, launcher, now = Date.now }: S
     context.info(`inbox: ${event.name} was found by the sweep`);
   }
 
+  /** Whoever brings the first file needs the container. */
+  let made: Promise<unknown> | undefined;
+  let restsUntil = 0;
   return async (_, context) => {
+    const began = now();
+    if (began < restsUntil) return;
+    made ??= inboxOf(storage).createIfNotExists();
+    await made.catch(() => (made = undefined));
     const hasDefaults = rememberDefaults(storage);
     for await (const blob of listBlobs(inboxOf(storage), { prefix: '', includeMetadata: true })) {
       if (whatStarts(blob.name) === undefined || blob.metadata?.job !== undefined) continue;
@@ -66,6 +75,7 @@ export function createInboxSweep({ storage, admit, launcher, now = Date.now }: S
     }
     await launcher.freeEnded(context);
     await keepLineMoving(context);
+    restsUntil = now() + RESTS * (now() - began);
   };
 
   /** A line whose tickets were lost would stand for ever. */

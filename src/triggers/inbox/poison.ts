@@ -10,7 +10,10 @@ import { quarantineMessage } from '../../job-store/inbox/quarantine.js';
 export const createTakePoison =
   ({ storage, telemetry }: Pick<Ports, 'storage' | 'telemetry'>): StorageQueueHandler =>
   async (message, context) => {
-    const record = await quarantineMessage(storage, message, 'the app has failed on it again and again');
+    const record = await quarantineMessage(storage, message, {
+      reason: 'The app has failed on this message again and again.',
+      remedy: 'The log of the app says why; when that is mended, put the message into the queue again.',
+    });
     telemetry.messageLost({ record, place: placeOf(record, undefined, context.traceContext?.traceParent) });
     context.error(
       `inbox: the app has failed on a message, which is kept as ${record}; send it again once that is mended`,

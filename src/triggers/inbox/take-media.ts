@@ -26,6 +26,9 @@ export interface TakePorts extends Pick<Ports, 'storage' | 'bundledModels' | 'te
   admit: Admit;
 }
 
+const NO_EVENT_REMEDY =
+  'Only events of new blobs belong into this queue, as CloudEvents or in the Event Grid schema; correct whoever sends others.';
+
 /** How long a copy of a message stays away that finds storage busy, or a blob that is still being copied. */
 const LATER_SECONDS = 30;
 
@@ -49,7 +52,8 @@ export function createTakeMedia(ports: TakePorts): StorageQueueHandler {
 async function takeMessage(ports: TakePorts, context: InvocationContext, message: unknown): Promise<void> {
   const parsed = parseMessage(message);
   if (parsed.kind === 'rubbish') {
-    const record = await quarantineMessage(ports.storage, message, parsed.reason);
+    const reason = `The message is no event: ${parsed.reason}.`;
+    const record = await quarantineMessage(ports.storage, message, { reason, remedy: NO_EVENT_REMEDY });
     context.warn(`inbox: a message is no event, see ${record}: ${parsed.reason}`);
     return;
   }

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { InvocationContext } from '@azure/functions';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readConfig } from '../../../src/config.js';
+import { claimId, claimVersion, readClaim } from '../../../src/job-store/inbox/claims.js';
 import { jobOf, MANIFEST, mediaBlob, workOf } from '../../../src/job-store/layout.js';
 import type { Retention } from '../../../src/job-store/retention.js';
 import type { Part } from '../../../src/stack/part.js';
@@ -84,6 +85,15 @@ test('ended jobs lose their frames and then their records when their days are ov
   const alive = ['kept', 'running', 'suspended'];
   expect(await retireAfter(91)).toEqual({ frames: alive, records: alive });
   expect((await mediaBlob(storage, OUTPUT).downloadToBuffer()).toString()).toBe('delivered');
+});
+
+test('claims to new media go after thirty days, when nothing tells of it any more', async () => {
+  const event = { id: 'e', account: 'a', container: 'inbox', name: 'a.mp4', etag: '0x1', time: '', bytes: 1, type: '', api: '' };
+  await claimVersion(storage, event);
+  await retireAfter(29);
+  expect(await readClaim(storage, claimId(event))).toBeDefined();
+  await retireAfter(31);
+  expect(await readClaim(storage, claimId(event))).toBeUndefined();
 });
 
 test.each(['-1', '1.5', 'week', '1e9'])('KEEP_FRAMES_DAYS cannot be %s', (text) => {

@@ -31,6 +31,7 @@ const jobOfEvent = (event: ReturnType<typeof newEvent>) => ({
   items: 0,
   bytes: 7,
 });
+const WHY = { reason: 'It is no event.', remedy: 'Send events.' };
 const textOf = async (path: string) => (await mediaBlob(storage, path).downloadToBuffer()).toString();
 
 describe('a claim', () => {
@@ -136,12 +137,12 @@ describe('the quarantine', () => {
   });
 
   test('keeps a message that is no event, without its secrets', async () => {
-    const path = await quarantineMessage(storage, 'https://a.b/c?sig=abcdefgh&se=1', 'it is neither JSON');
+    const path = await quarantineMessage(storage, 'https://a.b/c?sig=abcdefgh&se=1', WHY);
     expect(path).toMatch(/^quarantine\/_events\/[0-9a-f]{16}\.json$/);
     const text = await textOf(path);
-    expect(JSON.parse(text)).toMatchObject({ reason: 'The message is no event: it is neither JSON.' });
+    expect(JSON.parse(text)).toMatchObject(WHY);
     expect(text).not.toContain('abcdefgh');
     for (const message of [undefined, null, 7, { a: 1 }, '', 'x'.repeat(100_000)])
-      expect(await quarantineMessage(storage, message, 'it is empty')).toMatch(/^quarantine\//);
+      expect(await quarantineMessage(storage, message, WHY)).toMatch(/^quarantine\//);
   });
 });

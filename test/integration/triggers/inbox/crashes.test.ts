@@ -3,9 +3,10 @@ import { writeTicket } from '../../../../src/job/inbox/media-event.js';
 import { claimId } from '../../../../src/job-store/inbox/claims.js';
 import { countMessages } from '../../../../src/job-store/inbox/messages.js';
 import { givePlaces, readPlaces, takePlace } from '../../../../src/job-store/inbox/places.js';
-import { inboxQueueOf, quarantineBlob, quarantineOf } from '../../../../src/job-store/layout.js';
+import { inboxQueueOf, jobOf, MANIFEST, quarantineBlob, quarantineOf } from '../../../../src/job-store/layout.js';
+import { writeJson } from '../../../../src/storage/storage.js';
 import { CRASHED, crashAfter } from '../../../support/crash.js';
-import { cloudEvent, newFolder } from '../../../support/inbox.js';
+import { cloudEvent, newFolder, type Uploaded } from '../../../support/inbox.js';
 import { useMediaHosts } from '../../../support/media-hosts.js';
 
 const hosts = useMediaHosts();
@@ -123,6 +124,27 @@ describe('an event', () => {
     expect(await hosts.line()).toEqual([]);
     await inboxQueueOf(hosts.storage).clearMessages();
   });
+});
+
+test('what would write where another job does waits for that alone, and keeps nobody else waiting', async () => {
+  const host = hosts.newHost();
+  const jobIdOf = async (version: Uploaded) => (await hosts.claim(version))?.job?.jobId ?? '';
+  const first = await ready();
+  await host.take(cloudEvent(first));
+  const again = await hosts.put(first.name, `${READY} `);
+  await host.take(cloudEvent(again));
+  const other = await ready();
+  await host.take(cloudEvent(other));
+  expect((await hosts.claim(again))?.state).toBe('waiting');
+  expect((await hosts.claim(other))?.state).toBe('started');
+  const holder = jobOf(hosts.storage, await jobIdOf(first));
+  await holder.create();
+  await writeJson(holder, MANIFEST, {});
+  await host.take(writeTicket(claimId(again)));
+  expect((await hosts.claim(again))?.state).toBe('started');
+  expect(await hosts.startsOf(await jobIdOf(again))).toBe(1);
+  await givePlaces(hosts.storage, await Promise.all([first, again, other].map(jobIdOf)));
+  await inboxQueueOf(hosts.storage).clearMessages();
 });
 
 describe('what waits for room', () => {

@@ -107,6 +107,17 @@ describe('bad media', () => {
     });
   });
 
+  test('that only its job can tell, such as a video of something else, is put into quarantine, too', async () => {
+    const folder = newFolder();
+    await inbox.put(`${folder}/_defaults.json`, MODEL);
+    const version = await inbox.put(`${folder}/a.mp4`, 'no video');
+    await inbox.send(base64(cloudEvent(version)));
+    const { state, job } = await inbox.decided(version);
+    expect(state).toBe('started');
+    const { error } = await stack.ended(job?.jobId ?? '');
+    expect(await inbox.quarantined(version)).toMatchObject({ reason: error?.message, blob: `inbox/${version.name}` });
+  });
+
   test('is told from a message that is no event, which is kept', async () => {
     const folder = newFolder();
     await inbox.send(`rubbish of ${folder}`);

@@ -140,11 +140,10 @@ app.http('createUpload', {
   handler: takesJson(createCreateUpload(ports)),
 });
 
-const { stateOf } = durableHost;
 app.timer('sweep', {
   schedule: '0 */10 * * * *',
   extraInputs: durableClient,
-  handler: createSweep({ ...ports, stateOf }),
+  handler: createSweep({ ...ports, ...durableHost }),
 });
 
 const admit = createAdmit({ ...ports, launcher, waitHours: config.inbox.waitHours });
@@ -166,7 +165,7 @@ app.timer('sweepInbox', {
 app.timer('retire', {
   schedule: '0 20 * * * *',
   extraInputs: durableClient,
-  handler: createRetire({ storage, retention: config.retention, stateOf }),
+  handler: createRetire({ storage, retention: config.retention, ...durableHost }),
 });
 
 app.hook.appTerminate(async () => {

@@ -38,11 +38,11 @@ export async function requireInputs(storage: Storage, bundledModels: string, spe
 }
 
 /** Undefined when there is no such blob. @throws JobError `platform` while it is being copied there. */
-async function bytesOf(storage: Storage, path: string): Promise<number | undefined> {
+async function bytesOf(storage: Storage, video: string): Promise<number | undefined> {
   try {
-    const { contentLength = 0, copyStatus } = await mediaBlob(storage, path).getProperties();
+    const { contentLength = 0, copyStatus } = await mediaBlob(storage, video).getProperties();
     if (copyStatus === 'pending')
-      throw new JobError('platform', `The video ${path} is still being copied; try again when it is whole.`);
+      throw new JobError('platform', `The video ${video} is still being copied; try again when it is whole.`);
     return contentLength;
   } catch (error) {
     if (isNotFound(error)) return undefined;

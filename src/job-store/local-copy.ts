@@ -54,7 +54,9 @@ export async function localCopy(
   } catch (cause) {
     if (isNotFound(cause)) throw missing;
     if (cause instanceof RestError && cause.statusCode === 412)
-      throw new JobError('user', `${blob.containerName}/${blob.name} was replaced before its job had read it.`, { cause });
+      throw new JobError('user', `${blob.containerName}/${blob.name} was replaced before its job had read it.`, {
+        cause,
+      });
     throw diskError(cause, folder);
   }
 }

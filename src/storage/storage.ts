@@ -157,7 +157,8 @@ export async function changeJson<T>(
 ): Promise<T> {
   const client = container.getBlockBlobClient(blob);
   for (let tries = 1; tries <= CHANGE_TRIES; tries += 1) {
-    const { etag, value: before } = await readVersion<T>(container, blob);
+    const { etag, text } = await readVersion(container, blob);
+    const before = text === undefined ? undefined : (JSON.parse(text) as T);
     const value = next(before);
     if (value === before) return value;
     const body = JSON.stringify(value);
@@ -181,18 +182,15 @@ export async function changeJson<T>(
   );
 }
 
-/** A JSON blob and the version that was read; undefined when there is none. */
-async function readVersion<T>(
-  container: ContainerClient,
-  blob: string,
-): Promise<{ etag?: string | undefined; value?: T }> {
+/** The text of a blob and the version that was read; nothing when there is none. */
+async function readVersion(container: ContainerClient, blob: string): Promise<{ etag?: string; text?: string }> {
   try {
     return await again(async () => {
       const { etag, contentLength, readableStreamBody } = await container.getBlobClient(blob).download();
       const text = await textOf(readableStreamBody ?? Readable.from([]));
       if (Buffer.byteLength(text) !== contentLength)
         throw new RestError(`${blob} was cut short.`, { code: 'PARSE_ERROR' });
-      return { etag, value: JSON.parse(text) as T };
+      return { ...(etag !== undefined && { etag }), text };
     });
   } catch (error) {
     if (isNotFound(error)) return {};

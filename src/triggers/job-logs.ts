@@ -17,7 +17,12 @@ export const createGetLogs = ({ storage }: { storage: Storage }) =>
     if (typeof status === 'string') return refuse(404, status);
     const over = isOver(status);
     const published = publishedIn(status.customStatus);
-    const missing = await whatIsMissing(storage, id, { batch, attempt, isOver: over, batches: published?.plan?.batches });
+    const missing = await whatIsMissing(storage, id, {
+      batch,
+      attempt,
+      over,
+      batches: published?.plan?.batches,
+    });
     if (missing !== undefined) return refuse(404, missing);
     const from = request.query.get('from') ?? '';
     const { lines, more, next } = await readLogPage(storage, id, { batch, attempt, from, isOver: over });
@@ -34,7 +39,7 @@ function readNumber(name: string, text: string | null, least: number): number | 
 interface Asked {
   batch: number | undefined;
   attempt: number | undefined;
-  isOver: boolean;
+  over: boolean;
   /** Undefined until the job knows. */
   batches: number | undefined;
 }
@@ -43,12 +48,12 @@ interface Asked {
 async function whatIsMissing(
   storage: Storage,
   id: string,
-  { batch, attempt, isOver, batches }: Asked,
+  { batch, attempt, over, batches }: Asked,
 ): Promise<string | undefined> {
   if (batch === undefined) return undefined;
   if (batches !== undefined && batch >= batches)
     return `Job "${id}" has no batch ${batch}: it has ${counted(batches, 'batch')}, counted from 0.`;
-  if (!isOver) return undefined;
+  if (!over) return undefined;
   const last = await lastAttempt(storage, id, batch);
   if (last === 0) return `Job "${id}" has ended before it ran a container for batch ${batch}.`;
   if (attempt !== undefined && attempt > last)

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import diagnostics from 'node:diagnostics_channel';
-import type { ClientRequest } from 'node:http';
+import http, { type ClientRequest } from 'node:http';
+import { syncBuiltinESMExports } from 'node:module';
 
 interface Life {
   /** Requests that changed something and may still be answered. */
@@ -15,11 +16,18 @@ export const CRASHED = Symbol('crashed');
 const lives = new AsyncLocalStorage<Life>();
 const spenders = new WeakMap<object, Life>();
 
+const { request: send } = http;
+// The channels of Node tell of a request when it is on its way already.
+http.request = (...options: unknown[]) => {
+  if (lives.getStore()?.dead === true) throw new Error('The host is dead.');
+  return Reflect.apply(send, http, options) as ClientRequest;
+};
+syncBuiltinESMExports();
+
 diagnostics.subscribe('http.client.request.start', (message) => {
   const { request } = message as { request: ClientRequest };
   const life = lives.getStore();
-  if (life?.dead === true) request.destroy(new Error('The host is dead.'));
-  else if (life && request.method !== 'GET' && request.method !== 'HEAD') spenders.set(request, life);
+  if (life && request.method !== 'GET' && request.method !== 'HEAD') spenders.set(request, life);
 });
 
 diagnostics.subscribe('http.client.response.finish', (message) => {

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { type ContainerClient, type Metadata, RestError } from '@azure/storage-blob';
+import type { ContainerClient, Metadata } from '@azure/storage-blob';
 import { QueueServiceClient } from '@azure/storage-queue';
 import type { Claim } from '../../src/job/inbox/claim.js';
 import { bareEtag, type MediaEvent } from '../../src/job/inbox/media-event.js';
 import { claimId } from '../../src/job-store/inbox/claims.js';
 import { CLAIMS, INBOX, INBOX_QUEUE, QUARANTINE, quarantineBlob } from '../../src/job-store/layout.js';
+import { readJson } from '../../src/storage/storage.js';
 import type { TestStack } from './stack.js';
 import { until } from './wait.js';
 
@@ -14,15 +15,7 @@ export type Uploaded = Pick<MediaEvent, 'account' | 'container' | 'name' | 'etag
 export function inboxOf(stack: TestStack) {
   const container = (name: string): ContainerClient => stack.storage.getContainerClient(name);
   const queue = () => QueueServiceClient.fromConnectionString(stack.connectionString).getQueueClient(INBOX_QUEUE);
-  const readJson = async <T>(from: string, blob: string): Promise<T | undefined> => {
-    try {
-      return JSON.parse((await container(from).getBlobClient(blob).downloadToBuffer()).toString()) as T;
-    } catch (error) {
-      if (error instanceof RestError && error.statusCode === 404) return undefined;
-      throw error;
-    }
-  };
-  const claim = (version: Uploaded) => readJson<Claim>(CLAIMS, `${claimId(version)}.json`);
+  const claim = (version: Uploaded) => readJson<Claim>(container(CLAIMS), `${claimId(version)}.json`);
   return {
     /** Uploads as any storage tool would. */
     async put(name: string, content: string | Buffer, metadata: Metadata = {}): Promise<Uploaded> {
@@ -51,7 +44,7 @@ export function inboxOf(stack: TestStack) {
       ),
     quarantined: (version: Uploaded) =>
       readJson<{ reason: string; remedy: string; blob: string }>(
-        QUARANTINE,
+        container(QUARANTINE),
         quarantineBlob(version.name, claimId(version)),
       ),
     /** Waits until no message is left, not even one that is to come later. */

@@ -71,8 +71,8 @@ export function createJobClient(
       call<ImageUpload>('POST', 'api/uploads', { kind: 'images', name: uploadName(folder), names, path: stored }),
     /** Uploads a file into the inbox under its own name, in place of what has it. @returns its path there, and its version. */
     async drop(file: string, folder: string | undefined): Promise<{ path: string; etag: string }> {
-      const request = { kind: 'inbox', name: path.basename(file), folder };
-      const { path: stored, url } = await call<Upload>('POST', 'api/uploads', request);
+      const asked = { kind: 'inbox', name: path.basename(file), folder };
+      const { path: stored, url } = await call<Upload>('POST', 'api/uploads', asked);
       return { path: stored, etag: await put(url, file) };
     },
     /** What has become of a version of a blob of the inbox. */

@@ -88,7 +88,17 @@ test('ended jobs lose their frames and then their records when their days are ov
 });
 
 test('claims to new media go after thirty days, when nothing tells of it any more', async () => {
-  const event = { id: 'e', account: 'a', container: 'inbox', name: 'a.mp4', etag: '0x1', time: '', bytes: 1, type: '', api: '' };
+  const event = {
+    id: 'e',
+    account: 'a',
+    container: 'inbox',
+    name: 'a.mp4',
+    etag: '0x1',
+    time: '',
+    bytes: 1,
+    type: '',
+    api: '',
+  };
   await claimVersion(storage, event);
   await retireAfter(29);
   expect(await readClaim(storage, claimId(event))).toBeDefined();

@@ -270,7 +270,6 @@ test('no secret that somebody has written into a name or a sentence is told', ()
 });
 
 test('new media that starts no job is told once for each version, by its path and the reason, without secrets', () => {
-  const place = { traceId: 'a'.repeat(32) };
   const refused = (claim: string) =>
     describeRefused({ claim, blob: 'inbox/a.mp4', place, message: 'No model; see https://a.b?sig=abcdefgh' }, at(1));
   expect(refused('inbox-1')).toMatchObject({ name: 'media.refused', dimensions: { blob: 'inbox/a.mp4' } });

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { LINE_PREFIX } from '../../../src/job/inbox/claim.js';
-import { givePlaces, readPlaces, takePlace } from '../../../src/job-store/inbox/places.js';
-import { CLAIMS } from '../../../src/job-store/layout.js';
-import { base64, cloudEvent, inboxOf, newFolder } from '../../support/inbox.js';
-import { useOwnStack } from '../../support/stack.js';
-import { openAzurite } from '../../support/storage.js';
-import { until } from '../../support/wait.js';
+import { LINE_PREFIX } from '../../../../src/job/inbox/claim.js';
+import { givePlaces, readPlaces, takePlace } from '../../../../src/job-store/inbox/places.js';
+import { CLAIMS } from '../../../../src/job-store/layout.js';
+import { base64, cloudEvent, inboxOf, newFolder } from '../../../support/inbox.js';
+import { useOwnStack } from '../../../support/stack.js';
+import { openAzurite } from '../../../support/storage.js';
+import { until } from '../../../support/wait.js';
 
 const stack = useOwnStack({ env: { MOST_RUNNING_JOBS: '1' } });
 const inbox = inboxOf(stack);

@@ -3,12 +3,12 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
-import { createJobClient } from '../../../src/cli/client/client.js';
-import { findStack } from '../../../src/stack/stack.js';
-import { randomOf } from '../../support/chaos/faults.js';
-import { runCli } from '../../support/cli.js';
-import { processesWith } from '../../support/processes.js';
-import { until } from '../../support/wait.js';
+import { createJobClient } from '../../../../src/cli/client/client.js';
+import { findStack } from '../../../../src/stack/stack.js';
+import { randomOf } from '../../../support/chaos/faults.js';
+import { runCli } from '../../../support/cli.js';
+import { processesWith } from '../../../support/processes.js';
+import { until } from '../../../support/wait.js';
 
 /** `KILL_SEEDS=2` kills at other moments. */
 const SEED = process.env.KILL_SEEDS ?? '1';

@@ -62,6 +62,9 @@ const ATTRIBUTES = { madeBy: (3 << 8) | COMMON.version, mode: 0o100644 * 2 ** 16
 const CUT = 'it is cut off';
 const CHANGED = 'it is damaged or was not written by this program';
 
+/** How many bytes of a pack a member takes, without its place in the index. */
+export const memberBytes = (name: string, size: number): number => HEADER.bytes + Buffer.byteLength(name) + size;
+
 /** How many bytes a pack of these members has. @throws RangeError as `writePack`. */
 export function packBytes(members: Iterable<Pick<Member, 'name'> & { bytes: { length: number } }>): number {
   const outline = new Outline();

@@ -1,10 +1,11 @@
 import type { ScorerSplit } from '../job/attempts/bottleneck.js';
 import type { PhaseTimes } from '../job/attempts/phases.js';
+import type { ReportedProgress } from '../job/attempts/watch.js';
 
 /** When the scorer reached the phases that it can see itself, ISO 8601. */
 export type ScorerTimes = Pick<PhaseTimes, 'modelLoaded' | 'firstItem' | 'lastItem'>;
 
-/** What a running scorer says of itself, first every second and then less often: the progress blob. Times are ISO 8601. */
+/** What a running scorer says of itself, when there is news and now and then: the progress blob. Times are ISO 8601. */
 export interface AttemptProgress extends AttemptCounts {
   batch: number;
   total: number;
@@ -18,7 +19,7 @@ export interface AttemptProgress extends AttemptCounts {
   /** What its time until `updatedAt` went into, in milliseconds; absent in the progress of older scorers. */
   split?: ScorerSplit;
   updatedAt: string;
-  /** Until its next report; absent in the last one, and in those of older scorers, which reported every second. */
+  /** Until its next report at the latest; absent in the last one, and in those of older scorers, which reported every second. */
   pauseSeconds?: number;
 }
 
@@ -34,7 +35,7 @@ export interface AttemptCounts {
 
 /** Metadata of the progress blob: keys in lower case, values in ASCII. */
 export function progressMetadata(progress: AttemptProgress): Record<string, string> {
-  const { done, skipped, failed, total, phase, attempt, lastItemAt, pauseSeconds } = progress;
+  const { done, skipped, failed, total, phase, attempt, startedAt, lastItemAt, updatedAt, pauseSeconds } = progress;
   return {
     done: String(done),
     skipped: String(skipped),
@@ -42,19 +43,29 @@ export function progressMetadata(progress: AttemptProgress): Record<string, stri
     total: String(total),
     phase,
     attempt: String(attempt),
+    startedat: startedAt,
     lastitemat: lastItemAt,
+    updatedat: updatedAt,
     ...(pauseSeconds !== undefined && { pause: String(pauseSeconds) }),
   };
 }
 
-/** Reads what `progressMetadata` wrote. */
-export function readProgressMetadata(metadata: Record<string, string>): AttemptCounts & { pauseSeconds: number } {
+/** Reads what `progressMetadata` wrote. @returns with `watched`, which those of older scorers do not tell in full. */
+export function readProgressMetadata(
+  metadata: Record<string, string>,
+): AttemptCounts & { pauseSeconds: number; watched?: ReportedProgress } {
   const number = (key: string, fallback = 0) => Number(metadata[key] ?? fallback);
-  return {
-    attempt: number('attempt'),
+  const counts = {
     done: number('done'),
     skipped: number('skipped'),
     failed: number('failed'),
     pauseSeconds: number('pause', 1),
+  };
+  const { startedat: startedAt, lastitemat: lastItemAt, updatedat: updatedAt } = metadata;
+  const isWhole = startedAt !== undefined && lastItemAt !== undefined && updatedAt !== undefined;
+  return {
+    attempt: number('attempt'),
+    ...counts,
+    ...(isWhole && { watched: { ...counts, total: number('total'), startedAt, lastItemAt, updatedAt } }),
   };
 }

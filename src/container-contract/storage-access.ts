@@ -119,7 +119,7 @@ export function readWhole(
 }
 
 /** The condition under which storage answers for this version of a blob alone. @param etag without quotes; any version, when left out. */
-export const onlyOf = (etag: string | undefined) => ({ ...(etag !== undefined && { ifMatch: `"${etag}"` }) });
+const onlyOf = (etag: string | undefined) => ({ ...(etag !== undefined && { ifMatch: `"${etag}"` }) });
 
 /**
  * Saves a blob as a file that is not there yet; asks for the rest when the answer was cut short, and for all of it when somebody has
@@ -150,25 +150,26 @@ export async function saveWhole(blob: BlobClient, file: string, signal?: AbortSi
 
 /** The bytes of a blob as they arrive. */
 export interface Download {
-  /** Of the whole blob. */
+  /** How many there will be. */
   bytes: number;
   chunks: AsyncIterable<Uint8Array>;
 }
 
 /**
  * Begins to read a blob; when the answer is cut short, which also happens to a reader that takes its time, the rest is asked for.
+ * @param from where to begin, in bytes.
  * @throws RestError 412 on the way when somebody has replaced the blob meanwhile.
  */
-export async function downloadChunks(blob: BlobClient, signal?: AbortSignal): Promise<Download> {
-  const first = await again(() => blob.download(0, undefined, { abortSignal: signal }), signal);
+export async function downloadChunks(blob: BlobClient, signal?: AbortSignal, from = 0): Promise<Download> {
+  const first = await again(() => blob.download(from, undefined, { abortSignal: signal }), signal);
   const bytes = first.contentLength ?? 0;
-  return { bytes, chunks: wholeBody(blob, first, bytes, signal) };
+  return { bytes, chunks: wholeBody(blob, first, { from, bytes }, signal) };
 }
 
 async function* wholeBody(
   blob: BlobClient,
   { etag: ifMatch, readableStreamBody }: BlobDownloadResponseParsed,
-  bytes: number,
+  { from, bytes }: { from: number; bytes: number },
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
   const conditions = { ifMatch };
@@ -176,7 +177,8 @@ async function* wholeBody(
   let body: AsyncIterator<unknown> | undefined = chunksOf(readableStreamBody);
   const take = async () => {
     try {
-      body ??= chunksOf((await blob.download(at, undefined, { abortSignal: signal, conditions })).readableStreamBody);
+      const rest = { abortSignal: signal, conditions };
+      body ??= chunksOf((await blob.download(from + at, undefined, rest)).readableStreamBody);
       const { value, done } = await body.next();
       if (done === true) throw cutShort(blob);
       return value as Uint8Array;

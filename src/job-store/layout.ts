@@ -123,7 +123,9 @@ export function parseNowBlob(
 ):
   | { kind: 'progress' | 'settled' | 'waiting'; batch: number; attempt: number }
   | { kind: 'stages'; stage: OwnStage }
+  | { kind: 'stop' }
   | undefined {
+  if (blob === STOP) return { kind: 'stop' };
   const [, kind, stage] = /^now\/(progress|settled|waiting|stages)\/(split|stitch|list|collect)?/.exec(blob) ?? [];
   if (kind === 'stages') return stage === undefined ? undefined : { kind, stage: stage as OwnStage };
   const key = parseBatchBlob(blob);
@@ -143,7 +145,7 @@ export const RESOLVED_JOB = 'job.json';
 /** What a folder is expected to hold before the job begins. */
 export const EXPECTATION = 'expect.json';
 /** Present when no further container may be launched: the job was cancelled, is bound to fail, or has ended. */
-export const STOP = 'stop.json';
+export const STOP = `${NOW_PREFIX}stop.json`;
 export const MANIFEST = 'manifest.json';
 /** When each frame is shown, as `splitVideo` found out. */
 export const TIMING = 'timing.json';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, rename, rm, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { type BlobClient, RestError } from '@azure/storage-blob';
-import { onlyOf, saveWhole } from '../container-contract/storage-access.js';
+import { saveWhole } from '../container-contract/storage-access.js';
 import { JobError } from '../job/failure.js';
 import { isNotFound, type Storage } from '../storage/storage.js';
 import { missingInput } from './inputs.js';
@@ -37,10 +37,8 @@ export async function localCopy(
   const file = path.join(folder, name);
   try {
     const existing = await stat(file).catch(() => undefined);
-    // The job has saved no other version, and need not mind that the blob is replaced by now.
-    if (existing && etag !== undefined) return file;
-    const { contentLength } = await blob.getProperties({ conditions: onlyOf(etag) });
-    if (existing && existing.size === contentLength) return file;
+    // Of a version that is meant, the job has saved no other, and need not mind that the blob is replaced by now.
+    if (existing && (etag !== undefined || existing.size === (await blob.getProperties()).contentLength)) return file;
     await mkdir(folder, { recursive: true });
     // The chunks of a video ask for it at the same moment.
     const part = `${file}.${randomUUID()}.part`;

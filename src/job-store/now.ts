@@ -1,6 +1,8 @@
 import { readProgressMetadata } from '../container-contract/progress.js';
+import type { ReportedProgress } from '../job/attempts/watch.js';
 import type { RunningCounts } from '../job/progress.js';
 import { listBlobs, type Storage } from '../storage/storage.js';
+import { readProgress } from './batches/batch-state.js';
 import { type ListedSettled, settledOf } from './batches/settled.js';
 import { type Waiting, waitingOf } from './batches/waiting.js';
 import { jobOf, NOW_PREFIX, type OwnStage, parseNowBlob } from './layout.js';
@@ -14,6 +16,8 @@ export interface JobNow {
   waiting: Waiting[];
   /** Of the stages that are the app's own. */
   stages: Partial<Record<OwnStage, StageReport>>;
+  /** Whether the job was stopped or has ended: `readStop` says why. */
+  isStopped: boolean;
 }
 
 /** A report of a scorer. */
@@ -24,6 +28,8 @@ export interface Report extends RunningCounts {
   pauseSeconds: number;
   /** Whether it is the scorer's last one. */
   isLast: boolean;
+  /** What a watch over the scorer looks at; older scorers tell less. */
+  watched?: ReportedProgress;
 }
 
 export interface StageReport {
@@ -35,13 +41,75 @@ export interface StageReport {
 
 /** All of it from one listing, whose metadata hold it, however many items the job has. */
 export async function readNow(storage: Storage, jobId: string): Promise<JobNow> {
-  const now: JobNow = { settled: [], reports: [], waiting: [], stages: {} };
+  const looking = look(storage, jobId);
+  const { underway } = sightsOf(storage);
+  underway.set(jobId, looking);
+  try {
+    return await looking;
+  } finally {
+    if (underway.get(jobId) === looking) underway.delete(jobId);
+  }
+}
+
+/** What a listing told of a job. */
+interface Sight extends Pick<JobNow, 'isStopped'> {
+  /** Of a job with many records none are kept. */
+  reports?: Report[];
+  /** When storage was asked for it, on the process's clock. */
+  askedAt: number;
+}
+
+/** All work of a process for a job shares what it saw of it last. */
+interface Sights {
+  /** By job; the latest is last. */
+  last: Map<string, Sight>;
+  underway: Map<string, Promise<JobNow>>;
+}
+
+/** Of a job with more records than this, whoever needs one reads that one: it takes less than listing all. */
+const MOST_LISTED = 100;
+const MOST_REMEMBERED = 64;
+
+const sights = new WeakMap<Storage, Sights>();
+
+function sightsOf(storage: Storage): Sights {
+  const known: Sights = sights.get(storage) ?? { last: new Map(), underway: new Map() };
+  sights.set(storage, known);
+  return known;
+}
+
+/** Whether a job was stopped when a listing was asked for, as somebody of this process did; undefined where nobody did. */
+export const seenStopped = (storage: Storage, jobId: string): Pick<Sight, 'isStopped' | 'askedAt'> | undefined =>
+  sightsOf(storage).last.get(jobId);
+
+/** What the scorer of an attempt has said of itself, at most so many milliseconds ago; undefined before its first sign of life. */
+export async function seeProgress(
+  storage: Storage,
+  { jobId, batch, attempt }: { jobId: string; batch: number; attempt: number },
+  mostMs: number,
+): Promise<ReportedProgress | undefined> {
+  const { last, underway } = sightsOf(storage);
+  const known = last.get(jobId);
+  const isEnough = known && (!known.reports || performance.now() - known.askedAt <= mostMs);
+  if (!isEnough) await (underway.get(jobId) ?? readNow(storage, jobId));
+  const reports = last.get(jobId)?.reports;
+  const report = reports?.find((each) => each.batch === batch && each.attempt === attempt);
+  if (reports && !report) return undefined;
+  return report?.watched ?? readProgress(storage, { jobId, batch, attempt });
+}
+
+async function look(storage: Storage, jobId: string): Promise<JobNow> {
+  const askedAt = performance.now();
+  const now: JobNow = { settled: [], reports: [], waiting: [], stages: {}, isStopped: false };
+  let records = 0;
   const blobs = listBlobs(jobOf(storage, jobId), { prefix: NOW_PREFIX, includeMetadata: true });
   for await (const { name, metadata = {}, properties } of blobs) {
+    records += 1;
     const key = parseNowBlob(name);
     if (!key) continue;
     const at = properties.lastModified.getTime();
-    if (key.kind === 'settled') now.settled.push(settledOf(key.batch, metadata));
+    if (key.kind === 'stop') now.isStopped = true;
+    else if (key.kind === 'settled') now.settled.push(settledOf(key.batch, metadata));
     else if (key.kind === 'waiting') now.waiting.push(waitingOf(key.batch, metadata));
     else if (key.kind === 'stages') {
       const others = now.stages[key.stage] ?? { done: 0, at: 0 };
@@ -50,6 +118,14 @@ export async function readNow(storage: Storage, jobId: string): Promise<JobNow> 
       const { batch, attempt } = key;
       now.reports.push({ ...readProgressMetadata(metadata), batch, attempt, at, isLast: metadata.phase === 'ended' });
     }
+  }
+  const { last } = sightsOf(storage);
+  if ((last.get(jobId)?.askedAt ?? -Infinity) < askedAt) {
+    last.delete(jobId);
+    const { isStopped, reports } = now;
+    last.set(jobId, { isStopped, askedAt, ...(records <= MOST_LISTED && { reports }) });
+    const [oldest] = last.keys();
+    if (last.size > MOST_REMEMBERED && oldest !== undefined) last.delete(oldest);
   }
   return now;
 }

@@ -3,7 +3,7 @@ import { readJson, type Storage, writeJson } from '../storage/storage.js';
 import { jobOf, type OwnStage, stageProgressBlob } from './layout.js';
 
 /**
- * Lets an activity that handles many items itself say how far it is: at most once a second, never waiting for the upload. An activity
+ * Lets an activity that handles many items itself say how far it is: at most every two seconds, never waiting for the upload. An activity
  * that begins anew says nothing until it is further than the one before, so that the number never falls.
  * @param chunk of a long video, whose chunks are handled side by side; 0 for a whole input.
  */

@@ -7,6 +7,7 @@ import type { Stop } from '../job/attempts/attempt-end.js';
 import { JobError } from '../job/failure.js';
 import { isNotFound, readJson, type Storage } from '../storage/storage.js';
 import { jobOf, STOP } from './layout.js';
+import { seenStopped } from './now.js';
 
 /** Why the job was stopped; undefined when it was not. */
 export const readStop = (storage: Storage, jobId: string) => readJson<Stop>(jobOf(storage, jobId), STOP);
@@ -35,7 +36,7 @@ export const endJob = (storage: Storage, jobId: string, end: Omit<Stop, 'ended'>
   });
 
 /** How much later than the process that stops a job all others learn of it at most, if storage answers. */
-const LOOK_MS = 3000;
+const LOOK_MS = 5000;
 /** What work gets to end by itself once its job is stopped, e.g. to remove its files. */
 const LET_GO_MS = 2000;
 /** Well below `functionTimeout` in host.json, at which the host would end the worker and all that runs in it. */
@@ -95,6 +96,8 @@ export async function isStopped(storage: Storage, jobId: string): Promise<boolea
 /** Whether the job was stopped: by this process, or some seconds ago by another. */
 export async function isKnownStopped(storage: Storage, jobId: string): Promise<boolean> {
   const sight = sightOf(storage, jobId);
+  const seen = seenStopped(storage, jobId);
+  if (seen) sight.clearAt = seen.isStopped ? -Infinity : Math.max(sight.clearAt, seen.askedAt);
   if (!sight.stop && performance.now() - sight.clearAt >= LOOK_MS)
     await (sight.asking ??= ask(storage, jobId, sight).finally(() => (sight.asking = undefined)));
   return sight.stop !== undefined;

@@ -1,8 +1,9 @@
 import { Readable } from 'node:stream';
-import type { ContainerClient } from '@azure/storage-blob';
+import { type BlobClient, type ContainerClient, RestError } from '@azure/storage-blob';
 import {
   type IsNamed,
   type Member,
+  memberBytes,
   packBytes,
   readIndex,
   readMember,
@@ -21,13 +22,28 @@ export async function writeStoredPack(container: ContainerClient, name: string, 
   await again(() => container.getBlockBlobClient(name).upload(body, packBytes(members), options));
 }
 
+/** Where a member is if all members before it are as large as it. */
+export interface Even {
+  before: number;
+  /** Of each. */
+  bytes: number;
+}
+
 /**
  * One member of a pack, without the others.
+ * @param even left out where nobody can tell: the index is read, too.
  * @throws JobError `item` when pack or member is gone or damaged.
  */
-export async function readStoredMember(container: ContainerClient, name: string, member: string): Promise<Buffer> {
+export async function readStoredMember(
+  container: ContainerClient,
+  name: string,
+  member: string,
+  even?: Even,
+): Promise<Buffer> {
   const blob = container.getBlobClient(name);
   try {
+    const found = even && (await readEven(blob, member, even));
+    if (found) return found;
     const { contentLength = 0 } = await blob.getProperties();
     const read = (from: number, count: number) => again(() => blob.downloadToBuffer(from, count));
     const entry = (await readIndex(read, contentLength)).find((each) => each.name === member);
@@ -35,6 +51,23 @@ export async function readStoredMember(container: ContainerClient, name: string,
     return Buffer.from(await readMember(read, entry));
   } catch (error) {
     throw packError(container, name, error);
+  }
+}
+
+/** Undefined when the member is not there. */
+async function readEven(blob: BlobClient, member: string, { before, bytes }: Even): Promise<Buffer | undefined> {
+  const whole = memberBytes(member, bytes);
+  try {
+    return await again(async () => {
+      const { readableStreamBody } = await blob.download(before * whole, whole);
+      const chunks = Readable.from(readableStreamBody ?? []);
+      const { value } = await readPack(chunks, Infinity, (name) => name === member).next();
+      return value && Buffer.from(value.bytes);
+    });
+  } catch (error) {
+    const isElsewhere = error instanceof RangeError || (error instanceof RestError && error.statusCode === 416);
+    if (!isElsewhere) throw error;
+    return undefined;
   }
 }
 

@@ -161,10 +161,10 @@ export function estimate(
 export const LONGEST_PAUSE = 10;
 
 /**
- * Seconds until the next report on something that has gone on for so long, or the next look at it. So what is known of it is at most a
- * tenth of its age old, and what a long job says of itself costs a bounded number of requests an hour.
+ * Seconds until the next report on something that has gone on for so long, or the next look at it. So what is known of it is at most two
+ * seconds or a tenth of its age old, and what a long job says of itself costs a bounded number of requests an hour.
  */
-export const pauseAtAge = (seconds: number): number => Math.min(LONGEST_PAUSE, Math.max(1, seconds / 10));
+export const pauseAtAge = (seconds: number): number => Math.min(LONGEST_PAUSE, Math.max(2, seconds / 10));
 
 export function round(value: number, digits: number): number {
   return Math.round(value * 10 ** digits) / 10 ** digits;

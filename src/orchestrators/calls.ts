@@ -68,15 +68,18 @@ export const WAKE = 'wake';
 /**
  * Waits, unless somebody sends the event `WAKE`. Each sleep waits for the event anew: of several waits for one event, host and SDK
  * serve the latest, so those of earlier sleeps do no harm.
+ * @returns whether somebody did.
  */
-export function* sleep(context: OrchestrationContext, seconds: number): Step<void> {
+export function* sleep(context: OrchestrationContext, seconds: number): Step<boolean> {
   const { df } = context;
   const fireAt = df.currentUtcDateTime;
   fireAt.setTime(fireAt.getTime() + seconds * 1000);
   const timer = df.createTimer(fireAt);
   yield df.Task.any([timer, df.waitForExternalEvent(WAKE)]);
+  const isWoken = !timer.isCompleted;
   // An orchestration with an open timer does not end.
-  if (!timer.isCompleted) timer.cancel();
+  if (isWoken) timer.cancel();
+  return isWoken;
 }
 
 /** An orchestrator with its name and the types of its input and result. */

@@ -118,8 +118,9 @@ function* runAttempt(
 function* watch(context: OrchestrationContext, input: AttemptInput & { launchedAt: number }): Step<Outcome<WatchEnd>> {
   const { observeBatch } = patientActivitiesOf(context);
   for (let pause = 0; ;) {
-    if (pause > 0) yield* sleep(context, pause);
-    const seen = yield* observeBatch(input, { ...input, again: true });
+    const woken = pause > 0 && (yield* sleep(context, pause));
+    const look = woken ? { ...input, woken } : input;
+    const seen = yield* observeBatch(look, { ...look, again: true });
     if (!seen.ok) return seen;
     const { watchEnd, pollSeconds } = seen.value;
     if (watchEnd !== undefined) return { ok: true, value: watchEnd };

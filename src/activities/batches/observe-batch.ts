@@ -1,9 +1,9 @@
 import type { WatchEnd } from '../../job/attempts/attempt-end.js';
 import { overdue, secondsToNextPoll } from '../../job/attempts/watch.js';
-import { readProgress } from '../../job-store/batches/batch-state.js';
 import { containerName } from '../../job-store/layout.js';
 import { readResolvedJob } from '../../job-store/resolved-job.js';
-import { isKnownStopped } from '../../job-store/stop.js';
+import { seeProgress } from '../../job-store/now.js';
+import { isKnownStopped, isStopped } from '../../job-store/stop.js';
 import { forgetWaiting, orNoteWaiting } from '../../job-store/batches/waiting.js';
 import type { AttemptInput } from './launch-batch.js';
 import type { Ports } from '../ports.js';
@@ -13,6 +13,8 @@ export interface ObserveInput extends AttemptInput {
   launchedAt: number;
   /** Whether the look before this one failed. */
   again?: boolean;
+  /** Whether somebody woke the batch, as whoever stops the job does. */
+  woken?: boolean;
 }
 
 export interface ObserveResult {
@@ -22,6 +24,9 @@ export interface ObserveResult {
   pollSeconds: number;
 }
 
+/** What was seen of a scorer so long ago does to tell when to look again, milliseconds. */
+const SEEN_MS = 10_000;
+
 /** Looks once at a container and its progress, and says whether the watch is over and, if not, when to look again. */
 export function createObserveBatch({ storage, compute }: Pick<Ports, 'storage' | 'compute'>) {
   return async (input: ObserveInput): Promise<ObserveResult> => {
@@ -30,8 +35,8 @@ export function createObserveBatch({ storage, compute }: Pick<Ports, 'storage' |
     const provider = compute[spec.compute.kind];
     const [observation, progress, stop] = await Promise.all([
       orNoteWaiting(storage, input, () => provider.observe(containerName(jobId, batch, attempt))),
-      readProgress(storage, input),
-      isKnownStopped(storage, jobId),
+      seeProgress(storage, input, SEEN_MS),
+      input.woken === true ? isStopped(storage, jobId) : isKnownStopped(storage, jobId),
     ]);
     if (input.again === true) await forgetWaiting(storage, input);
     const now = Date.now();
@@ -39,6 +44,9 @@ export function createObserveBatch({ storage, compute }: Pick<Ports, 'storage' |
     const alive = observation.state === 'running' || observation.state === 'provisioning';
     if (!alive) return { watchEnd: 'ended', pollSeconds };
     if (stop) return { watchEnd: 'stopped', pollSeconds };
-    return { watchEnd: overdue(spec.timeouts, launchedAt, now, progress), pollSeconds };
+    if (overdue(spec.timeouts, launchedAt, now, progress) === undefined) return { pollSeconds };
+    // It may have reported since it was seen.
+    const latest = await seeProgress(storage, input, 0);
+    return { watchEnd: overdue(spec.timeouts, launchedAt, now, latest), pollSeconds };
   };
 }

@@ -35,13 +35,22 @@ export function createStitchVideo(ports: StitchPorts & Pick<Ports, 'tempFolder'>
     const source = await localVideo(storage, folder, job.spec.input.video, ports.signal, job.videoEtag);
     const own = await ownFolder(folder, 'stitch-');
     const output = path.join(own, `stitched${path.extname(job.output) || '.mp4'}`);
-    const stitching = stitch(ports, job, timetable, { folder: own, source, output });
-    const sheet = uploadContactSheet(storage, media, job, timetable.times.length, path.join(own, CONTACT_SHEET));
-    // Both are waited for whatever happens, so that no ffmpeg is left behind.
-    const results = await Promise.allSettled([stitching, sheet]);
-    await rm(own, { recursive: true, force: true });
-    for (const result of results) if (result.status === 'rejected') throw diskError(result.reason, folder);
-    return { output: job.output, bytes: await stitching };
+    try {
+      const files = { folder: own, source, output };
+      const shown = await stitch(ports, job, timetable, files);
+      const delivery = check(ports, job, { source, timetable, output }).then(() =>
+        upload(storage, job, output, ports.signal),
+      );
+      const sheet = uploadContactSheet(storage, media, job, shown, path.join(own, CONTACT_SHEET));
+      // Both are waited for whatever happens, so that no ffmpeg is left behind.
+      await Promise.allSettled([delivery, sheet]);
+      const [bytes] = await Promise.all([delivery, sheet]);
+      return { output: job.output, bytes };
+    } catch (error) {
+      throw diskError(error, folder);
+    } finally {
+      await rm(own, { recursive: true, force: true });
+    }
   };
 }
 
@@ -51,25 +60,38 @@ interface StitchFiles {
   output: string;
 }
 
-/** @returns the size of the stored output in bytes. */
+/** Makes the output file. @returns the frames of the contact sheet, as they are shown. */
 async function stitch(
   { storage, media, signal }: StitchPorts,
   job: VideoJob,
   timetable: Timetable,
   files: StitchFiles,
-): Promise<number> {
+): Promise<Map<number, Buffer>> {
   const { source, output } = files;
   const frames = timetable.times.length;
+  const indices = contactSheetFrames(frames);
   if (frames > job.chunkFrames) {
     await joinSegments({ storage, media, signal }, job, timetable, files);
-  } else {
-    const { others, video: facts, shape } = job;
-    const { frameFormat: format, codec, quality } = job.spec.output;
-    const toShow = readFramesToShow(storage, job, { first: 0, count: frames });
-    await media.stitch({ frames: toShow, format, source, facts, shape, timetable, others, output, codec, quality });
+    const unscored = await readUnscored(storage, job.jobId);
+    const read = async (index: number) => [index, await readFrameToShow(storage, job, index, unscored)] as const;
+    return new Map(await Promise.all(indices.map(read)));
   }
-  await check({ storage, media }, job, { source, timetable, output });
-  return upload(storage, job, output, signal);
+  const { others, video: facts, shape } = job;
+  const { frameFormat: format, codec, quality } = job.spec.output;
+  const shown = new Map<number, Buffer>();
+  const toShow = keeping(indices, readFramesToShow(storage, job, { first: 0, count: frames }), shown);
+  await media.stitch({ frames: toShow, format, source, facts, shape, timetable, others, output, codec, quality });
+  return shown;
+}
+
+/** Keeps the frames with some of the numbers, from 0, as they pass. */
+async function* keeping(indices: number[], frames: AsyncIterable<Buffer>, kept: Map<number, Buffer>) {
+  let index = 0;
+  for await (const frame of frames) {
+    if (indices.includes(index)) kept.set(index, frame);
+    index += 1;
+    yield frame;
+  }
 }
 
 /** Puts what `encodeChunk` made of the frames together, with the sound of the source. */
@@ -132,26 +154,24 @@ async function upload(
   return (await stat(file)).size;
 }
 
+/** Which frames the contact sheet shows: the middles of equal parts. */
+function contactSheetFrames(frames: number): number[] {
+  const count = Math.min(CONTACT_SHEET_PAIRS, frames);
+  return Array.from({ length: count }, (_, k) => Math.floor(((2 * k + 1) * frames) / (2 * count)));
+}
+
 async function uploadContactSheet(
   storage: Storage,
   media: Ports['media'],
   job: VideoJob,
-  frames: number,
+  shown: Map<number, Buffer>,
   file: string,
 ): Promise<void> {
-  const count = Math.min(CONTACT_SHEET_PAIRS, frames);
-  const indices = Array.from({ length: count }, (_, k) => Math.floor(((2 * k + 1) * frames) / (2 * count)));
-  const unscored = await readUnscored(storage, job.jobId);
-  const pairs = await Promise.all(
-    indices.map(async (index) => {
-      const [before, after] = await Promise.all([
-        readSourceFrame(storage, job, index),
-        readFrameToShow(storage, job, index, unscored),
-      ]);
-      return { before, after };
-    }),
-  );
-  await media.contactSheet(pairs, file);
+  const pair = async ([index, after]: [number, Buffer]) => ({
+    before: await readSourceFrame(storage, job, index),
+    after,
+  });
+  await media.contactSheet(await Promise.all([...shown].map(pair)), file);
   await jobOf(storage, job.jobId)
     .getBlockBlobClient(CONTACT_SHEET)
     .uploadFile(file, { blobHTTPHeaders: { blobContentType: contentTypeOf(CONTACT_SHEET) } });

@@ -14,7 +14,7 @@ import { JobError } from '../../job/failure.js';
 import { contentTypeOf } from '../../job/formats.js';
 import { groupsOf } from '../../job/item-list.js';
 import { type FrameRange, PACK_BYTES } from '../../job/plan.js';
-import { ppmDamage } from '../../job/ppm.js';
+import { ppmDamage, ppmHeader } from '../../job/ppm.js';
 import type { VideoFacts } from '../../media/media.js';
 import { listBlobs, readBytes, type Storage } from '../../storage/storage.js';
 import { listScored, namesIn, orScoredAgain, removeDamaged, type ScoredPart } from '../batches/scored-parts.js';
@@ -22,7 +22,7 @@ import { readUnscored } from '../batches/settled.js';
 import { workOf } from '../layout.js';
 import type { VideoJob } from '../resolved-job.js';
 import { createStageProgress } from '../stage-progress.js';
-import { PackReader, readStoredMember, type StoredPack, writeStoredPack } from '../stored-packs.js';
+import { type Even, PackReader, readStoredMember, type StoredPack, writeStoredPack } from '../stored-packs.js';
 
 /** Uploads of single frames that wait for storage at the same time, or downloads; ffmpeg is held back when all are busy. */
 const TRANSFERS = 6;
@@ -220,20 +220,25 @@ export async function readFrameToShow(
 
 /** @throws JobError `user` when somebody removed the frame or damaged it. */
 export async function readSourceFrame(storage: Storage, job: VideoJob, index: number): Promise<Buffer> {
-  const work = workOf(storage, job.jobId);
-  return orStartedAgain(readFrame(work, placeOf(job, index), job.pack));
+  return orStartedAgain(readFrame(workOf(storage, job.jobId), job, index));
 }
 
 /** @throws JobError `item` when the frame is gone or damaged. */
-async function readFrame(work: ContainerClient, place: Place, pack: number): Promise<Buffer> {
-  if (pack > 1) return readMember(work, place);
+async function readFrame(work: ContainerClient, job: VideoJob, index: number): Promise<Buffer> {
+  const { pack, spec, video } = job;
+  const place = placeOf(job, index);
+  if (pack > 1) {
+    const { length } = ppmHeader(video.width, video.height);
+    const even = { before: index - packStart(index, pack), bytes: length + 3 * video.width * video.height };
+    return readMember(work, place, spec.output.frameFormat === 'ppm' ? even : undefined);
+  }
   const frame = await readBytes(work, place.blob);
   if (!frame) throw goneFrame(work.containerName, place.blob);
   return undamaged(place.blob, frame);
 }
 
-const readMember = async (work: ContainerClient, { blob, member }: Place) =>
-  undamaged(member, await readStoredMember(work, blob, member));
+const readMember = async (work: ContainerClient, { blob, member }: Place, even?: Even) =>
+  undamaged(member, await readStoredMember(work, blob, member, even));
 
 /**
  * Refuses frames whose pixels ffmpeg would take for whatever they are; those of the other formats it checks itself.

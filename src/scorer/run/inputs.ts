@@ -22,7 +22,7 @@ interface InputPlaces extends Pick<ScoreTask, 'pack' | 'frames'> {
 
 /**
  * The items with their files, in order. Frames of packs come as their packs arrive, a pack after the other and ahead of their use, as far
- * as memory allows; whoever takes a picture or a frame that is a file of its own reads it himself.
+ * as memory allows; of a pack whose second half is wanted at most, no more is read. Whoever takes a picture or a frame that is a file of its own reads it himself.
  * @throws JobError `platform` when a pack cannot be read, after the frames that had arrived.
  */
 export async function* readInputs(items: TaskItem[], places: InputPlaces): AsyncGenerator<Input> {
@@ -56,9 +56,10 @@ async function* arrivingFrames(items: TaskItem[], { blobs, pack, frames, stop }:
     const missing = new Map(wanted.map((item) => [memberName(item.index, frames), item]));
     const first = packStart(wanted[0]?.index ?? 0, pack);
     const isNamed = (name: string, position: number) => name === memberName(first + position, frames);
+    const before = (wanted[0]?.index ?? 0) - first;
     let failure = new JobError('item', `it is not in ${blob}`);
     try {
-      for await (const { name, bytes } of blobs.readPack(blob, isNamed, stop)) {
+      for await (const { name, bytes } of blobs.readPack(blob, isNamed, before < pack / 2 ? 0 : before, stop)) {
         const item = missing.get(name);
         missing.delete(name);
         if (item) yield { item, bytes: bytes.length, file: () => Promise.resolve(bytes) };

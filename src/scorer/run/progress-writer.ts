@@ -1,10 +1,15 @@
 import { messageOf } from '../../job/failure.js';
-import { pauseAtAge } from '../../job/progress.js';
+import { LONGEST_PAUSE, pauseAtAge } from '../../job/progress.js';
 import { type AttemptProgress, progressMetadata } from '../../container-contract/progress.js';
 
-/** Writes the progress again and again, never twice at the same time. */
+/** How often it looks for news. */
+const LOOK_MS = 1000;
+
+/** Writes the progress when there is news and now and then, never twice at the same time. */
 export class ProgressWriter {
   #startedAt = 0;
+  #wroteAt = 0;
+  #told: AttemptProgress | undefined;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | undefined;
 
@@ -18,24 +23,36 @@ export class ProgressWriter {
     private readonly warn: (sentence: string) => void,
   ) {}
 
-  /** Writes now, and from then on every second, less often as the run gets older. */
+  /**
+   * Writes now, and from then on what is new: a phase within a second, counts two seconds apart and more as the run gets older; without
+   * news every ten seconds.
+   */
   start(): void {
     this.#startedAt = performance.now();
-    this.#tick();
+    this.#write(this.current());
+    this.#timer = setInterval(() => this.#look(), LOOK_MS);
   }
 
   /** Waits for a write that is under way, writes a last time, and stops. */
   async end(): Promise<void> {
-    clearTimeout(this.#timer);
+    clearInterval(this.#timer);
     await this.#writing;
     await this.#put(this.current());
   }
 
-  #tick(): void {
-    const pauseSeconds = pauseAtAge((performance.now() - this.#startedAt) / 1000);
-    this.#timer = setTimeout(() => this.#tick(), pauseSeconds * 1000);
+  #look(): void {
     if (this.#writing) return;
-    this.#writing = this.#put({ ...this.current(), pauseSeconds }).finally(() => {
+    const [now, progress] = [performance.now(), this.current()];
+    const hasCounted = countsIn(progress) !== countsIn(this.#told);
+    const pause = hasCounted ? pauseAtAge((now - this.#startedAt) / 1000) : LONGEST_PAUSE;
+    if (phaseOf(progress) !== phaseOf(this.#told) || now - this.#wroteAt > pause * 1000 - LOOK_MS / 2)
+      this.#write(progress);
+  }
+
+  #write(progress: AttemptProgress): void {
+    this.#wroteAt = performance.now();
+    this.#told = { ...progress, times: { ...progress.times } };
+    this.#writing = this.#put({ ...progress, pauseSeconds: LONGEST_PAUSE }).finally(() => {
       this.#writing = undefined;
     });
   }
@@ -48,3 +65,7 @@ export class ProgressWriter {
     }
   }
 }
+
+const phaseOf = (progress: AttemptProgress | undefined) => [progress?.phase, progress?.times.firstItem].join(' ');
+const countsIn = (progress: AttemptProgress | undefined) =>
+  [progress?.done, progress?.skipped, progress?.failed].join(' ');

@@ -5,6 +5,7 @@ import {
   type IsNamed,
   type Member,
   packBytes,
+  readIndex,
   type ReadMember,
   readPack,
   writePack,
@@ -83,11 +84,17 @@ export class TaskBlobs {
 
   /**
    * The members of a pack as they arrive.
+   * @param skip how many of the first are not wanted: with some, those that are wanted are found by the index.
    * @throws JobError `item` when there is no such pack, or what is left of it is damaged.
    */
-  async *readPack(name: string, isNamed: IsNamed, signal: AbortSignal): AsyncGenerator<ReadMember> {
+  async *readPack(name: string, isNamed: IsNamed, skip: number, signal: AbortSignal): AsyncGenerator<ReadMember> {
+    const blob = this.#work.getBlobClient(name);
     try {
-      const { bytes, chunks } = await downloadChunks(this.#work.getBlobClient(name), signal);
+      if (skip > 0) {
+        yield* readEnd(blob, isNamed, skip, signal);
+        return;
+      }
+      const { bytes, chunks } = await downloadChunks(blob, signal);
       yield* readPack(chunks, bytes, isNamed);
     } catch (cause) {
       if (cause instanceof RangeError)
@@ -196,6 +203,29 @@ export class TaskBlobs {
         throw storageFailure(`write ${name}`, cause);
       }
     };
+  }
+}
+
+/** The members of a pack but for the first ones. */
+async function* readEnd(
+  blob: BlobClient,
+  isNamed: IsNamed,
+  skip: number,
+  abortSignal: AbortSignal,
+): AsyncGenerator<ReadMember> {
+  const { contentLength: bytes = 0 } = await again(() => blob.getProperties({ abortSignal }), abortSignal);
+  const range = (from: number, count: number) =>
+    again(() => blob.downloadToBuffer(from, count, { abortSignal }), abortSignal);
+  const wanted = (await readIndex(range, bytes)).slice(skip);
+  const [first] = wanted;
+  if (!first) return;
+  const { chunks } = await downloadChunks(blob, abortSignal, first.at);
+  let left = wanted.length;
+  for await (const member of readPack(chunks, bytes, (name, position) => isNamed(name, position + skip))) {
+    yield member;
+    left -= 1;
+    // What follows is the index, which tells of the members before these, too.
+    if (left === 0) return;
   }
 }
 

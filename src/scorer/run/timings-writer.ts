@@ -2,7 +2,7 @@ import { counted, messageOf } from '../../job/failure.js';
 import type { ItemTimings } from '../../container-contract/result.js';
 
 /** What a scorer that is killed loses at most, with the time of a write. */
-const INTERVAL_MS = 10_000;
+const INTERVAL_MS = 30_000;
 /** So much is written before its time. */
 const ENOUGH_CHARACTERS = 512 * 1024;
 /** So much is kept at most while a write takes long: in UTF-8 less than the 4 MiB that any service version lets one request append. */

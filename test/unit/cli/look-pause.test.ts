@@ -7,14 +7,14 @@ describe('between two looks at a job the command line waits', () => {
     expect(pauses).toEqual([10_000, 3000, 1000, 250, 250]);
   });
 
-  test('a second at most while the job is young, and a tenth of its age later, but never long', () => {
+  test('two seconds at most while the job is young, and a tenth of its age later, but never long', () => {
     const pauses = [5, 30, 3600].map((age) => lookPause({ stage: 'score', secondsLeft: 1000 }, age));
-    expect(pauses).toEqual([1000, 3000, 10_000]);
+    expect(pauses).toEqual([2000, 3000, 10_000]);
   });
 
   test('as if what nobody can tell took as long as the job has taken so far', () => {
     const pauses = [0.4, 2, 8, 80].map((age) => lookPause({ stage: 'prepare', secondsLeft: null }, age));
-    expect(pauses).toEqual([250, 500, 1000, 8000]);
+    expect(pauses).toEqual([250, 500, 2000, 8000]);
   });
 
   test('a second at most where the end may be near, and the least when it is', () => {

@@ -93,8 +93,8 @@ describe('an estimate', () => {
   });
 });
 
-test('what is told of something young is a second old at most, and later a tenth of its age, but never old', () => {
-  expect([0, 1, 10, 30, 100, 86_400].map(pauseAtAge)).toEqual([1, 1, 1, 3, 10, 10]);
+test('what is told of something young is two seconds old at most, and later a tenth of its age, but never old', () => {
+  expect([0, 1, 10, 30, 100, 86_400].map(pauseAtAge)).toEqual([2, 2, 2, 3, 10, 10]);
 });
 
 test('a job says in words what it does and how it ended', () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { SettleResult } from '../../../src/activities/batches/settle-batch.js';
 import type { Blame, Failure } from '../../../src/job/failure.js';
 import { scoreBatch } from '../../../src/orchestrators/score-batch.js';
+import { type Asked, fakeContext } from '../../support/fake-context.js';
 import { type Call, drive, expectPauses, ok, pauses } from '../../support/drive.js';
 
 const input = {
@@ -231,6 +232,23 @@ describe('a batch', () => {
     const looks = [away, away, ok({ pollSeconds: 1 }), ok({ watchEnd: 'ended', pollSeconds: 1 })];
     const { calls } = run([settled('complete', 0)], { observeBatch: () => looks.shift() });
     expect(named(calls, 'observeBatch').map(({ again }) => again)).toEqual([undefined, true, true, undefined]);
+  });
+
+  test('tells the look after it was woken, as by whoever stops the job, and no other', () => {
+    const looks = [ok({ pollSeconds: 1 }), ok({ pollSeconds: 1 }), ok({ watchEnd: 'stopped', pollSeconds: 1 })];
+    const told: unknown[] = [];
+    const generator = scoreBatch.run(fakeContext(input, () => 0).context);
+    const answer = (call: Asked): unknown => {
+      // The first sleep ends before its time.
+      if (call.type === 'any' && call.timer.type === 'timer') call.timer.isCompleted = told.length > 1;
+      if (call.type !== 'activity') return undefined;
+      if (call.name === 'launchBatch') return ok({ attempt: 1, remaining: 1, stopped: false });
+      if (call.name !== 'observeBatch') return ok(settled('cancelled', 20));
+      told.push(call.input.woken);
+      return looks.shift();
+    };
+    for (let next = generator.next(); !next.done;) next = generator.next(answer(next.value as unknown as Asked));
+    expect(told).toEqual([undefined, true, undefined]);
   });
 
   test('passes on small inputs only', () => {

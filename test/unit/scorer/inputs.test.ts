@@ -14,11 +14,11 @@ const LENGTH = 14;
 function storage(change: (blob: string) => { fail?: Error; renamed?: [from: number, to: number] } = () => ({})) {
   const opened: string[] = [];
   const read = (name: string) => Promise.resolve(new Uint8Array(Buffer.from(name)));
-  async function* readPack(blob: string, isNamed: IsNamed) {
-    opened.push(blob);
+  async function* readPack(blob: string, isNamed: IsNamed, skip: number) {
+    opened.push(skip === 0 ? blob : `${blob} from ${skip}`);
     const { fail, renamed: [from, to] = [] } = change(blob);
     const first = Number(/\d+/.exec(blob)?.[0]);
-    for (let index = first; index < Math.min(first + 4, LENGTH); index += 1) {
+    for (let index = first + skip; index < Math.min(first + 4, LENGTH); index += 1) {
       if (fail && index === first + 2) throw fail;
       const name = memberName(index === from ? (to ?? index) : index, 'png');
       if (!isNamed(name, index - first)) throw new JobError('item', 'it is damaged');
@@ -76,6 +76,14 @@ describe('the inputs of a task', () => {
       [1, 3, 4, 5, 6, 7, 12].map((index) => [String(index), String(index)]),
     );
     expect(opened).toEqual(['frames/0000000.zip', 'frames/0000004.zip', 'frames/0000012.zip']);
+  });
+
+  it('are what a pack holds from its middle on, where its first half was scored before', async () => {
+    const { blobs, opened } = storage();
+    expect(await take(readInputs(frames(2, 3, 7, 9, 10, 11), { ...places, blobs }))).toEqual(
+      [2, 3, 7, 9, 10, 11].map((index) => [String(index), String(index)]),
+    );
+    expect(opened).toEqual(['frames/0000000.zip from 2', 'frames/0000004.zip from 3', 'frames/0000008.zip']);
   });
 
   it('fail where their pack does not hold them', async () => {

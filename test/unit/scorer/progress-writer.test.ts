@@ -26,42 +26,72 @@ describe('ProgressWriter', () => {
     vi.useRealTimers();
   });
 
-  it('writes at once, then every second, less often as it gets older, and a last time', async () => {
-    const write = vi.fn(() => Promise.resolve());
-    const writer = new ProgressWriter(() => progress, write, vi.fn());
-    writer.start();
-    expect(write).toHaveBeenCalledTimes(1);
-    await vi.advanceTimersByTimeAsync(10_000);
-    expect(write.mock.calls.length).toBeGreaterThanOrEqual(11);
-    await vi.advanceTimersByTimeAsync(3_590_000);
-    const before = write.mock.calls.length;
-    expect(before).toBeLessThan(400);
-    await writer.end();
-    await vi.advanceTimersByTimeAsync(5000);
-    expect(write).toHaveBeenCalledTimes(before + 1);
-  });
-
-  it('says each time when it writes again, except the last time', async () => {
-    const said: { at: number; pauseSeconds?: number }[] = [];
+  /** Runs for so long with an item that is done every `each` seconds. @returns when it wrote, and what. */
+  async function run(seconds: number, each: number) {
+    const wrote: { at: number; done: number; pauseSeconds?: number }[] = [];
     const write = (text: string) => {
-      const { pauseSeconds } = JSON.parse(text) as AttemptProgress;
-      said.push({ at: performance.now() / 1000, ...(pauseSeconds === undefined ? {} : { pauseSeconds }) });
+      const { done, pauseSeconds } = JSON.parse(text) as AttemptProgress;
+      wrote.push({ at: performance.now() / 1000, done, ...(pauseSeconds !== undefined && { pauseSeconds }) });
       return Promise.resolve();
     };
-    const writer = new ProgressWriter(() => progress, write, vi.fn());
+    const began = performance.now();
+    const current = () => ({ ...progress, done: Math.floor((performance.now() - began) / 1000 / each) });
+    const writer = new ProgressWriter(current, write, vi.fn());
     writer.start();
-    await vi.advanceTimersByTimeAsync(300_000);
+    await vi.advanceTimersByTimeAsync(seconds * 1000);
+    const before = wrote.length;
     await writer.end();
-    expect(said.pop()).not.toHaveProperty('pauseSeconds');
-    for (const [k, { at: wrote }] of said.slice(1).entries())
-      expect(wrote - (said[k]?.at ?? 0)).toBeCloseTo(said[k]?.pauseSeconds ?? 0);
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(wrote).toHaveLength(before + 1);
+    return wrote;
+  }
+
+  const gapsIn = (wrote: { at: number }[]) => wrote.slice(1).map(({ at: then }, k) => then - (wrote[k]?.at ?? 0));
+
+  it('writes at once, then what is new every two seconds, less often as it gets older, and a last time', async () => {
+    const wrote = await run(3600, 0.1);
+    expect(wrote[0]).toMatchObject({ done: 0 });
+    expect(gapsIn(wrote).slice(0, 8)).toEqual([2, 2, 2, 2, 2, 2, 2, 2]);
+    expect(Math.max(...gapsIn(wrote))).toBe(10);
+    expect(wrote.length).toBeLessThan(400);
+  });
+
+  it('writes soon what is new seldom', async () => {
+    const wrote = await run(100, 6);
+    for (const { at: then, done } of wrote.filter(({ at: when }) => when < 50))
+      expect(then - done * 6).toBeLessThan(1.5);
+    expect(wrote.length).toBeLessThan(18);
+  });
+
+  it('writes every ten seconds without news, and says each time when it does at the latest, except the last time', async () => {
+    const wrote = await run(300, Infinity);
+    expect(gapsIn(wrote).slice(0, -1)).toEqual(Array.from({ length: 30 }, () => 10));
+    expect(wrote.pop()).not.toHaveProperty('pauseSeconds');
+    expect(new Set(wrote.map(({ pauseSeconds }) => pauseSeconds))).toEqual(new Set([10]));
+  });
+
+  it('writes within a second that scoring has begun, and that there is a first item', async () => {
+    const current = { ...progress, phase: 'starting', done: 0 } as {
+      -readonly [K in keyof AttemptProgress]: AttemptProgress[K];
+    };
+    const write = vi.fn(() => Promise.resolve());
+    const writer = new ProgressWriter(() => current, write, vi.fn());
+    writer.start();
+    current.phase = 'scoring';
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(write).toHaveBeenCalledTimes(2);
+    current.times.firstItem = at;
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(write).toHaveBeenCalledTimes(3);
+    await writer.end();
   });
 
   it('gives the counts as lowercase metadata', async () => {
     const write = vi.fn<(text: string, metadata: Record<string, string>) => Promise<void>>(() => Promise.resolve());
     await new ProgressWriter(() => progress, write, vi.fn()).end();
-    const counts = { done: '3', skipped: '4', failed: '1', total: '9', phase: 'scoring', attempt: '2', lastitemat: at };
-    expect(write).toHaveBeenCalledWith(JSON.stringify(progress), counts);
+    const counts = { done: '3', skipped: '4', failed: '1', total: '9', phase: 'scoring', attempt: '2' };
+    const times = { startedat: at, lastitemat: at, updatedat: at };
+    expect(write).toHaveBeenCalledWith(JSON.stringify(progress), { ...counts, ...times });
   });
 
   it('never writes twice at once', async () => {

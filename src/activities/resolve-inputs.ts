@@ -3,6 +3,7 @@ import path from 'node:path';
 import { JobError } from '../job/failure.js';
 import type { Origin } from '../job/inbox/claim.js';
 import type { JobSpec } from '../job/spec.js';
+import { itemsThatMayFail } from '../job/tolerance.js';
 import { missingInput, publishBundledModel, readModelTexts } from '../job-store/inputs.js';
 import { modelBlob, modelsOf } from '../job-store/layout.js';
 import { diskError, localCopy, localVideo } from '../job-store/local-copy.js';
@@ -98,7 +99,7 @@ export async function resolveModel(
   }
   const { trial, ...signature } = inspected;
   const complete = completeCard(card, signature, labels, trial?.runs);
-  if (video && trial?.failure && tolerate.failedItems === 0)
+  if (video && trial?.failure && itemsThatMayFail(tolerate, video.facts.framesEstimate) === 0)
     throw new JobError('user', `The first frame of ${video.name} cannot be scored: ${trial.failure}.`);
   if (tolerate.doubtfulPictures === true && 'assumed' in complete.output) delete complete.output.assumed;
   if (complete.output.kind !== 'tensor') return { card: complete };

@@ -12,9 +12,16 @@ import { seenStopped } from './now.js';
 /** Why the job was stopped; undefined when it was not. */
 export const readStop = (storage: Storage, jobId: string) => readJson<Stop>(jobOf(storage, jobId), STOP);
 
-/** Keeps the batches of a job from launching anything more, and ends those that run, unless the job has been stopped before. */
+/**
+ * Keeps the batches of a job from launching anything more, and ends those that run, unless the stop says to let them finish. A job that has
+ * been stopped before stays so, but what was left to finish is ended by a stop that does not say so.
+ */
 export const stopJob = (storage: Storage, jobId: string, stop: Stop): Promise<Stop> =>
-  decide(storage, jobId, (before) => before ?? stop);
+  decide(storage, jobId, (before) => {
+    if (before?.running !== 'finish' || stop.running === 'finish') return before ?? stop;
+    const { running: _, ...at } = before;
+    return at;
+  });
 
 /**
  * Stops a job because somebody asked for it; the job need not have started yet.
@@ -32,7 +39,9 @@ export async function cancelJob(storage: Storage, jobId: string, message: string
 export const endJob = (storage: Storage, jobId: string, end: Omit<Stop, 'ended'>): Promise<Stop> =>
   decide(storage, jobId, (before) => {
     if (before?.ended) return before;
-    return { ...(before?.reason === 'cancelled' ? before : end), ended: true };
+    if (before?.reason === 'cancelled') return { ...before, ended: true };
+    const exceeded = before?.exceeded === true && end.reason === 'failed' && end.blame === 'user';
+    return { ...end, ...(exceeded && { exceeded }), ended: true };
   });
 
 /** How much later than the process that stops a job all others learn of it at most, if storage answers. */

@@ -13,6 +13,7 @@ import {
 } from './formats.js';
 import { noticeChoices } from './notice.js';
 import { MOST_PACKED, MOST_PARALLEL } from './plan.js';
+import { toleranceChoices } from './tolerance.js';
 
 /** Largest job specification in bytes: it travels as the input of an orchestrator, which must stay small. */
 const MAX_SPEC_BYTES = 4096;
@@ -103,9 +104,7 @@ const properties = z.strictObject({
       firstDelaySeconds: z.number().min(0).max(600).default(5),
     })
     .prefault({}),
-  tolerate: z
-    .strictObject({ failedItems: z.int().min(0).default(0), doubtfulPictures: z.boolean().optional() })
-    .prefault({}),
+  tolerate: toleranceChoices.prefault({}),
   notify: noticeChoices.optional(),
   timeouts: z
     .strictObject({
@@ -117,9 +116,11 @@ const properties = z.strictObject({
 });
 
 const schema = properties
-  .superRefine(({ input, output }, context) => {
+  .superRefine(({ input, output, tolerate }, context) => {
     if (input.images !== undefined && input.onDamage === 'keep')
       context.addIssue({ code: 'custom', path: ['input', 'onDamage'], message: 'is for a video; leave it out' });
+    if (input.images !== undefined && tolerate.fill !== undefined)
+      context.addIssue({ code: 'custom', path: ['tolerate', 'fill'], message: 'is for a video; leave it out' });
     if (input.images !== undefined && output.frameFormat === 'ppm')
       context.addIssue({
         code: 'custom',

@@ -22,6 +22,8 @@ export interface BatchResult {
   failed: number;
   /** Items that have no output and no recorded failure, because the batch was given up. */
   missing: number;
+  /** How many batches of a lane were given up with items missing. */
+  givenUp?: number;
   /** Set when the job cannot go on. */
   stop?: Stop;
   /** Why items are missing or failed; '' when all were scored. */

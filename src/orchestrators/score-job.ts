@@ -1,10 +1,11 @@
 import type { OrchestrationContext } from 'durable-functions';
-import { type Stop, tooManyFailed } from '../job/attempts/attempt-end.js';
+import type { Stop } from '../job/attempts/attempt-end.js';
 import type { Failure, Outcome } from '../job/failure.js';
 import type { Origin } from '../job/inbox/claim.js';
 import { type BatchPlan, planBatches } from '../job/plan.js';
 import { inWords, type PublishedStatus, secondsSince, type Stage } from '../job/progress.js';
 import { isJobId, type JobSpec } from '../job/spec.js';
+import { excessOf, type Tolerance, tooManyLost } from '../job/tolerance.js';
 import { defineOrchestrator, patientActivitiesOf, runChildren, type Step } from './calls.js';
 import { gather } from './gather.js';
 import type { BatchResult } from './score-batch.js';
@@ -187,21 +188,27 @@ function* scoreBatches(
       instanceId: laneId(jobId, lane, round),
       input: { jobId, lane, plan, retry: spec.retry, ...(only ? { only } : {}) },
     }));
-  return judge(yield* runChildren(context, scoreLane, lanes), spec.tolerate.failedItems);
+  return judge(yield* runChildren(context, scoreLane, lanes), spec.tolerate, plan.items);
 }
 
-/** The job goes on with up to `tolerated` items that have no output. */
-function judge(lanes: Outcome<BatchResult>[], tolerated: number): Failure | undefined {
+/** The job goes on without some of its items, as far as it tolerates. */
+function judge(lanes: Outcome<BatchResult>[], tolerance: Tolerance, items: number): Failure | undefined {
   const results = lanes.flatMap((lane) => (lane.ok ? [lane.value] : []));
   const stops = results.flatMap(({ stop }) => stop ?? []);
   const stop = stops.find(({ reason }) => reason === 'cancelled') ?? stops[0];
   if (stop) return { blame: stop.blame, message: stop.message };
   const failure = lanes.flatMap((lane) => (lane.ok ? [] : [lane.failure]))[0];
   if (failure) return failure;
-  const unscored = results.reduce((total, { failed: count, missing }) => total + count + missing, 0);
-  if (unscored <= tolerated) return undefined;
+  const sum = (of: (result: BatchResult) => number) => results.reduce((total, result) => total + of(result), 0);
+  const losses = {
+    failed: sum(({ failed: count }) => count),
+    missing: sum(({ missing }) => missing),
+    batches: sum(({ givenUp = 0 }) => givenUp),
+  };
+  const excess = excessOf(tolerance, items, losses);
+  if (!excess) return undefined;
   const why = results.find(({ message }) => message)?.message ?? 'the manifest says why';
-  return { blame: 'user', message: tooManyFailed(unscored, tolerated, why) };
+  return { blame: 'user', message: tooManyLost(excess, why) };
 }
 
 function enter(context: OrchestrationContext, status: PublishedStatus, stage: Stage): void {

@@ -44,6 +44,7 @@ export const scoreLane = defineOrchestrator('scoreLane', function* (context, inp
     const { failed, missing, message, stop } = ended.value;
     total.failed += failed;
     total.missing += missing;
+    if (missing > 0) total.givenUp = (total.givenUp ?? 0) + 1;
     total.message ||= message;
     if (stop) return { ...total, stop };
   }

@@ -9,7 +9,7 @@ import { parseTraceParent } from '../job/trace.js';
 import { hasManifest } from '../job-store/manifest.js';
 import { listSettled } from '../job-store/batches/settled.js';
 import { findResolvedJob } from '../job-store/resolved-job.js';
-import { followStop, stopJob } from '../job-store/stop.js';
+import { followStop, readStop, stopJob } from '../job-store/stop.js';
 import { WAKE } from '../orchestrators/calls.js';
 import { laneId } from '../orchestrators/score-lane.js';
 import { sleepersOf } from '../orchestrators/sleepers.js';
@@ -65,9 +65,12 @@ export function createJobWatch(ports: WatchPorts, warn: (message: string) => voi
   async function watch(jobId: string, client: Client): Promise<void> {
     const isIdle = () => !running.has(jobId);
     const stopped = new AbortController();
-    const unfollow = followStop(ports.storage, jobId, ({ ended }) => {
+    let finishes = false;
+    const unfollow = followStop(ports.storage, jobId, ({ ended, running: left }) => {
       // Of a job that has ended nothing sleeps any more.
-      if (!ended) stopped.abort();
+      if (ended) return;
+      if (left === 'finish') finishes = true;
+      else stopped.abort();
     });
     const began = performance.now();
     for (;;) {
@@ -76,6 +79,8 @@ export function createJobWatch(ports: WatchPorts, warn: (message: string) => voi
       if (isStopped) await pause(STOPPED_LOOK_MS, undefined, { ref: false });
       else await pause(lookMs, undefined, { ref: false, signal: stopped.signal }).catch(() => undefined);
       try {
+        // Somebody may cancel it meanwhile.
+        if (finishes && (await readStop(ports.storage, jobId))?.running !== 'finish') stopped.abort();
         if (await look(ports, client, jobId, { isIdle, isStopped: stopped.signal.aborted })) return unfollow();
       } catch (error) {
         warn(`job ${jobId} could not be looked after: ${messageOf(error)}`);

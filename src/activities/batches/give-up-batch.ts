@@ -7,7 +7,7 @@ import { stopJob } from '../../job-store/stop.js';
 import type { Storage } from '../../storage/storage.js';
 import type { AttemptInput } from './launch-batch.js';
 import type { Invocation, Ports } from '../ports.js';
-import { stopForFailed } from './settle-batch.js';
+import { stopIfTooMuchIsLost } from './stop-exceeded.js';
 import { readTraces, tellAttempt, type Traces } from './tell-attempt.js';
 
 export interface GiveUpInput extends AttemptInput {
@@ -49,10 +49,10 @@ export function createGiveUpBatch({ storage, telemetry }: Pick<Ports, 'storage' 
       state: 'failed',
       message,
       unscored,
+      missing: state.missing.length,
     });
     if (stop) await stopJob(storage, jobId, stop);
-    else if (unscored.length > job.spec.tolerate.failedItems)
-      await stopForFailed(storage, job, unscored.length, message);
+    else if (unscored.length > 0) await stopIfTooMuchIsLost(storage, job, message);
     return { failed: state.failed.length, missing: state.missing.length };
   };
 }

@@ -3,7 +3,7 @@ import { overdue, secondsToNextPoll } from '../../job/attempts/watch.js';
 import { containerName } from '../../job-store/layout.js';
 import { readResolvedJob } from '../../job-store/resolved-job.js';
 import { seeProgress } from '../../job-store/now.js';
-import { isKnownStopped, isStopped } from '../../job-store/stop.js';
+import { isKnownStopped, isStopped, readStop } from '../../job-store/stop.js';
 import { forgetWaiting, orNoteWaiting } from '../../job-store/batches/waiting.js';
 import type { AttemptInput } from './launch-batch.js';
 import type { Ports } from '../ports.js';
@@ -43,7 +43,8 @@ export function createObserveBatch({ storage, compute }: Pick<Ports, 'storage' |
     const pollSeconds = secondsToNextPoll(provider.poll, launchedAt, now, progress);
     const alive = observation.state === 'running' || observation.state === 'provisioning';
     if (!alive) return { watchEnd: 'ended', pollSeconds };
-    if (stop) return { watchEnd: 'stopped', pollSeconds };
+    const mayFinish = stop && (await readStop(storage, jobId))?.running === 'finish';
+    if (stop && !mayFinish) return { watchEnd: 'stopped', pollSeconds };
     if (overdue(spec.timeouts, launchedAt, now, progress) === undefined) return { pollSeconds };
     // It may have reported since it was seen.
     const latest = await seeProgress(storage, input, 0);

@@ -5,19 +5,18 @@ import {
   batchStanding,
   judgeAttempt,
   messageOfEnd,
-  tooManyFailed,
   type WatchEnd,
 } from '../../job/attempts/attempt-end.js';
 import { hideSecrets } from '../../job/failure.js';
 import { lastAttempt, readBatchState, unscoredOf } from '../../job-store/batches/batch-state.js';
 import { keepLog } from '../../job-store/batches/logs.js';
 import { containerName } from '../../job-store/layout.js';
-import { readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
+import { readResolvedJob } from '../../job-store/resolved-job.js';
 import { readSettled, writeSettled } from '../../job-store/batches/settled.js';
-import { readStop, stopJob } from '../../job-store/stop.js';
+import { readStop } from '../../job-store/stop.js';
 import { noteWaiting, orNoteWaiting } from '../../job-store/batches/waiting.js';
-import type { Storage } from '../../storage/storage.js';
 import type { AttemptInput } from './launch-batch.js';
+import { stopIfTooMuchIsLost } from './stop-exceeded.js';
 import type { Invocation, Ports } from '../ports.js';
 import { readTraces, tellAttempt } from './tell-attempt.js';
 
@@ -94,7 +93,7 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
     });
     if (hasLaunched) tellAttempt(telemetry, job, input, traces, { state, ended, watchEnd }, invocation);
     if (standing === 'retrying') await noteWaiting(storage, input, message);
-    if (failed > job.spec.tolerate.failedItems) await stopForFailed(storage, job, failed, message);
+    if (failed > 0) await stopIfTooMuchIsLost(storage, job, message);
     return { failed, missing: state.missing.length, ended };
   };
   return (input: SettleInput, invocation?: Invocation) =>
@@ -113,11 +112,3 @@ const isAlive = ({ state }: Observation) => state === 'running' || state === 'pr
 function withFailedItem(ended: AttemptEnd, item: { name: string; reason: string } | undefined): AttemptEnd {
   return ended.end === 'complete' && item ? { ...ended, message: hideSecrets(`${item.name}: ${item.reason}`) } : ended;
 }
-
-/** Keeps the batches of a job from going on that is now bound to fail. */
-export const stopForFailed = (storage: Storage, { jobId, spec }: ResolvedJob, failed: number, why: string) =>
-  stopJob(storage, jobId, {
-    reason: 'failed',
-    blame: 'user',
-    message: tooManyFailed(failed, spec.tolerate.failedItems, why),
-  });

@@ -4,12 +4,11 @@ import pMap from 'p-map';
 import { chunkAt } from '../../job/plan.js';
 import { JobError } from '../../job/failure.js';
 import { contentTypeOf } from '../../job/formats.js';
-import { readFramesToShow, readFrameToShow, readSourceFrame } from '../../job-store/videos/frames.js';
+import { readFills, readFramesToShow, readFrameToShow, readSourceFrame } from '../../job-store/videos/frames.js';
 import { CONTACT_SHEET, jobOf, segmentBlob, splitPath, workOf } from '../../job-store/layout.js';
 import { diskError, jobFolder, localCopy, localVideo, ownFolder } from '../../job-store/local-copy.js';
 import { deliver } from '../../job-store/outputs.js';
 import { readVideoJob, type VideoJob } from '../../job-store/resolved-job.js';
-import { readUnscored } from '../../job-store/batches/settled.js';
 import { readTimetable, writeComparison } from '../../job-store/videos/video-timing.js';
 import { partOf, type Timetable } from '../../media/media.js';
 import type { Storage } from '../../storage/storage.js';
@@ -72,8 +71,8 @@ async function stitch(
   const indices = contactSheetFrames(frames);
   if (frames > job.chunkFrames) {
     await joinSegments({ storage, media, signal }, job, timetable, files);
-    const unscored = await readUnscored(storage, job.jobId);
-    const read = async (index: number) => [index, await readFrameToShow(storage, job, index, unscored)] as const;
+    const fills = await readFills(storage, job);
+    const read = async (index: number) => [index, await readFrameToShow(storage, job, index, fills)] as const;
     return new Map(await Promise.all(indices.map(read)));
   }
   const { others, video: facts, shape } = job;

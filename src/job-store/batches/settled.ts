@@ -22,24 +22,29 @@ export interface Settled extends SettledCounts {
   phases: AttemptPhases[];
   /** Indices of the items that a batch has ended without; empty while it goes on. Only these may be missing in the output. */
   unscored: number[];
+  /** Of a batch that was given up, how many of `failed` it left behind; the others failed for their own reasons. */
+  missing?: number;
 }
 
 /** What a listing tells of a settled batch. */
 export interface ListedSettled extends SettledCounts {
   /** Attempts that have launched a container. */
   runs: number;
+  /** As in `Settled`; 0 where nothing was given up. */
+  missing: number;
   phases: PhaseSums;
   /** What the time of all its attempts went into. */
   split: TimeSplit;
 }
 
 export async function writeSettled(storage: Storage, jobId: string, settled: Settled): Promise<void> {
-  const { batch, attempt, runs = attempt, done, failed, state, phases } = settled;
+  const { batch, attempt, runs = attempt, done, failed, missing = 0, state, phases } = settled;
   await writeJson(jobOf(storage, jobId), settledBlob(batch), settled, {
     attempt: String(attempt),
     runs: String(runs),
     done: String(done),
     failed: String(failed),
+    ...(missing > 0 && { missing: String(missing) }),
     state,
     phases: JSON.stringify(sumsOf(phases)),
     split: JSON.stringify(sumSplits(phases.map(({ split }) => split))),
@@ -77,6 +82,7 @@ export function settledOf(batch: number, metadata: Record<string, string>): List
     runs: Number(metadata.runs ?? number('attempt')),
     done: number('done'),
     failed: number('failed'),
+    missing: number('missing'),
     state: (metadata.state ?? 'retrying') as BatchStanding,
     phases: JSON.parse(metadata.phases ?? '{}') as PhaseSums,
     split: JSON.parse(metadata.split ?? '{}') as TimeSplit,

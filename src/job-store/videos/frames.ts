@@ -15,6 +15,7 @@ import { contentTypeOf } from '../../job/formats.js';
 import { groupsOf } from '../../job/item-list.js';
 import { type FrameRange, PACK_BYTES } from '../../job/plan.js';
 import { ppmDamage, ppmHeader } from '../../job/ppm.js';
+import { fillsOf } from '../../job/tolerance.js';
 import type { VideoFacts } from '../../media/media.js';
 import { listBlobs, readBytes, type Storage } from '../../storage/storage.js';
 import { listScored, namesIn, orScoredAgain, removeDamaged, type ScoredPart } from '../batches/scored-parts.js';
@@ -122,11 +123,11 @@ export async function* readFramesToShow(
   chunk?: number,
 ): AsyncGenerator<Buffer> {
   const progress = createStageProgress(storage, job.jobId, 'stitch', chunk);
-  const unscored = await readUnscored(storage, job.jobId);
+  const fills = await readFills(storage, job);
   const frames =
     job.pack === 1
-      ? readSingleFrames(storage, job, range, unscored)
-      : readAhead(readPackedFrames(storage, job, range, unscored), PACK_BYTES, ({ length }) => length);
+      ? readSingleFrames(storage, job, range, fills)
+      : readAhead(readPackedFrames(storage, job, range, fills), PACK_BYTES, ({ length }) => length);
   let done = 0;
   for await (const frame of frames) {
     yield frame;
@@ -136,6 +137,12 @@ export async function* readFramesToShow(
   await progress.settled();
 }
 
+/** What is shown in place of each frame that the batches have ended without. @see fillsOf */
+export type Fills = Map<number, number | undefined>;
+
+export const readFills = async (storage: Storage, { jobId, spec }: VideoJob): Promise<Fills> =>
+  fillsOf(await readUnscored(storage, jobId), spec.tolerate.fill);
+
 const transfersOf = ({ width, height }: Pick<VideoFacts, 'width' | 'height'>) =>
   Math.min(TRANSFERS, Math.max(1, Math.floor(TRANSFER_BYTES / (3 * width * height))));
 
@@ -143,11 +150,11 @@ function readSingleFrames(
   storage: Storage,
   job: VideoJob,
   { first, count }: FrameRange,
-  unscored: Set<number>,
+  fills: Fills,
 ): AsyncIterable<Buffer> {
   const indices = Array.from({ length: count }, (_, index) => first + index);
   const transfers = transfersOf({ ...job.video, ...job.shape });
-  return pMapIterable(indices, (index) => readFrameToShow(storage, job, index, unscored), {
+  return pMapIterable(indices, (index) => readFrameToShow(storage, job, index, fills), {
     concurrency: transfers,
     backpressure: 2 * transfers,
   });
@@ -160,19 +167,27 @@ async function* readPackedFrames(
   storage: Storage,
   job: VideoJob,
   { first, count }: FrameRange,
-  unscored: Set<number>,
+  fills: Fills,
 ): AsyncGenerator<Buffer> {
   const work = workOf(storage, job.jobId);
   const [scored, sources] = [new PackReader(work), new PackReader(work)];
   const { frameFormat: format } = job.spec.output;
   const packOf = (part: ScoredPart) => ({ blob: part.blob, isNamed: namesIn(part, format) });
   const { present } = await listScored(storage, job.jobId, first, count);
+  let last: { index: number; frame: Buffer } | undefined;
   try {
     for (let index = first; index < first + count; index += 1) {
       const part = present.get(index);
       const { blob, member } = placeOf(job, index);
-      if (part) yield await orScoredAgain(work, part.blob, () => next(scored, packOf(part), member));
-      else if (unscored.has(index)) {
+      const filled = fills.get(index);
+      if (part) {
+        const frame = await orScoredAgain(work, part.blob, () => next(scored, packOf(part), member));
+        last = { index, frame };
+        yield frame;
+      } else if (filled !== undefined) {
+        if (last?.index !== filled) last = { index: filled, frame: await readFrameToShow(storage, job, filled, fills) };
+        yield last.frame;
+      } else if (fills.has(index)) {
         const start = packStart(index, job.pack);
         const isNamed = (name: string, position: number) => name === memberName(start + position, format);
         yield await orStartedAgain(next(sources, { blob, isNamed }, member));
@@ -188,20 +203,16 @@ async function* readPackedFrames(
 }
 
 /**
- * The scored frame; one that the batches have ended without, within the job's tolerance, is shown as it came.
- * @param unscored indices of those.
+ * The scored frame; for one that the batches have ended without, within the job's tolerance, what fills its place.
  * @throws JobError `item` when the output of any other frame is gone. One that is damaged is removed, so that it is scored again.
  */
-export async function readFrameToShow(
-  storage: Storage,
-  job: VideoJob,
-  index: number,
-  unscored: Set<number>,
-): Promise<Buffer> {
+export async function readFrameToShow(storage: Storage, job: VideoJob, index: number, fills: Fills): Promise<Buffer> {
   const work = workOf(storage, job.jobId);
   const scored = job.pack === 1 ? await readSingle() : await readPacked();
   if (scored) return scored;
-  if (unscored.has(index)) return readSourceFrame(storage, job, index);
+  const filled = fills.get(index);
+  if (filled !== undefined) return readFrameToShow(storage, job, filled, fills);
+  if (fills.has(index)) return readSourceFrame(storage, job, index);
   throw goneFrame(work.containerName, placeOf(job, index).member);
 
   async function readSingle() {

@@ -1,4 +1,4 @@
-import { type Blame, counted, type Failure } from '../failure.js';
+import type { Blame, Failure } from '../failure.js';
 import type { Overdue } from './watch.js';
 
 /** How the watch over a container ended. `unseen`: unknown, because the container could not be observed for too long. */
@@ -9,6 +9,10 @@ export interface Stop {
   reason: 'cancelled' | 'failed' | 'done';
   blame: 'user' | 'platform';
   message: string;
+  /** Set when the job has lost more than it tolerates. */
+  exceeded?: true;
+  /** Set when containers that run are left to end by themselves. */
+  running?: 'finish';
   /** Set when the job has ended like this: nobody can stop it any more. */
   ended?: true;
 }
@@ -83,9 +87,4 @@ export function batchStanding(attempt: AttemptEnd): BatchStanding {
   if (attempt.end === 'complete') return 'done';
   if (attempt.end === 'stopped') return 'stopped';
   return attempt.failure.blame === 'user' ? 'failed' : 'retrying';
-}
-
-/** The sentence for a job with more failed items than it tolerates; `why` says what happened to one of them. */
-export function tooManyFailed(failed: number, tolerated: number, why: string): string {
-  return `${counted(failed, 'item')} could not be scored and tolerate.failedItems is ${tolerated} (${why}).`;
 }

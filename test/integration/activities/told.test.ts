@@ -4,10 +4,11 @@ import { beforeEach, describe, expect, inject, test } from 'vitest';
 import { createGiveUpBatch } from '../../../src/activities/batches/give-up-batch.js';
 import { createFinishJob } from '../../../src/activities/finish-job.js';
 import { createLaunchBatch } from '../../../src/activities/batches/launch-batch.js';
+import { createObserveBatch } from '../../../src/activities/batches/observe-batch.js';
 import { createSettleBatch } from '../../../src/activities/batches/settle-batch.js';
 import { containerName, jobOf, progressBlob, RESOLVED_JOB, workOf } from '../../../src/job-store/layout.js';
 import { listSettled, readSettled } from '../../../src/job-store/batches/settled.js';
-import { stopJob } from '../../../src/job-store/stop.js';
+import { cancelJob, stopJob } from '../../../src/job-store/stop.js';
 import { parseSpec } from '../../../src/job/spec.js';
 import { writeTraceParent } from '../../../src/job/trace.js';
 import { writeJson } from '../../../src/storage/storage.js';
@@ -34,6 +35,7 @@ function newHost() {
   return {
     told,
     launch: createLaunchBatch(ports),
+    observe: createObserveBatch(ports),
     settle: createSettleBatch(ports),
     giveUp: createGiveUpBatch(ports),
     finish: createFinishJob({ ...ports, tempFolder: os.tmpdir(), notices: NO_NOTICES }),
@@ -102,6 +104,19 @@ describe('an attempt', () => {
     const end = { outcome: 'cancelled', blame: 'user', message: 'Enough.' } as const;
     expect(await host.finish({ jobId, ...end, plan })).toMatchObject({ attempts: 0 });
     expect(host.told.records).toMatchObject([{ name: 'job.ended', measurements: { attempts: 0 } }]);
+  });
+
+  test('that runs when its job has lost too much goes on where the job says so, until somebody cancels', async () => {
+    const host = newHost();
+    await host.launch(attempt());
+    const look = async () => (await host.observe({ ...attempt(), launchedAt: Date.now() })).watchEnd;
+    const stop = { reason: 'failed', blame: 'user', message: 'Too many.', exceeded: true, running: 'finish' } as const;
+    await stopJob(storage, jobId, stop);
+    expect(await look()).toBeUndefined();
+    expect(await host.launch({ ...attempt(), attempt: 2 })).toMatchObject({ stopped: true });
+    await cancelJob(storage, jobId, 'Enough.');
+    expect(await look()).toBe('stopped');
+    await host.remove();
   });
 
   test('whose container was gone before anybody saw it is told', async () => {

@@ -4,15 +4,17 @@ import { once } from 'node:events';
 import type { ClientRequest } from 'node:http';
 import pMap from 'p-map';
 import { beforeEach, describe, expect, inject, test, vi } from 'vitest';
+import { stopIfTooMuchIsLost } from '../../../src/activities/batches/stop-exceeded.js';
 import { formatLogLine, logLine, parseLogLine } from '../../../src/container-contract/log-line.js';
 import { ppmHeader } from '../../../src/job/ppm.js';
+import { parseSpec } from '../../../src/job/spec.js';
 import { type AttemptProgress, progressMetadata } from '../../../src/container-contract/progress.js';
-import { absentMetadata, memberName, scoredPart } from '../../../src/container-contract/places.js';
+import { absentMetadata, framesBlob, memberName, scoredPart } from '../../../src/container-contract/places.js';
 import { readBatchState, readProgress } from '../../../src/job-store/batches/batch-state.js';
 import { presentIn } from '../../../src/container-contract/places.js';
 import { listParts } from '../../../src/job-store/batches/scored-parts.js';
 import { keepLog } from '../../../src/job-store/batches/logs.js';
-import { readItems } from '../../../src/job-store/images/items.js';
+import { readItems, writeFoundItems } from '../../../src/job-store/images/items.js';
 import {
   jobOf,
   logBlob,
@@ -93,6 +95,7 @@ describe('what a job keeps in storage comes back as it was written', () => {
         runs: 2,
         done: 40,
         failed: 2,
+        missing: 0,
         state: 'retrying',
         phases: { started: [2, 5, 2.5] },
         split: { start: 5, inference: 80 },
@@ -144,7 +147,7 @@ describe('what a job keeps in storage comes back as it was written', () => {
   });
 
   test('why items failed, even of a scorer that was ended before it wrote its result', async () => {
-    const spec = { output: { frameFormat: 'ppm' } };
+    const spec = { output: { frameFormat: 'ppm' }, tolerate: {} };
     const job = { jobId, video: {}, spec, card: { output: { kind: 'image' } } } as unknown as ResolvedJob;
     const [first, second] = await readItems(storage, job, 0, 3);
     const failedItems = [{ name: first?.name ?? '', reason: 'the picture file is empty' }];
@@ -163,7 +166,7 @@ describe('what a job keeps in storage comes back as it was written', () => {
     ['of nothing', () => Buffer.alloc(0)],
     ['longer than it says', (frame) => Buffer.concat([frame, frame])],
   ])('no frame that is %s: a scored one is removed, so that it is scored again', async (_, spoil) => {
-    const spec = { output: { frameFormat: 'ppm' } };
+    const spec = { output: { frameFormat: 'ppm' }, tolerate: {} };
     const job = { jobId, video: {}, spec, card: { output: { kind: 'image' } }, pack: 1 } as unknown as VideoJob;
     const work = workOf(storage, jobId);
     await work.create();
@@ -171,15 +174,15 @@ describe('what a job keeps in storage comes back as it was written', () => {
     await work.getBlockBlobClient('frames/0000000.ppm').uploadData(frame);
     await work.getBlockBlobClient('scored/0000000.ppm').uploadData(frame);
     expect(await readSourceFrame(storage, job, 0)).toEqual(frame);
-    expect(await readFrameToShow(storage, job, 0, new Set())).toEqual(frame);
+    expect(await readFrameToShow(storage, job, 0, new Map())).toEqual(frame);
     await work.getBlockBlobClient('frames/0000000.ppm').uploadData(spoil(frame));
     await work.getBlockBlobClient('scored/0000000.ppm').uploadData(spoil(frame));
-    await expect(readFrameToShow(storage, job, 0, new Set())).rejects.toMatchObject({
+    await expect(readFrameToShow(storage, job, 0, new Map())).rejects.toMatchObject({
       blame: 'item',
       message: expect.stringMatching(/scored\/0000000\.ppm is damaged: it/) as string,
     });
-    await expect(readFrameToShow(storage, job, 0, new Set())).rejects.toThrow('is gone');
-    await expect(readFrameToShow(storage, job, 0, new Set([0]))).rejects.toMatchObject({
+    await expect(readFrameToShow(storage, job, 0, new Map())).rejects.toThrow('is gone');
+    await expect(readFrameToShow(storage, job, 0, new Map([[0, undefined]]))).rejects.toMatchObject({
       blame: 'user',
       message: expect.stringMatching(/frames\/0000000\.ppm is damaged: it.*\. Start the job again/i) as string,
     });
@@ -203,7 +206,7 @@ describe('what a job keeps in storage comes back as it was written', () => {
   });
 
   test('no pack of scored frames that is damaged: it is removed, so that its frames are scored again', async () => {
-    const spec = { output: { frameFormat: 'ppm' } };
+    const spec = { output: { frameFormat: 'ppm' }, tolerate: {} };
     const job = { jobId, video: {}, spec, card: { output: { kind: 'image' } }, pack: 2 } as unknown as VideoJob;
     const work = workOf(storage, jobId);
     await work.create();
@@ -212,12 +215,12 @@ describe('what a job keeps in storage comes back as it was written', () => {
     const part = scoredPart({ first: 0, last: 1 }, 2, 'ppm');
     const store = () => writeStoredPack(work, part, members);
     await store();
-    expect(await readFrameToShow(storage, job, 1, new Set())).toEqual(frame);
+    expect(await readFrameToShow(storage, job, 1, new Map())).toEqual(frame);
     const readAll = async () => {
       for await (const one of readFramesToShow(storage, job, { first: 0, count: 2 })) expect(one).toEqual(frame);
     };
     await readAll();
-    for (const read of [readAll, () => readFrameToShow(storage, job, 0, new Set())]) {
+    for (const read of [readAll, () => readFrameToShow(storage, job, 0, new Map())]) {
       await store();
       const whole = await work.getBlobClient(part).downloadToBuffer();
       whole.writeUInt8(8, whole.indexOf(frame) + frame.length - 1);
@@ -228,7 +231,7 @@ describe('what a job keeps in storage comes back as it was written', () => {
   });
 
   test('that packs of scored frames are damaged: all of them are removed at once, so that one more round scores them again', async () => {
-    const spec = { output: { frameFormat: 'png' } };
+    const spec = { output: { frameFormat: 'png' }, tolerate: {} };
     const job = { jobId, video: {}, spec, card: { output: { kind: 'image' } }, pack: 2 } as unknown as VideoJob;
     const work = workOf(storage, jobId);
     await work.create();
@@ -253,8 +256,61 @@ describe('what a job keeps in storage comes back as it was written', () => {
     expect(left).toEqual([parts[2]]);
   });
 
+  test.each([1, 2, 4])(
+    'the frames that batches have ended without filled as the job says, where packs hold %i',
+    async (pack) => {
+      const output = { frameFormat: 'ppm' };
+      const work = workOf(storage, jobId);
+      await work.create();
+      const frame = (index: number, shade = 0) =>
+        Buffer.concat([Buffer.from(ppmHeader(4, 2)), Buffer.alloc(24, shade + index)]);
+      const member = (index: number, shade?: number) => ({
+        name: memberName(index, 'ppm'),
+        bytes: frame(index, shade),
+      });
+      const lost = [0, 3, 4, 7];
+      await writeSettled(storage, jobId, { ...settled, failed: lost.length, unscored: lost });
+      for (let first = 0; first < 8; first += pack) {
+        const indices = Array.from({ length: pack }, (_, k) => first + k);
+        const there = indices.filter((index) => !lost.includes(index));
+        const range = { first, last: first + pack - 1 };
+        if (pack > 1) {
+          await writeStoredPack(
+            work,
+            framesBlob(first, pack, 'ppm'),
+            indices.map((index) => member(index)),
+          );
+          if (there.length === 0) continue;
+          const part = scoredPart(range, pack, 'ppm');
+          await writeStoredPack(
+            work,
+            part,
+            there.map((index) => member(index, 100)),
+          );
+          const absent = lost.filter((index) => indices.includes(index));
+          await work.getBlobClient(part).setMetadata(absentMetadata(range, absent));
+        } else {
+          await work.getBlockBlobClient(framesBlob(first, 1, 'ppm')).uploadData(frame(first));
+          if (there.length > 0)
+            await work.getBlockBlobClient(scoredPart(range, 1, 'ppm')).uploadData(frame(first, 100));
+        }
+      }
+      const show = async (fill: string, first: number) => {
+        const spec = { output, tolerate: { fill } };
+        const job = { jobId, video: { width: 4, height: 2 }, spec, card: { output: {} }, pack } as unknown as VideoJob;
+        const shades: (number | undefined)[] = [];
+        for await (const shown of readFramesToShow(storage, job, { first, count: 8 - first }))
+          shades.push(shown.at(-1));
+        return shades;
+      };
+      expect(await show('source', 0)).toEqual([0, 101, 102, 3, 4, 105, 106, 7]);
+      expect(await show('previous', 0)).toEqual([0, 101, 102, 102, 102, 105, 106, 106]);
+      expect(await show('previous', 4)).toEqual([102, 105, 106, 106]);
+    },
+  );
+
   test('no frame in the place of another one, where a name in a pack was changed', async () => {
-    const spec = { output: { frameFormat: 'ppm' } };
+    const spec = { output: { frameFormat: 'ppm' }, tolerate: {} };
     const job = { jobId, video: {}, spec, card: { output: { kind: 'image' } }, pack: 3 } as unknown as VideoJob;
     const work = workOf(storage, jobId);
     await work.create();
@@ -278,7 +334,7 @@ describe('what a job keeps in storage comes back as it was written', () => {
   });
 
   test('which items failed, although every record that said why is gone', async () => {
-    const spec = { output: { frameFormat: 'png' } };
+    const spec = { output: { frameFormat: 'png' }, tolerate: {} };
     const job = { jobId: `${jobId}-parts`, video: {}, spec, card: { output: {} }, pack: 4 } as unknown as ResolvedJob;
     const work = workOf(storage, job.jobId);
     await Promise.all([work.create(), jobOf(storage, job.jobId).create()]);
@@ -510,6 +566,41 @@ describe('how a job ends is decided once', () => {
     expect(await cancel()).toBe(true);
     expect(await endJob(storage, jobId, failed)).toEqual({ ...cancelled, ended: true });
     expect(await cancel()).toBe(true);
+  });
+
+  test('for what it has lost, as soon as its batches together have lost too much; who runs may finish until somebody cancels', async () => {
+    const record = (batch: number, more: Partial<Settled>) =>
+      writeSettled(storage, jobId, { ...settled, batch, state: 'done', ...more });
+    const job = (tolerate: object) =>
+      ({
+        jobId,
+        images: 'inbox/a/',
+        spec: parseSpec(JSON.stringify({ input: { images: 'inbox/a/' }, model: 'm', tolerate })),
+      }) as unknown as ResolvedJob;
+    const stops = async (tolerate: object) => {
+      await stopIfTooMuchIsLost(storage, job(tolerate), 'a.jpg: broken');
+      return readStop(storage, jobId);
+    };
+    await writeFoundItems(storage, jobId, { items: 200, warnings: [] });
+    await record(0, { failed: 2 });
+    await record(1, { failed: 2 });
+    await record(2, { failed: 7, missing: 5, state: 'failed' });
+    for (const enough of [{ failedItems: 11 }, { failedPercent: 5.5 }, { failedItems: 11, failedBatches: 1 }])
+      expect(await stops(enough)).toBeUndefined();
+    expect(await stops({ failedPercent: 5, onExceeded: 'finish' })).toEqual({
+      reason: 'failed',
+      blame: 'user',
+      message: '11 of 200 items could not be scored and tolerate.failedPercent is 5 (a.jpg: broken).',
+      exceeded: true,
+      running: 'finish',
+    });
+    // A batch that finds out more ends nothing, what the app itself has to end does.
+    expect(await stops({ failedItems: 3, onExceeded: 'finish' })).toMatchObject({ running: 'finish' });
+    const stopped = await stopJob(storage, jobId, failed);
+    expect(stopped).toMatchObject({ exceeded: true, message: expect.stringMatching(/failedPercent/) as string });
+    expect(stopped).not.toHaveProperty('running');
+    const end = { reason: 'failed', blame: 'user', message: 'it is stopped' } as const;
+    expect(await endJob(storage, jobId, end)).toEqual({ ...end, exceeded: true, ended: true });
   });
 
   test('the same way for all who ask at the same moment', async () => {

@@ -24,7 +24,7 @@ describe('a job specification', () => {
       batch: { size: 'auto', pack: 'auto' },
       compute: { kind: 'local' },
       retry: { maxAttempts: 3, firstDelaySeconds: 5 },
-      tolerate: { failedItems: 0 },
+      tolerate: { failedItems: 0, onExceeded: 'cancel' },
       timeouts: { provisionSeconds: 900, batchSeconds: 3600, stallSeconds: 120 },
     });
   });
@@ -69,7 +69,7 @@ describe('a job specification', () => {
       batch: { size: 7, maxParallel: 2, pack: 4 },
       compute: { kind: 'local' },
       retry: { maxAttempts: 1, firstDelaySeconds: 0 },
-      tolerate: { failedItems: 3 },
+      tolerate: { failedItems: 3, failedPercent: 0.5, failedBatches: 1, onExceeded: 'finish', fill: 'previous' },
       timeouts: { provisionSeconds: 10, batchSeconds: 20, stallSeconds: 30 },
     };
     expect(parseSpec(JSON.stringify(full))).toEqual(full);
@@ -173,6 +173,18 @@ describe('a job specification', () => {
       'a fraction of a failed item',
       { ...minimal, tolerate: { failedItems: 0.5 } },
       '"tolerate.failedItems" is not valid',
+    ],
+    [
+      'more than all items',
+      { ...minimal, tolerate: { failedPercent: 101 } },
+      '"tolerate.failedPercent" is not valid: expected number to be <=100',
+    ],
+    ['part of a batch', { ...minimal, tolerate: { failedBatches: 1.5 } }, '"tolerate.failedBatches" is not valid'],
+    ['an end of no kind', { ...minimal, tolerate: { onExceeded: 'wait' } }, '"tolerate.onExceeded" is not valid'],
+    [
+      'frames to fill in a folder of images',
+      { ...minimal, input: { images: 'inbox/a/' }, tolerate: { fill: 'previous' } },
+      '"tolerate.fill" is for a video; leave it out',
     ],
     ['a list', [], 'the body is not valid'],
     ['text that is no JSON', '{"input":', 'not valid JSON'],

@@ -193,6 +193,17 @@ describe('a job', () => {
     ).toBe('outbox/coast.mp4');
   });
 
+  test('is stitched without what tolerated batches have left behind, and not without more', () => {
+    const answers = { scoreLane: () => lane({ missing: 30, givenUp: 1, message: 'Batch 1: lost' }) };
+    expect(run(answers, { tolerate: { failedBatches: 2 } }).result.output).toBe('outbox/coast.mp4');
+    expect(fail(answers, { tolerate: { failedBatches: 1 } }).message).toBe(
+      '2 batches were given up with 60 items missing and tolerate.failedBatches is 1 (Batch 1: lost).',
+    );
+    expect(fail(answers, { tolerate: { failedPercent: 35 } }).message).toMatch(
+      /^60 of 168 items .*failedPercent is 35/,
+    );
+  });
+
   test('whose platform was given up for one batch fails as the mistake of nobody', () => {
     const stop = { reason: 'failed', blame: 'platform', message: 'Batch 3: the platform failed.' } as const;
     const { message, status, finish } = fail({ scoreLane: () => lane({ missing: 40, message: 'x', stop }) });

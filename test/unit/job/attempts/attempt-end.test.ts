@@ -4,7 +4,6 @@ import {
   type Evidence,
   judgeAttempt,
   messageOfEnd,
-  tooManyFailed,
   type WatchEnd,
 } from '../../../../src/job/attempts/attempt-end.js';
 import type { Blame } from '../../../../src/job/failure.js';
@@ -100,9 +99,4 @@ describe('a batch', () => {
     expect(batchStanding(failed('attempt'))).toBe('retrying');
     expect(batchStanding(failed('platform'))).toBe('retrying');
   });
-});
-
-test('the sentence for too many failed items names both numbers and one reason', () => {
-  expect(tooManyFailed(1, 0, 'a.png: broken')).toMatch(/^1 item .*failedItems is 0 \(a\.png: broken\)\.$/);
-  expect(tooManyFailed(8, 7, 'x')).toMatch(/^8 items .*failedItems is 7/);
 });

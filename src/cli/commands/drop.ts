@@ -23,6 +23,8 @@ export interface DropOptions extends Pick<AppChoice, 'url' | 'key' | 'data' | 's
 
 const UPLOADS = 8;
 const LOOK_MS = 500;
+/** A job that waits for no other takes a moment to start. */
+const PATIENT_LOOKS = 10;
 /** An app that is started again is away for some seconds. */
 const SILENCE_MS = 60_000;
 /** How long a local stack may take to see what has come; Azure's events take seconds, and its sweep ten minutes. */
@@ -109,10 +111,12 @@ async function decision(
   { signal, print }: Pick<DropOptions, 'signal' | 'print'>,
 ): Promise<MediaState> {
   let last: MediaState = { state: 'unseen', job: null, message: null };
+  let waits = 0;
   const look = async () => {
     signal.throwIfAborted();
     const media = await client.media(stored);
-    if (media.state === 'waiting' && last.state !== 'waiting') print(`${stored.path} waits for other jobs.`);
+    if (media.state === 'waiting') waits += 1;
+    if (waits === PATIENT_LOOKS) print(`${stored.path} waits for other jobs.`);
     last = media;
     return media.state === 'unseen' || media.state === 'waiting' ? undefined : media;
   };

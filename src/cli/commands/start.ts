@@ -41,7 +41,8 @@ async function run({
 }: Omit<StartOptions, 'telemetry'> & StackOptions): Promise<void> {
   const stack = await startStack({ ...options, watchInbox: true });
   console.log(`The app listens on ${stack.url}; start jobs with: npm run score -- VIDEO`);
-  console.log('What is uploaded into the container "inbox" starts jobs, too: npm run drop -- FILE');
+  const [, blobs = ''] = /BlobEndpoint=([^;]+)/.exec(stack.storage) ?? [];
+  console.log(`What is uploaded into ${blobs}/inbox starts jobs, too: npm run drop -- FILE`);
   console.log(`Logs are in ${options.folder}. Ctrl-C stops everything.`);
   if (options.spans !== undefined) console.log('The trace of each job is shown here when it ends.');
   const over = new AbortController();

@@ -17,6 +17,11 @@ export interface MediaEvent {
   api: string | undefined;
 }
 
+const LONGEST_SHOWN = 80;
+
+/** A blob's name for a line of a log or a sentence: control characters would begin lines of their own. */
+export const shownName = (name: string): string => name.slice(0, LONGEST_SHOWN).replace(/[\p{Cc}\p{Cs}]/gu, '?');
+
 /** What a message of the queue is. */
 export type Message =
   | { kind: 'events'; events: MediaEvent[] }

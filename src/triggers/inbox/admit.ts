@@ -2,6 +2,7 @@ import type { InvocationContext } from '@azure/functions';
 import type { Ports } from '../../activities/ports.js';
 import { JobError, messageOf } from '../../job/failure.js';
 import { type Claim, type ClaimedJob, refused, started } from '../../job/inbox/claim.js';
+import { shownName } from '../../job/inbox/media-event.js';
 import { changeClaim, readClaim } from '../../job-store/inbox/claims.js';
 import { firstInLine, leaveLine } from '../../job-store/inbox/line.js';
 import { lookAtMedia } from '../../job-store/inbox/media.js';
@@ -64,7 +65,7 @@ async function admitOne(
     const seen = await lookAtMedia(storage, claim.event);
     if (seen.is !== 'there') {
       const message = `It was ${seen.is === 'gone' ? 'removed' : 'replaced'} before its job could start.`;
-      context.info(`inbox: ${claim.event.name} starts no job ${jobId}: ${message}`);
+      context.info(`inbox: ${shownName(claim.event.name)} starts no job ${jobId}: ${message}`);
       await changeClaim(storage, claim, (each) => refused(each, message));
       return undefined;
     }
@@ -82,7 +83,7 @@ async function admitOne(
       await refuseMedia(ports, context, claim, error);
       return undefined;
     }
-    context.info(`inbox: ${claim.event.name} has started job ${jobId}`);
+    context.info(`inbox: ${shownName(claim.event.name)} has started job ${jobId}`);
   }
   await changeClaim(storage, claim, started);
   return undefined;
@@ -98,7 +99,7 @@ export async function refuseMedia(
   const reason = messageOf(error);
   const record = await quarantine(storage, claim, reason);
   await changeClaim(storage, claim, (each) => refused(each, reason));
-  context.warn(`inbox: ${claim.event.name} starts no job, see ${record}: ${reason}`);
+  context.warn(`inbox: ${shownName(claim.event.name)} starts no job, see ${record}: ${reason}`);
   const place = placeOf(claim.claim, undefined, context.traceContext?.traceParent);
   telemetry.mediaRefused({ claim: claim.claim, blob: `${INBOX}/${claim.event.name}`, place, message: reason });
 }

@@ -2,7 +2,7 @@ import type { InvocationContext, TimerHandler } from '@azure/functions';
 import type { BlobItem } from '@azure/storage-blob';
 import type { Ports } from '../../activities/ports.js';
 import { messageOf } from '../../job/failure.js';
-import { bareEtag, type MediaEvent, writeMediaEvent, writeTicket } from '../../job/inbox/media-event.js';
+import { bareEtag, type MediaEvent, shownName, writeMediaEvent, writeTicket } from '../../job/inbox/media-event.js';
 import { whatStarts } from '../../job/inbox/what-starts.js';
 import { claimId, readClaim } from '../../job-store/inbox/claims.js';
 import { firstInLine } from '../../job-store/inbox/line.js';
@@ -51,7 +51,7 @@ export function createInboxSweep({ storage, admit, launcher, now = Date.now }: S
     if (whatStarts(event.name) === 'video' && !(await hasDefaults(event.name))) return;
     await sendToInbox(storage, writeMediaEvent(event));
     remember(id, now() + SENT_MS);
-    context.info(`inbox: ${event.name} was found by the sweep`);
+    context.info(`inbox: ${shownName(event.name)} was found by the sweep`);
   }
 
   /** Whoever brings the first file needs the container. */
@@ -70,7 +70,7 @@ export function createInboxSweep({ storage, admit, launcher, now = Date.now }: S
         await sweepOne(context, blob, hasDefaults);
       } catch (error) {
         // The next run tries again; the others need not wait for that.
-        context.error(`inbox: ${blob.name} was not looked at: ${messageOf(error)}`);
+        context.error(`inbox: ${shownName(blob.name)} was not looked at: ${messageOf(error)}`);
       }
     }
     await launcher.freeEnded(context);

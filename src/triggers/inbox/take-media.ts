@@ -9,6 +9,7 @@ import {
   isMediaCreated,
   type MediaEvent,
   parseMessage,
+  shownName,
   writeMediaEvent,
   writeTicket,
 } from '../../job/inbox/media-event.js';
@@ -64,7 +65,7 @@ async function takeMessage(ports: TakePorts, context: InvocationContext, message
 async function takeEvent(ports: TakePorts, context: InvocationContext, event: MediaEvent): Promise<void> {
   const { storage } = ports;
   const { account, container, name } = event;
-  const leave = (why: string) => context.info(`inbox: ${container}/${name} is left alone: ${why}`);
+  const leave = (why: string) => context.info(`inbox: ${container}/${shownName(name)} is left alone: ${why}`);
   if (!isMediaCreated(event)) return leave(`the event is ${event.type} by ${event.api ?? 'nobody'}`);
   if (account !== storage.media.accountName || container !== INBOX) return leave(`it is in the account ${account}`);
   const starter = whatStarts(name);
@@ -87,13 +88,10 @@ async function takeEvent(ports: TakePorts, context: InvocationContext, event: Me
 /** Looked at by such a name, storage would find another blob or none. */
 const isUnusable = (name: string) => hasUnusableCharacters(name) || hasUnusableParts(name) || isTooLong(name);
 
-const LONGEST_NAME = 80;
-
 async function refuseName(ports: TakePorts, context: InvocationContext, event: MediaEvent): Promise<void> {
   const claim = await claimVersion(ports.storage, event);
   if (claim.state !== 'claimed') return;
-  const shown = event.name.slice(0, LONGEST_NAME).replace(/[\p{Cc}\p{Cs}]/gu, '?');
-  const sentence = `The name ${INBOX}/${shown} is too long, or has control characters, backslashes or parts that are empty or end in a dot; upload the file under another name.`;
+  const sentence = `The name ${INBOX}/${shownName(event.name)} is too long, or has control characters, backslashes or parts that are empty or end in a dot; upload the file under another name.`;
   await refuseMedia(ports, context, claim, new JobError('user', sentence));
 }
 

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { LINE_PREFIX } from '../../../../src/job/inbox/claim.js';
 import { givePlaces, readPlaces, takePlace } from '../../../../src/job-store/inbox/places.js';
 import { CLAIMS } from '../../../../src/job-store/layout.js';
+import { listBlobs } from '../../../../src/storage/storage.js';
 import { base64, cloudEvent, inboxOf, newFolder } from '../../../support/inbox.js';
 import { useOwnStack } from '../../../support/stack.js';
 import { openAzurite } from '../../../support/storage.js';
@@ -14,7 +15,7 @@ const ALL = { jobs: Infinity, items: Infinity, bytes: Infinity };
 
 const inLine = async (): Promise<number> => {
   let count = 0;
-  for await (const blob of stack.storage.getContainerClient(CLAIMS).listBlobsFlat({ prefix: LINE_PREFIX }))
+  for await (const blob of listBlobs(stack.storage.getContainerClient(CLAIMS), { prefix: LINE_PREFIX }))
     count += blob.name === '' ? 0 : 1;
   return count;
 };
@@ -29,9 +30,9 @@ async function ready(minute: number) {
 test('what comes while other jobs run waits its turn, uses up no tries, and starts one after another in the order of arrival', async () => {
   const storage = openAzurite(stack.connectionString);
   await takePlace(storage, { job: 'holder-k3v9q2xa', items: 0, bytes: 0 }, ALL);
-  const arrived = await Promise.all([3, 1, 2, 0].map(ready));
+  const arrived = await Promise.all([2, 0, 1].map(ready));
   for (const { message } of arrived) await inbox.send(message);
-  await until('a line of four', async () => ((await inLine()) === 4 ? true : undefined));
+  await until('a line of three', async () => ((await inLine()) === 3 ? true : undefined));
   const body = JSON.stringify({
     input: { images: `inbox/${arrived[0]?.version.name.split('/')[0]}/` },
     model: 'starry-night',
@@ -46,15 +47,15 @@ test('what comes while other jobs run waits its turn, uses up no tries, and star
   const order = ended
     .map(({ createdAt }, index) => ({ createdAt, index }))
     .toSorted((a, b) => (a.createdAt < b.createdAt ? -1 : 1));
-  expect(order.map(({ index }) => index)).toEqual([3, 1, 2, 0]);
+  expect(order.map(({ index }) => index)).toEqual([1, 2, 0]);
   expect((await readPlaces(storage)).places).toEqual([]);
   expect(await inbox.poisoned()).toBe(0);
 });
 
-test('hundreds of events at once are all claimed, and the app answers meanwhile', async () => {
+test('a hundred events at once are all claimed, and the app answers meanwhile', async () => {
   const storage = openAzurite(stack.connectionString);
   await takePlace(storage, { job: 'holder-k3v9q2xb', items: 0, bytes: 0 }, ALL);
-  const COUNT = 200;
+  const COUNT = 100;
   const arrived = await Promise.all(Array.from({ length: COUNT }, (_, minute) => ready(minute)));
   const before = await inLine();
   await Promise.all(arrived.map(({ message }) => inbox.send(message)));

@@ -12,8 +12,8 @@ import { until } from '../../../support/wait.js';
 
 /** `KILL_SEEDS=2` kills at other moments. */
 const SEED = process.env.KILL_SEEDS ?? '1';
-const FOLDERS = 8;
-const KILLS = 2;
+const FOLDERS = 4;
+const KILLS = 1;
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'scoring-inbox-kills-'));
 const data = path.join(folder, 'data');

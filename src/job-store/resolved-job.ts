@@ -25,10 +25,14 @@ interface Resolved {
 }
 
 export interface VideoJob extends Resolved {
-  spec: JobSpec & { input: { video: string } };
+  /** Of frames that were files, those that a video of them has. */
   video: VideoFacts;
   /** Of the video, when it has started the job itself: later versions are other jobs'. */
   videoEtag?: string;
+  /** `container/prefix/` in the media account of the files that are its frames; absent where a video is split into them. */
+  images?: string;
+  /** Path of the file in the media account whose sound goes with such frames, if there is any. */
+  sound?: string;
   /** How the output shows the frames, where the model gives them another size. */
   shape?: PictureShape | undefined;
   /** What the output takes from the video besides its pictures. */
@@ -86,16 +90,16 @@ export async function readResolvedJob(storage: Storage, jobId: string): Promise<
   return job;
 }
 
-/** @throws JobError `user` when the job's record is gone or it is an image folder's. */
+/** @throws JobError `user` when the job's record is gone or it delivers images. */
 export async function readVideoJob(storage: Storage, jobId: string): Promise<VideoJob> {
   const job = await readResolvedJob(storage, jobId);
   if ('video' in job) return job;
   throw new JobError('user', `Job ${jobId} scores images and has no video.`);
 }
 
-/** @throws JobError `user` when the job's record is gone or it is a video's. */
+/** @throws JobError `user` when the job's record is gone or it makes a video. */
 export async function readImagesJob(storage: Storage, jobId: string): Promise<ImagesJob> {
   const job = await readResolvedJob(storage, jobId);
-  if ('images' in job) return job;
-  throw new JobError('user', `Job ${jobId} scores a video and has no images.`);
+  if (!('video' in job)) return job;
+  throw new JobError('user', `Job ${jobId} makes a video and delivers no images.`);
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import os from 'node:os';
 
 /** Azure keeps 4 MB of a running container's log, and 16 KB or 1,000 lines of one that has ended. */
 const RUNNING_LOG = 4 * 1024 * 1024;
@@ -60,8 +61,8 @@ export class Container {
     this.#child.once('close', (code, signal) => {
       clearInterval(memoryCheck);
       this.finishedAt = new Date();
-      // As Docker reports a signal: 128 plus its number; only SIGKILL matters here.
-      this.exitCode = this.#reported ?? code ?? (signal === 'SIGKILL' ? 137 : 143);
+      // As Docker reports a signal.
+      this.exitCode = this.#reported ?? code ?? 128 + os.constants.signals[signal ?? 'SIGTERM'];
       ended();
     });
   }

@@ -147,7 +147,7 @@ async function reportBatch(storage: Storage, job: ResolvedJob, plan: BatchPlan, 
   const { first, count } = batchAt(plan, batch) ?? { first: 0, count: 0 };
   const settled = await readSettled(storage, job.jobId, batch);
   const attempts = settled?.attempt ?? 0;
-  const state = await readBatchState(storage, job, { batch, first, count }, attempts);
+  const state = await readBatchState(storage, job, { batch, first, count }, attempts, settled?.suspicion);
   const names = state.missing.length > 0 ? await readItems(storage, job, first, count) : [];
   const givenUp = state.missing.map((item) => ({
     name: names[item - first]?.name ?? '',

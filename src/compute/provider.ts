@@ -8,6 +8,8 @@ import type { PollBounds } from '../job/attempts/watch.js';
 export interface PreflightRequest {
   /** Containers the job wants to run at once, 1 or more; absent: as many as suit the compute. */
   maxParallel?: number;
+  /** Least memory of a container, in GB; absent: as much as the settings say. */
+  memoryGb?: number | undefined;
   /** `prefer` falls back to CPU, with a warning; `require` refuses the job without a GPU; absent means `none`. */
   gpu?: GpuChoice;
 }
@@ -19,8 +21,17 @@ export interface Preflight {
   warnings: string[];
   /** True when launches are to ask for a GPU. */
   gpu?: boolean;
+  /** Absent where containers have no memory of their own. */
+  memory?: Memory;
   /** Seconds that a container of this job may need until its first sign of life, where that is more than usual. */
   provisionSeconds?: number;
+}
+
+/** Memory of a container, in GB. */
+export interface Memory {
+  gb: number;
+  /** What another one may get; absent where there is no more. */
+  moreGb?: number;
 }
 
 export interface LaunchRequest {
@@ -36,6 +47,8 @@ export interface LaunchRequest {
   parallel: number;
   /** What the preflight decided. */
   gpu?: boolean;
+  /** One of the two amounts that the preflight named. */
+  memoryGb?: number | undefined;
   /** Environment of the scorer; every value is a secret. */
   environment: Record<string, string>;
   /**
@@ -58,6 +71,8 @@ export interface Observation {
    * the image. Without it the program ended by itself.
    */
   blame?: Extract<Blame, 'user' | 'platform'>;
+  /** Set when it ended for want of memory, or for something that the platform does not tell from that. */
+  outOfMemory?: 'likely' | 'possible';
   /** What the platform says about it, oldest first, at most ten lines. */
   events?: string[];
   /** When the container had its place, had its image, and ran; as far as the platform tells. */

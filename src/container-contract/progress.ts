@@ -19,6 +19,10 @@ export interface AttemptProgress extends AttemptCounts {
   /** What its time until `updatedAt` went into, in milliseconds; absent in the progress of older scorers. */
   split?: ScorerSplit;
   updatedAt: string;
+  /** Index of the item that is scored alone, of a run that has to announce each; absent from the others. */
+  alone?: number;
+  /** Index of the item up to which work may come before the next report that names another one. */
+  reach?: number;
   /** Until its next report at the latest; absent in the last one, and in those of older scorers, which reported every second. */
   pauseSeconds?: number;
 }

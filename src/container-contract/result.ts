@@ -48,6 +48,11 @@ export interface AttemptResult {
   /** Names of the items whose output existed already. */
   skipped: string[];
   failed: FailedItem[];
+  /**
+   * Indices of the items that the model was given together when it took longer than `itemSeconds`, which ended the run. One that was alone
+   * is among the failed ones.
+   */
+  hung?: number[];
   /** What the user should know although the items were scored. */
   warnings?: string[];
   timings: WorkTimings;

@@ -39,6 +39,10 @@ const taskSchema = z.object({
     /** Of what the model says of an item; the output then shows the item with that drawn into it. */
     prediction: z.enum(SCORED_FORMATS).optional(),
   }),
+  /** Indices of items that an earlier container may have died of: they come first, one by one, each announced in the progress. */
+  alone: z.array(z.int().min(0)).optional(),
+  /** How long the model may take for an item, in seconds; left out: as long as it wants. */
+  itemSeconds: z.number().positive().optional(),
   /** Items of the batch whose output was there when the task was written. */
   before: z.int().min(0).optional(),
   /** Complete: `prepareJob` has validated it and filled in every default from the model, so it is trusted here. */

@@ -17,6 +17,8 @@ interface Resolved {
   output: string;
   parallel: number;
   gpu?: boolean;
+  /** Of a container, in GB, and what the next one of a batch gets after one that ran out of it; absent where the compute sets no limit. */
+  memory?: { gb: number; moreGb?: number } | undefined;
   /** Items of a pack; with 1, each is a file of its own. The frames of a video and what is made of them have the same packs. */
   pack: number;
   createdAt: string;
@@ -25,14 +27,10 @@ interface Resolved {
 }
 
 export interface VideoJob extends Resolved {
-  /** Of frames that were files, those that a video of them has. */
+  spec: JobSpec & { input: { video: string } };
   video: VideoFacts;
   /** Of the video, when it has started the job itself: later versions are other jobs'. */
   videoEtag?: string;
-  /** `container/prefix/` in the media account of the files that are its frames; absent where a video is split into them. */
-  images?: string;
-  /** Path of the file in the media account whose sound goes with such frames, if there is any. */
-  sound?: string;
   /** How the output shows the frames, where the model gives them another size. */
   shape?: PictureShape | undefined;
   /** What the output takes from the video besides its pictures. */
@@ -90,16 +88,16 @@ export async function readResolvedJob(storage: Storage, jobId: string): Promise<
   return job;
 }
 
-/** @throws JobError `user` when the job's record is gone or it delivers images. */
+/** @throws JobError `user` when the job's record is gone or it is an image folder's. */
 export async function readVideoJob(storage: Storage, jobId: string): Promise<VideoJob> {
   const job = await readResolvedJob(storage, jobId);
   if ('video' in job) return job;
   throw new JobError('user', `Job ${jobId} scores images and has no video.`);
 }
 
-/** @throws JobError `user` when the job's record is gone or it makes a video. */
+/** @throws JobError `user` when the job's record is gone or it is a video's. */
 export async function readImagesJob(storage: Storage, jobId: string): Promise<ImagesJob> {
   const job = await readResolvedJob(storage, jobId);
-  if (!('video' in job)) return job;
-  throw new JobError('user', `Job ${jobId} makes a video and delivers no images.`);
+  if ('images' in job) return job;
+  throw new JobError('user', `Job ${jobId} scores a video and has no images.`);
 }

@@ -11,7 +11,6 @@ import {
   QUALITIES,
   VIDEO_CODECS,
 } from './formats.js';
-import { FRAME_RATES, readFrameRate } from './frame-folder.js';
 import { noticeChoices } from './notice.js';
 import { MOST_PACKED, MOST_PARALLEL } from './plan.js';
 import { toleranceChoices } from './tolerance.js';
@@ -39,6 +38,15 @@ function blobPath(container: string, name = 'NAME', others: string[] = []): z.Zo
 const blobPrefix = (container: string) =>
   blobPath(container, 'FOLDER/').transform((path) => (path.endsWith('/') ? path : `${path}/`));
 
+const STALL_SECONDS = 120;
+/** The scorer, which knows the item, ends before the container is ended. */
+const ITEM_TO_STALL = 0.75;
+
+function fillTimeouts<T extends { stallSeconds?: number | undefined; itemSeconds?: number | undefined }>(timeouts: T) {
+  const { itemSeconds, stallSeconds = Math.max(STALL_SECONDS, (itemSeconds ?? 0) / ITEM_TO_STALL) } = timeouts;
+  return { ...timeouts, stallSeconds, itemSeconds: itemSeconds ?? ITEM_TO_STALL * stallSeconds };
+}
+
 const seconds = (most: number) => z.number().min(1).max(most);
 
 const properties = z.strictObject({
@@ -46,24 +54,11 @@ const properties = z.strictObject({
     .strictObject({
       video: blobPath('inbox').optional(),
       images: blobPrefix('inbox').optional(),
-      frameRate: z
-        .union([z.number(), z.string()], FRAME_RATES)
-        .refine((rate) => readFrameRate(rate) !== undefined, FRAME_RATES)
-        .optional(),
-      audio: blobPath('inbox').optional(),
       onDamage: z.enum(['fail', 'keep']).default('fail'),
     })
-    .superRefine(({ video, images, frameRate, audio }, context) => {
+    .superRefine(({ video, images }, context) => {
       if ((video === undefined) === (images === undefined))
         context.addIssue({ code: 'custom', message: 'must name either a "video" or "images"' });
-      else if (images === undefined && frameRate !== undefined)
-        context.addIssue({ code: 'custom', path: ['frameRate'], message: 'is for "images"; a video has its own' });
-      if (frameRate === undefined && audio !== undefined)
-        context.addIssue({
-          code: 'custom',
-          path: ['audio'],
-          message: 'is for "images" that become a video; set "frameRate", too, or leave it out',
-        });
     }),
   model: z
     .string()
@@ -105,6 +100,7 @@ const properties = z.strictObject({
       kind: z.enum(COMPUTE_KINDS).default('local'),
       gpu: z.enum(GPU_CHOICES).optional(),
       device: z.enum(DEVICES).optional(),
+      memoryGb: z.number().min(0.5).max(240).optional(),
     })
     .superRefine((compute, context) => {
       const message = computeProblem(compute);
@@ -116,6 +112,7 @@ const properties = z.strictObject({
     .strictObject({
       maxAttempts: z.int().min(1).max(10).default(3),
       firstDelaySeconds: z.number().min(0).max(600).default(5),
+      escalateMemory: z.boolean().default(true),
     })
     .prefault({}),
   tolerate: toleranceChoices.prefault({}),
@@ -124,8 +121,15 @@ const properties = z.strictObject({
     .strictObject({
       provisionSeconds: seconds(7200).default(900),
       batchSeconds: seconds(86_400).default(3600),
-      stallSeconds: seconds(7200).default(120),
+      stallSeconds: seconds(7200).optional(),
+      itemSeconds: seconds(7200).optional(),
+      jobSeconds: seconds(30 * 86_400).optional(),
     })
+    .superRefine(({ stallSeconds = Infinity, itemSeconds = 0 }, context) => {
+      const message = 'must be less than "timeouts.stallSeconds", which watches over the container from outside';
+      if (itemSeconds >= stallSeconds) context.addIssue({ code: 'custom', path: ['itemSeconds'], message });
+    })
+    .transform(fillTimeouts)
     .prefault({}),
 });
 
@@ -133,52 +137,30 @@ const schema = properties
   .superRefine(({ input, output, tolerate }, context) => {
     if (input.images !== undefined && input.onDamage === 'keep')
       context.addIssue({ code: 'custom', path: ['input', 'onDamage'], message: 'is for a video; leave it out' });
-    const asVideo = makesFrames(input);
-    if (!asVideo && tolerate.fill !== undefined)
+    if (input.images !== undefined && tolerate.fill !== undefined)
       context.addIssue({ code: 'custom', path: ['tolerate', 'fill'], message: 'is for a video; leave it out' });
-    if (asVideo && input.images !== undefined && tolerate.fill === 'source')
-      context.addIssue({
-        code: 'custom',
-        path: ['tolerate', 'fill'],
-        message: 'must be "previous" where frames are files, which may be broken; leave it out',
-      });
-    if (!asVideo && output.frameFormat === 'ppm')
+    if (input.images !== undefined && output.frameFormat === 'ppm')
       context.addIssue({
         code: 'custom',
         path: ['output', 'frameFormat'],
         message: 'is "ppm", which is for the frames of a video; set it to "png" or "jpg"',
       });
-    const others = asVideo ? (['images'] as const) : (['video', 'predictions', 'codec', 'quality'] as const);
-    const drawn = !asVideo && output.draw ? 'draw' : undefined;
+    const others =
+      input.images === undefined ? (['images'] as const) : (['video', 'predictions', 'codec', 'quality'] as const);
+    const drawn = input.images !== undefined && output.draw ? 'draw' : undefined;
     const other = others.find((name) => output[name] !== undefined) ?? drawn;
     if (other === undefined) return;
-    const [beside, otherwise] =
-      input.images === undefined
-        ? ['video', '']
-        : asVideo
-          ? ['frameRate', ', or leave the frame rate out']
-          : ['images', ', or set "input.frameRate" to make a video of them'];
-    const message = `does not go with "input.${beside}"; leave it out${otherwise}`;
+    const message = `does not go with "input.${input.images === undefined ? 'video' : 'images'}"; leave it out`;
     context.addIssue({ code: 'custom', path: ['output', other], message });
   })
   .transform(({ output, ...spec }) => {
-    const usual = makesFrames(spec.input) ? DEFAULT_FRAME_FORMAT : DEFAULT_IMAGE_FORMAT;
+    const usual = spec.input.images === undefined ? DEFAULT_FRAME_FORMAT : DEFAULT_IMAGE_FORMAT;
     const { codec = DEFAULT_CODEC, frameFormat = usual } = output;
     return { ...spec, output: { ...output, codec, frameFormat } };
   });
 
 /** A job specification with every default filled in. */
 export type JobSpec = z.output<typeof schema>;
-
-/** Whether the items are frames of a video that the job makes, or of one that it reads. */
-export const makesFrames = ({
-  images,
-  frameRate,
-}: Pick<z.output<typeof properties>['input'], 'images' | 'frameRate'>): boolean =>
-  images === undefined || frameRate !== undefined;
-
-/** Path of the video, or of the folder of images. */
-export const inputOf = ({ input }: Pick<JobSpec, 'input'>): string => input.video ?? input.images ?? '';
 
 /**
  * Reads a job specification from the text of an HTTP body.

@@ -49,9 +49,11 @@ export const scoreBatch = defineOrchestrator('scoreBatch', function* (context, i
       attempt = launched + 1;
       again = undefined;
     }
-    const missingBefore = latest.missing;
+    const before = latest;
+    let identified = false;
     if (outcome.ok) {
       const { failed, missing, ended } = outcome.value;
+      identified = outcome.value.identified === true;
       latest = { failed, missing, message: messageOfEnd(ended) };
       if (ended.end === 'complete') return latest;
       if (ended.end === 'stopped') return { ...latest, stop: ended.stop };
@@ -63,7 +65,9 @@ export const scoreBatch = defineOrchestrator('scoreBatch', function* (context, i
       return yield* giveUp(context, last, latest, { reason: 'failed', blame: 'user', message });
     const failed: FailedAttempt = {
       failure: { ...failure, blame },
-      progressed: latest.missing < missingBefore,
+      progressed: latest.missing < before.missing,
+      scored: latest.missing + latest.failed < before.missing + before.failed,
+      identified,
       at: context.df.currentUtcDateTime.getTime(),
     };
     history = withFailure(history, failed);

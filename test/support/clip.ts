@@ -1,8 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { findFfmpeg } from '../../src/media/media.js';
 
-const { FFMPEG_PATH: ffmpegPath, FFPROBE_PATH: ffprobePath, PATH = '' } = process.env;
-export const tools = findFfmpeg({ ffmpegPath, ffprobePath }, PATH);
+export const tools = findFfmpeg({}, process.env.PATH ?? '');
 
 interface ClipOptions {
   size?: string;

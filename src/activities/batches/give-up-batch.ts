@@ -28,8 +28,8 @@ export function createGiveUpBatch({ storage, telemetry }: Pick<Ports, 'storage' 
   return async (input: GiveUpInput, invocation?: Invocation): Promise<GivenUp> => {
     const { jobId, batch, attempt, message, stop } = input;
     const job = await readResolvedJob(storage, jobId);
-    const state = await readBatchState(storage, job, input, attempt);
     const settled = await readSettled(storage, jobId, batch);
+    const state = await readBatchState(storage, job, input, attempt, settled?.suspicion);
     const unscored = unscoredOf(state);
     const traces = isSettled(settled, attempt) ? undefined : await readUnsettled(storage, input, state, settled);
     const others = settled?.phases.filter((each) => each.attempt !== attempt) ?? [];

@@ -59,21 +59,25 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
         await keepLog(storage, waiter, () => provider.logs(before));
         await provider.remove(before);
       });
-    const state = await readBatchState(storage, job, input, attempt - 1);
+    const { suspicion, moreMemory } = (attempt > 1 && (await readSettled(storage, jobId, batch))) || {};
+    const state = await readBatchState(storage, job, input, attempt - 1, suspicion);
     if (state.missing.length === 0) return { attempt, remaining: 0, stopped: false };
     const items = await readItems(storage, job, first, count);
     const missing = state.missing.flatMap((index) => items[index - first] ?? []);
     const { card, spec } = job;
+    const alone = suspicion?.suspects.filter((index) => state.missing.includes(index)) ?? [];
     const task = {
       jobId,
       batch,
       attempt,
       items: missing,
       before: state.done.length,
+      ...(alone.length > 0 && { alone }),
       ...placesFor(job),
       packSeconds: spec.batch.pack === 'auto' ? PACK_SECONDS : undefined,
       card,
       device: spec.compute.device,
+      itemSeconds: spec.timeouts.itemSeconds,
     };
     const what = `batch ${batch}, attempt ${attempt}`;
     await orHeld(what, () => writeTask(storage, task));
@@ -89,6 +93,7 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
       deadline,
       parallel: job.parallel,
       gpu: job.gpu,
+      memoryGb: (moreMemory === undefined ? undefined : job.memory?.moreGb) ?? job.memory?.gb,
       environment: await environmentOf(storage, job, { taskBlob: name, deadline, traceParent }),
     };
     await whileHolding(jobOf(storage, jobId).getBlockBlobClient(name), what, (confirm) =>
@@ -131,9 +136,7 @@ async function environmentOf(
     containerSas(storage, workOf(storage, job.jobId), 'rcwl', deadline),
     blobSas(storage, modelsOf(storage).getBlobClient(modelBlob(model)), 'r', deadline),
     style === undefined ? undefined : blobSas(storage, mediaBlob(storage, style), 'r', deadline),
-    job.images === undefined
-      ? undefined
-      : containerSas(storage, imagesOf(storage, job.images).container, 'r', deadline),
+    'images' in job ? containerSas(storage, imagesOf(storage, job).container, 'r', deadline) : undefined,
   ]);
   return writeEnvironment({
     taskBlob: task,

@@ -7,18 +7,37 @@ import {
   messageOfEnd,
   type WatchEnd,
 } from '../../job/attempts/attempt-end.js';
+import {
+  condemned,
+  deathOf,
+  type EndedAttempt,
+  NO_SUSPICION,
+  suspect,
+  type Suspicion,
+  suspicionBefore,
+} from '../../job/attempts/suspicion.js';
 import { hideSecrets } from '../../job/failure.js';
-import { lastAttempt, readBatchState, unscoredOf } from '../../job-store/batches/batch-state.js';
+import type { FailedItem } from '../../container-contract/result.js';
+import {
+  type BatchState,
+  lastAttempt,
+  readBatchState,
+  readProgress,
+  readTask,
+  unscoredOf,
+  withCondemned,
+} from '../../job-store/batches/batch-state.js';
 import { keepLog } from '../../job-store/batches/logs.js';
 import { containerName } from '../../job-store/layout.js';
-import { readResolvedJob } from '../../job-store/resolved-job.js';
+import { readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
 import { readSettled, writeSettled } from '../../job-store/batches/settled.js';
 import { readStop } from '../../job-store/stop.js';
 import { noteWaiting, orNoteWaiting } from '../../job-store/batches/waiting.js';
+import type { Storage } from '../../storage/storage.js';
 import type { AttemptInput } from './launch-batch.js';
 import { stopIfTooMuchIsLost } from './stop-exceeded.js';
 import type { Invocation, Ports } from '../ports.js';
-import { readTraces, tellAttempt } from './tell-attempt.js';
+import { readTraces, tellAttempt, type Traces } from './tell-attempt.js';
 
 export interface SettleInput extends AttemptInput {
   watchEnd: WatchEnd;
@@ -31,6 +50,8 @@ export interface SettleResult {
   /** Items with no output and no recorded failure. */
   missing: number;
   ended: AttemptEnd;
+  /** Set when the run has shown of one more item that containers end of it. */
+  identified?: true;
 }
 
 /** After a container ended: compares outputs with items, keeps its log, removes it. Running it again gives the same result. */
@@ -60,19 +81,21 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
       seenEnded,
     });
     await provider.remove(name);
-    const state = await readBatchState(storage, job, input, attempt);
-    const traces = await readTraces(storage, input, { observation, seenEnded, state, launched });
+    const suspicionThen = suspicionBefore(earlier?.suspicion ?? NO_SUSPICION, attempt);
+    const stateThen = await readBatchState(storage, job, input, attempt, suspicionThen);
+    const traces = await readTraces(storage, input, { observation, seenEnded, state: stateThen, launched });
+    const { result } = traces;
     const stop = await readStop(storage, jobId);
-    const ended = withFailedItem(
-      judgeAttempt({
-        watchEnd,
-        missing: state.missing.length,
-        container: { alive: isAlive(observation), blame: observation.blame, reason: observation.reason },
-        result: traces.result,
-        stop,
-      }),
-      state.failed[0],
-    );
+    const container = { ...observation, alive: isAlive(observation) };
+    const death = deathOf({ watchEnd, container, result });
+    const hadMore = (earlier?.moreMemory ?? attempt) < attempt;
+    const moreGb = hadMore || !death || !container.outOfMemory ? undefined : memoryLeft(job);
+    const found = { state: stateThen, traces, death, isExcused: moreGb !== undefined };
+    const suspicion = await suspectItems(storage, input, suspicionThen, found);
+    const state = withCondemned(stateThen, condemned(suspicion));
+    const culprit = culpritOf(stateThen, state, result);
+    const judged = judgeAttempt({ watchEnd, missing: state.missing.length, container, result, stop });
+    const ended = withMemory(withItem(judged, culprit ?? state.failed[0], culprit !== undefined), moreGb);
     const message = messageOfEnd(ended);
     const standing = batchStanding(ended);
     const failed = state.failed.length;
@@ -90,11 +113,13 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
       seenEnded,
       phases: [...before.phases.filter((each) => each.attempt !== attempt), ...(traces.seen ? [traces.phases] : [])],
       unscored: standing === 'done' ? unscoredOf(state) : [],
+      suspicion,
+      moreMemory: moreGb === undefined && !hadMore ? undefined : hadMore ? earlier?.moreMemory : attempt,
     });
     if (hasLaunched) tellAttempt(telemetry, job, input, traces, { state, ended, watchEnd }, invocation);
     if (standing === 'retrying') await noteWaiting(storage, input, message);
     if (failed > 0) await stopIfTooMuchIsLost(storage, job, message);
-    return { failed, missing: state.missing.length, ended };
+    return { failed, missing: state.missing.length, ended, ...(culprit && { identified: true }) };
   };
   return (input: SettleInput, invocation?: Invocation) =>
     orNoteWaiting(storage, input, () => settle(input, invocation));
@@ -108,7 +133,41 @@ const howItEnded = (time: string, { reason }: Observation): Printed[] =>
 
 const isAlive = ({ state }: Observation) => state === 'running' || state === 'provisioning';
 
-/** A batch that is complete names the first of its items that could not be scored. */
-function withFailedItem(ended: AttemptEnd, item: { name: string; reason: string } | undefined): AttemptEnd {
-  return ended.end === 'complete' && item ? { ...ended, message: hideSecrets(`${item.name}: ${item.reason}`) } : ended;
+/** Finds out which items a container may have died of, from what its scorer had announced. */
+async function suspectItems(
+  storage: Storage,
+  input: AttemptInput,
+  before: Suspicion,
+  { state, traces, ...ended }: { state: BatchState; traces: Traces } & Pick<EndedAttempt, 'death' | 'isExcused'>,
+): Promise<Suspicion> {
+  const { attempt } = input;
+  const hung = traces.result?.hung;
+  if (!ended.death && !hung && before.suspects.length === 0) return before;
+  const [task, at] = await Promise.all([readTask(storage, input), traces.progress ?? readProgress(storage, input)]);
+  const nameOf = (index: number) => task?.items.find((item) => item.index === index)?.name ?? '';
+  return suspect(before, { ...ended, attempt, alone: task?.alone ?? [], missing: state.missing, at, hung, nameOf });
+}
+
+/** How much memory the next container of a batch gets after one that ran out of it; undefined when no more than that. */
+const memoryLeft = ({ spec, memory }: ResolvedJob) => (spec.retry.escalateMemory ? memory?.moreGb : undefined);
+
+function withMemory(ended: AttemptEnd, moreGb: number | undefined): AttemptEnd {
+  if (ended.end !== 'failed' || moreGb === undefined) return ended;
+  const message = `${ended.failure.message}; the next container of the batch gets ${moreGb} GB of memory`;
+  return { ...ended, failure: { ...ended.failure, message } };
+}
+
+/** The item that this run has shown to be the one that containers end of. */
+function culpritOf(before: BatchState, after: BatchState, result: Traces['result']): FailedItem | undefined {
+  const hung = result?.hung;
+  if (hung) return after.failed.find(({ index }) => hung.includes(index));
+  return after.failed.find(({ index }) => before.missing.includes(index));
+}
+
+/** A batch that is complete names the first of its items that could not be scored; a run that ended of an item names that. */
+function withItem(ended: AttemptEnd, item: FailedItem | undefined, isCulprit: boolean): AttemptEnd {
+  if (!item) return ended;
+  const message = hideSecrets(`${item.name}: ${item.reason}`);
+  if (ended.end === 'complete') return { ...ended, message };
+  return ended.end === 'failed' && isCulprit ? { ...ended, failure: { ...ended.failure, message } } : ended;
 }

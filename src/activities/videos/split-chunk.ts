@@ -1,5 +1,4 @@
 import { JobError } from '../../job/failure.js';
-import { inputOf } from '../../job/spec.js';
 import { storeFrames } from '../../job-store/videos/frames.js';
 import { jobFolder, localVideo } from '../../job-store/local-copy.js';
 import { readVideoJob } from '../../job-store/resolved-job.js';
@@ -26,7 +25,7 @@ export function createSplitChunk({ storage, media, tempFolder, signal }: SplitPo
     if (done) return { splitFrames: done.length };
     const job = await readVideoJob(storage, jobId);
     const chunk = await readSplitChunk(storage, jobId, index);
-    const name = inputOf(job.spec);
+    const { video: name } = job.spec.input;
     const file = await localVideo(storage, jobFolder(tempFolder, jobId), name, signal, job.videoEtag);
     const times: RawTimes = [];
     const onTimes = (raw: RawTimes, findings: Findings) => {

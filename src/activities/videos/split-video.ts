@@ -1,5 +1,4 @@
 import { counted, JobError } from '../../job/failure.js';
-import { inputOf } from '../../job/spec.js';
 import { storeFrames } from '../../job-store/videos/frames.js';
 import { jobFolder, localVideo } from '../../job-store/local-copy.js';
 import { readVideoJob, type VideoJob } from '../../job-store/resolved-job.js';
@@ -48,8 +47,7 @@ export function createSplitVideo({
     const job = await readVideoJob(storage, jobId);
     const times = chunks > 1 ? await joinChunkTimes(storage, jobId, chunks) : undefined;
     if (times) return keepTimetable(storage, job, wholeTimetable(times, job.video));
-    const name = inputOf(job.spec);
-    const { onDamage } = job.spec.input;
+    const { video: name, onDamage } = job.spec.input;
     const format = job.spec.output.frameFormat;
     const file = await localVideo(storage, jobFolder(tempFolder, jobId), name, signal, job.videoEtag);
     // What chunks have left may have other numbers than it should.
@@ -78,7 +76,7 @@ async function keepTimetable(
 ): Promise<SplitResult> {
   await writeTimetable(storage, jobId, timetable);
   const frames = timetable.times.length;
-  const broken = `${inputOf(spec)} is damaged; only what is before its break is painted: ${counted(frames, 'frame')}.`;
+  const broken = `${spec.input.video} is damaged; only what is before its break is painted: ${counted(frames, 'frame')}.`;
   const warnings = timetable.broken ? [...found, broken] : found;
   const result = { frames, encodeChunks: Math.ceil(frames / chunkFrames) };
   return warnings.length > 0 ? { ...result, warnings } : result;

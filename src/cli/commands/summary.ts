@@ -87,5 +87,4 @@ export function renderSummary(summary: Summary): string {
   ].join('\n');
 }
 
-/** Whether it is a video that was saved. */
-export const isVideo = ({ output }: Pick<Summary, 'output'>) => VIDEO_ENDINGS.includes(endingOf(output));
+const isVideo = ({ output }: Summary) => VIDEO_ENDINGS.includes(endingOf(output));

@@ -33,7 +33,8 @@ export function describeGroup(
   offer: GpuOffer | undefined,
 ): ContainerGroup {
   const image = offer ? (settings.gpuImage ?? settings.image) : settings.image;
-  const { cpu, memoryGb } = offer ? sizeWith(offer, settings) : settings;
+  const asked = { cpu: settings.cpu, memoryGb: request.memoryGb ?? settings.memoryGb };
+  const { cpu, memoryGb } = offer ? sizeWith(offer, asked) : asked;
   const environment = { ...describePlace({ threads: cpu, gpu: offer !== undefined }), ...request.environment };
   const gpu = offer ? { gpu: { count: offer.count, sku: offer.sku } } : {};
   return {

@@ -100,8 +100,8 @@ function describeEnd({ exitCode, detailStatus }: ContainerState): Observation {
   }
   if (exitCode === KILLED) {
     const reason =
-      'the scorer was killed (exit code 137), most likely out of memory; raise ACI_MEMORY_GB if it happens again';
-    return { state: 'failed', exitCode, reason };
+      'the scorer was killed (exit code 137), most likely out of memory: ask for more with "compute.memoryGb" or ACI_MEMORY_GB';
+    return { state: 'failed', exitCode, reason, outOfMemory: 'likely' };
   }
   const detail = detailStatus ? ` (${detailStatus})` : '';
   return { state: 'failed', exitCode, reason: `the scorer ended with exit code ${exitCode}${detail}` };

@@ -4,11 +4,11 @@ import { MOST_PARALLEL } from '../../job/plan.js';
 import { fitParallel, type Room } from '../azure/capacity.js';
 import { checkImageFor } from '../azure/image.js';
 import { checkRights, type Need, toAssign } from '../azure/rights.js';
-import type { Preflight, PreflightRequest } from '../provider.js';
+import type { Memory, Preflight, PreflightRequest } from '../provider.js';
 import { type GpuOffer, gpuOfferOf, largestOf, type Size, sizeWith, skusOf } from './capabilities.js';
 import { GPU_RETIRED } from './codes.js';
 import type { Groups } from './groups.js';
-import type { AciSettings } from './settings.js';
+import { type AciSettings, MOST_MEMORY_GB } from './settings.js';
 
 /**
  * Checks room, image and rights before a job starts.
@@ -16,9 +16,10 @@ import type { AciSettings } from './settings.js';
  * requires a GPU and there is none.
  */
 export async function preflightAci(groups: Groups, request: PreflightRequest): Promise<Preflight> {
-  const { settings, login } = groups;
+  const { login } = groups;
+  const settings = { ...groups.settings, memoryGb: request.memoryGb ?? groups.settings.memoryGb };
   const [preflight] = await Promise.all([
-    checkCapacity(groups, request),
+    checkCapacity({ ...groups, settings }, request),
     checkRights(settings.endpoint, login, needsOf(settings)),
   ]);
   const warning = await checkOwnImage(settings, preflight);
@@ -85,11 +86,18 @@ async function checkCpu(
   if (rooms.every(({ ever }) => ever === 0)) {
     throw new JobError(
       'user',
-      `No region of ACI_REGIONS can hold a container of ${counted(settings.cpu, 'core')} and ${settings.memoryGb} GB: ${whyOf(rooms)}. Lower ACI_CPU or ACI_MEMORY_GB, name another region or ask Azure for a higher quota.`,
+      `No region of ACI_REGIONS can hold a container of ${counted(settings.cpu, 'core')} and ${settings.memoryGb} GB: ${whyOf(rooms)}. Lower ACI_CPU or ACI_MEMORY_GB ("compute.memoryGb"), name another region or ask Azure for a higher quota.`,
     );
   }
   const fit = fitAll(maxParallel, rooms);
-  return { ...fit, warnings: [...warnings, ...fit.warnings] };
+  return { ...fit, memory: memoryFor(settings.memoryGb, skus), warnings: [...warnings, ...fit.warnings] };
+}
+
+/** The memory of a container, and twice as much as far as all regions have it that have the first. */
+function memoryFor(gb: number, skus: Capabilities[][]): Memory {
+  const largest = skus.map((region) => largestOf(region).memoryGb).filter((most) => most >= gb);
+  const moreGb = Math.min(2 * gb, MOST_MEMORY_GB, ...largest);
+  return { gb, ...(moreGb > gb && { moreGb }) };
 }
 
 /** Azure itself gives up a container group that has not started after 30 minutes; one with a GPU needed 8 to 20. */
@@ -127,6 +135,7 @@ async function findGpus(
     maxParallel: fit.maxParallel,
     warnings: [...offers.flatMap((offer) => lessThanAsked(offer, settings)), ...fit.warnings],
     gpu: true,
+    memory: { gb: settings.memoryGb },
     provisionSeconds: GPU_PROVISION_SECONDS,
   };
 }

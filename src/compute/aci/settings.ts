@@ -35,6 +35,10 @@ export interface AciSettings {
 /** Without these there is no such compute. */
 export const ACI_REQUIRED = ['AZURE_SUBSCRIPTION_ID', 'ACI_RESOURCE_GROUP', 'ACI_REGIONS', 'ACI_IMAGE'] as const;
 
+/** Largest standard group; Azure's quota page of 2025-11-17. */
+const MOST_CPU = 31;
+export const MOST_MEMORY_GB = 240;
+
 const list = z.string().transform((text) =>
   text
     .split(',')
@@ -56,9 +60,8 @@ const schema = z.object({
   ACI_IMAGE: image,
   ACI_GPU_IMAGE: image.optional(),
   ACI_GPU_COUNT: z.enum(['1', '2', '4'], 'must be 1, 2 or 4').default('1'),
-  // Largest standard group; Azure's quota page of 2025-11-17.
-  ACI_CPU: number(2, 0.1, 31),
-  ACI_MEMORY_GB: number(4, 0.5, 240),
+  ACI_CPU: number(2, 0.1, MOST_CPU),
+  ACI_MEMORY_GB: number(4, 0.5, MOST_MEMORY_GB),
   ACI_IDENTITY_ID: resourceId.optional(),
   ACI_SUBNET_ID: resourceId.optional(),
   ACI_DNS_SERVERS: list.default([]),

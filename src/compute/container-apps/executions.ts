@@ -108,7 +108,7 @@ export async function startExecution(jobs: Jobs, request: LaunchRequest): Promis
  */
 async function postStart(jobs: Jobs, request: LaunchRequest): Promise<JobError | undefined> {
   const { client, settings } = jobs;
-  const configuration = configurationOf(request, Date.now());
+  const configuration = configurationOf(settings, request, Date.now());
   const key = await jobs.readKey();
   const name = await ensureJob(jobs, configuration, key);
   await request.confirm?.();

@@ -21,6 +21,8 @@ export const DEADLINE = 'SCORER_DEADLINE';
 /** Everything in which one job resource differs from another. */
 export interface Configuration {
   gpu: boolean;
+  /** Virtual cores of a container without GPU. */
+  cpu: number;
   /** Seconds after which Azure ends a container whatever it does. */
   replicaTimeout: number;
 }
@@ -28,15 +30,28 @@ export interface Configuration {
 const HOUR = 3_600_000;
 
 /** Rounded up to full hours, so that launches of one job share a configuration. */
-export const configurationOf = ({ gpu, deadline }: LaunchRequest, now: number): Configuration => ({
+export const configurationOf = (
+  settings: ContainerAppsSettings,
+  { gpu, memoryGb, deadline }: LaunchRequest,
+  now: number,
+): Configuration => ({
   gpu: gpu === true,
+  cpu: gpu === true ? GPU_PROFILES[settings.gpu].cpu : coresFor(settings.cpu, memoryGb),
   replicaTimeout: Math.max(1, Math.ceil((deadline - now) / HOUR)) * 3600,
 });
 
+/** Memory of a container without GPU, GiB for each core, and the steps of its cores, as Azure asks. */
+export const GIB_PER_CORE = 2;
+const CORE_STEP = 0.25;
+
+/** The cores that a container without GPU needs to have so much memory. */
+export const coresFor = (cpu: number, memoryGb = 0) =>
+  Math.max(cpu, Math.ceil(memoryGb / GIB_PER_CORE / CORE_STEP) * CORE_STEP);
+
 /** Another configuration, image or key has another name, at most 32 characters: the resource itself never changes. */
 export function jobName(settings: ContainerAppsSettings, configuration: Configuration, key: string): string {
-  const { environment, image, gpuImage, cpu, identityId, hub } = settings;
-  const parts = [environment.id, image, gpuImage, profileOf(settings, configuration), cpu, identityId, hub];
+  const { environment, image, gpuImage, identityId, hub } = settings;
+  const parts = [environment.id, image, gpuImage, profileOf(settings, configuration), identityId, hub];
   const hash = createHash('sha256').update(JSON.stringify([...parts, configuration, key]));
   return `scorer-${configuration.gpu ? 'gpu' : 'cpu'}-${hash.digest('hex').slice(0, 12)}`;
 }
@@ -48,10 +63,9 @@ export const hasGpu = (name: string) => name.startsWith('scorer-gpu-');
 export const profileOf = ({ gpu }: ContainerAppsSettings, configuration: Configuration): string =>
   configuration.gpu ? GPU_PROFILES[gpu].type : 'Consumption';
 
-/** A GPU container takes its whole profile; without GPU there are 2 GiB for each core, as Azure asks. */
-function sizeOf({ gpu, cpu }: ContainerAppsSettings, configuration: Configuration) {
-  const profile = GPU_PROFILES[gpu];
-  return configuration.gpu ? { cpu: profile.cpu, memory: `${profile.memoryGib}Gi` } : { cpu, memory: `${cpu * 2}Gi` };
+/** A GPU container takes its whole profile. */
+function sizeOf({ gpu: kind }: ContainerAppsSettings, { gpu, cpu }: Configuration) {
+  return { cpu, memory: `${gpu ? GPU_PROFILES[kind].memoryGib : cpu * GIB_PER_CORE}Gi` };
 }
 
 function containerOf(settings: ContainerAppsSettings, configuration: Configuration): JobExecutionContainer {

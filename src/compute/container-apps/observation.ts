@@ -30,7 +30,7 @@ function why({ name, status }: Execution): Partial<Observation> {
   if (status === 'Stopped') return { blame: 'platform', reason: `the execution ${name} was stopped from outside` };
   if (status !== 'Failed') return {};
   const reason = `Azure Container Apps ended the execution ${name} as failed, without an exit code in this version of its API; the log of its environment says more`;
-  return { reason };
+  return { reason, outOfMemory: 'possible' };
 }
 
 /** Takes the place of the output, which Azure Resource Manager does not hand out for executions. */

@@ -3,9 +3,10 @@ import { counted, JobError } from '../../job/failure.js';
 import { fitParallel, type Room } from '../azure/capacity.js';
 import { checkImageFor } from '../azure/image.js';
 import { checkRights, type Need, toAssign } from '../azure/rights.js';
-import type { Preflight, PreflightRequest } from '../provider.js';
+import type { Memory, Preflight, PreflightRequest } from '../provider.js';
+import { coresFor, GIB_PER_CORE } from './job-body.js';
 import { type Jobs, profileNamed } from './jobs.js';
-import { type ContainerAppsSettings, GPU_PROFILES } from './settings.js';
+import { type ContainerAppsSettings, GPU_PROFILES, MOST_CORES } from './settings.js';
 
 /**
  * Checks GPU, room, rights and image before a job starts.
@@ -57,7 +58,7 @@ function needsOf({ environment, resourceGroup, identityId }: ContainerAppsSettin
 }
 
 /** Asks the environment for its workload profiles, and Azure for the quota that a container counts against. */
-async function checkCapacity(jobs: Jobs, { maxParallel, gpu }: PreflightRequest): Promise<Preflight> {
+async function checkCapacity(jobs: Jobs, { maxParallel, gpu, memoryGb }: PreflightRequest): Promise<Preflight> {
   const { resourceGroup, name } = jobs.settings.environment;
   const environment = await jobs.client.managedEnvironments.get(resourceGroup, name);
   const lack = gpu === 'prefer' || gpu === 'require' ? await lackOfGpu(jobs, environment) : undefined;
@@ -65,9 +66,28 @@ async function checkCapacity(jobs: Jobs, { maxParallel, gpu }: PreflightRequest)
     throw new JobError('user', `There is no GPU for this job: ${lack}; or leave "compute.gpu" out to run on CPU.`);
   const onGpu = gpu !== undefined && gpu !== 'none' && lack === undefined;
   const gpuWarnings = lack === undefined ? [] : [`There is no GPU for this job, so it runs on CPU: ${lack}.`];
-  const room = onGpu ? await gpuRoom(jobs, environment) : await cpuRoom(jobs, environment);
+  const { cpu, ...memory } = sizeFor(jobs.settings, onGpu, memoryGb);
+  const room = onGpu ? await gpuRoom(jobs, environment) : await cpuRoom(jobs, environment, cpu);
   const fit = fitParallel(maxParallel, room?.free, room?.why ?? '');
-  return { maxParallel: fit.maxParallel, warnings: [...gpuWarnings, ...fit.warnings], gpu: onGpu };
+  return { maxParallel: fit.maxParallel, warnings: [...gpuWarnings, ...fit.warnings], gpu: onGpu, memory };
+}
+
+/**
+ * How big a container is, and with how much memory another one may come.
+ * @throws JobError `user` when the job asks for more than any container has.
+ */
+function sizeFor({ gpu, cpu }: ContainerAppsSettings, onGpu: boolean, memoryGb = 0): Memory & { cpu: number } {
+  const profile = GPU_PROFILES[gpu];
+  const mostGb = onGpu ? profile.memoryGib : MOST_CORES * GIB_PER_CORE;
+  if (memoryGb > mostGb)
+    throw new JobError(
+      'user',
+      `A container ${onGpu ? `with a GPU (${gpu})` : 'without GPU'} has at most ${mostGb} GB of memory in Azure Container Apps; lower "compute.memoryGb" (${memoryGb}).`,
+    );
+  if (onGpu) return { cpu: profile.cpu, gb: mostGb };
+  const cores = coresFor(cpu, memoryGb);
+  const gb = cores * GIB_PER_CORE;
+  return { cpu: cores, gb, ...(gb < mostGb && { moreGb: Math.min(mostGb, 2 * gb) }) };
 }
 
 /** Why this app cannot run on GPU, and what to do about it; undefined when it can. */
@@ -92,16 +112,17 @@ async function gpuRoom({ client, settings }: Jobs, { location }: ManagedEnvironm
 async function cpuRoom(
   { client, settings }: Jobs,
   { workloadProfiles }: ManagedEnvironment,
+  cpu: number,
 ): Promise<Room | undefined> {
   const { name, resourceGroup } = settings.environment;
   if (workloadProfiles && profileNamed(workloadProfiles, 'Consumption') === undefined)
     throw new JobError('user', `The environment ${name} has no workload profile of the type Consumption; add one.`);
   const usages = client.managedEnvironmentUsages.list(resourceGroup, name);
-  const room = await roomOf(usages, 'ManagedEnvironmentConsumptionCores', settings.cpu, name);
+  const room = await roomOf(usages, 'ManagedEnvironmentConsumptionCores', cpu, name);
   if (room?.ever === 0)
     throw new JobError(
       'user',
-      `The environment ${name} can never hold a container of ${counted(settings.cpu, 'core')} (${room.why}); lower CONTAINER_APPS_CPU or ask Azure for a higher quota.`,
+      `The environment ${name} can never hold a container of ${counted(cpu, 'core')} (${room.why}); lower CONTAINER_APPS_CPU ("compute.memoryGb") or ask Azure for a higher quota.`,
     );
   return room;
 }

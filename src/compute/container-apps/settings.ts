@@ -18,7 +18,7 @@ export interface ContainerAppsSettings {
   /** Undefined: there is no GPU. */
   gpuImage: string | undefined;
   gpu: keyof typeof GPU_PROFILES;
-  /** Virtual CPU cores of one container without GPU; it gets 2 GiB of memory for each. */
+  /** Virtual CPU cores of one container without GPU; it gets 2 GiB of memory for each, and more of them where a job asks for more memory. */
   cpu: number;
   /** Resource id of the user-assigned identity that pulls the image. */
   identityId: string | undefined;
@@ -37,6 +37,8 @@ export const CONTAINER_APPS_REQUIRED = ['CONTAINER_APPS_ENVIRONMENT_ID', 'CONTAI
 
 const ENVIRONMENT =
   /^\/subscriptions\/([0-9a-f-]{36})\/resourceGroups\/([-\w.()]{1,90})\/providers\/Microsoft\.App\/managedEnvironments\/([-\w]+)$/i;
+/** Of the largest container of the Consumption profile; Azure's page on workload profiles of 2025-11-04. */
+export const MOST_CORES = 4;
 const CPU = 'must be 0.25 to 4 in steps of 0.25';
 
 const schema = z.object({
@@ -50,8 +52,12 @@ const schema = z.object({
   CONTAINER_APPS_IMAGE: image,
   CONTAINER_APPS_GPU_IMAGE: image.optional(),
   CONTAINER_APPS_GPU: z.enum(['T4', 'A100'], 'must be T4 or A100').default('T4'),
-  // Largest container of the Consumption profile; Azure's page on workload profiles of 2025-11-04.
-  CONTAINER_APPS_CPU: z.coerce.number({ error: CPU }).min(0.25, CPU).max(4, CPU).multipleOf(0.25, CPU).default(2),
+  CONTAINER_APPS_CPU: z.coerce
+    .number({ error: CPU })
+    .min(0.25, CPU)
+    .max(MOST_CORES, CPU)
+    .multipleOf(0.25, CPU)
+    .default(2),
   CONTAINER_APPS_IDENTITY_ID: resourceId.optional(),
   CONTAINER_APPS_POLL_SECONDS: pollSeconds,
   CONTAINER_APPS_REQUEST_SECONDS: requestSeconds,

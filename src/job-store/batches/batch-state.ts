@@ -1,6 +1,7 @@
 import type { AttemptProgress } from '../../container-contract/progress.js';
 import type { AttemptResult, FailedItem } from '../../container-contract/result.js';
 import { CONTRACT, type ScoreTask } from '../../container-contract/task.js';
+import { type Condemned, condemned, NO_SUSPICION, type Suspicion } from '../../job/attempts/suspicion.js';
 import { listMetadata, readJson, type Storage, writeJson } from '../../storage/storage.js';
 import { readItems } from '../images/items.js';
 import {
@@ -39,6 +40,10 @@ export async function writeTask(
   await writeJson(jobOf(storage, jobId), taskBlob(batch, attempt), whole);
 }
 
+/** What the scorer of an attempt was told to do; undefined when the attempt was never launched. */
+export const readTask = (storage: Storage, { jobId, batch, attempt }: Attempt) =>
+  readJson<ScoreTask>(jobOf(storage, jobId), taskBlob(batch, attempt));
+
 /** The last attempt of a batch for which a task was written; 0 when there is none. */
 export async function lastAttempt(storage: Storage, jobId: string, batch: number): Promise<number> {
   let last = 0;
@@ -63,12 +68,16 @@ export interface BatchState {
   results: AttemptResult[];
 }
 
-/** @param attempts how many attempts the batch has had so far. */
+/**
+ * @param attempts how many attempts the batch has had so far.
+ * @param suspicion what is held against its items.
+ */
 export async function readBatchState(
   storage: Storage,
   job: ResolvedJob,
   { batch, first, count }: { batch: number; first: number; count: number },
   attempts: number,
+  suspicion: Suspicion = NO_SUSPICION,
 ): Promise<BatchState> {
   const scored = await listScored(storage, job.jobId, first, count);
   const reads = Array.from({ length: attempts }, (_, k) =>
@@ -78,10 +87,11 @@ export async function readBatchState(
   const results = accounts.flatMap(({ result }) => result ?? []);
   const reasons = new Map(accounts.flatMap(({ failed }) => failed.map((item) => [item.name, item.reason] as const)));
   const names = reasons.size > 0 || scored.absent.size > 0 ? await readItems(storage, job, first, count) : [];
+  const guilty = new Map(condemned(suspicion).map((item) => [item.index, item]));
   const state: BatchState = { done: [], failed: [], missing: [], results };
   for (let index = first; index < first + count; index += 1) {
-    const name = names[index - first]?.name ?? '';
-    const reason = reasons.get(name) ?? (scored.absent.has(index) ? NOT_SAID : undefined);
+    const name = names[index - first]?.name ?? guilty.get(index)?.name ?? '';
+    const reason = guilty.get(index)?.reason ?? reasons.get(name) ?? (scored.absent.has(index) ? NOT_SAID : undefined);
     if (scored.present.has(index)) state.done.push(index);
     else if (reason !== undefined) state.failed.push({ index, name, reason });
     else state.missing.push(index);
@@ -91,6 +101,14 @@ export async function readBatchState(
 
 /** Of an item that is absent from its part, when the record of its scorer was lost. */
 const NOT_SAID = 'it could not be scored, and the record that said why is gone';
+
+/** The state once it is known which items containers have died of. */
+export function withCondemned(state: BatchState, items: Condemned[]): BatchState {
+  const added = items.filter(({ index }) => state.missing.includes(index));
+  const gone = new Set(added.map(({ index }) => index));
+  const failed = [...state.failed, ...added].toSorted((one, other) => one.index - other.index);
+  return { ...state, failed, missing: state.missing.filter((index) => !gone.has(index)) };
+}
 
 /** Indices of the items of a batch without an output. */
 export const unscoredOf = ({ failed, missing }: BatchState): number[] => [

@@ -3,6 +3,7 @@ import type { Observation } from '../../compute/provider.js';
 import type { BatchStanding } from '../../job/attempts/attempt-end.js';
 import { sumSplits, type TimeSplit } from '../../job/attempts/bottleneck.js';
 import { type AttemptPhases, type PhaseSums, sumsOf } from '../../job/attempts/phases.js';
+import type { Suspicion } from '../../job/attempts/suspicion.js';
 import type { SettledCounts } from '../../job/progress.js';
 import { listMetadata, readJson, type Storage, writeJson } from '../../storage/storage.js';
 import { jobOf, parseBatchBlob, SETTLED_PREFIX, settledBlob } from '../layout.js';
@@ -18,6 +19,10 @@ export interface Settled extends SettledCounts {
   observation: Observation;
   /** When its latest attempt was seen to have ended, ISO 8601; absent in records of older versions. */
   seenEnded?: string;
+  /** Which items containers may have died of; absent while none has died. */
+  suspicion?: Suspicion;
+  /** The attempt that ran out of memory; those after it have more. */
+  moreMemory?: number | undefined;
   /** Of all attempts in which a container ran. */
   phases: AttemptPhases[];
   /** Indices of the items that a batch has ended without; empty while it goes on. Only these may be missing in the output. */

@@ -23,7 +23,13 @@ export interface Evidence {
   /** Items of the batch with no output and no recorded failure. */
   missing: number;
   /** What the compute reports about the container: whether it still exists, and why it ended. */
-  container: { alive: boolean; blame?: Extract<Blame, 'user' | 'platform'>; reason?: string };
+  container: {
+    alive: boolean;
+    blame?: Extract<Blame, 'user' | 'platform'>;
+    reason?: string;
+    exitCode?: number;
+    outOfMemory?: 'likely' | 'possible';
+  };
   /** What the scorer says of itself; undefined when it left no result. */
   result: { outcome: 'completed' | 'interrupted' | 'failed'; failure?: Failure } | undefined;
   /** What keeps the job from launching more, if anything. */
@@ -41,8 +47,11 @@ export function messageOfEnd(ended: AttemptEnd): string {
 }
 
 /** Who is to blame for each way an attempt can end, and the message that users see when nothing more specific is known. */
-const MEANINGS = {
-  provisionTimeout: { blame: 'platform', message: 'the container showed no sign of life in time' },
+export const MEANINGS = {
+  provisionTimeout: {
+    blame: 'platform',
+    message: 'the container showed no sign of life within timeouts.provisionSeconds',
+  },
   unrunnable: { blame: 'user', message: 'the container cannot run' },
   interrupted: { blame: 'platform', message: 'the container was interrupted by its platform' },
   unseen: { blame: 'platform', message: 'the app could not check on the container for too long' },

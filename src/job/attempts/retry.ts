@@ -14,26 +14,36 @@ export interface BatchHistory {
   platform: number;
   /** When the first of these was seen, in milliseconds since the epoch; 0 while there is none. */
   platformSince: number;
+  /** Items that containers ended of, in a row, without one that was scored between them. */
+  culprits: number;
 }
 
-export const NEW_BATCH: BatchHistory = { charged: 0, platform: 0, platformSince: 0 };
+export const NEW_BATCH: BatchHistory = { charged: 0, platform: 0, platformSince: 0, culprits: 0 };
 
 /** A container run that left items missing, or a launch that failed, and what may be done about it by trying again. */
 export interface FailedAttempt {
   failure: Failure & { blame: 'attempt' | 'platform' };
   /** Whether the batch has fewer items missing than before. */
   progressed: boolean;
+  /** Whether items were scored. */
+  scored: boolean;
+  /** Whether it showed that containers end of an item, which is left out from now on. */
+  identified: boolean;
   /** When it was seen, in milliseconds since the epoch, on the durable clock. */
   at: number;
 }
 
 /**
  * A batch that stands in line saw no failure: that neither uses up patience nor ends it.
+ * The runs that it took to find an item that containers end of are not charged: the batch has one item less to score.
  * A container that ran to a charged end, or scored something, shows that the platform works again: patience begins anew.
  */
-export function withFailure(history: BatchHistory, { failure, progressed, at }: FailedAttempt): BatchHistory {
-  if (failure.inLine) return history;
-  if (failure.blame === 'attempt') return { charged: history.charged + 1, platform: 0, platformSince: 0 };
+export function withFailure(before: BatchHistory, failed: FailedAttempt): BatchHistory {
+  const { failure, progressed, scored, identified, at } = failed;
+  if (failure.inLine) return before;
+  const history = scored ? { ...before, culprits: 0 } : before;
+  if (identified) return { ...NEW_BATCH, culprits: history.culprits + 1 };
+  if (failure.blame === 'attempt') return { ...history, charged: history.charged + 1, platform: 0, platformSince: 0 };
   if (progressed || history.platform === 0) return { ...history, platform: 1, platformSince: at };
   return { ...history, platform: history.platform + 1 };
 }
@@ -44,6 +54,8 @@ const LONGEST_DELAY_SECONDS = 300;
 const FIRST_PLATFORM_DELAY_SECONDS = 5;
 /** What a container scored before it was lost shows that its platform works: the next one need not wait long. */
 const DELAY_AFTER_PROGRESS_SECONDS = 1;
+/** A batch of which so many items in a row end their containers is scored no further. */
+export const MOST_CULPRITS = 10;
 /** How long a batch waits for a platform that keeps failing, from the first of its failures in a row. */
 export const PLATFORM_PATIENCE_SECONDS = 2 * 3600;
 
@@ -57,8 +69,14 @@ export function backoffSeconds(first: number, failures: number): number {
  * @param name of the batch: it gives batches that failed at the same moment different delays.
  */
 export function nextStep(policy: RetryPolicy, history: BatchHistory, failed: FailedAttempt, name: string): NextStep {
-  const { charged, platform, platformSince } = history;
-  const { failure, at } = failed;
+  const { charged, platform, platformSince, culprits } = history;
+  const { failure, identified, at } = failed;
+  if (culprits >= MOST_CULPRITS)
+    return {
+      step: 'give-up',
+      why: `containers ended of each of the last ${culprits} items that were tried, so the others are not tried`,
+    };
+  if (identified) return { step: 'retry', delaySeconds: policy.firstDelaySeconds };
   if (failure.blame === 'attempt') {
     if (charged >= policy.maxAttempts)
       return {

@@ -74,9 +74,9 @@ export class EnginePool {
   }
 
   /** The engine with the least to do scores the frames; see `Engine.score`. */
-  score(frames: FrameRequest[]): Promise<ScoredFrames> {
+  score(frames: FrameRequest[], begun?: () => void): Promise<ScoredFrames> {
     const free = this.#engines.reduce((one, other) => (other.waiting < one.waiting ? other : one));
-    return free.score(frames);
+    return free.score(frames, begun);
   }
 
   /** Closes all engines; see `Engine.close`. */

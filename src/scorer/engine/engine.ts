@@ -10,6 +10,7 @@ import type {
 } from './engine-protocol.js';
 
 interface Waiting {
+  begun?: (() => void) | undefined;
   resolve(reply: Exclude<EngineReply, { kind: 'failed' }>): void;
   reject(error: Error): void;
 }
@@ -54,14 +55,16 @@ export class Engine {
 
   /**
    * The frames' pixels move to the engine: the caller's arrays are empty afterwards.
+   * @param begun is called when all that was asked before is done.
    * @throws JobError `platform`: the engine is gone.
    */
-  async score(frames: FrameRequest[]): Promise<ScoredFrames> {
+  async score(frames: FrameRequest[], begun?: () => void): Promise<ScoredFrames> {
     if (this.#waiting.length === 0) this.starved += 1;
     if (!this.#ended) this.#turn(true);
     const reply = await this.#ask(
       { kind: 'score', frames },
       frames.map(({ frame }) => frame.data.buffer),
+      begun,
     );
     if (reply.kind !== 'scored') throw new TypeError(`unexpected ${reply.kind}`);
     return reply.scored;
@@ -82,16 +85,22 @@ export class Engine {
     await exited;
   }
 
-  #ask(request: EngineRequest, move: ArrayBuffer[]): Promise<Exclude<EngineReply, { kind: 'failed' }>> {
+  #ask(
+    request: EngineRequest,
+    move: ArrayBuffer[],
+    begun?: () => void,
+  ): Promise<Exclude<EngineReply, { kind: 'failed' }>> {
     if (this.#ended) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
+      this.#waiting.push({ resolve, reject, begun });
+      if (this.#waiting.length === 1) begun?.();
       this.#worker.postMessage(request, move);
     });
   }
 
   #settle({ reply, at }: TimedReply): void {
     const waiting = this.#waiting.shift();
+    this.#waiting[0]?.begun?.();
     if (this.#waiting.length === 0) this.#turn(false, at - performance.timeOrigin);
     if (reply.kind === 'failed') waiting?.reject(new JobError(reply.failure, reply.message));
     else waiting?.resolve(reply);

@@ -2,12 +2,15 @@ import { JobError } from '../../job/failure.js';
 import type { EnginePool } from '../engine/engine-pool.js';
 import type { FrameRequest, ScoredFrames } from '../engine/engine-protocol.js';
 import type { FrameOutput } from '../outputs/read-output.js';
+import type { TaskItem } from '../../container-contract/task.js';
+import type { InferenceWatch } from './inference-watch.js';
 
 /** Milliseconds in the engine. */
 export type EngineTime = Pick<ScoredFrames, 'prepare' | 'infer' | 'finish'>;
 
 interface Waiting {
   request: FrameRequest;
+  item: TaskItem;
   spend: (time: EngineTime) => void;
   resolve: (output: FrameOutput) => void;
   reject: (error: unknown) => void;
@@ -22,21 +25,23 @@ export class MicroBatches {
    * @param size frames at a time.
    * @param expected items that may still bring a frame.
    * @param hear gets what each run of the engine gave.
+   * @param watch is told when the engine begins and ends with items.
    */
   constructor(
     private readonly engine: Pick<EnginePool, 'score'>,
     private readonly size: number,
     private expected: number,
     private readonly hear: (scored: ScoredFrames) => void,
+    private readonly watch: Pick<InferenceWatch, 'begin' | 'end'>,
   ) {}
 
   /**
    * @param spend gets the frame's share of the time that the engine took for all of them.
    * @throws JobError `item`: this frame cannot be scored; `platform`: the engine is gone.
    */
-  score(request: FrameRequest, spend: (time: EngineTime) => void): Promise<FrameOutput> {
+  score(request: FrameRequest, item: TaskItem, spend: (time: EngineTime) => void): Promise<FrameOutput> {
     const scored = new Promise<FrameOutput>((resolve, reject) => {
-      this.#waiting.push({ request, spend, resolve, reject });
+      this.#waiting.push({ request, item, spend, resolve, reject });
     });
     this.without();
     return scored;
@@ -60,8 +65,12 @@ export class MicroBatches {
   }
 
   async #run(batch: Waiting[]): Promise<void> {
+    const items = batch.map(({ item }) => item);
     try {
-      const scored = await this.engine.score(batch.map(({ request }) => request));
+      const scored = await this.engine.score(
+        batch.map(({ request }) => request),
+        () => this.watch.begin(items),
+      );
       this.hear(scored);
       const { prepare, infer, finish } = scored;
       const share = { prepare: prepare / batch.length, infer: infer / batch.length, finish: finish / batch.length };
@@ -73,6 +82,8 @@ export class MicroBatches {
       }
     } catch (error) {
       for (const { reject } of batch) reject(error);
+    } finally {
+      this.watch.end(items);
     }
   }
 }

@@ -9,6 +9,7 @@ const LOOK_MS = 1000;
 export class ProgressWriter {
   #startedAt = 0;
   #wroteAt = 0;
+  #ended = false;
   #told: AttemptProgress | undefined;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | undefined;
@@ -29,13 +30,20 @@ export class ProgressWriter {
    */
   start(): void {
     this.#startedAt = performance.now();
-    this.#write(this.current());
+    void this.#write(this.current());
     this.#timer = setInterval(() => this.#look(), LOOK_MS);
+  }
+
+  /** Writes what is the case now, and returns when that is stored or storage has refused it. */
+  async now(): Promise<void> {
+    while (this.#writing) await this.#writing;
+    if (!this.#ended) await this.#write(this.current());
   }
 
   /** Waits for a write that is under way, writes a last time, and stops. */
   async end(): Promise<void> {
     clearInterval(this.#timer);
+    this.#ended = true;
     await this.#writing;
     await this.#put(this.current());
   }
@@ -46,15 +54,16 @@ export class ProgressWriter {
     const hasCounted = countsIn(progress) !== countsIn(this.#told);
     const pause = hasCounted ? pauseAtAge((now - this.#startedAt) / 1000) : LONGEST_PAUSE;
     if (phaseOf(progress) !== phaseOf(this.#told) || now - this.#wroteAt > pause * 1000 - LOOK_MS / 2)
-      this.#write(progress);
+      void this.#write(progress);
   }
 
-  #write(progress: AttemptProgress): void {
+  #write(progress: AttemptProgress): Promise<void> {
     this.#wroteAt = performance.now();
     this.#told = { ...progress, times: { ...progress.times } };
     this.#writing = this.#put({ ...progress, pauseSeconds: LONGEST_PAUSE }).finally(() => {
       this.#writing = undefined;
     });
+    return this.#writing;
   }
 
   async #put(progress: AttemptProgress): Promise<void> {

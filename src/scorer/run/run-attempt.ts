@@ -1,9 +1,10 @@
 import { counted, JobError, messageOf } from '../../job/failure.js';
 import type { AttemptResult } from '../../container-contract/result.js';
-import { parseTask, type ScoreTask } from '../../container-contract/task.js';
+import { parseTask, type ScoreTask, type TaskItem } from '../../container-contract/task.js';
 import { EnginePool } from '../engine/engine-pool.js';
 import { readEnvironment, type ScorerSettings } from '../../container-contract/environment.js';
 import { AttemptLog } from './attempt-log.js';
+import { InferenceWatch } from './inference-watch.js';
 import { ProgressWriter } from './progress-writer.js';
 import { scoreTask } from './score-task.js';
 import type { TaskBlobs } from './task-blobs.js';
@@ -31,6 +32,7 @@ export interface Ended {
 export async function runScorer(environment: Record<string, string | undefined>, signal: AbortSignal): Promise<Ended> {
   let engine: EnginePool | undefined;
   let exitCode: Ended['exitCode'] = 0;
+  let hung = false;
   try {
     const settings = readEnvironment(environment);
     // The engine's thread loads the inference runtime while this thread loads the storage SDK.
@@ -39,12 +41,12 @@ export async function runScorer(environment: Record<string, string | undefined>,
     const { TaskBlobs } = await import('./task-blobs.js');
     const blobs = new TaskBlobs(settings);
     const task = parseTask(await account.during('fetch', () => blobs.readTask(signal)));
-    await runAttempt({ settings, blobs, engine, task, account, signal });
+    hung = await runAttempt({ settings, blobs, engine, task, account, signal });
   } catch (error) {
     console.error(messageOf(error));
     exitCode = 1;
   }
-  const closing = signal.aborted ? CLOSE_AFTER_STOP_MS : CLOSE_MS;
+  const closing = signal.aborted || hung ? CLOSE_AFTER_STOP_MS : CLOSE_MS;
   const idle = engine === undefined || (await within(closing, engine.close()));
   return { exitCode, idle };
 }
@@ -60,8 +62,11 @@ interface Attempt {
 
 const LEVELS = { completed: 'info', interrupted: 'warn', failed: 'error' } as const;
 
-/** @throws JobError `platform`: the result could not be recorded. */
-async function runAttempt(attempt: Attempt): Promise<void> {
+/**
+ * @returns whether the model was busy for too long with something.
+ * @throws JobError `platform`: the result could not be recorded.
+ */
+async function runAttempt(attempt: Attempt): Promise<boolean> {
   const {
     blobs,
     task,
@@ -90,7 +95,18 @@ async function runAttempt(attempt: Attempt): Promise<void> {
   );
   progress.start();
   ownLog.start();
-  const failure = await untilAbandoned(signal, (abandon) => scoreTask({ ...attempt, log, tally, abandon }));
+  const hang = new AbortController();
+  let hung: TaskItem[] = [];
+  const watch = new InferenceWatch(task.itemSeconds, (items) => {
+    hung = items;
+    hang.abort();
+  });
+  const report = () => progress.now();
+  const stop = AbortSignal.any([signal, hang.signal]);
+  const scoring = { ...attempt, log, tally, watch, report, signal: stop };
+  const ended = await untilAbandoned(stop, (abandon) => scoreTask({ ...scoring, abandon }));
+  watch.close();
+  const failure = hung.length > 0 ? tally.itemsHung(hung) : ended;
   const outcome = signal.aborted ? 'interrupted' : failure ? 'failed' : 'completed';
   tally.enter('ended');
   tally.timings.wall = performance.now();
@@ -103,6 +119,7 @@ async function runAttempt(attempt: Attempt): Promise<void> {
     ownLog.end(ending, LEVELS[outcome]),
     blobs.writeRecord(task.resultBlob, JSON.stringify(result)),
   ]);
+  return hung.length > 0;
 }
 
 /**

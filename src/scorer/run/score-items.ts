@@ -5,15 +5,17 @@ import type { ScoreTask, TaskItem } from '../../container-contract/task.js';
 import { PACK_BYTES } from '../../job/plan.js';
 import { type Codec, formatOf, type Picture, PIXEL_LIMIT, type Size } from '../pictures/codec.js';
 import type { EnginePool } from '../engine/engine-pool.js';
-import type { FrameRequest } from '../engine/engine-protocol.js';
+import type { FrameRequest, ScoredFrames } from '../engine/engine-protocol.js';
 import { drawOutput } from '../outputs/draw.js';
 import type { FrameOutput } from '../outputs/read-output.js';
 import { planInput, sameSize } from '../pictures/geometry.js';
 import type { Log } from './attempt-log.js';
+import type { InferenceWatch } from './inference-watch.js';
 import { type Input, readInputs } from './inputs.js';
 import { firstLanes, runLanes } from './lanes.js';
 import { MicroBatches } from './micro-batches.js';
 import { type ItemOutput, OutputPacks, type Part } from './output-packs.js';
+import type { Announce } from './reach.js';
 import type { TaskBlobs } from './task-blobs.js';
 import type { ItemTime, Tally } from './tally.js';
 
@@ -33,6 +35,11 @@ interface ScoringParts {
   tally: Tally;
   /** Is told of failed items, and of a model that does not run in its optimized form. */
   log: Log;
+  watch: Pick<InferenceWatch, 'begin' | 'end'>;
+  /** Is called before each item is taken up, one call after the other. */
+  announce: Announce;
+  /** Whether each item is scored by itself: it is taken up when the one before it is done. */
+  oneByOne: boolean;
 }
 
 /**
@@ -47,16 +54,17 @@ export async function scoreItems(
   stop: AbortSignal,
   abandon: AbortSignal,
 ): Promise<void> {
-  const { engine, tally, task, blobs } = parts;
+  const { engine, tally, task, blobs, oneByOne } = parts;
   const { card, pack, packSeconds: seconds, frames } = task;
-  const { batch = 1 } = card;
-  const batches = new MicroBatches(engine, batch, items.length, ({ prepare, finish, optimized, doubt }) => {
+  const batch = oneByOne ? 1 : (card.batch ?? 1);
+  const hear = ({ prepare, finish, optimized, doubt }: ScoredFrames) => {
     if (typeof optimized === 'string' && tally.optimized !== optimized)
       parts.log(`the model runs without the optimization of its network: ${optimized}`, 'warn');
     if (typeof tally.optimized !== 'string') tally.optimized = optimized;
     if (doubt !== undefined) tally.warn(doubt);
     tally.account.noInference((prepare + finish) / engine.size);
-  });
+  };
+  const batches = new MicroBatches(engine, batch, items.length, hear, parts.watch);
   const outputs = new OutputPacks({ items, pack, seconds, store: (part) => storePart(part, parts, abandon) });
   const flush = () => tally.account.during('store', () => outputs.flush());
   let flushed = Promise.resolve();
@@ -75,7 +83,7 @@ export async function scoreItems(
   try {
     await runLanes({
       items: timed(readInputs(items, { blobs, pack, frames, stop, abandon }), parts, () => batches.end()),
-      first: firstLanes(batch, engine.size),
+      first: oneByOne ? 1 : firstLanes(batch, engine.size),
       work: async ({ time, ...input }) => {
         const { item } = input;
         let output: ItemOutput | undefined;
@@ -101,7 +109,7 @@ export async function scoreItems(
         starvedBefore = engine.starved;
         return starved;
       },
-      mayGrow: (lanes) => lanes * largest * BYTES_PER_PIXEL + held < MEMORY_BYTES,
+      mayGrow: (lanes) => !oneByOne && lanes * largest * BYTES_PER_PIXEL + held < MEMORY_BYTES,
       signal: stop,
     });
   } finally {
@@ -110,10 +118,10 @@ export async function scoreItems(
   }
 }
 
-/** Measures how long each item is waited for. @param end is called when no more items come because one could not be read. */
+/** Announces the items, and measures how long each is waited for. @param end is called when no more items come because one could not be read. */
 async function* timed(
   inputs: AsyncGenerator<Input>,
-  { tally }: Pick<ScoringParts, 'tally'>,
+  { tally, announce }: Pick<ScoringParts, 'tally' | 'announce'>,
   end: () => void,
 ): AsyncGenerator<Input & { time: ItemTime }> {
   try {
@@ -123,6 +131,7 @@ async function* timed(
       if (step.done === true) return;
       const time = tally.itemTime();
       time.add('fetch', performance.now() - asked);
+      await announce(step.value.item);
       yield { ...step.value, time };
     }
   } catch (error) {
@@ -173,7 +182,7 @@ async function scoreItem(input: Input, parts: ItemParts): Promise<Made> {
     throw error;
   });
   const { original } = request;
-  const output = await batches.score(request, (spent) => time.spend(spent));
+  const output = await batches.score(request, input.item, (spent) => time.spend(spent));
   const bytes = await toFile(output, input.item, original, parts);
   if (!shown) return { original, scored: bytes };
   const drawn = await time.during('encode', () =>

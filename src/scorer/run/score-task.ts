@@ -1,4 +1,4 @@
-import { JobError, messageOf } from '../../job/failure.js';
+import { counted, JobError, messageOf } from '../../job/failure.js';
 import type { ModelCard } from '../../model-card/schema.js';
 import type { ScoreTask, TaskItem } from '../../container-contract/task.js';
 import type { Codec, Picture } from '../pictures/codec.js';
@@ -8,6 +8,8 @@ import { countGpus, type EnginePool } from '../engine/engine-pool.js';
 import type { ScorerSettings } from '../../container-contract/environment.js';
 import { planInput, sameSize } from '../pictures/geometry.js';
 import type { Log } from './attempt-log.js';
+import type { InferenceWatch } from './inference-watch.js';
+import { announceAhead, announceAlone } from './reach.js';
 import { scoreItems } from './score-items.js';
 import type { TaskBlobs } from './task-blobs.js';
 import type { Tally } from './tally.js';
@@ -19,6 +21,9 @@ interface Parts {
   task: ScoreTask;
   tally: Tally;
   log: Log;
+  watch: InferenceWatch;
+  /** Stores the progress as it is now. */
+  report: () => Promise<void>;
   /** No new item starts once it is aborted. */
   signal: AbortSignal;
   /** Ends the transfers that are still under way. */
@@ -30,7 +35,7 @@ interface Parts {
  * @throws JobError `user`: the model, its card or the style picture cannot be used; `platform`: storage failed.
  */
 export async function scoreTask(parts: Parts): Promise<void> {
-  const { settings, blobs, engine, task, tally, log, signal, abandon } = parts;
+  const { settings, blobs, engine, task, tally, log, watch, report, signal, abandon } = parts;
   const { account } = tally;
   const modelFile = settle(blobs.readModel(signal));
   const styleFile = settle(blobs.readStyle(signal));
@@ -55,10 +60,26 @@ export async function scoreTask(parts: Parts): Promise<void> {
       `model loaded on ${tally.device}, pictures by ${codec.name}, ready after ${(tally.timings.startup / 1000).toFixed(2)} s`,
     );
     tally.enter('scoring');
-    await scoreItems(remaining, { blobs, codec, engine, task, tally, log }, signal, abandon);
+    const common = { blobs, codec, engine, task, tally, log, watch };
+    const [alone, others] = apart(remaining, task.alone);
+    if (alone.length > 0) {
+      log(`${counted(alone.length, 'item')} of an earlier container that died are scored one by one first`);
+      const announce = announceAlone(tally, report);
+      await scoreItems(alone, { ...common, announce, oneByOne: true }, signal, abandon);
+    }
+    if (signal.aborted) return;
+    const announce = announceAhead(others, tally, report);
+    await scoreItems(others, { ...common, announce, oneByOne: false }, signal, abandon);
   } finally {
     codec.close();
   }
+}
+
+/** The items that are to be scored alone, in that order, and the others. */
+function apart(items: TaskItem[], alone: number[] = []): [alone: TaskItem[], others: TaskItem[]] {
+  const byIndex = new Map(items.map((item) => [item.index, item]));
+  const first = alone.flatMap((index) => byIndex.get(index) ?? []);
+  return [first, items.filter((item) => !first.includes(item))];
 }
 
 async function skipExisting({ blobs, task, tally, signal }: Parts): Promise<TaskItem[]> {

@@ -1,6 +1,7 @@
 import type { ScoreTask, TaskItem } from '../../container-contract/task.js';
 import type { AttemptProgress, ScorerTimes } from '../../container-contract/progress.js';
 import type { AttemptResult, FailedItem, ItemTimings, WorkTimings } from '../../container-contract/result.js';
+import { counted, type Failure } from '../../job/failure.js';
 import type { EngineTime } from './micro-batches.js';
 import type { Step, TimeAccount } from './time-account.js';
 
@@ -60,6 +61,11 @@ export class Tally {
   readonly startedAt: string;
   readonly times: ScorerTimes = {};
   device = 'none';
+  /** What the progress announces: the item that is scored alone, or up to which item work may come. */
+  alone: AttemptProgress['alone'];
+  reach: AttemptProgress['reach'];
+  /** Indices of what the model was busy with for too long. */
+  hung: AttemptResult['hung'];
   /** Of several sessions the one that is worst off. */
   optimized: AttemptResult['optimized'];
   codec: AttemptResult['codec'] = 'sharp';
@@ -117,6 +123,18 @@ export class Tally {
     this.#handled(item, time, true);
   }
 
+  /** The model was given these items together and was busy for too long. One that was to be scored alone for that has failed. */
+  itemsHung(items: TaskItem[]): Failure {
+    const { itemSeconds = 0 } = this.task;
+    const limit = `timeouts.itemSeconds (${itemSeconds} for one item)`;
+    const [{ name, index } = { name: '', index: -1 }] = items;
+    this.hung = items.map((item) => item.index);
+    if (this.alone === index)
+      this.failed.push({ name, reason: `the model took longer than ${limit} for it, also when it was scored alone` });
+    const others = items.length > 1 ? ` and ${counted(items.length - 1, 'other')}` : '';
+    return { blame: 'attempt', message: `the model took longer than ${limit} for item ${name}${others}` };
+  }
+
   progress(): AttemptProgress {
     const { batch, attempt, items, before = 0 } = this.task;
     return {
@@ -133,6 +151,8 @@ export class Tally {
       failedItems: this.failed,
       split: this.account.split(),
       updatedAt: new Date().toISOString(),
+      ...(this.alone !== undefined && { alone: this.alone }),
+      ...(this.reach !== undefined && { reach: this.reach }),
     };
   }
 
@@ -150,6 +170,7 @@ export class Tally {
       done,
       skipped,
       failed,
+      ...(this.hung && { hung: this.hung }),
       ...(this.#warnings.length > 0 && { warnings: this.#warnings }),
       timings,
       split,

@@ -76,7 +76,7 @@ const PROVISIONING: Cell<Group>[] = [
     faults: [{ on: 'GROUP', fate: 'never-starts' }],
     patience: 6,
     ...AGAIN,
-    sentence: /showed no sign of life in time/,
+    sentence: /showed no sign of life within timeouts.provisionSeconds/,
   },
   {
     fault: 'a lost group',

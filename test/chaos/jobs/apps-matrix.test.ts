@@ -48,7 +48,7 @@ const PROVISIONING: Cell<Execution>[] = [
     faults: [{ on: 'EXECUTION', fate: 'never-starts' }],
     patience: 6,
     ...AGAIN,
-    sentence: /showed no sign of life in time/,
+    sentence: /showed no sign of life within timeouts.provisionSeconds/,
   },
   { fault: 'a slow pull', faults: [{ on: 'EXECUTION', fate: 'slow-pull' }], ...ONCE, sentence: /^$/ },
   {

@@ -18,17 +18,29 @@ describe('before a job starts', () => {
 
   test('several regions add up', async () => {
     const both = aci({ ACI_REGIONS: 'westeurope,northeurope' });
-    expect(await both.preflight({ maxParallel: 4 })).toEqual({ maxParallel: 4, warnings: [] });
+    expect(await both.preflight({ maxParallel: 4 })).toMatchObject({ maxParallel: 4, warnings: [] });
   });
 
   test('a job that does not say gets what fits, without a warning', async () => {
-    expect(await aci({ ACI_CPU: '4' }).preflight({})).toEqual({ maxParallel: 1, warnings: [] });
+    expect(await aci({ ACI_CPU: '4' }).preflight({})).toMatchObject({ maxParallel: 1, warnings: [] });
   });
 
   test('a container that no quota can ever hold is refused with the numbers', async () => {
     await expect(aci({ ACI_CPU: '8' }).preflight({})).rejects.toMatchObject({
       blame: 'user',
       message: expect.stringContaining('StandardCores of westeurope: 0 of 4 in use') as string,
+    });
+  });
+
+  test('a job says how much memory its containers have, and may have twice as much when that is not enough', async () => {
+    azure.emulator.azure.largest = { maxCpu: 4, maxMemoryInGB: 16 };
+    const memory = async (memoryGb?: number) => (await aci().preflight({ memoryGb })).memory;
+    expect(await memory()).toEqual({ gb: 4, moreGb: 8 });
+    expect(await memory(12)).toEqual({ gb: 12, moreGb: 16 });
+    expect(await memory(16)).toEqual({ gb: 16 });
+    await expect(memory(17)).rejects.toMatchObject({
+      blame: 'user',
+      message: expect.stringMatching(/17 GB: .* 16 GB at most.*"compute.memoryGb"/) as string,
     });
   });
 

@@ -10,7 +10,7 @@ const GPU_IMAGE = { CONTAINER_APPS_GPU_IMAGE: 'example.azurecr.io/scorer:1-cuda'
 
 describe('before a job starts', () => {
   test('the quota decides how many containers run at once, and the warning has the numbers', async () => {
-    expect(await containerApps(azure).preflight({ maxParallel: 8 })).toEqual({
+    expect(await containerApps(azure).preflight({ maxParallel: 8 })).toMatchObject({
       maxParallel: 2,
       gpu: false,
       warnings: [
@@ -22,7 +22,21 @@ describe('before a job starts', () => {
   });
 
   test('a job that does not say gets what fits, without a warning', async () => {
-    expect(await containerApps(azure).preflight({})).toEqual({ maxParallel: 2, gpu: false, warnings: [] });
+    expect(await containerApps(azure).preflight({})).toMatchObject({ maxParallel: 2, gpu: false, warnings: [] });
+  });
+
+  test('a job that asks for memory gets the cores that come with it, as far as a container may have them', async () => {
+    const look = async (memoryGb?: number) => {
+      const { memory, maxParallel } = await containerApps(azure).preflight({ memoryGb });
+      return { ...memory, maxParallel };
+    };
+    expect(await look()).toEqual({ gb: 4, moreGb: 8, maxParallel: 2 });
+    expect(await look(5)).toEqual({ gb: 5, moreGb: 8, maxParallel: 2 });
+    expect(await look(7.9)).toEqual({ gb: 8, maxParallel: 1 });
+    await expect(look(9)).rejects.toMatchObject({
+      blame: 'user',
+      message: expect.stringMatching(/at most 8 GB .* "compute.memoryGb" \(9\)/) as string,
+    });
   });
 
   test('a quota that others use at the moment makes the job wait, not fail', async () => {

@@ -13,12 +13,12 @@ import { useStack } from '../../support/stack.js';
 import { until } from '../../support/wait.js';
 
 const stack = useStack();
-const BATCH = 12;
+const BATCH = 16;
 const FRAMES = 2 * BATCH;
 
 let video = '';
 beforeAll(async () => {
-  const clip = makeClip(path.join(stack.folder, 'clip.mp4'), { size: '240x136', rate: String(BATCH) });
+  const clip = makeClip(path.join(stack.folder, 'clip.mp4'), { size: '320x180', rate: '16' });
   video = await stack.client.upload('video', clip);
 });
 

@@ -23,9 +23,9 @@ describe('a job specification', () => {
       output: { draw: false, codec: 'h264', frameFormat: 'ppm', keepFrames: false, overwrite: false },
       batch: { size: 'auto', pack: 'auto' },
       compute: { kind: 'local' },
-      retry: { maxAttempts: 3, firstDelaySeconds: 5 },
+      retry: { maxAttempts: 3, firstDelaySeconds: 5, escalateMemory: true },
       tolerate: { failedItems: 0, onExceeded: 'cancel' },
-      timeouts: { provisionSeconds: 900, batchSeconds: 3600, stallSeconds: 120 },
+      timeouts: { provisionSeconds: 900, batchSeconds: 3600, stallSeconds: 120, itemSeconds: 90 },
     });
   });
 
@@ -42,52 +42,6 @@ describe('a job specification', () => {
     expect(parseSpec(JSON.stringify(spec)).output.frameFormat).toBe('png');
     const jpg = { ...spec, output: { frameFormat: 'jpg' } };
     expect(parseSpec(JSON.stringify(jpg)).output.frameFormat).toBe('jpg');
-  });
-
-  test.each([24, '24', '24000/1001', '1/2'])(
-    'has the images of a folder become a video with %j of them a second',
-    (frameRate) => {
-      const spec = { ...minimal, input: { images: 'inbox/shots', frameRate, audio: "inbox/it's music.m4a" } };
-      const output = { video: 'outbox/a.mp4', codec: 'h265', quality: 'best', draw: true };
-      expect(parseSpec(JSON.stringify({ ...spec, output }))).toMatchObject({
-        input: { images: 'inbox/shots/', frameRate, audio: "inbox/it's music.m4a" },
-        output: { ...output, frameFormat: 'ppm' },
-      });
-    },
-  );
-
-  test('has the place of a frame that is a file and fails filled with the one before it', () => {
-    const spec = { ...minimal, input: { images: 'inbox/a/', frameRate: 24 } };
-    const previous = { ...spec, tolerate: { failedItems: 3, fill: 'previous' } };
-    expect(parseSpec(JSON.stringify(previous)).tolerate).toMatchObject({ failedItems: 3 });
-    expect(refusal({ ...spec, tolerate: { fill: 'source' } })).toMatch(
-      /"tolerate\.fill" must be "previous" where frames are/,
-    );
-  });
-
-  test.each([
-    [{ images: 'inbox/a/', frameRate: 23.976 }, {}, /"input\.frameRate" must be a whole number .*"24000\/1001"/],
-    [{ images: 'inbox/a/', frameRate: true }, {}, /"input\.frameRate" must be a whole number /],
-    [{ images: 'inbox/a/', frameRate: 0 }, {}, /"input\.frameRate" must be a whole number /],
-    [{ video: 'inbox/a.mp4', frameRate: 24 }, {}, /"input\.frameRate" is for "images"; a video has its own/],
-    [
-      { images: 'inbox/a/', audio: 'inbox/a.mp3' },
-      {},
-      /"input\.audio" is for "images" that become a video; set "frameRate"/,
-    ],
-    [{ images: 'inbox/a/', frameRate: 24, audio: 'outbox/a.mp3' }, {}, /"input\.audio" must look like "inbox\/NAME"/],
-    [
-      { images: 'inbox/a/', frameRate: 24 },
-      { images: 'outbox/a/' },
-      /"output\.images" does not go with "input\.frameRate"/,
-    ],
-    [
-      { images: 'inbox/a/' },
-      { video: 'outbox/a.mp4' },
-      /"output\.video" does not go with .*, or set "input\.frameRate"/,
-    ],
-  ])('has no frame rate as in %j', (input, output, sentence) => {
-    expect(refusal({ ...minimal, input, output })).toMatch(sentence);
   });
 
   test('says where the end of its job is told', () => {
@@ -113,12 +67,22 @@ describe('a job specification', () => {
         overwrite: true,
       },
       batch: { size: 7, maxParallel: 2, pack: 4 },
-      compute: { kind: 'local' },
-      retry: { maxAttempts: 1, firstDelaySeconds: 0 },
+      compute: { kind: 'local', memoryGb: 8 },
+      retry: { maxAttempts: 1, firstDelaySeconds: 0, escalateMemory: false },
       tolerate: { failedItems: 3, failedPercent: 0.5, failedBatches: 1, onExceeded: 'finish', fill: 'previous' },
-      timeouts: { provisionSeconds: 10, batchSeconds: 20, stallSeconds: 30 },
+      timeouts: { provisionSeconds: 10, batchSeconds: 20, stallSeconds: 30, itemSeconds: 25, jobSeconds: 3600 },
     };
     expect(parseSpec(JSON.stringify(full))).toEqual(full);
+  });
+
+  test('lets a scorer end before its container is ended: three quarters of the time, or as it says', () => {
+    const timeouts = (given: object) => parseSpec(JSON.stringify({ ...minimal, timeouts: given })).timeouts;
+    expect(timeouts({ stallSeconds: 600 })).toMatchObject({ stallSeconds: 600, itemSeconds: 450 });
+    expect(timeouts({ itemSeconds: 300 })).toMatchObject({ stallSeconds: 400, itemSeconds: 300 });
+    expect(timeouts({ itemSeconds: 5 })).toMatchObject({ stallSeconds: 120, itemSeconds: 5 });
+    expect(refusal({ ...minimal, timeouts: { stallSeconds: 60, itemSeconds: 60 } })).toMatch(
+      /"timeouts.itemSeconds" must be less than "timeouts.stallSeconds"/,
+    );
   });
 
   test.each([

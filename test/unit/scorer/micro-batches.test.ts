@@ -13,6 +13,8 @@ describe('the number of frames at a time', () => {
   });
 });
 
+const ignore = () => undefined;
+
 describe('MicroBatches', () => {
   function recorder(size: number, expected: number) {
     const sizes: number[] = [];
@@ -25,14 +27,14 @@ describe('MicroBatches', () => {
         return Promise.resolve({ outcomes, optimized: false, prepare: 3, infer: 60, finish: 6 });
       },
     };
-    return { sizes, batches: new MicroBatches(engine, size, expected, () => undefined) };
+    return { sizes, batches: new MicroBatches(engine, size, expected, ignore, { begin: ignore, end: ignore }) };
   }
   const frame = paint(2, 2);
-  const ignore = () => undefined;
+  const item = { name: '0000000', index: 0 };
 
   it('waits for as many frames as the model takes, and at the end for those that still come', async () => {
     const { sizes, batches } = recorder(3, 6);
-    const five = Array.from({ length: 5 }, () => batches.score(request(frame), ignore));
+    const five = Array.from({ length: 5 }, () => batches.score(request(frame), item, ignore));
     expect(sizes).toEqual([3]);
     batches.without();
     await Promise.all(five);
@@ -42,16 +44,18 @@ describe('MicroBatches', () => {
   it('shares the time of the engine among the frames', async () => {
     const { batches } = recorder(3, 3);
     const spent: object[] = [];
-    await Promise.all(Array.from({ length: 3 }, () => batches.score(request(frame), (time) => void spent.push(time))));
+    await Promise.all(
+      Array.from({ length: 3 }, () => batches.score(request(frame), item, (time) => void spent.push(time))),
+    );
     const third = { prepare: 1, infer: 20, finish: 2 };
     expect(spent).toEqual([third, third, third]);
   });
 
   it('waits for nobody once no more items are begun', async () => {
     const { sizes, batches } = recorder(3, 100);
-    const first = batches.score(request(frame), ignore);
+    const first = batches.score(request(frame), item, ignore);
     batches.end();
-    await Promise.all([first, batches.score(request(frame), ignore)]);
+    await Promise.all([first, batches.score(request(frame), item, ignore)]);
     expect(sizes).toEqual([1, 1]);
   });
 });

@@ -60,7 +60,10 @@ async function scoreWith(...answers: (boolean | string)[]) {
       }),
   };
   const { signal } = new AbortController();
-  await scoreItems(items, { blobs, codec, engine, task, tally, log: (sentence) => log.push(sentence) }, signal, signal);
+  const watch = { begin: () => undefined, end: () => undefined };
+  const announce = () => Promise.resolve();
+  const parts = { blobs, codec, engine, task, tally, watch, announce, oneByOne: false };
+  await scoreItems(items, { ...parts, log: (sentence) => log.push(sentence) }, signal, signal);
   expect(stored.toSorted()).toEqual(items.map(({ index }) => `scored/000000${index}.png`));
   return { result: tally.result('completed', undefined), log };
 }

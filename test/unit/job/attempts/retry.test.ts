@@ -3,6 +3,7 @@ import {
   backoffSeconds,
   type BatchHistory,
   type FailedAttempt,
+  MOST_CULPRITS,
   NEW_BATCH,
   nextStep,
   PLATFORM_PATIENCE_SECONDS,
@@ -21,6 +22,8 @@ const failure = (
 ): FailedAttempt => ({
   failure: { blame, message: 'x', retryAfterSeconds },
   progressed,
+  scored: progressed,
+  identified: false,
   at: at * 1000,
 });
 const after = (failures: FailedAttempt[]): BatchHistory => failures.reduce(withFailure, NEW_BATCH);
@@ -33,7 +36,7 @@ function decide(failures: FailedAttempt[], name = 'b') {
 }
 
 function platformDelay(name: string, failures: number, retryAfterSeconds?: number): number {
-  const history: BatchHistory = { charged: 0, platform: failures, platformSince: 0 };
+  const history: BatchHistory = { ...NEW_BATCH, platform: failures };
   const next = nextStep(policy, history, failure('platform', 60, false, retryAfterSeconds), name);
   return next.step === 'retry' ? next.delaySeconds : Number.NaN;
 }
@@ -61,6 +64,8 @@ describe('after an attempt that left items missing', () => {
     const inLine = (at: number): FailedAttempt => ({
       failure: { blame: 'platform', message: 'x', retryAfterSeconds: 8, inLine: true },
       progressed: false,
+      scored: false,
+      identified: false,
       at: at * 1000,
     });
     const waits = [inLine(0), inLine(HOUR), inLine(9 * HOUR)];
@@ -136,6 +141,29 @@ describe('the patience with the platform', () => {
       const expected = (4 - first) * HOUR >= PLATFORM_PATIENCE_SECONDS ? 'give-up' : 'retry';
       expect(decide(failures).step, JSON.stringify(failures)).toBe(expected);
     }
+  });
+});
+
+describe('a run that showed of an item that containers end of it', () => {
+  const died = failure('attempt');
+  const found: FailedAttempt = { ...died, progressed: true, identified: true };
+  const foundAndScored: FailedAttempt = { ...found, scored: true };
+
+  test('is not charged, and neither are those that it took to find out', () => {
+    const runs = [died, died, found, died, died, foundAndScored, died, died];
+    expect(after(runs).charged).toBe(2);
+    expect(decide(runs)).toEqual({ step: 'retry', delaySeconds: 10 });
+    expect(decide([...runs, found])).toEqual({ step: 'retry', delaySeconds: 5 });
+  });
+
+  test('is followed by others only while items are scored between them, so that a batch comes to its end', () => {
+    const runs = Array.from({ length: MOST_CULPRITS - 1 }, () => [died, found]).flat();
+    expect(decide(runs).step).toBe('retry');
+    expect(decide([...runs, died, found])).toEqual({
+      step: 'give-up',
+      why: `containers ended of each of the last ${MOST_CULPRITS} items that were tried, so the others are not tried`,
+    });
+    expect(decide([...runs, died, foundAndScored]).step).toBe('retry');
   });
 });
 

@@ -1,0 +1,40 @@
+import type { TaskItem } from '../../container-contract/task.js';
+import type { Tally } from './tally.js';
+
+/** Items and seconds of work that are announced at once: a report for so many, and so many are scored alone after a container has died. */
+const LEAST_AHEAD = 16;
+const SECONDS_AHEAD = 20;
+
+/** Says before an item is taken up that work may come to it. Returns when that is stored, or storage has refused it. */
+export type Announce = (item: TaskItem) => Promise<void>;
+
+/** Announces items in advance, so that it is known of a container that dies what it may have been at; costs few reports. */
+export function announceAhead(
+  items: TaskItem[],
+  tally: Pick<Tally, 'reach' | 'alone'>,
+  report: () => Promise<void>,
+  now: () => number = () => performance.now(),
+): Announce {
+  const startedAt = now();
+  let taken = 0;
+  let announced = 0;
+  tally.alone = undefined;
+  return async () => {
+    taken += 1;
+    if (taken <= announced) return;
+    const perSecond = (1000 * taken) / Math.max(1, now() - startedAt);
+    const ahead = Math.max(LEAST_AHEAD, taken === 1 ? 0 : SECONDS_AHEAD * perSecond);
+    const next = Math.min(items.length, Math.ceil(taken + ahead));
+    tally.reach = items[next - 1]?.index;
+    await report();
+    announced = next;
+  };
+}
+
+/** Announces each item by itself. */
+export const announceAlone =
+  (tally: Pick<Tally, 'reach' | 'alone'>, report: () => Promise<void>): Announce =>
+  async ({ index }) => {
+    tally.alone = index;
+    await report();
+  };

@@ -63,6 +63,14 @@ if (isOld(path.join(azurite, 'azurite.js'), installed)) {
         namespace: 'left-out',
       }));
       onLoad({ filter: /./, namespace: 'left-out' }, () => ({ contents: 'exports.Model = class {};' }));
+      // What src/stack/azurite-main.ts changes before it has Azurite run.
+      onResolve({ filter: /^parts$/ }, ({ path: name }) => ({ path: name, namespace: 'parts' }));
+      onLoad({ filter: /./, namespace: 'parts' }, () => ({
+        contents: `exports.ExtentStore = require('azurite/dist/src/common/persistence/FSExtentStore').default;
+          exports.utils = require('azurite/dist/src/common/utils/utils');
+          exports.run = () => require('azurite/dist/src/azurite');`,
+        resolveDir: root,
+      }));
       // Its own file, so that src/stack/azurite-main.ts can have it replaced.
       onResolve({ filter: /^lokijs$/ }, ({ kind }) =>
         kind === 'entry-point' ? undefined : { path: './lokijs.js', external: true },
@@ -70,7 +78,7 @@ if (isOld(path.join(azurite, 'azurite.js'), installed)) {
     },
   };
   await build({
-    entryPoints: { lokijs: 'lokijs', azurite: 'azurite/dist/src/azurite.js' },
+    entryPoints: { lokijs: 'lokijs', azurite: 'parts' },
     outdir: azurite,
     bundle: true,
     platform: 'node',

@@ -1,9 +1,11 @@
 import diagnostics from 'node:diagnostics_channel';
+import fileSystem from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { lockFolder } from '../processes/folder-lock.js';
 import { DISK_FULL, messageOf } from '../job/failure.js';
+import { type AzuriteParts, hashOnTheWay, useLargePieces } from './extents.js';
 import { findByNameFirst, type Loki } from './find-by-name.js';
 import { type DatabaseClass, keepJournals } from './journal.js';
 
@@ -15,6 +17,9 @@ const journals = keepJournals(loki);
 const module = azurite.cache[azurite.resolve('./lokijs.js')];
 if (!module) throw new Error('Azurite keeps its data in something other than LokiJS.');
 module.exports = journals.loki;
+useLargePieces(fileSystem);
+const { run, ...parts } = azurite('./azurite.js') as AzuriteParts & { run: () => void };
+hashOnTheWay(parts);
 
 const STORAGE_IS_FULL = 503;
 
@@ -47,4 +52,4 @@ try {
   console.error(messageOf(error));
   process.exit(1);
 }
-azurite('./azurite.js');
+run();

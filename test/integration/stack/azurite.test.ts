@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { afterAll, expect, inject, test } from 'vitest';
 
@@ -17,4 +18,19 @@ test('a blob is found by its name in its own container, and its snapshot stays w
   expect((await b?.downloadToBuffer())?.toString()).toBe('first 1');
   await a?.deleteIfExists({ deleteSnapshots: 'include' });
   expect([await a?.exists(), await b?.exists()]).toEqual([false, true]);
+});
+
+test('a blob has its MD5, and one that says another of itself is refused, large ones too', async () => {
+  const [container] = containers;
+  await container?.createIfNotExists();
+  for (const bytes of [Buffer.from('small'), Buffer.alloc(5 * 1024 * 1024, 'large')]) {
+    const blob = container?.getBlockBlobClient(`of-${bytes.length}`);
+    const blobContentMD5 = createHash('md5').update(bytes).digest();
+    await blob?.upload(bytes, bytes.length, { blobHTTPHeaders: { blobContentMD5 } });
+    expect(Buffer.from((await blob?.getProperties())?.contentMD5 ?? [])).toEqual(blobContentMD5);
+    const wrong = { blobHTTPHeaders: { blobContentMD5: createHash('md5').update('other').digest() } };
+    await expect(blob?.upload(bytes, bytes.length, wrong)).rejects.toThrow(/MD5/);
+    await blob?.upload(bytes, bytes.length);
+    expect((await blob?.downloadToBuffer())?.equals(bytes)).toBe(true);
+  }
 });

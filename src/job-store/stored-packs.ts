@@ -12,6 +12,7 @@ import {
 } from '../container-contract/pack.js';
 import { again, downloadChunks } from '../container-contract/storage-access.js';
 import { JobError } from '../job/failure.js';
+import type { FrameMemory } from '../job/frame-memory.js';
 import { contentTypeOf } from '../job/formats.js';
 import { isNotFound } from '../storage/storage.js';
 
@@ -81,7 +82,11 @@ export interface StoredPack {
 export class PackReader {
   #open: { blob: string; members: AsyncGenerator<Member> } | undefined;
 
-  constructor(private readonly container: ContainerClient) {}
+  /** @param memory where members go; left out: new memory each. */
+  constructor(
+    private readonly container: ContainerClient,
+    private readonly memory?: FrameMemory,
+  ) {}
 
   /** @throws JobError `item` when the pack is gone or damaged, or the member is not among those behind the last one that was read. */
   async read(pack: StoredPack, member: string): Promise<Buffer> {
@@ -110,7 +115,7 @@ export class PackReader {
   async *#members({ blob, isNamed }: StoredPack): AsyncGenerator<Member> {
     try {
       const { bytes, chunks } = await downloadChunks(this.container.getBlobClient(blob));
-      yield* readPack(chunks, bytes, isNamed);
+      yield* readPack(chunks, bytes, isNamed, this.memory);
     } catch (error) {
       throw packError(this.container, blob, error);
     }

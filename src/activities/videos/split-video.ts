@@ -1,4 +1,5 @@
 import { counted, JobError } from '../../job/failure.js';
+import { FrameMemory } from '../../job/frame-memory.js';
 import { storeFrames } from '../../job-store/videos/frames.js';
 import { jobFolder, localVideo } from '../../job-store/local-copy.js';
 import { readVideoJob, type VideoJob } from '../../job-store/resolved-job.js';
@@ -57,8 +58,9 @@ export function createSplitVideo({
     async function splitWhole(facts: VideoFacts, keep: 'all' | 'none'): Promise<Found> {
       const found: [Timetable, Findings][] = [];
       const onTimetable = (...both: [Timetable, Findings]) => void found.push(both);
-      const split = media.split(file, { format, facts, name, keep: onDamage === 'keep', onTimetable });
-      await storeFrames(storage, job, split, { first: 0, keep });
+      const memory = new FrameMemory();
+      const split = media.split(file, { format, facts, name, memory, keep: onDamage === 'keep', onTimetable });
+      await storeFrames(storage, job, split, { first: 0, keep, memory });
       const [[timetable, findings] = []] = found;
       if (!timetable || !findings || timetable.times.length === 0)
         throw new JobError('user', `${name} has no frame that can be decoded.`);

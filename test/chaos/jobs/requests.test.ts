@@ -32,8 +32,8 @@ function kindOf(request: string, id: string): string {
   return [method, [container, name].filter(Boolean).join('/'), what].filter(Boolean).join(' ');
 }
 
-/** What the orchestrations' own engine keeps: on Azure, the Functions host's. */
-const ENGINE = /\$batch|batchscoring/i;
+/** What the host asks for: what its engine keeps of orchestrations, its lease, and its looks at queues. On Azure, the Functions host's. */
+const ENGINE = /\$batch|batchscoring|inbox-events/i;
 
 const count = (...kinds: RegExp[]) =>
   [...counts].reduce((sum, [kind, times]) => (kinds.some((each) => each.test(kind)) ? sum + times : sum), 0);

@@ -13,6 +13,7 @@ import { confinement, createMedia, findFfmpeg } from './media/media.js';
 import { createNotices } from './notices/send.js';
 import { createWebhooks } from './notices/webhook.js';
 import { chunkLane } from './orchestrators/chunk-lane.js';
+import type { OfRun } from './job/run.js';
 import { scoreBatch } from './orchestrators/score-batch.js';
 import { scoreJob } from './orchestrators/score-job.js';
 import { scoreLane } from './orchestrators/score-lane.js';
@@ -35,6 +36,7 @@ import { createInboxSweep } from './triggers/inbox/inbox-sweep.js';
 import { createTakePoison } from './triggers/inbox/poison.js';
 import { createTakeMedia } from './triggers/inbox/take-media.js';
 import { createLauncher } from './triggers/launch.js';
+import { createRedriveJob } from './triggers/redrive-job.js';
 import { createRetire } from './triggers/retire.js';
 import { createStartJob } from './triggers/start-job.js';
 import { createJobWatch } from './triggers/job-watch.js';
@@ -85,7 +87,7 @@ for (const [name, activity] of Object.entries(activities)) {
   const handler = returnFailure(name, activity, isPassing);
   df.app.activity(name, {
     extraInputs: durableClient,
-    handler: (input: { jobId: string; batch?: number }, context) =>
+    handler: (input: OfRun & { batch?: number }, context) =>
       watch.during({ activity: name, ...input }, df.getClient(context), () => handler(input, context)),
   });
 }
@@ -116,6 +118,13 @@ app.http('cancelJob', {
   route: 'jobs/{id}',
   extraInputs: durableClient,
   handler: createCancelJob(ports),
+});
+app.http('redriveJob', {
+  ...http,
+  methods: ['POST'],
+  route: 'jobs/{id}/redrive',
+  extraInputs: durableClient,
+  handler: takesJson(createRedriveJob({ ...ports, launcher, watch })),
 });
 app.http('getFile', { ...http, methods: ['GET'], route: 'jobs/{id}/files/{file}', handler: createGetFile(ports) });
 app.http('listFiles', { ...http, methods: ['GET'], route: 'jobs/{id}/files', handler: createListFiles(ports) });

@@ -3,7 +3,7 @@ import type { AttemptResult } from '../container-contract/result.js';
 import { describeTime, sumSplits } from '../job/attempts/bottleneck.js';
 import { containerSeconds, summarize, sumsOf } from '../job/attempts/phases.js';
 import type { Stop } from '../job/attempts/attempt-end.js';
-import { batchAt, type BatchPlan } from '../job/plan.js';
+import { batchAt, type BatchPlan, firstBatchOf } from '../job/plan.js';
 import { round } from '../job/progress.js';
 import type { NoticeChoice } from '../job/notice.js';
 import type { Origin } from '../job/inbox/claim.js';
@@ -20,13 +20,16 @@ import { type AttemptReport, type BatchReport, type Manifest, writeManifest } fr
 import { freePlace } from '../job-store/outputs.js';
 import { findResolvedJob, placesOf, type ResolvedJob } from '../job-store/resolved-job.js';
 import { readSettled } from '../job-store/batches/settled.js';
-import { endJob } from '../job-store/stop.js';
+import { endJob, isSuperseded } from '../job-store/stop.js';
+import { hasScored } from '../job-store/batches/scored-parts.js';
+import { readEarlierRuns } from '../job-store/earlier-runs.js';
+import type { OfRun } from '../job/run.js';
 import { readComparison } from '../job-store/videos/video-timing.js';
 import type { Storage } from '../storage/storage.js';
 import { placeOf } from '../telemetry/ids.js';
 import type { Invocation, Ports } from './ports.js';
 
-export interface FinishInput extends Pick<Manifest, 'jobId' | 'outcome' | 'message'>, Pick<Stop, 'blame'> {
+export interface FinishInput extends OfRun, Pick<Manifest, 'outcome' | 'message'>, Pick<Stop, 'blame'> {
   /** Where the job was started in its trace, for one that has no record yet. */
   traceParent?: string | undefined;
   startedBy?: Origin | undefined;
@@ -51,7 +54,7 @@ export interface Finished {
   notify?: NoticeChoice[];
 }
 
-/** Writes the manifest and removes what the job no longer needs. A failed job keeps its frames, so that nothing is lost. */
+/** Writes the manifest and removes what the job no longer needs. One that has scored anything in vain keeps it for its next run. */
 export function createFinishJob({
   storage,
   tempFolder,
@@ -59,10 +62,12 @@ export function createFinishJob({
   notices,
 }: Pick<Ports, 'storage' | 'tempFolder' | 'telemetry' | 'notices'>) {
   return async (
-    { jobId, outcome: reason, blame, message: why, plan, traceParent, startedBy, notify }: FinishInput,
+    { jobId, run = 1, outcome: reason, blame, message: why, plan, traceParent, startedBy, notify }: FinishInput,
     invocation?: Invocation,
   ): Promise<Finished> => {
-    const end = await endJob(storage, jobId, { reason, blame, message: why });
+    const end = await endJob(storage, jobId, { reason, blame, message: why, ...(run > 1 && { run }) });
+    // A later run has the job's records by now.
+    if (isSuperseded(end)) return { end, done: 0, failed: 0, attempts: 0, warnings: [], notify: [] };
     const { reason: outcome, message } = end;
     const job = await findResolvedJob(storage, jobId);
     const batches =
@@ -82,6 +87,7 @@ export function createFinishJob({
       message,
       finishedAt: finishedAt.toISOString(),
       ...job,
+      run,
       items: plan?.items ?? 0,
       totals,
       containerTime: describeTime(sumSplits(phases.map(({ split }) => split))),
@@ -89,6 +95,8 @@ export function createFinishJob({
       comparison: await readComparison(storage, jobId),
       batches,
       startedBy: startedBy?.path,
+      ...(end.cancelled && { cancelled: end.cancelled }),
+      ...(run > 1 && { earlierRuns: await readEarlierRuns(storage, jobId, run) }),
     };
     await writeManifest(storage, manifest);
     await writeDoneFile(storage, manifest);
@@ -112,10 +120,12 @@ export function createFinishJob({
     for (const output of placesOf(job)) await freePlace(storage, { jobId, output });
     await givePlaces(storage, [jobId]);
     await removeJobFolder(tempFolder, jobId);
-    const keptOnRequest = outcome === 'done' && job?.spec.output.keepFrames !== false;
-    // A job that failed before it had a plan has scored nothing.
-    if (plan === undefined || outcome === 'cancelled' || (outcome === 'done' && !keptOnRequest))
-      await workOf(storage, jobId).deleteIfExists();
+    const isOfUse =
+      outcome === 'done'
+        ? job?.spec.output.keepFrames !== false
+        : // What was scored is for the next run.
+          (plan !== undefined && outcome === 'failed') || (await hasScored(storage, jobId));
+    if (!isOfUse) await workOf(storage, jobId).deleteIfExists();
     const warnings = new Set(batches.flatMap(({ results }) => results.flatMap((result) => result.warnings ?? [])));
     return {
       end,
@@ -140,7 +150,7 @@ async function refuseMedia(
   telemetry.mediaRefused({ claim: claim.claim, blob: path, place, message });
 }
 
-const batchIndices = (plan: BatchPlan) => Array.from({ length: plan.batches }, (_, index) => index);
+const batchIndices = (plan: BatchPlan) => Array.from({ length: plan.batches }, (_, k) => firstBatchOf(plan) + k);
 const sum = <T>(values: T[], of: (value: T) => number) => values.reduce((total, value) => total + of(value), 0);
 
 async function reportBatch(storage: Storage, job: ResolvedJob, plan: BatchPlan, batch: number): Promise<BatchReport> {

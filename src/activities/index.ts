@@ -1,3 +1,4 @@
+import type { OfRun } from '../job/run.js';
 import { createCollectItems } from './images/collect-items.js';
 import { createCollectPredictions } from './images/collect-predictions.js';
 import { createEncodeChunk } from './videos/encode-chunk.js';
@@ -24,13 +25,16 @@ import { createTakePlace } from './take-place.js';
  * @param create makes the activity on ports that fail when their signal is aborted.
  */
 const stoppable =
-  <Input extends { jobId: string }, Result>(
+  <Input extends OfRun, Result>(
     ports: Ports,
     create: (ports: Ports) => (input: Input, invocation?: Invocation) => Promise<Result>,
   ): ((input: Input, invocation?: Invocation) => Promise<Result>) =>
   (input, invocation) =>
-    unlessStopped(ports.storage, input.jobId, (signal) =>
-      create({ ...ports, media: ports.media.stoppedBy(signal), signal })(input, invocation),
+    unlessStopped(
+      ports.storage,
+      input.jobId,
+      (signal) => create({ ...ports, media: ports.media.stoppedBy(signal), signal })(input, invocation),
+      input.run,
     );
 
 /** All activities, by the names under which the orchestrators call them. */

@@ -10,81 +10,82 @@ import { knowSize } from '../job-store/inbox/places.js';
 import { predictionEnding } from '../job-store/images/items.js';
 import { jobFolder } from '../job-store/local-copy.js';
 import { keepPlace } from '../job-store/outputs.js';
-import { placesOf, type ResolvedJob, writeResolvedJob } from '../job-store/resolved-job.js';
+import { clearForRun, requireSame } from '../job-store/earlier-runs.js';
+import {
+  findResolvedJob,
+  type Handed,
+  placesOf,
+  type ResolvedJob,
+  writeResolvedJob,
+} from '../job-store/resolved-job.js';
+import { readModelTexts } from '../job-store/inputs.js';
+import { readMadeOf } from '../job-store/made-of.js';
+import type { Preflight } from '../compute/provider.js';
+import { withFreePart } from '../job/redrive.js';
+import type { OfRun } from '../job/run.js';
 import { writeSplitChunks } from '../job-store/videos/video-timing.js';
 import type { PictureShape, Rational, VideoFacts } from '../media/media.js';
 import { resultSize } from '../model-card/complete-size.js';
-import { givesPictures, type ModelCard } from '../model-card/schema.js';
+import { givesPictures, type ModelCard, parseCard } from '../model-card/schema.js';
 import { placeOf } from '../telemetry/ids.js';
 import type { Invocation, Ports } from './ports.js';
 import { failureOf } from './return-failure.js';
 import { KnownModels, type LocalVideo, probeVideo, resolveModel } from './resolve-inputs.js';
 
-export interface PrepareInput {
-  jobId: string;
+export interface PrepareInput extends OfRun {
   spec: JobSpec;
+  /** Whether nothing of earlier runs is kept. */
+  fromScratch?: boolean;
   /** Where the job was started in its trace. */
   traceParent?: string | undefined;
   startedBy?: Origin | undefined;
 }
 
-export interface Prepared {
-  /** Frames the video is expected to have, which `splitVideo` corrects; 0 for images. */
-  expectedItems: number;
-  /** Activities that split the video; 1 for a short one, 0 for images. */
-  splitChunks: number;
-  /** What becomes of the frames of a video, or of the images. */
-  delivers: 'video' | 'predictions' | 'video and predictions' | 'images';
-  /** Frames of a pack, of which a batch holds whole ones; absent for images, and in histories of earlier versions. */
-  pack?: number;
-  /** Pixels of the output video for each of the source's; 0 where none is made. */
-  enlarged: number;
+export interface Prepared extends Handed {
   /** Containers that may run at once. */
   parallel: number;
-  warnings: string[];
 }
 
-/** Checks everything that can be checked before anything is spent: the video, the model, the style, the compute. */
+/**
+ * Checks everything that can be checked before anything is spent: the video, the model, the style, the compute. A later run of a job goes
+ * on with what the one before found out, if its outputs are still what would be made.
+ */
 export function createPrepareJob(ports: Ports, known = new KnownModels()) {
   const { storage, telemetry } = ports;
-  const prepare = async ({ jobId, spec, startedBy }: PrepareInput, trace: TracePlace): Promise<Checked> => {
+  const prepare = async (input: PrepareInput, trace: TracePlace): Promise<Checked> => {
+    const { jobId, run = 1, spec, startedBy, fromScratch = false } = input;
     const createdAt = new Date().toISOString();
+    const earlier = run === 1 ? undefined : await findResolvedJob(storage, jobId);
+    if (run > 1 && earlier?.run !== run) await clearForRun(storage, jobId, { keeps: earlier && !fromScratch });
     await Promise.all([workOf(storage, jobId).createIfNotExists(), jobOf(storage, jobId).createIfNotExists()]);
+    if (earlier && !fromScratch) return adopt(ports, earlier, { run, spec, createdAt, trace });
     const folder = jobFolder(ports.tempFolder, jobId);
     const probing = probeVideo(ports, spec, folder, startedBy);
     const [video, { card, arrayBytes }, preflight] = await Promise.all([
       probing,
       resolveModel({ ...ports, known }, spec, folder, probing),
-      ports.compute[spec.compute.kind].preflight({
-        maxParallel: spec.batch.maxParallel,
-        gpu: spec.compute.gpu,
-        memoryGb: spec.compute.memoryGb,
-      }),
+      askCompute(ports, spec),
     ]);
     checkStyle(spec, card);
     checkFrameFormat(spec, card);
-    const timeouts = {
-      ...spec.timeouts,
-      provisionSeconds: Math.max(spec.timeouts.provisionSeconds, preflight.provisionSeconds ?? 0),
-    };
+    const timeouts = patient(spec, preflight);
     const common = {
       jobId,
+      ...(run > 1 && { run }),
       card,
       parallel: preflight.maxParallel,
       gpu: preflight.gpu,
       memory: preflight.memory,
       createdAt,
       trace,
+      made: await readMadeOf(storage, spec),
     };
     const { job, ...prepared } = video
       ? await resolveVideo(ports, common, { ...spec, timeouts }, video, arrayBytes)
       : resolveImages(common, { ...spec, timeouts }, arrayBytes);
     const { overwrite } = spec.output;
     for (const output of placesOf(job)) await keepPlace(storage, { jobId, output, overwrite });
-    await writeResolvedJob(storage, job);
-    if (prepared.expectedItems > 0) await knowSize(storage, jobId, { items: prepared.expectedItems });
-    const warnings = [...prepared.warnings, ...preflight.warnings];
-    return { prepared: { ...prepared, parallel: preflight.maxParallel, warnings }, gpu: preflight.gpu ?? false };
+    return hand(ports, { ...job, prepared }, preflight);
   };
   return async (input: PrepareInput, invocation?: Invocation): Promise<Prepared> => {
     const { jobId, spec, traceParent } = input;
@@ -115,11 +116,69 @@ interface Checked {
   gpu: boolean;
 }
 
-interface Resolution extends Omit<Prepared, 'parallel'> {
+/** Keeps the job as it was resolved, and hands on what follows from it. */
+async function hand(
+  { storage }: Pick<Ports, 'storage'>,
+  job: ResolvedJob & { prepared: Handed },
+  { maxParallel, gpu = false, warnings }: Preflight,
+): Promise<Checked> {
+  const { jobId, prepared } = job;
+  await writeResolvedJob(storage, job);
+  if (prepared.expectedItems > 0) await knowSize(storage, jobId, { items: prepared.expectedItems });
+  return { prepared: { ...prepared, parallel: maxParallel, warnings: [...prepared.warnings, ...warnings] }, gpu };
+}
+
+/**
+ * Goes on with what an earlier run has found out and made: items lie where they lie.
+ * @throws JobError `user` when what its outputs are made of has changed.
+ */
+async function adopt(
+  ports: Ports,
+  earlier: ResolvedJob,
+  { run, spec, createdAt, trace }: { run: number; spec: JobSpec; createdAt: string; trace: TracePlace },
+): Promise<Checked> {
+  const { storage } = ports;
+  const { jobId, prepared } = earlier;
+  const made = await requireSame(storage, earlier, spec);
+  const preflight = await askCompute(ports, spec);
+  const { overwrite } = earlier.spec.output;
+  for (const output of placesOf(earlier)) await keepPlace(storage, { jobId, output, overwrite });
+  const card = withFreePart(earlier.card, parseCard((await readModelTexts(storage, spec.model)).card ?? '{}'));
+  const { batch, compute, retry, tolerate, timeouts } = { ...spec, timeouts: patient(spec, preflight) };
+  const { gpu, memory } = preflight;
+  const job = {
+    ...earlier,
+    run,
+    spec: { ...earlier.spec, batch, compute, retry, tolerate, timeouts },
+    card,
+    parallel: preflight.maxParallel,
+    createdAt,
+    trace,
+    made,
+    prepared,
+    gpu,
+    memory,
+  } as ResolvedJob & { prepared: Handed };
+  return hand(ports, job, preflight);
+}
+
+const askCompute = ({ compute }: Ports, { batch: { maxParallel }, compute: { kind, gpu, memoryGb } }: JobSpec) =>
+  compute[kind].preflight({ maxParallel, gpu, memoryGb });
+
+/** The longest times of a job, as the compute needs them. */
+const patient = ({ timeouts }: JobSpec, { provisionSeconds = 0 }: Preflight) => ({
+  ...timeouts,
+  provisionSeconds: Math.max(timeouts.provisionSeconds, provisionSeconds),
+});
+
+interface Resolution extends Handed {
   job: ResolvedJob;
 }
 
-type Common = Pick<ResolvedJob, 'jobId' | 'card' | 'parallel' | 'gpu' | 'memory' | 'createdAt' | 'trace'>;
+type Common = Pick<
+  ResolvedJob,
+  'jobId' | 'run' | 'card' | 'parallel' | 'gpu' | 'memory' | 'createdAt' | 'trace' | 'made'
+>;
 
 async function resolveVideo(
   ports: Ports,

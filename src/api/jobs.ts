@@ -1,3 +1,4 @@
+import type { Cancelled } from '../job/attempts/attempt-end.js';
 import type { ContainerTime } from '../job/attempts/bottleneck.js';
 import type { PhaseSummary } from '../job/attempts/phases.js';
 import type { BatchCounts, ItemCounts, Stage } from '../job/progress.js';
@@ -5,6 +6,8 @@ import type { BatchCounts, ItemCounts, Stage } from '../job/progress.js';
 /** Answer of `GET /api/jobs/{id}`. */
 export interface JobStatus {
   id: string;
+  /** Of the job, from 1; what follows is about this run. */
+  run: number;
   state: 'queued' | 'running' | 'done' | 'failed' | 'cancelled';
   stage: Stage | null;
   /** Items handled by the current stage while a video is split or stitched, or images are listed or collected; else scored ones. */
@@ -28,12 +31,23 @@ export interface JobStatus {
   warnings: string[];
   /** Why the job failed or was cancelled; `kind` tells whose failure it is. */
   error: { kind: 'user' | 'platform'; message: string } | null;
+  /** Who has cancelled the job, and when; null for any other. */
+  cancelled: Cancelled | null;
   /** Path of the finished video in the media storage account, or the prefix of all outputs of an image folder or of a video's predictions. */
   output: string | null;
   /** The prefix of `predictions.jsonl` and `predictions.csv`, once a job that makes them is done. */
   predictions: string | null;
   /** ISO 8601. */
   createdAt: string;
+}
+
+/** Answer of `POST /api/jobs/{id}/redrive`. */
+export interface RedriveAnswer {
+  id: string;
+  /** The run that begins, or the one that has left nothing to do. */
+  run: number;
+  /** Which run begins and what it keeps, or that there is nothing to do. */
+  message: string;
 }
 
 /** Answer of `GET /api/jobs/{id}/files`: some of the outputs of an image folder, or of the predictions of a video. */

@@ -105,7 +105,8 @@ export function parseBatchBlob(blob: string): { batch: number; attempt: number }
 
 const listName = (list: number) => String(list).padStart(5, '0');
 /** The names of an image folder's items, in the job container: so many lists, and what was found in all. */
-export const itemListBlob = (list: number) => `items/${listName(list)}.jsonl`;
+export const ITEM_LISTS_PREFIX = 'items/';
+export const itemListBlob = (list: number) => `${ITEM_LISTS_PREFIX}${listName(list)}.jsonl`;
 export const ITEMS = 'items.json';
 /** The predictions for the items of one list, in the work container. */
 export const predictionsPart = (list: number) => `predictions/${listName(list)}.jsonl`;
@@ -135,7 +136,8 @@ export function parseNowBlob(
 /** Where a long video is cut to be split by several activities. */
 export const SPLIT_CHUNKS = 'chunks.json';
 /** When each frame of a chunk is shown. */
-export const chunkTimesBlob = (chunk: number) => `times/${String(chunk).padStart(5, '0')}.json`;
+export const TIMES_PREFIX = 'times/';
+export const chunkTimesBlob = (chunk: number) => `${TIMES_PREFIX}${String(chunk).padStart(5, '0')}.json`;
 /** An output that could not be delivered, in the work container. */
 export const keptBlob = (output: string) => `kept/${output.slice(output.lastIndexOf('/') + 1)}`;
 /** A part of the encoded picture, in the work container. */
@@ -144,9 +146,11 @@ export const segmentBlob = (chunk: number) => `segments/${String(chunk).padStart
 export const RESOLVED_JOB = 'job.json';
 /** What a folder is expected to hold before the job begins. */
 export const EXPECTATION = 'expect.json';
-/** Present when no further container may be launched: the job was cancelled, is bound to fail, or has ended. */
+/** What was decided over the job: that no further container may be launched, how it has ended, or that another run has begun. */
 export const STOP = `${NOW_PREFIX}stop.json`;
 export const MANIFEST = 'manifest.json';
+/** Of a run that another one has followed. */
+export const manifestOfRun = (run: number) => `runs/${run}/manifest.json`;
 /** When each frame is shown, as `splitVideo` found out. */
 export const TIMING = 'timing.json';
 /** What `stitchVideo` found when it read its output back. */

@@ -1,5 +1,6 @@
 import type { AttemptResult, FailedItem } from '../container-contract/result.js';
 import type { ContainerTime } from '../job/attempts/bottleneck.js';
+import type { Cancelled } from '../job/attempts/attempt-end.js';
 import type { AttemptPhases, PhaseSummary } from '../job/attempts/phases.js';
 import type { Comparison } from '../media/media.js';
 import { type Storage, writeJson } from '../storage/storage.js';
@@ -11,11 +12,15 @@ export type Manifest = Partial<ResolvedJob> & Outcome;
 
 interface Outcome {
   jobId: string;
+  /** Absent: the first. */
+  run?: number;
   outcome: 'done' | 'failed' | 'cancelled';
   /** Why the job failed; '' when it did not. */
   message: string;
   /** ISO 8601. */
   finishedAt: string;
+  /** Who has cancelled the job, and when. */
+  cancelled?: Cancelled;
   /** Path of what started it in the inbox; absent of a job that a request started. */
   startedBy?: string | undefined;
   items: number;
@@ -24,7 +29,17 @@ interface Outcome {
   containerTime: ContainerTime | null;
   phases: PhaseSummary;
   comparison: Comparison | undefined;
+  /** Of this run: it leaves alone what earlier ones have done. */
   batches: BatchReport[];
+  /** Those before this one; absent in the first. */
+  earlierRuns?: EarlierRun[];
+}
+
+/** A run that has ended, in the manifest of a later one. */
+export interface EarlierRun extends Pick<Outcome, 'outcome' | 'message' | 'finishedAt' | 'totals'> {
+  run: number;
+  /** Of its manifest, in the container of the job's records. */
+  manifest: string;
 }
 
 /** One batch in the manifest. */

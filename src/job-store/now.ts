@@ -16,7 +16,9 @@ export interface JobNow {
   waiting: Waiting[];
   /** Of the stages that are the app's own. */
   stages: Partial<Record<OwnStage, StageReport>>;
-  /** Whether the job was stopped or has ended: `readStop` says why. */
+  /** The job's latest run, as far as anything was decided over one. */
+  run: number;
+  /** Whether that was stopped or has ended: `readStop` says why. */
   isStopped: boolean;
 }
 
@@ -52,7 +54,7 @@ export async function readNow(storage: Storage, jobId: string): Promise<JobNow> 
 }
 
 /** What a listing told of a job. */
-interface Sight extends Pick<JobNow, 'isStopped'> {
+interface Sight extends Pick<JobNow, 'run' | 'isStopped'> {
   /** Of a job with many records none are kept. */
   reports?: Report[];
   /** When storage was asked for it, on the process's clock. */
@@ -78,9 +80,22 @@ function sightsOf(storage: Storage): Sights {
   return known;
 }
 
+/** What a listing tells of what was decided over a job. */
+const RUNS = 'runs';
+export const decisionMetadata = (run: number, isStopped: boolean) => ({
+  run: String(run),
+  ...(isStopped ? {} : { [RUNS]: 'true' }),
+});
+const decisionOf = ({ run = '1', [RUNS]: runs }: Record<string, string>) => ({
+  run: Number(run),
+  isStopped: runs === undefined,
+});
+
 /** Whether a job was stopped when a listing was asked for, as somebody of this process did; undefined where nobody did. */
-export const seenStopped = (storage: Storage, jobId: string): Pick<Sight, 'isStopped' | 'askedAt'> | undefined =>
-  sightsOf(storage).last.get(jobId);
+export const seenStopped = (
+  storage: Storage,
+  jobId: string,
+): Pick<Sight, 'run' | 'isStopped' | 'askedAt'> | undefined => sightsOf(storage).last.get(jobId);
 
 /** What the scorer of an attempt has said of itself, at most so many milliseconds ago; undefined before its first sign of life. */
 export async function seeProgress(
@@ -100,7 +115,7 @@ export async function seeProgress(
 
 async function look(storage: Storage, jobId: string): Promise<JobNow> {
   const askedAt = performance.now();
-  const now: JobNow = { settled: [], reports: [], waiting: [], stages: {}, isStopped: false };
+  const now: JobNow = { settled: [], reports: [], waiting: [], stages: {}, run: 1, isStopped: false };
   let records = 0;
   const blobs = listBlobs(jobOf(storage, jobId), { prefix: NOW_PREFIX, includeMetadata: true });
   for await (const { name, metadata = {}, properties } of blobs) {
@@ -108,7 +123,7 @@ async function look(storage: Storage, jobId: string): Promise<JobNow> {
     const key = parseNowBlob(name);
     if (!key) continue;
     const at = properties.lastModified.getTime();
-    if (key.kind === 'stop') now.isStopped = true;
+    if (key.kind === 'stop') Object.assign(now, decisionOf(metadata));
     else if (key.kind === 'settled') now.settled.push(settledOf(key.batch, metadata));
     else if (key.kind === 'waiting') now.waiting.push(waitingOf(key.batch, metadata));
     else if (key.kind === 'stages') {
@@ -122,8 +137,8 @@ async function look(storage: Storage, jobId: string): Promise<JobNow> {
   const { last } = sightsOf(storage);
   if ((last.get(jobId)?.askedAt ?? -Infinity) < askedAt) {
     last.delete(jobId);
-    const { isStopped, reports } = now;
-    last.set(jobId, { isStopped, askedAt, ...(records <= MOST_LISTED && { reports }) });
+    const { run, isStopped, reports } = now;
+    last.set(jobId, { run, isStopped, askedAt, ...(records <= MOST_LISTED && { reports }) });
     const [oldest] = last.keys();
     if (last.size > MOST_REMEMBERED && oldest !== undefined) last.delete(oldest);
   }

@@ -1,4 +1,6 @@
 import { JobError } from '../job/failure.js';
+import type { MadeOf } from '../job/redrive.js';
+import type { OfRun } from '../job/run.js';
 import type { JobSpec } from '../job/spec.js';
 import type { TracePlace } from '../job/trace.js';
 import type { OtherStreams, PictureShape, VideoFacts } from '../media/media.js';
@@ -6,11 +8,25 @@ import type { ModelCard } from '../model-card/schema.js';
 import { readJson, type Storage, writeJson } from '../storage/storage.js';
 import { jobOf, RESOLVED_JOB } from './layout.js';
 
+/** What a job makes of its items, and how much there is to do for that. */
+export interface Handed {
+  /** Frames the video is expected to have, which `splitVideo` corrects; 0 for images. */
+  expectedItems: number;
+  /** Activities that split the video; 1 for a short one, 0 for images. */
+  splitChunks: number;
+  /** What becomes of the frames of a video, or of the images. */
+  delivers: 'video' | 'predictions' | 'video and predictions' | 'images';
+  /** Frames of a pack, of which a batch holds whole ones; absent for images, and in histories of earlier versions. */
+  pack?: number;
+  /** Pixels of the output video for each of the source's; 0 where none is made. */
+  enlarged: number;
+  warnings: string[];
+}
+
 /** The job after `prepareJob`: all that later activities need, kept in a blob so that it does not burden the history. */
 export type ResolvedJob = VideoJob | ImagesJob;
 
-interface Resolved {
-  jobId: string;
+interface Resolved extends OfRun {
   spec: JobSpec;
   card: ModelCard;
   /** Path of the result in the media account: a video, or the prefix of all results of an image folder, or of the predictions of a video. */
@@ -22,6 +38,10 @@ interface Resolved {
   /** Items of a pack; with 1, each is a file of its own. The frames of a video and what is made of them have the same packs. */
   pack: number;
   createdAt: string;
+  /** What `prepareJob` found out and handed on; absent in records of earlier versions. */
+  prepared?: Handed;
+  /** Of what the outputs are made, by which a later run can tell whether they are what it would make; absent in records of earlier versions. */
+  made?: MadeOf;
   /** The job's trace, for whoever tells of the job and is not called by its orchestration; absent in records of earlier versions. */
   trace?: TracePlace;
 }
@@ -54,7 +74,7 @@ export function placesOf(job: ResolvedJob | undefined): string[] {
 }
 
 const MOST_REMEMBERED = 64;
-/** Once `prepareJob` is over nobody changes the record, so a process reads it once for all activities of the job; the latest read is last. */
+/** Once `prepareJob` is over nobody changes the record while its run goes on, so a process reads it once for all activities; the latest read is last. */
 const remembered = new WeakMap<Storage, Map<string, ResolvedJob>>();
 
 export async function writeResolvedJob(storage: Storage, job: ResolvedJob): Promise<void> {
@@ -66,11 +86,16 @@ export async function writeResolvedJob(storage: Storage, job: ResolvedJob): Prom
 export const findResolvedJob = (storage: Storage, jobId: string) =>
   readJson<ResolvedJob>(jobOf(storage, jobId), RESOLVED_JOB);
 
-/** @throws JobError `user` when the job has no such record: it was removed while the job ran; or when it has one of an earlier version. */
-export async function readResolvedJob(storage: Storage, jobId: string): Promise<ResolvedJob> {
+/**
+ * @param run for which it is asked; any, when left out.
+ * @throws JobError `user` when the job has no such record: it was removed while the job ran, another run has begun, or an earlier version wrote it.
+ */
+export async function readResolvedJob(storage: Storage, jobId: string, run?: number): Promise<ResolvedJob> {
   const jobs = remembered.get(storage) ?? new Map<string, ResolvedJob>();
   remembered.set(storage, jobs);
-  const job = jobs.get(jobId) ?? (await findResolvedJob(storage, jobId));
+  const isOfRun = (each: ResolvedJob) => run === undefined || (each.run ?? 1) === run;
+  const known = jobs.get(jobId);
+  const job = known && isOfRun(known) ? known : await findResolvedJob(storage, jobId);
   if (!job)
     throw new JobError(
       'user',
@@ -81,6 +106,7 @@ export async function readResolvedJob(storage: Storage, jobId: string): Promise<
       'user',
       `Job ${jobId} was started by an earlier version of the app, which stored its items in another way; start it again.`,
     );
+  if (!isOfRun(job)) throw new JobError('user', `Another run of job ${jobId} has begun.`);
   jobs.delete(jobId);
   jobs.set(jobId, job);
   const [oldest] = jobs.keys();
@@ -89,15 +115,15 @@ export async function readResolvedJob(storage: Storage, jobId: string): Promise<
 }
 
 /** @throws JobError `user` when the job's record is gone or it is an image folder's. */
-export async function readVideoJob(storage: Storage, jobId: string): Promise<VideoJob> {
-  const job = await readResolvedJob(storage, jobId);
+export async function readVideoJob(storage: Storage, jobId: string, run?: number): Promise<VideoJob> {
+  const job = await readResolvedJob(storage, jobId, run);
   if ('video' in job) return job;
   throw new JobError('user', `Job ${jobId} scores images and has no video.`);
 }
 
 /** @throws JobError `user` when the job's record is gone or it is a video's. */
-export async function readImagesJob(storage: Storage, jobId: string): Promise<ImagesJob> {
-  const job = await readResolvedJob(storage, jobId);
+export async function readImagesJob(storage: Storage, jobId: string, run?: number): Promise<ImagesJob> {
+  const job = await readResolvedJob(storage, jobId, run);
   if ('images' in job) return job;
   throw new JobError('user', `Job ${jobId} scores a video and has no images.`);
 }

@@ -18,6 +18,8 @@ export interface BatchPlan {
   /** Items per batch; the last batch may be shorter. */
   size: number;
   batches: number;
+  /** Number of the first one, where an earlier run of the job has had batches: no two of a job's batches have the same number. */
+  firstBatch?: number;
   /** Sub-orchestrations that each run their batches one after another; never more than batches. */
   lanes: number;
 }
@@ -31,12 +33,20 @@ const LARGEST_AUTO_SIZE = 500;
  * Cuts `items` consecutive items into batches of nearly equal length. `auto` starts as few containers as it can and gives
  * each lane the same number of batches, so that all lanes end together.
  * @param pack a batch holds whole packs of so many items; only the job's last pack may be shorter.
+ * @param firstBatch with which number the batches begin.
  */
-export function planBatches(items: number, size: number | 'auto', maxParallel: number, pack = 1): BatchPlan {
+export function planBatches(
+  items: number,
+  size: number | 'auto',
+  maxParallel: number,
+  pack = 1,
+  firstBatch = 0,
+): BatchPlan {
   if (items === 0) return { items, size: 1, batches: 0, lanes: 0 };
   const chosen = Math.ceil((size === 'auto' ? automaticSize(items, maxParallel) : size) / pack) * pack;
   const batches = Math.ceil(items / chosen);
-  return { items, size: chosen, batches, lanes: Math.min(maxParallel, batches) };
+  const numbers = firstBatch > 0 ? { firstBatch } : {};
+  return { items, size: chosen, batches, ...numbers, lanes: Math.min(maxParallel, batches) };
 }
 
 function automaticSize(items: number, maxParallel: number): number {
@@ -44,17 +54,24 @@ function automaticSize(items: number, maxParallel: number): number {
   return Math.max(Math.min(SMALLEST_AUTO_SIZE, items), Math.ceil(items / (maxParallel * rounds)));
 }
 
-/** The batch with this index, or undefined beyond the last one. */
+/** The batch with this number, or undefined when the plan has none. */
 export function batchAt(plan: BatchPlan, index: number): Batch | undefined {
-  const first = index * plan.size;
-  if (index < 0 || first >= plan.items) return undefined;
+  const first = (index - firstBatchOf(plan)) * plan.size;
+  if (first < 0 || first >= plan.items) return undefined;
   return { index, first, count: Math.min(plan.size, plan.items - first) };
 }
 
-/** Lane k runs the batches k, k + lanes, k + 2 × lanes, … */
+export const firstBatchOf = ({ firstBatch = 0 }: BatchPlan) => firstBatch;
+/** The number that no batch of the plan has any more. */
+export const endOfBatches = (plan: BatchPlan) => firstBatchOf(plan) + plan.batches;
+/** Number of the batch with this item. */
+export const batchOfItem = (plan: BatchPlan, item: number) => firstBatchOf(plan) + Math.floor(item / plan.size);
+export const laneOfBatch = (plan: BatchPlan, batch: number) => (batch - firstBatchOf(plan)) % plan.lanes;
+
+/** Lane k runs the batches k, k + lanes, k + 2 × lanes, … of those of the plan. */
 export function batchesOfLane(plan: BatchPlan, lane: number): Batch[] {
   const batches: Batch[] = [];
-  for (let index = lane; ; index += plan.lanes) {
+  for (let index = firstBatchOf(plan) + lane; ; index += plan.lanes) {
     const batch = batchAt(plan, index);
     if (!batch) return batches;
     batches.push(batch);

@@ -1,5 +1,5 @@
-import type { BatchStanding } from './attempts/attempt-end.js';
-import type { BatchPlan } from './plan.js';
+import type { BatchStanding, Cancelled } from './attempts/attempt-end.js';
+import { batchAt, type BatchPlan } from './plan.js';
 
 /** A video is split and stitched; an image folder is gathered, if it waits for something, and listed, and its outputs are collected. */
 export const STAGES = ['gather', 'prepare', 'split', 'list', 'score', 'stitch', 'collect', 'finish'] as const;
@@ -15,6 +15,8 @@ export interface StageTime {
 
 /** What the orchestrator publishes as custom status at each change of stage; a few hundred bytes. */
 export interface PublishedStatus {
+  /** Of the job; absent for the first. */
+  run?: number;
   /** What the job does, for people who look at its orchestration. */
   now?: string;
   /** Why it waits before it begins. */
@@ -22,11 +24,14 @@ export interface PublishedStatus {
   stages: StageTime[];
   items?: number;
   plan?: BatchPlan;
+  /** What earlier runs have scored of batches that this one leaves alone. */
+  adopted?: Adopted;
   warnings?: string[];
   /** Pixels of the output video for each of the source's; 0 where none is made. */
   enlarged?: number;
   error?: { kind: 'user' | 'platform'; message: string };
   cancelled?: boolean;
+  cancelledBy?: Cancelled;
   /** Set when all that is left to do is to tell that the job has ended: where its outputs are. */
   over?: { output?: string; predictions?: string };
 }
@@ -35,6 +40,12 @@ export interface PublishedStatus {
 export function publishedIn(customStatus: unknown): PublishedStatus | undefined {
   if (typeof customStatus !== 'object' || customStatus === null) return undefined;
   return 'stages' in customStatus && Array.isArray(customStatus.stages) ? (customStatus as PublishedStatus) : undefined;
+}
+
+/** Batches in which no item is missing when a run begins to score, and their items. */
+export interface Adopted {
+  batches: number;
+  items: number;
 }
 
 /** @param now milliseconds since the epoch. */
@@ -52,8 +63,14 @@ const IN_WORDS: Record<Stage, string> = {
 };
 
 /** What a job does at its latest stage, or how it ended, in words. */
-export function inWords({ stages, items, plan, error, cancelled, gathering }: PublishedStatus): string {
+export function inWords(status: PublishedStatus): string {
+  const { run = 1 } = status;
+  return run === 1 ? stageInWords(status) : `run ${run}: ${stageInWords(status)}`;
+}
+
+function stageInWords({ stages, items, plan, error, cancelled, cancelledBy, gathering }: PublishedStatus): string {
   const current = stages.at(-1);
+  if (cancelledBy) return `was cancelled by a request at ${cancelledBy.at}`;
   if (cancelled) return 'was cancelled';
   if (error) return `failed: ${error.message.slice(0, 300)}`;
   if (!current) return 'begins';
@@ -106,17 +123,19 @@ export function countProgress(
   plan: BatchPlan,
   settled: SettledCounts[],
   reports: RunningCounts[],
+  adopted: Adopted = { batches: 0, items: 0 },
 ): { items: ItemCounts; batches: BatchCounts } {
-  const items = { total: plan.items, done: 0, failed: 0 };
-  const batches = { total: plan.batches, pending: 0, running: 0, done: 0, failed: 0 };
+  const items = { total: plan.items, done: adopted.items, failed: 0 };
+  const batches = { total: plan.batches, pending: 0, running: 0, done: adopted.batches, failed: 0 };
   const known = new Map<number, { attempt: number; done: number; failed: number }>();
   const active = new Set<number>();
-  for (const { batch, attempt, done, failed, state } of settled) {
+  const isPlanned = ({ batch }: { batch: number }) => batchAt(plan, batch) !== undefined;
+  for (const { batch, attempt, done, failed, state } of settled.filter(isPlanned)) {
     known.set(batch, { attempt, done, failed });
     if (state === 'retrying') active.add(batch);
     else if (state !== 'stopped') batches[state] += 1;
   }
-  for (const { batch, attempt, done, skipped, failed } of reports) {
+  for (const { batch, attempt, done, skipped, failed } of reports.filter(isPlanned)) {
     const before = known.get(batch) ?? { attempt: 0, done: 0, failed: 0 };
     const settledBefore = attempt <= before.attempt;
     if (!settledBefore) active.add(batch);

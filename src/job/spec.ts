@@ -194,8 +194,27 @@ export function readSpec(value: unknown, source: string): JobSpec {
 function checkSpec(value: unknown, source: string): JobSpec {
   const result = schema.safeParse(value, { reportInput: true });
   if (result.success) return result.data;
-  const wrong = result.error.issues.slice(0, 3).map(sentence).join('; ');
-  throw new JobError('user', `In ${source} ${wrong}.`, { cause: result.error });
+  throw wrongIn(source, result.error);
+}
+
+function wrongIn(source: string, cause: z.ZodError): JobError {
+  const wrong = cause.issues.slice(0, 3).map(sentence).join('; ');
+  return new JobError('user', `In ${source} ${wrong}.`, { cause });
+}
+
+/** What of a specification says how and where items are scored. */
+const scoring = properties.pick({ batch: true, compute: true, retry: true, tolerate: true, timeouts: true });
+
+/**
+ * The specification with other values for how and where items are scored.
+ * @throws JobError `user`, as `parseSpec`.
+ */
+export function changeSpec(spec: JobSpec, values: Record<keyof z.output<typeof scoring>, object>): JobSpec {
+  const result = scoring.safeParse(values, { reportInput: true });
+  if (!result.success) throw wrongIn('the redrive', result.error);
+  if (spec.input.images !== undefined && result.data.tolerate.fill !== undefined)
+    throw new JobError('user', 'In the redrive "tolerate.fill" is for a video; leave it out.');
+  return { ...spec, ...result.data };
 }
 
 /** @throws JobError `user`: a specification of this many bytes is too long. */

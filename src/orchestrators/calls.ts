@@ -6,6 +6,19 @@ import { backoffSeconds, withJitter } from '../job/attempts/retry.js';
 /** A durable step: yields tasks to the framework and returns a value of the project. */
 export type Step<T> = Generator<Task, T, unknown>;
 
+/** The run of the job that an orchestration belongs to; undefined for the first. What it calls and starts belongs to the same. */
+export const runOf = (context: OrchestrationContext): number | undefined =>
+  context.df.getInput<{ run?: number } | undefined>()?.run;
+
+/** With what the ids of the orchestrations of a run begin: those of an earlier run may not have ended. */
+export const runId = (jobId: string, run = 1) => (run === 1 ? jobId : `${jobId}-run-${run}`);
+
+/** The input of a call with the run that it belongs to. */
+function withRun<Input extends object>(context: OrchestrationContext, input: Input): Input {
+  const run = runOf(context);
+  return run === undefined ? input : { ...input, run };
+}
+
 type Activities = ReturnType<typeof createActivities>;
 
 /** Every activity by its name. A failure comes back as a value. */
@@ -39,7 +52,7 @@ const proxyActivities = (call: Call): ActivityCalls =>
 /** Activities return their failures, so what is thrown comes from the host: its worker died, or the activity ran past `functionTimeout`. */
 function* callOnce(context: OrchestrationContext, name: string, input: object): Step<Outcome<never>> {
   try {
-    return (yield context.df.callActivity(name, input)) as Outcome<never>;
+    return (yield context.df.callActivity(name, withRun(context, input))) as Outcome<never>;
   } catch (error) {
     return { ok: false, failure: hostFailure(name, error) };
   }
@@ -131,7 +144,7 @@ export function* runChildren<Input extends object, Result>(
     const tasks = open.map(({ input, instanceId }) =>
       orchestrator.start(
         context,
-        restarts === 0 ? input : { ...input, again: true },
+        withRun(context, restarts === 0 ? input : { ...input, again: true }),
         restartedId(instanceId, restarts),
       ),
     );

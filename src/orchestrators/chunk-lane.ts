@@ -1,6 +1,6 @@
 import type { OrchestrationContext } from 'durable-functions';
 import type { Failure } from '../job/failure.js';
-import { defineOrchestrator, patientActivitiesOf, runChildren, type Step } from './calls.js';
+import { defineOrchestrator, patientActivitiesOf, runChildren, runId, runOf, type Step } from './calls.js';
 
 /** Sub-orchestrations that each handle their chunks one after another. */
 export const CHUNK_LANES = 4;
@@ -17,9 +17,12 @@ interface ChunkLaneInput {
   again?: true;
 }
 
-/** @param round how often the stage has been gone through before. */
-export const chunkLaneId = (jobId: string, activity: ChunkActivity, lane: number, round = 0) =>
-  `${jobId}${round === 0 ? '' : `-round-${round}`}-${activity}-${lane}`;
+/**
+ * @param idOfRun as of `runId`.
+ * @param round how often the stage has been gone through before.
+ */
+export const chunkLaneId = (idOfRun: string, activity: ChunkActivity, lane: number, round = 0) =>
+  `${idOfRun}${round === 0 ? '' : `-round-${round}`}-${activity}-${lane}`;
 
 /** Handles chunks of a long video up to the first that fails. Never throws. */
 export const chunkLane = defineOrchestrator(
@@ -50,7 +53,7 @@ export function* handleChunks(
   if (chunks <= 1) return undefined;
   const lanes = Math.min(CHUNK_LANES, chunks);
   const children = Array.from({ length: lanes }, (_, lane) => ({
-    instanceId: chunkLaneId(jobId, activity, lane, round),
+    instanceId: chunkLaneId(runId(jobId, runOf(context)), activity, lane, round),
     input: { jobId, activity, chunks, lane, lanes },
   }));
   const ended = yield* runChildren(context, chunkLane, children);

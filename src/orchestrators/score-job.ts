@@ -2,11 +2,11 @@ import type { OrchestrationContext } from 'durable-functions';
 import type { Stop } from '../job/attempts/attempt-end.js';
 import type { Failure, Outcome } from '../job/failure.js';
 import type { Origin } from '../job/inbox/claim.js';
-import { type BatchPlan, planBatches } from '../job/plan.js';
+import { type BatchPlan, laneOfBatch, planBatches } from '../job/plan.js';
 import { inWords, type PublishedStatus, secondsSince, type Stage } from '../job/progress.js';
 import { isJobId, type JobSpec } from '../job/spec.js';
 import { excessOf, type Tolerance, tooManyLost } from '../job/tolerance.js';
-import { defineOrchestrator, patientActivitiesOf, runChildren, type Step } from './calls.js';
+import { defineOrchestrator, patientActivitiesOf, runChildren, runId, runOf, type Step } from './calls.js';
 import { gather } from './gather.js';
 import type { BatchResult } from './score-batch.js';
 import { laneId, scoreLane } from './score-lane.js';
@@ -23,6 +23,12 @@ export interface JobInput {
   startedBy?: Origin;
   /** How long it waits for what its folder is expected to hold; absent: it does not. */
   waitHours?: number;
+  /** From 2 on for a job that was started again; absent: the first. */
+  run?: number;
+  /** With which number the batches of this run begin; absent: with 0. */
+  firstBatch?: number;
+  /** Nothing of earlier runs is kept. */
+  fromScratch?: boolean;
 }
 
 export interface JobOutput extends Delivered {
@@ -41,7 +47,8 @@ export const scoreJob = defineOrchestrator('scoreJob', function* (context, input
       'The job was not started by the app, so it has no id or no specification; start it with POST /api/jobs.',
     );
   const { jobId } = input;
-  const status: PublishedStatus = { stages: [] };
+  const { run } = input;
+  const status: PublishedStatus = { ...(run !== undefined && { run }), stages: [] };
   const result = yield* runStages(context, input, status);
   enter(context, status, 'finish');
   const { reason: outcome, ...why } = result.ok ? DONE : failed(result.failure);
@@ -52,6 +59,7 @@ export const scoreJob = defineOrchestrator('scoreJob', function* (context, input
   // Only storage knows whether somebody cancelled the job before it ended.
   const end = finished.ok ? finished.value.end : failed(finished.failure);
   if (end.reason === 'cancelled') status.cancelled = true;
+  if (end.cancelled) status.cancelledBy = end.cancelled;
   if (end.reason !== 'done') status.error = { kind: end.blame, message: end.message };
   if (finished.ok) status.warnings = [...(status.warnings ?? []), ...finished.value.warnings];
   const places = finished.ok ? (finished.value.notify ?? []) : [];
@@ -101,7 +109,7 @@ const MOST_ROUNDS = 3;
 
 function* runStages(
   context: OrchestrationContext,
-  { jobId, spec, traceParent, startedBy, waitHours }: JobInput,
+  { jobId, spec, traceParent, startedBy, waitHours, run = 1, firstBatch, fromScratch }: JobInput,
   status: PublishedStatus,
 ): Step<Outcome<Delivered>> {
   if (waitHours !== undefined && spec.input.images !== undefined) {
@@ -114,7 +122,13 @@ function* runStages(
     if (incomplete) return { ok: false, failure: incomplete };
   }
   enter(context, status, 'prepare');
-  const prepared = yield* patientActivitiesOf(context).prepareJob({ jobId, spec, traceParent, startedBy });
+  const prepared = yield* patientActivitiesOf(context).prepareJob({
+    jobId,
+    spec,
+    traceParent,
+    startedBy,
+    ...(fromScratch === true && { fromScratch }),
+  });
   if (!prepared.ok) return prepared;
   status.items = prepared.value.expectedItems;
   status.warnings = prepared.value.warnings;
@@ -127,31 +141,43 @@ function* runStages(
   const { items, warnings } = opened.value;
   status.items = items;
   status.warnings = [...status.warnings, ...warnings];
-  const plan = planBatches(items, spec.batch.size, prepared.value.parallel, prepared.value.pack);
+  const plan = planBatches(items, spec.batch.size, prepared.value.parallel, prepared.value.pack, firstBatch);
   status.plan = plan;
 
-  enter(context, status, 'score');
-  const failure = yield* scoreBatches(context, { jobId, spec }, plan, { round: 0 });
-  if (failure) return { ok: false, failure };
+  let only: number[] | undefined;
+  if (run > 1) {
+    const rest = yield* patientActivitiesOf(context).findLost({ jobId, plan });
+    if (!rest.ok) return rest;
+    // Of more than can be named all are looked at, each by itself.
+    if (rest.value.rest === undefined) {
+      only = rest.value.batches;
+      status.adopted = { batches: plan.batches - only.length, items: rest.value.accounted ?? 0 };
+    }
+  }
+  if (only?.length !== 0) {
+    enter(context, status, 'score');
+    const failure = yield* scoreBatches(context, { jobId, spec }, plan, { round: 0, ...(only && { only }) });
+    if (failure) return { ok: false, failure };
+  }
 
   for (let round = 1; ; round += 1) {
     // What is missing in storage and was not given up must be made again, never be left out.
     const lost = yield* patientActivitiesOf(context).findLost({ jobId, plan });
     if (!lost.ok) return lost;
-    const { batches: only, message } = lost.value;
-    let gone: Failure = { blame: 'user', message };
-    if (only.length === 0) {
+    const { batches: gone, message } = lost.value;
+    let why: Failure = { blame: 'user', message };
+    if (gone.length === 0) {
       enter(context, status, source.closing(prepared.value));
       const closed = yield* source.close(context, { jobId, prepared: prepared.value, opened: opened.value, round });
       // Something that the result is made of went away meanwhile: look again.
       if (closed.ok || closed.failure.blame !== 'item') return closed;
-      gone = { blame: 'user', message: closed.failure.message };
+      why = { blame: 'user', message: closed.failure.message };
     }
-    if (round === MOST_ROUNDS) return { ok: false, failure: gone };
-    if (only.length > 0) enter(context, status, 'score');
+    if (round === MOST_ROUNDS) return { ok: false, failure: why };
+    if (gone.length > 0) enter(context, status, 'score');
     const again =
-      only.length > 0
-        ? yield* scoreBatches(context, { jobId, spec }, plan, { round, only })
+      gone.length > 0
+        ? yield* scoreBatches(context, { jobId, spec }, plan, { round, only: gone })
         : yield* openAgain(context, source, { jobId, prepared: prepared.value, round }, items);
     if (again) return { ok: false, failure: again };
   }
@@ -170,7 +196,7 @@ function* openAgain(
   return { blame: 'user', message: `The input of job ${open.jobId} has changed since it was started; start it again.` };
 }
 
-/** Which batches are scored: in the first round all, later those that have lost outputs. */
+/** Which batches are scored: in the first round all that earlier runs have not done, later those that have lost outputs. */
 interface Round {
   round: number;
   only?: number[];
@@ -183,9 +209,9 @@ function* scoreBatches(
   { round, only }: Round,
 ): Step<Failure | undefined> {
   const lanes = Array.from({ length: plan.lanes }, (_, lane) => lane)
-    .filter((lane) => !only || only.some((batch) => batch % plan.lanes === lane))
+    .filter((lane) => !only || only.some((batch) => laneOfBatch(plan, batch) === lane))
     .map((lane) => ({
-      instanceId: laneId(jobId, lane, round),
+      instanceId: laneId(runId(jobId, runOf(context)), lane, round),
       input: { jobId, lane, plan, retry: spec.retry, ...(only ? { only } : {}) },
     }));
   return judge(yield* runChildren(context, scoreLane, lanes), spec.tolerate, plan.items);

@@ -14,9 +14,12 @@ export interface LaneInput {
   again?: true;
 }
 
-/** @param round how often batches have been scored before. */
-export const laneId = (jobId: string, lane: number, round = 0) =>
-  `${jobId}${round === 0 ? '' : `-round-${round}`}-lane-${String(lane).padStart(2, '0')}`;
+/**
+ * @param idOfRun as of `runId`.
+ * @param round how often batches have been scored before.
+ */
+export const laneId = (idOfRun: string, lane: number, round = 0) =>
+  `${idOfRun}${round === 0 ? '' : `-round-${round}`}-lane-${String(lane).padStart(2, '0')}`;
 export const batchId = (lane: string, batch: number) => `${lane}-batch-${String(batch).padStart(4, '0')}`;
 
 /** Runs its batches one after another: there are as many lanes as there may be containers at once. Never throws. */

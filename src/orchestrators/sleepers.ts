@@ -1,6 +1,6 @@
 import { type BatchPlan, batchesOfLane } from '../job/plan.js';
 import type { PublishedStatus, SettledCounts } from '../job/progress.js';
-import { restartedId } from './calls.js';
+import { restartedId, runId } from './calls.js';
 import { CHUNK_LANES, chunkLaneId } from './chunk-lane.js';
 import { batchId, laneId } from './score-lane.js';
 
@@ -9,23 +9,24 @@ import { batchId, laneId } from './score-lane.js';
  * left out: they wake by themselves.
  */
 export function sleepersOf(jobId: string, published: PublishedStatus | undefined, settled: SettledCounts[]): string[] {
-  const { plan } = published ?? {};
+  const { plan, run } = published ?? {};
+  const id = runId(jobId, run);
   const stage = published?.stages.at(-1)?.stage;
   const below =
     stage === 'score' && plan
-      ? Array.from({ length: plan.lanes }, (_, lane) => runningBatch(jobId, plan, lane, settled))
+      ? Array.from({ length: plan.lanes }, (_, lane) => runningBatch(id, plan, lane, settled))
       : stage === 'split' || stage === 'stitch'
-        ? chunkLanes(jobId, stage === 'split' ? 'splitChunk' : 'encodeChunk')
+        ? chunkLanes(id, stage === 'split' ? 'splitChunk' : 'encodeChunk')
         : [];
-  return [jobId, ...below.flatMap((id) => (id === undefined ? [] : [id, restartedId(id, 1)]))];
+  return [jobId, ...below.flatMap((child) => (child === undefined ? [] : [child, restartedId(child, 1)]))];
 }
 
-const chunkLanes = (jobId: string, activity: Parameters<typeof chunkLaneId>[1]) =>
-  Array.from({ length: CHUNK_LANES }, (_, lane) => chunkLaneId(jobId, activity, lane));
+const chunkLanes = (id: string, activity: Parameters<typeof chunkLaneId>[1]) =>
+  Array.from({ length: CHUNK_LANES }, (_, lane) => chunkLaneId(id, activity, lane));
 
 /** A lane runs its batches one after another: the first that is not over. */
-function runningBatch(jobId: string, plan: BatchPlan, lane: number, settled: SettledCounts[]): string | undefined {
+function runningBatch(id: string, plan: BatchPlan, lane: number, settled: SettledCounts[]): string | undefined {
   const over = new Set(settled.flatMap(({ batch, state }) => (state === 'retrying' ? [] : [batch])));
   const running = batchesOfLane(plan, lane).find(({ index }) => !over.has(index));
-  return running && batchId(laneId(jobId, lane), running.index);
+  return running && batchId(laneId(id, lane), running.index);
 }

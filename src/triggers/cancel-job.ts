@@ -14,7 +14,8 @@ export const createCancelJob = ({ storage, telemetry }: Pick<Ports, 'storage' | 
     if (!job) return refuse(404, `There is no job "${id}".`);
     const ended = () => refuse(410, `Job "${id}" has ended already.`);
     if (hasEnded(job.runtimeStatus)) return ended();
-    if (!(await cancelJob(storage, id, 'The job was cancelled.'))) return ended();
+    const cancelled = { by: 'request', at: new Date().toISOString() } as const;
+    if (!(await cancelJob(storage, id, 'The job was cancelled.', cancelled))) return ended();
     const client = df.getClient(context);
     await tellCancelled({ storage, telemetry }, client, id, 'request', context.traceContext?.traceParent);
     // The watch over the job wakes it, too, until it has ended.

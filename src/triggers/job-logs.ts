@@ -1,5 +1,6 @@
 import type { JobLogs } from '../api/logs.js';
 import { counted, JobError } from '../job/failure.js';
+import { endOfBatches } from '../job/plan.js';
 import { publishedIn } from '../job/progress.js';
 import { lastAttempt } from '../job-store/batches/batch-state.js';
 import { readLogPage } from '../job-store/batches/log-pages.js';
@@ -21,7 +22,7 @@ export const createGetLogs = ({ storage }: { storage: Storage }) =>
       batch,
       attempt,
       over,
-      batches: published?.plan?.batches,
+      batches: published?.plan && endOfBatches(published.plan),
     });
     if (missing !== undefined) return refuse(404, missing);
     const from = request.query.get('from') ?? '';

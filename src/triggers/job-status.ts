@@ -54,6 +54,7 @@ export async function readJobStatus(
   const output = published?.over ?? (status.output as Partial<JobOutput> | string | null);
   return {
     id,
+    run: published?.run ?? 1,
     state,
     stage: current?.stage ?? null,
     items,
@@ -68,6 +69,7 @@ export async function readJobStatus(
     stages: roundAll(stages),
     warnings: published?.warnings ?? [],
     error: errorOf(state, status, published),
+    cancelled: state === 'cancelled' ? (published?.cancelledBy ?? outsideEnd(status).cancelled ?? null) : null,
     output: state === 'done' && typeof output === 'object' ? (output?.output ?? null) : null,
     predictions: state === 'done' && typeof output === 'object' ? (output?.predictions ?? null) : null,
     createdAt: new Date(status.createdTime).toISOString(),
@@ -105,7 +107,7 @@ async function readCounts(
   const own = isOwnStage(stage) ? (stages[stage]?.done ?? 0) : undefined;
   const waiters = stage === 'score' ? [...waiting, ...here] : here;
   const { items, batches } = published?.plan
-    ? countProgress(published.plan, settled, running)
+    ? countProgress(published.plan, settled, running, published.adopted)
     : { items: { total: published?.items ?? 0, done: 0, failed: 0 }, batches: none };
   const attemptOf = new Map(settled.map(({ batch, attempt }) => [batch, attempt]));
   const live = running.filter(({ batch, attempt, isLast }) => !isLast && attempt > (attemptOf.get(batch) ?? 0));

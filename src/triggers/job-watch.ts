@@ -3,14 +3,17 @@ import type { DurableClient, DurableOrchestrationStatus } from 'durable-function
 import type { FinishInput } from '../activities/finish-job.js';
 import type { Ports } from '../activities/ports.js';
 import type { Stop } from '../job/attempts/attempt-end.js';
-import { hostReason, messageOf, type Outcome } from '../job/failure.js';
+import { hideSecrets, hostReason, LONGEST_MESSAGE, messageOf, type Outcome } from '../job/failure.js';
 import { pauseAtAge, publishedIn } from '../job/progress.js';
 import { parseTraceParent } from '../job/trace.js';
 import { hasManifest } from '../job-store/manifest.js';
 import { listSettled } from '../job-store/batches/settled.js';
 import { findResolvedJob } from '../job-store/resolved-job.js';
-import { followStop, readStop, stopJob } from '../job-store/stop.js';
-import { WAKE } from '../orchestrators/calls.js';
+import { parseContainerName } from '../job-store/layout.js';
+import { followStop, isSuperseded, readStop, stopJob } from '../job-store/stop.js';
+import type { OfRun } from '../job/run.js';
+import { type BatchPlan, endOfBatches } from '../job/plan.js';
+import { runId, WAKE } from '../orchestrators/calls.js';
 import { laneId } from '../orchestrators/score-lane.js';
 import { sleepersOf } from '../orchestrators/sleepers.js';
 import type { Storage } from '../storage/storage.js';
@@ -33,6 +36,11 @@ const LET_GO_MS = 30_000;
 export interface JobWatch {
   /** Runs an activity of a job; from then on this process watches the job until it has ended. */
   during: (of: ActivityOf, client: Client, activity: () => Promise<Outcome<unknown>>) => Promise<Outcome<unknown>>;
+  /**
+   * Does for a run of a job what its orchestration would have done at its end, when that has ended or gone without doing it.
+   * @param status undefined when the orchestration is gone.
+   */
+  end: (client: Client, of: OfRun, status: DurableOrchestrationStatus | undefined) => Promise<void>;
   /** Why activities of a job that ran in this process have to run again. */
   waiting: (jobId: string) => WaitingHere[];
 }
@@ -43,9 +51,8 @@ export interface WaitingHere {
   reason: string;
 }
 
-interface ActivityOf {
+interface ActivityOf extends OfRun {
   activity: string;
-  jobId: string;
   /** Of activities that concern one batch. */
   batch?: number;
 }
@@ -62,16 +69,20 @@ export function createJobWatch(ports: WatchPorts, warn: (message: string) => voi
   /** By job and activity. */
   const failed = new Map<string, Map<string, WaitingHere>>();
 
-  async function watch(jobId: string, client: Client): Promise<void> {
-    const isIdle = () => !running.has(jobId);
+  const isIdleAt = (jobId: string) => () => !running.has(jobId);
+
+  async function watch(of: Required<OfRun>, client: Client): Promise<void> {
+    const { jobId, run } = of;
+    const isIdle = isIdleAt(jobId);
     const stopped = new AbortController();
     let finishes = false;
-    const unfollow = followStop(ports.storage, jobId, ({ ended, running: left }) => {
-      // Of a job that has ended nothing sleeps any more.
+    const onStop = ({ ended, running: left }: Stop) => {
+      // Of a run that has ended nothing sleeps any more.
       if (ended) return;
       if (left === 'finish') finishes = true;
       else stopped.abort();
-    });
+    };
+    const unfollow = followStop(ports.storage, jobId, onStop, run);
     const began = performance.now();
     for (;;) {
       const lookMs = Math.min(MOST_LOOK_SECONDS, pauseAtAge((performance.now() - began) / 1000)) * 1000;
@@ -80,8 +91,8 @@ export function createJobWatch(ports: WatchPorts, warn: (message: string) => voi
       else await pause(lookMs, undefined, { ref: false, signal: stopped.signal }).catch(() => undefined);
       try {
         // Somebody may cancel it meanwhile.
-        if (finishes && (await readStop(ports.storage, jobId))?.running !== 'finish') stopped.abort();
-        if (await look(ports, client, jobId, { isIdle, isStopped: stopped.signal.aborted })) return unfollow();
+        if (finishes && (await readStop(ports.storage, jobId, run))?.running !== 'finish') stopped.abort();
+        if (await look(ports, client, of, { isIdle, isStopped: stopped.signal.aborted })) return unfollow();
       } catch (error) {
         warn(`job ${jobId} could not be looked after: ${messageOf(error)}`);
       }
@@ -89,23 +100,25 @@ export function createJobWatch(ports: WatchPorts, warn: (message: string) => voi
   }
 
   return {
+    end: (client, of, status) => endFromOutside(ports, client, of, status, isIdleAt(of.jobId)),
     waiting: (jobId) => [...(failed.get(jobId)?.values() ?? [])],
-    during: async ({ jobId, activity: name, batch }, client, activity) => {
+    during: async ({ jobId, run = 1, activity: name, batch }, client, activity) => {
       running.set(jobId, (running.get(jobId) ?? 0) + 1);
-      if (!watched.has(jobId)) {
-        watched.add(jobId);
+      const key = `${jobId} ${run}`;
+      if (!watched.has(key)) {
+        watched.add(key);
         failed.set(jobId, new Map());
-        void watch(jobId, client).finally(() => {
-          watched.delete(jobId);
+        void watch({ jobId, run }, client).finally(() => {
+          watched.delete(key);
           failed.delete(jobId);
         });
       }
       try {
         const outcome = await activity();
-        const key = `${name} ${batch ?? ''}`;
-        if (outcome.ok || outcome.failure.blame !== 'platform') failed.get(jobId)?.delete(key);
+        const call = `${name} ${batch ?? ''}`;
+        if (outcome.ok || outcome.failure.blame !== 'platform') failed.get(jobId)?.delete(call);
         else
-          failed.get(jobId)?.set(key, { reason: outcome.failure.message, ...(batch === undefined ? {} : { batch }) });
+          failed.get(jobId)?.set(call, { reason: outcome.failure.message, ...(batch === undefined ? {} : { batch }) });
         return outcome;
       } finally {
         const others = (running.get(jobId) ?? 1) - 1;
@@ -120,17 +133,18 @@ export function createJobWatch(ports: WatchPorts, warn: (message: string) => voi
 async function look(
   ports: WatchPorts,
   client: Client,
-  jobId: string,
+  { jobId, run }: Required<OfRun>,
   { isIdle, isStopped }: { isIdle: () => boolean; isStopped: boolean },
 ): Promise<boolean> {
   const { storage } = ports;
   const status = await findInstance(client, jobId);
   if (status === undefined) return true;
+  if ((publishedOf(status)?.run ?? 1) > run) return true;
   if (!hasEnded(status.runtimeStatus)) {
     if (isStopped) await wakeJob(storage, client, status);
     return false;
   }
-  if (!(await hasManifest(storage, jobId))) await endFromOutside(ports, client, status, isIdle);
+  if (!(await hasManifest(storage, jobId))) await endFromOutside(ports, client, { jobId, run }, status, isIdle);
   return true;
 }
 
@@ -138,31 +152,40 @@ async function look(
 async function endFromOutside(
   { storage, compute, telemetry, finishJob }: WatchPorts,
   client: Client,
-  status: DurableOrchestrationStatus,
+  of: OfRun,
+  status: DurableOrchestrationStatus | undefined,
   isIdle: () => boolean,
 ): Promise<void> {
-  const jobId = status.instanceId;
-  const { reason, blame, message } = await stopJob(storage, jobId, outsideEnd(status));
+  const { jobId, run = 1 } = of;
+  const stop = await stopJob(storage, jobId, { ...outsideEnd(status), ...(run > 1 && { run }) });
+  // Another process has done it, and even started the next run.
+  if (isSuperseded(stop)) return;
+  const { reason, blame, message } = stop;
   if (reason === 'cancelled') await tellCancelled({ storage, telemetry }, client, jobId, 'host');
-  const { plan } = publishedOf(status) ?? {};
-  const lanes = Array.from({ length: plan?.lanes ?? 0 }, (_, lane) => laneId(jobId, lane));
+  const { plan } = (status && publishedOf(status)) ?? {};
+  const lanes = Array.from({ length: plan?.lanes ?? 0 }, (_, lane) => laneId(runId(jobId, run), lane));
   const hasLetGo = async () => {
     const states = await Promise.all(lanes.map((id) => findInstance(client, id)));
     return isIdle() && states.every((lane) => lane === undefined || hasEnded(lane.runtimeStatus));
   };
   const deadline = performance.now() + LET_GO_MS;
   do {
-    await wakeJob(storage, client, status);
+    if (status) await wakeJob(storage, client, status);
     await pause(STOPPED_LOOK_MS, undefined, { ref: false });
   } while (!(await hasLetGo()) && performance.now() < deadline);
   // A batch that still runs has settled its container and removed it; these are of batches that could not.
   for (const provider of Object.values(compute)) {
     const launched = await provider.list().catch(() => []);
-    for (const { name } of launched.filter((container) => container.jobId === jobId)) await provider.remove(name);
+    const own = launched.filter((container) => container.jobId === jobId && !isLater(container.name, plan));
+    for (const { name } of own) await provider.remove(name);
   }
   const traceParent = await startedBelow(client, jobId);
-  await finishJob({ jobId, outcome: reason, blame, message, traceParent, ...(plan ? { plan } : {}) });
+  await finishJob({ ...of, outcome: reason, blame, message, traceParent, ...(plan ? { plan } : {}) });
 }
+
+/** Whether a container is of a batch that a later run has. */
+const isLater = (container: string, plan: BatchPlan | undefined) =>
+  plan !== undefined && (parseContainerName(container)?.batch ?? -1) >= endOfBatches(plan);
 
 /** Tells telemetry of a cancelled job, with what its record says of it, if it has one. */
 export async function tellCancelled(
@@ -178,10 +201,12 @@ export async function tellCancelled(
 }
 
 /** Why a job has ended whose orchestration did not get to say so. */
-export function outsideEnd({
-  runtimeStatus,
-  output,
-}: Pick<DurableOrchestrationStatus, 'runtimeStatus' | 'output'>): Stop {
+export function outsideEnd(
+  status: Pick<DurableOrchestrationStatus, 'runtimeStatus' | 'output' | 'lastUpdatedTime'> | undefined,
+): Stop {
+  if (!status)
+    return { reason: 'cancelled', blame: 'user', message: 'The orchestration of the job was removed while it ran.' };
+  const { runtimeStatus, output, lastUpdatedTime } = status;
   const name: string = runtimeStatus;
   if (name === 'Failed')
     return {
@@ -189,7 +214,10 @@ export function outsideEnd({
       blame: 'platform',
       message: `The Functions host ended the job: ${hostReason(String(output))}.`,
     };
-  return { reason: 'cancelled', blame: 'user', message: 'The job was terminated.' };
+  const reason =
+    typeof output === 'string' && output !== '' ? { reason: hideSecrets(output).slice(0, LONGEST_MESSAGE) } : {};
+  const cancelled = { by: 'management', at: new Date(lastUpdatedTime).toISOString(), ...reason } as const;
+  return { reason: 'cancelled', blame: 'user', message: 'The job was terminated.', cancelled };
 }
 
 /** Ends the sleep of a job's orchestrations, so that they see at once that the job was stopped. */

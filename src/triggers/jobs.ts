@@ -45,6 +45,15 @@ export async function startedBelow(
   return typeof input.traceParent === 'string' ? input.traceParent : undefined;
 }
 
+/** What the orchestration of a job was started with. */
+export async function inputOfJob(
+  client: Pick<df.DurableClient, 'getStatus'>,
+  id: string,
+): Promise<JobInput | undefined> {
+  const { input } = await client.getStatus(id, { showInput: true });
+  return typeof input === 'object' && input !== null && 'spec' in input ? (input as JobInput) : undefined;
+}
+
 /** Whether the durable client has found no such instance. It has no error class for that; only its texts tell. */
 export const isUnknown = (error: unknown) =>
   error instanceof Error && /replied with HTTP 404|No instance with ID/.test(error.message);

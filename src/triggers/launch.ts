@@ -68,29 +68,61 @@ export function createLauncher({
   const wasStarted = async (context: InvocationContext, jobId: string): Promise<boolean> =>
     (await host.stateOf(context, jobId)) !== undefined || (await hasManifest(storage, jobId));
 
-  /** Starts the orchestration of a job that has its place. */
-  async function launch(context: InvocationContext, { jobId, spec, startedBy, waitHours }: NewJob): Promise<void> {
-    const place = placeOf(jobId, undefined, context.traceContext?.traceParent);
-    const input: JobInput = {
+  /** What the orchestration of a job is started with. */
+  function inputOf(context: InvocationContext, { jobId, spec, startedBy, waitHours }: NewJob): JobInput {
+    const { traceId } = placeOf(jobId, undefined, context.traceContext?.traceParent);
+    return {
       jobId,
       spec,
-      traceParent: writeTraceParent(place.traceId, startId(jobId)),
+      traceParent: writeTraceParent(traceId, startId(jobId)),
       ...(startedBy === undefined ? {} : { startedBy }),
       ...(waitHours === undefined ? {} : { waitHours }),
     };
-    const { video, images, predictions, overwrite } = spec.output;
-    const outputs = [video, images, predictions].filter((output) => output !== undefined);
-    const free = async () => {
-      for (const output of outputs) await freePlace(storage, { jobId, output });
-      await givePlaces(storage, [jobId]);
+  }
+
+  /** Starts the orchestration of a job that has its place. */
+  async function launch(context: InvocationContext, job: NewJob): Promise<void> {
+    const input = inputOf(context, job);
+    await keepOutputs(input);
+    await begin(context, input);
+  }
+
+  const outputsOf = ({ output: { video, images, predictions } }: JobSpec) =>
+    [video, images, predictions].filter((output) => output !== undefined);
+
+  /** Gives back what a job that cannot start holds. */
+  async function free({ jobId, spec }: JobInput): Promise<void> {
+    for (const output of outputsOf(spec)) await freePlace(storage, { jobId, output });
+    await givePlaces(storage, [jobId]);
+  }
+
+  /** Keeps the places where a job writes. */
+  async function keepOutputs(input: JobInput): Promise<void> {
+    const { jobId, spec } = input;
+    const { overwrite } = spec.output;
+    try {
+      for (const output of outputsOf(spec)) await keepPlace(storage, { jobId, output, overwrite });
+    } catch (error) {
+      await free(input);
+      throw error;
+    }
+  }
+
+  /** Starts the orchestration of a job that holds all that it needs. */
+  async function begin(context: InvocationContext, input: JobInput): Promise<void> {
+    const { jobId, spec, run } = input;
+    const place = placeOf(jobId, undefined, context.traceContext?.traceParent);
+    const isStarted = async () => {
+      const state = await host.stateOf(context, jobId);
+      return state !== undefined && (run === undefined || !hasEnded(state));
     };
     const start = async () => {
       try {
         await host.start(context, input);
       } catch (error) {
         // The host may have started it all the same: its answer was lost, or another host was first.
-        if ((await host.stateOf(context, jobId)) !== undefined) return;
-        await free();
+        if (await isStarted()) return;
+        await free(input);
         throw error;
       }
     };
@@ -101,16 +133,10 @@ export function createLauncher({
       compute: spec.compute.kind,
       input: spec.input.video === undefined ? 'images' : 'video',
     } as const;
-    try {
-      for (const output of outputs) await keepPlace(storage, { jobId, output, overwrite });
-    } catch (error) {
-      await free();
-      throw error;
-    }
     await telemetry.startJob(facts, start);
   }
 
-  return { reserve, launch, freeEnded, wasStarted };
+  return { reserve, launch, inputOf, keepOutputs, begin, freeEnded, wasStarted };
 }
 
 /** A job that has its place begins within so long. */

@@ -6,9 +6,12 @@ import { keepLog } from '../job-store/batches/logs.js';
 import { parseContainerName } from '../job-store/layout.js';
 import { hasManifest } from '../job-store/manifest.js';
 import { findResolvedJob } from '../job-store/resolved-job.js';
-import { stopJob } from '../job-store/stop.js';
+import { readDecision, stopJob } from '../job-store/stop.js';
 import { placeOf } from '../telemetry/ids.js';
 import { hasEnded } from './jobs.js';
+
+/** Longer than it takes to start a run that was decided. */
+const BEGIN_MS = 60_000;
 
 interface SweepPorts extends Pick<Ports, 'storage' | 'compute' | 'telemetry'> {
   /** Runtime status of a job's orchestration; undefined when this app knows none. */
@@ -84,6 +87,10 @@ async function whyRemove(
   if (state === undefined || !hasEnded(state)) return undefined;
   // The batches of a terminated job may live on: this keeps them from launching the next container.
   const message = `The job was ${state === 'Terminated' ? 'terminated' : 'ended'} from outside.`;
-  await stopJob(storage, jobId, { reason: 'cancelled', blame: 'user', message });
+  const decision = await readDecision(storage, jobId);
+  const { run = 1 } = decision ?? {};
+  // A run that was just decided has its orchestration in a moment.
+  if (!(decision && 'begun' in decision && now - Date.parse(decision.begun) < BEGIN_MS))
+    await stopJob(storage, jobId, { reason: 'cancelled', blame: 'user', message, ...(run > 1 && { run }) });
   return `job ${jobId} was ended as ${state} and has removed nothing itself`;
 }

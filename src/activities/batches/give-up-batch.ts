@@ -26,8 +26,8 @@ export interface GivenUp {
 /** Records that a batch gets no more attempts, and keeps the other batches from going on when the job is bound to fail for it. */
 export function createGiveUpBatch({ storage, telemetry }: Pick<Ports, 'storage' | 'telemetry'>) {
   return async (input: GiveUpInput, invocation?: Invocation): Promise<GivenUp> => {
-    const { jobId, batch, attempt, message, stop } = input;
-    const job = await readResolvedJob(storage, jobId);
+    const { jobId, run = 1, batch, attempt, message, stop } = input;
+    const job = await readResolvedJob(storage, jobId, run);
     const settled = await readSettled(storage, jobId, batch);
     const state = await readBatchState(storage, job, input, attempt, settled?.suspicion);
     const unscored = unscoredOf(state);
@@ -51,7 +51,7 @@ export function createGiveUpBatch({ storage, telemetry }: Pick<Ports, 'storage' 
       unscored,
       missing: state.missing.length,
     });
-    if (stop) await stopJob(storage, jobId, stop);
+    if (stop) await stopJob(storage, jobId, { ...stop, run });
     else if (unscored.length > 0) await stopIfTooMuchIsLost(storage, job, message);
     return { failed: state.failed.length, missing: state.missing.length };
   };

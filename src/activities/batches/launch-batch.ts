@@ -1,3 +1,4 @@
+import type { OfRun } from '../../job/run.js';
 import { writeEnvironment } from '../../container-contract/environment.js';
 import { lastAttempt, readBatchState, writeTask } from '../../job-store/batches/batch-state.js';
 import { keepLog } from '../../job-store/batches/logs.js';
@@ -14,8 +15,7 @@ import { attemptId, placeOf } from '../../telemetry/ids.js';
 import type { Invocation, Ports } from '../ports.js';
 
 /** One attempt of one batch. */
-export interface AttemptInput {
-  jobId: string;
+export interface AttemptInput extends OfRun {
   batch: number;
   /** Index of the batch's first item, and how many it has. */
   first: number;
@@ -44,11 +44,11 @@ export interface LaunchResult {
  */
 export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 'compute'>) {
   return async ({ again, ...asked }: LaunchInput, invocation?: Invocation): Promise<LaunchResult> => {
-    const { jobId, batch, first, count } = asked;
+    const { jobId, run = 1, batch, first, count } = asked;
     const attempt = again ? await attemptToGoOnWith(storage, asked) : asked.attempt;
     const input: AttemptInput = { ...asked, attempt };
-    if (await isStopped(storage, jobId)) return { attempt, remaining: count, stopped: true };
-    const job = await readResolvedJob(storage, jobId);
+    if (await isStopped(storage, jobId, run)) return { attempt, remaining: count, stopped: true };
+    const job = await readResolvedJob(storage, jobId, run);
     const provider = compute[job.spec.compute.kind];
     // Usually settling has removed the container before. Where settling was given up, this keeps two containers of a batch from
     // running at once.

@@ -30,13 +30,13 @@ const SEEN_MS = 10_000;
 /** Looks once at a container and its progress, and says whether the watch is over and, if not, when to look again. */
 export function createObserveBatch({ storage, compute }: Pick<Ports, 'storage' | 'compute'>) {
   return async (input: ObserveInput): Promise<ObserveResult> => {
-    const { jobId, batch, attempt, launchedAt } = input;
-    const { spec } = await readResolvedJob(storage, jobId);
+    const { jobId, run, batch, attempt, launchedAt } = input;
+    const { spec } = await readResolvedJob(storage, jobId, run ?? 1);
     const provider = compute[spec.compute.kind];
     const [observation, progress, stop] = await Promise.all([
       orNoteWaiting(storage, input, () => provider.observe(containerName(jobId, batch, attempt))),
       seeProgress(storage, input, SEEN_MS),
-      input.woken === true ? isStopped(storage, jobId) : isKnownStopped(storage, jobId),
+      input.woken === true ? isStopped(storage, jobId, run) : isKnownStopped(storage, jobId, run),
     ]);
     if (input.again === true) await forgetWaiting(storage, input);
     const now = Date.now();

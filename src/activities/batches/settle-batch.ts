@@ -57,9 +57,9 @@ export interface SettleResult {
 /** After a container ended: compares outputs with items, keeps its log, removes it. Running it again gives the same result. */
 export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, 'storage' | 'compute' | 'telemetry'>) {
   const settle = async (input: SettleInput, invocation: Invocation | undefined): Promise<SettleResult> => {
-    const { jobId, batch, attempt, watchEnd } = input;
+    const { jobId, run = 1, batch, attempt, watchEnd } = input;
     const launched = new Date(input.launchedAt).toISOString();
-    const job = await readResolvedJob(storage, jobId);
+    const job = await readResolvedJob(storage, jobId, run);
     const provider = compute[job.spec.compute.kind];
     const name = containerName(jobId, batch, attempt);
     const earlier = await readSettled(storage, jobId, batch);
@@ -85,7 +85,7 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
     const stateThen = await readBatchState(storage, job, input, attempt, suspicionThen);
     const traces = await readTraces(storage, input, { observation, seenEnded, state: stateThen, launched });
     const { result } = traces;
-    const stop = await readStop(storage, jobId);
+    const stop = await readStop(storage, jobId, run);
     const container = { ...observation, alive: isAlive(observation) };
     const death = deathOf({ watchEnd, container, result });
     const hadMore = (earlier?.moreMemory ?? attempt) < attempt;

@@ -12,12 +12,13 @@ import type { Storage } from '../../storage/storage.js';
  * @param why what happened to one of the items.
  */
 export async function stopIfTooMuchIsLost(storage: Storage, job: ResolvedJob, why: string): Promise<void> {
-  const { jobId, spec } = job;
+  const { jobId, run, spec } = job;
   const { tolerate } = spec;
   const items = tolerate.failedPercent === undefined ? 0 : await itemsOf(storage, job);
   const excess = excessOf(tolerate, items, lossesOf(await listSettled(storage, jobId)));
   if (!excess) return;
   await stopJob(storage, jobId, {
+    ...(run !== undefined && { run }),
     reason: 'failed',
     blame: 'user',
     message: tooManyLost(excess, why),

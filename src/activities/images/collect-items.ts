@@ -21,6 +21,7 @@ import { deliver } from '../../job-store/outputs.js';
 import { writePredictionsPart } from '../../job-store/images/predictions.js';
 import { readUnscored } from '../../job-store/batches/settled.js';
 import { JobError } from '../../job/failure.js';
+import type { OfRun } from '../../job/run.js';
 import type { Ports } from '../ports.js';
 import type { FrameItem } from '../../job/predictions.js';
 import { readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
@@ -32,8 +33,7 @@ const TRANSFERS = 32;
 /** Of items whose bytes come by here. */
 const UNPACKED_AT_ONCE = 8;
 
-export interface CollectInput {
-  jobId: string;
+export interface CollectInput extends OfRun {
   /** Index of the first item, which is the first of an item list, and how many there are. */
   first: number;
   count: number;
@@ -56,8 +56,8 @@ interface Found extends ListedItem {
  * It fails with the item to blame when any other item's output is gone.
  */
 export function createCollectItems({ storage, signal }: Pick<Ports, 'storage' | 'signal'>, archiveBytes?: number) {
-  return async ({ jobId, first, count }: CollectInput): Promise<CollectedItems> => {
-    const job = await readResolvedJob(storage, jobId);
+  return async ({ jobId, run = 1, first, count }: CollectInput): Promise<CollectedItems> => {
+    const job = await readResolvedJob(storage, jobId, run);
     const delivery = deliveryOf(job, 'video' in job ? await readTimetable(storage, jobId) : undefined);
     const unscored = await readUnscored(storage, jobId);
     const progress = createStageProgress(storage, jobId, 'collect');

@@ -4,6 +4,7 @@ import { readPredictions } from '../../job-store/images/predictions.js';
 import { packsArrays } from '../../job-store/images/items.js';
 import { deliverStream } from '../../job-store/outputs.js';
 import { readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
+import type { OfRun } from '../../job/run.js';
 import type { Ports } from '../ports.js';
 
 export interface CollectedPredictions {
@@ -17,8 +18,8 @@ export interface CollectedPredictions {
 
 /** Joins the parts of the predictions, in the order of the items, into a JSONL and a CSV file. Images have none. */
 export function createCollectPredictions({ storage, signal }: Pick<Ports, 'storage' | 'signal'>) {
-  return async ({ jobId, items }: { jobId: string; items: number }): Promise<CollectedPredictions> => {
-    const job = await readResolvedJob(storage, jobId);
+  return async ({ jobId, run = 1, items }: OfRun & { items: number }): Promise<CollectedPredictions> => {
+    const job = await readResolvedJob(storage, jobId, run);
     const [output, of] =
       'video' in job ? [job.predictions ?? job.output, 'frames' as const] : [job.output, 'images' as const];
     const place = { jobId, output, overwrite: job.spec.output.overwrite };

@@ -1,3 +1,4 @@
+import type { OfRun } from '../../job/run.js';
 import type { BlobItem, ContainerClient } from '@azure/storage-blob';
 import { pMapIterable } from 'p-map';
 import { hasUnusableCharacters, hasUnusableParts, isTooLong } from '../../job/blob-names.js';
@@ -32,8 +33,8 @@ const LONGEST_EXAMPLE = 80;
  * returns what the first one found, even if files have come since. A picture that is replaced later is not scored.
  */
 export function createListImages({ storage, signal }: Pick<Ports, 'storage' | 'signal'>) {
-  return async ({ jobId }: { jobId: string }): Promise<FoundItems> => {
-    const job = await readImagesJob(storage, jobId);
+  return async ({ jobId, run = 1 }: OfRun): Promise<FoundItems> => {
+    const job = await readImagesJob(storage, jobId, run);
     const earlier = await readFoundItems(storage, jobId);
     if (earlier) return earlier;
     const progress = createStageProgress(storage, jobId, 'list');

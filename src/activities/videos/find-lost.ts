@@ -1,8 +1,9 @@
 import { counted } from '../../job/failure.js';
-import type { BatchPlan } from '../../job/plan.js';
+import { batchAt, batchOfItem, type BatchPlan } from '../../job/plan.js';
 import { presentIn } from '../../container-contract/places.js';
 import { listParts } from '../../job-store/batches/scored-parts.js';
 import { readUnscored } from '../../job-store/batches/settled.js';
+import type { OfRun } from '../../job/run.js';
 import type { Ports } from '../ports.js';
 
 export interface Lost {
@@ -10,6 +11,10 @@ export interface Lost {
   batches: number[];
   /** Says so in one sentence; '' when there is none. */
   message: string;
+  /** Items of all other batches; absent in histories of earlier versions. */
+  accounted?: number;
+  /** Batches beyond those that are named; absent: none. */
+  rest?: number;
 }
 
 /** What fits into the input of an orchestration. */
@@ -17,7 +22,7 @@ const MOST_BATCHES = 200;
 
 /** Finds the items that have no output in storage although no batch has ended without them. */
 export function createFindLost({ storage }: Pick<Ports, 'storage'>) {
-  return async ({ jobId, plan }: { jobId: string; plan: BatchPlan }): Promise<Lost> => {
+  return async ({ jobId, plan }: OfRun & { plan: BatchPlan }): Promise<Lost> => {
     const unscored = await readUnscored(storage, jobId);
     const accounted = new Uint8Array(plan.items);
     for (const index of unscored) accounted[index] = 1;
@@ -26,12 +31,15 @@ export function createFindLost({ storage }: Pick<Ports, 'storage'>) {
     let items = 0;
     for (let index = accounted.indexOf(0); index >= 0; index = accounted.indexOf(0, index + 1)) {
       items += 1;
-      if (batches.size < MOST_BATCHES) batches.add(Math.floor(index / plan.size));
+      batches.add(batchOfItem(plan, index));
     }
+    const named = [...batches].slice(0, MOST_BATCHES);
+    const rest = batches.size - named.length;
+    const open = [...batches].reduce((sum, batch) => sum + (batchAt(plan, batch)?.count ?? 0), 0);
     const message =
       items === 0
         ? ''
         : `The outputs of ${counted(items, 'item')} of job ${jobId} have gone from storage again and again.`;
-    return { batches: [...batches], message };
+    return { batches: named, message, accounted: plan.items - open, ...(rest > 0 && { rest }) };
   };
 }

@@ -1,3 +1,4 @@
+import type { OfRun } from '../../job/run.js';
 import { JobError } from '../../job/failure.js';
 import { FrameMemory } from '../../job/frame-memory.js';
 import { storeFrames } from '../../job-store/videos/frames.js';
@@ -8,8 +9,7 @@ import { type Findings, isAsProbed, type RawTimes } from '../../media/media.js';
 import type { Ports } from '../ports.js';
 
 /** One chunk of a long video, from 0. */
-export interface ChunkInput {
-  jobId: string;
+export interface ChunkInput extends OfRun {
   chunk: number;
 }
 
@@ -21,10 +21,10 @@ type SplitPorts = Pick<Ports, 'storage' | 'media' | 'tempFolder' | 'signal'>;
  * than the probe saw. A second run does what is missing.
  */
 export function createSplitChunk({ storage, media, tempFolder, signal }: SplitPorts) {
-  return async ({ jobId, chunk: index }: ChunkInput): Promise<{ splitFrames: number }> => {
+  return async ({ jobId, run = 1, chunk: index }: ChunkInput): Promise<{ splitFrames: number }> => {
     const done = await readChunkTimes(storage, jobId, index);
     if (done) return { splitFrames: done.length };
-    const job = await readVideoJob(storage, jobId);
+    const job = await readVideoJob(storage, jobId, run);
     const chunk = await readSplitChunk(storage, jobId, index);
     const { video: name } = job.spec.input;
     const file = await localVideo(storage, jobFolder(tempFolder, jobId), name, signal, job.videoEtag);

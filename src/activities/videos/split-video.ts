@@ -1,9 +1,10 @@
+import type { OfRun } from '../../job/run.js';
 import { counted, JobError } from '../../job/failure.js';
 import { FrameMemory } from '../../job/frame-memory.js';
-import { storeFrames } from '../../job-store/videos/frames.js';
+import { hasFrames, storeFrames } from '../../job-store/videos/frames.js';
 import { jobFolder, localVideo } from '../../job-store/local-copy.js';
 import { readVideoJob, type VideoJob } from '../../job-store/resolved-job.js';
-import { joinChunkTimes, writeTimetable } from '../../job-store/videos/video-timing.js';
+import { joinChunkTimes, readTimetable, writeTimetable } from '../../job-store/videos/video-timing.js';
 import {
   type Findings,
   findingsWarnings,
@@ -15,8 +16,7 @@ import {
 import type { Storage } from '../../storage/storage.js';
 import type { Ports } from '../ports.js';
 
-export interface SplitInput {
-  jobId: string;
+export interface SplitInput extends OfRun {
   /** Chunks that `splitChunk` has been through; 1 when there was no need for any. */
   chunks: number;
 }
@@ -35,7 +35,8 @@ interface Found {
 }
 
 /**
- * Turns the video into one blob per frame, and a timetable. A second run uploads only the frames that the first one did not. Of a
+ * Turns the video into one blob per frame, and a timetable. A second run uploads only the frames that the first one did not, and reads no
+ * video where all are there. Of a
  * video that was split in chunks it only puts the times together, unless a chunk did not have the frames that it should.
  */
 export function createSplitVideo({
@@ -44,10 +45,12 @@ export function createSplitVideo({
   tempFolder,
   signal,
 }: Pick<Ports, 'storage' | 'media' | 'tempFolder' | 'signal'>) {
-  return async ({ jobId, chunks }: SplitInput): Promise<SplitResult> => {
-    const job = await readVideoJob(storage, jobId);
+  return async ({ jobId, run = 1, chunks }: SplitInput): Promise<SplitResult> => {
+    const job = await readVideoJob(storage, jobId, run);
     const times = chunks > 1 ? await joinChunkTimes(storage, jobId, chunks) : undefined;
     if (times) return keepTimetable(storage, job, wholeTimetable(times, job.video));
+    const earlier = await readTimetable(storage, jobId).catch(unlessGone);
+    if (earlier && (await hasFrames(storage, job, earlier.times.length))) return resultOf(job, earlier);
     const { video: name, onDamage } = job.spec.input;
     const format = job.spec.output.frameFormat;
     const file = await localVideo(storage, jobFolder(tempFolder, jobId), name, signal, job.videoEtag);
@@ -72,11 +75,20 @@ export function createSplitVideo({
 
 async function keepTimetable(
   storage: Storage,
-  { jobId, spec, chunkFrames }: VideoJob,
+  job: VideoJob,
   timetable: Timetable,
   found: string[] = [],
 ): Promise<SplitResult> {
-  await writeTimetable(storage, jobId, timetable);
+  await writeTimetable(storage, job.jobId, timetable);
+  return resultOf(job, timetable, found);
+}
+
+/** A timetable that is gone is made again. */
+function unlessGone(error: unknown): undefined {
+  if (!(error instanceof JobError && error.blame === 'item')) throw error;
+}
+
+function resultOf({ spec, chunkFrames }: VideoJob, timetable: Timetable, found: string[] = []): SplitResult {
   const frames = timetable.times.length;
   const broken = `${spec.input.video} is damaged; only what is before its break is painted: ${counted(frames, 'frame')}.`;
   const warnings = timetable.broken ? [...found, broken] : found;

@@ -1,3 +1,4 @@
+import type { OfRun } from '../../job/run.js';
 import { mkdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import pMap from 'p-map';
@@ -28,8 +29,8 @@ type StitchPorts = Pick<Ports, 'storage' | 'media' | 'signal'>;
 /** Puts the scored frames, the original timing and the original audio together, and uploads the result whole. */
 export function createStitchVideo(ports: StitchPorts & Pick<Ports, 'tempFolder'>) {
   const { storage, media } = ports;
-  return async ({ jobId }: { jobId: string }): Promise<StitchedVideo> => {
-    const [job, timetable] = await Promise.all([readVideoJob(storage, jobId), readTimetable(storage, jobId)]);
+  return async ({ jobId, run = 1 }: OfRun): Promise<StitchedVideo> => {
+    const [job, timetable] = await Promise.all([readVideoJob(storage, jobId, run), readTimetable(storage, jobId)]);
     const folder = jobFolder(ports.tempFolder, jobId);
     const source = await localVideo(storage, folder, job.spec.input.video, ports.signal, job.videoEtag);
     const own = await ownFolder(folder, 'stitch-');

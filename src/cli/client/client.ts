@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { isPassing } from '../../container-contract/storage-access.js';
 import { JobError } from '../../job/failure.js';
 import type { MediaState } from '../../api/inbox.js';
-import type { FileList, FrameList, JobStatus } from '../../api/jobs.js';
+import type { FileList, FrameList, JobStatus, RedriveAnswer } from '../../api/jobs.js';
 import type { JobLogs } from '../../api/logs.js';
 import type { ImageUpload, Upload } from '../../api/uploads.js';
 import { downloadFile, uploadFile } from './files.js';
@@ -92,6 +92,8 @@ export function createJobClient(
       if (attempt !== undefined) query.set('attempt', String(attempt));
       return call<JobLogs>('GET', `api/jobs/${encodeURIComponent(id)}/logs?${query.toString()}`);
     },
+    /** Starts a job that has ended once more, for what it has not scored, with changes to how that is done. */
+    redrive: (id: string, changes: object = {}) => call<RedriveAnswer>('POST', `api/jobs/${id}/redrive`, changes),
     async cancel(id: string): Promise<void> {
       await ask('DELETE', new URL(`api/jobs/${id}`, base));
     },

@@ -86,12 +86,15 @@ export async function readBatchState(
   const accounts = await Promise.all(reads);
   const results = accounts.flatMap(({ result }) => result ?? []);
   const reasons = new Map(accounts.flatMap(({ failed }) => failed.map((item) => [item.name, item.reason] as const)));
+  // Parts do not tell whether their absent items failed in an earlier run, and so are to be tried again.
+  const isFirst = (job.run ?? 1) === 1;
   const names = reasons.size > 0 || scored.absent.size > 0 ? await readItems(storage, job, first, count) : [];
   const guilty = new Map(condemned(suspicion).map((item) => [item.index, item]));
   const state: BatchState = { done: [], failed: [], missing: [], results };
   for (let index = first; index < first + count; index += 1) {
     const name = names[index - first]?.name ?? guilty.get(index)?.name ?? '';
-    const reason = guilty.get(index)?.reason ?? reasons.get(name) ?? (scored.absent.has(index) ? NOT_SAID : undefined);
+    const notSaid = isFirst && scored.absent.has(index) ? NOT_SAID : undefined;
+    const reason = guilty.get(index)?.reason ?? reasons.get(name) ?? notSaid;
     if (scored.present.has(index)) state.done.push(index);
     else if (reason !== undefined) state.failed.push({ index, name, reason });
     else state.missing.push(index);

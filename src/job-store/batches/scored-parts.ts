@@ -51,6 +51,12 @@ export async function* listParts(storage: Storage, jobId: string, prefix = SCORE
   }
 }
 
+/** Whether anything was scored. */
+export async function hasScored(storage: Storage, jobId: string): Promise<boolean> {
+  const { value } = await listParts(storage, jobId).next();
+  return value !== undefined;
+}
+
 /** The part that a blob is, from what a listing with metadata tells of it; undefined for any other blob. */
 export function partOf({ name: blob, properties, metadata = {} }: BlobItem): ScoredPart | undefined {
   const range = parseScoredPart(blob);

@@ -74,6 +74,13 @@ export async function storeFrames(
   return done;
 }
 
+/** Whether so many frames, which is all, are there. */
+export async function hasFrames(storage: Storage, job: VideoJob, frames: number): Promise<boolean> {
+  const there = await uploaded(storage, job.jobId, FRAMES_PREFIX);
+  for (let index = 0; index < frames; index += job.pack) if (!there.has(placeOf(job, index).blob)) return false;
+  return true;
+}
+
 async function uploaded(storage: Storage, jobId: string, prefix: string): Promise<Set<string>> {
   const there = new Set<string>();
   for await (const { name } of listBlobs(workOf(storage, jobId), { prefix })) there.add(name);

@@ -4,6 +4,16 @@ import type { Overdue } from './watch.js';
 /** How the watch over a container ended. `unseen`: unknown, because the container could not be observed for too long. */
 export type WatchEnd = 'ended' | 'stopped' | Overdue | 'unseen';
 
+/** Who has cancelled a job, and when. */
+export interface Cancelled {
+  /** `DELETE /api/jobs/{id}`, or somebody who ended its orchestration: through the durable API or Durable Functions Monitor. */
+  by: 'request' | 'management';
+  /** ISO 8601. */
+  at: string;
+  /** As it was given to the durable API. */
+  reason?: string;
+}
+
 /** Why no more containers are launched for a job. Whoever stops the job writes this record; its activities read it. */
 export interface Stop {
   reason: 'cancelled' | 'failed' | 'done';
@@ -13,7 +23,11 @@ export interface Stop {
   exceeded?: true;
   /** Set when containers that run are left to end by themselves. */
   running?: 'finish';
-  /** Set when the job has ended like this: nobody can stop it any more. */
+  /** Of the job; the first, when left out. */
+  run?: number;
+  /** Of a job that was cancelled, as far as it is known. */
+  cancelled?: Cancelled;
+  /** Set when the run has ended like this: nobody can stop it any more. */
   ended?: true;
 }
 

@@ -34,7 +34,17 @@ import {
 import { listSettled, readSettled, type Settled, writeSettled } from '../../../src/job-store/batches/settled.js';
 import { readNow, seeProgress } from '../../../src/job-store/now.js';
 import { createStageProgress } from '../../../src/job-store/stage-progress.js';
-import { cancelJob, endJob, isStopped, readStop, stopJob, unlessStopped } from '../../../src/job-store/stop.js';
+import {
+  beginRun,
+  cancelJob,
+  endJob,
+  isStopped,
+  isSuperseded,
+  readDecision,
+  readStop,
+  stopJob,
+  unlessStopped,
+} from '../../../src/job-store/stop.js';
 import { forgetWaiting, noteWaiting } from '../../../src/job-store/batches/waiting.js';
 import { readFramesToShow, readFrameToShow, readSourceFrame } from '../../../src/job-store/videos/frames.js';
 import { writeStoredPack } from '../../../src/job-store/stored-packs.js';
@@ -545,6 +555,41 @@ describe('work for a job that is stopped', () => {
   test('that is not stopped ends as it does', async () => {
     expect(await unlessStopped(storage, jobId, () => Promise.resolve(7))).toBe(7);
     await expect(unlessStopped(storage, jobId, () => Promise.reject(new Error('odd')))).rejects.toThrow('odd');
+  });
+});
+
+describe('a job that has ended', () => {
+  const end = { reason: 'failed', blame: 'user', message: 'Three items failed.' } as const;
+  const begin = (run: number) => ({ run, begun: new Date().toISOString(), input: { jobId, run } });
+
+  test('begins once more for one of those who ask, and not before it has ended', async () => {
+    await stopJob(storage, jobId, end);
+    expect(await beginRun(storage, jobId, begin(2))).toEqual(end);
+    await endJob(storage, jobId, end);
+    const asked = [begin(2), begin(2), begin(2)];
+    const decided = await Promise.all(asked.map((each) => beginRun(storage, jobId, each)));
+    expect(decided.filter((decision, k) => decision === asked[k])).toHaveLength(1);
+    expect(await beginRun(storage, jobId, begin(3))).toEqual(await readDecision(storage, jobId));
+  });
+
+  test('is stopped for the run that has ended only, also where that is remembered', async () => {
+    await endJob(storage, jobId, end);
+    expect(await isStopped(storage, jobId)).toBe(true);
+    await beginRun(storage, jobId, begin(2));
+    expect([await isStopped(storage, jobId), await isStopped(storage, jobId, 2)]).toEqual([true, false]);
+    expect(await cancelJob(storage, jobId, 'Enough.')).toBe(true);
+    expect([await isStopped(storage, jobId, 2), await isStopped(storage, jobId, 3)]).toEqual([true, false]);
+    expect(await endJob(storage, jobId, { ...end, run: 2 })).toMatchObject({ reason: 'cancelled', run: 2 });
+  });
+
+  test('tells what an earlier run has left behind that it counts no more', async () => {
+    await endJob(storage, jobId, end);
+    const other = openAzurite(inject('storage'));
+    expect(await isStopped(other, jobId)).toBe(true);
+    await beginRun(storage, jobId, begin(2));
+    expect(isSuperseded(await stopJob(other, jobId, end))).toBe(true);
+    expect(isSuperseded(await endJob(other, jobId, end))).toBe(true);
+    expect(await readStop(storage, jobId, 2)).toBeUndefined();
   });
 });
 

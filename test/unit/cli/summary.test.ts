@@ -5,6 +5,8 @@ import { describeTime } from '../../../src/job/attempts/bottleneck.js';
 
 const status: JobStatus = {
   id: 'coast-k3v9q2xa',
+  run: 1,
+  cancelled: null,
   state: 'done',
   stage: 'finish',
   items: { total: 168, done: 168, failed: 0 },

@@ -3,6 +3,9 @@ import { FRAME_FORMATS } from '../../../src/job/formats.js';
 import {
   batchAt,
   batchesOfLane,
+  batchOfItem,
+  endOfBatches,
+  laneOfBatch,
   choosePack,
   chooseResultPack,
   chunkAt,
@@ -57,6 +60,18 @@ describe('a batch plan', () => {
     expect(batchAt(plan, 1)).toEqual({ index: 1, first: 5, count: 5 });
     expect(batchAt(plan, 2)).toBeUndefined();
     expect(batchAt(plan, -1)).toBeUndefined();
+  });
+
+  test('of a later run have numbers that no earlier batch had', () => {
+    const plan = planBatches(25, 10, 2, 1, 7);
+    expect([0, 1].flatMap((lane) => batchesOfLane(plan, lane)).map(({ index, first }) => [index, first])).toEqual([
+      [7, 0],
+      [9, 20],
+      [8, 10],
+    ]);
+    expect(batchAt(plan, 6)).toBeUndefined();
+    expect(batchAt(plan, 10)).toBeUndefined();
+    expect([endOfBatches(plan), batchOfItem(plan, 19), laneOfBatch(plan, 8)]).toEqual([10, 8, 1]);
   });
 });
 

@@ -14,7 +14,8 @@ const withServices = (name: string, include: string[], ffmpeg: Ffmpeg) => ({
     include,
     env: { TESTED_FFMPEG: ffmpeg },
     isolate: false,
-    globalSetup: ['test/support/global-setup.ts'],
+    // The media room needs neither storage nor a host.
+    globalSetup: ffmpeg === 'system' ? [] : ['test/support/global-setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // Tests that run side by side in one file mostly wait: for emulated platforms and for leases of hosts that died.

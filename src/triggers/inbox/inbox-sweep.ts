@@ -1,5 +1,6 @@
 import type { InvocationContext, TimerHandler } from '@azure/functions';
 import type { BlobItem } from '@azure/storage-blob';
+import pMap from 'p-map';
 import type { Ports } from '../../activities/ports.js';
 import { messageOf } from '../../job/failure.js';
 import { bareEtag, type MediaEvent, shownName, writeMediaEvent, writeTicket } from '../../job/inbox/media-event.js';
@@ -26,7 +27,9 @@ const LOOKS_BACK_MS = 7 * 86_400_000;
 const SENT_MS = 600_000;
 const MOST_REMEMBERED = 100_000;
 /** A look through a large inbox takes long; the next one begins no sooner than after so many times as long. */
-const RESTS = 4;
+const RESTS = 2;
+/** Claims that are read at the same time. */
+const LOOKS = 16;
 
 /**
  * Looks through the inbox for what no event has told of, and sends the event that it should have been. Run every few seconds, as on a
@@ -63,16 +66,12 @@ export function createInboxSweep({ storage, admit, launcher, now = Date.now }: S
     made ??= inboxOf(storage).createIfNotExists();
     await made.catch(() => (made = undefined));
     const hasDefaults = rememberDefaults(storage);
-    for await (const blob of listBlobs(inboxOf(storage), { prefix: '', includeMetadata: true })) {
-      if (whatStarts(blob.name) === undefined || blob.metadata?.job !== undefined) continue;
-      if (now() - blob.properties.lastModified.getTime() > LOOKS_BACK_MS) continue;
-      try {
-        await sweepOne(context, blob, hasDefaults);
-      } catch (error) {
+    const sweep = (blob: BlobItem) =>
+      sweepOne(context, blob, hasDefaults).catch((error: unknown) =>
         // The next run tries again; the others need not wait for that.
-        context.error(`inbox: ${shownName(blob.name)} was not looked at: ${messageOf(error)}`);
-      }
-    }
+        context.error(`inbox: ${shownName(blob.name)} was not looked at: ${messageOf(error)}`),
+      );
+    await pMap(newMedia(storage, began - LOOKS_BACK_MS), sweep, { concurrency: LOOKS });
     await launcher.freeEnded(context);
     await keepLineMoving(context);
     restsUntil = now() + RESTS * (now() - began);
@@ -86,6 +85,14 @@ export function createInboxSweep({ storage, admit, launcher, now = Date.now }: S
     const still = await firstInLine(storage);
     if (still && still.claim !== '' && (await countMessages(storage)) === 0)
       await sendToInbox(storage, writeTicket(still.claim));
+  }
+}
+
+/** Blobs that start something by their names. @param since milliseconds since the epoch. */
+async function* newMedia(storage: Ports['storage'], since: number): AsyncGenerator<BlobItem> {
+  for await (const blob of listBlobs(inboxOf(storage), { prefix: '', includeMetadata: true })) {
+    const isOurs = blob.metadata?.job !== undefined;
+    if (whatStarts(blob.name) !== undefined && !isOurs && blob.properties.lastModified.getTime() > since) yield blob;
   }
 }
 

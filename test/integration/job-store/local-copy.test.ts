@@ -1,8 +1,41 @@
-import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { expect, test } from 'vitest';
-import { jobFolder, removeJobFolder } from '../../../src/job-store/local-copy.js';
+import { afterAll, expect, inject, test } from 'vitest';
+import { bareEtag } from '../../../src/job/inbox/media-event.js';
+import { inboxOf } from '../../../src/job-store/layout.js';
+import { jobFolder, localVideo, removeJobFolder } from '../../../src/job-store/local-copy.js';
+import { openAzurite } from '../../support/storage.js';
+
+const storage = openAzurite(inject('storage'));
+const copies = mkdtempSync(path.join(os.tmpdir(), 'scoring-copy-'));
+afterAll(() => rmSync(copies, { recursive: true, force: true }));
+
+/** Writes the blob once more. @returns its version. */
+async function upload(name: string, content: string): Promise<string> {
+  await inboxOf(storage).createIfNotExists();
+  const { etag = '' } = await inboxOf(storage).getBlockBlobClient(name).upload(content, Buffer.byteLength(content));
+  return bareEtag(etag);
+}
+
+test('a job that a video has started reads that version of it, or none', async () => {
+  const name = `t-${randomBytes(4).toString('hex')}/coast.mp4`;
+  const read = (job: string, etag?: string) =>
+    localVideo(storage, path.join(copies, job), `inbox/${name}`, undefined, etag).then((file) =>
+      readFileSync(file, 'utf8'),
+    );
+  const first = await upload(name, 'first');
+  expect(await read('early', first)).toBe('first');
+  const second = await upload(name, 'other');
+  await expect(read('late', first)).rejects.toMatchObject({
+    blame: 'user',
+    message: `inbox/${name} was replaced before its job had read it.`,
+  });
+  expect(await read('early', first)).toBe('first');
+  expect(await read('next', second)).toBe('other');
+  expect(await read('any')).toBe('other');
+});
 
 test('the temporary folder of a job goes although a failed activity is still writing there for a while', async () => {
   const temp = mkdtempSync(path.join(os.tmpdir(), 'scoring-test-'));

@@ -1,0 +1,43 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { bareEtag } from '../../../src/job/inbox/media-event.js';
+import { INBOX } from '../../../src/job-store/layout.js';
+import { runCli } from '../../support/cli.js';
+import { base64, cloudEvent, inboxOf, newFolder } from '../../support/inbox.js';
+import { useStack } from '../../support/stack.js';
+import { until } from '../../support/wait.js';
+
+const stack = useStack();
+const inbox = inboxOf(stack);
+
+/** Drops a folder with this trigger file, and tells of it once it is there, as Event Grid does. */
+async function drop(ready: string) {
+  const folder = newFolder();
+  const files = path.join(stack.folder, folder);
+  mkdirSync(files);
+  writeFileSync(path.join(files, 'notes.txt'), 'no picture');
+  writeFileSync(path.join(files, '_READY'), ready);
+  const running = runCli(['drop', files, '--folder', folder, '--data', stack.data]);
+  const blob = stack.storage.getContainerClient(INBOX).getBlobClient(`${folder}/_READY`);
+  const { etag = '' } = await until('the upload', async () =>
+    (await blob.exists()) ? await blob.getProperties() : undefined,
+  );
+  const { accountName: account } = stack.storage;
+  await inbox.send(base64(cloudEvent({ account, container: INBOX, name: `${folder}/_READY`, etag: bareEtag(etag) })));
+  return { folder, ...(await running) };
+}
+
+test.concurrent('what is dropped starts a job, which is followed to its end', async () => {
+  const { folder, code, stdout, stderr } = await drop('{"model":"starry-night"}');
+  expect(stdout).toContain(`2 files uploaded to inbox/${folder}`);
+  expect(stderr).toMatch(new RegExp(`job: ${folder}-[0-9a-f]{16}`));
+  expect(stderr).toMatch(/There is no JPEG.+ below inbox\//);
+  expect(code).toBe(2);
+});
+
+test.concurrent('what starts no job says why', async () => {
+  const { folder, code, stderr } = await drop('{"model":"nobody"}');
+  expect(stderr).toMatch(new RegExp(`^inbox/${folder}/_READY starts no job: There is no model "nobody"`, 'm'));
+  expect(code).toBe(2);
+});

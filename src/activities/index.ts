@@ -7,6 +7,7 @@ import { createFinishJob } from './finish-job.js';
 import { createGiveUpBatch } from './batches/give-up-batch.js';
 import { createLaunchBatch } from './batches/launch-batch.js';
 import { createListImages } from './images/list-images.js';
+import { createMeasureFrames } from './images/measure-frames.js';
 import { createLookForItems } from './images/look-for-items.js';
 import { createNotify } from './notify.js';
 import { createObserveBatch } from './batches/observe-batch.js';
@@ -47,6 +48,7 @@ export function createActivities(ports: Ports) {
     splitChunk: stoppable(ports, createSplitChunk),
     splitVideo: stoppable(ports, createSplitVideo),
     listImages: stoppable(ports, createListImages),
+    measureFrames: stoppable(ports, createMeasureFrames),
     launchBatch: createLaunchBatch(ports),
     observeBatch: createObserveBatch(ports),
     settleBatch: createSettleBatch(ports),

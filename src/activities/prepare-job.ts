@@ -3,7 +3,7 @@ import { choosePack, chooseResultPack, chunkFrames, fitFrames } from '../job/pla
 import { JobError } from '../job/failure.js';
 import { DEFAULT_CODEC, DEFAULT_IMAGE_FORMAT, type FrameFormat, sizeProblem } from '../job/formats.js';
 import type { Origin } from '../job/inbox/claim.js';
-import type { JobSpec } from '../job/spec.js';
+import { type JobSpec, makesFrames } from '../job/spec.js';
 import { parseTraceParent, type TracePlace } from '../job/trace.js';
 import { jobOf, OUTBOX, workOf } from '../job-store/layout.js';
 import { knowSize } from '../job-store/inbox/places.js';
@@ -60,7 +60,7 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
     await Promise.all([workOf(storage, jobId).createIfNotExists(), jobOf(storage, jobId).createIfNotExists()]);
     if (earlier && !fromScratch) return adopt(ports, earlier, { run, spec, createdAt, trace });
     const folder = jobFolder(ports.tempFolder, jobId);
-    const probing = probeVideo(ports, spec, folder, startedBy);
+    const probing = probeVideo(ports, jobId, spec, folder, startedBy);
     const [video, { card, arrayBytes }, preflight] = await Promise.all([
       probing,
       resolveModel({ ...ports, known }, spec, folder, probing),
@@ -81,7 +81,7 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
       made: await readMadeOf(storage, spec),
     };
     const { job, ...prepared } = video
-      ? await resolveVideo(ports, common, { ...spec, timeouts }, video, arrayBytes)
+      ? await resolveVideo(ports, common, { ...spec, timeouts }, { video, folder, arrayBytes })
       : resolveImages(common, { ...spec, timeouts }, arrayBytes);
     const { overwrite } = spec.output;
     for (const output of placesOf(job)) await keepPlace(storage, { jobId, output, overwrite });
@@ -95,7 +95,7 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
       const { prepared, gpu } = await prepare(input, place);
       const { parallel, splitChunks, warnings } = prepared;
       // How many images there are is known when they have been listed.
-      const expectedItems = spec.input.images === undefined ? prepared.expectedItems : undefined;
+      const expectedItems = makesFrames(spec.input) ? prepared.expectedItems : undefined;
       telemetry.preflight({
         ...facts,
         verdict: { ok: true, parallel, expectedItems, splitChunks, gpu, warnings: warnings.length },
@@ -184,20 +184,22 @@ async function resolveVideo(
   ports: Ports,
   common: Common,
   spec: JobSpec,
-  { name, file, facts, etag }: LocalVideo,
-  arrayBytes = 0,
+  { video, folder, arrayBytes = 0 }: { video: LocalVideo; folder: string; arrayBytes: number | undefined },
 ): Promise<Resolution> {
+  const { name, file, facts } = video;
+  const frames = 'picture' in video ? video : undefined;
   checkResult(common.card, spec);
   const predicts = !givesPictures(common.card);
   const delivers = !predicts ? 'video' : spec.output.draw ? 'video and predictions' : 'predictions';
-  const shape = shapeOf(common.card, facts);
+  // Files that are frames may turn out to have other sizes than they say.
+  const shape = shapeOf(common.card, facts) ?? (frames && squareOf(facts));
   const predictions = spec.output.predictions ?? `${OUTBOX}/${common.jobId}/`;
   const { video: named, codec, quality } = spec.output;
   if (delivers !== 'predictions') checkShape({ ...facts, ...shape }, spec, name);
   const rehearsed =
     delivers === 'predictions'
       ? undefined
-      : await ports.media.rehearse({ source: file, facts, shape, codec, quality, output: named });
+      : await ports.media.rehearse({ source: file, folder, facts, shape, codec, quality, output: named });
   const { format: frameFormat, warning } = await fit(ports, spec, facts, delivers === 'predictions' ? [] : [shape]);
   const largest = ports.chunkFrames ?? Math.min(chunkFrames(facts), chunkFrames({ ...facts, ...shape }));
   const { pack: asked, size } = spec.batch;
@@ -219,9 +221,10 @@ async function resolveVideo(
   return {
     job: {
       ...common,
-      spec: { ...spec, input: { ...spec.input, video: name }, output: { ...spec.output, frameFormat } },
+      spec: { ...spec, output: { ...spec.output, frameFormat } },
       video: facts,
-      ...(etag !== undefined && { videoEtag: etag }),
+      ...('etag' in video && video.etag !== undefined && { videoEtag: video.etag }),
+      ...(frames && { images: name, ...(frames.sound !== undefined && { sound: frames.sound }) }),
       ...(shape && { shape }),
       pack,
       chunkFrames: most,
@@ -230,7 +233,7 @@ async function resolveVideo(
       ...(predicts && { predictions }),
     },
     expectedItems: facts.framesEstimate,
-    splitChunks: await planSplit(ports, common.jobId, { file, facts, most, pack }),
+    splitChunks: file === undefined || frames ? 0 : await planSplit(ports, common.jobId, { file, facts, most, pack }),
     pack,
     delivers,
     enlarged: rehearsed ? pixelsOf({ ...facts, ...shape }) / pixelsOf(facts) : 0,
@@ -309,6 +312,8 @@ function shapeOf({ output }: ModelCard, facts: VideoFacts): PictureShape | undef
   return { width, height, sampleAspect: reduce(num * (stretched[0] ?? 1), den * (stretched[1] ?? 1)) };
 }
 
+const squareOf = ({ width, height, sampleAspect }: VideoFacts): PictureShape => ({ width, height, sampleAspect });
+
 function reduce(num: number, den: number): Rational {
   const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
   const common = divisor(num, den);
@@ -328,7 +333,7 @@ function checkShape({ width, height }: PictureShape, { model, output }: JobSpec,
 /** @throws JobError `user` when the job asks for a format of pictures and no picture is stored in it. */
 function checkFrameFormat({ model, input, output: { frameFormat } }: JobSpec, { output }: ModelCard): void {
   const { kind = 'image' } = output;
-  if (input.images === undefined || kind === 'image' || frameFormat === DEFAULT_IMAGE_FORMAT) return;
+  if (makesFrames(input) || kind === 'image' || frameFormat === DEFAULT_IMAGE_FORMAT) return;
   throw new JobError(
     'user',
     `The model "${model}" gives ${kind === 'mask' ? 'masks, which are always PNG' : 'no pictures'}; leave the format "${frameFormat}" (output.frameFormat) out.`,

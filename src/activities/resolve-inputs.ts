@@ -15,9 +15,13 @@ import { type ModelCard, parseCard } from '../model-card/schema.js';
 import { findTensor, type ModelSignature } from '../model-card/signature.js';
 import type { Trial } from '../scorer/engine/inspect/trial.js';
 import { isNotFound } from '../storage/storage.js';
+import { framesIn, type OpenedFrames, openFrames } from './open-frames.js';
 import type { Ports } from './ports.js';
 
-export interface LocalVideo {
+/** A video, or a folder of frames. */
+export type LocalVideo = OpenedVideo | OpenedFrames;
+
+interface OpenedVideo {
   name: string;
   file: string;
   facts: VideoFacts;
@@ -25,13 +29,16 @@ export interface LocalVideo {
   etag: string | undefined;
 }
 
-/** The video of the job as a local file, and what it is; undefined when the job has images. */
+/** The video of the job as a local file, or its frames, and what they are; undefined when the job has images. */
 export async function probeVideo(
   { storage, media, signal }: Ports,
+  jobId: string,
   { input }: JobSpec,
   folder: string,
   startedBy?: Origin,
 ): Promise<LocalVideo | undefined> {
+  const frames = framesIn(input);
+  if (frames) return openFrames({ storage, media, signal }, jobId, frames, folder);
   const { video: name } = input;
   if (name === undefined) return undefined;
   const etag = startedBy?.path === name ? startedBy.etag : undefined;
@@ -91,7 +98,7 @@ export async function resolveModel(
   if (!inspected) {
     const [file, picture] = await Promise.all([
       localCopy(blob, folder, 'model.onnx', missingInput('model', model), signal),
-      video && saveFirstFrame(ports, folder, video),
+      video && ('picture' in video ? video.picture : saveFirstFrame(ports, folder, video)),
     ]);
     const request = { card, ...(labels && { labels }), ...(picture !== undefined && { picture }) };
     inspected = await ports.inspectModel(file, model, device, request);
@@ -110,7 +117,7 @@ export async function resolveModel(
 }
 
 /** Undefined when the video cannot be decoded: splitting it finds out what to say. */
-async function saveFirstFrame({ media }: Ports, folder: string, { file, name, facts }: LocalVideo) {
+async function saveFirstFrame({ media }: Ports, folder: string, { file, name, facts }: OpenedVideo) {
   const picture = path.join(folder, 'first.png');
   try {
     for await (const frame of media.split(file, { format: 'png', facts, name, keep: true })) {

@@ -5,7 +5,7 @@ import { hasUnusableCharacters, hasUnusableParts } from '../job/blob-names.js';
 const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,79}[A-Za-z0-9_-])?$/;
 
 const fileSchema = z.strictObject({
-  kind: z.enum(['video', 'style', 'model']),
+  kind: z.enum(['video', 'audio', 'style', 'model']),
   name: z.string().regex(NAME),
 });
 

@@ -7,6 +7,7 @@ import { cardBlob, labelsBlob, mediaBlob, modelBlob, modelsOf, splitPath } from 
 
 const MISSING = {
   video: (name: string) => `There is no video ${name} in the media storage account; upload it first.`,
+  audio: (name: string) => `There is no sound file ${name} in the media storage account; upload it first.`,
   images: (prefix: string) => `There is nothing below ${prefix} in the media storage account; upload the images first.`,
   style: (name: string) => `There is no style picture ${name} in the media storage account; upload it first.`,
   model: (name: string) =>
@@ -24,14 +25,16 @@ export const missingInput = (what: keyof typeof MISSING, name: string) => new Jo
  */
 export async function requireInputs(storage: Storage, bundledModels: string, spec: JobSpec): Promise<number> {
   const { input, style, model } = spec;
-  const [bytes, hasImages, hasStyle, hasModel] = await Promise.all([
+  const [bytes, hasImages, hasAudio, hasStyle, hasModel] = await Promise.all([
     input.video === undefined ? 0 : bytesOf(storage, input.video),
     input.images === undefined || hasBlobs(storage, input.images),
+    input.audio === undefined || mediaBlob(storage, input.audio).exists(),
     style === undefined || mediaBlob(storage, style).exists(),
     modelsOf(storage).getBlobClient(modelBlob(model)).exists(),
   ]);
   if (bytes === undefined) throw missingInput('video', input.video ?? '');
   if (!hasImages) throw missingInput('images', input.images ?? '');
+  if (!hasAudio) throw missingInput('audio', input.audio ?? '');
   if (!hasStyle) throw missingInput('style', style ?? '');
   if (!hasModel && !(await isBundled(bundledModels, model))) throw missingInput('model', model);
   return bytes;

@@ -7,6 +7,7 @@ import { JobError } from '../job/failure.js';
 import { isNotFound, type Storage } from '../storage/storage.js';
 import { missingInput } from './inputs.js';
 import { mediaBlob } from './layout.js';
+import type { VideoJob } from './resolved-job.js';
 
 export const jobFolder = (tempFolder: string, jobId: string) => path.join(tempFolder, `scoring-${jobId}`);
 
@@ -65,6 +66,22 @@ export async function localCopy(
  */
 export const localVideo = (storage: Storage, folder: string, video: string, signal?: AbortSignal, etag?: string) =>
   localCopy(mediaBlob(storage, video), folder, 'source', missingInput('video', video), signal, etag);
+
+/** The sound of a job's frames as a file of this machine. */
+export const localSound = (storage: Storage, folder: string, sound: string, signal?: AbortSignal) =>
+  localCopy(mediaBlob(storage, sound), folder, 'source', missingInput('audio', sound), signal);
+
+/** What a job's output takes all but its pictures from, as a file of this machine; undefined where that is nothing. */
+export function localSource(
+  storage: Storage,
+  folder: string,
+  { spec, sound, videoEtag }: VideoJob,
+  signal?: AbortSignal,
+): Promise<string> | undefined {
+  const { video } = spec.input;
+  if (video !== undefined) return localVideo(storage, folder, video, signal, videoEtag);
+  return sound === undefined ? undefined : localSound(storage, folder, sound, signal);
+}
 
 /**
  * Makes a folder below the job's for one run of an activity: the ffmpeg of a run that was killed, or another delivery of the same, may

@@ -12,7 +12,7 @@ import { jobOf, RESOLVED_JOB } from './layout.js';
 export interface Handed {
   /** Frames the video is expected to have, which `splitVideo` corrects; 0 for images. */
   expectedItems: number;
-  /** Activities that split the video; 1 for a short one, 0 for images. */
+  /** Activities that split the video; 1 for a short one, 0 where the items are files. */
   splitChunks: number;
   /** What becomes of the frames of a video, or of the images. */
   delivers: 'video' | 'predictions' | 'video and predictions' | 'images';
@@ -47,10 +47,14 @@ interface Resolved extends OfRun {
 }
 
 export interface VideoJob extends Resolved {
-  spec: JobSpec & { input: { video: string } };
+  /** Of frames that were files, those that a video of them has. */
   video: VideoFacts;
   /** Of the video, when it has started the job itself: later versions are other jobs'. */
   videoEtag?: string;
+  /** `container/prefix/` in the media account of the files that are its frames; absent where a video is split into them. */
+  images?: string;
+  /** Path of the file in the media account whose sound goes with such frames, if there is any. */
+  sound?: string;
   /** How the output shows the frames, where the model gives them another size. */
   shape?: PictureShape | undefined;
   /** What the output takes from the video besides its pictures. */
@@ -114,16 +118,16 @@ export async function readResolvedJob(storage: Storage, jobId: string, run?: num
   return job;
 }
 
-/** @throws JobError `user` when the job's record is gone or it is an image folder's. */
+/** @throws JobError `user` when the job's record is gone or it delivers images. */
 export async function readVideoJob(storage: Storage, jobId: string, run?: number): Promise<VideoJob> {
   const job = await readResolvedJob(storage, jobId, run);
   if ('video' in job) return job;
   throw new JobError('user', `Job ${jobId} scores images and has no video.`);
 }
 
-/** @throws JobError `user` when the job's record is gone or it is a video's. */
+/** @throws JobError `user` when the job's record is gone or it makes a video. */
 export async function readImagesJob(storage: Storage, jobId: string, run?: number): Promise<ImagesJob> {
   const job = await readResolvedJob(storage, jobId, run);
-  if ('images' in job) return job;
-  throw new JobError('user', `Job ${jobId} scores a video and has no images.`);
+  if (!('video' in job)) return job;
+  throw new JobError('user', `Job ${jobId} makes a video and delivers no images.`);
 }

@@ -11,6 +11,7 @@ import {
   QUALITIES,
   VIDEO_CODECS,
 } from './formats.js';
+import { FRAME_RATES, readFrameRate } from './frame-folder.js';
 import { noticeChoices } from './notice.js';
 import { MOST_PACKED, MOST_PARALLEL } from './plan.js';
 import { toleranceChoices } from './tolerance.js';
@@ -54,11 +55,24 @@ const properties = z.strictObject({
     .strictObject({
       video: blobPath('inbox').optional(),
       images: blobPrefix('inbox').optional(),
+      frameRate: z
+        .union([z.number(), z.string()], FRAME_RATES)
+        .refine((rate) => readFrameRate(rate) !== undefined, FRAME_RATES)
+        .optional(),
+      audio: blobPath('inbox').optional(),
       onDamage: z.enum(['fail', 'keep']).default('fail'),
     })
-    .superRefine(({ video, images }, context) => {
+    .superRefine(({ video, images, frameRate, audio }, context) => {
       if ((video === undefined) === (images === undefined))
         context.addIssue({ code: 'custom', message: 'must name either a "video" or "images"' });
+      else if (images === undefined && frameRate !== undefined)
+        context.addIssue({ code: 'custom', path: ['frameRate'], message: 'is for "images"; a video has its own' });
+      if (frameRate === undefined && audio !== undefined)
+        context.addIssue({
+          code: 'custom',
+          path: ['audio'],
+          message: 'is for "images" that become a video; set "frameRate", too, or leave it out',
+        });
     }),
   model: z
     .string()
@@ -137,30 +151,52 @@ const schema = properties
   .superRefine(({ input, output, tolerate }, context) => {
     if (input.images !== undefined && input.onDamage === 'keep')
       context.addIssue({ code: 'custom', path: ['input', 'onDamage'], message: 'is for a video; leave it out' });
-    if (input.images !== undefined && tolerate.fill !== undefined)
+    const asVideo = makesFrames(input);
+    if (!asVideo && tolerate.fill !== undefined)
       context.addIssue({ code: 'custom', path: ['tolerate', 'fill'], message: 'is for a video; leave it out' });
-    if (input.images !== undefined && output.frameFormat === 'ppm')
+    if (asVideo && input.images !== undefined && tolerate.fill === 'source')
+      context.addIssue({
+        code: 'custom',
+        path: ['tolerate', 'fill'],
+        message: 'must be "previous" where frames are files, which may be broken; leave it out',
+      });
+    if (!asVideo && output.frameFormat === 'ppm')
       context.addIssue({
         code: 'custom',
         path: ['output', 'frameFormat'],
         message: 'is "ppm", which is for the frames of a video; set it to "png" or "jpg"',
       });
-    const others =
-      input.images === undefined ? (['images'] as const) : (['video', 'predictions', 'codec', 'quality'] as const);
-    const drawn = input.images !== undefined && output.draw ? 'draw' : undefined;
+    const others = asVideo ? (['images'] as const) : (['video', 'predictions', 'codec', 'quality'] as const);
+    const drawn = !asVideo && output.draw ? 'draw' : undefined;
     const other = others.find((name) => output[name] !== undefined) ?? drawn;
     if (other === undefined) return;
-    const message = `does not go with "input.${input.images === undefined ? 'video' : 'images'}"; leave it out`;
+    const [beside, otherwise] =
+      input.images === undefined
+        ? ['video', '']
+        : asVideo
+          ? ['frameRate', ', or leave the frame rate out']
+          : ['images', ', or set "input.frameRate" to make a video of them'];
+    const message = `does not go with "input.${beside}"; leave it out${otherwise}`;
     context.addIssue({ code: 'custom', path: ['output', other], message });
   })
   .transform(({ output, ...spec }) => {
-    const usual = spec.input.images === undefined ? DEFAULT_FRAME_FORMAT : DEFAULT_IMAGE_FORMAT;
+    const usual = makesFrames(spec.input) ? DEFAULT_FRAME_FORMAT : DEFAULT_IMAGE_FORMAT;
     const { codec = DEFAULT_CODEC, frameFormat = usual } = output;
     return { ...spec, output: { ...output, codec, frameFormat } };
   });
 
 /** A job specification with every default filled in. */
 export type JobSpec = z.output<typeof schema>;
+
+/** Whether the items are frames of a video that the job makes, or of one that it reads. */
+export const makesFrames = ({
+  images,
+  frameRate,
+}: Pick<z.output<typeof properties>['input'], 'images' | 'frameRate'>): boolean =>
+  images === undefined || frameRate !== undefined;
+
+/** Path of the video, or of the folder of images. */
+export const inputOf = ({ input }: Pick<JobSpec, 'input'>): string => input.video ?? input.images ?? '';
 
 /**
  * Reads a job specification from the text of an HTTP body.

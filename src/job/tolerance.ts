@@ -79,14 +79,16 @@ export function tooManyLost({ bound, most, items, failed, missing, batches }: Ex
 
 /**
  * What is shown in place of each frame without an output, in the order of the frames: another frame's output, or undefined for the frame
- * as it came, which is also what those get that have no scored frame before them.
+ * as it came, which is also what those get that have no scored frame before them; with `nearest`, they get the first one behind them.
  */
-export function fillsOf(unscored: Set<number>, fill: Fill = 'source'): Map<number, number | undefined> {
+export function fillsOf(unscored: Set<number>, fill: Fill | 'nearest' = 'source'): Map<number, number | undefined> {
+  let first: number | undefined;
+  if (fill === 'nearest') for (first = 0; unscored.has(first);) first += 1;
   const fills = new Map<number, number | undefined>();
   for (const index of [...unscored].toSorted((a, b) => a - b)) {
     const before = index - 1;
-    const shown = unscored.has(before) ? fills.get(before) : before < 0 ? undefined : before;
-    fills.set(index, fill === 'previous' ? shown : undefined);
+    const shown = unscored.has(before) ? fills.get(before) : before < 0 ? first : before;
+    fills.set(index, fill === 'source' ? undefined : shown);
   }
   return fills;
 }

@@ -21,6 +21,17 @@ export interface ColourTags {
   transfer: string | null;
 }
 
+/** What is known about a file whose sound goes with frames from elsewhere. */
+export interface SoundFacts {
+  /** Demuxer names, such as `mov,mp4,m4a,3gp,3g2,mj2`. */
+  container: string;
+  /** The time stamp at which the earliest stream of the file starts, in seconds. */
+  fileStart: number;
+  /** How long the file says that it is; 0 where it does not say. */
+  durationSeconds: number;
+  audioStreams: number;
+}
+
 /** What is known about a video before a frame is decoded. Under 1 KB, so that it can travel in a job. */
 export interface VideoFacts {
   /** Index in the file of the video stream that is split. */

@@ -1,8 +1,8 @@
 import path from 'node:path';
 import type { FfmpegPaths } from './ffmpeg/find.js';
-import type { VideoFacts } from './facts.js';
+import type { SoundFacts, VideoFacts } from './facts.js';
 import { type MediaLimits, readMediaLimits } from './limits.js';
-import { probe, type ProbeOptions } from './probe/probe.js';
+import { probe, type ProbeOptions, probeSound } from './probe/probe.js';
 import { type Chunk, findChunks } from './split/chunks.js';
 import { split, splitChunk, type SplitChunkRequest, type SplitRequest } from './split/split.js';
 import { contactSheet, type Pair } from './stitch/contact-sheet.js';
@@ -11,7 +11,7 @@ import { encodeSegment, join, stitch } from './stitch/stitch.js';
 import type { EncodeRequest, JoinRequest, StitchRequest } from './stitch/stitch-arguments.js';
 import { compare, type CompareRequest, type Comparison } from './verify/compare.js';
 
-export type { Rational, VideoFacts } from './facts.js';
+export type { Rational, SoundFacts, VideoFacts } from './facts.js';
 export { confinement, findFfmpeg, type FfmpegPaths } from './ffmpeg/find.js';
 export { type MediaLimits, readMediaLimits } from './limits.js';
 export type { Chunk } from './split/chunks.js';
@@ -21,6 +21,7 @@ export type { OtherStreams } from './stitch/other-streams.js';
 export type { Rehearsed } from './stitch/rehearse.js';
 export type { PictureShape, StitchRequest } from './stitch/stitch-arguments.js';
 export {
+  constantTimetable,
   pack,
   type PackedTimetable,
   partOf,
@@ -36,6 +37,8 @@ export type { Comparison } from './verify/compare.js';
 export interface Media {
   /** @see probe in probe/probe.ts */
   probe: (file: string, options?: ProbeOptions) => Promise<VideoFacts>;
+  /** @see probeSound in probe/probe.ts; `name` is what error messages call the file */
+  probeSound: (file: string, name: string) => Promise<SoundFacts>;
   /** @see split in split/split.ts; `name` is the base name of the file when left out */
   split: (file: string, request: Omit<SplitRequest, 'file' | 'name'> & { name?: string }) => AsyncGenerator<Buffer>;
   /** @see findChunks in split/chunks.ts */
@@ -78,6 +81,7 @@ export function createMedia(
   const { ffmpeg, ffprobe } = tools;
   return {
     probe: (file, { name = path.basename(file), keep } = {}) => probe(ffprobe, file, { name, keep }),
+    probeSound: (file, name) => probeSound(ffprobe, file, name),
     split: (file, { name = path.basename(file), ...request }) => split(ffmpeg, { file, name, ...request }),
     findChunks: (file, facts, most, pack) => findChunks(ffprobe, file, facts, most, pack),
     splitChunk: (request) => splitChunk(ffmpeg, request),

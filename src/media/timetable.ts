@@ -87,6 +87,12 @@ export function timetableOf(
   return { timeBase, times: moved, frameTicks, lastTicks: inTicks(facts.lastSeconds) || frameTicks, repaired };
 }
 
+/** The timetable of frames of one rate, of which the first is shown at the start of the sound. */
+export function constantTimetable(frames: number, { num, den }: Rational): Timetable {
+  const times = Array.from({ length: frames }, (_, index) => index * den);
+  return { timeBase: { num: 1, den: num }, times, frameTicks: den, lastTicks: den, repaired: 0 };
+}
+
 /** Finds the next frame behind `index` that is later than `last`. Both only grow from call to call, so each time is looked at once. */
 function laterTimes(raw: RawTimes) {
   let at = 0;

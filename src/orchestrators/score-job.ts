@@ -10,7 +10,7 @@ import { defineOrchestrator, patientActivitiesOf, runChildren, runId, runOf, typ
 import { gather } from './gather.js';
 import type { BatchResult } from './score-batch.js';
 import { laneId, scoreLane } from './score-lane.js';
-import { type Delivered, imagesSource, type Open, type Source, videoSource } from './sources.js';
+import { type Delivered, framesSource, imagesSource, type Open, type Source, videoSource } from './sources.js';
 import { tell } from './tell.js';
 
 /** No property is called `instanceId`: the host would take it for its own. */
@@ -134,7 +134,8 @@ function* runStages(
   status.warnings = prepared.value.warnings;
   status.enlarged = prepared.value.enlarged;
 
-  const source = spec.input.images === undefined ? videoSource : imagesSource;
+  const { images, frameRate } = spec.input;
+  const source = images === undefined ? videoSource : frameRate === undefined ? imagesSource : framesSource;
   enter(context, status, source.opening);
   const opened = yield* source.open(context, { jobId, prepared: prepared.value, round: 0 });
   if (!opened.ok) return opened;

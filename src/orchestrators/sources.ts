@@ -76,6 +76,25 @@ export const videoSource: Source = {
   },
 };
 
+/** Frames that one activity measures: a matter of a minute. */
+const MEASURED_AT_ONCE = 10 * LIST_LENGTH;
+
+/** The images of a folder are the frames of a video. */
+export const framesSource: Source = {
+  ...videoSource,
+  opening: 'list',
+  *open(context, { jobId, prepared: { expectedItems } }) {
+    let encodeChunks = 1;
+    for (let first = 0; first < expectedItems; first += MEASURED_AT_ONCE) {
+      const count = Math.min(MEASURED_AT_ONCE, expectedItems - first);
+      const measured = yield* patientActivitiesOf(context).measureFrames({ jobId, first, count });
+      if (!measured.ok) return measured;
+      ({ encodeChunks } = measured.value);
+    }
+    return { ok: true, value: { items: expectedItems, encodeChunks, warnings: [] } };
+  },
+};
+
 /** Items collected by one activity: a matter of seconds, and a history of 200 calls for a million items. */
 const COLLECTED_AT_ONCE = 5 * LIST_LENGTH;
 

@@ -26,7 +26,7 @@ function parse(text: string): UploadRequest {
     return uploadRequestSchema.parse(JSON.parse(text));
   } catch (cause) {
     const message =
-      'An upload is asked for with {"kind":"video|style|model","name":"NAME"} or {"kind":"images","name":"NAME","names":["a.jpg",…]} for at most 1000 images, or {"kind":"inbox","name":"FILE","folder":"FOLDER"}, NAME in letters, digits, ".", "_" and "-", without a dot at its end.';
+      'An upload is asked for with {"kind":"video|audio|style|model","name":"NAME"} or {"kind":"images","name":"NAME","names":["a.jpg",…]} for at most 1000 images, or {"kind":"inbox","name":"FILE","folder":"FOLDER"}, NAME in letters, digits, ".", "_" and "-", without a dot at its end.';
     throw new JobError('user', message, { cause });
   }
 }
@@ -39,10 +39,10 @@ function place(storage: Storage, request: UploadRequest): Promise<Upload | Image
 
 /** A folder of its own for each upload, so that none overwrites another. */
 async function placeMedia(storage: Storage, { kind, name }: FileUploadRequest): Promise<Upload> {
-  const container = kind === 'video' ? INBOX : STYLES;
+  const container = kind === 'style' ? STYLES : INBOX;
   const client = storage.media.getContainerClient(container);
   await client.createIfNotExists();
-  const blob = kind === 'video' ? `${UPLOADS}/${randomId()}/${name}` : `${randomId()}/${name}`;
+  const blob = container === INBOX ? `${UPLOADS}/${randomId()}/${name}` : `${randomId()}/${name}`;
   return { path: `${container}/${blob}`, url: await writable(storage, client.getBlobClient(blob)) };
 }
 

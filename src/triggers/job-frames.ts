@@ -26,6 +26,11 @@ export const createListFrames = ({ storage }: { storage: Storage }) =>
     const job = (await findResolvedJob(storage, id)) && (await readResolvedJob(storage, id));
     if (job && !('video' in job))
       return refuse(404, `Job "${id}" scores images and has no frames; what it made of them is listed at /files.`);
+    if (isSource && job?.images !== undefined)
+      return refuse(
+        404,
+        `The frames of job "${id}" are the files below ${job.images}; leave "source" (--source) out for the scored ones.`,
+      );
     const isThere = await workOf(storage, id).exists();
     if (isOver(status) && !(job && isThere)) return refuse(404, whyNone(id, status, job));
     if (!job) return { jsonBody: NONE_YET };

@@ -1,5 +1,5 @@
 import * as df from 'durable-functions';
-import { checkSpecSize, makeJobId, parseSpec } from '../job/spec.js';
+import { checkSpecSize, inputOf, makeJobId, parseSpec } from '../job/spec.js';
 import { requireInputs } from '../job-store/inputs.js';
 import type { Ports } from '../activities/ports.js';
 import { answerErrors } from './http.js';
@@ -21,7 +21,7 @@ export const createStartJob = ({
     const spec = parseSpec(body);
     const key = request.headers.get('idempotency-key');
     const id = key === null ? randomId() : idOfRequest(key, body);
-    const jobId = makeJobId(spec.input.video ?? spec.input.images ?? '', id);
+    const jobId = makeJobId(inputOf(spec), id);
     const accepted = () => {
       const standard = df.getClient(context).createHttpManagementPayload(jobId);
       const jobUrl = new URL(`${new URL(request.url).pathname.replace(/\/$/, '')}/${jobId}`, request.url).toString();

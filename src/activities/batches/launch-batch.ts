@@ -136,7 +136,9 @@ async function environmentOf(
     containerSas(storage, workOf(storage, job.jobId), 'rcwl', deadline),
     blobSas(storage, modelsOf(storage).getBlobClient(modelBlob(model)), 'r', deadline),
     style === undefined ? undefined : blobSas(storage, mediaBlob(storage, style), 'r', deadline),
-    'images' in job ? containerSas(storage, imagesOf(storage, job).container, 'r', deadline) : undefined,
+    job.images === undefined
+      ? undefined
+      : containerSas(storage, imagesOf(storage, job.images).container, 'r', deadline),
   ]);
   return writeEnvironment({
     taskBlob: task,

@@ -1,19 +1,15 @@
 import type { OfRun } from '../../job/run.js';
-import type { BlobItem, ContainerClient } from '@azure/storage-blob';
-import { pMapIterable } from 'p-map';
 import { hasUnusableCharacters, hasUnusableParts, isTooLong } from '../../job/blob-names.js';
 import { JobError } from '../../job/failure.js';
 import { createOutputNames, groupsOf, LIST_LENGTH, type ListedItem } from '../../job/item-list.js';
-import { type FileKind, fileKindByName, fileKindByStart, KIND_BYTES, PICTURE_KINDS } from '../../job/formats.js';
-import { bareEtag } from '../../job/inbox/media-event.js';
 import { LeftOut } from '../../job/left-out.js';
 import { MOST_ITEMS } from '../../container-contract/places.js';
 import { knowSize } from '../../job-store/inbox/places.js';
 import { splitPath } from '../../job-store/layout.js';
-import { listBlobs, readBytes, type Storage } from '../../storage/storage.js';
+import type { Storage } from '../../storage/storage.js';
+import { findPictures, noPictures } from '../../job-store/images/find-pictures.js';
 import {
   type FoundItems,
-  imagesOf,
   packsArrays,
   readFoundItems,
   scoredEnding,
@@ -24,8 +20,6 @@ import type { Ports } from '../ports.js';
 import { type ImagesJob, readImagesJob } from '../../job-store/resolved-job.js';
 import { createStageProgress } from '../../job-store/stage-progress.js';
 
-/** Files without a picture's name whose first bytes are read at the same time. */
-const LOOKS = 16;
 const LONGEST_EXAMPLE = 80;
 
 /**
@@ -41,7 +35,7 @@ export function createListImages({ storage, signal }: Pick<Ports, 'storage' | 's
     const leftOut = new LeftOut();
     let items = 0;
     let lists = 0;
-    for await (const list of groupsOf(findPictures(storage, job, leftOut), LIST_LENGTH)) {
+    for await (const list of groupsOf(listPictures(storage, job, leftOut), LIST_LENGTH)) {
       signal?.throwIfAborted();
       items = lists * LIST_LENGTH + list.length;
       if (items > MOST_ITEMS)
@@ -51,7 +45,7 @@ export function createListImages({ storage, signal }: Pick<Ports, 'storage' | 's
       progress.report(items);
     }
     await progress.settled();
-    if (items === 0) throw noPictures(job, leftOut);
+    if (items === 0) throw noPictures(job.images, leftOut);
     const found = { items, warnings: leftOut.warnings() };
     await writeFoundItems(storage, jobId, found);
     await knowSize(storage, jobId, { items });
@@ -59,26 +53,13 @@ export function createListImages({ storage, signal }: Pick<Ports, 'storage' | 's
   };
 }
 
-/** Pictures by name or, where the name does not tell, by content. Counts what is neither. */
-async function* findPictures(storage: Storage, job: ImagesJob, leftOut: LeftOut): AsyncGenerator<ListedItem> {
-  const { container, prefix } = imagesOf(storage, job);
+/** The pictures and what their outputs are called. */
+async function* listPictures(storage: Storage, job: ImagesJob, leftOut: LeftOut): AsyncGenerator<ListedItem> {
   const nameOutput = createOutputNames();
-  const looked = pMapIterable(
-    listBlobs(container, { prefix }),
-    async ({ name, properties }) => ({
-      name,
-      etag: bareEtag(properties.etag),
-      kind: await kindOf(container, name, properties),
-    }),
-    { concurrency: LOOKS, backpressure: 4 * LOOKS },
-  );
-  for await (const { name: blob, etag, kind } of looked) {
-    const name = blob.slice(prefix.length);
-    if (kind === 'picture') {
-      const output = nameOutput(name);
-      checkDeliverable(job, name, output);
-      yield { name, etag, output };
-    } else leftOut.add(name, kind);
+  for await (const { name, etag } of findPictures(storage, job.images, leftOut)) {
+    const output = nameOutput(name);
+    checkDeliverable(job, name, output);
+    yield { name, etag, output };
   }
 }
 
@@ -91,20 +72,4 @@ function checkDeliverable(job: ImagesJob, name: string, output: string): void {
     'user',
     `The image "${name.slice(0, LONGEST_EXAMPLE)}" cannot have its output below ${job.output} under the same name, which is too long for blob storage or has parts that it cannot hold; rename the image.`,
   );
-}
-
-async function kindOf(
-  container: ContainerClient,
-  name: string,
-  { contentLength }: BlobItem['properties'],
-): Promise<FileKind> {
-  const kind = fileKindByName(name);
-  if (kind !== undefined || contentLength === 0) return kind;
-  const start = await readBytes(container, name, KIND_BYTES);
-  return start && fileKindByStart(start);
-}
-
-function noPictures({ images }: ImagesJob, leftOut: LeftOut): JobError {
-  const found = leftOut.summary();
-  return new JobError('user', `There is no ${PICTURE_KINDS} below ${images}, but ${found}; name a folder of images.`);
 }

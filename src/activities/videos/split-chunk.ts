@@ -1,6 +1,7 @@
 import type { OfRun } from '../../job/run.js';
 import { JobError } from '../../job/failure.js';
 import { FrameMemory } from '../../job/frame-memory.js';
+import { inputOf } from '../../job/spec.js';
 import { storeFrames } from '../../job-store/videos/frames.js';
 import { jobFolder, localVideo } from '../../job-store/local-copy.js';
 import { readVideoJob } from '../../job-store/resolved-job.js';
@@ -26,7 +27,7 @@ export function createSplitChunk({ storage, media, tempFolder, signal }: SplitPo
     if (done) return { splitFrames: done.length };
     const job = await readVideoJob(storage, jobId, run);
     const chunk = await readSplitChunk(storage, jobId, index);
-    const { video: name } = job.spec.input;
+    const name = inputOf(job.spec);
     const file = await localVideo(storage, jobFolder(tempFolder, jobId), name, signal, job.videoEtag);
     const times: RawTimes = [];
     const onTimes = (raw: RawTimes, findings: Findings) => {

@@ -1,6 +1,7 @@
 import type { OfRun } from '../../job/run.js';
 import { counted, JobError } from '../../job/failure.js';
 import { FrameMemory } from '../../job/frame-memory.js';
+import { inputOf } from '../../job/spec.js';
 import { hasFrames, storeFrames } from '../../job-store/videos/frames.js';
 import { jobFolder, localVideo } from '../../job-store/local-copy.js';
 import { readVideoJob, type VideoJob } from '../../job-store/resolved-job.js';
@@ -51,7 +52,8 @@ export function createSplitVideo({
     if (times) return keepTimetable(storage, job, wholeTimetable(times, job.video));
     const earlier = await readTimetable(storage, jobId).catch(unlessGone);
     if (earlier && (await hasFrames(storage, job, earlier.times.length))) return resultOf(job, earlier);
-    const { video: name, onDamage } = job.spec.input;
+    const name = inputOf(job.spec);
+    const { onDamage } = job.spec.input;
     const format = job.spec.output.frameFormat;
     const file = await localVideo(storage, jobFolder(tempFolder, jobId), name, signal, job.videoEtag);
     // What chunks have left may have other numbers than it should.
@@ -90,7 +92,7 @@ function unlessGone(error: unknown): undefined {
 
 function resultOf({ spec, chunkFrames }: VideoJob, timetable: Timetable, found: string[] = []): SplitResult {
   const frames = timetable.times.length;
-  const broken = `${spec.input.video} is damaged; only what is before its break is painted: ${counted(frames, 'frame')}.`;
+  const broken = `${inputOf(spec)} is damaged; only what is before its break is painted: ${counted(frames, 'frame')}.`;
   const warnings = timetable.broken ? [...found, broken] : found;
   const result = { frames, encodeChunks: Math.ceil(frames / chunkFrames) };
   return warnings.length > 0 ? { ...result, warnings } : result;

@@ -7,7 +7,7 @@ import { JobError } from '../../job/failure.js';
 import { contentTypeOf } from '../../job/formats.js';
 import { readFills, readFramesToShow, readFrameToShow, readSourceFrame } from '../../job-store/videos/frames.js';
 import { CONTACT_SHEET, jobOf, segmentBlob, splitPath, workOf } from '../../job-store/layout.js';
-import { diskError, jobFolder, localCopy, localVideo, ownFolder } from '../../job-store/local-copy.js';
+import { diskError, jobFolder, localCopy, localSource, ownFolder } from '../../job-store/local-copy.js';
 import { deliver } from '../../job-store/outputs.js';
 import { readVideoJob, type VideoJob } from '../../job-store/resolved-job.js';
 import { readTimetable, writeComparison } from '../../job-store/videos/video-timing.js';
@@ -32,7 +32,7 @@ export function createStitchVideo(ports: StitchPorts & Pick<Ports, 'tempFolder'>
   return async ({ jobId, run = 1 }: OfRun): Promise<StitchedVideo> => {
     const [job, timetable] = await Promise.all([readVideoJob(storage, jobId, run), readTimetable(storage, jobId)]);
     const folder = jobFolder(ports.tempFolder, jobId);
-    const source = await localVideo(storage, folder, job.spec.input.video, ports.signal, job.videoEtag);
+    const source = await localSource(storage, folder, job, ports.signal);
     const own = await ownFolder(folder, 'stitch-');
     const output = path.join(own, `stitched${path.extname(job.output) || '.mp4'}`);
     try {
@@ -56,7 +56,7 @@ export function createStitchVideo(ports: StitchPorts & Pick<Ports, 'tempFolder'>
 
 interface StitchFiles {
   folder: string;
-  source: string;
+  source: string | undefined;
   output: string;
 }
 
@@ -126,7 +126,7 @@ async function joinSegments(
 async function check(
   { storage, media }: StitchPorts,
   job: VideoJob,
-  files: { source: string; timetable: Timetable; output: string },
+  files: { source: string | undefined; timetable: Timetable; output: string },
 ): Promise<void> {
   const comparison = await media.compare({ ...files, facts: job.video, others: job.others });
   await writeComparison(storage, job.jobId, comparison);
@@ -171,7 +171,13 @@ async function uploadContactSheet(
     before: await readSourceFrame(storage, job, index),
     after,
   });
-  await media.contactSheet(await Promise.all([...shown].map(pair)), file);
+  try {
+    await media.contactSheet(await Promise.all([...shown].map(pair)), file);
+  } catch (error) {
+    // A file that is a frame may be of a kind that ffmpeg does not read, or broken: the video is not to fail for that.
+    if (job.images !== undefined && error instanceof JobError && error.blame === 'user') return;
+    throw error;
+  }
   await jobOf(storage, job.jobId)
     .getBlockBlobClient(CONTACT_SHEET)
     .uploadFile(file, { blobHTTPHeaders: { blobContentType: contentTypeOf(CONTACT_SHEET) } });

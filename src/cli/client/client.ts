@@ -55,7 +55,7 @@ export function createJobClient(
     fetch,
     /** Uploads a file, a model with its card and label file, and returns the path that a job specification names. */
     async upload(
-      kind: 'video' | 'style' | 'model',
+      kind: 'video' | 'audio' | 'style' | 'model',
       file: string,
       { card, labels }: { card?: string; labels?: string } = {},
     ): Promise<string> {

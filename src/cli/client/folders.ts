@@ -1,7 +1,8 @@
-import { mkdir, open, opendir, stat } from 'node:fs/promises';
+import { mkdir, open, opendir, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import pMap from 'p-map';
 import { JobError, messageOf } from '../../job/failure.js';
+import { isSoundBeside } from '../../job/frame-folder.js';
 import { groupsOf } from '../../job/item-list.js';
 import { type FileKind, fileKindByName, fileKindByStart, KIND_BYTES, PICTURE_KINDS } from '../../job/formats.js';
 import type { LeftOut } from '../../job/left-out.js';
@@ -64,6 +65,20 @@ async function kindOf(file: string): Promise<FileKind> {
   } finally {
     await opened.close();
   }
+}
+
+/**
+ * The sound that lies beside the frames in a folder; undefined when none does.
+ * @throws JobError `user` when several do.
+ */
+export async function findSound(folder: string): Promise<string | undefined> {
+  const sounds = (await readdir(folder)).filter((name) => isSoundBeside(name));
+  if (sounds.length > 1)
+    throw new JobError(
+      'user',
+      `Several sounds lie beside the frames in ${folder} (${sounds.join(', ')}); leave one there, or name one with --audio.`,
+    );
+  return sounds[0] === undefined ? undefined : path.join(folder, sounds[0]);
 }
 
 /** The error for a folder without pictures. */

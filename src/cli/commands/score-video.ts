@@ -11,11 +11,12 @@ import {
   VIDEO_ENDINGS,
   type VideoCodec,
 } from '../../job/formats.js';
+import { LeftOut } from '../../job/left-out.js';
 import { INBOX, OUTBOX, PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../../job-store/layout.js';
 import type { JobClient } from '../client/client.js';
-import { downloadFolder } from '../client/folders.js';
+import { downloadFolder, findPictures, findSound, noPictures, uploadFolder } from '../client/folders.js';
 import { type JobOptions, type Renamed, runThrough } from './run-job.js';
-import { type Saved, type Summary, summarise } from './summary.js';
+import { isVideo, type Saved, type Summary, summarise } from './summary.js';
 import { checkDistinct, checkInputFile, checkModelFiles, checkOutputFile, isModelFile } from './user-files.js';
 
 /** Those that a job chooses by itself. */
@@ -24,7 +25,12 @@ const CHOSEN_ENDINGS = ['.mp4', '.mkv'];
 export const ON_DAMAGE = ['fail', 'keep'] as const;
 
 export interface VideoOptions extends JobOptions {
+  /** A file; with a frame rate, a folder of pictures that become a video. */
   video: string;
+  /** Frames a second. */
+  frameRate?: string;
+  /** The file whose sound goes with the frames; the one beside them when left out. */
+  audio?: string;
   /** Where the result goes: a video, whose ending chooses the container, a table of predictions, or a folder. */
   out?: string;
   /** Where the result goes when `out` is left out: a video gets the ending that the job chooses, predictions a folder. */
@@ -50,24 +56,46 @@ const TABLES: Record<string, string> = { '.jsonl': PREDICTIONS_JSONL, '.csv': PR
  */
 export async function scoreVideo(options: VideoOptions): Promise<Summary> {
   const wanted = await wantedOf(options);
-  await checkFiles(options, wanted);
+  const sound = options.frameRate === undefined ? undefined : (options.audio ?? (await findSound(options.video)));
+  await checkFiles(options, wanted, sound);
+  const leftOut = new LeftOut();
   let saved: Saved = { output: options.out ?? options.base, predictions: null, contactSheet: null };
   const { status, seconds } = await runThrough(options, {
     unit: 'frames',
     upload: async (client) => {
-      const video = await client.upload('video', options.video);
-      const output = outputOf(options, wanted, video);
-      const renamed: Renamed[] = [[video, options.video]];
+      const { input, renamed } = await upload(client, options, sound, leftOut);
+      const [[stored] = ['']] = renamed;
+      const output = outputOf(options, wanted, stored);
       if (output.video !== undefined && options.out !== undefined) renamed.push([output.video, options.out]);
-      return { input: { video, onDamage: options.onDamage }, output, renamed };
+      return { input, output, renamed };
     },
     save: async (client, done) => {
       saved = await save(client, done, options, wanted);
     },
   });
-  const summary = summarise(status, seconds, saved);
+  const own = summarise(status, seconds, saved);
+  const summary = { ...own, warnings: [...leftOut.warnings(), ...own.warnings] };
   if (options.contactSheet === undefined || saved.contactSheet !== null) return summary;
-  return { ...summary, warnings: [...summary.warnings, 'There is no contact sheet, because the job made no video.'] };
+  const why = isVideo(summary) ? 'FFmpeg cannot read the frames as they came' : 'the job made no video';
+  return { ...summary, warnings: [...summary.warnings, `There is no contact sheet, because ${why}.`] };
+}
+
+/** Uploads the video, or the frames and their sound. @returns what the job reads, and what the user calls it, the first of it first. */
+async function upload(
+  client: JobClient,
+  { video, frameRate, onDamage }: VideoOptions,
+  sound: string | undefined,
+  leftOut: LeftOut,
+): Promise<{ input: object; renamed: Renamed[] }> {
+  if (frameRate === undefined) {
+    const stored = await client.upload('video', video);
+    return { input: { video: stored, onDamage }, renamed: [[stored, video]] };
+  }
+  const audio = sound === undefined ? undefined : await client.upload('audio', sound);
+  const images = await uploadFolder(client, video, sound ?? '', leftOut);
+  const renamed: Renamed[] = [[images, `${video}${path.sep}`]];
+  if (audio !== undefined && sound !== undefined) renamed.push([audio, sound]);
+  return { input: { images, frameRate, audio }, renamed };
 }
 
 /** @throws JobError `user` when nothing can be saved under the name of `out`. */
@@ -85,7 +113,7 @@ async function wantedOf({ out, draw = false }: VideoOptions): Promise<Wanted> {
   );
 }
 
-/** @param video where the video was uploaded; nobody else writes beside it. */
+/** @param video where the video or the frames were uploaded; nobody else writes beside it. */
 function outputOf({ out = '', codec, quality, frameFormat, draw }: VideoOptions, wanted: Wanted, video: string) {
   const place = path.posix.dirname(video).replace(new RegExp(`^${INBOX}`), OUTBOX);
   return {
@@ -102,9 +130,10 @@ function outputOf({ out = '', codec, quality, frameFormat, draw }: VideoOptions,
 async function save(
   client: JobClient,
   { id, output, predictions }: JobStatus,
-  { out, base, contactSheet, overwrite }: VideoOptions,
+  options: VideoOptions,
   wanted: Wanted,
 ): Promise<Saved> {
+  const { out, base, contactSheet, overwrite } = options;
   const hasVideo = output !== null && output !== predictions;
   const folder = out ?? base;
   let tables: Saved['predictions'] = null;
@@ -117,8 +146,19 @@ async function save(
   const name = wanted === 'folder' ? path.join(folder, path.basename(base)) : base;
   const file = wanted === 'video' ? folder : name + endingOf(output);
   await client.download(id, 'output', file, overwrite);
-  if (contactSheet !== undefined) await client.download(id, 'contact-sheet', contactSheet, overwrite);
-  return { output: file, predictions: tables, contactSheet: contactSheet ?? null };
+  const hasSheet = contactSheet !== undefined && (await saveSheet(client, id, contactSheet, options));
+  return { output: file, predictions: tables, contactSheet: hasSheet ? contactSheet : null };
+}
+
+/** @returns false where there is none: of frames that were files, ffmpeg may not read the kind. */
+async function saveSheet(client: JobClient, id: string, file: string, options: VideoOptions): Promise<boolean> {
+  try {
+    await client.download(id, 'contact-sheet', file, options.overwrite);
+    return true;
+  } catch (error) {
+    if (options.frameRate !== undefined && error instanceof JobError && error.blame === 'user') return false;
+    throw error;
+  }
 }
 
 async function saveTable(client: JobClient, id: string, file: string, overwrite?: boolean): Promise<void> {
@@ -127,16 +167,9 @@ async function saveTable(client: JobClient, id: string, file: string, overwrite?
 }
 
 /** @throws JobError `user` before anything is started when a file cannot be read or written. */
-async function checkFiles(options: VideoOptions, wanted: Wanted): Promise<void> {
-  await checkInputFile(options.video, 'video');
-  if (isNamedAsPicture(options.video) && !/\.gif$/i.test(options.video))
-    throw new JobError('user', `${options.video} is a picture; put it into a folder and name the folder.`);
-  const kind = fileKindByName(options.video);
-  if (typeof kind === 'object' && kind !== VIDEO)
-    throw new JobError(
-      'user',
-      `${options.video} is ${kind.one}; ${kind.advice}, put it into a folder and name the folder.`,
-    );
+async function checkFiles(options: VideoOptions, wanted: Wanted, sound: string | undefined): Promise<void> {
+  if (options.frameRate === undefined) await checkVideo(options.video);
+  else await checkFrames(options.video, sound);
   await checkModelFiles(options);
   const { out, base, contactSheet } = options;
   const tables = Object.values(TABLES).map((name) => path.join(out ?? base, name));
@@ -150,7 +183,7 @@ async function checkFiles(options: VideoOptions, wanted: Wanted): Promise<void> 
   const outputs = saved.map((file): [string, string] => ['--out', file]);
   if (contactSheet !== undefined) outputs.push(['--contact-sheet', contactSheet]);
   const model = isModelFile(options.model) ? options.model : undefined;
-  const inputs = [options.video, model, options.card, options.labels, options.style];
+  const inputs = [options.video, sound, model, options.card, options.labels, options.style];
   await checkDistinct(
     outputs,
     inputs.filter((file) => file !== undefined),
@@ -160,6 +193,25 @@ async function checkFiles(options: VideoOptions, wanted: Wanted): Promise<void> 
     wanted === 'any' ? [...CHOSEN_ENDINGS.map((ending) => base + ending), ...(await inFolder(base, tables))] : saved;
   for (const file of files) await checkOutputFile(file, '--out', options.overwrite);
   if (contactSheet !== undefined) await checkOutputFile(contactSheet, '--contact-sheet', options.overwrite);
+}
+
+async function checkVideo(video: string): Promise<void> {
+  await checkInputFile(video, 'video');
+  if (isNamedAsPicture(video) && !/\.gif$/i.test(video))
+    throw new JobError('user', `${video} is a picture; put it into a folder and name the folder.`);
+  const kind = fileKindByName(video);
+  if (typeof kind === 'object' && kind !== VIDEO)
+    throw new JobError('user', `${video} is ${kind.one}; ${kind.advice}, put it into a folder and name the folder.`);
+}
+
+async function checkFrames(folder: string, sound: string | undefined): Promise<void> {
+  if (sound !== undefined) await checkInputFile(sound, 'sound file');
+  const leftOut = new LeftOut();
+  const pictures = findPictures(folder, sound ?? '', leftOut);
+  const { done } = await pictures.next();
+  // Closes the folder.
+  await pictures.return(undefined);
+  if (done) throw noPictures(folder, leftOut);
 }
 
 /** The files, if there is such a folder. */

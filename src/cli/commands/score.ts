@@ -3,7 +3,8 @@ import path from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DEVICES } from '../../job/compute-choice.js';
 import { JobError } from '../../job/failure.js';
-import { FRAME_FORMATS, QUALITIES, VIDEO_CODECS } from '../../job/formats.js';
+import { endingOf, FRAME_FORMATS, QUALITIES, VIDEO_CODECS, VIDEO_ENDINGS } from '../../job/formats.js';
+import { FRAME_RATES, readFrameRate } from '../../job/frame-folder.js';
 import { MOST_PARALLEL } from '../../job/plan.js';
 import { COMPUTES } from './run-job.js';
 import type { FolderOptions } from './score-folder.js';
@@ -56,6 +57,17 @@ export function addScoreCommand(program: Command, data: Option, { resolve, env, 
         'what to do with a video that breaks half-way: fail (the default), or keep the frames before the break',
       ).choices(ON_DAMAGE),
     )
+    .addOption(
+      new Option(
+        '--frame-rate <rate>',
+        'make a video of a folder of images: so many a second, as 24 or 24000/1001',
+      ).argParser(frameRate),
+    )
+    .option(
+      '--audio <file>',
+      'the sound for a folder with a frame rate, by default the file audio.m4a, .mp3, .wav, .flac, .aac, .ogg or .opus in it',
+      file,
+    )
     .option('--overwrite', 'replace files of earlier runs', false)
     .option(
       '--draw',
@@ -81,12 +93,36 @@ export function addScoreCommand(program: Command, data: Option, { resolve, env, 
       const base = resolve(`${path.parse(input).name}-${path.parse(flags.model).name}`);
       const common = { ...flags, quiet, env, signal };
       if (await isFolder(input)) {
+        if (flags.frameRate !== undefined) {
+          if (flags.onDamage !== undefined)
+            throw new JobError('user', '--on-damage is for a video; leave it out for a folder of images.');
+          await runVideo({ ...common, video: input, out, base });
+          return;
+        }
         refuseVideoFlags(flags);
+        if (out !== undefined && VIDEO_ENDINGS.includes(endingOf(out)))
+          throw new JobError(
+            'user',
+            `${out} is called like a video; make one with --frame-rate, or name a folder with --out.`,
+          );
         await runFolder({ ...common, folder: input, out: out ?? base });
       } else {
+        const { frameRate: rate, audio } = flags;
+        const [given] = Object.entries({ '--frame-rate': rate, '--audio': audio }).find(([, value]) => value) ?? [];
+        if (given !== undefined)
+          throw new JobError(
+            'user',
+            `${given} is for a folder of images, and ${input} is none; name a folder, or leave it out.`,
+          );
         await runVideo({ ...common, video: input, out, base });
       }
     });
+}
+
+/** Reads `--frame-rate`. @throws InvalidArgumentError for what is none that is taken. */
+function frameRate(text: string): string {
+  if (readFrameRate(text) === undefined) throw new InvalidArgumentError(`It ${FRAME_RATES.replaceAll('"', '')}.`);
+  return text;
 }
 
 /** Reads an option's value. @throws InvalidArgumentError when it is not such a number. */
@@ -116,7 +152,9 @@ export function refuseIdleFlags(
     throw new JobError('user', `--data ${data} is for the local stack; leave it out, or leave --url out.`);
 }
 
-function refuseVideoFlags({ contactSheet, codec, quality, frameFormat, onDamage, draw }: ScoreFlags): void {
+function refuseVideoFlags({ audio, contactSheet, codec, quality, frameFormat, onDamage, draw }: ScoreFlags): void {
+  if (audio !== undefined)
+    throw new JobError('user', '--audio is for images that become a video; add --frame-rate, or leave it out.');
   const flags = {
     '--contact-sheet': contactSheet,
     '--codec': codec,
@@ -126,7 +164,11 @@ function refuseVideoFlags({ contactSheet, codec, quality, frameFormat, onDamage,
     '--draw': draw,
   };
   const [given] = Object.entries(flags).find(([, value]) => value !== undefined) ?? [];
-  if (given !== undefined) throw new JobError('user', `${given} is for a video; leave it out for a folder of images.`);
+  if (given !== undefined)
+    throw new JobError(
+      'user',
+      `${given} is for a video; leave it out for a folder of images, or make a video of them with --frame-rate.`,
+    );
 }
 
 /** Scores a video and prints the summary. */

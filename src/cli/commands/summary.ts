@@ -87,4 +87,5 @@ export function renderSummary(summary: Summary): string {
   ].join('\n');
 }
 
-const isVideo = ({ output }: Summary) => VIDEO_ENDINGS.includes(endingOf(output));
+/** Whether it is a video that was saved. */
+export const isVideo = ({ output }: Pick<Summary, 'output'>) => VIDEO_ENDINGS.includes(endingOf(output));

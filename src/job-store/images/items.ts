@@ -6,12 +6,14 @@ import { itemName, type ScoredFormat } from '../../container-contract/places.js'
 import { itemListBlob, ITEMS, jobOf, splitPath } from '../layout.js';
 import { readJson, readText, type Storage, writeJson } from '../../storage/storage.js';
 import { givesPictures, type ModelCard } from '../../model-card/schema.js';
-import type { ImagesJob, ResolvedJob } from '../resolved-job.js';
+import type { ResolvedJob } from '../resolved-job.js';
 
-/** What `listImages` found in an image folder. */
+/** What was found in an image folder. */
 export interface FoundItems {
   items: number;
   warnings: string[];
+  /** Path of the sound that lies beside frames. */
+  sound?: string;
 }
 
 /** Keeps one list of at most `LIST_LENGTH` items. */
@@ -29,8 +31,10 @@ export const readFoundItems = (storage: Storage, jobId: string) => readJson<Foun
 
 /** The items `first` to `first + count - 1` of a job, as the scorer gets them. Reads no more lists than they are in. */
 export async function readItems(storage: Storage, job: ResolvedJob, first: number, count: number): Promise<TaskItem[]> {
-  if ('video' in job) return Array.from({ length: count }, (_, k) => ({ name: itemName(first + k), index: first + k }));
-  const { prefix } = imagesOf(storage, job);
+  const { images } = job;
+  if (images === undefined)
+    return Array.from({ length: count }, (_, k) => ({ name: itemName(first + k), index: first + k }));
+  const { prefix } = imagesOf(storage, images);
   const listed = await readListed(storage, job, first, count);
   return listed.map(({ name, etag }, k) => ({
     name,
@@ -40,30 +44,33 @@ export async function readItems(storage: Storage, job: ResolvedJob, first: numbe
   }));
 }
 
-/** The same range as it is delivered: of an image folder as `listImages` found it, of a video frames by their numbers. */
+/** The same range as it is delivered: of a folder as it was listed, of a video frames by their numbers. */
 export async function readListed(
   storage: Storage,
   job: ResolvedJob,
   first: number,
   count: number,
 ): Promise<ListedItem[]> {
-  if ('video' in job) {
+  if (job.images === undefined) {
     const names = Array.from({ length: count }, (_, k) => itemName(first + k));
     return names.map((name) => ({ name, output: name }));
   }
   const [from, to] = [placeOf(first), placeOf(first + count - 1)];
   const items: ListedItem[] = [];
-  for (let list = from.list; list <= to.list; list += 1) {
-    const text = await readText(jobOf(storage, job.jobId), itemListBlob(list));
-    if (text === undefined)
-      throw new JobError('user', `The item list ${list} of job ${job.jobId} is gone; start the job again.`);
-    items.push(...parseList(text));
-  }
+  for (let list = from.list; list <= to.list; list += 1) items.push(...(await readList(storage, job.jobId, list)));
   return items.slice(from.line, from.line + count);
 }
 
+/** @throws JobError `user` when somebody removed it. */
+export async function readList(storage: Storage, jobId: string, list: number): Promise<ListedItem[]> {
+  const text = await readText(jobOf(storage, jobId), itemListBlob(list));
+  if (text === undefined)
+    throw new JobError('user', `The item list ${list} of job ${jobId} is gone; start the job again.`);
+  return parseList(text);
+}
+
 /** Where an image folder is: a container of the media account and the prefix in it, which ends in "/". */
-export function imagesOf(storage: Storage, { images }: ImagesJob): { container: ContainerClient; prefix: string } {
+export function imagesOf(storage: Storage, images: string): { container: ContainerClient; prefix: string } {
   const { container, blob } = splitPath(images);
   return { container: storage.media.getContainerClient(container), prefix: blob };
 }

@@ -20,6 +20,7 @@ import { fillsOf } from '../../job/tolerance.js';
 import type { VideoFacts } from '../../media/media.js';
 import { listBlobs, readBytes, type Storage } from '../../storage/storage.js';
 import { listScored, namesIn, orScoredAgain, removeDamaged, type ScoredPart } from '../batches/scored-parts.js';
+import { imagesOf, readListed } from '../images/items.js';
 import { readUnscored } from '../batches/settled.js';
 import { workOf } from '../layout.js';
 import type { VideoJob } from '../resolved-job.js';
@@ -154,8 +155,17 @@ export async function* readFramesToShow(
 /** What is shown in place of each frame that the batches have ended without. @see fillsOf */
 export type Fills = Map<number, number | undefined>;
 
-export const readFills = async (storage: Storage, { jobId, spec }: VideoJob): Promise<Fills> =>
-  fillsOf(await readUnscored(storage, jobId), spec.tolerate.fill);
+/**
+ * A file that is a frame may be of another format than scored frames, or broken: it is never shown itself.
+ * @throws JobError `user` when it would take a scored frame of such a job and there is none.
+ */
+export async function readFills(storage: Storage, { jobId, spec, images, video }: VideoJob): Promise<Fills> {
+  const unscored = await readUnscored(storage, jobId);
+  if (images === undefined) return fillsOf(unscored, spec.tolerate.fill);
+  if (unscored.size >= video.framesEstimate)
+    throw new JobError('user', `None of the frames in ${images} was scored, so there is no video to make of them.`);
+  return fillsOf(unscored, 'nearest');
+}
 
 const transfersOf = ({ width, height }: Pick<VideoFacts, 'width' | 'height'>) =>
   Math.min(TRANSFERS, Math.max(1, Math.floor(TRANSFER_BYTES / (3 * width * height))));
@@ -247,8 +257,19 @@ export async function readFrameToShow(storage: Storage, job: VideoJob, index: nu
   }
 }
 
-/** @throws JobError `user` when somebody removed the frame or damaged it. */
+/**
+ * The frame as it came: of a folder of frames, the file.
+ * @throws JobError `user` when somebody removed the frame or damaged it.
+ */
 export async function readSourceFrame(storage: Storage, job: VideoJob, index: number): Promise<Buffer> {
+  if (job.images !== undefined) {
+    const [listed] = await readListed(storage, job, index, 1);
+    const name = listed?.name ?? '';
+    const { container, prefix } = imagesOf(storage, job.images);
+    const file = await readBytes(container, `${prefix}${name}`);
+    if (file) return file;
+    throw new JobError('user', `The frame ${name} is gone from ${job.images}. Start the job again.`);
+  }
   return orStartedAgain(readFrame(workOf(storage, job.jobId), job, index));
 }
 

@@ -42,8 +42,11 @@ export function jobOfFile(name: string, text: string): MediaJob {
  * @throws JobError `user`: one sentence that names the file to correct.
  */
 export function jobOfVideo(name: string, defaults: InboxFile, metadata: Record<string, string>): MediaJob {
-  const input = { input: { video: pathOf(name) } };
-  return layered(name, [readDefaults(defaults), fromMetadata(name, metadata), input], defaults);
+  // A frame rate is for the folders of frames that the defaults are for, too.
+  const usual = readDefaults(defaults);
+  const { frameRate: _, ...input } = isObject(usual.input) ? usual.input : {};
+  const layers = [{ ...usual, input }, fromMetadata(name, metadata), { input: { video: pathOf(name) } }];
+  return layered(name, layers, defaults);
 }
 
 /**
@@ -101,6 +104,7 @@ function readObject(file: string, text: string): Json {
 const NOT_DEFAULTS = [
   ['input', 'video'],
   ['input', 'images'],
+  ['input', 'audio'],
   ['output', 'video'],
   ['output', 'images'],
   ['output', 'predictions'],
@@ -187,6 +191,7 @@ function nameBelow(source: string, name: string): string {
 const PATHS = [
   { at: ['input', 'video'], containers: ['inbox'] },
   { at: ['input', 'images'], containers: ['inbox'] },
+  { at: ['input', 'audio'], containers: ['inbox'] },
   { at: ['style'], containers: ['inbox', 'styles'] },
   { at: ['output', 'video'], containers: ['outbox'] },
   { at: ['output', 'images'], containers: ['outbox'] },

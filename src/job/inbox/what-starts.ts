@@ -12,6 +12,12 @@ export const DEFAULTS_FILE = '_defaults.json';
 const READY = /^_ready$/i;
 const JOB_FILE = /(?:^|\.)job\.json$/i;
 
+/** Whether a file says something of jobs, so that nobody wonders why it is no picture. */
+export function isAboutJobs(name: string): boolean {
+  const file = name.slice(name.lastIndexOf('/') + 1);
+  return file === DEFAULTS_FILE || READY.test(file) || JOB_FILE.test(file);
+}
+
 /**
  * What a blob of the inbox starts by its name; undefined: nothing. Whoever wants files to be left alone puts an underscore before their
  * name or before that of a folder above them.

@@ -9,8 +9,11 @@ export const QUIET = ['-hide_banner', '-loglevel', 'error'];
 /** On stderr also what the filters are set up for, each line with its level. */
 export const TALKING = ['-hide_banner', '-nostats', '-loglevel', 'level+verbose'];
 
-/** Every container that is read as a video. Playlists and scripts (HLS, concat, DASH, image sequences) would make ffmpeg open other files. */
-const CONTAINERS = 'mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,nut,mxf';
+/**
+ * Every container that is read, those of sound alone at the end. Playlists and scripts (HLS, concat, DASH, image sequences) would make
+ * ffmpeg open other files.
+ */
+const CONTAINERS = 'mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,nut,mxf,mp3,wav,flac,aac';
 
 /** Goes in front of any file that came from outside: no network, and no container that points elsewhere. */
 export const UNTRUSTED = ['-protocol_whitelist', 'file,pipe', '-format_whitelist', CONTAINERS];

@@ -101,9 +101,12 @@ async function beginning(file: string): Promise<string> {
   }
 }
 
+/** What ffprobe says of a file that ends too soon. */
+export const CUT_OFF = /partial file|ended prematurely|Truncat/i;
+
 /** What is wrong with a file, judging by how ffprobe ended after reading all packets; undefined when nothing is. */
 export function damage({ code, stderr }: Ended, name: string): JobError | undefined {
-  if (/partial file|ended prematurely|Truncat/i.test(stderr)) {
+  if (CUT_OFF.test(stderr)) {
     return new JobError(
       'user',
       `${name} is cut off: it ends before its last frame; copy or upload it again, or set "input.onDamage" to "keep" (--on-damage keep).`,

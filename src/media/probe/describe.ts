@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { JobError } from '../../job/failure.js';
-import { type Rational, rounded, secondsOfClock, type VideoFacts } from '../facts.js';
+import { type Rational, rounded, secondsOfClock, type SoundFacts, type VideoFacts } from '../facts.js';
 import { type FrameSample, hasFields, tellsFields } from './frame-samples.js';
 import type { StreamTiming, Timing } from './packets.js';
 
@@ -31,7 +31,7 @@ const streamSchema = z.object({
 
 /** What `ffprobe -show_format -show_streams -of json` prints. */
 export const fileSchema = z.object({
-  format: z.object({ format_name: z.string(), start_time: text }),
+  format: z.object({ format_name: z.string(), start_time: text, duration: text }),
   streams: z.array(streamSchema),
 });
 
@@ -52,6 +52,15 @@ export function chooseStream({ streams }: FileInfo, name: string): Stream {
 
 const videosOf = (streams: Stream[]) =>
   streams.filter(({ codec_type, disposition }) => codec_type === 'video' && !disposition?.attached_pic);
+
+export function describeSound({ format, streams }: FileInfo): SoundFacts {
+  return {
+    container: format.format_name,
+    fileStart: Number(format.start_time) || 0,
+    durationSeconds: Number(format.duration) || 0,
+    audioStreams: streams.filter(({ codec_type }) => codec_type === 'audio').length,
+  };
+}
 
 /** What the header of a stream says about its times. */
 export const headerTiming = (stream: Stream, { format }: FileInfo): StreamTiming => ({

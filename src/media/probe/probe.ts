@@ -1,8 +1,18 @@
 import { JobError } from '../../job/failure.js';
-import type { VideoFacts } from '../facts.js';
-import { ffmpegFailure, local, type Program, QUIET, start, UNTRUSTED } from '../ffmpeg/process.js';
-import { checkReadable, damage, notAVideo } from './bad-file.js';
-import { chooseStream, describe, fileSchema, headerTiming } from './describe.js';
+import type { SoundFacts, VideoFacts } from '../facts.js';
+import {
+  BROKEN,
+  ffmpegFailure,
+  local,
+  type Program,
+  QUIET,
+  reasonIn,
+  run,
+  start,
+  UNTRUSTED,
+} from '../ffmpeg/process.js';
+import { checkReadable, CUT_OFF, damage, notAVideo } from './bad-file.js';
+import { chooseStream, describe, describeSound, fileSchema, headerTiming } from './describe.js';
 import { sampleFrames } from './frame-samples.js';
 import { listPackets, timingOf } from './packets.js';
 
@@ -48,6 +58,27 @@ export async function probe(
   return describe(info, stream, timing, samples, broken !== undefined, name);
 }
 
+/**
+ * Facts about a file whose sound goes with frames from elsewhere. Reads the whole file once, so that one that was cut off is found here.
+ * @throws JobError `user`, one sentence, for a file that cannot be read or holds no sound.
+ */
+export async function probeSound(ffprobe: Program, file: string, name: string): Promise<SoundFacts> {
+  await checkReadable(file, name);
+  const info = await readHeaders(ffprobe, file, name, async () =>
+    refused(`${name} is no sound file that can be read; give ${SOUND_KINDS}.`),
+  );
+  const facts = describeSound(info);
+  if (facts.audioStreams === 0) throw refused(`${name} holds no sound; give ${SOUND_KINDS}.`);
+  const read = ['-select_streams', 'a', '-show_entries', 'packet=', '-of', 'csv=p=0'];
+  const end = await run(ffprobe, [...QUIET, ...UNTRUSTED, ...read, local(file)]);
+  if (end.tooLong || end.signal) throw ffmpegFailure(ffprobe, end, `read ${name}`);
+  if (end.code !== 0 || CUT_OFF.test(end.stderr))
+    throw refused(`${name} is damaged (${reasonIn(end.stderr, BROKEN)}); copy or export it again.`);
+  return facts;
+}
+
+const SOUND_KINDS = 'an M4A, MP3, WAV, FLAC, AAC, OGG or Opus file';
+
 /** A thousand hours; a time that was read wrongly is far more. */
 const MOST_SECONDS = 3_600_000;
 /** Opening a file takes a moment, however long the video is. */
@@ -55,7 +86,7 @@ const MOST_OPENING_SECONDS = 60;
 /** What a file tells of its streams is some KB. */
 const MOST_HEADER_BYTES = 16 * 1024 * 1024;
 
-async function readHeaders(ffprobe: Program, file: string, name: string) {
+async function readHeaders(ffprobe: Program, file: string, name: string, unread = notAVideo) {
   const seconds = Math.min(MOST_OPENING_SECONDS, ffprobe.limits.seconds);
   const brief = { ...ffprobe, limits: { ...ffprobe.limits, seconds } };
   const shown = ['-show_format', '-show_streams', '-of', 'json'];
@@ -76,7 +107,7 @@ async function readHeaders(ffprobe: Program, file: string, name: string) {
     if (end.notStarted) throw ffmpegFailure(ffprobe, end, `read ${name}`);
     if (end.tooLong) throw refused(`${name} cannot be opened within ${seconds} s, so it is broken; export it again.`);
     if (end.signal) throw refused(`${name} makes ffprobe crash (${end.signal}); name another ffprobe in the settings.`);
-    if (end.code !== 0) throw await notAVideo(file, name, end.stderr);
+    if (end.code !== 0) throw await unread(file, name, end.stderr);
     return fileSchema.parse(JSON.parse(Buffer.concat(parts).toString()));
   } finally {
     await running.stop();

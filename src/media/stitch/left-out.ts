@@ -20,6 +20,9 @@ const NAMES: Record<StreamKind, string> = {
   cover: 'cover picture',
 };
 
+/** What encoders make. */
+const ENCODED: Record<string, string> = { aac: 'AAC', libopus: 'Opus' };
+
 /**
  * What an output leaves out of its source or changes, one sentence for each kind.
  * @param left streams that do not go into it
@@ -42,7 +45,7 @@ export function sentences(
     ),
     ...converted.map(
       ({ index, from, to }) =>
-        `Sound track ${number(index)} becomes plain PCM (${to}), because the output cannot hold ${from}.`,
+        `Sound track ${number(index)} becomes ${ENCODED[to] ?? `plain PCM (${to})`}, because the output cannot hold ${from}.`,
     ),
     ...kept
       .filter(({ broken }) => broken)

@@ -24,6 +24,8 @@ import { stitch } from './stitch.js';
 import type { StitchRequest } from './stitch-arguments.js';
 
 export interface RehearseRequest extends Pick<StitchRequest, 'source' | 'facts' | 'shape' | 'codec' | 'quality'> {
+  /** Where it tries things; beside the source when left out. */
+  folder?: string;
   /** The name that the output will have. When left out: .mp4, or .mkv where MP4 cannot hold the sound or the codec. */
   output?: string;
 }
@@ -45,9 +47,10 @@ const TRIAL_SECONDS = 2;
  * fails is tried in other ways and then left out.
  * @throws JobError `user` when the output cannot hold the sound, or cannot be written at all.
  */
-export async function rehearse(tools: Tools, { output, ...request }: RehearseRequest): Promise<Rehearsed> {
-  const contents = await readContents(tools.ffprobe, request.source);
-  const folder = await mkdtemp(`${request.source}-trial-`);
+export async function rehearse(tools: Tools, request: RehearseRequest): Promise<Rehearsed> {
+  const { output, source, folder: around = path.dirname(source ?? '') } = request;
+  const contents = source === undefined ? NOTHING : await readContents(tools.ffprobe, source);
+  const folder = await mkdtemp(path.join(around, 'trial-'));
   try {
     const usual = request.codec === 'ffv1' ? ['.mkv'] : ['.mp4', '.mkv'];
     const refused: string[] = [];
@@ -69,11 +72,16 @@ export async function rehearse(tools: Tools, { output, ...request }: RehearseReq
   }
 }
 
+const NOTHING: Contents = { format: {}, streams: [], chapters: [] };
+
 interface Candidate {
   stream: Stream;
   kind: StreamKind;
   ways: string[];
 }
+
+/** Of frames that were files. */
+const NO_PICTURE: Stream = { index: -1 };
 
 const MATROSKA = '.mkv';
 /** What every FFmpeg decodes. */
@@ -81,13 +89,13 @@ const COMMON_SOUND = /^(aac|mp[123]|e?ac3|dts|opus|vorbis|flac|alac|pcm_\w+|s302
 
 function createTrials(
   tools: Tools,
-  request: Omit<RehearseRequest, 'output'>,
+  request: Omit<RehearseRequest, 'output' | 'folder'>,
   contents: Contents,
   folder: string,
   name: string,
 ) {
   const { ffmpeg, ffprobe } = tools;
-  const { source, facts } = request;
+  const { source = '', facts } = request;
   const container = held(name);
   const ending = endingOf(name);
   const file = `output${ending}`;
@@ -99,9 +107,12 @@ function createTrials(
     const candidates: Candidate[] = [];
     for (const stream of contents.streams) {
       const kind = kindOf(stream, contents);
-      if (!kind) continue;
+      // A source without the picture is there for its sound alone.
+      if (!kind || (!picture && kind !== 'sound')) continue;
       const useless = kind === 'sound' && !(await canDecode(stream));
-      candidates.push({ stream, kind, ways: useless ? [] : waysFor(stream, kind, container) });
+      // Sound that goes with frames has no video that it must stay as it is for.
+      const encoder = picture || container.sound === undefined ? [] : [container.sound];
+      candidates.push({ stream, kind, ways: useless ? [] : [...waysFor(stream, kind, container), ...encoder] });
     }
     return candidates;
   }
@@ -117,7 +128,7 @@ function createTrials(
   const picture = contents.streams.find(({ index }) => index === facts.streamIndex);
   const plan = (streams: OtherStream[]): OtherStreams => ({
     streams,
-    pictureTags: picture ? pictureTags(picture) : [],
+    pictureTags: pictureTags(picture ?? NO_PICTURE),
     anyTags: false,
   });
 
@@ -156,7 +167,14 @@ function createTrials(
     for (const to of ways) {
       const one: OtherStream = { index, kind, from, to };
       // Sound that another container holds as it is, is the user's to decide about; PCM in another wrapping is still PCM.
-      if (kind === 'sound' && to !== 'copy' && !isPcm(from) && (await works({ ...one, to: 'copy' }, MATROSKA))) break;
+      if (
+        picture &&
+        kind === 'sound' &&
+        to !== 'copy' &&
+        !isPcm(from) &&
+        (await works({ ...one, to: 'copy' }, MATROSKA))
+      )
+        break;
       if (await works(one)) return [one];
       if (to !== 'copy' && (await works({ ...one, broken: true }))) return [{ ...one, broken: true }];
     }
@@ -171,7 +189,7 @@ function createTrials(
     const sized = size ? { ...request, facts: { ...facts, ...size }, shape: undefined } : request;
     const stitching = { ...sized, frames, format: 'png' as const, timetable: pace, output, others };
     await stitch(ffmpeg, stitching, most);
-    const silent = { source, facts, timetable: pace, output, others: { ...others, streams: [] } };
+    const silent = { facts, timetable: pace, output, others: { ...others, streams: [] } };
     const { problems } = await compare(tools, silent);
     if (problems.length > 0) throw new JobError('user', problems.join(' '));
     return readContents(ffprobe, output);
@@ -278,8 +296,8 @@ const withoutTimecode = (others: OtherStreams): OtherStreams => ({
   pictureTags: [...others.pictureTags.filter(([name]) => name !== 'timecode'), ['timecode', '']],
 });
 
-/** MPEG audio of every layer has one name in MP4. */
-const family = (codec: string) => (/^mp[123]$/.test(codec) ? 'mp3' : codec);
+/** MPEG audio of every layer has one name in MP4, and an encoder may have another name than what it makes. */
+const family = (codec: string) => (/^mp[123]$/.test(codec) ? 'mp3' : codec.replace(/^lib/, ''));
 
 /** Whether the sound in a file is of the codecs that were meant. Some muxers take what their readers do not know again. */
 function sameCodecs(streams: OtherStream[], { streams: found }: Contents): boolean {

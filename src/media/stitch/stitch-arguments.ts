@@ -31,8 +31,8 @@ export type PictureShape = Pick<VideoFacts, 'width' | 'height' | 'sampleAspect'>
 
 /** The output ends in .mp4, .m4v, .mov, .mkv or .webm. */
 export interface StitchRequest extends EncodeRequest {
-  /** The video that the frames came from. */
-  source: string;
+  /** The video that the frames came from, or the sound that goes with them; left out where there is nothing but frames. */
+  source?: string | undefined;
   /** What `rehearse` chose to take from it besides the pictures. */
   others: OtherStreams;
 }
@@ -98,13 +98,16 @@ const firstShown = ({ timeBase, times }: Timetable) => secondsOf(timeBase, times
 const picturesInput = (format: FrameFormat, start: number) =>
   words(`-itsoffset ${start.toFixed(6)} -f matroska -c:v ${format === 'jpg' ? 'mjpeg' : format} -i pipe:0`);
 
-/** Without a time base of its own the encoder counts frames, and two frames close to each other would get one number. */
+/**
+ * Without a time base of its own the encoder counts frames, and two frames close to each other would get one number. Sound that is
+ * converted keeps its own.
+ */
 function encoding({ facts, shape, timetable, codec, quality }: EncodeRequest): string[] {
   const { num, den } = timetable.timeBase;
   const shown = { ...facts, ...shape };
   const scale = shape ? `scale=${shape.width}:${shape.height}:flags=bicubic,format=rgb24,` : '';
   return [
-    ...words(`-map 0:v:0 -enc_time_base ${num}:${den} -vsync 0 -filter:v:0`),
+    ...words(`-map 0:v:0 -enc_time_base:v:0 ${num}:${den} -vsync 0 -filter:v:0`),
     scale + (codec === 'ffv1' ? `format=bgr0,${pixelShape(shown)}` : toYuv(shown)),
     ...encoderOptions({ codec, quality }, facts),
   ];
@@ -145,21 +148,21 @@ export function encoderOptions(
 /** -strict: to the npm build Opus and FLAC in MP4 are experimental. The queue holds sound until there is a picture to go with it. */
 const MUXING = '-strict -2 -max_muxing_queue_size 4096';
 
-/** The source as the second input, the picture, and all other streams of the source, into the container. */
+/** The source, if any, as the second input, the picture, and all other streams of the source, into the container. */
 function withSource(
   { source, facts, timetable, others }: Pick<StitchRequest, 'source' | 'facts' | 'timetable' | 'others'>,
   container: Container,
   picture: string[],
   { covers, most }: Extras,
 ): string[] {
+  const offset = words(`-itsoffset ${soundOffset(facts, container).toFixed(6)}`);
+  const limit = most === undefined ? [] : ['-t', String(most)];
   return [
-    ...words(`-itsoffset ${soundOffset(facts, container).toFixed(6)}`),
-    ...UNTRUSTED,
-    ...(most === undefined ? [] : ['-t', String(most)]),
-    '-i',
-    local(source),
+    ...(source === undefined ? [] : [...offset, ...UNTRUSTED, ...limit, '-i', local(source)]),
     ...picture,
-    ...otherStreams(others, container, covers),
+    ...(source === undefined
+      ? tagOptions(others.pictureTags, isMp4(container))
+      : otherStreams(others, container, covers)),
     ...(timetable.broken ? ['-t', endOf(timetable).toFixed(6)] : []),
     // Matroska has no decoding times, so moving all streams until none of those is negative would only lose the first time.
     ...(isMatroska(container) ? words('-avoid_negative_ts disabled') : []),

@@ -108,7 +108,7 @@ async function withCovers(
         ...words('-c copy -frames:v 1 -f image2pipe'),
         local(files[position] ?? ''),
       ];
-      const end = await run(ffmpeg, [...QUIET, '-nostdin', '-y', ...UNTRUSTED, '-i', local(source), ...picture]);
+      const end = await run(ffmpeg, [...QUIET, '-nostdin', '-y', ...UNTRUSTED, '-i', local(source ?? ''), ...picture]);
       if (end.code !== 0) throw ffmpegFailure(ffmpeg, end, 'read the cover picture');
     }
     await write(files);

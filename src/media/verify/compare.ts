@@ -46,7 +46,8 @@ export interface SoundComparison {
 }
 
 export interface CompareRequest {
-  source: string;
+  /** Left out where the output has nothing but frames. */
+  source?: string | undefined;
   facts: VideoFacts;
   timetable: Timetable;
   output: string;
@@ -64,7 +65,7 @@ const SOUND_TOLERANCE = 0.022;
  * @throws JobError `user` when either file cannot be read.
  */
 export async function compare(tools: Tools, request: CompareRequest): Promise<Comparison> {
-  const { source, output, facts, timetable, others } = request;
+  const { source = '', output, facts, timetable, others } = request;
   const { ffprobe } = tools;
   const end = timetable.broken ? endOf(timetable) + facts.fileStart : Infinity;
   const sound = others.streams.filter(({ kind }) => kind === 'sound').map(({ index }) => index);
@@ -170,7 +171,7 @@ async function readSound(ffprobe: Program, file: string, end = Infinity): Promis
 
 async function compareSound(
   ffmpeg: Program,
-  { source, facts, timetable, output, others }: CompareRequest,
+  { source = '', facts, timetable, output, others }: CompareRequest,
   before: Sound[],
   after: Sound[],
 ): Promise<SoundComparison[]> {
@@ -196,10 +197,14 @@ async function compareSound(
     const expected = track.packets;
     if (!found) return { expected, found: 0, sameData: false, offsetError: 0 };
     const sameData = track.hash === found.hash || equal.has(track);
-    const offsetError = rounded(Math.abs(track.first - facts.fileStart - found.first));
+    // Encoders begin a moment before the sound does, which decoders leave out.
+    const heard = (time: number) => (isEncoded(streams.get(track.index)) ? Math.max(0, time) : time);
+    const offsetError = rounded(Math.abs(heard(track.first - facts.fileStart) - heard(found.first)));
     return { expected, found: found.packets, sameData, offsetError };
   });
 }
+
+const isEncoded = (stream?: OtherStream) => stream !== undefined && !/^(?:copy|pcm_\w+)$/.test(stream.to);
 
 /** Options that make of a track of the source what the output should have: AAC, for one, has no ADTS header in files such as MP4. */
 function becoming(stream: OtherStream | undefined): string[] {

@@ -5,6 +5,7 @@ import { expectedItems } from '../../job/inbox/expectation.js';
 import { type InboxFile, jobOfFile, jobOfFolder, jobOfVideo, type MediaJob } from '../../job/inbox/job-file.js';
 import type { MediaEvent } from '../../job/inbox/media-event.js';
 import type { Starter } from '../../job/inbox/what-starts.js';
+import { inputOf } from '../../job/spec.js';
 import { claimedJobId } from '../../job-store/inbox/claims.js';
 import { writeExpectation } from '../../job-store/inbox/expected-items.js';
 import { readInboxFile } from '../../job-store/inbox/media.js';
@@ -31,7 +32,7 @@ export async function decideJob(
 ): Promise<ClaimedJob> {
   const { spec, expect } = await readJob(storage, media);
   const bytes = await requireInputs(storage, bundledModels, spec);
-  const jobId = claimedJobId(media.event, spec.input.video ?? spec.input.images ?? '');
+  const jobId = claimedJobId(media.event, inputOf(spec));
   if (expect !== undefined) await writeExpectation(storage, jobId, expect);
   const items = expect === undefined ? 0 : expectedItems(expect);
   return { jobId, spec, waits: expect !== undefined, items, bytes };

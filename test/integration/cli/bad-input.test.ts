@@ -72,9 +72,10 @@ describe('before anything is started, score refuses', () => {
     [['--out', 'pictures'], /pictures is the folder of the images itself; name another one with --out\.$/],
     [['--out', 'pictures/a.png'], /a\.png is a file; name a folder with --out\.$/],
     [['--out', '/proc/out'], /^The folder \/proc\/out cannot be written \(.+\); name another one with --out\.$/],
-    [['--frame-format', 'ppm'], /^--frame-format ppm is for a video; leave it out for a folder of images\.$/],
-    [['--contact-sheet', 'sheet.png'], /^--contact-sheet is for a video; leave it out for a folder of images\.$/],
-    [['--codec', 'vp9'], /^--codec is for a video; leave it out for a folder of images\.$/],
+    [['--frame-format', 'ppm'], /^--frame-format ppm is for a video; leave it out .*--frame-rate\.$/],
+    [['--codec', 'vp9'], /^--codec is for a video; leave it out for a folder of images, or make .*--frame-rate\.$/],
+    [['--out', 'a.mp4'], /a\.mp4 is called like a video; make one with --frame-rate, or name a folder with --out\.$/],
+    [['--frame-rate', '24', '--audio', 'none.mp3'], /^There is no sound file .*none\.mp3; check the path\.$/],
   ])('a folder of images with the options %j', async (options, sentence) => {
     mkdirSync(file('pictures'), { recursive: true });
     writeFileSync(file('pictures/a.png'), 'whatever');

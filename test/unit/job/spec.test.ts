@@ -44,6 +44,52 @@ describe('a job specification', () => {
     expect(parseSpec(JSON.stringify(jpg)).output.frameFormat).toBe('jpg');
   });
 
+  test.each([24, '24', '24000/1001', '1/2'])(
+    'has the images of a folder become a video with %j of them a second',
+    (frameRate) => {
+      const spec = { ...minimal, input: { images: 'inbox/shots', frameRate, audio: "inbox/it's music.m4a" } };
+      const output = { video: 'outbox/a.mp4', codec: 'h265', quality: 'best', draw: true };
+      expect(parseSpec(JSON.stringify({ ...spec, output }))).toMatchObject({
+        input: { images: 'inbox/shots/', frameRate, audio: "inbox/it's music.m4a" },
+        output: { ...output, frameFormat: 'ppm' },
+      });
+    },
+  );
+
+  test('has the place of a frame that is a file and fails filled with the one before it', () => {
+    const spec = { ...minimal, input: { images: 'inbox/a/', frameRate: 24 } };
+    const previous = { ...spec, tolerate: { failedItems: 3, fill: 'previous' } };
+    expect(parseSpec(JSON.stringify(previous)).tolerate).toMatchObject({ failedItems: 3 });
+    expect(refusal({ ...spec, tolerate: { fill: 'source' } })).toMatch(
+      /"tolerate\.fill" must be "previous" where frames are/,
+    );
+  });
+
+  test.each([
+    [{ images: 'inbox/a/', frameRate: 23.976 }, {}, /"input\.frameRate" must be a whole number .*"24000\/1001"/],
+    [{ images: 'inbox/a/', frameRate: true }, {}, /"input\.frameRate" must be a whole number /],
+    [{ images: 'inbox/a/', frameRate: 0 }, {}, /"input\.frameRate" must be a whole number /],
+    [{ video: 'inbox/a.mp4', frameRate: 24 }, {}, /"input\.frameRate" is for "images"; a video has its own/],
+    [
+      { images: 'inbox/a/', audio: 'inbox/a.mp3' },
+      {},
+      /"input\.audio" is for "images" that become a video; set "frameRate"/,
+    ],
+    [{ images: 'inbox/a/', frameRate: 24, audio: 'outbox/a.mp3' }, {}, /"input\.audio" must look like "inbox\/NAME"/],
+    [
+      { images: 'inbox/a/', frameRate: 24 },
+      { images: 'outbox/a/' },
+      /"output\.images" does not go with "input\.frameRate"/,
+    ],
+    [
+      { images: 'inbox/a/' },
+      { video: 'outbox/a.mp4' },
+      /"output\.video" does not go with .*, or set "input\.frameRate"/,
+    ],
+  ])('has no frame rate as in %j', (input, output, sentence) => {
+    expect(refusal({ ...minimal, input, output })).toMatch(sentence);
+  });
+
   test('says where the end of its job is told', () => {
     const notify = [{ queue: 'jobs-done' }, { webhook: 'https://example.com/hook', secret: 'MAIN' }];
     expect(parseSpec(JSON.stringify({ ...minimal, notify })).notify).toEqual(notify);

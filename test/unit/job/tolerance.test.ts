@@ -97,6 +97,16 @@ describe('a frame without an output', () => {
     ]);
   });
 
+  test('that is a file is filled with the last one before it, and at the beginning with the first one behind', () => {
+    expect([...fillsOf(new Set([7, 5, 6, 0, 1]), 'nearest')]).toEqual([
+      [0, 2],
+      [1, 2],
+      [5, 4],
+      [6, 4],
+      [7, 4],
+    ]);
+  });
+
   test('is filled in no time where many follow each other', () => {
     const many = new Set(Array.from({ length: 200_000 }, (_, index) => index + 1));
     expect(fillsOf(many, 'previous').get(200_000)).toBe(0);

@@ -328,6 +328,47 @@ describe('a job whose outputs go away', () => {
   });
 });
 
+describe('a job with images that are frames', () => {
+  const input = { images: 'inbox/shots/', frameRate: 24 };
+  const answers = (items: number) => ({
+    prepareJob: () =>
+      ok({ expectedItems: items, parallel: 2, splitChunks: 0, delivers: 'video', enlarged: 1, warnings: [], pack: 8 }),
+    measureFrames: () => ok({ encodeChunks: 1 }),
+    finishJob: (call: Call) => finished(call, items),
+  });
+
+  test('measures them before any is scored, and makes a video of them', () => {
+    const { result, calls, customStatus } = run(answers(168), { input });
+    expect(result).toMatchObject({ output: 'outbox/coast.mp4', items: 168 });
+    expect(calls.map((call) => (call.type === 'timer' ? 'timer' : call.name))).toEqual([
+      'prepareJob',
+      'measureFrames',
+      'scoreLane',
+      'scoreLane',
+      'findLost',
+      'stitchVideo',
+      'finishJob',
+    ]);
+    const { stages } = customStatus as PublishedStatus;
+    expect(stages.map(({ stage }) => stage)).toEqual(['prepare', 'list', 'score', 'stitch', 'finish']);
+  });
+
+  test('measures a million in ranges that cover them once', () => {
+    const { calls } = run(answers(1_000_001), { input });
+    const ranges = calls.flatMap((call) =>
+      call.type === 'activity' && call.name === 'measureFrames' ? [call.input] : [],
+    );
+    const ends = ranges.map(({ first, count }) => Number(first) + Number(count));
+    expect(ranges.map(({ first }) => first)).toEqual([0, ...ends.slice(0, -1)]);
+    expect(ends.at(-1)).toBe(1_000_001);
+  });
+
+  test('scores none when one has another size', () => {
+    const measureFrames = () => ({ ok: false, failure: { blame: 'user', message: 'The frames differ.' } });
+    expect(() => run({ ...answers(9), measureFrames, scoreLane: undefined }, { input })).toThrow('The frames differ.');
+  });
+});
+
 describe('a job with images', () => {
   const images = { input: { images: 'inbox/holiday/' }, output: undefined };
   const answers = (items: number) => ({

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { PictureKind } from '../../../job/formats.js';
+import { readOrientation } from '../../../job/picture-size.js';
 
 /**
  * The same picture without what does not decide its pixels: of its metadata only the orientation and the colour profile are left. The
@@ -132,22 +133,6 @@ function cleanWebp(file: Buffer): Buffer {
 
 const ORIENTATION = 0x0112;
 const SHORT = 3;
-
-/** The orientation in EXIF data, 1 to 8; 1, upright, where there is none. Looks at the first directory alone. */
-function readOrientation(exif: Buffer): number {
-  const order = exif.toString('latin1', 0, 2);
-  if (exif.length < 14 || (order !== 'II' && order !== 'MM')) return 1;
-  const short = (at: number) => (order === 'II' ? exif.readUInt16LE(at) : exif.readUInt16BE(at));
-  const directory = order === 'II' ? exif.readUInt32LE(4) : exif.readUInt32BE(4);
-  if (directory + 2 > exif.length) return 1;
-  const count = Math.min(short(directory), Math.floor((exif.length - directory - 2) / 12));
-  for (let entry = directory + 2; entry < directory + 2 + count * 12; entry += 12) {
-    if (short(entry) !== ORIENTATION || short(entry + 2) !== SHORT) continue;
-    const orientation = short(entry + 8);
-    return orientation >= 1 && orientation <= 8 ? orientation : 1;
-  }
-  return 1;
-}
 
 /** EXIF data that holds an orientation and nothing else. */
 function writeOrientation(orientation: number): Buffer {

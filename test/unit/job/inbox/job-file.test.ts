@@ -18,6 +18,41 @@ function refusal(read: () => unknown): string {
 
 const fileJob = (spec: object, name = 'a/b/coast.job.json') => jobOfFile(name, json(spec));
 
+describe('frames that become a video', () => {
+  const DEFAULTS = { name: 'a/_defaults.json', text: json({ ...MODEL, input: { frameRate: 24 } }) };
+
+  test('have the sound that a job file names from where it lies', () => {
+    const input = { images: 'shots', frameRate: '24000/1001', audio: '../music.flac' };
+    expect(fileJob({ ...MODEL, input, output: { video: 'shots.mp4' } }).spec).toMatchObject({
+      input: { images: 'inbox/a/b/shots/', frameRate: '24000/1001', audio: 'inbox/a/music.flac' },
+      output: { video: 'outbox/a/b/shots.mp4' },
+    });
+  });
+
+  test('have the rate of their trigger file, or of the defaults', () => {
+    const ready = (text: string) => jobOfFolder('a/b/_READY', text, DEFAULTS, {}).spec.input;
+    expect(ready('')).toMatchObject({ images: 'inbox/a/b/', frameRate: 24 });
+    expect(ready(json({ input: { frameRate: '30000/1001', audio: 'x.wav' } }))).toMatchObject({
+      frameRate: '30000/1001',
+      audio: 'inbox/a/b/x.wav',
+    });
+  });
+
+  test('do not keep videos below the same defaults from their own rate', () => {
+    expect(jobOfVideo('a/coast.mp4', DEFAULTS, {}).spec.input).toEqual({
+      video: 'inbox/a/coast.mp4',
+      onDamage: 'fail',
+    });
+  });
+
+  test('have no sound in defaults, which would be the same for all folders', () => {
+    const defaults = { ...DEFAULTS, text: json({ ...MODEL, input: { frameRate: 24, audio: 'a.mp3' } }) };
+    expect(refusal(() => jobOfFolder('a/b/_READY', '', defaults, {}))).toMatch(
+      /_defaults\.json "input\.audio" would be the same/,
+    );
+  });
+});
+
 describe('a job file', () => {
   test.each([
     ['coast.mp4', 'inbox/a/b/coast.mp4'],

@@ -1,0 +1,64 @@
+import type { BlobItem, ContainerClient } from '@azure/storage-blob';
+import { pMapIterable } from 'p-map';
+import { JobError } from '../../job/failure.js';
+import { type FileKind, fileKindByName, fileKindByStart, KIND_BYTES, PICTURE_KINDS } from '../../job/formats.js';
+import { bareEtag } from '../../job/inbox/media-event.js';
+import { isAboutJobs } from '../../job/inbox/what-starts.js';
+import type { LeftOut } from '../../job/left-out.js';
+import { listBlobs, readBytes, type Storage } from '../../storage/storage.js';
+import { imagesOf } from './items.js';
+
+/** Files without a picture's name whose first bytes are read at the same time. */
+const LOOKS = 16;
+
+/** A picture of a folder, by its name below it. */
+export interface FoundPicture {
+  name: string;
+  /** The version that was listed, without quotes. */
+  etag: string;
+}
+
+/**
+ * The pictures below a prefix, by name or, where the name does not tell, by content, in the order of the listing.
+ * @param leftOut counts what is none.
+ * @param isOther knows files that are there for something else.
+ */
+export async function* findPictures(
+  storage: Storage,
+  images: string,
+  leftOut: LeftOut,
+  isOther: (name: string) => boolean = () => false,
+): AsyncGenerator<FoundPicture> {
+  const { container, prefix } = imagesOf(storage, images);
+  const looked = pMapIterable(
+    listBlobs(container, { prefix }),
+    async ({ name, properties }) => ({
+      name: name.slice(prefix.length),
+      etag: bareEtag(properties.etag),
+      kind: await kindOf(container, name, properties),
+    }),
+    { concurrency: LOOKS, backpressure: 4 * LOOKS },
+  );
+  for await (const { name, etag, kind } of looked) {
+    if (kind === 'picture') yield { name, etag };
+    else if (!isOther(name) && !isAboutJobs(name)) leftOut.add(name, kind);
+  }
+}
+
+async function kindOf(
+  container: ContainerClient,
+  name: string,
+  { contentLength }: BlobItem['properties'],
+): Promise<FileKind> {
+  const kind = fileKindByName(name);
+  if (kind !== undefined || contentLength === 0) return kind;
+  const start = await readBytes(container, name, KIND_BYTES);
+  return start && fileKindByStart(start);
+}
+
+/** The error for a folder without any. */
+export const noPictures = (images: string, leftOut: LeftOut) =>
+  new JobError(
+    'user',
+    `There is no ${PICTURE_KINDS} below ${images}, but ${leftOut.summary()}; name a folder of images.`,
+  );

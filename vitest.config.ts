@@ -20,6 +20,8 @@ const withServices = (name: string, include: string[], ffmpeg: Ffmpeg) => ({
     hookTimeout: 60_000,
     // Tests that run side by side in one file mostly wait: for emulated platforms and for leases of hosts that died.
     maxConcurrency: 10,
+    // Chaos waits more than it computes. Projects with other numbers of workers run one after another.
+    ...(name.startsWith('chaos') && { maxWorkers: 3, sequence: { groupOrder: 1 } }),
   },
 });
 

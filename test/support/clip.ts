@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { findFfmpeg } from '../../src/media/media.js';
 
-export const tools = findFfmpeg({}, process.env.PATH ?? '');
+const { FFMPEG_PATH: ffmpegPath, FFPROBE_PATH: ffprobePath, PATH = '' } = process.env;
+export const tools = findFfmpeg({ ffmpegPath, ffprobePath }, PATH);
 
 interface ClipOptions {
   size?: string;

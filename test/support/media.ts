@@ -113,14 +113,26 @@ export async function splitWhole(
   return { facts, frames, timetable };
 }
 
+type Whole = Awaited<ReturnType<typeof splitWhole>>;
+
 /** Splits a video and stitches its frames, as they are, into a new one: H.264 unless told otherwise. */
 export async function roundTrip(
   media: Media,
   source: string,
   output: string,
-  { format = DEFAULT_FRAME_FORMAT, keep, codec = 'h264', ...choice }: Partial<StitchRequest> & { keep?: boolean } = {},
+  { format = DEFAULT_FRAME_FORMAT, keep, ...choice }: Partial<StitchRequest> & { keep?: boolean } = {},
 ) {
-  const whole = await splitWhole(media, source, { format, keep });
+  return stitchWhole(media, source, output, await splitWhole(media, source, { format, keep }), { format, ...choice });
+}
+
+/** Stitches the frames of a video, as they are, into a new one: H.264 unless told otherwise. */
+export async function stitchWhole(
+  media: Media,
+  source: string,
+  output: string,
+  whole: Whole,
+  { format = DEFAULT_FRAME_FORMAT, codec = 'h264', ...choice }: Partial<StitchRequest> = {},
+) {
   const { facts, timetable } = whole;
   const { others, warnings } = await media.rehearse({ source, facts, output, codec });
   const frames = framesOf(whole.frames.slice(0, timetable.times.length));

@@ -1,20 +1,16 @@
 import { createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { BlobServiceClient } from '@azure/storage-blob';
-import { afterEach, describe, expect, inject, it, onTestFinished } from 'vitest';
+import { describe, expect, inject, it, onTestFinished, type TestContext } from 'vitest';
 import { HostProcess, type HostOptions, newHub, startHost } from '../support/host-process.js';
 import { lateStorage } from '../support/late-storage.js';
 import { temporaryApp } from '../support/temporary-app.js';
 
-const running: HostProcess[] = [];
-afterEach(async () => {
-  await Promise.all(running.splice(0).map(async (host) => await host.stop()));
-});
-
-async function start(options: HostOptions): Promise<HostProcess> {
-  const host = await startHost(options);
-  running.push(host);
-  return host;
+/** A host that is up, and gone when the test ends. */
+async function start(options: HostOptions, test: Pick<TestContext, 'onTestFinished'> = { onTestFinished }) {
+  const host = new HostProcess(options);
+  test.onTestFinished(async () => void (await host.stop()));
+  return await host.ready();
 }
 
 /** Starts a host that must not come up; returns its exit code and what it says. */
@@ -52,11 +48,17 @@ describe('an app', () => {
     expect(host.log).toContain('hook appTerminate');
   });
 
-  it('sees the values of local.settings.json, but the environment wins', async () => {
-    const settings = { Values: { GREETING: 'from settings', HUB: 'neverUsed' } };
-    const host = await start({ app: temporaryApp({ 'main.js': HELLO, 'local.settings.json': settings }) });
+  it('sees the values of local.settings.json, but the environment wins, as of the size above which a body is refused', async () => {
+    const settings = {
+      Values: { GREETING: 'from settings', HUB: 'neverUsed', FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: '9' },
+    };
+    const env = { FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: '1000' };
+    const host = await start({ app: temporaryApp({ 'main.js': HELLO, 'local.settings.json': settings }), env });
     expect(await (await fetch(`${host.url}/api/hello`)).text()).toBe('from settings');
     expect(host.output).toBe(`devhost: listening on ${host.url} (1 function, hub ${host.hub})\n`);
+    const send = async (length: number) =>
+      (await fetch(`${host.url}/api/hello`, { method: 'POST', body: 'x'.repeat(length) })).status;
+    expect([await send(1000), await send(1001)]).toEqual([200, 413]);
   });
 
   it('may set its own route prefix, even an empty one, and its functions are listed with their addresses', async () => {
@@ -66,18 +68,14 @@ describe('an app', () => {
     expect(host.log).toContain(`Functions:\n\n    hello: [GET,POST] ${host.url}/hello\n`);
   });
 
-  it('runs on the hub and the storage that the command line names', async () => {
-    const args = ['--hub', newHub(), '--storage', 'ELSEWHERE'];
+  it('runs on the hub and the storage that the command line names, and shows its debug lines with --verbose', async () => {
+    const args = ['--hub', newHub(), '--storage', 'ELSEWHERE', '--verbose'];
     const env = { AzureWebJobsStorage: 'nonsense', ELSEWHERE: inject('storage') };
-    const host = await start({ app: temporaryApp({ 'main.js': HELLO }), args, env });
-    expect(host.output).toContain(`hub ${args[1]})`);
-  });
-
-  it('shows its debug lines with --verbose', async () => {
     const code = functions(
       "app.http('talk', { handler: (request, context) => { context.debug('quiet'); return {}; } });",
     );
-    const host = await start({ app: temporaryApp({ 'main.js': code }), args: ['--verbose'] });
+    const host = await start({ app: temporaryApp({ 'main.js': code }), args, env });
+    expect(host.output).toContain(`hub ${args[1]})`);
     await fetch(`${host.url}/api/talk`);
     expect(host.log).toContain('debug talk: quiet');
   });
@@ -86,12 +84,11 @@ describe('an app', () => {
 it('the host waits for a storage that is still starting, as long as it is told to', async () => {
   const storage = await lateStorage(inject('storage'));
   const env = { AzureWebJobsStorage: storage.connectionString };
-  const patient = new HostProcess({ app: 'durable', args: ['--storage-patience', '50'], env });
-  running.push(patient);
+  const patient = start({ app: 'durable', args: ['--storage-patience', '50'], env });
   // The tries that storage clients make by themselves are over when a host without patience has given up.
   expect((await refusal({ app: 'durable', env }))[0]).toBe(2);
   await storage.listen();
-  expect((await fetch(`${(await patient.ready()).url}/admin/host/status`)).status).toBe(200);
+  expect((await fetch(`${(await patient).url}/admin/host/status`)).status).toBe(200);
 });
 
 /** Where the host of a hub leaves its name. */
@@ -107,23 +104,6 @@ it('a host takes the hub of a dead one whose process number another program has 
   await blob.upload(dead, dead.length);
   await blob.getBlobLeaseClient().acquireLease(-1);
   expect((await start({ app: 'durable', hub })).hub).toBe(hub);
-});
-
-it('a host that loses its hub to another stops at once', async () => {
-  const host = await start({ app: 'durable' });
-  const lease = leasesOf(host.hub).getBlobClient('local-host').getBlobLeaseClient();
-  await lease.breakLease(0);
-  await lease.acquireLease(15);
-  expect(await host.exitCode()).toBe(2);
-  expect(host.log).toContain('devhost: The hub was taken over by another host');
-});
-
-it('a body above FUNCTIONS_REQUEST_BODY_SIZE_LIMIT is refused with 413', async () => {
-  const env = { FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: '1000' };
-  const host = await start({ app: temporaryApp({ 'main.js': HELLO }), env });
-  const send = async (length: number) =>
-    (await fetch(`${host.url}/api/hello`, { method: 'POST', body: 'x'.repeat(length) })).status;
-  expect([await send(1000), await send(1001)]).toEqual([200, 413]);
 });
 
 describe('the host refuses with one sentence', () => {
@@ -157,10 +137,22 @@ describe('the host refuses with one sentence', () => {
     expect([code, log]).toEqual([2, expect.stringMatching(/^devhost: Storage .*ECONNREFUSED.*Azurite/)]);
     expect(log.split('\n')).toHaveLength(1);
   });
+});
 
-  it('a hub that another host is using, and that other host goes on', async () => {
+// These mostly wait for a lease.
+describe.concurrent('a host', () => {
+  it('that loses its hub to another stops at once', async (test) => {
+    const host = await start({ app: 'durable' }, test);
+    const lease = leasesOf(host.hub).getBlobClient('local-host').getBlobLeaseClient();
+    await lease.breakLease(0);
+    await lease.acquireLease(15);
+    expect(await host.exitCode()).toBe(2);
+    expect(host.log).toContain('devhost: The hub was taken over by another host');
+  });
+
+  it('refuses a hub that another host is using with one sentence, and that other host goes on', async (test) => {
     const hub = newHub();
-    const first = await start({ app: 'durable', hub });
+    const first = await start({ app: 'durable', hub }, test);
     expect(await refusal({ app: 'durable', hub })).toEqual([
       2,
       expect.stringMatching(new RegExp(`^devhost: .*${hub}.*in use.*process \\d+`)),

@@ -2,6 +2,7 @@ import { execFile, execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { createMedia } from '../../../src/media/media.js';
 import { jobOf, OUTBOX, TIMING, workOf } from '../../../src/job-store/layout.js';
@@ -17,14 +18,21 @@ import { until } from '../../support/wait.js';
 /** `KILL_SEEDS=2,3` kills at other moments. */
 const seeds = (process.env.KILL_SEEDS ?? '1').split(',').map(Number);
 const FRAMES = 50;
-const PROGRAM = path.resolve(import.meta.dirname, '../../support/video-stages.ts');
+const ROOT = path.resolve(import.meta.dirname, '../../..');
+const SOURCE = path.join(ROOT, 'test/support/video-stages.ts');
+/** It is packed once and started often. */
+const PROGRAM = path.join(ROOT, 'dist/test/video-stages.mjs');
 const connection = inject('storage');
 const storage = openAzurite(connection);
 const media = createMedia(tools);
 const folder = mkdtempSync(path.join(os.tmpdir(), 'killed-'));
 const clip = path.join(folder, 'clip.mp4');
 
-beforeAll(() => {
+beforeAll(async () => {
+  const banner =
+    "import { createRequire as requireFrom } from 'node:module';\nconst require = requireFrom(import.meta.url);";
+  const options = { bundle: true, platform: 'node', target: 'node20', format: 'esm', banner: { js: banner } } as const;
+  await build({ ...options, entryPoints: [SOURCE], outfile: PROGRAM, logLevel: 'warning' });
   const pictures = `testsrc2=size=96x64:rate=25:duration=${FRAMES / 25}`;
   const sound = ['-f', 'lavfi', '-i', `sine=duration=${FRAMES / 25}`, '-c:a', 'aac'];
   const keys = ['-c:v', 'libx264', '-g', '10', '-bf', '2', '-pix_fmt', 'yuv420p'];
@@ -35,7 +43,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** Takes a job as far as it gets; how many requests each stage made, or undefined when it was killed. */
 async function run(job: VideoStages): Promise<Partial<Record<VideoStage, number>> | undefined> {
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, ['--import', 'tsx', PROGRAM, JSON.stringify(job)], (error, stdout) => {
+    execFile(process.execPath, [PROGRAM, JSON.stringify(job)], (error, stdout) => {
       if (error && error.signal !== 'SIGKILL') reject(error);
       else resolve(error ? undefined : (JSON.parse(stdout) as Partial<Record<VideoStage, number>>));
     });

@@ -94,8 +94,10 @@ describe('a video and a model that gives pictures of another size', () => {
     await putModel('half-as-large', resizingModel({ across: 1.5 }));
     // Two frames of 63x45 pixels and two of 94x67 take 54,798 bytes.
     for (const [left, format] of [
+      [Infinity, 'ppm'],
       [61_000, 'ppm'],
       [60_000, 'png'],
+      [1000, 'png'],
     ] as const) {
       free = left;
       const { spec } = await prepare('half-as-large', 'flat.mp4').finally(() => {

@@ -7,14 +7,14 @@ import { createSplitChunk } from '../../../src/activities/videos/split-chunk.js'
 import { createSplitVideo } from '../../../src/activities/videos/split-video.js';
 import { framesBlob } from '../../../src/container-contract/places.js';
 import { workOf } from '../../../src/job-store/layout.js';
-import { createMedia } from '../../../src/media/media.js';
+import { createMedia, findFfmpeg } from '../../../src/media/media.js';
 import { readBytes } from '../../../src/storage/storage.js';
-import { tools } from '../../support/clip.js';
 import { splitWhole } from '../../support/media.js';
 import { openAzurite } from '../../support/storage.js';
 import { prepareVideoJob } from '../../support/video-job.js';
 
 const storage = openAzurite(inject('storage'));
+const tools = findFfmpeg({}, process.env.PATH ?? '');
 const media = createMedia(tools);
 const folder = mkdtempSync(path.join(os.tmpdir(), 'uneven-pictures-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -48,7 +48,10 @@ test('npm start -- --telemetry shows a whole trace when a job ends', async () =>
     const video = await client.upload('video', makeClip(path.join(folder, 'clip.mp4'), { size: '96x54' }));
     const id = await client.start({ input: { video }, model: 'starry-night' });
     const page = path.join(data, 'telemetry', `trace-${id}.html`);
-    const html = await until('the page', () => (existsSync(page) ? readFileSync(page, 'utf8') : undefined));
+    const html = await until('the whole page', () => {
+      const text = existsSync(page) ? readFileSync(page, 'utf8') : '';
+      return text.includes('</html>') ? text : undefined;
+    });
     const { attempts } = await client.status(id);
     expect(html.match(/"attempt \d+ of batch \d+"/g)).toHaveLength(attempts);
   } finally {

@@ -1,11 +1,11 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { Jimp } from 'jimp';
 import sharp from 'sharp';
-import { describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
 import { cardOf, ROOT, ScorerJob, STARRY_NIGHT } from '../../support/scorer/harness.js';
 import { paint } from '../../support/scorer/pictures.js';
@@ -24,6 +24,12 @@ const packages = readFileSync(path.join(INFRA, 'packages.txt'), 'utf8').trim().s
 const why = whyNoDebian();
 if (why !== undefined) console.warn(`The scorer's image is not tried in a fresh Debian: ${why}.`);
 
+const folder = mkdtempSync(path.join(os.tmpdir(), 'scorer-'));
+/** What goes into the image. */
+const app = path.join(folder, 'app');
+beforeAll(() => void execFileSync(process.execPath, [path.join(INFRA, 'collect.mjs'), app]));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
 describe('the image of the scorer', () => {
   test.skipIf(why !== undefined)(
     'scores a batch in a fresh Debian with the packages, user and entry point of its Dockerfile, and nothing else',
@@ -35,7 +41,7 @@ describe('the image of the scorer', () => {
       }
       try {
         chmodSync(root, 0o755);
-        execFileSync(process.execPath, [path.join(INFRA, 'collect.mjs'), path.join(root, 'app')]);
+        cpSync(app, path.join(root, 'app'), { recursive: true });
         const job = await ScorerJob.create(inject('storage'), {
           model: STARRY_NIGHT,
           card: await cardOf(STARRY_NIGHT),
@@ -71,46 +77,34 @@ describe('the image of the scorer', () => {
   test.each(['sharp', 'jimp'] as const)(
     'reads and writes with %s whatever it reads and writes elsewhere',
     async (codec) => {
-      const folder = mkdtempSync(path.join(os.tmpdir(), 'scorer-'));
-      try {
-        execFileSync(process.execPath, [path.join(INFRA, 'collect.mjs'), folder]);
-        const files = await pictures(codec);
-        const program = path.join(folder, 'dist/scorer/bundle/main.js');
-        for (const [ending, format] of [
-          ['jpg', 'jpeg'],
-          ['png', 'png'],
-        ] as const) {
-          const job = await ScorerJob.create(inject('storage'), {
-            model: STARRY_NIGHT,
-            card: await cardOf(STARRY_NIGHT),
-          });
-          await job.addInputs(files);
-          // The outputs of a task end as its first input does.
-          const names = Object.keys(files).toSorted((one) => (one.endsWith(ending) ? -1 : 1));
-          const environment = await job.nextAttempt(names, { SCORER_CODEC: codec });
-          await promisify(execFile)(process.execPath, [program], { env: environment, cwd: folder });
-          const { done, failed, codec: used } = await job.result();
-          expect({ failed, used }).toEqual({ failed: [], used: codec });
-          expect(done).toHaveLength(names.length);
-          for (const name of names) expect((await sharp(await job.output(name)).metadata()).format).toBe(format);
-        }
-      } finally {
-        rmSync(folder, { recursive: true, force: true });
+      const files = await pictures(codec);
+      const program = path.join(app, 'dist/scorer/bundle/main.js');
+      for (const [ending, format] of [
+        ['jpg', 'jpeg'],
+        ['png', 'png'],
+      ] as const) {
+        const job = await ScorerJob.create(inject('storage'), {
+          model: STARRY_NIGHT,
+          card: await cardOf(STARRY_NIGHT),
+        });
+        await job.addInputs(files);
+        // The outputs of a task end as its first input does.
+        const names = Object.keys(files).toSorted((one) => (one.endsWith(ending) ? -1 : 1));
+        const environment = await job.nextAttempt(names, { SCORER_CODEC: codec });
+        await promisify(execFile)(process.execPath, [program], { env: environment, cwd: app });
+        const { done, failed, codec: used } = await job.result();
+        expect({ failed, used }).toEqual({ failed: [], used: codec });
+        expect(done).toHaveLength(names.length);
+        for (const name of names) expect((await sharp(await job.output(name)).metadata()).format).toBe(format);
       }
     },
   );
 
   test('holds the packages that the scorer needs and not those of the app', () => {
-    const folder = mkdtempSync(path.join(os.tmpdir(), 'scorer-'));
-    try {
-      execFileSync(process.execPath, [path.join(INFRA, 'collect.mjs'), folder]);
-      const names = execFileSync('ls', [path.join(folder, 'node_modules')], { encoding: 'utf8' }).split('\n');
-      expect(names).toEqual(expect.arrayContaining(['onnxruntime-node', 'sharp']));
-      expect(names).not.toContain('azurite');
-      expect(names).not.toContain('jimp');
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
+    const names = readdirSync(path.join(app, 'node_modules'));
+    expect(names).toEqual(expect.arrayContaining(['onnxruntime-node', 'sharp']));
+    expect(names).not.toContain('azurite');
+    expect(names).not.toContain('jimp');
   });
 });
 

@@ -17,11 +17,7 @@ const phasesOf = async (id: string, batch: number): Promise<AttemptPhases[]> => 
 describe('a job on emulated Container Instances', () => {
   test.each<[string, Fault]>([
     ['no capacity', { on: 'PUT', status: 409, code: 'ServiceUnavailable', message: 'not available in the location' }],
-    ['a throttled create without Retry-After', { on: 'PUT', status: 429, code: 'TooManyRequests' }],
-    ['a create whose answer is lost', { on: 'PUT', cut: true }],
     ['a look whose answer is lost', { on: 'GET', cut: true }],
-    ['a failing service', { on: 'GET', status: 503, code: 'ServerBusy', times: 2 }],
-    ['a deletion whose answer is lost', { on: 'DELETE', cut: true }],
   ])('waits out %s without spending an attempt', async (_, fault) => {
     await jobs.spoil(fault);
     const id = await jobs.start('aci');
@@ -51,8 +47,6 @@ describe('a job on emulated Container Instances', () => {
   test.each<[string, 'end' | 'lose', number | undefined, number]>([
     ['maintenance (7147)', 'end', 7147, 1],
     ['the loss of a group', 'lose', undefined, 1],
-    ['a crash', 'end', 1, 2],
-    ['a kill for want of memory (137)', 'end', 137, 2],
   ])(
     'scores only what is missing after %s, and tells the phases of both containers',
     async (_, how, exitCode, maxAttempts) => {

@@ -15,7 +15,7 @@ import { filesIn, historyOf, type Left, recordsOf, secretsIn } from '../../suppo
 import { SPANS, TOLD } from '../../support/stack.js';
 import { until } from '../../support/wait.js';
 
-const jobs = useEmulatedJobs({ telemetry: true });
+const jobs = useEmulatedJobs({ telemetry: true, compared: false });
 const { stack } = jobs;
 const BATCH = 8;
 /** Milliseconds by which a time may differ from the one of the record that it was taken from. */

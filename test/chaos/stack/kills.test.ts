@@ -34,7 +34,7 @@ const parts = Object.keys(PARTS) as Part[];
 const MAIN = path.resolve(import.meta.dirname, '../../../dist/cli/main.js');
 const folder = mkdtempSync(path.join(os.tmpdir(), 'scoring-kills-'));
 const data = path.join(folder, 'data');
-const clip = makeClip(path.join(folder, 'clip.mp4'), { size: '96x54', seconds: 1 });
+const clip = makeClip(path.join(folder, 'clip.mp4'), { size: '96x54' });
 const spec = { model: 'starry-night', batch: { size: 6 }, retry: { firstDelaySeconds: 0, maxAttempts: 10 } };
 
 /** All processes of the stack, told by their HOME. */
@@ -90,7 +90,7 @@ const endOf = (id: string) =>
   );
 
 async function outputOf(id: string, status: JobStatus): Promise<string> {
-  expect(status).toMatchObject({ state: 'done', items: { total: 12, done: 12, failed: 0 } });
+  expect(status).toMatchObject({ state: 'done', items: { total: 24, done: 24, failed: 0 } });
   const file = path.join(folder, 'output.mp4');
   await client.download(id, 'output', file, true);
   return createHash('sha256').update(readFileSync(file)).digest('hex');

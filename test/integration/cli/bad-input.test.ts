@@ -194,16 +194,13 @@ describe.concurrent('score passes on the sentence with which a job refuses', () 
 });
 
 describe.skipIf(!hasSharedData).concurrent('of the broken files in ../shared/data, a job refuses', () => {
-  test.each(['random-bytes.mp4', 'text.mp4', 'audio-only.mp4', 'truncated-moov-missing.mp4'])('%s', async (name) => {
-    expectSentence(await score([sharedData(`bad/${name}`)]), new RegExp(name.replace('.', '\\.')));
+  test('audio-only.mp4', async () => {
+    expectSentence(await score([sharedData('bad/audio-only.mp4')]), /audio-only\.mp4/);
   });
 
-  test.each(['html-page-saved-as.onnx', 'truncated-candy.onnx', 'unknown-op-Debug-squeezenet_fp16.onnx'])(
-    '%s',
-    async (name) => {
-      expectSentence(await score([clip, '--model', sharedData(`bad/${name}`)]), /model/);
-    },
-  );
+  test('unknown-op-Debug-squeezenet_fp16.onnx', async () => {
+    expectSentence(await score([clip, '--model', sharedData('bad/unknown-op-Debug-squeezenet_fp16.onnx')]), /model/);
+  });
 
   test('an empty model', async () => {
     expectSentence(await score([clip, '--model', sharedData('bad/empty.onnx')]), /empty\.onnx is empty/);

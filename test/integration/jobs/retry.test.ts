@@ -13,12 +13,12 @@ import { useStack } from '../../support/stack.js';
 import { until } from '../../support/wait.js';
 
 const stack = useStack();
-const BATCH = 16;
+const BATCH = 12;
 const FRAMES = 2 * BATCH;
 
 let video = '';
 beforeAll(async () => {
-  const clip = makeClip(path.join(stack.folder, 'clip.mp4'), { size: '320x180', rate: '16' });
+  const clip = makeClip(path.join(stack.folder, 'clip.mp4'), { size: '240x136', rate: String(BATCH) });
   video = await stack.client.upload('video', clip);
 });
 

@@ -44,7 +44,7 @@ async function* readPictures(files: string[]) {
   for (const file of files) yield Buffer.concat(await collect<Buffer>(createReadStream(file)));
 }
 
-/** Twelve frames in a row painted by the bundled network. */
+/** Four frames in a row painted by the bundled network. */
 async function paintSome(frames: AsyncIterable<Buffer>): Promise<string[]> {
   mkdirSync(pictures, { recursive: true });
   const session = await InferenceSession.create(model);
@@ -52,7 +52,7 @@ async function paintSome(frames: AsyncIterable<Buffer>): Promise<string[]> {
   for await (const frame of frames) {
     const file = path.join(pictures, `${files.length}.png`);
     writeFileSync(file, await paint(session, frame));
-    if (files.push(file) === 12) break;
+    if (files.push(file) === 4) break;
   }
   return files;
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { builds, framesOf, PICTURE_ONLY, roundTrip, shownTimes, splitWhole } from '../../support/media.js';
+import { builds, framesOf, PICTURE_ONLY, roundTrip, shownTimes, splitWhole, stitchWhole } from '../../support/media.js';
 import { hasSharedData, sharedData } from '../../support/shared-data.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'timing-'));
@@ -59,11 +59,9 @@ describe.each(builds)('times through ffmpeg from $name', (build) => {
   it.each(clips)('are those of the source for %s', async (_, file, frames, options) => {
     const source = out(file);
     execFileSync(build.tools.ffmpeg, ['-loglevel', 'error', '-y', ...options, source]);
-    for (const ending of ['mp4', 'mkv']) {
-      const output = out(`${file}.${ending}`);
-      const { facts, timetable, others } = await expectSameTimes(source, output, frames);
+    const outputs = ['mp4', 'mkv'].map((ending) => out(`${file}.${ending}`));
+    for (const { facts, timetable, others, output } of await expectSameTimes(source, outputs, frames))
       expect(await build.media.compare({ source, facts, timetable, others, output })).toMatchObject({ problems: [] });
-    }
   });
 
   it.skipIf(!hasSharedData).each([
@@ -72,7 +70,7 @@ describe.each(builds)('times through ffmpeg from $name', (build) => {
     ['mb_trim-buck-bunny.webm', 120],
     ['derived/single_frame.mp4', 1],
   ])('are those of %s', async (name, frames) => {
-    await expectSameTimes(sharedData('videos', name), out(`${path.basename(name)}-again.mp4`), frames);
+    await expectSameTimes(sharedData('videos', name), [out(`${path.basename(name)}-again.mp4`)], frames);
   });
 
   it('include how long the last picture is held, in every container and from each into the next', async () => {
@@ -85,7 +83,7 @@ describe.each(builds)('times through ffmpeg from $name', (build) => {
     await build.media.stitch({ ...request, frames: framesOf(frames), timetable: held, output: first });
     const chain = [first, out('held-0.1.mkv'), out('held-0.1.mp4'), out('held-0.1.mkv.mov')];
     for (const [index, output] of chain.entries()) {
-      if (index > 0) await expectSameTimes(chain[index - 1] ?? '', output, 10);
+      if (index > 0) await expectSameTimes(chain[index - 1] ?? '', [output], 10);
       expect((await build.media.probe(output)).lastSeconds).toBeCloseTo(0.1, 3);
     }
     const minute = { ...held, times: held.times.slice(0, 1), lastTicks: held.lastTicks * 600 };
@@ -142,16 +140,23 @@ describe.each(builds)('times through ffmpeg from $name', (build) => {
     expect(comparison).toMatchObject({ frames: { expected: 25, found: 25 }, seconds: { expected: 1 }, problems: [] });
   });
 
-  async function expectSameTimes(source: string, output: string, frames: number) {
-    const { facts, timetable, others } = await roundTrip(build.media, source, output, { format: 'jpg' });
-    const after = await build.media.probe(output);
-    const [before, shown] = [shownTimes(build, source), shownTimes(build, output)];
+  async function expectSameTimes(source: string, outputs: string[], frames: number) {
+    const whole = await splitWhole(build.media, source, { format: 'jpg' });
+    const { facts, timetable } = whole;
+    const before = shownTimes(build, source);
     expect(timetable).toMatchObject({ repaired: 0, times: { length: frames } });
-    expect(shown).toHaveLength(frames);
-    for (const [index, time] of shown.entries())
-      expect(Math.abs(time - (before[index] ?? 0)), `frame ${index}`).toBeLessThan(0.001);
-    const frame = facts.frameRate.den / facts.frameRate.num;
-    expect(Math.abs(after.durationSeconds - facts.durationSeconds)).toBeLessThanOrEqual(frame);
-    return { facts, timetable, others };
+    const stitched = [];
+    for (const output of outputs) {
+      const { others } = await stitchWhole(build.media, source, output, whole, { format: 'jpg' });
+      const shown = shownTimes(build, output);
+      expect(shown).toHaveLength(frames);
+      for (const [index, time] of shown.entries())
+        expect(Math.abs(time - (before[index] ?? 0)), `frame ${index}`).toBeLessThan(0.001);
+      const frame = facts.frameRate.den / facts.frameRate.num;
+      const after = await build.media.probe(output);
+      expect(Math.abs(after.durationSeconds - facts.durationSeconds)).toBeLessThanOrEqual(frame);
+      stitched.push({ facts, timetable, others, output });
+    }
+    return stitched;
   }
 });

@@ -11,7 +11,7 @@ import { until } from '../../support/wait.js';
 import { findStack } from '../../../src/stack/stack.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'scoring-cli-'));
-const clip = makeClip(path.join(folder, 'clip.mp4'), { seconds: 2 });
+const clip = makeClip(path.join(folder, 'clip.mp4'), { seconds: 1 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Waits for a scorer of the command; fails at once, with what the command said, when the command ends before. */
@@ -44,7 +44,7 @@ describe.concurrent('npm start', () => {
     expect(summary).toMatchObject({
       output: path.join(folder, 'painted.mkv'),
       contactSheet: null,
-      frames: 24,
+      frames: 12,
       failedFrames: 0,
       warnings: [],
     });

@@ -12,7 +12,6 @@ import {
 } from '../container-contract/pack.js';
 import { again, downloadChunks } from '../container-contract/storage-access.js';
 import { JobError } from '../job/failure.js';
-import type { FrameMemory } from '../job/frame-memory.js';
 import { contentTypeOf } from '../job/formats.js';
 import { isNotFound } from '../storage/storage.js';
 
@@ -82,11 +81,7 @@ export interface StoredPack {
 export class PackReader {
   #open: { blob: string; members: AsyncGenerator<Member> } | undefined;
 
-  /** @param memory where members go; left out: new memory each. */
-  constructor(
-    private readonly container: ContainerClient,
-    private readonly memory?: FrameMemory,
-  ) {}
+  constructor(private readonly container: ContainerClient) {}
 
   /** @throws JobError `item` when the pack is gone or damaged, or the member is not among those behind the last one that was read. */
   async read(pack: StoredPack, member: string): Promise<Buffer> {
@@ -115,7 +110,7 @@ export class PackReader {
   async *#members({ blob, isNamed }: StoredPack): AsyncGenerator<Member> {
     try {
       const { bytes, chunks } = await downloadChunks(this.container.getBlobClient(blob));
-      yield* readPack(chunks, bytes, isNamed, this.memory);
+      yield* readPack(chunks, bytes, isNamed);
     } catch (error) {
       throw packError(this.container, blob, error);
     }

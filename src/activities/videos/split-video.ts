@@ -1,6 +1,5 @@
 import type { OfRun } from '../../job/run.js';
 import { counted, JobError } from '../../job/failure.js';
-import { FrameMemory } from '../../job/frame-memory.js';
 import { inputOf } from '../../job/spec.js';
 import { hasFrames, storeFrames } from '../../job-store/videos/frames.js';
 import { jobFolder, localVideo } from '../../job-store/local-copy.js';
@@ -63,9 +62,8 @@ export function createSplitVideo({
     async function splitWhole(facts: VideoFacts, keep: 'all' | 'none'): Promise<Found> {
       const found: [Timetable, Findings][] = [];
       const onTimetable = (...both: [Timetable, Findings]) => void found.push(both);
-      const memory = new FrameMemory();
-      const split = media.split(file, { format, facts, name, memory, keep: onDamage === 'keep', onTimetable });
-      await storeFrames(storage, job, split, { first: 0, keep, memory });
+      const split = media.split(file, { format, facts, name, keep: onDamage === 'keep', onTimetable });
+      await storeFrames(storage, job, split, { first: 0, keep });
       const [[timetable, findings] = []] = found;
       if (!timetable || !findings || timetable.times.length === 0)
         throw new JobError('user', `${name} has no frame that can be decoded.`);

@@ -12,7 +12,6 @@ import { readAhead } from '../../container-contract/read-ahead.js';
 import { again } from '../../container-contract/storage-access.js';
 import { JobError } from '../../job/failure.js';
 import { contentTypeOf } from '../../job/formats.js';
-import { FrameMemory } from '../../job/frame-memory.js';
 import { groupsOf } from '../../job/item-list.js';
 import { type FrameRange, PACK_BYTES } from '../../job/plan.js';
 import { ppmDamage, ppmHeader } from '../../job/ppm.js';
@@ -41,8 +40,6 @@ export interface StoreOptions {
   keep: 'all' | 'none';
   /** Absent for a whole video. */
   chunk?: { index: number; count: number };
-  /** Gets the memory of frames back when they are stored. */
-  memory?: FrameMemory;
 }
 
 /** Uploads the frames as they come, a pack at a time, and reports how far it is. A blob is there whole or not at all. @returns their number. */
@@ -50,7 +47,7 @@ export async function storeFrames(
   storage: Storage,
   job: VideoJob,
   frames: AsyncIterable<Buffer>,
-  { first, keep, chunk, memory }: StoreOptions,
+  { first, keep, chunk }: StoreOptions,
 ): Promise<number> {
   const { jobId, pack } = job;
   const progress = createStageProgress(storage, jobId, 'split', chunk?.index);
@@ -60,7 +57,6 @@ export async function storeFrames(
   const store = async (group: Frame[]) => {
     const name = placeOf(job, group[0]?.index ?? 0).blob;
     if (!there.has(name)) await upload(storage, job, name, group);
-    for (const { bytes } of group) memory?.giveBack(bytes);
     return group.length;
   };
   // pMap itself loses an error of its source while several uploads wait for the next frame (p-map 7.1.1).
@@ -124,8 +120,7 @@ async function upload(storage: Storage, job: VideoJob, name: string, frames: Fra
 }
 
 /**
- * The frames to show, in order, some fetched ahead; reports how far it is. The memory of a frame is used for others once the next one is
- * asked for.
+ * The frames to show, in order, some fetched ahead; reports how far it is.
  * @param chunk of a long video that is encoded in several.
  * @throws JobError `item` when a scored frame is gone that no batch has ended without; `user` when somebody removed a frame.
  */
@@ -137,15 +132,13 @@ export async function* readFramesToShow(
 ): AsyncGenerator<Buffer> {
   const progress = createStageProgress(storage, job.jobId, 'stitch', chunk);
   const fills = await readFills(storage, job);
-  const memory = new FrameMemory();
   const frames =
     job.pack === 1
       ? readSingleFrames(storage, job, range, fills)
-      : readAhead(readPackedFrames(storage, job, range, fills, memory), PACK_BYTES, ({ length }) => length);
+      : readAhead(readPackedFrames(storage, job, range, fills), PACK_BYTES, ({ length }) => length);
   let done = 0;
   for await (const frame of frames) {
     yield frame;
-    memory.giveBack(frame);
     done += 1;
     progress.report(done);
   }
@@ -192,14 +185,12 @@ async function* readPackedFrames(
   job: VideoJob,
   { first, count }: FrameRange,
   fills: Fills,
-  memory: FrameMemory,
 ): AsyncGenerator<Buffer> {
   const work = workOf(storage, job.jobId);
-  const [scored, sources] = [new PackReader(work, memory), new PackReader(work, memory)];
+  const [scored, sources] = [new PackReader(work), new PackReader(work)];
   const { frameFormat: format } = job.spec.output;
   const packOf = (part: ScoredPart) => ({ blob: part.blob, isNamed: namesIn(part, format) });
   const { present } = await listScored(storage, job.jobId, first, count);
-  const shownAgain = new Set(fills.values());
   let last: { index: number; frame: Buffer } | undefined;
   try {
     for (let index = first; index < first + count; index += 1) {
@@ -207,9 +198,7 @@ async function* readPackedFrames(
       const { blob, member } = placeOf(job, index);
       const filled = fills.get(index);
       if (part) {
-        const read = await orScoredAgain(work, part.blob, () => next(scored, packOf(part), member));
-        // What is shown again later may not lie in memory that others get meanwhile.
-        const frame = shownAgain.has(index) ? Buffer.from(read) : read;
+        const frame = await orScoredAgain(work, part.blob, () => next(scored, packOf(part), member));
         last = { index, frame };
         yield frame;
       } else if (filled !== undefined) {

@@ -4,9 +4,11 @@ import { json } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
 import { RestError } from '@azure/storage-blob';
 import type { Cancelled, Stop } from '../job/attempts/attempt-end.js';
+import { isLate } from '../job/attempts/watch.js';
 import { JobError } from '../job/failure.js';
 import { isNotFound, readJson, type Storage } from '../storage/storage.js';
 import { jobOf, STOP } from './layout.js';
+import type { ResolvedJob } from './resolved-job.js';
 import { decisionMetadata, seenStopped } from './now.js';
 
 /** What decides over a job: how its latest run was stopped or has ended, or that a run has begun after the first. */
@@ -58,6 +60,18 @@ export async function stopJob(storage: Storage, jobId: string, stop: Stop): Prom
     return at;
   });
   return stopOf(decided, run) ?? stop;
+}
+
+/** Ends a job that has gone on for longer than it may. @returns whether it has. */
+export async function stopIfLate(storage: Storage, { jobId, run, spec, createdAt }: ResolvedJob): Promise<boolean> {
+  if (!isLate(spec.timeouts, createdAt, Date.now())) return false;
+  await stopJob(storage, jobId, {
+    ...(run !== undefined && { run }),
+    reason: 'failed',
+    blame: 'user',
+    message: `The job took longer than timeouts.jobSeconds (${spec.timeouts.jobSeconds}), so it was ended; what it has scored is kept. Raise the limit and redrive it.`,
+  });
+  return true;
 }
 
 /**

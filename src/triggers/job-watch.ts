@@ -4,13 +4,13 @@ import type { FinishInput } from '../activities/finish-job.js';
 import type { Ports } from '../activities/ports.js';
 import type { Stop } from '../job/attempts/attempt-end.js';
 import { hideSecrets, hostReason, LONGEST_MESSAGE, messageOf, type Outcome } from '../job/failure.js';
-import { pauseAtAge, publishedIn } from '../job/progress.js';
+import { pauseAtAge, publishedIn, type Stage } from '../job/progress.js';
 import { parseTraceParent } from '../job/trace.js';
 import { hasManifest } from '../job-store/manifest.js';
 import { listSettled } from '../job-store/batches/settled.js';
-import { findResolvedJob } from '../job-store/resolved-job.js';
+import { findResolvedJob, readResolvedJob } from '../job-store/resolved-job.js';
 import { parseContainerName } from '../job-store/layout.js';
-import { followStop, isSuperseded, readStop, stopJob } from '../job-store/stop.js';
+import { followStop, isSuperseded, readStop, stopIfLate, stopJob } from '../job-store/stop.js';
 import type { OfRun } from '../job/run.js';
 import { type BatchPlan, endOfBatches } from '../job/plan.js';
 import { runId, WAKE } from '../orchestrators/calls.js';
@@ -142,6 +142,9 @@ async function look(
   if ((publishedOf(status)?.run ?? 1) > run) return true;
   if (!hasEnded(status.runtimeStatus)) {
     if (isStopped) await wakeJob(storage, client, status);
+    // The limit on its time counts while it works on what it was prepared for.
+    else if (!OUTSIDE_ITS_TIME.includes(stageOf(status)))
+      await stopIfLate(storage, await readResolvedJob(storage, jobId, run));
     return false;
   }
   if (!(await hasManifest(storage, jobId))) await endFromOutside(ports, client, { jobId, run }, status, isIdle);
@@ -235,4 +238,6 @@ export async function wakeJob(
   await Promise.all(sleepers.map(wake));
 }
 
+const OUTSIDE_ITS_TIME: (Stage | undefined)[] = [undefined, 'gather', 'prepare', 'finish'];
+const stageOf = (status: DurableOrchestrationStatus) => publishedOf(status)?.stages.at(-1)?.stage;
 const publishedOf = ({ customStatus }: DurableOrchestrationStatus) => publishedIn(customStatus);

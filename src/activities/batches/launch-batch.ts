@@ -6,7 +6,7 @@ import { imagesOf, placesFor, readItems } from '../../job-store/images/items.js'
 import { containerName, jobOf, mediaBlob, modelBlob, modelsOf, taskBlob, workOf } from '../../job-store/layout.js';
 import { readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
 import { readSettled } from '../../job-store/batches/settled.js';
-import { isStopped } from '../../job-store/stop.js';
+import { isStopped, stopIfLate } from '../../job-store/stop.js';
 import { forgetWaiting, orNoteWaiting } from '../../job-store/batches/waiting.js';
 import { orHeld, whileHolding } from '../../storage/lease.js';
 import { blobSas, containerSas, type Storage } from '../../storage/storage.js';
@@ -49,6 +49,7 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
     const input: AttemptInput = { ...asked, attempt };
     if (await isStopped(storage, jobId, run)) return { attempt, remaining: count, stopped: true };
     const job = await readResolvedJob(storage, jobId, run);
+    if (await stopIfLate(storage, job)) return { attempt, remaining: count, stopped: true };
     const provider = compute[job.spec.compute.kind];
     // Usually settling has removed the container before. Where settling was given up, this keeps two containers of a batch from
     // running at once.

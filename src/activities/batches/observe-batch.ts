@@ -3,7 +3,7 @@ import { overdue, secondsToNextPoll } from '../../job/attempts/watch.js';
 import { containerName } from '../../job-store/layout.js';
 import { readResolvedJob } from '../../job-store/resolved-job.js';
 import { seeProgress } from '../../job-store/now.js';
-import { isKnownStopped, isStopped, readStop } from '../../job-store/stop.js';
+import { isKnownStopped, isStopped, readStop, stopIfLate } from '../../job-store/stop.js';
 import { forgetWaiting, orNoteWaiting } from '../../job-store/batches/waiting.js';
 import type { AttemptInput } from './launch-batch.js';
 import type { Ports } from '../ports.js';
@@ -31,7 +31,8 @@ const SEEN_MS = 10_000;
 export function createObserveBatch({ storage, compute }: Pick<Ports, 'storage' | 'compute'>) {
   return async (input: ObserveInput): Promise<ObserveResult> => {
     const { jobId, run, batch, attempt, launchedAt } = input;
-    const { spec } = await readResolvedJob(storage, jobId, run ?? 1);
+    const job = await readResolvedJob(storage, jobId, run ?? 1);
+    const { spec } = job;
     const provider = compute[spec.compute.kind];
     const [observation, progress, stop] = await Promise.all([
       orNoteWaiting(storage, input, () => provider.observe(containerName(jobId, batch, attempt))),
@@ -43,6 +44,7 @@ export function createObserveBatch({ storage, compute }: Pick<Ports, 'storage' |
     const pollSeconds = secondsToNextPoll(provider.poll, launchedAt, now, progress);
     const alive = observation.state === 'running' || observation.state === 'provisioning';
     if (!alive) return { watchEnd: 'ended', pollSeconds };
+    if (await stopIfLate(storage, job)) return { watchEnd: 'stopped', pollSeconds };
     const mayFinish = stop && (await readStop(storage, jobId))?.running === 'finish';
     if (stop && !mayFinish) return { watchEnd: 'stopped', pollSeconds };
     if (overdue(spec.timeouts, launchedAt, now, progress) === undefined) return { pollSeconds };

@@ -49,22 +49,20 @@ export interface EndedAttempt {
 
 /**
  * What to hold against items after an attempt: a container that dies is at any of those that it had announced; one that scored them one by
- * one was at the one that it had announced last. Items that another container has scored in the meantime are free of it.
+ * one was at the one that it had announced last. Items that have an output are free of it.
  */
 export function suspect(suspicion: Suspicion, ended: EndedAttempt): Suspicion {
   const { attempt, alone, death, at, hung, nameOf, isExcused = false } = ended;
   const missing = new Set(ended.missing);
   const { deaths } = suspicionBefore(suspicion, attempt);
-  const from = at?.alone === undefined ? 0 : Math.max(0, alone.indexOf(at.alone));
-  const left = alone.slice(from).filter((index) => missing.has(index));
+  const left = alone.filter((index) => missing.has(index));
   if (at?.reach !== undefined) {
     const { reach } = at;
     const taken = death ? ended.missing.filter((index) => index <= reach) : (hung ?? []);
     return { suspects: taken.filter((index) => missing.has(index)), deaths };
   }
-  const [first] = left;
-  if (death && !isExcused && at?.alone !== undefined && first === at.alone)
-    deaths.push({ attempt, index: first, name: nameOf(first), ...death });
+  if (death && !isExcused && at?.alone !== undefined && missing.has(at.alone))
+    deaths.push({ attempt, index: at.alone, name: nameOf(at.alone), ...death });
   return { suspects: left, deaths };
 }
 

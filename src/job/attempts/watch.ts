@@ -47,6 +47,13 @@ export function overdue(
   return told || silent ? 'stalled' : undefined;
 }
 
+/** Whether a job has gone on for longer than it may, in milliseconds since the epoch. @param createdAt ISO 8601. */
+export const isLate = (
+  { jobSeconds = Infinity }: { jobSeconds?: number | undefined },
+  createdAt: string,
+  now: number,
+) => now - Date.parse(createdAt) > jobSeconds * 1000;
+
 /** The part of the expected remaining time after which to look again: an estimate may be a third too long. */
 const PATIENCE = 0.7;
 

@@ -1,3 +1,4 @@
+import { packStart } from '../../container-contract/places.js';
 import type { TaskItem } from '../../container-contract/task.js';
 import type { Tally } from './tally.js';
 
@@ -8,12 +9,15 @@ const SECONDS_AHEAD = 20;
 /** Says before an item is taken up that work may come to it. Returns when that is stored, or storage has refused it. */
 export type Announce = (item: TaskItem) => Promise<void>;
 
-/** Announces items in advance, so that it is known of a container that dies what it may have been at; costs few reports. */
+/**
+ * Announces items in advance, so that it is known of a container that dies what it may have been at; costs few reports.
+ * @param options `pack`: items of packs that are only stored whole: they are announced together.
+ */
 export function announceAhead(
   items: TaskItem[],
   tally: Pick<Tally, 'reach' | 'alone'>,
   report: () => Promise<void>,
-  now: () => number = () => performance.now(),
+  { pack = 1, now = () => performance.now() }: { pack?: number; now?: () => number } = {},
 ): Announce {
   const startedAt = now();
   let taken = 0;
@@ -24,12 +28,16 @@ export function announceAhead(
     if (taken <= announced) return;
     const perSecond = (1000 * taken) / Math.max(1, now() - startedAt);
     const ahead = Math.max(LEAST_AHEAD, taken === 1 ? 0 : SECONDS_AHEAD * perSecond);
-    const next = Math.min(items.length, Math.ceil(taken + ahead));
+    let next = Math.min(items.length, Math.ceil(taken + ahead));
+    while (next < items.length && isOfPack(items[next - 1], items[next], pack)) next += 1;
     tally.reach = items[next - 1]?.index;
     await report();
     announced = next;
   };
 }
+
+const isOfPack = (one: TaskItem | undefined, other: TaskItem | undefined, pack: number) =>
+  packStart(one?.index ?? 0, pack) === packStart(other?.index ?? 0, pack);
 
 /** Announces each item by itself. */
 export const announceAlone =

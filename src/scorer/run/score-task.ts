@@ -68,7 +68,7 @@ export async function scoreTask(parts: Parts): Promise<void> {
       await scoreItems(alone, { ...common, announce, oneByOne: true }, signal, abandon);
     }
     if (signal.aborted) return;
-    const announce = announceAhead(others, tally, report);
+    const announce = announceAhead(others, tally, report, { pack: task.packSeconds === undefined ? task.pack : 1 });
     await scoreItems(others, { ...common, announce, oneByOne: false }, signal, abandon);
   } finally {
     codec.close();

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import type { Stage } from '../../../src/job/progress.js';
-import { jobContainer, MANIFEST, tasksPrefix } from '../../../src/job-store/layout.js';
+import { jobContainer, MANIFEST, tasksPrefix, workContainer } from '../../../src/job-store/layout.js';
 import type { Manifest } from '../../../src/job-store/manifest.js';
 import { makeClip } from '../../support/clip.js';
 import { processesWith, runningOn } from '../../support/processes.js';
@@ -101,3 +101,18 @@ test.each<[Stage, keyof typeof ENDS]>([
 ])('a job lets go during %s after %s, and all say the same of it', { timeout: 120_000 }, (stage, how) =>
   letsGo({ video }, stage, how),
 );
+
+test('a job that takes longer than it may is ended with what it has scored, and nothing of it runs on', async () => {
+  const id = await stack.client.start({
+    input: { video },
+    model: 'starry-night',
+    batch: { size: 20, maxParallel: 2 },
+    timeouts: { jobSeconds: 6 },
+  });
+  const ended = await stack.ended(id);
+  expect(ended).toMatchObject({ state: 'failed', error: { kind: 'user' } });
+  expect(ended.error?.message).toMatch(/^The job took longer than timeouts.jobSeconds \(6\), so it was ended; /);
+  expect((await manifestOf(id))?.message).toBe(ended.error?.message);
+  expect(running(id)).toEqual([]);
+  expect(await stack.storage.getContainerClient(workContainer(id)).exists()).toBe(true);
+});

@@ -10,7 +10,7 @@ describe('items that a scorer takes up', () => {
     let now = 0;
     const reports: { at: number; reach: number | undefined }[] = [];
     const report = () => Promise.resolve(void reports.push({ at: now, reach: tally.reach }));
-    const announce = announceAhead(items, tally, report, () => now);
+    const announce = announceAhead(items, tally, report, { now: () => now });
     for (const item of items) {
       await announce(item);
       expect(item.index).toBeLessThanOrEqual(reports.at(-1)?.reach ?? -1);
@@ -20,6 +20,16 @@ describe('items that a scorer takes up', () => {
     expect(reports.length).toBeLessThan(10);
     for (const { at, reach = 0 } of reports) expect(reach / 2).toBeLessThan(at / 100 + 250);
     expect(reports.at(-1)?.reach).toBe(1998);
+  });
+
+  it('are announced together where they are only stored together', async () => {
+    const tally = newTally();
+    const frames = items.map(({ name }, index) => ({ name, index }));
+    const reports: number[] = [];
+    const report = () => Promise.resolve(void reports.push(tally.reach ?? -1));
+    const announce = announceAhead(frames, tally, report, { pack: 40, now: () => 0 });
+    await announce({ name: '0', index: 0 });
+    expect(reports).toEqual([39]);
   });
 
   it('are taken up only when the report is stored', async () => {

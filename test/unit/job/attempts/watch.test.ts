@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { AttemptProgress } from '../../../../src/container-contract/progress.js';
-import { overdue, secondsToNextPoll } from '../../../../src/job/attempts/watch.js';
+import { isLate, overdue, secondsToNextPoll } from '../../../../src/job/attempts/watch.js';
 
 const timeouts = { provisionSeconds: 100, batchSeconds: 1000, stallSeconds: 50 };
 const at = (seconds: number) => seconds * 1000;
@@ -88,4 +88,10 @@ describe('the pause before the next look', () => {
     expect(secondsToNextPoll(bounds, 0, at(90), progress({ done: 1, updated: 90 }))).toBe(30);
     expect(secondsToNextPoll(bounds, 0, at(9), progress({ done: 100, updated: 9 }))).toBe(1);
   });
+});
+
+test('a job may take its time, and no longer where it has a limit', () => {
+  expect(isLate({ jobSeconds: 60 }, iso(100), at(160))).toBe(false);
+  expect(isLate({ jobSeconds: 60 }, iso(100), at(161))).toBe(true);
+  expect(isLate({}, iso(100), at(1e9))).toBe(false);
 });

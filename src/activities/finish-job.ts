@@ -1,25 +1,21 @@
-import pMap from 'p-map';
-import type { AttemptResult } from '../container-contract/result.js';
-import { describeTime, sumSplits } from '../job/attempts/bottleneck.js';
-import { containerSeconds, summarize, sumsOf } from '../job/attempts/phases.js';
 import type { Stop } from '../job/attempts/attempt-end.js';
-import { batchAt, type BatchPlan, firstBatchOf } from '../job/plan.js';
-import { round } from '../job/progress.js';
-import type { NoticeChoice } from '../job/notice.js';
+import { counted } from '../job/failure.js';
 import type { Origin } from '../job/inbox/claim.js';
+import { MANIFEST_VERSION, nameFailed } from '../job/manifest.js';
+import type { NoticeChoice } from '../job/notice.js';
+import type { BatchPlan } from '../job/plan.js';
+import type { JobSpec } from '../job/spec.js';
+import { excessOf, tooManyLost } from '../job/tolerance.js';
 import { parseTraceParent, type TracePlace } from '../job/trace.js';
-import { readBatchState } from '../job-store/batches/batch-state.js';
-import { readItems } from '../job-store/images/items.js';
 import { claimId, readClaim } from '../job-store/inbox/claims.js';
 import { givePlaces } from '../job-store/inbox/places.js';
 import { quarantine } from '../job-store/inbox/quarantine.js';
+import { writeDoneFile } from '../job-store/job-end.js';
 import { splitPath, workOf } from '../job-store/layout.js';
 import { removeJobFolder } from '../job-store/local-copy.js';
-import { writeDoneFile } from '../job-store/job-end.js';
-import { type AttemptReport, type BatchReport, type Manifest, writeManifest } from '../job-store/manifest.js';
+import { listDelivered, type Manifest, readDelivered, readManifest, writeManifest } from '../job-store/manifest.js';
 import { freePlace } from '../job-store/outputs.js';
 import { findResolvedJob, placesOf, type ResolvedJob } from '../job-store/resolved-job.js';
-import { readSettled } from '../job-store/batches/settled.js';
 import { endJob, isSuperseded } from '../job-store/stop.js';
 import { hasScored } from '../job-store/batches/scored-parts.js';
 import { readEarlierRuns } from '../job-store/earlier-runs.js';
@@ -28,6 +24,7 @@ import { readComparison } from '../job-store/videos/video-timing.js';
 import type { Storage } from '../storage/storage.js';
 import { placeOf } from '../telemetry/ids.js';
 import type { Invocation, Ports } from './ports.js';
+import { type JobReport, reportJob } from './report-job.js';
 
 export interface FinishInput extends OfRun, Pick<Manifest, 'outcome' | 'message'>, Pick<Stop, 'blame'> {
   /** Where the job was started in its trace, for one that has no record yet. */
@@ -37,9 +34,10 @@ export interface FinishInput extends OfRun, Pick<Manifest, 'outcome' | 'message'
   notify?: NoticeChoice[] | undefined;
   /** Absent when the job failed before there was one. */
   plan?: BatchPlan;
+  /** The specification, for a job that has no record yet. */
+  asked?: JobSpec | undefined;
 }
 
-const READS = 16;
 const MOST_WARNINGS = 3;
 
 export interface Finished {
@@ -62,43 +60,17 @@ export function createFinishJob({
   notices,
 }: Pick<Ports, 'storage' | 'tempFolder' | 'telemetry' | 'notices'>) {
   return async (
-    { jobId, run = 1, outcome: reason, blame, message: why, plan, traceParent, startedBy, notify }: FinishInput,
+    { jobId, run = 1, outcome: reason, blame, message: why, asked, plan, traceParent, startedBy, notify }: FinishInput,
     invocation?: Invocation,
   ): Promise<Finished> => {
-    const end = await endJob(storage, jobId, { reason, blame, message: why, ...(run > 1 && { run }) });
+    const decided = await endJob(storage, jobId, { reason, blame, message: why, ...(run > 1 && { run }) });
     // A later run has the job's records by now.
-    if (isSuperseded(end)) return { end, done: 0, failed: 0, attempts: 0, warnings: [], notify: [] };
-    const { reason: outcome, message } = end;
+    if (isSuperseded(decided)) return { end: decided, done: 0, failed: 0, attempts: 0, warnings: [], notify: [] };
     const job = await findResolvedJob(storage, jobId);
-    const batches =
-      plan && job
-        ? await pMap(batchIndices(plan), (index) => reportBatch(storage, job, plan, index), { concurrency: READS })
-        : [];
-    const phases = batches.flatMap((batch) => batch.phases);
-    const totals = {
-      done: sum(batches, (batch) => batch.done),
-      failed: sum(batches, (batch) => batch.failed.length),
-      attempts: sum(batches, (batch) => batch.attempts),
-    };
-    const finishedAt = new Date();
-    const manifest: Manifest = {
-      jobId,
-      outcome,
-      message,
-      finishedAt: finishedAt.toISOString(),
-      ...job,
-      run,
-      items: plan?.items ?? 0,
-      totals,
-      containerTime: describeTime(sumSplits(phases.map(({ split }) => split))),
-      phases: summarize(sumsOf(phases)),
-      comparison: await readComparison(storage, jobId),
-      batches,
-      startedBy: startedBy?.path,
-      ...(end.cancelled && { cancelled: end.cancelled }),
-      ...(run > 1 && { earlierRuns: await readEarlierRuns(storage, jobId, run) }),
-    };
-    await writeManifest(storage, manifest);
+    const ended = { jobId, run, job, plan, asked: asked ?? job?.asked, startedBy };
+    const manifest = await manifestOnce(storage, decided, ended);
+    const { outcome, message, totals, finishedAt } = manifest;
+    const end: Stop = { ...decided, reason: outcome, blame: manifest.blame ?? 'user', message };
     await writeDoneFile(storage, manifest);
     const place = placeOf(jobId, job?.trace ?? parseTraceParent(traceParent), invocation?.traceContext?.traceParent);
     const unusable = outcome === 'failed' && end.blame === 'user' && plan === undefined;
@@ -112,10 +84,10 @@ export function createFinishJob({
       blame: end.blame,
       message,
       items: totals.done,
-      failedItems: totals.failed,
+      failedItems: totals.failed + totals.givenUp + totals.neverReached,
       attempts: totals.attempts,
-      seconds: job && (finishedAt.getTime() - Date.parse(job.createdAt)) / 1000,
-      containerSeconds: round(sum(phases, containerSeconds), 3),
+      seconds: job && (Date.parse(finishedAt) - Date.parse(job.createdAt)) / 1000,
+      containerSeconds: manifest.containerSeconds,
     });
     for (const output of placesOf(job)) await freePlace(storage, { jobId, output });
     await givePlaces(storage, [jobId]);
@@ -126,14 +98,103 @@ export function createFinishJob({
         : // What was scored is for the next run.
           (plan !== undefined && outcome === 'failed') || (await hasScored(storage, jobId));
     if (!isOfUse) await workOf(storage, jobId).deleteIfExists();
-    const warnings = new Set(batches.flatMap(({ results }) => results.flatMap((result) => result.warnings ?? [])));
     return {
       end,
-      ...totals,
-      warnings: [...warnings].slice(0, MOST_WARNINGS),
+      done: totals.done,
+      failed: totals.failed + totals.givenUp,
+      attempts: totals.attempts,
+      warnings: manifest.warnings,
       notify: notify ?? notices.usual,
     };
   };
+}
+
+interface Ended extends Pick<Manifest, 'jobId' | 'run' | 'asked'> {
+  job: ResolvedJob | undefined;
+  plan: BatchPlan | undefined;
+  startedBy: Origin | undefined;
+}
+
+/**
+ * Writes the manifest, once: whoever finishes the job again may find that what it tells of is gone, and goes by what it says. A job that
+ * has lost more than it tolerates fails with the names of what it has lost, and none is done with fewer outputs than it tolerates.
+ */
+async function manifestOnce(storage: Storage, decided: Stop, ended: Ended): Promise<Manifest> {
+  const { jobId, run, job, plan, asked, startedBy } = ended;
+  const written = await readManifest(storage, jobId);
+  if (written?.version === MANIFEST_VERSION && written.run === run) return written as Manifest;
+  const report = await reportJob(storage, job, plan, { isDelivered: decided.reason === 'done' });
+  const { reason: outcome, blame, message } = judge(decided, { job, plan, report });
+  const { totals, givenUp: _, warnings, ...reported } = report;
+  const folder = placesOf(job).find((place) => place.endsWith('/'));
+  const manifest: Manifest = {
+    version: MANIFEST_VERSION,
+    jobId,
+    run,
+    outcome,
+    message,
+    ...(decided.cancelled && { cancelled: decided.cancelled }),
+    blame: outcome === 'done' ? null : blame,
+    ...(job && { createdAt: job.createdAt }),
+    finishedAt: new Date().toISOString(),
+    startedBy: startedBy?.path,
+    asked,
+    resolved: job,
+    ...(run > 1 && { earlierRuns: await readEarlierRuns(storage, jobId, run) }),
+    items: plan?.items ?? 0,
+    totals,
+    ...reported,
+    comparison: await readComparison(storage, jobId),
+    warnings: [...(outcome === 'done' ? toleratedWarning(job, plan, report) : []), ...warnings.slice(0, MOST_WARNINGS)],
+    outputs: {
+      files: await readDelivered(storage, jobId),
+      folder: folder === undefined ? undefined : await listDelivered(storage, jobId, folder),
+    },
+  };
+  await writeManifest(storage, manifest);
+  return manifest;
+}
+
+interface Reported extends Pick<Ended, 'job' | 'plan'> {
+  report: JobReport;
+}
+
+function judge(decided: Stop, { job, plan, report }: Reported): Pick<Stop, 'reason' | 'blame' | 'message'> {
+  const { failed, givenUp: missing, neverReached } = report.totals;
+  if (plan && decided.reason === 'done' && neverReached > 0)
+    return {
+      reason: 'failed',
+      blame: 'platform',
+      message: `The outputs of ${counted(neverReached, 'item')} went from storage while the job ended.`,
+    };
+  if (!job || !plan || decided.reason !== 'failed' || decided.exceeded !== true) return decided;
+  const excess = excessOf(job.spec.tolerate, plan.items, { failed, missing, batches: report.givenUp });
+  if (!excess) return decided;
+  return { ...decided, message: tooManyLost(excess, nameFailed(report.failedItems, failed + missing)) };
+}
+
+/** Says what a job that is done is done without. */
+function toleratedWarning(
+  job: ResolvedJob | undefined,
+  plan: BatchPlan | undefined,
+  { totals, failedItems }: JobReport,
+): string[] {
+  const lost = totals.failed + totals.givenUp;
+  if (!job || !plan || lost === 0) return [];
+  const names = nameFailed(failedItems, lost);
+  if (!('video' in job))
+    return [
+      `${lost} of ${counted(plan.items, 'image')} could not be scored and ${lost === 1 ? 'has' : 'have'} no output, as the job tolerates (${names}).`,
+    ];
+  const shown =
+    job.output === job.predictions
+      ? `${lost === 1 ? 'has' : 'have'} no predictions`
+      : job.spec.tolerate.fill === 'previous' || job.images !== undefined
+        ? `${lost === 1 ? 'shows' : 'show'} the frame before`
+        : `${lost === 1 ? 'is' : 'are'} shown as ${lost === 1 ? 'it' : 'they'} came`;
+  return [
+    `${lost} of ${counted(plan.items, 'frame')} could not be scored and ${shown}, as the job tolerates (${names}).`,
+  ];
 }
 
 /** New media that turns out to be unusable when it is looked into, such as a video that cannot be read, is refused like that which starts no job. */
@@ -148,35 +209,4 @@ async function refuseMedia(
   if (!claim) return;
   await quarantine(storage, claim, message);
   telemetry.mediaRefused({ claim: claim.claim, blob: path, place, message });
-}
-
-const batchIndices = (plan: BatchPlan) => Array.from({ length: plan.batches }, (_, k) => firstBatchOf(plan) + k);
-const sum = <T>(values: T[], of: (value: T) => number) => values.reduce((total, value) => total + of(value), 0);
-
-async function reportBatch(storage: Storage, job: ResolvedJob, plan: BatchPlan, batch: number): Promise<BatchReport> {
-  const { first, count } = batchAt(plan, batch) ?? { first: 0, count: 0 };
-  const settled = await readSettled(storage, job.jobId, batch);
-  const attempts = settled?.attempt ?? 0;
-  const state = await readBatchState(storage, job, { batch, first, count }, attempts, settled?.suspicion);
-  const names = state.missing.length > 0 ? await readItems(storage, job, first, count) : [];
-  const givenUp = state.missing.map((item) => ({
-    name: names[item - first]?.name ?? '',
-    reason: settled?.message ?? 'never scored',
-  }));
-  return {
-    batch,
-    first,
-    count,
-    done: state.done.length,
-    failed: [...state.failed.map(({ name, reason }) => ({ name, reason })), ...givenUp],
-    attempts: settled?.runs ?? attempts,
-    results: state.results.map((result) => reportAttempt(result)),
-    phases: settled?.phases ?? [],
-  };
-}
-
-function reportAttempt(result: AttemptResult): AttemptReport {
-  const { attempt, outcome, failure, warnings, device, optimized, codec, timings, startedAt, endedAt } = result;
-  const counts = { scored: result.done.length, skipped: result.skipped.length };
-  return { attempt, outcome, failure, warnings, ...counts, device, optimized, codec, timings, startedAt, endedAt };
 }

@@ -5,7 +5,7 @@ import { DEFAULT_CODEC, DEFAULT_IMAGE_FORMAT, type FrameFormat, sizeProblem } fr
 import type { Origin } from '../job/inbox/claim.js';
 import { type JobSpec, makesFrames } from '../job/spec.js';
 import { parseTraceParent, type TracePlace } from '../job/trace.js';
-import { jobOf, OUTBOX, workOf } from '../job-store/layout.js';
+import { jobOf, OUTBOX, splitPath, workOf } from '../job-store/layout.js';
 import { knowSize } from '../job-store/inbox/places.js';
 import { predictionEnding } from '../job-store/images/items.js';
 import { jobFolder } from '../job-store/local-copy.js';
@@ -27,10 +27,11 @@ import { writeSplitChunks } from '../job-store/videos/video-timing.js';
 import type { PictureShape, Rational, VideoFacts } from '../media/media.js';
 import { resultSize } from '../model-card/complete-size.js';
 import { givesPictures, type ModelCard, parseCard } from '../model-card/schema.js';
+import { readBytes, type Storage } from '../storage/storage.js';
 import { placeOf } from '../telemetry/ids.js';
 import type { Invocation, Ports } from './ports.js';
 import { failureOf } from './return-failure.js';
-import { KnownModels, type LocalVideo, probeVideo, resolveModel } from './resolve-inputs.js';
+import { KnownModels, type LocalVideo, probeVideo, resolveModel, sha256Of } from './resolve-inputs.js';
 
 export interface PrepareInput extends OfRun {
   spec: JobSpec;
@@ -61,10 +62,11 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
     if (earlier && !fromScratch) return adopt(ports, earlier, { run, spec, createdAt, trace });
     const folder = jobFolder(ports.tempFolder, jobId);
     const probing = probeVideo(ports, jobId, spec, folder, startedBy);
-    const [video, { card, arrayBytes }, preflight] = await Promise.all([
+    const [video, { card, arrayBytes, sha256 }, preflight, style] = await Promise.all([
       probing,
       resolveModel({ ...ports, known }, spec, folder, probing),
       askCompute(ports, spec),
+      readStyle(storage, spec),
     ]);
     checkStyle(spec, card);
     checkFrameFormat(spec, card);
@@ -72,7 +74,9 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
     const common = {
       jobId,
       ...(run > 1 && { run }),
+      asked: spec,
       card,
+      sha256: { ...sha256, ...(style && { style: sha256Of(style) }) },
       parallel: preflight.maxParallel,
       gpu: preflight.gpu,
       memory: preflight.memory,
@@ -109,6 +113,13 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
       throw error;
     }
   };
+}
+
+/** The bytes of the style picture, if there is one. */
+async function readStyle(storage: Storage, { style }: JobSpec): Promise<Buffer | undefined> {
+  if (style === undefined) return undefined;
+  const { container, blob } = splitPath(style);
+  return readBytes(storage.media.getContainerClient(container), blob);
 }
 
 interface Checked {
@@ -149,6 +160,7 @@ async function adopt(
   const job = {
     ...earlier,
     run,
+    asked: spec,
     spec: { ...earlier.spec, batch, compute, retry, tolerate, timeouts },
     card,
     parallel: preflight.maxParallel,
@@ -177,7 +189,7 @@ interface Resolution extends Handed {
 
 type Common = Pick<
   ResolvedJob,
-  'jobId' | 'run' | 'card' | 'parallel' | 'gpu' | 'memory' | 'createdAt' | 'trace' | 'made'
+  'jobId' | 'run' | 'asked' | 'card' | 'sha256' | 'parallel' | 'gpu' | 'memory' | 'createdAt' | 'trace' | 'made'
 >;
 
 async function resolveVideo(

@@ -1,5 +1,8 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { JobError } from '../job/failure.js';
 import type { Origin } from '../job/inbox/claim.js';
 import type { JobSpec } from '../job/spec.js';
@@ -7,6 +10,7 @@ import { itemsThatMayFail } from '../job/tolerance.js';
 import { missingInput, publishBundledModel, readModelTexts } from '../job-store/inputs.js';
 import { modelBlob, modelsOf } from '../job-store/layout.js';
 import { diskError, localCopy, localVideo } from '../job-store/local-copy.js';
+import type { Sums } from '../job-store/resolved-job.js';
 import type { VideoFacts } from '../media/media.js';
 import { arrayBytes } from '../model-card/array-bytes.js';
 import { completeCard } from '../model-card/complete-card.js';
@@ -46,16 +50,21 @@ export async function probeVideo(
   return { name, file, etag, facts: await media.probe(file, { name, keep: input.onDamage === 'keep' }) };
 }
 
+interface KnownModel extends ModelSignature {
+  trial?: Trial;
+  sha256: string;
+}
+
 /** What models said of themselves and what their trials showed: one that is used again for frames of the same size is not loaded again. */
 export class KnownModels {
   static readonly #MOST = 100;
-  readonly #known = new Map<string, ModelSignature & { trial?: Trial }>();
+  readonly #known = new Map<string, KnownModel>();
 
   find(key: string) {
     return this.#known.get(key);
   }
 
-  keep(key: string, model: ModelSignature & { trial?: Trial }): void {
+  keep(key: string, model: KnownModel): void {
     const [oldest] = this.#known.keys();
     if (oldest !== undefined && this.#known.size >= KnownModels.#MOST) this.#known.delete(oldest);
     this.#known.set(key, model);
@@ -64,6 +73,7 @@ export class KnownModels {
 
 export interface ResolvedModel {
   card: ModelCard;
+  sha256: Pick<Sums, 'model' | 'card' | 'labels'>;
   /** About how many each item's array has, of a model that gives arrays. */
   arrayBytes?: number;
 }
@@ -101,19 +111,25 @@ export async function resolveModel(
       video && ('picture' in video ? video.picture : saveFirstFrame(ports, folder, video)),
     ]);
     const request = { card, ...(labels && { labels }), ...(picture !== undefined && { picture }) };
-    inspected = await ports.inspectModel(file, model, device, request);
+    const [said, hash] = await Promise.all([ports.inspectModel(file, model, device, request), sha256OfFile(file)]);
+    inspected = { ...said, sha256: hash };
     if (inspected.trial?.done === true && !inspected.trial.failure) known.keep(key, inspected);
   }
-  const { trial, ...signature } = inspected;
+  const { trial, sha256, ...signature } = inspected;
+  const sums = {
+    model: sha256,
+    ...(texts.card !== undefined && { card: sha256Of(texts.card) }),
+    ...(texts.labels !== undefined && { labels: sha256Of(texts.labels) }),
+  };
   const complete = completeCard(card, signature, labels, trial?.runs);
   if (video && trial?.failure && itemsThatMayFail(tolerate, video.facts.framesEstimate) === 0)
     throw new JobError('user', `The first frame of ${video.name} cannot be scored: ${trial.failure}.`);
   if (tolerate.doubtfulPictures === true && 'assumed' in complete.output) delete complete.output.assumed;
-  if (complete.output.kind !== 'tensor') return { card: complete };
+  if (complete.output.kind !== 'tensor') return { card: complete, sha256: sums };
   const tensor = findTensor(signature.outputs, complete.output.name, 'output');
   const pixels = video && video.facts.width * video.facts.height;
   const shown = { batch: complete.batch, runs: trial?.runs ?? [], pixels };
-  return { card: complete, ...(tensor && { arrayBytes: arrayBytes(tensor, shown) }) };
+  return { card: complete, sha256: sums, ...(tensor && { arrayBytes: arrayBytes(tensor, shown) }) };
 }
 
 /** Undefined when the video cannot be decoded: splitting it finds out what to say. */
@@ -128,4 +144,12 @@ async function saveFirstFrame({ media }: Ports, folder: string, { file, name, fa
     if (!(error instanceof JobError)) throw diskError(error, folder);
   }
   return undefined;
+}
+
+export const sha256Of = (bytes: string | Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+
+async function sha256OfFile(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(file), hash);
+  return hash.digest('hex');
 }

@@ -6,12 +6,15 @@ import { listBlobs, readJson, type Storage, writeJson } from '../storage/storage
 import {
   COMPARISON,
   CONTACT_SHEET,
+  DELIVERED_PREFIX,
+  FAILED_ITEMS,
   ITEM_LISTS_PREFIX,
   ITEMS,
   jobOf,
   MANIFEST,
   manifestOfRun,
   NOW_PREFIX,
+  OUTPUT_FILES,
   parseBatchBlob,
   SPLIT_CHUNKS,
   STOP,
@@ -70,9 +73,15 @@ export async function clearForRun(
   const [job, work] = [jobOf(storage, jobId), workOf(storage, jobId)];
   const hasWork = await work.exists();
   if (await job.exists()) {
-    const gone = [NOW_PREFIX, ...(keeps && hasWork ? [] : [TIMES_PREFIX]), ...(keeps ? [] : [ITEM_LISTS_PREFIX])];
+    const gone = [
+      NOW_PREFIX,
+      DELIVERED_PREFIX,
+      ...(keeps && hasWork ? [] : [TIMES_PREFIX]),
+      ...(keeps ? [] : [ITEM_LISTS_PREFIX]),
+    ];
     for (const prefix of gone) await removeBelow(job, prefix);
-    const single = keeps ? [COMPARISON] : [COMPARISON, ITEMS, TIMING, SPLIT_CHUNKS, CONTACT_SHEET];
+    const ends = [COMPARISON, FAILED_ITEMS, OUTPUT_FILES];
+    const single = keeps ? ends : [...ends, ITEMS, TIMING, SPLIT_CHUNKS, CONTACT_SHEET];
     for (const blob of single) await job.getBlobClient(blob).deleteIfExists();
   }
   if (hasWork && !keeps) await removeBelow(work, '');

@@ -1,13 +1,15 @@
 import type { JobEnd } from '../job/notice.js';
-import { readJson, type Storage, writeJson } from '../storage/storage.js';
+import { type Storage, writeJson } from '../storage/storage.js';
 import { doneBlob, jobOf, MANIFEST, OUTBOX } from './layout.js';
-import type { Manifest } from './manifest.js';
+import { type Manifest, readManifest } from './manifest.js';
 
-const endOf = (storage: Storage, manifest: Manifest): JobEnd => ({
+type Ended = Pick<Manifest, 'jobId' | 'outcome' | 'message' | 'finishedAt' | 'startedBy' | 'resolved'>;
+
+const endOf = (storage: Storage, manifest: Ended): JobEnd => ({
   jobId: manifest.jobId,
   outcome: manifest.outcome,
   message: manifest.message,
-  output: manifest.outcome === 'done' ? manifest.output : undefined,
+  output: manifest.outcome === 'done' ? manifest.resolved?.output : undefined,
   manifest: jobOf(storage, manifest.jobId).getBlobClient(MANIFEST).url,
   startedBy: manifest.startedBy,
   finishedAt: manifest.finishedAt,
@@ -15,7 +17,7 @@ const endOf = (storage: Storage, manifest: Manifest): JobEnd => ({
 
 /** What there is to tell of a job that has ended; undefined when its manifest is gone. */
 export async function readJobEnd(storage: Storage, jobId: string): Promise<JobEnd | undefined> {
-  const manifest = await readJson<Manifest>(jobOf(storage, jobId), MANIFEST);
+  const manifest = await readManifest(storage, jobId);
   return manifest && endOf(storage, manifest);
 }
 

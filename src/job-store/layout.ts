@@ -151,6 +151,12 @@ export const STOP = `${NOW_PREFIX}stop.json`;
 export const MANIFEST = 'manifest.json';
 /** Of a run that another one has followed. */
 export const manifestOfRun = (run: number) => `runs/${run}/manifest.json`;
+/** Every item without an output, one JSON line each. */
+export const FAILED_ITEMS = 'failed-items.jsonl';
+/** The files in the folder of outputs, one JSON line each. */
+export const OUTPUT_FILES = 'output-files.jsonl';
+/** What was delivered, and its sums. */
+export const DELIVERED_PREFIX = 'delivered/';
 /** When each frame is shown, as `splitVideo` found out. */
 export const TIMING = 'timing.json';
 /** What `stitchVideo` found when it read its output back. */

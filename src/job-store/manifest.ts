@@ -1,81 +1,119 @@
-import type { AttemptResult, FailedItem } from '../container-contract/result.js';
-import type { ContainerTime } from '../job/attempts/bottleneck.js';
+import { Readable } from 'node:stream';
+import { again } from '../container-contract/storage-access.js';
+import type { FailedReport, Manifest as Recorded, OutputFile } from '../job/manifest.js';
 import type { Cancelled } from '../job/attempts/attempt-end.js';
-import type { AttemptPhases, PhaseSummary } from '../job/attempts/phases.js';
+import type { JobSpec } from '../job/spec.js';
 import type { Comparison } from '../media/media.js';
-import { type Storage, writeJson } from '../storage/storage.js';
-import { jobOf, MANIFEST } from './layout.js';
+import { listBlobs, readJson, type Storage, writeJson } from '../storage/storage.js';
+import {
+  DELIVERED_PREFIX,
+  FAILED_ITEMS,
+  jobOf,
+  MANIFEST,
+  OUTPUT_FILES,
+  PREDICTIONS_CSV,
+  PREDICTIONS_JSONL,
+  splitPath,
+} from './layout.js';
 import type { ResolvedJob } from './resolved-job.js';
 
-/** What became of a job: the last record that a job writes. Of a job that failed before it was resolved only the outcome is known. */
-export type Manifest = Partial<ResolvedJob> & Outcome;
-
-interface Outcome {
-  jobId: string;
-  /** Absent: the first. */
-  run?: number;
-  outcome: 'done' | 'failed' | 'cancelled';
-  /** Why the job failed; '' when it did not. */
-  message: string;
-  /** ISO 8601. */
-  finishedAt: string;
-  /** Who has cancelled the job, and when. */
+/** @see manifestSchema in job/manifest.ts */
+export interface Manifest extends Omit<Recorded, 'asked' | 'resolved' | 'comparison' | 'cancelled' | 'earlierRuns'> {
   cancelled?: Cancelled;
-  /** Path of what started it in the inbox; absent of a job that a request started. */
-  startedBy?: string | undefined;
-  items: number;
-  totals: { done: number; failed: number; attempts: number };
-  /** Where the time of the containers went. */
-  containerTime: ContainerTime | null;
-  phases: PhaseSummary;
-  comparison: Comparison | undefined;
-  /** Of this run: it leaves alone what earlier ones have done. */
-  batches: BatchReport[];
-  /** Those before this one; absent in the first. */
   earlierRuns?: EarlierRun[];
+  asked?: JobSpec | undefined;
+  resolved?: ResolvedJob | undefined;
+  comparison?: Comparison | undefined;
 }
 
 /** A run that has ended, in the manifest of a later one. */
-export interface EarlierRun extends Pick<Outcome, 'outcome' | 'message' | 'finishedAt' | 'totals'> {
+export interface EarlierRun extends Pick<Recorded, 'outcome' | 'message' | 'finishedAt'> {
   run: number;
+  totals: object;
   /** Of its manifest, in the container of the job's records. */
   manifest: string;
-}
-
-/** One batch in the manifest. */
-export interface BatchReport {
-  batch: number;
-  first: number;
-  count: number;
-  done: number;
-  failed: FailedItem[];
-  /** Container runs, whether or not they managed to write a result. */
-  attempts: number;
-  results: AttemptReport[];
-  /** How long the phases of each container run took, as far as they were seen. */
-  phases: AttemptPhases[];
-}
-
-/** One container run in the manifest: its result, with counts in place of the names. */
-export interface AttemptReport extends Pick<
-  AttemptResult,
-  | 'attempt'
-  | 'outcome'
-  | 'failure'
-  | 'warnings'
-  | 'device'
-  | 'optimized'
-  | 'codec'
-  | 'timings'
-  | 'startedAt'
-  | 'endedAt'
-> {
-  scored: number;
-  skipped: number;
 }
 
 export const writeManifest = (storage: Storage, manifest: Manifest) =>
   writeJson(jobOf(storage, manifest.jobId), MANIFEST, manifest);
 
+/** Undefined while the job goes on. One of an earlier version has its resolved job at its top. */
+export const readManifest = (storage: Storage, jobId: string) =>
+  readJson<Partial<Manifest> & Pick<Manifest, 'jobId' | 'outcome' | 'message' | 'finishedAt'> & Partial<ResolvedJob>>(
+    jobOf(storage, jobId),
+    MANIFEST,
+  );
+
 /** Whether the job has done all that it ever will. */
 export const hasManifest = (storage: Storage, jobId: string) => jobOf(storage, jobId).getBlobClient(MANIFEST).exists();
+
+const BUFFER_BYTES = 4 * 1024 * 1024;
+
+/** Keeps the list of all items without an output, one JSON line each. @param items is called again when the list is written again. */
+export const writeFailedItems = (storage: Storage, jobId: string, items: () => AsyncIterable<FailedReport>) =>
+  writeLines(storage, jobId, FAILED_ITEMS, items);
+
+async function writeLines(
+  storage: Storage,
+  jobId: string,
+  name: string,
+  records: () => AsyncIterable<object>,
+): Promise<void> {
+  const blob = jobOf(storage, jobId).getBlockBlobClient(name);
+  async function* lines() {
+    for await (const record of records()) yield `${JSON.stringify(record)}\n`;
+  }
+  const headers = { blobHTTPHeaders: { blobContentType: 'application/x-ndjson' } };
+  await again(() => blob.uploadStream(Readable.from(lines(), { objectMode: false }), BUFFER_BYTES, 2, headers));
+}
+
+/** Keeps what was delivered, for the manifest. @param by what has delivered it: it does so again under the same name. */
+export const writeDelivered = (storage: Storage, jobId: string, by: 'video' | 'tables', files: OutputFile[]) =>
+  writeJson(jobOf(storage, jobId), `${DELIVERED_PREFIX}${by}.json`, files);
+
+export async function readDelivered(storage: Storage, jobId: string): Promise<OutputFile[]> {
+  const files: OutputFile[] = [];
+  for await (const { name } of listBlobs(jobOf(storage, jobId), { prefix: DELIVERED_PREFIX }))
+    files.push(...((await readJson<OutputFile[]>(jobOf(storage, jobId), name)) ?? []));
+  return files;
+}
+
+interface ListedFile {
+  /** Below the folder. */
+  name: string;
+  bytes: number;
+  /** Hexadecimal; absent where storage keeps none. */
+  md5?: string;
+}
+
+/** Lists the pictures, masks or arrays that a job has put into its folder, page by page. Undefined when there is none. */
+export async function listDelivered(
+  storage: Storage,
+  jobId: string,
+  folder: string,
+): Promise<Recorded['outputs']['folder']> {
+  const sum = { files: 0, bytes: 0 };
+  const first = await filesIn(storage, jobId, folder).next();
+  if (first.done) return undefined;
+  await writeLines(storage, jobId, OUTPUT_FILES, async function* () {
+    sum.files = 0;
+    sum.bytes = 0;
+    for await (const file of filesIn(storage, jobId, folder)) {
+      sum.files += 1;
+      sum.bytes += file.bytes;
+      yield file;
+    }
+  });
+  return { path: folder, ...sum, list: OUTPUT_FILES };
+}
+
+async function* filesIn(storage: Storage, jobId: string, folder: string): AsyncGenerator<ListedFile> {
+  const { container, blob: prefix } = splitPath(folder);
+  const blobs = listBlobs(storage.media.getContainerClient(container), { prefix, includeMetadata: true });
+  for await (const { name: blob, metadata, properties } of blobs) {
+    const name = blob.slice(prefix.length);
+    if (metadata?.job !== jobId || name === PREDICTIONS_CSV || name === PREDICTIONS_JSONL) continue;
+    const { contentLength: bytes = 0, contentMD5 } = properties;
+    yield { name, bytes, ...(contentMD5 && { md5: Buffer.from(contentMD5).toString('hex') }) };
+  }
+}

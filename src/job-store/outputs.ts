@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { type BlockBlobClient, RestError } from '@azure/storage-blob';
 import { again } from '../container-contract/storage-access.js';
 import { JobError } from '../job/failure.js';
 import { contentTypeOf } from '../job/formats.js';
+import type { OutputFile } from '../job/manifest.js';
 import { isNotFound, listBlobs, readJson, type Storage } from '../storage/storage.js';
 import { holdBlob, jobOf, keptBlob, mediaBlob, outputsOf, splitPath, workOf } from './layout.js';
 import { hasManifest } from './manifest.js';
@@ -146,7 +148,7 @@ export async function deliver(
 const BUFFER_BYTES = 4 * 1024 * 1024;
 
 /**
- * Streams one blob of a job's output to its place below the output prefix, as `deliver` does, whole or not at all. @returns its bytes.
+ * Streams one blob of a job's output to its place below the output prefix, as `deliver` does, whole or not at all.
  * @param content is asked for again when the blob has to be written again.
  */
 export async function deliverStream(
@@ -154,11 +156,20 @@ export async function deliverStream(
   place: OutputPlace,
   name: string,
   content: () => AsyncIterable<string | Uint8Array>,
-): Promise<number> {
+): Promise<OutputFile> {
+  let sha256 = '';
+  async function* hashed() {
+    const hash = createHash('sha256');
+    for await (const chunk of content()) {
+      hash.update(chunk);
+      yield chunk;
+    }
+    sha256 = hash.digest('hex');
+  }
   const output = `${place.output}${name}`;
   const blobHTTPHeaders = { blobContentType: contentTypeOf(name) };
   await deliver(storage, { ...place, output }, async (target, options) => {
-    const body = Readable.from(content(), { objectMode: false });
+    const body = Readable.from(hashed(), { objectMode: false });
     try {
       await target.uploadStream(body, BUFFER_BYTES, 2, { blobHTTPHeaders, ...options });
     } finally {
@@ -166,7 +177,8 @@ export async function deliverStream(
       body.destroy();
     }
   });
-  return (await mediaBlob(storage, output).getProperties()).contentLength ?? 0;
+  const { contentLength: bytes = 0 } = await mediaBlob(storage, output).getProperties();
+  return { path: output, bytes, sha256 };
 }
 
 /** Whether the write took place: false when the conditions did not hold. */

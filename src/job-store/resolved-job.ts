@@ -27,7 +27,11 @@ export interface Handed {
 export type ResolvedJob = VideoJob | ImagesJob;
 
 interface Resolved extends OfRun {
+  /** The specification before anything was looked at; absent in records of earlier versions. */
+  asked?: JobSpec;
   spec: JobSpec;
+  /** Absent in records of earlier versions. */
+  sha256?: Sums;
   card: ModelCard;
   /** Path of the result in the media account: a video, or the prefix of all results of an image folder, or of the predictions of a video. */
   output: string;
@@ -44,6 +48,15 @@ interface Resolved extends OfRun {
   made?: MadeOf;
   /** The job's trace, for whoever tells of the job and is not called by its orchestration; absent in records of earlier versions. */
   trace?: TracePlace;
+}
+
+/** SHA-256 of the bytes, in hexadecimal digits; absent where there is no such file. */
+export interface Sums {
+  model: string;
+  /** Of the files beside the model. */
+  card?: string;
+  labels?: string;
+  style?: string;
 }
 
 export interface VideoJob extends Resolved {

@@ -1,6 +1,6 @@
-import { listBlobs, readJson, type Storage } from '../storage/storage.js';
-import { JOB_PREFIX, jobOf, MANIFEST, workOf } from './layout.js';
-import type { Manifest } from './manifest.js';
+import { listBlobs, type Storage } from '../storage/storage.js';
+import { JOB_PREFIX, jobOf, workOf } from './layout.js';
+import { type Manifest, readManifest } from './manifest.js';
 
 /** For how many days what a job leaves behind is kept after its end; 0: for ever. */
 export interface Retention {
@@ -30,13 +30,13 @@ export async function* listJobs(storage: Storage, notAfter = Infinity): AsyncGen
   for await (const { name, properties } of storage.internal.listContainers({ prefix: JOB_PREFIX })) {
     if (properties.lastModified.getTime() > notAfter) continue;
     const jobId = name.slice(JOB_PREFIX.length);
-    const manifest = await readJson<Manifest>(jobOf(storage, jobId), MANIFEST);
+    const manifest = await readManifest(storage, jobId);
     if (manifest)
       yield {
         jobId,
         outcome: manifest.outcome,
         since: Date.parse(manifest.finishedAt),
-        asked: manifest.outcome === 'done' && manifest.spec?.output.keepFrames === true,
+        asked: manifest.outcome === 'done' && (manifest.resolved ?? manifest).spec?.output.keepFrames === true,
       };
     else {
       const since = await lastChange(storage, jobId, properties.lastModified.getTime());

@@ -54,7 +54,8 @@ export const scoreJob = defineOrchestrator('scoreJob', function* (context, input
   const { reason: outcome, ...why } = result.ok ? DONE : failed(result.failure);
   const { traceParent, startedBy } = input;
   const { notify } = input.spec;
-  const finish = { jobId, outcome, ...why, plan: status.plan, traceParent, startedBy, notify };
+  const asked = status.plan === undefined ? { asked: input.spec } : {};
+  const finish = { jobId, outcome, ...why, ...asked, plan: status.plan, traceParent, startedBy, notify };
   const finished = yield* patientActivitiesOf(context, FINISH_TRIES).finishJob(finish);
   // Only storage knows whether somebody cancelled the job before it ended.
   const end = finished.ok ? finished.value.end : failed(finished.failure);

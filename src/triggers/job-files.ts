@@ -2,14 +2,22 @@ import { type BlobItem, type ContainerClient, RestError } from '@azure/storage-b
 import type { FileList } from '../api/jobs.js';
 import { JobError } from '../job/failure.js';
 import { isJobId } from '../job/spec.js';
-import { CONTACT_SHEET, jobOf, MANIFEST, mediaBlob, splitPath } from '../job-store/layout.js';
+import {
+  CONTACT_SHEET,
+  FAILED_ITEMS,
+  jobOf,
+  MANIFEST,
+  mediaBlob,
+  OUTPUT_FILES,
+  splitPath,
+} from '../job-store/layout.js';
 import { readResolvedJob } from '../job-store/resolved-job.js';
 import { blobSas, listPage, type Storage } from '../storage/storage.js';
 import { answerErrors, refuse } from './http.js';
 
 const READABLE_MS = 3_600_000;
 
-/** `GET /api/jobs/{id}/files/{file}`: redirects to storage for `output`, `contact-sheet` or `manifest`, readable for an hour. */
+/** `GET /api/jobs/{id}/files/{file}`: redirects to storage for `output`, `contact-sheet`, `manifest`, `failed-items` or `output-files`, readable for an hour. */
 export const createGetFile = ({ storage }: { storage: Storage }) =>
   answerErrors(async (request) => {
     const { id = '', file = '' } = request.params;
@@ -17,16 +25,24 @@ export const createGetFile = ({ storage }: { storage: Storage }) =>
     if (!blob || !(await blob.exists()))
       return refuse(
         404,
-        `Job "${id}" has no file "${file}"; once it is done there are output, contact-sheet and manifest for a video; for images and predictions manifest and the list at /files.`,
+        `Job "${id}" has no file "${file}"; once it has ended there are manifest and failed-items, of a video that was made output and contact-sheet, too, and of images and predictions the list at /files.`,
       );
     return { status: 302, headers: { Location: await blobSas(storage, blob, 'r', Date.now() + READABLE_MS) } };
   });
 
+/** By their names in the interface. */
+const RECORDS = new Map([
+  ['manifest', MANIFEST],
+  ['failed-items', FAILED_ITEMS],
+  ['output-files', OUTPUT_FILES],
+  ['contact-sheet', CONTACT_SHEET],
+]);
+
 async function findFile(storage: Storage, id: string, file: string) {
   const job = jobOf(storage, id);
   if (!(await job.exists())) return undefined;
-  if (file === 'manifest') return job.getBlobClient(MANIFEST);
-  if (file === 'contact-sheet') return job.getBlobClient(CONTACT_SHEET);
+  const record = RECORDS.get(file);
+  if (record !== undefined) return job.getBlobClient(record);
   return file === 'output' ? mediaBlob(storage, (await readResolvedJob(storage, id)).output) : undefined;
 }
 

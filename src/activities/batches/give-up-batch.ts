@@ -8,7 +8,7 @@ import type { Storage } from '../../storage/storage.js';
 import type { AttemptInput } from './launch-batch.js';
 import type { Invocation, Ports } from '../ports.js';
 import { stopIfTooMuchIsLost } from './stop-exceeded.js';
-import { readTraces, tellAttempt, type Traces } from './tell-attempt.js';
+import { endedRun, readTraces, tellAttempt, type Traces } from './tell-attempt.js';
 
 export interface GiveUpInput extends AttemptInput {
   /** Why the batch gets no more attempts. */
@@ -33,16 +33,23 @@ export function createGiveUpBatch({ storage, telemetry }: Pick<Ports, 'storage' 
     const unscored = unscoredOf(state);
     const traces = isSettled(settled, attempt) ? undefined : await readUnsettled(storage, input, state, settled);
     const others = settled?.phases.filter((each) => each.attempt !== attempt) ?? [];
+    const ended = { end: 'failed', failure: { blame: stop?.blame ?? 'attempt', message } } as const;
+    const watchEnd = 'given-up';
+    const ends = settled?.ends?.filter((each) => each.attempt !== attempt) ?? [];
     if (traces?.seen) {
-      const ended = { end: 'failed', failure: { blame: stop?.blame ?? 'attempt', message } } as const;
-      tellAttempt(telemetry, job, input, traces, { state, ended, watchEnd: 'given-up' }, invocation);
+      tellAttempt(telemetry, job, input, traces, { state, ended, watchEnd }, invocation);
     }
     await writeSettled(storage, jobId, {
       phases: [],
       observation: LOST,
       attempt: 0,
       ...settled,
-      ...(traces?.seen && { attempt, runs: attempt, phases: [...others, traces.phases] }),
+      ...(traces?.seen && {
+        attempt,
+        runs: attempt,
+        phases: [...others, traces.phases],
+        ends: [...ends, endedRun(attempt, traces.observation, { ended, watchEnd })],
+      }),
       batch,
       done: state.done.length,
       failed: unscored.length,

@@ -45,7 +45,7 @@ export function createObserveBatch({ storage, compute }: Pick<Ports, 'storage' |
     const alive = observation.state === 'running' || observation.state === 'provisioning';
     if (!alive) return { watchEnd: 'ended', pollSeconds };
     if (await stopIfLate(storage, job)) return { watchEnd: 'stopped', pollSeconds };
-    const mayFinish = stop && (await readStop(storage, jobId))?.running === 'finish';
+    const mayFinish = stop && (await readStop(storage, jobId, run))?.running === 'finish';
     if (stop && !mayFinish) return { watchEnd: 'stopped', pollSeconds };
     if (overdue(spec.timeouts, launchedAt, now, progress) === undefined) return { pollSeconds };
     // It may have reported since it was seen.

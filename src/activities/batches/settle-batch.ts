@@ -37,7 +37,7 @@ import type { Storage } from '../../storage/storage.js';
 import type { AttemptInput } from './launch-batch.js';
 import { stopIfTooMuchIsLost } from './stop-exceeded.js';
 import type { Invocation, Ports } from '../ports.js';
-import { readTraces, tellAttempt, type Traces } from './tell-attempt.js';
+import { endedRun, readTraces, tellAttempt, type Traces } from './tell-attempt.js';
 
 export interface SettleInput extends AttemptInput {
   watchEnd: WatchEnd;
@@ -70,7 +70,7 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
       ...howItEnded(observation.endedAt ?? seenEnded, observation),
     ]);
     // What was seen is kept before the container goes: a second delivery would find nothing.
-    const before = { done: 0, failed: 0, phases: [], unscored: [], ...earlier };
+    const before = { done: 0, failed: 0, phases: [], ends: [], unscored: [], ...earlier };
     await writeSettled(storage, jobId, {
       ...before,
       batch,
@@ -112,6 +112,10 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
       observation,
       seenEnded,
       phases: [...before.phases.filter((each) => each.attempt !== attempt), ...(traces.seen ? [traces.phases] : [])],
+      ends: [
+        ...before.ends.filter((each) => each.attempt !== attempt),
+        ...(hasLaunched ? [endedRun(attempt, observation, { ended, watchEnd })] : []),
+      ],
       unscored: standing === 'done' ? unscoredOf(state) : [],
       suspicion,
       moreMemory: moreGb === undefined && !hadMore ? undefined : hadMore ? earlier?.moreMemory : attempt,

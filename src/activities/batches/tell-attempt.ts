@@ -6,6 +6,7 @@ import { messageOfEnd } from '../../job/attempts/attempt-end.js';
 import { attemptSplit } from '../../job/attempts/bottleneck.js';
 import { type AttemptPhases, describePhases, type PhaseTimes } from '../../job/attempts/phases.js';
 import { type BatchState, readProgress } from '../../job-store/batches/batch-state.js';
+import type { EndedRun } from '../../job-store/batches/settled.js';
 import type { ResolvedJob } from '../../job-store/resolved-job.js';
 import type { Storage } from '../../storage/storage.js';
 import { placeOf } from '../../telemetry/ids.js';
@@ -71,6 +72,21 @@ export interface Told {
   ended: AttemptEnd;
   watchEnd: WatchEnd | 'given-up';
 }
+
+/** What is kept of the end of an attempt. */
+export const endedRun = (
+  attempt: number,
+  { exitCode, place }: Observation,
+  { ended, watchEnd }: Pick<Told, 'ended' | 'watchEnd'>,
+): EndedRun => ({
+  attempt,
+  end: ended.end,
+  blame: ended.end === 'failed' ? ended.failure.blame : undefined,
+  message: messageOfEnd(ended),
+  watchEnd,
+  exitCode,
+  place,
+});
 
 /** Tells telemetry of an attempt; once, however often it is settled. */
 export function tellAttempt(

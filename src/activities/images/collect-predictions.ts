@@ -2,6 +2,7 @@ import { csvHeader, csvLines, type Prediction, type PredictionKind } from '../..
 import { PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../../job-store/layout.js';
 import { readPredictions } from '../../job-store/images/predictions.js';
 import { packsArrays } from '../../job-store/images/items.js';
+import { writeDelivered } from '../../job-store/manifest.js';
 import { deliverStream } from '../../job-store/outputs.js';
 import { readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
 import type { OfRun } from '../../job/run.js';
@@ -28,7 +29,8 @@ export function createCollectPredictions({ storage, signal }: Pick<Ports, 'stora
     const parts = () => readPredictions(storage, jobId, items, signal);
     const jsonl = await deliverStream(storage, place, PREDICTIONS_JSONL, parts);
     const csv = await deliverStream(storage, place, PREDICTIONS_CSV, () => toCsv(parts(), kind, of));
-    return { output, predictions: output, bytes: jsonl + csv };
+    await writeDelivered(storage, jobId, 'tables', [jsonl, csv]);
+    return { output, predictions: output, bytes: jsonl.bytes + csv.bytes };
   };
 }
 

@@ -1,6 +1,9 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import type { OfRun } from '../../job/run.js';
 import { mkdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import pMap from 'p-map';
 import { chunkAt } from '../../job/plan.js';
 import { JobError } from '../../job/failure.js';
@@ -8,6 +11,7 @@ import { contentTypeOf } from '../../job/formats.js';
 import { readFills, readFramesToShow, readFrameToShow, readSourceFrame } from '../../job-store/videos/frames.js';
 import { CONTACT_SHEET, jobOf, segmentBlob, splitPath, workOf } from '../../job-store/layout.js';
 import { diskError, jobFolder, localCopy, localSource, ownFolder } from '../../job-store/local-copy.js';
+import { writeDelivered } from '../../job-store/manifest.js';
 import { deliver } from '../../job-store/outputs.js';
 import { readVideoJob, type VideoJob } from '../../job-store/resolved-job.js';
 import { readTimetable, writeComparison } from '../../job-store/videos/video-timing.js';
@@ -151,7 +155,11 @@ async function upload(
   await deliver(storage, place, (target, options) =>
     target.uploadFile(file, { blobHTTPHeaders, ...options, ...stopping }),
   );
-  return (await stat(file)).size;
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(file), hash);
+  const { size: bytes } = await stat(file);
+  await writeDelivered(storage, jobId, 'video', [{ path: output, bytes, sha256: hash.digest('hex') }]);
+  return bytes;
 }
 
 /** Which frames the contact sheet shows: the middles of equal parts. */

@@ -114,7 +114,7 @@ export function createJobClient(
     /** Downloads a file of the job, whole or not at all. */
     async download(
       id: string,
-      file: 'output' | 'contact-sheet' | 'manifest',
+      file: 'output' | 'contact-sheet' | 'manifest' | 'failed-items',
       target: string,
       overwrite = false,
     ): Promise<void> {

@@ -3,6 +3,7 @@ import { COMPUTE_KINDS, type Device } from '../../job/compute-choice.js';
 import { JobError } from '../../job/failure.js';
 import type { FrameFormat } from '../../job/formats.js';
 import { pauseAtAge, round } from '../../job/progress.js';
+import type { ON_EXCEEDED } from '../../job/tolerance.js';
 import { poll } from '../../poll.js';
 import type { JobStatus } from '../../api/jobs.js';
 import type { JobClient } from '../client/client.js';
@@ -28,7 +29,11 @@ export interface JobOptions extends ModelChoice, AppChoice {
   /** Containers that run at once. */
   maxParallel?: number;
   /** Items that may fail. */
-  tolerate?: number;
+  tolerate?: { failedItems: number } | { failedPercent: number };
+  /** Batches that may be given up. */
+  tolerateBatches?: number;
+  /** What becomes of containers that run when too much has failed. */
+  onExceeded?: (typeof ON_EXCEEDED)[number];
   /** Goes on although the first pictures look wrong. */
   yes?: boolean;
   compute?: (typeof COMPUTES)[number];
@@ -47,7 +52,7 @@ interface Way {
   /** What the progress counts. */
   unit: string;
   /** The job's `input` and `output`, and what the user calls the files in them. */
-  upload: (client: JobClient) => Promise<{ input: object; output: object; renamed: Renamed[] }>;
+  upload: (client: JobClient) => Promise<{ input: object; output: object; tolerate?: object; renamed: Renamed[] }>;
   save: (client: JobClient, status: JobStatus) => Promise<void>;
 }
 
@@ -111,7 +116,7 @@ async function uploadAll(
 ): Promise<{ spec: object; renamed: Renamed[] }> {
   const { model: named } = options;
   const beside = isModelFile(named) ? await filesOfModel(options) : {};
-  const [{ renamed, ...files }, model, style] = await Promise.all([
+  const [{ renamed, tolerate, ...files }, model, style] = await Promise.all([
     upload(client),
     isModelFile(named) ? uploadModel(client, named, beside) : named,
     options.style === undefined ? undefined : client.upload('style', options.style),
@@ -122,7 +127,13 @@ async function uploadAll(
     style,
     compute: { kind: options.compute?.replace(EMULATED, ''), device: options.device },
     batch: options.maxParallel === undefined ? undefined : { maxParallel: options.maxParallel },
-    tolerate: { failedItems: options.tolerate, doubtfulPictures: options.yes },
+    tolerate: {
+      ...options.tolerate,
+      failedBatches: options.tolerateBatches,
+      onExceeded: options.onExceeded,
+      ...tolerate,
+      doubtfulPictures: options.yes,
+    },
   };
   if (model !== named) renamed.push([model, named]);
   if (style !== undefined && options.style !== undefined) renamed.push([style, options.style]);

@@ -3,7 +3,8 @@ import { access, mkdir, readdir, readFile, realpath, stat } from 'node:fs/promis
 import path from 'node:path';
 import { counted, JobError, messageOf } from '../../job/failure.js';
 import type { FailedItem } from '../../container-contract/result.js';
-import { PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../../job-store/layout.js';
+import type { Manifest } from '../../job/manifest.js';
+import { FAILED_ITEMS, MANIFEST, PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../../job-store/layout.js';
 import { LeftOut } from '../../job/left-out.js';
 import type { JobStatus } from '../../api/jobs.js';
 import type { JobClient } from '../client/client.js';
@@ -26,6 +27,9 @@ export interface FolderSummary {
   /** Files in it, for models that give no pictures. */
   predictions: { jsonl: string; csv: string } | null;
   images: number;
+  /** How many images have no output. */
+  failedImages: number;
+  /** The first thousand of them. */
   failed: FailedItem[];
   batches: number;
   imagesPerSecond: number | null;
@@ -106,12 +110,13 @@ const realOf = (folder: string) =>
     path.join(await realpath(path.dirname(folder)).catch(() => ''), path.basename(folder)),
   );
 
-/** The failed images by name, from the manifest, which stays in the folder. */
+/** The first failed images by name, from the manifest, which stays in the folder with the list of all. */
 async function readFailed(client: JobClient, id: string, { out, overwrite }: FolderOptions): Promise<FailedItem[]> {
-  const file = path.join(out, 'manifest.json');
+  const file = path.join(out, MANIFEST);
   await client.download(id, 'manifest', file, overwrite);
-  const { batches } = JSON.parse(await readFile(file, 'utf8')) as { batches: { failed: FailedItem[] }[] };
-  return batches.flatMap((batch) => batch.failed);
+  await client.download(id, 'failed-items', path.join(out, FAILED_ITEMS), overwrite);
+  const { failedItems } = JSON.parse(await readFile(file, 'utf8')) as Pick<Manifest, 'failedItems'>;
+  return failedItems.map(({ name, reason }) => ({ name, reason }));
 }
 
 function summarise(
@@ -126,6 +131,7 @@ function summarise(
     output,
     predictions: predictions ? { jsonl, csv } : null,
     images: status.items.total,
+    failedImages: status.items.failed,
     failed,
     batches: status.batches.total,
     imagesPerSecond: status.itemsPerSecond,
@@ -139,17 +145,18 @@ function summarise(
 const SHOWN_FAILURES = 10;
 
 export function renderFolderSummary(summary: FolderSummary): string {
-  const { images, batches, failed, imagesPerSecond, output, predictions, warnings } = summary;
+  const { images, batches, failed, failedImages, imagesPerSecond, output, predictions, warnings } = summary;
   const rate = imagesPerSecond === null ? '' : `, ${imagesPerSecond.toFixed(1)} images/s`;
-  const more = failed.length - SHOWN_FAILURES;
   return [
     renderSeconds(summary),
     ...warnings.map((warning) => `Warning: ${warning}`),
     ...failed.slice(0, SHOWN_FAILURES).map(({ name, reason }) => `Failed: ${name}: ${reason}`),
-    ...(more > 0 ? [`Failed: ${more} more, see ${path.join(output, 'manifest.json')}`] : []),
-    `${counted(images, 'image')} in ${counted(batches, 'batch')}${rate}${failed.length > 0 ? `, ${failed.length} failed` : ''}`,
+    `${counted(images, 'image')} in ${counted(batches, 'batch')}${rate}`,
     ...renderBottleneck(summary),
     `Outputs:     ${output}`,
     ...(predictions === null ? [] : [`Predictions: ${predictions.jsonl} and ${path.basename(predictions.csv)}`]),
+    ...(failedImages === 0
+      ? []
+      : [`Not scored:  ${failedImages} of ${counted(images, 'image')}; ${path.join(output, FAILED_ITEMS)} names them`]),
   ].join('\n');
 }

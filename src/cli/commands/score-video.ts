@@ -12,6 +12,7 @@ import {
   type VideoCodec,
 } from '../../job/formats.js';
 import { LeftOut } from '../../job/left-out.js';
+import type { Fill } from '../../job/tolerance.js';
 import { INBOX, OUTBOX, PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../../job-store/layout.js';
 import type { JobClient } from '../client/client.js';
 import { downloadFolder, findPictures, findSound, noPictures, uploadFolder } from '../client/folders.js';
@@ -38,6 +39,8 @@ export interface VideoOptions extends JobOptions {
   codec?: VideoCodec;
   quality?: Quality;
   onDamage?: (typeof ON_DAMAGE)[number];
+  /** What the video shows in place of a frame that failed. */
+  fill?: Fill;
   /** Draws what the model finds into the video. */
   draw?: boolean;
   /** Where before/after pairs go, if they are wanted. */
@@ -67,7 +70,7 @@ export async function scoreVideo(options: VideoOptions): Promise<Summary> {
       const [[stored] = ['']] = renamed;
       const output = outputOf(options, wanted, stored);
       if (output.video !== undefined && options.out !== undefined) renamed.push([output.video, options.out]);
-      return { input, output, renamed };
+      return { input, output, tolerate: { fill: options.fill }, renamed };
     },
     save: async (client, done) => {
       saved = await save(client, done, options, wanted);

@@ -6,6 +6,7 @@ import { JobError } from '../../job/failure.js';
 import { endingOf, FRAME_FORMATS, QUALITIES, VIDEO_CODECS, VIDEO_ENDINGS } from '../../job/formats.js';
 import { FRAME_RATES, readFrameRate } from '../../job/frame-folder.js';
 import { MOST_PARALLEL } from '../../job/plan.js';
+import { FILLS, ON_EXCEEDED } from '../../job/tolerance.js';
 import { COMPUTES } from './run-job.js';
 import type { FolderOptions } from './score-folder.js';
 import { ON_DAMAGE, scoreVideo, type VideoOptions } from './score-video.js';
@@ -75,7 +76,24 @@ export function addScoreCommand(program: Command, data: Option, { resolve, env, 
     )
     .option('--contact-sheet <file>', 'also save before/after pairs as one PNG', file)
     .option('--max-parallel <n>', 'containers that run at once', wholeNumber(1, MOST_PARALLEL))
-    .option('--tolerate <n>', 'frames or images that may fail; by default none', wholeNumber(0, 10_000_000))
+    .option(
+      '--tolerate <n>',
+      'frames or images that may fail, or percent of them, as in 2%; by default none',
+      tolerance,
+    )
+    .option('--tolerate-batches <n>', 'batches that may be given up; by default none', wholeNumber(0, 10_000_000))
+    .addOption(
+      new Option(
+        '--on-exceeded <choice>',
+        'what becomes of containers that run when more has failed: cancel (the default) ends them, finish lets them end',
+      ).choices(ON_EXCEEDED),
+    )
+    .addOption(
+      new Option(
+        '--fill <choice>',
+        'what the video shows in place of a frame that failed: source (the default), the frame itself, or previous, the one before',
+      ).choices(FILLS),
+    )
     .option('--yes', 'go on although the first pictures come out black, white or in one colour')
     .addOption(
       new Option(
@@ -135,6 +153,15 @@ export function wholeNumber(least: number, most: number) {
   };
 }
 
+/** @throws InvalidArgumentError when it is no number of items and no percentage. */
+function tolerance(text: string): ScoreFlags['tolerate'] {
+  if (!text.endsWith('%')) return { failedItems: wholeNumber(0, 10_000_000)(text) };
+  const failedPercent = Number(text.slice(0, -1));
+  if (!/^\d+(\.\d+)?%$/.test(text) || failedPercent > 100)
+    throw new InvalidArgumentError('It must be a whole number, or a percentage from 0% to 100%.');
+  return { failedPercent };
+}
+
 const isFolder = (file: string) =>
   stat(file).then(
     (found) => found.isDirectory(),
@@ -152,7 +179,16 @@ export function refuseIdleFlags(
     throw new JobError('user', `--data ${data} is for the local stack; leave it out, or leave --url out.`);
 }
 
-function refuseVideoFlags({ audio, contactSheet, codec, quality, frameFormat, onDamage, draw }: ScoreFlags): void {
+function refuseVideoFlags({
+  audio,
+  contactSheet,
+  codec,
+  quality,
+  frameFormat,
+  onDamage,
+  draw,
+  fill,
+}: ScoreFlags): void {
   if (audio !== undefined)
     throw new JobError('user', '--audio is for images that become a video; add --frame-rate, or leave it out.');
   const flags = {
@@ -161,6 +197,7 @@ function refuseVideoFlags({ audio, contactSheet, codec, quality, frameFormat, on
     '--quality': quality,
     '--frame-format ppm': frameFormat === 'ppm' ? frameFormat : undefined,
     '--on-damage': onDamage,
+    '--fill': fill,
     '--draw': draw,
   };
   const [given] = Object.entries(flags).find(([, value]) => value !== undefined) ?? [];

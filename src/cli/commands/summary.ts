@@ -72,11 +72,10 @@ export const renderBottleneck = ({ containerTime }: Pick<Summary, 'containerTime
 export function renderSummary(summary: Summary): string {
   const rate = summary.framesPerSecond === null ? '' : `, ${summary.framesPerSecond.toFixed(1)} frames/s`;
   const again = summary.attempts > summary.batches ? `, ${counted(summary.attempts, 'container run')}` : '';
-  const failed = summary.failedFrames > 0 ? `, ${summary.failedFrames} failed` : '';
   return [
     renderSeconds(summary),
     ...summary.warnings.map((warning) => `Warning: ${warning}`),
-    `${counted(summary.frames, 'frame')} in ${counted(summary.batches, 'batch')}${again}${rate}${failed}`,
+    `${counted(summary.frames, 'frame')} in ${counted(summary.batches, 'batch')}${again}${rate}`,
     ...renderBottleneck(summary),
     ...(isVideo(summary) ? [`Video:         ${summary.output}`] : []),
     ...(isVideo(summary) || summary.predictions ? [] : [`Predictions:   ${summary.output}`]),
@@ -84,6 +83,11 @@ export function renderSummary(summary: Summary): string {
       ? [`Predictions:   ${summary.predictions.jsonl} and ${path.basename(summary.predictions.csv)}`]
       : []),
     ...(summary.contactSheet === null ? [] : [`Contact sheet: ${summary.contactSheet}`]),
+    ...(summary.failedFrames === 0
+      ? []
+      : [
+          `Not scored:    ${summary.failedFrames} of ${counted(summary.frames, 'frame')}; the list failed-items of job ${summary.job} names them`,
+        ]),
   ].join('\n');
 }
 

@@ -60,12 +60,14 @@ export const readProgress = (storage: Storage, { jobId, batch, attempt }: Attemp
 export interface BatchState {
   /** Item indices with an output. */
   done: number[];
-  /** Items that a scorer could not score and that have no output. */
-  failed: (FailedItem & { index: number })[];
+  /** Items that a scorer could not score, in which attempt, or that containers have died of; they have no output. */
+  failed: (FailedItem & { index: number; attempt?: number })[];
   /** Item indices with neither. */
   missing: number[];
   /** Results of the attempts that managed to write one, by attempt. */
   results: AttemptResult[];
+  /** What the others last said of themselves, as far as they did. */
+  unfinished: AttemptProgress[];
 }
 
 /**
@@ -85,18 +87,21 @@ export async function readBatchState(
   );
   const accounts = await Promise.all(reads);
   const results = accounts.flatMap(({ result }) => result ?? []);
-  const reasons = new Map(accounts.flatMap(({ failed }) => failed.map((item) => [item.name, item.reason] as const)));
+  const unfinished = accounts.flatMap(({ progress }) => progress ?? []);
+  const reasons = new Map(
+    accounts.flatMap(({ failed }, k) => failed.map(({ name, reason }) => [name, { reason, attempt: k + 1 }] as const)),
+  );
   // Parts do not tell whether their absent items failed in an earlier run, and so are to be tried again.
   const isFirst = (job.run ?? 1) === 1;
   const names = reasons.size > 0 || scored.absent.size > 0 ? await readItems(storage, job, first, count) : [];
   const guilty = new Map(condemned(suspicion).map((item) => [item.index, item]));
-  const state: BatchState = { done: [], failed: [], missing: [], results };
+  const state: BatchState = { done: [], failed: [], missing: [], results, unfinished };
   for (let index = first; index < first + count; index += 1) {
     const name = names[index - first]?.name ?? guilty.get(index)?.name ?? '';
-    const notSaid = isFirst && scored.absent.has(index) ? NOT_SAID : undefined;
-    const reason = guilty.get(index)?.reason ?? reasons.get(name) ?? notSaid;
+    const notSaid = isFirst && scored.absent.has(index) ? { reason: NOT_SAID, attempt: attempts } : undefined;
+    const said = guilty.get(index) ?? reasons.get(name) ?? notSaid;
     if (scored.present.has(index)) state.done.push(index);
-    else if (reason !== undefined) state.failed.push({ index, name, reason });
+    else if (said) state.failed.push({ index, name, ...said });
     else state.missing.push(index);
   }
   return state;
@@ -123,9 +128,9 @@ export const unscoredOf = ({ failed, missing }: BatchState): number[] => [
 async function readAccount(
   storage: Storage,
   { jobId, batch, attempt }: Attempt,
-): Promise<{ result?: AttemptResult; failed: FailedItem[] }> {
+): Promise<{ result?: AttemptResult; progress?: AttemptProgress | undefined; failed: FailedItem[] }> {
   const result = await readJson<AttemptResult>(jobOf(storage, jobId), resultBlob(batch, attempt));
   if (result) return { result, failed: result.failed };
   const progress = await readProgress(storage, { jobId, batch, attempt });
-  return { failed: progress?.failedItems ?? [] };
+  return { progress, failed: progress?.failedItems ?? [] };
 }

@@ -1,14 +1,26 @@
 import pMap from 'p-map';
-import type { Observation } from '../../compute/provider.js';
-import type { BatchStanding } from '../../job/attempts/attempt-end.js';
+import type { Observation, Place } from '../../compute/provider.js';
+import type { AttemptEnd, BatchStanding, WatchEnd } from '../../job/attempts/attempt-end.js';
 import { sumSplits, type TimeSplit } from '../../job/attempts/bottleneck.js';
 import { type AttemptPhases, type PhaseSums, sumsOf } from '../../job/attempts/phases.js';
 import type { Suspicion } from '../../job/attempts/suspicion.js';
+import type { Blame } from '../../job/failure.js';
 import type { SettledCounts } from '../../job/progress.js';
 import { listMetadata, readJson, type Storage, writeJson } from '../../storage/storage.js';
 import { jobOf, parseBatchBlob, SETTLED_PREFIX, settledBlob } from '../layout.js';
 
 const READS = 8;
+
+/** How a container run ended, and where it ran. */
+export interface EndedRun {
+  attempt: number;
+  end: AttemptEnd['end'];
+  blame?: Blame | undefined;
+  message: string;
+  watchEnd: WatchEnd | 'given-up';
+  exitCode?: number | undefined;
+  place?: Place | undefined;
+}
 
 /** Where a batch stands after its latest attempt, and what was seen of the container before it was removed. */
 export interface Settled extends SettledCounts {
@@ -25,6 +37,8 @@ export interface Settled extends SettledCounts {
   moreMemory?: number | undefined;
   /** Of all attempts in which a container ran. */
   phases: AttemptPhases[];
+  /** Of all attempts that have launched a container; absent in records of older versions. */
+  ends?: EndedRun[];
   /** Indices of the items that a batch has ended without; empty while it goes on. Only these may be missing in the output. */
   unscored: number[];
   /** Of a batch that was given up, how many of `failed` it left behind; the others failed for their own reasons. */

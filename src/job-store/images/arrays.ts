@@ -55,7 +55,7 @@ export async function deliverArrays<T extends Item>(
         yield { name: member, bytes: array };
       }
     };
-    archives.bytes += await deliverStream(storage, place, file, () => writePack(content()));
+    archives.bytes += (await deliverStream(storage, place, file, () => writePack(content()))).bytes;
     archives.archived.push(...inside);
     from += inside.length;
   }

@@ -1,17 +1,18 @@
 import { describe, expect, test } from 'vitest';
 import type { Fault } from '../../../azure-emulator/src/faults.js';
 import { jobContainer, MANIFEST } from '../../../src/job-store/layout.js';
-import { type AttemptPhases, PHASES } from '../../../src/job/attempts/phases.js';
+import { PHASES } from '../../../src/job/attempts/phases.js';
+import { checkManifest } from '../../support/manifest.js';
 import { useEmulatedJobs } from '../../support/emulated-jobs.js';
 import { until } from '../../support/wait.js';
 
 const jobs = useEmulatedJobs();
 const once = { retry: { maxAttempts: 1, firstDelaySeconds: 0 } };
 
-const phasesOf = async (id: string, batch: number): Promise<AttemptPhases[]> => {
+const phasesOf = async (id: string, batch: number) => {
   const blob = jobs.stack.storage.getContainerClient(jobContainer(id)).getBlobClient(MANIFEST);
-  const manifest = JSON.parse((await blob.downloadToBuffer()).toString()) as { batches: { phases: AttemptPhases[] }[] };
-  return manifest.batches[batch]?.phases ?? [];
+  const { batches } = checkManifest(await blob.downloadToBuffer());
+  return batches[batch]?.attempts.flatMap(({ attempt, phases }) => (phases ? [{ attempt, ...phases }] : [])) ?? [];
 };
 
 describe('a job on emulated Container Instances', () => {

@@ -4,6 +4,7 @@ import { beforeAll, expect, test } from 'vitest';
 import type { Stage } from '../../../src/job/progress.js';
 import { jobContainer, MANIFEST, tasksPrefix, workContainer } from '../../../src/job-store/layout.js';
 import type { Manifest } from '../../../src/job-store/manifest.js';
+import { checkManifest } from '../../support/manifest.js';
 import { makeClip } from '../../support/clip.js';
 import { processesWith, runningOn } from '../../support/processes.js';
 import { tinyModel } from '../../support/scorer/tiny-model.js';
@@ -43,7 +44,7 @@ const running = (id: string) => [...processesWith(jobContainer(id)), ...runningO
 async function manifestOf(id: string): Promise<Manifest | undefined> {
   const blob = stack.storage.getContainerClient(jobContainer(id)).getBlobClient(MANIFEST);
   if (!(await blob.exists())) return undefined;
-  return JSON.parse((await blob.downloadToBuffer()).toString()) as Manifest;
+  return checkManifest(await blob.downloadToBuffer());
 }
 
 const start = (input: object) =>

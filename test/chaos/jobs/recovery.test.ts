@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import type { BatchReport } from '../../../src/job-store/manifest.js';
 import { createJobClient } from '../../../src/cli/client/client.js';
 import { findStack } from '../../../src/stack/stack.js';
+import { checkManifest } from '../../support/manifest.js';
 import { runCli } from '../../support/cli.js';
 import { makeClip } from '../../support/clip.js';
 import { processesWith } from '../../support/processes.js';
@@ -74,9 +74,9 @@ test('a job goes on at the next start after the host was killed, no finished fra
   expect(logs.map((each) => each.code)).toEqual([0, 0]);
   expect(followed).toEqual(all);
   await second.stop();
-  const { batches } = JSON.parse(await readFile(file, 'utf8')) as { batches: BatchReport[] };
+  const { batches } = checkManifest(await readFile(file));
   const again = batches
-    .flatMap((batch) => batch.results.filter(({ attempt }) => attempt > 1))
+    .flatMap((batch) => batch.attempts.filter(({ attempt }) => attempt > 1))
     .reduce((sum, { scored }) => sum + scored, 0);
   expect(again).toBeGreaterThan(0);
   expect(again).toBeLessThanOrEqual(72 - before);

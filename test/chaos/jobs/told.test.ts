@@ -8,6 +8,7 @@ import type { Manifest } from '../../../src/job-store/manifest.js';
 import type { Settled } from '../../../src/job-store/batches/settled.js';
 import { PHASES } from '../../../src/job/attempts/phases.js';
 import type { Span, TelemetryEvent, TelemetryRecord } from '../../../src/telemetry/records.js';
+import { checkManifest } from '../../support/manifest.js';
 import { type EmulatedCompute, useEmulatedJobs } from '../../support/emulated-jobs.js';
 import { killHalfWay } from '../../support/killed-scorer.js';
 import { processesWith } from '../../support/processes.js';
@@ -59,7 +60,7 @@ describe('a job', () => {
     if (kind === 'local') await killHalfWay(stack, id, { batch: 0, size: BATCH });
     else await jobs.strike(id, 'end', 1);
     expect(await stack.ended(id)).toMatchObject({ state: 'done', attempts: 3 });
-    manifests[kind] = await read<Manifest>(id, MANIFEST);
+    manifests[kind] = checkManifest(JSON.stringify(await read<Manifest>(id, MANIFEST)));
     const attempts = [
       [0, 2],
       [1, 1],
@@ -201,7 +202,7 @@ describe('a job', () => {
       const traces = new Set(told().map(({ traceId }) => traceId));
       expect(traces.size).toBe(1);
       const [traceId] = traces;
-      expect(manifests[kind]?.trace?.traceId).toBe(traceId);
+      expect(manifests[kind]?.resolved?.trace?.traceId).toBe(traceId);
       for (const { result } of records[kind]?.values() ?? []) expect(result.traceId).toBe(traceId);
     });
 
@@ -221,8 +222,10 @@ describe('a job', () => {
       const once = spans.map((span) => `${span.name} ${key(span)}`);
       expect(new Set(once).size).toBe(once.length);
       expect(named('attempt').filter(isSpan)).toHaveLength(manifests[kind]?.totals.attempts ?? 0);
-      const reported = manifests[kind]?.batches.flatMap(({ batch, phases }) =>
-        phases.flatMap(({ attempt, ended }) => Object.keys(ended).map((phase) => `${phase} ${batch}.${attempt}`)),
+      const reported = manifests[kind]?.batches.flatMap(({ batch, attempts }) =>
+        attempts.flatMap(({ attempt, phases }) =>
+          Object.keys(phases?.ended ?? {}).map((phase) => `${phase} ${batch}.${attempt}`),
+        ),
       );
       const isPhase = ({ name }: Span) => (PHASES as readonly string[]).includes(name);
       expect(

@@ -1,13 +1,14 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { LeftOut } from '../../../src/job/left-out.js';
-import type { BatchReport } from '../../../src/job-store/manifest.js';
 import { downloadFolder, uploadFolder } from '../../../src/cli/client/folders.js';
 import type { FolderSummary } from '../../../src/cli/commands/score-folder.js';
+import { checkManifest } from '../../support/manifest.js';
 import { paint } from '../../support/scorer/pictures.js';
 import { tinyModel } from '../../support/scorer/tiny-model.js';
 import { runCli } from '../../support/cli.js';
@@ -55,7 +56,7 @@ function identity(name: string, shape: (number | string)[], card: object): strin
 
 const readManifest = async (id: string) => {
   await stack.client.download(id, 'manifest', file(`${id}.json`));
-  return JSON.parse(await readFile(file(`${id}.json`), 'utf8')) as { totals: object; batches: BatchReport[] };
+  return checkManifest(await readFile(file(`${id}.json`)));
 };
 
 describe('a folder of all kinds of pictures', () => {
@@ -97,11 +98,25 @@ describe('a folder of all kinds of pictures', () => {
       const found = await pixels(readFileSync(file('painted', output)));
       expect(found.equals(expected), name).toBe(true);
     }
-    const { totals, batches } = await readManifest(id);
-    expect(totals).toMatchObject({ done: 9, failed: 1 });
-    expect(batches.flatMap(({ failed }) => failed)).toEqual([
-      { name: 'broken.jpg', reason: 'the picture cannot be read: it is no JPEG, PNG, WebP, AVIF, TIFF, BMP or GIF' },
+    const { totals, failedItems, outputs, resolved } = await readManifest(id);
+    expect(totals).toEqual({ done: 9, failed: 1, givenUp: 0, neverReached: 0, attempts: 2 });
+    const reason = 'the picture cannot be read: it is no JPEG, PNG, WebP, AVIF, TIFF, BMP or GIF';
+    expect(failedItems).toEqual([{ name: 'broken.jpg', reason, blame: 'item', batch: 0, attempt: 1 }]);
+    expect(status.warnings).toEqual([
+      `1 of 10 images could not be scored and has no output, as the job tolerates (broken.jpg: ${reason}).`,
     ]);
+    const sum = createHash('sha256')
+      .update(readFileSync(file('pass.onnx')))
+      .digest('hex');
+    expect(resolved?.sha256).toMatchObject({ model: sum });
+    const bytes = Object.keys(sources).reduce((all, name) => {
+      const output = renamed[name] ?? `${name.replace(/\.[^.]*$/, '')}.png`;
+      return all + readFileSync(file('painted', output)).length;
+    }, 0);
+    const whole = { path: `outbox/${id}/`, files: 9, bytes, list: 'output-files.jsonl' };
+    expect(outputs).toEqual({ files: [], folder: whole });
+    await stack.client.download(id, 'failed-items', file(`${id}.jsonl`));
+    expect(JSON.parse(readFileSync(file(`${id}.jsonl`), 'utf8'))).toEqual(failedItems[0]);
   });
 
   test('fails with the name and the reason of a broken picture that is not tolerated', async () => {

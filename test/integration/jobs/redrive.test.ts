@@ -57,11 +57,11 @@ test('a job that has failed scores only the rest when it is started again, once 
   const [first, second] = [await readManifest(id, manifestOfRun(1)), await readManifest(id, MANIFEST)];
   expect(second).toMatchObject({ run: 2, outcome: 'done', totals: { done: FRAMES, failed: 0, attempts: 1 } });
   expect(second.earlierRuns).toMatchObject([{ run: 1, outcome: 'failed', totals: first.totals }]);
-  expect(second.batches.map(({ batch, attempts }) => [batch, attempts])).toEqual([
+  expect(second.batches.map(({ batch, runs }) => [batch, runs])).toEqual([
     [2, 1],
     [3, 0],
   ]);
-  expect(second.batches[0]?.results[0]?.scored).toBe(FRAMES - first.totals.done);
+  expect(second.batches[0]?.attempts[0]?.scored).toBe(FRAMES - first.totals.done);
 
   expect(await redrive(id)).toMatchObject({ status: 200, body: { run: 2, message: /nothing to do/ } });
 });

@@ -3,8 +3,15 @@ import { beforeAll, expect, test } from 'vitest';
 import { parseLogLine } from '../../../src/container-contract/log-line.js';
 import type { AttemptResult } from '../../../src/container-contract/result.js';
 import { itemName } from '../../../src/container-contract/places.js';
-import { jobContainer, MANIFEST, NOW_PREFIX, progressBlob, resultBlob } from '../../../src/job-store/layout.js';
-import type { Manifest } from '../../../src/job-store/manifest.js';
+import {
+  containerName,
+  jobContainer,
+  MANIFEST,
+  NOW_PREFIX,
+  progressBlob,
+  resultBlob,
+} from '../../../src/job-store/layout.js';
+import { checkManifest } from '../../support/manifest.js';
 import { runCli } from '../../support/cli.js';
 import { makeClip } from '../../support/clip.js';
 import { killHalfWay, scoredVersions } from '../../support/killed-scorer.js';
@@ -66,6 +73,7 @@ test('a killed scorer is followed by one that scores the missing items only, and
     '0.1 error The container has ended: the scorer was killed by SIGKILL.',
     expect.stringMatching(`^0\\.2 info batch 0, attempt 2: ${second.done.length} items?`),
     expect.stringMatching(/^0\.2 info model loaded on cpu/),
+    expect.stringMatching(/^0\.2 info \d+ items? of an earlier container that died (is|are) scored one by one first/),
     `0.2 info completed: ${second.done.length} scored, 0 skipped, 0 failed`,
     expect.stringMatching(`^1\\.1 info batch 1, attempt 1: ${BATCH} items`),
     expect.stringMatching(/^1\.1 info model loaded on cpu/),
@@ -75,8 +83,25 @@ test('a killed scorer is followed by one that scores the missing items only, and
   const other = await result(1, 1);
   expect(other).toMatchObject({ outcome: 'completed', skipped: [], failed: [] });
   expect(other.done).toHaveLength(BATCH);
-  const manifest = JSON.parse((await container.getBlobClient(MANIFEST).downloadToBuffer()).toString()) as Manifest;
-  const [killed, after] = manifest.batches[0]?.phases ?? [];
+  const manifest = checkManifest(await container.getBlobClient(MANIFEST).downloadToBuffer());
+  const [first, again] = manifest.batches[0]?.attempts ?? [];
+  expect(first).toMatchObject({
+    container: containerName(id, 0, 1),
+    compute: 'local',
+    end: 'failed',
+    blame: 'attempt',
+    message: 'the scorer was killed by SIGKILL',
+    watchEnd: 'ended',
+  });
+  expect(first).not.toHaveProperty('scorer');
+  expect(again).toMatchObject({ end: 'complete', scorer: 'completed', scored: second.done.length });
+  const scored = (first?.scored ?? 0) + second.done.length + BATCH;
+  // Of a scorer that was killed less may be known than it has done.
+  const all = Math.max(scored, 2 * BATCH);
+  expect(manifest.scorings).toEqual({ all, wasted: all - 2 * BATCH });
+  expect(manifest.totals).toMatchObject({ done: 2 * BATCH, failed: 0, givenUp: 0, neverReached: 0 });
+  expect(manifest.containerSeconds).toBeGreaterThan(0);
+  const [killed, after] = [first?.phases, again?.phases];
   // The app knows when the container has ended; before that, the scorer had been silent for a while.
   expect(lines[2]?.time).toBe(killed?.endedAt);
   expect(killed?.split?.unknown).toBeGreaterThan(0);

@@ -1,25 +1,20 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import ort from 'onnxruntime-node';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { BatchReport } from '../../../src/job-store/manifest.js';
-import { type Comparison, createMedia, type VideoFacts } from '../../../src/media/media.js';
+import { createMedia, type VideoFacts } from '../../../src/media/media.js';
 import { workContainer } from '../../../src/job-store/layout.js';
 import { readPpm } from '../../../src/scorer/pictures/files/ppm.js';
+import { checkManifest } from '../../support/manifest.js';
 import { makeClip, tools } from '../../support/clip.js';
 import { compareRgb, decodeRgb, packetHashes, psnrPerFrame, sample } from '../../support/media.js';
 import { useStack } from '../../support/stack.js';
 import { replaceFrame, storedItems } from '../../support/stored-items.js';
 import { until } from '../../support/wait.js';
-
-interface Manifest {
-  totals: object;
-  comparison: Comparison;
-  batches: BatchReport[];
-}
 
 const stack = useStack();
 const media = createMedia(tools);
@@ -163,29 +158,46 @@ describe('a job with a frame that cannot be decoded', () => {
     expect(status.error?.message).toMatch(
       /^1 item could not be scored and tolerate\.failedItems is 0 \(0000008: .+\)\.$/,
     );
-    const { batches } = await readManifest(id);
-    expect(batches[0]).toMatchObject({ attempts: 1, done: 8, failed: [{ name: '0000008' }] });
+    const { batches, totals, failedItems } = await readManifest(id);
+    expect(batches[0]).toMatchObject({ runs: 1, done: 8, failed: 1 });
+    expect(totals).toMatchObject({ done: 8, failed: 1, givenUp: 0, neverReached: 9 });
+    expect(failedItems).toMatchObject([
+      { name: '0000008', blame: 'item', batch: 0, attempt: 1, frame: 8, time: 0.666667 },
+    ]);
+    expect(failedItems[0]).not.toHaveProperty('filledWith');
   });
 
-  test('shows it unpainted when that is tolerated, and names it in the manifest', async () => {
-    const { id, source, restore } = await startSpoiled({ failedItems: 1 });
+  test.each([
+    ['unpainted', 'source', undefined],
+    ['as the frame before it', 'previous', 7],
+  ] as const)('shows it %s when that is tolerated, and says so in the manifest', async (_, fill, filledFrom) => {
+    const { id, source, restore } = await startSpoiled({ failedItems: 1, fill });
     await until('the failure', async () => ((await stack.client.status(id)).items.failed === 1 ? true : undefined));
     await restore();
-    expect(await stack.ended(id)).toMatchObject({ state: 'done', items: { total: 18, done: 17, failed: 1 } });
-    const output = path.join(stack.folder, 'tolerated.mp4');
+    const status = await stack.ended(id);
+    expect(status).toMatchObject({ state: 'done', items: { total: 18, done: 17, failed: 1 } });
+    expect(status.warnings[0]).toMatch(
+      /^1 of 18 frames could not be scored and (is shown as it came|shows the frame before), .*0000008: /,
+    );
+    const output = path.join(stack.folder, `tolerated-${fill}.mp4`);
     await stack.client.download(id, 'output', output);
-    const { totals, batches } = await readManifest(id);
+    const { totals, failedItems, outputs } = await readManifest(id);
     expect(totals).toMatchObject({ done: 17, failed: 1 });
-    expect(batches[0]?.failed.map(({ name }) => name)).toEqual(['0000008']);
+    expect(failedItems).toMatchObject([{ name: '0000008', filledWith: fill }]);
+    expect(failedItems[0]?.filledFrom).toBe(filledFrom);
+    const bytes = await readFile(output);
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    expect(outputs).toEqual({ files: [{ path: `outbox/${id}.mp4`, bytes: bytes.length, sha256 }] });
     const [before, after] = [decodeRgb(build, source), decodeRgb(build, output)];
     const frame = (video: Buffer, index: number) => video.subarray(index * 160 * 90 * 3, (index + 1) * 160 * 90 * 3);
-    expect(compareRgb(frame(before, 8), frame(after, 8)).psnr).toBeGreaterThan(30);
+    const shown = fill === 'source' ? frame(before, 8) : frame(after, 7);
+    expect(compareRgb(shown, frame(after, 8)).psnr).toBeGreaterThan(30);
     expect(compareRgb(frame(before, 7), frame(after, 7)).psnr).toBeLessThan(20);
   });
 });
 
-async function readManifest(id: string): Promise<Manifest> {
+async function readManifest(id: string) {
   const file = path.join(stack.folder, `${id}.json`);
   await stack.client.download(id, 'manifest', file);
-  return JSON.parse(await readFile(file, 'utf8')) as Manifest;
+  return checkManifest(await readFile(file));
 }

@@ -157,7 +157,7 @@ const memoryLeft = ({ spec, memory }: ResolvedJob) => (spec.retry.escalateMemory
 
 function withMemory(ended: AttemptEnd, moreGb: number | undefined): AttemptEnd {
   if (ended.end !== 'failed' || moreGb === undefined) return ended;
-  const message = `${ended.failure.message}; the next container of the batch gets ${moreGb} GB of memory`;
+  const message = `${ended.failure.message}; any further container of the batch gets ${moreGb} GB of memory`;
   return { ...ended, failure: { ...ended.failure, message } };
 }
 

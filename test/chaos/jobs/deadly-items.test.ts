@@ -51,7 +51,7 @@ describe.concurrent('items of which containers end', LONG, () => {
     expect(failed.size, told.join('\n')).toBe(0);
     expect([done, runs]).toEqual([16, 2]);
     expect((had[1] ?? 0) / (had[0] ?? 0)).toBeCloseTo(2, 1);
-    expect(told[0]).toMatch(/; the next container of the batch gets 1 GB of memory$/);
+    expect(told[0]).toMatch(/; any further container of the batch gets 1 GB of memory$/);
   });
 
   test('running out of memory fail by name where there is no more', async () => {

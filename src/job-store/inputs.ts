@@ -3,6 +3,7 @@ import path from 'node:path';
 import { JobError } from '../job/failure.js';
 import type { JobSpec } from '../job/spec.js';
 import { isNotFound, listPage, readText, type Storage } from '../storage/storage.js';
+import { listBlobOf, missingList } from './images/listed-pictures.js';
 import { cardBlob, labelsBlob, mediaBlob, modelBlob, modelsOf, splitPath } from './layout.js';
 
 const MISSING = {
@@ -25,15 +26,18 @@ export const missingInput = (what: keyof typeof MISSING, name: string) => new Jo
  */
 export async function requireInputs(storage: Storage, bundledModels: string, spec: JobSpec): Promise<number> {
   const { input, style, model } = spec;
-  const [bytes, hasImages, hasAudio, hasStyle, hasModel] = await Promise.all([
+  const list = input.list === undefined ? undefined : listBlobOf(storage, input.list);
+  const [bytes, hasImages, hasList, hasAudio, hasStyle, hasModel] = await Promise.all([
     input.video === undefined ? 0 : bytesOf(storage, input.video),
     input.images === undefined || hasBlobs(storage, input.images),
+    list === undefined || list.blob.exists(),
     input.audio === undefined || mediaBlob(storage, input.audio).exists(),
     style === undefined || mediaBlob(storage, style).exists(),
     modelsOf(storage).getBlobClient(modelBlob(model)).exists(),
   ]);
   if (bytes === undefined) throw missingInput('video', input.video ?? '');
   if (!hasImages) throw missingInput('images', input.images ?? '');
+  if (list && !hasList) throw missingList(list.name);
   if (!hasAudio) throw missingInput('audio', input.audio ?? '');
   if (!hasStyle) throw missingInput('style', style ?? '');
   if (!hasModel && !(await isBundled(bundledModels, model))) throw missingInput('model', model);

@@ -60,13 +60,28 @@ const properties = z.strictObject({
         .refine((rate) => readFrameRate(rate) !== undefined, FRAME_RATES)
         .optional(),
       audio: blobPath('inbox').optional(),
+      list: z
+        .union(
+          [
+            blobPath('inbox'),
+            z.strictObject({ failedItemsOf: z.string().refine((id) => isJobId(id), 'must be the id of a job') }),
+          ],
+          'must name a list as "inbox/NAME", or be {"failedItemsOf": JOB}',
+        )
+        .optional(),
       onDamage: z.enum(['fail', 'keep']).default('fail'),
     })
-    .superRefine(({ video, images, frameRate, audio }, context) => {
+    .superRefine(({ video, images, frameRate, audio, list }, context) => {
       if ((video === undefined) === (images === undefined))
         context.addIssue({ code: 'custom', message: 'must name either a "video" or "images"' });
       else if (images === undefined && frameRate !== undefined)
         context.addIssue({ code: 'custom', path: ['frameRate'], message: 'is for "images"; a video has its own' });
+      if (list !== undefined && (images === undefined || frameRate !== undefined))
+        context.addIssue({
+          code: 'custom',
+          path: ['list'],
+          message: 'is for "images" that are scored each by itself; leave it out',
+        });
       if (frameRate === undefined && audio !== undefined)
         context.addIssue({
           code: 'custom',

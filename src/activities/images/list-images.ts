@@ -1,12 +1,14 @@
 import type { OfRun } from '../../job/run.js';
 import { hasUnusableCharacters, hasUnusableParts, isTooLong } from '../../job/blob-names.js';
-import { JobError } from '../../job/failure.js';
+import { counted, JobError } from '../../job/failure.js';
 import { createOutputNames, groupsOf, LIST_LENGTH, type ListedItem } from '../../job/item-list.js';
 import { LeftOut } from '../../job/left-out.js';
+import { itemsThatMayFail } from '../../job/tolerance.js';
 import { MOST_ITEMS } from '../../container-contract/places.js';
 import { knowSize } from '../../job-store/inbox/places.js';
 import { splitPath } from '../../job-store/layout.js';
 import type { Storage } from '../../storage/storage.js';
+import { type ListTally, readListedPictures } from '../../job-store/images/listed-pictures.js';
 import { findPictures, noPictures } from '../../job-store/images/find-pictures.js';
 import {
   type FoundItems,
@@ -33,9 +35,10 @@ export function createListImages({ storage, signal }: Pick<Ports, 'storage' | 's
     if (earlier) return earlier;
     const progress = createStageProgress(storage, jobId, 'list');
     const leftOut = new LeftOut();
+    const tally: ListTally = { repeated: 0, missing: 0, examples: [] };
     let items = 0;
     let lists = 0;
-    for await (const list of groupsOf(listPictures(storage, job, leftOut), LIST_LENGTH)) {
+    for await (const list of groupsOf(listPictures(storage, job, leftOut, tally), LIST_LENGTH)) {
       signal?.throwIfAborted();
       items = lists * LIST_LENGTH + list.length;
       if (items > MOST_ITEMS)
@@ -45,16 +48,52 @@ export function createListImages({ storage, signal }: Pick<Ports, 'storage' | 's
       progress.report(items);
     }
     await progress.settled();
-    if (items === 0) throw noPictures(job.images, leftOut);
-    const found = { items, warnings: leftOut.warnings() };
+    if (items === 0) throw job.spec.input.list === undefined ? noPictures(job.images, leftOut) : namesNothing();
+    checkThere(job, items, tally);
+    const found = { items, warnings: [...leftOut.warnings(), ...repeatedWarning(tally)] };
     await writeFoundItems(storage, jobId, found);
     await knowSize(storage, jobId, { items });
     return found;
   };
 }
 
+const namesNothing = () => new JobError('user', 'The list names no image; leave "input.list" out to score all.');
+
+/**
+ * Images that a list names and that are not there fail one by one, as far as the job tolerates that.
+ * @throws JobError `user` when it does not, before anything is spent.
+ */
+function checkThere({ images, spec }: ImagesJob, items: number, { missing, examples }: ListTally): void {
+  if (missing <= itemsThatMayFail(spec.tolerate, items)) return;
+  const named = `${examples.join(', ')}${missing > examples.length ? ', …' : ''}`.slice(0, 3 * LONGEST_EXAMPLE);
+  throw new JobError(
+    'user',
+    `${missing} of ${counted(items, 'image')} in the list ${missing === 1 ? 'is' : 'are'} not below ${images} (${named}); correct the list, or tolerate them.`,
+  );
+}
+
+const repeatedWarning = ({ repeated }: ListTally): string[] =>
+  repeated === 0
+    ? []
+    : [
+        `${counted(repeated, 'line')} of the list ${repeated === 1 ? 'names an image' : 'name images'} that came before; each is scored once.`,
+      ];
+
 /** The pictures and what their outputs are called. */
-async function* listPictures(storage: Storage, job: ImagesJob, leftOut: LeftOut): AsyncGenerator<ListedItem> {
+async function* listPictures(
+  storage: Storage,
+  job: ImagesJob,
+  leftOut: LeftOut,
+  tally: ListTally,
+): AsyncGenerator<ListedItem> {
+  const { list } = job.spec.input;
+  if (list !== undefined) {
+    for await (const item of readListedPictures(storage, job.images, list, tally)) {
+      checkDeliverable(job, item.name, item.output);
+      yield item;
+    }
+    return;
+  }
   const nameOutput = createOutputNames();
   for await (const { name, etag } of findPictures(storage, job.images, leftOut)) {
     const output = nameOutput(name);

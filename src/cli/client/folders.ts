@@ -1,11 +1,13 @@
+import { createReadStream } from 'node:fs';
 import { mkdir, open, opendir, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import pMap from 'p-map';
-import { JobError, messageOf } from '../../job/failure.js';
+import { counted, JobError, messageOf } from '../../job/failure.js';
 import { isSoundBeside } from '../../job/frame-folder.js';
 import { groupsOf } from '../../job/item-list.js';
 import { type FileKind, fileKindByName, fileKindByStart, KIND_BYTES, PICTURE_KINDS } from '../../job/formats.js';
 import type { LeftOut } from '../../job/left-out.js';
+import { isJsonList, readNames } from '../../job/name-list.js';
 import { PREDICTIONS_JSONL } from '../../job-store/layout.js';
 import type { FileList } from '../../api/jobs.js';
 import type { JobClient } from './client.js';
@@ -92,6 +94,7 @@ export function noPictures(folder: string, leftOut: LeftOut): JobError {
 /**
  * Uploads the pictures of a folder and returns the prefix that a job specification names.
  * @param leftOut counts the files that stay behind.
+ * @param only the names of those that are meant; all, when left out.
  * @throws JobError `user` when there are none.
  */
 export async function uploadFolder(
@@ -99,9 +102,11 @@ export async function uploadFolder(
   folder: string,
   except: string,
   leftOut: LeftOut,
+  only?: Set<string>,
 ): Promise<string> {
   let stored: string | undefined;
-  for await (const group of groupsOf(findPictures(folder, except, leftOut), PLACED_AT_ONCE)) {
+  const pictures = only === undefined ? findPictures(folder, except, leftOut) : named(folder, only);
+  for await (const group of groupsOf(pictures, PLACED_AT_ONCE)) {
     const names = group.map(({ name }) => name);
     const placed = await client.placeImages(folder, names, stored);
     stored = placed.path;
@@ -109,6 +114,39 @@ export async function uploadFolder(
   }
   if (stored === undefined) throw noPictures(folder, leftOut);
   return stored;
+}
+
+async function* named(folder: string, names: Set<string>): AsyncGenerator<PictureFile> {
+  for (const name of names) yield { file: path.join(folder, name), name };
+}
+
+const EXAMPLES = 3;
+
+/**
+ * The images of a folder that a list names: a text file with a name in each line or, where its name ends in `.jsonl`, JSON objects with
+ * `name`, as the failed items of a job.
+ * @throws JobError `user` when the list cannot be read, or names something that is not in the folder.
+ */
+export async function readList(folder: string, file: string): Promise<Set<string>> {
+  const names = new Set<string>();
+  const missing: string[] = [];
+  try {
+    for await (const name of readNames(file, createReadStream(file), { isJson: isJsonList(file) })) {
+      const found = await stat(path.join(folder, name)).catch(() => undefined);
+      if (found?.isFile() === true) names.add(name);
+      else missing.push(name);
+    }
+  } catch (cause) {
+    if (cause instanceof JobError) throw cause;
+    throw new JobError('user', `The list ${file} cannot be read (${messageOf(cause)}).`, { cause });
+  }
+  if (missing.length > 0)
+    throw new JobError(
+      'user',
+      `${counted(missing.length, 'image')} in ${file} ${missing.length === 1 ? 'is' : 'are'} not in ${folder} (${missing.slice(0, EXAMPLES).join(', ')}${missing.length > EXAMPLES ? ', …' : ''}); correct the list.`,
+    );
+  if (names.size === 0) throw new JobError('user', `${file} names no image; leave --list out to score all.`);
+  return names;
 }
 
 /** Downloads all outputs of an image folder, each file whole or not at all. @returns whether predictions are among them. */

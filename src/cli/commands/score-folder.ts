@@ -8,7 +8,7 @@ import { FAILED_ITEMS, MANIFEST, PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../.
 import { LeftOut } from '../../job/left-out.js';
 import type { JobStatus } from '../../api/jobs.js';
 import type { JobClient } from '../client/client.js';
-import { downloadFolder, findPictures, noPictures, uploadFolder } from '../client/folders.js';
+import { downloadFolder, findPictures, noPictures, readList, uploadFolder } from '../client/folders.js';
 import { type JobOptions, runThrough } from './run-job.js';
 import { type OwnSeconds, renderBottleneck, renderSeconds } from './summary.js';
 import { checkModelFiles } from './user-files.js';
@@ -17,6 +17,8 @@ export interface FolderOptions extends JobOptions {
   folder: string;
   /** The folder that the outputs go to. */
   out: string;
+  /** A file that names the images that are meant; all of them, when left out. */
+  list?: string;
 }
 
 /** What `score` says about an image folder in the end, and prints as JSON with `--json`. */
@@ -48,13 +50,14 @@ export interface FolderSummary {
 export async function scoreFolder(options: FolderOptions): Promise<FolderSummary> {
   const except = await checkFolders(options);
   await checkModelFiles(options);
+  const only = options.list === undefined ? undefined : await readList(options.folder, options.list);
   let failed: FailedItem[] = [];
   let predictions = false;
   const leftOut = new LeftOut();
   const { status, seconds } = await runThrough(options, {
     unit: 'images',
     upload: async (client) => {
-      const images = await uploadFolder(client, options.folder, except, leftOut);
+      const images = await uploadFolder(client, options.folder, except, leftOut, only);
       return {
         input: { images },
         output: { frameFormat: options.frameFormat },

@@ -25,6 +25,7 @@ export interface Surroundings {
 /** The options of `score` as the user gave them, with absolute paths. */
 interface ScoreFlags extends Omit<VideoOptions, 'video' | 'base' | 'quiet' | 'env' | 'signal'> {
   json?: boolean;
+  list?: string;
 }
 
 /** Adds `score VIDEO|FOLDER`; `data` is the option for the local stack's folder. */
@@ -69,6 +70,7 @@ export function addScoreCommand(program: Command, data: Option, { resolve, env, 
       'the sound for a folder with a frame rate, by default the file audio.m4a, .mp3, .wav, .flac, .aac, .ogg or .opus in it',
       file,
     )
+    .option('--list <file>', 'only the images of the folder that this file names, as failed-items.jsonl does', file)
     .option('--overwrite', 'replace files of earlier runs', false)
     .option(
       '--draw',
@@ -114,6 +116,8 @@ export function addScoreCommand(program: Command, data: Option, { resolve, env, 
         if (flags.frameRate !== undefined) {
           if (flags.onDamage !== undefined)
             throw new JobError('user', '--on-damage is for a video; leave it out for a folder of images.');
+          if (flags.list !== undefined)
+            throw new JobError('user', '--list is for images that are scored each by itself; leave it out.');
           await runVideo({ ...common, video: input, out, base });
           return;
         }
@@ -125,8 +129,9 @@ export function addScoreCommand(program: Command, data: Option, { resolve, env, 
           );
         await runFolder({ ...common, folder: input, out: out ?? base });
       } else {
-        const { frameRate: rate, audio } = flags;
-        const [given] = Object.entries({ '--frame-rate': rate, '--audio': audio }).find(([, value]) => value) ?? [];
+        const { frameRate: rate, audio, list } = flags;
+        const [given] =
+          Object.entries({ '--frame-rate': rate, '--audio': audio, '--list': list }).find(([, value]) => value) ?? [];
         if (given !== undefined)
           throw new JobError(
             'user',

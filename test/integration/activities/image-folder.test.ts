@@ -9,7 +9,7 @@ import { createListImages } from '../../../src/activities/images/list-images.js'
 import { readImagesJob } from '../../../src/job-store/resolved-job.js';
 import { parseSpec } from '../../../src/job/spec.js';
 import { scoredPart } from '../../../src/container-contract/places.js';
-import { itemListBlob, jobOf, RESOLVED_JOB, workOf } from '../../../src/job-store/layout.js';
+import { FAILED_ITEMS, itemListBlob, jobOf, RESOLVED_JOB, workOf } from '../../../src/job-store/layout.js';
 import { readText, type Storage, writeJson } from '../../../src/storage/storage.js';
 import { openAzurite } from '../../support/storage.js';
 import { giveUpItems } from '../../support/video-job.js';
@@ -33,10 +33,11 @@ const putAll = (container: ContainerClient, blobs: [string, string][]) =>
   pMap(blobs, ([name, text]) => put(container, name, text), { concurrency: 32 });
 
 /** A job that `prepareJob` has resolved; `output` is what its model gives. */
-async function prepare(jobId: string, output: object): Promise<void> {
+async function prepare(jobId: string, output: object, more: { list?: unknown; tolerate?: object } = {}): Promise<void> {
   await Promise.all([jobOf(storage, jobId).create(), workOf(storage, jobId).create()]);
   const images = `inbox/${jobId}/`;
-  const spec = parseSpec(JSON.stringify({ input: { images }, model: 'm' }));
+  const { list, tolerate } = more;
+  const spec = parseSpec(JSON.stringify({ input: { images, list }, model: 'm', tolerate }));
   await writeJson(jobOf(storage, jobId), RESOLVED_JOB, {
     pack: 1,
     jobId,
@@ -46,6 +47,69 @@ async function prepare(jobId: string, output: object): Promise<void> {
     card: { output },
   });
 }
+
+describe('a list of images', () => {
+  const folder = 'inbox/listed-abcd2345/';
+  const listed = async (jobId: string, list: unknown, tolerate: object = {}) => {
+    await prepare(jobId, {}, { list, tolerate });
+    await putAll(
+      inbox,
+      ['c.jpg', 'a.png', 'a.jpg', 'other.jpg'].map((name) => [`${jobId}/${name}`, 'x']),
+    );
+    return createListImages({ storage })({ jobId });
+  };
+
+  test('says which are scored, in which order, each once', async () => {
+    await put(inbox, 'lists/some.txt', 'c.jpg\na.png\nc.jpg\na.jpg\n');
+    const jobId = 'listed-abcd2345';
+    expect(await listed(jobId, 'inbox/lists/some.txt')).toEqual({
+      items: 3,
+      warnings: ['1 line of the list names an image that came before; each is scored once.'],
+    });
+    const job = await readImagesJob(storage, jobId);
+    const items = await readListed(storage, job, 0, 3);
+    expect(items.map(({ name, output }) => [name, output])).toEqual([
+      ['c.jpg', 'c'],
+      ['a.png', 'a'],
+      ['a.jpg', 'a.jpg'],
+    ]);
+    expect((await readItems(storage, job, 0, 1))[0]).toMatchObject({
+      input: `${folder.slice('inbox/'.length)}c.jpg`,
+      etag: expect.stringMatching(/^0x/) as string,
+    });
+  });
+
+  test('may be what another job has failed to score; what is not there fails by its name, as far as that is tolerated', async () => {
+    const failed = 'failed-abcd2345';
+    await jobOf(storage, failed).create();
+    await put(
+      jobOf(storage, failed),
+      FAILED_ITEMS,
+      '{"name":"gone.jpg","reason":"x"}\n{"name":"a.jpg","reason":"x"}\n',
+    );
+    await expect(listed('strict-abcd2345', { failedItemsOf: failed })).rejects.toMatchObject({
+      blame: 'user',
+      message:
+        '1 of 2 images in the list is not below inbox/strict-abcd2345/ (gone.jpg); correct the list, or tolerate them.',
+    });
+    expect(await listed('lenient-abcd2345', { failedItemsOf: failed }, { failedItems: 1 })).toEqual({
+      items: 2,
+      warnings: [],
+    });
+  });
+
+  test('that leaves its folder, names nothing or is not there is refused', async () => {
+    await put(inbox, 'lists/out.txt', '../secret.jpg\n');
+    await put(inbox, 'lists/empty.txt', '\n');
+    await expect(listed('out-abcd2345', 'inbox/lists/out.txt')).rejects.toThrow(
+      /^Line 1 of the list inbox\/lists\/out/,
+    );
+    await expect(listed('empty-abcd2345', 'inbox/lists/empty.txt')).rejects.toThrow('names no image');
+    await expect(listed('lost-abcd2345', 'inbox/lists/lost.txt')).rejects.toThrow(
+      'There is no list inbox/lists/lost.txt',
+    );
+  });
+});
 
 describe('a folder of all sorts', () => {
   const jobId = 'sorts-abcd2345';

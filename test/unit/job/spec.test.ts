@@ -235,6 +235,17 @@ describe('a job specification', () => {
       { ...minimal, tolerate: { failedPercent: 101 } },
       '"tolerate.failedPercent" is not valid: expected number to be <=100',
     ],
+    [
+      'a list for a video',
+      { ...minimal, input: { ...minimal.input, list: 'inbox/a.txt' } },
+      '"input.list" is for "images" that are scored each by itself; leave it out',
+    ],
+    ['a list from elsewhere', { ...minimal, input: { images: 'inbox/a/', list: 'outbox/a.txt' } }, '"input.list" must'],
+    [
+      'the failed items of no job',
+      { ...minimal, input: { images: 'inbox/a/', list: { failedItemsOf: '../x' } } },
+      '"input.list.failedItemsOf" must be the id of a job',
+    ],
     ['part of a batch', { ...minimal, tolerate: { failedBatches: 1.5 } }, '"tolerate.failedBatches" is not valid'],
     ['an end of no kind', { ...minimal, tolerate: { onExceeded: 'wait' } }, '"tolerate.onExceeded" is not valid'],
     [

@@ -99,8 +99,7 @@ function describeEnd({ exitCode, detailStatus }: ContainerState): Observation {
     return { state: 'failed', exitCode, blame: 'platform', reason };
   }
   if (exitCode === KILLED) {
-    const reason =
-      'the scorer was killed (exit code 137), most likely out of memory: ask for more with "compute.memoryGb" or ACI_MEMORY_GB';
+    const reason = 'it most likely ran out of memory (exit code 137): raise ACI_MEMORY_GB or "compute.memoryGb"';
     return { state: 'failed', exitCode, reason, outOfMemory: 'likely' };
   }
   const detail = detailStatus ? ` (${detailStatus})` : '';

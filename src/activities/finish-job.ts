@@ -139,7 +139,7 @@ async function manifestOnce(storage: Storage, decided: Stop, ended: Ended): Prom
     finishedAt: new Date().toISOString(),
     startedBy: startedBy?.path,
     asked,
-    resolved: job,
+    resolved: withoutAsked(job),
     ...(run > 1 && { earlierRuns: await readEarlierRuns(storage, jobId, run) }),
     items: plan?.items ?? 0,
     totals,
@@ -153,6 +153,12 @@ async function manifestOnce(storage: Storage, decided: Stop, ended: Ended): Prom
   };
   await writeManifest(storage, manifest);
   return manifest;
+}
+
+function withoutAsked(job: ResolvedJob | undefined): ResolvedJob | undefined {
+  if (!job) return undefined;
+  const { asked: _, ...resolved } = job;
+  return resolved;
 }
 
 interface Reported extends Pick<Ended, 'job' | 'plan'> {

@@ -196,15 +196,20 @@ export function addUp(items: number, batches: (Counts & { batch: number; count: 
 
 const NAMED = 3;
 const LONGEST_NAME = 80;
-const LONGEST_REASON = 160;
+/** Of all reasons together. */
+const LONGEST_REASONS = 480;
 
-/** The first failed items by name with their reasons, and how many more there are. */
+/** The first failed items by name with their reasons, each reason once, and how many more there are. */
 export function nameFailed(failed: Pick<FailedReport, 'name' | 'reason'>[], total: number): string {
-  const named = failed
-    .slice(0, NAMED)
-    .map(({ name, reason }) => `${cut(name, LONGEST_NAME)}: ${cut(reason, LONGEST_REASON)}`);
+  const named = failed.slice(0, NAMED);
+  const reasons = [...new Set(named.map(({ reason }) => reason))];
+  const longest = Math.floor(LONGEST_REASONS / Math.max(1, reasons.length));
+  const parts = reasons.map((reason) => {
+    const names = named.filter((item) => item.reason === reason).map(({ name }) => cut(name, LONGEST_NAME));
+    return `${names.join(', ')}: ${cut(reason, longest)}`;
+  });
   const more = total - named.length;
-  return [...named, ...(more > 0 ? [`${more} more in failed-items.jsonl`] : [])].join('; ');
+  return [...parts, ...(more > 0 ? [`${more} more in failed-items.jsonl`] : [])].join('; ');
 }
 
 const cut = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);

@@ -124,7 +124,7 @@ describe('a manifest', () => {
   });
 });
 
-test('failed items are named with their reasons, the first three, and not at any length', () => {
+test('failed items are named with their reasons, the first three, each reason once, and not at any length', () => {
   const failed = ['a.png', 'b.png', 'c.png', 'd.png', 'x'.repeat(1000)].map((name) => ({
     name,
     reason: `${name} broken`,
@@ -133,5 +133,8 @@ test('failed items are named with their reasons, the first three, and not at any
   expect(nameFailed(failed, 5000)).toBe(
     'a.png: a.png broken; b.png: b.png broken; c.png: c.png broken; 4997 more in failed-items.jsonl',
   );
-  expect(nameFailed(failed.slice(4), 1).length).toBeLessThan(300);
+  const left = ['1', '2', '3', '4'].map((name) => ({ name, reason: 'the scorer was killed' }));
+  expect(nameFailed(left, 4)).toBe('1, 2, 3: the scorer was killed; 1 more in failed-items.jsonl');
+  const long = failed.slice(4).map(({ name }) => ({ name, reason: name }));
+  expect(nameFailed(long, 1).length).toBeLessThan(600);
 });

@@ -11,13 +11,16 @@ import { mediaBlob, modelBlob, modelsOf } from './layout.js';
 /** What the outputs of a job are made of, as it is in storage now. @throws JobError `user` that names what is missing. */
 export async function readMadeOf(storage: Storage, { model, style, input }: JobSpec): Promise<MadeOf> {
   const media = (path: string) => mediaBlob(storage, path);
-  const [modelVersion, { card, labels }, styleVersion, videoVersion] = await Promise.all([
+  const [modelVersion, { card, labels }, styleVersion, videoVersion, audioVersion] = await Promise.all([
     versionOf(modelsOf(storage).getBlobClient(modelBlob(model)), () => missingInput('model', model)),
     readModelTexts(storage, model),
     style === undefined ? undefined : versionOf(media(style), () => missingInput('style', style)),
     input.video === undefined
       ? undefined
       : versionOf(media(input.video), () => missingInput('video', input.video ?? '')),
+    input.audio === undefined
+      ? undefined
+      : versionOf(media(input.audio), () => missingInput('audio', input.audio ?? '')),
   ]);
   const bound = JSON.stringify([boundPart(parseCard(card ?? '{}')), labels ?? null]);
   return {
@@ -25,6 +28,7 @@ export async function readMadeOf(storage: Storage, { model, style, input }: JobS
     card: createHash('sha256').update(bound).digest('hex'),
     ...(styleVersion && { style: styleVersion }),
     ...(videoVersion && { video: videoVersion }),
+    ...(audioVersion && { audio: audioVersion }),
   };
 }
 

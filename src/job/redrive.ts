@@ -19,6 +19,8 @@ export interface MadeOf {
   card: string;
   style?: BlobVersion;
   video?: BlobVersion;
+  /** The sound beside frames. */
+  audio?: BlobVersion;
 }
 
 /** A person's card without what outputs do not depend on. */
@@ -49,6 +51,7 @@ export function changedSince(before: MadeOf, now: MadeOf, { model, style, input 
     ...(before.card === now.card ? [] : [`the card or the labels of the model "${model}"`]),
     ...(isSame(before.style, now.style) ? [] : [`the style picture ${style}`]),
     ...(isSame(before.video, now.video) ? [] : [`the video ${input.video}`]),
+    ...(isSame(before.audio, now.audio) ? [] : [`the sound ${input.audio}`]),
   ];
   if (changed.length === 0) return undefined;
   const last = changed.pop() ?? '';

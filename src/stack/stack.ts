@@ -177,8 +177,12 @@ function startHost(
   });
 }
 
+/** Which jobs the command line has started and not saved yet. */
+export const SCORES = 'scores';
+
 /** What a stack puts into its folder, and, as `job-N`, the folders of those that commands start for one job. */
-const OWN_NAMES = /^(azurite|temp|telemetry|stack\.json|(azurite|devhost|azure-emulator)\.log|lock-\d+|job-\d+)$/;
+const OWN_NAMES =
+  /^(azurite|temp|telemetry|stack\.json|(azurite|devhost|azure-emulator)\.log|scores|lock-\d+|job-\d+)$/;
 
 export const isOfStack = (name: string) => OWN_NAMES.test(name);
 

@@ -2,7 +2,7 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { JobError } from '../../job/failure.js';
 import { holderOfFolder, isAlive } from '../../processes/folder-lock.js';
-import { findStack, isOnlyOfStack, startStack } from '../../stack/stack.js';
+import { findStack, isOnlyOfStack, SCORES, startStack } from '../../stack/stack.js';
 import type { JobClient } from './client.js';
 
 /** Where a command's jobs run. */
@@ -15,6 +15,8 @@ export interface AppChoice {
   data: string;
   /** What runs the containers; a name that ends in EMULATED needs a local stack of its own, with a stand-in for Azure. */
   compute?: string;
+  /** The job to go on with, the data folder of the stack that has it, where that is known, and what is to be different from now on. */
+  resume?: { job: string; folder?: string; changes?: object };
   env: NodeJS.ProcessEnv;
   /** Aborted by Ctrl-C. */
   signal: AbortSignal;
@@ -29,25 +31,36 @@ export interface Connection {
   lost: AbortSignal;
   /** Whether it is the local stack of another command, and that has ended. */
   hasEnded: () => Promise<boolean>;
-  stop: () => Promise<void>;
+  /** Data folder of the local stack; undefined for a deployed app. */
+  folder: string | undefined;
+  /** @param keeps leaves the data of the command's own stack for a later command. */
+  stop: (keeps: boolean) => Promise<void>;
 }
 
 /** Connects to the deployed app, to the local stack that runs already, or to a stack of its own that lives as long as the command. */
-export async function connect({ url, key, data, env, compute, signal }: AppChoice): Promise<Connection> {
+export async function connect({ url, key, data, env, compute, resume, signal }: AppChoice): Promise<Connection> {
   const emulateAzure = compute?.endsWith(EMULATED) ?? false;
   if (url !== undefined && emulateAzure)
     throw new JobError('user', `The compute ${compute} runs on this machine only; leave --url or --compute out.`);
-  const running = url !== undefined ? { url } : emulateAzure ? undefined : await findStack(data);
+  const folder = resume?.folder ?? data;
+  const isOwn = folder !== data;
+  const running = url !== undefined ? { url } : emulateAzure && !isOwn ? undefined : await findStack(folder);
+  if (!running && resume && resume.folder === undefined) throw await noStack(data);
   // The client brings the storage SDK, which loads while the stack starts.
   const loading = import('./client.js');
   const stack = running
-    ? { url: running.url, lost: new AbortController().signal, stop: () => Promise.resolve() }
-    : await startOwnStack(data, emulateAzure, env);
+    ? {
+        url: running.url,
+        lost: new AbortController().signal,
+        folder: url === undefined ? folder : undefined,
+        stop: () => Promise.resolve(),
+      }
+    : await startOwnStack(data, emulateAzure, env, resume?.folder);
   const { createJobClient } = await loading;
   const client = createJobClient(stack.url, key, { lost: stack.lost, interrupted: signal });
   const isAnothers = url === undefined && running !== undefined;
   const hasEnded = async () => isAnothers && (await findStack(data)) === undefined;
-  return { client, lost: stack.lost, hasEnded, stop: stack.stop };
+  return { client, lost: stack.lost, hasEnded, folder: stack.folder, stop: stack.stop };
 }
 
 /**
@@ -64,12 +77,14 @@ export async function findApp({
   const ends = { lost: signal, interrupted: signal };
   if (url !== undefined) return createJobClient(url, key, ends);
   const stack = await findStack(data);
-  if (!stack) {
-    const score = await howToAskScore(data);
-    const start = `No local stack runs on ${data}; start it with "npm start", or name a deployed app with --url.`;
-    throw new JobError('user', score === undefined ? start : `No local stack runs on ${data}, but ${score}`);
-  }
+  if (!stack) throw await noStack(data);
   return createJobClient(stack.url, undefined, ends);
+}
+
+async function noStack(data: string): Promise<JobError> {
+  const score = await howToAskScore(data);
+  const start = `No local stack runs on ${data}; start it with "npm start", or name a deployed app with --url.`;
+  return new JobError('user', score === undefined ? start : `No local stack runs on ${data}, but ${score}`);
 }
 
 /** How to reach the stack that a `score` runs below the folder for the time of its job; undefined when none does. */
@@ -99,33 +114,40 @@ export async function orAskScore(
 const OWN_FOLDER = /^job-(\d+)$/;
 
 /** Folders of stacks that live as long as a command. */
-const ownFolders = async (data: string): Promise<string[]> =>
+export const ownFolders = async (data: string): Promise<string[]> =>
   (await readdir(data).catch(() => [])).filter((name) => OWN_FOLDER.test(name)).map((name) => path.join(data, name));
 
 async function startOwnStack(
   data: string,
   emulateAzure: boolean,
   env: NodeJS.ProcessEnv,
-): Promise<{ url: string; lost: AbortSignal; stop: () => Promise<void> }> {
-  await removeLeftovers(data);
-  const folder = path.join(data, `job-${process.pid}`);
-  const remove = () => rm(folder, { recursive: true, force: true });
+  earlier: string | undefined,
+): Promise<Pick<Connection, 'lost' | 'folder' | 'stop'> & { url: string }> {
+  await removeLeftovers(data, earlier);
+  const folder = earlier ?? path.join(data, `job-${process.pid}`);
+  // The folder of all stacks is not the command's to remove.
+  const remove = async () => {
+    if (folder !== data) await rm(folder, { recursive: true, force: true });
+  };
   try {
     const stack = await startStack({ folder, emulateAzure, env });
     const lost = new AbortController();
     void stack.ended.then((ended) => lost.abort(givenUp(ended)));
     // The logs of a stack that broke stay until the next job.
-    const stop = () => stack.stop().then(() => (lost.signal.aborted ? removeAllButLogs(folder) : remove()));
-    return { url: stack.url, lost: lost.signal, stop };
+    const stop = async (keeps: boolean) => {
+      await stack.stop();
+      if (keeps || folder === data) return;
+      await (lost.signal.aborted ? removeAllButLogs(folder) : remove());
+    };
+    return { url: stack.url, lost: lost.signal, folder, stop };
   } catch (error) {
-    // What could not be made cannot be removed.
-    await remove().catch(() => undefined);
+    // What could not be made cannot be removed, and what an earlier command has left is not lost.
+    if (earlier === undefined) await remove().catch(() => undefined);
     throw error;
   }
 }
 
-const givenUp = (ended: string) =>
-  new JobError('platform', `${ended}, so the job was given up and nothing of it is kept; run the command again.`);
+const givenUp = (ended: string) => new JobError('platform', `${ended}, so the job was given up.`);
 
 async function removeAllButLogs(folder: string): Promise<void> {
   const names = await readdir(folder);
@@ -136,9 +158,20 @@ async function removeAllButLogs(folder: string): Promise<void> {
 /** A folder that nobody has yet may be about to be taken. */
 const NEW_MS = 60_000;
 
+/** For so long a command that comes later can go on with a job. */
+const KEPT_MS = 7 * 86_400_000;
+
+/** Whether a stack has a job that a command can go on with. */
+async function hasUnfinished(folder: string): Promise<boolean> {
+  const scores = path.join(folder, SCORES);
+  const names = await readdir(scores).catch(() => []);
+  return names.length > 0 && Date.now() - (await timeOf(scores)) < KEPT_MS;
+}
+
 /** Removes the data of stacks whose process was killed before it could do so itself, and the logs of those that broke. */
-async function removeLeftovers(data: string): Promise<void> {
+async function removeLeftovers(data: string, except: string | undefined): Promise<void> {
   for (const folder of await ownFolders(data)) {
+    if (folder === except || (await hasUnfinished(folder))) continue;
     const pid = Number(OWN_FOLDER.exec(path.basename(folder))?.[1]);
     // The number of a process that was killed may be another's by now, even this one's.
     const isTaken = isAlive(pid) && pid !== process.pid && Date.now() - (await timeOf(folder)) < NEW_MS;

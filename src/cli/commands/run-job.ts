@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { COMPUTE_KINDS, type Device } from '../../job/compute-choice.js';
-import { JobError } from '../../job/failure.js';
+import { JobError, messageOf } from '../../job/failure.js';
 import type { FrameFormat } from '../../job/formats.js';
 import { pauseAtAge, round } from '../../job/progress.js';
 import type { ON_EXCEEDED } from '../../job/tolerance.js';
@@ -8,6 +8,7 @@ import { poll } from '../../poll.js';
 import type { JobStatus } from '../../api/jobs.js';
 import type { JobClient } from '../client/client.js';
 import { type AppChoice, connect, EMULATED } from '../client/connect.js';
+import { forgetUnfinished, noteUnfinished } from '../client/unfinished.js';
 import { createProgressView, type ProgressView } from './progress-view.js';
 import type { OwnSeconds } from './summary.js';
 import { filesOfModel, isModelFile, type ModelChoice } from './user-files.js';
@@ -45,12 +46,25 @@ export interface JobOptions extends ModelChoice, AppChoice {
   quiet: boolean;
 }
 
+/** What an option says of the command, not of its job. */
+const OF_COMMAND = ['env', 'signal', 'quiet', 'data', 'url', 'key', 'overwrite', 'resume'];
+
+/** What the job of a command is told by: another command with the same asks for the same job. */
+export const ofJob = (options: JobOptions): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(options).filter(([name]) => !OF_COMMAND.includes(name)));
+
+/** The files that a command names besides what is scored. */
+export const modelFilesOf = ({ model, card, labels, style }: JobOptions): string[] =>
+  [isModelFile(model) ? model : undefined, card, labels, style].filter((file) => file !== undefined);
+
 /** A path in the app's storage, or the name of an uploaded model, and the user's own name for it. */
 export type Renamed = [stored: string, given: string];
 
 interface Way {
   /** What the progress counts. */
   unit: string;
+  /** Of the command, where it is to be found again. */
+  request: string;
   /** The job's `input` and `output`, and what the user calls the files in them. */
   upload: (client: JobClient) => Promise<{ input: object; output: object; tolerate?: object; renamed: Renamed[] }>;
   save: (client: JobClient, status: JobStatus) => Promise<void>;
@@ -60,18 +74,35 @@ interface Way {
 export async function runThrough(options: JobOptions, way: Way): Promise<{ status: JobStatus; seconds: OwnSeconds }> {
   const began = performance.now();
   const seconds = () => Math.round(performance.now() - began) / 1000;
-  const { client, lost, hasEnded, stop } = await connect(options);
+  const { client, lost, hasEnded, folder, stop } = await connect(options);
   const view = createProgressView(process.stderr, options.quiet, way.unit);
-  const { signal } = options;
+  const { signal, resume } = options;
+  let job: string | undefined;
+  let latest: JobStatus | undefined;
+  let keeps = false;
   try {
     const started = seconds();
-    const uploading = uploadAll(client, options, way.upload);
-    const { spec, renamed } = await interruptible(uploading, signal, 'before the job was started');
+    const { id, renamed } = resume
+      ? { id: await goOn(client, resume.job, resume.changes), renamed: [] }
+      : await interruptible(startNew(client, options, way.upload), signal, 'before the job was started');
+    job = id;
+    if (folder !== undefined && !resume)
+      await noteUnfinished(folder, {
+        job: id,
+        request: way.request,
+        options: ofJob(options),
+        pid: process.pid,
+        startedAt: new Date().toISOString(),
+      });
     const uploaded = seconds();
     const patience = options.url === undefined ? 0 : SILENCE_MS;
-    const id = await client.start(spec);
     const interrupted = () => cancel(client, id);
-    const status = await followJob(client, id, view, { patience, signal, lost, renamed, interrupted });
+    const show = (status: JobStatus) => {
+      latest = status;
+      view.show(status);
+    };
+    const watching = { patience, signal, lost, renamed, interrupted };
+    const status = await followJob(client, id, { ...view, show }, watching);
     view.end();
     const finished = seconds();
     await interruptible(
@@ -79,20 +110,60 @@ export async function runThrough(options: JobOptions, way: Way): Promise<{ statu
       signal,
       'while the result was saved; what is not there yet is missing',
     );
+    if (folder !== undefined) await forgetUnfinished(folder, id);
     const total = seconds();
     const own = { start: started, upload: round(uploaded - started, 3), download: round(total - finished, 3), total };
     return { status, seconds: own };
   } catch (error) {
-    // A request may fail a moment before the stack notices that one of its parts has ended.
-    if (!(error instanceof JobError && error.blame === 'user')) await pause(NOTICED_MS, [lost]);
-    lost.throwIfAborted();
-    if (error instanceof JobError && error.blame === 'platform' && (await hasEnded()))
-      throw new JobError('platform', STACK_ENDED, { cause: error });
-    throw error;
+    if (job !== undefined && !lost.aborted) latest = await client.status(job).catch(() => latest);
+    keeps = job !== undefined && hasScored(latest);
+    if (job !== undefined && !keeps && folder !== undefined) await forgetUnfinished(folder, job);
+    const cause = await causeOf(error);
+    throw lost.aborted && !keeps
+      ? new JobError('platform', `${messageOf(cause)} ${NOTHING_KEPT}`)
+      : orGoOn(cause, keeps ? job : undefined);
   } finally {
     view.end();
-    await stop();
+    await stop(keeps);
   }
+
+  async function causeOf(error: unknown): Promise<unknown> {
+    // A request may fail a moment before the stack notices that one of its parts has ended.
+    if (!(error instanceof JobError && error.blame === 'user')) await pause(NOTICED_MS, [lost]);
+    if (lost.aborted) return lost.reason;
+    if (error instanceof JobError && error.blame === 'platform' && (await hasEnded()))
+      return new JobError('platform', STACK_ENDED, { cause: error });
+    return error;
+  }
+}
+
+const NOTHING_KEPT = 'Nothing of it is kept; run the command again.';
+
+/** Whether there is anything to go on with. */
+const hasScored = (status: JobStatus | undefined) =>
+  status !== undefined && status.batches.total > 0 && status.items.done > 0;
+
+/** The error with the command that goes on with the job. */
+function orGoOn(error: unknown, job: string | undefined): unknown {
+  if (job === undefined || !(error instanceof JobError)) return error;
+  const how = `What is scored is kept; go on with: npm run score -- --redrive ${job}`;
+  return new JobError(error.blame, `${error.message} ${how}`, { cause: error });
+}
+
+/** Starts a job once more, unless it goes on by itself or is done. @returns its id. */
+async function goOn(client: JobClient, job: string, changes?: object): Promise<string> {
+  const { state } = await client.status(job);
+  if (state === 'failed' || state === 'cancelled') console.error((await client.redrive(job, changes)).message);
+  return job;
+}
+
+async function startNew(
+  client: JobClient,
+  options: JobOptions,
+  upload: Way['upload'],
+): Promise<{ id: string; renamed: Renamed[] }> {
+  const { spec, renamed } = await uploadAll(client, options, upload);
+  return { id: await client.start(spec), renamed };
 }
 
 /** @throws JobError `user` when the work failed because it was interrupted. */

@@ -9,7 +9,8 @@ import { LeftOut } from '../../job/left-out.js';
 import type { JobStatus } from '../../api/jobs.js';
 import type { JobClient } from '../client/client.js';
 import { downloadFolder, findPictures, noPictures, readList, uploadFolder } from '../client/folders.js';
-import { type JobOptions, runThrough } from './run-job.js';
+import { requestOf } from '../client/unfinished.js';
+import { type JobOptions, modelFilesOf, ofJob, runThrough } from './run-job.js';
 import { type OwnSeconds, renderBottleneck, renderSeconds } from './summary.js';
 import { checkModelFiles } from './user-files.js';
 
@@ -48,14 +49,17 @@ export interface FolderSummary {
  * @throws JobError with the sentence of whatever went wrong.
  */
 export async function scoreFolder(options: FolderOptions): Promise<FolderSummary> {
-  const except = await checkFolders(options);
-  await checkModelFiles(options);
-  const only = options.list === undefined ? undefined : await readList(options.folder, options.list);
+  const isNew = options.resume === undefined;
+  const except = isNew ? await checkFolders(options) : options.out;
+  if (isNew) await checkModelFiles(options);
+  else await mkdir(options.out, { recursive: true });
+  const only = options.list === undefined || !isNew ? undefined : await readList(options.folder, options.list);
   let failed: FailedItem[] = [];
   let predictions = false;
   const leftOut = new LeftOut();
   const { status, seconds } = await runThrough(options, {
     unit: 'images',
+    request: await requestOfFolder(options),
     upload: async (client) => {
       const images = await uploadFolder(client, options.folder, except, leftOut, only);
       return {
@@ -71,6 +75,10 @@ export async function scoreFolder(options: FolderOptions): Promise<FolderSummary
   });
   return summarise(status, seconds, { output: options.out, predictions, failed, leftOut });
 }
+
+/** Tells whether another command asks for the same. */
+export const requestOfFolder = (options: FolderOptions) =>
+  requestOf(ofJob(options), [options.folder, options.list, ...modelFilesOf(options)]);
 
 /**
  * @returns the folder of the outputs, as a path below the images' folder if it is in there.

@@ -16,7 +16,8 @@ import type { Fill } from '../../job/tolerance.js';
 import { INBOX, OUTBOX, PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../../job-store/layout.js';
 import type { JobClient } from '../client/client.js';
 import { downloadFolder, findPictures, findSound, noPictures, uploadFolder } from '../client/folders.js';
-import { type JobOptions, type Renamed, runThrough } from './run-job.js';
+import { requestOf } from '../client/unfinished.js';
+import { type JobOptions, modelFilesOf, ofJob, type Renamed, runThrough } from './run-job.js';
 import { isVideo, type Saved, type Summary, summarise } from './summary.js';
 import { checkDistinct, checkInputFile, checkModelFiles, checkOutputFile, isModelFile } from './user-files.js';
 
@@ -59,12 +60,14 @@ const TABLES: Record<string, string> = { '.jsonl': PREDICTIONS_JSONL, '.csv': PR
  */
 export async function scoreVideo(options: VideoOptions): Promise<Summary> {
   const wanted = await wantedOf(options);
-  const sound = options.frameRate === undefined ? undefined : (options.audio ?? (await findSound(options.video)));
+  const uploads = options.frameRate !== undefined && options.resume === undefined;
+  const sound = uploads ? (options.audio ?? (await findSound(options.video))) : undefined;
   await checkFiles(options, wanted, sound);
   const leftOut = new LeftOut();
   let saved: Saved = { output: options.out ?? options.base, predictions: null, contactSheet: null };
   const { status, seconds } = await runThrough(options, {
     unit: 'frames',
+    request: await requestOfVideo(options),
     upload: async (client) => {
       const { input, renamed } = await upload(client, options, sound, leftOut);
       const [[stored] = ['']] = renamed;
@@ -100,6 +103,10 @@ async function upload(
   if (audio !== undefined && sound !== undefined) renamed.push([audio, sound]);
   return { input: { images, frameRate, audio }, renamed };
 }
+
+/** Tells whether another command asks for the same. */
+export const requestOfVideo = (options: VideoOptions) =>
+  requestOf(ofJob(options), [options.video, options.audio, ...modelFilesOf(options)]);
 
 /** @throws JobError `user` when nothing can be saved under the name of `out`. */
 async function wantedOf({ out, draw = false }: VideoOptions): Promise<Wanted> {
@@ -137,8 +144,12 @@ async function save(
   wanted: Wanted,
 ): Promise<Saved> {
   const { out, base, contactSheet, overwrite } = options;
-  const hasVideo = output !== null && output !== predictions;
   const folder = out ?? base;
+  if (predictions === null && output?.endsWith('/') === true) {
+    await downloadFolder(client, id, folder, overwrite);
+    return { output: folder, predictions: null, contactSheet: null };
+  }
+  const hasVideo = output !== null && output !== predictions;
   let tables: Saved['predictions'] = null;
   if (wanted === 'table') await saveTable(client, id, folder, overwrite);
   else if (predictions !== null && wanted !== 'video') {
@@ -171,9 +182,17 @@ async function saveTable(client: JobClient, id: string, file: string, overwrite?
 
 /** @throws JobError `user` before anything is started when a file cannot be read or written. */
 async function checkFiles(options: VideoOptions, wanted: Wanted, sound: string | undefined): Promise<void> {
+  if (options.resume === undefined) await checkInputs(options, sound);
+  await checkOutputs(options, wanted, sound);
+}
+
+async function checkInputs(options: VideoOptions, sound: string | undefined): Promise<void> {
   if (options.frameRate === undefined) await checkVideo(options.video);
   else await checkFrames(options.video, sound);
   await checkModelFiles(options);
+}
+
+async function checkOutputs(options: VideoOptions, wanted: Wanted, sound: string | undefined): Promise<void> {
   const { out, base, contactSheet } = options;
   const tables = Object.values(TABLES).map((name) => path.join(out ?? base, name));
   const chosen = {

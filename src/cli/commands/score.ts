@@ -7,10 +7,12 @@ import { endingOf, FRAME_FORMATS, QUALITIES, VIDEO_CODECS, VIDEO_ENDINGS } from 
 import { FRAME_RATES, readFrameRate } from '../../job/frame-folder.js';
 import { MOST_PARALLEL } from '../../job/plan.js';
 import { FILLS, ON_EXCEEDED } from '../../job/tolerance.js';
-import { COMPUTES } from './run-job.js';
+import { COMPUTES, type JobOptions } from './run-job.js';
 import type { FolderOptions } from './score-folder.js';
-import { ON_DAMAGE, scoreVideo, type VideoOptions } from './score-video.js';
+import { ON_DAMAGE, requestOfVideo, scoreVideo, type VideoOptions } from './score-video.js';
 import { renderSummary } from './summary.js';
+import { checkJobId, EMULATED } from '../client/connect.js';
+import { type Choice, chooseUnfinished, findUnfinished } from './go-on.js';
 import { isModelFile } from './user-files.js';
 
 /** What a command has of the process it runs in. */
@@ -23,9 +25,11 @@ export interface Surroundings {
 }
 
 /** The options of `score` as the user gave them, with absolute paths. */
-interface ScoreFlags extends Omit<VideoOptions, 'video' | 'base' | 'quiet' | 'env' | 'signal'> {
+interface ScoreFlags extends Omit<VideoOptions, 'video' | 'base' | 'quiet' | 'env' | 'signal' | 'resume'>, Choice {
   json?: boolean;
   list?: string;
+  /** The job to go on with. */
+  redrive?: string;
 }
 
 /** Adds `score VIDEO|FOLDER`; `data` is the option for the local stack's folder. */
@@ -35,7 +39,7 @@ export function addScoreCommand(program: Command, data: Option, { resolve, env, 
   program
     .command('score')
     .description('run a video or a folder of images through a model and save what comes out')
-    .argument('<video>', 'the video file, or a folder of images', file)
+    .argument('[video]', 'the video file, or a folder of images', file)
     .option('--model <model>', 'a model of the app by name, or an .onnx file', model, 'starry-night')
     .option('--card <file>', "the model's card, when it does not lie beside the .onnx file as .json", file)
     .option('--labels <file>', "the names of the model's classes, when its card does not name a file", file)
@@ -106,10 +110,31 @@ export function addScoreCommand(program: Command, data: Option, { resolve, env, 
     .addOption(new Option('--device <device>', 'what the model runs on; by default the best there is').choices(DEVICES))
     .option('--url <url>', 'use a deployed app instead of the local stack')
     .option('--key <key>', 'function key of the deployed app that --url names')
+    .option(
+      '--redrive <job>',
+      'in place of a video: go on with a job that was not finished, for what it has not scored',
+    )
+    .option('--resume', 'go on with what an earlier command with the same request has left, without asking')
+    .option('--fresh', 'start a new job, whatever an earlier command with the same request has left')
     .option('--json', 'print the summary as JSON and nothing else')
     .addOption(data)
-    .action(async (input: string, { json: quiet = false, out, ...flags }: ScoreFlags, command: Command) => {
+    .action(async (input: string | undefined, asked: ScoreFlags, command: Command) => {
+      const { json: quiet = false, out, redrive, resume, fresh, ...flags } = asked;
+      const choice = { ...(resume !== undefined && { resume }), ...(fresh !== undefined && { fresh }) };
       refuseIdleFlags(flags, command.getOptionValueSource('data') === 'cli');
+      if (redrive !== undefined) {
+        refuseBesideRedrive(input, choice);
+        return goOnWith(redrive, {
+          ...flags,
+          quiet,
+          env,
+          signal,
+          ...(out !== undefined && { out }),
+          base: resolve(redrive),
+        });
+      }
+      if (input === undefined)
+        throw new JobError('user', 'Name a video or a folder of images, or a job to go on with: --redrive JOB.');
       const base = resolve(`${path.parse(input).name}-${path.parse(flags.model).name}`);
       const common = { ...flags, quiet, env, signal };
       if (await isFolder(input)) {
@@ -118,7 +143,7 @@ export function addScoreCommand(program: Command, data: Option, { resolve, env, 
             throw new JobError('user', '--on-damage is for a video; leave it out for a folder of images.');
           if (flags.list !== undefined)
             throw new JobError('user', '--list is for images that are scored each by itself; leave it out.');
-          await runVideo({ ...common, video: input, out, base });
+          await scoreOrGoOn({ ...common, video: input, out, base }, choice);
           return;
         }
         refuseVideoFlags(flags);
@@ -127,7 +152,9 @@ export function addScoreCommand(program: Command, data: Option, { resolve, env, 
             'user',
             `${out} is called like a video; make one with --frame-rate, or name a folder with --out.`,
           );
-        await runFolder({ ...common, folder: input, out: out ?? base });
+        const { requestOfFolder } = await import('./score-folder.js');
+        const options = { ...common, folder: input, out: out ?? base };
+        await runFolder({ ...options, ...(await whatIsLeft(options, await requestOfFolder(options), choice)) });
       } else {
         const { frameRate: rate, audio, list } = flags;
         const [given] =
@@ -137,7 +164,7 @@ export function addScoreCommand(program: Command, data: Option, { resolve, env, 
             'user',
             `${given} is for a folder of images, and ${input} is none; name a folder, or leave it out.`,
           );
-        await runVideo({ ...common, video: input, out, base });
+        await scoreOrGoOn({ ...common, video: input, out, base }, choice);
       }
     });
 }
@@ -146,6 +173,51 @@ export function addScoreCommand(program: Command, data: Option, { resolve, env, 
 function frameRate(text: string): string {
   if (readFrameRate(text) === undefined) throw new InvalidArgumentError(`It ${FRAME_RATES.replaceAll('"', '')}.`);
   return text;
+}
+
+/** Scores a video, or goes on with what an earlier command has left of it. */
+async function scoreOrGoOn(options: VideoOptions, choice: Choice): Promise<void> {
+  await runVideo({ ...options, ...(await whatIsLeft(options, await requestOfVideo(options), choice)) });
+}
+
+/** What an earlier command has left of the same job on this machine, if it is to be gone on with. */
+async function whatIsLeft(
+  { url, data, signal }: JobOptions,
+  request: string,
+  choice: Choice,
+): Promise<Pick<JobOptions, 'resume'>> {
+  if (url !== undefined) return {};
+  const found = await chooseUnfinished(data, request, choice, signal);
+  return found ? { resume: { job: found.job, folder: found.folder } } : {};
+}
+
+/** @throws JobError `user` for what has no meaning beside a job that is named. */
+function refuseBesideRedrive(input: string | undefined, { resume, fresh }: Choice): void {
+  if (input !== undefined) throw new JobError('user', `--redrive names a job; leave ${input} out.`);
+  const flag = resume === true ? '--resume' : fresh === true ? '--fresh' : undefined;
+  if (flag !== undefined) throw new JobError('user', `--redrive says which job goes on; leave ${flag} out.`);
+}
+
+/** Goes on with a job, and saves its result as the command that started it would have, where that was on this machine. */
+async function goOnWith(job: string, flags: Omit<VideoOptions, 'video'>): Promise<void> {
+  checkJobId(job);
+  const { url, maxParallel, tolerate, compute, device } = flags;
+  const found = url === undefined ? await findUnfinished(flags.data, job) : undefined;
+  const changes = {
+    ...(maxParallel !== undefined && { batch: { maxParallel } }),
+    ...(tolerate !== undefined && { tolerate: { failedItems: tolerate } }),
+    ...((compute !== undefined || device !== undefined) && {
+      compute: { kind: compute?.replace(EMULATED, ''), device },
+    }),
+  };
+  const given = Object.fromEntries(
+    Object.entries(flags).filter(([name, value]) => value !== undefined && name !== 'base'),
+  );
+  const { base } = flags;
+  const resume = { job, changes, ...(found && { folder: found.folder }) };
+  const options = { base, video: job, ...found?.options, ...given, resume };
+  if (found && 'folder' in found.options) await runFolder(options as unknown as FolderOptions);
+  else await runVideo(options as VideoOptions);
 }
 
 /** Reads an option's value. @throws InvalidArgumentError when it is not such a number. */

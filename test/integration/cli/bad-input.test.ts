@@ -243,7 +243,7 @@ describe('the command line', () => {
   test.each([
     [['score', 'a.mp4', '--max-parallel', 'many'], /whole number from 1 to 100/],
     [['score', 'a.mp4', '--max-paralel', '2'], /unknown option '--max-paralel'/],
-    [['score'], /missing required argument 'video'/],
+    [['score'], /^Name a video or a folder of images/],
   ])('refuses %j with exit code 2', async (args, sentence) => {
     const { code, stderr, stdout } = await runCli(args);
     expect(stderr).toMatch(sentence);

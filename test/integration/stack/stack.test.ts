@@ -132,7 +132,7 @@ describe.concurrent('npm run score, with a stack of its own,', () => {
     const { code, stderr } = await ended;
     expect(stderr.trim().split('\n').at(-1)).toMatch(
       new RegExp(
-        `^${title} ended unexpectedly \\(killed by SIGKILL; its log is .+\\.log\\), so the job was given up and nothing of it is kept; run the command again\\.$`,
+        `^${title} ended unexpectedly \\(killed by SIGKILL; its log is .+\\.log\\), so the job was given up\\. Nothing of it is kept; run the command again\\.$`,
       ),
     );
     expect(code).toBe(1);

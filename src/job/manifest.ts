@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { TIME_USES } from './attempts/bottleneck.js';
 import { PHASES } from './attempts/phases.js';
+import { hideSecrets } from './failure.js';
 
 /** Goes up when readers of the version before would misread a manifest. */
 export const MANIFEST_VERSION = 1;
@@ -199,7 +200,7 @@ const LONGEST_NAME = 80;
 /** Of all reasons together. */
 const LONGEST_REASONS = 480;
 
-/** The first failed items by name with their reasons, each reason once, and how many more there are. */
+/** The first failed items by name with their reasons, each reason once, and how many more there are. What looks like a secret is hidden. */
 export function nameFailed(failed: Pick<FailedReport, 'name' | 'reason'>[], total: number): string {
   const named = failed.slice(0, NAMED);
   const reasons = [...new Set(named.map(({ reason }) => reason))];
@@ -212,4 +213,8 @@ export function nameFailed(failed: Pick<FailedReport, 'name' | 'reason'>[], tota
   return [...parts, ...(more > 0 ? [`${more} more in failed-items.jsonl`] : [])].join('; ');
 }
 
-const cut = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+/** Hides before it cuts: a part of a secret looks like none. */
+function cut(secretive: string, most: number): string {
+  const text = hideSecrets(secretive);
+  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
+}

@@ -115,5 +115,7 @@ test('a job that takes longer than it may is ended with what it has scored, and 
   expect(ended.error?.message).toMatch(/^The job took longer than timeouts.jobSeconds \(6\), so it was ended; /);
   expect((await manifestOf(id))?.message).toBe(ended.error?.message);
   expect(running(id)).toEqual([]);
-  expect(await stack.storage.getContainerClient(workContainer(id)).exists()).toBe(true);
+  // On a slow machine it may not have come to that.
+  const hasBatches = ended.stages.score !== undefined;
+  expect(await stack.storage.getContainerClient(workContainer(id)).exists()).toBe(hasBatches);
 });

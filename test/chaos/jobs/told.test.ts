@@ -3,7 +3,7 @@ import path from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { AttemptResult } from '../../../src/container-contract/result.js';
-import { jobContainer, MANIFEST, resultBlob, settledBlob } from '../../../src/job-store/layout.js';
+import { jobContainer, LIMITS, MANIFEST, PLACES_BLOB, resultBlob, settledBlob } from '../../../src/job-store/layout.js';
 import type { Manifest } from '../../../src/job-store/manifest.js';
 import type { Settled } from '../../../src/job-store/batches/settled.js';
 import { PHASES } from '../../../src/job/attempts/phases.js';
@@ -136,8 +136,12 @@ describe('a job', () => {
     await scoring(others.terminated);
     const instance = `${stack.url}/runtime/webhooks/durabletask/instances/${others.terminated}`;
     expect((await fetch(`${instance}/terminate?reason=enough`, { method: 'POST' })).status).toBe(202);
-    const manifest = stack.storage.getContainerClient(jobContainer(others.terminated)).getBlobClient(MANIFEST);
-    await until('its manifest', async () => (await manifest.exists()) || undefined);
+    // The place is given back after the end was told.
+    const places = stack.storage.getContainerClient(LIMITS).getBlobClient(PLACES_BLOB);
+    await until('its place', async () => {
+      const text = (await places.downloadToBuffer()).toString();
+      return !text.includes(`"${others.terminated}"`) || undefined;
+    });
   });
 
   // What an app has been told is written when it ends.

@@ -138,3 +138,9 @@ test('failed items are named with their reasons, the first three, each reason on
   const long = failed.slice(4).map(({ name }) => ({ name, reason: name }));
   expect(nameFailed(long, 1).length).toBeLessThan(600);
 });
+
+test('a failed item whose name looks like a secret is named without it', () => {
+  const failed = [{ name: 'sig=c2VjcmV0&x.png', reason: 'sig=c2VjcmV0&x.png is empty' }];
+  expect(nameFailed(failed, 1)).not.toContain('c2VjcmV0');
+  expect(nameFailed(failed, 1)).toContain('is empty');
+});

@@ -68,6 +68,7 @@ if (isOld(path.join(azurite, 'azurite.js'), installed)) {
       onLoad({ filter: /./, namespace: 'parts' }, () => ({
         contents: `exports.ExtentStore = require('azurite/dist/src/common/persistence/FSExtentStore').default;
           exports.utils = require('azurite/dist/src/common/utils/utils');
+          exports.answers = require('azurite/dist/src/blob/generated/utils/xml');
           exports.run = () => require('azurite/dist/src/azurite');`,
         resolveDir: root,
       }));

@@ -8,6 +8,7 @@ import { DISK_FULL, messageOf } from '../job/failure.js';
 import { type AzuriteParts, hashOnTheWay, useLargePieces } from './extents.js';
 import { findByNameFirst, type Loki } from './find-by-name.js';
 import { type DatabaseClass, keepJournals } from './journal.js';
+import { type Answers, encodeListedNames } from './listed-names.js';
 
 /** Azurite, with its arguments, fast also when it holds many blobs, and with all on disk that it has said yes to. */
 const azurite = createRequire(new URL('azurite/azurite.js', import.meta.url));
@@ -18,8 +19,9 @@ const module = azurite.cache[azurite.resolve('./lokijs.js')];
 if (!module) throw new Error('Azurite keeps its data in something other than LokiJS.');
 module.exports = journals.loki;
 useLargePieces(fileSystem);
-const { run, ...parts } = azurite('./azurite.js') as AzuriteParts & { run: () => void };
+const { run, ...parts } = azurite('./azurite.js') as AzuriteParts & { answers: Answers; run: () => void };
 hashOnTheWay(parts);
+encodeListedNames(parts.answers);
 
 const STORAGE_IS_FULL = 503;
 

@@ -113,6 +113,8 @@ export async function readBytes(
     return await readWhole(container.getBlobClient(blob), { count, etag });
   } catch (error) {
     if (isNotFound(error)) return undefined;
+    // Of an empty blob there is no first byte to ask for.
+    if (count !== undefined && error instanceof RestError && error.statusCode === 416) return Buffer.alloc(0);
     throw error;
   }
 }

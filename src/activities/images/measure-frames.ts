@@ -1,4 +1,3 @@
-import { RestError } from '@azure/storage-blob';
 import { pMapIterable } from 'p-map';
 import { JobError } from '../../job/failure.js';
 import type { OfRun } from '../../job/run.js';
@@ -56,7 +55,7 @@ export function createMeasureFrames({ storage, signal }: Pick<Ports, 'storage' |
 
     async function sizeOf(blob: string): Promise<PictureSize | undefined> {
       for (const step of STEPS) {
-        const bytes = await readBytes(container, blob, step).catch(orEmpty);
+        const bytes = await readBytes(container, blob, step);
         const size = bytes && pictureSize(bytes);
         if (size !== 'more') return size;
         if (step !== undefined && bytes !== undefined && bytes.length < step) return undefined;
@@ -67,8 +66,3 @@ export function createMeasureFrames({ storage, signal }: Pick<Ports, 'storage' |
 }
 
 const inPixels = ({ width, height }: PictureSize) => `${width} × ${height} pixels`;
-
-/** A blob without a byte has no first ones to read. */
-function orEmpty(error: unknown): undefined {
-  if (!(error instanceof RestError && error.statusCode === 416)) throw error;
-}

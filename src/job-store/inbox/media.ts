@@ -2,7 +2,7 @@ import { type BlobGetPropertiesResponse, RestError } from '@azure/storage-blob';
 import { JobError } from '../../job/failure.js';
 import { defaultsPlaces, type InboxFile, MOST_FILE_BYTES } from '../../job/inbox/job-file.js';
 import { bareEtag, type MediaEvent } from '../../job/inbox/media-event.js';
-import { isNotFound, readText, type Storage } from '../../storage/storage.js';
+import { isNotFound, readBytes, readText, type Storage } from '../../storage/storage.js';
 import { INBOX, inboxOf } from '../layout.js';
 
 /** What is there of the version of a blob that an event tells of. */
@@ -27,11 +27,11 @@ export async function lookAtMedia(storage: Storage, { name, etag }: Pick<MediaEv
   return metadata.job === undefined ? { is: 'there', bytes, metadata } : { is: 'ours' };
 }
 
-/** The nearest defaults for a blob of the inbox; undefined when there are none up to the top. */
+/** The nearest defaults for a blob of the inbox, of a longer file its beginning; undefined when there are none up to the top. */
 export async function nearestDefaults(storage: Storage, name: string): Promise<InboxFile | undefined> {
   for (const place of defaultsPlaces(name)) {
-    const text = await readText(inboxOf(storage), place);
-    if (text !== undefined) return { name: place, text };
+    const bytes = await readBytes(inboxOf(storage), place, MOST_FILE_BYTES + 1);
+    if (bytes) return { name: place, text: bytes.toString('utf8') };
   }
   return undefined;
 }

@@ -5,7 +5,15 @@ import { counted } from '../failure.js';
 /** Most pictures of a folder that a file can ask for by name; more are asked for by their count. */
 const MOST_NAMES = 100_000;
 
-const COUNT = { count: z.int('must be a whole number').min(1, 'must be at least 1') };
+/** Of a folder of images, whose names have seven digits. */
+const MOST_IMAGES = 9_999_999;
+
+const COUNT = {
+  count: z
+    .int('must be a whole number')
+    .min(1, 'must be at least 1')
+    .max(MOST_IMAGES, `must be at most ${MOST_IMAGES}`),
+};
 const EXPECTATION = 'must be {"count": NUMBER} or a list of names';
 
 /** What has to be in a folder before its job begins: so many pictures, or those of these names. */
@@ -61,20 +69,21 @@ export function createGathering(expectation: Expectation): { add: (name: string)
 }
 
 /** What the status says while a job waits. */
-export const gatheringInWords = ({ there, expected }: Gathered): string =>
-  `waits for images: ${there} of ${expected} are there`;
+export const gatheringInWords = (gathered: Gathered): string =>
+  `waits for images: ${gathered.there} of ${gathered.expected} are there${withoutExamples(gathered)}`;
+
+/** Names some that are not there; empty where no names are known. */
+function withoutExamples({ there, expected, examples }: Gathered): string {
+  if (examples.length === 0) return '';
+  const rest = expected - there - examples.length;
+  return `, without ${examples.map((name) => name.slice(0, 80)).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
+}
 
 /**
  * Why a job gave up waiting.
  * @param hours that it has waited.
  */
 export function gaveUpWaiting(folder: string, gathered: Gathered, hours: number): string {
-  const { there, expected, examples } = gathered;
-  const absent = expected - there;
-  const rest = absent - examples.length;
-  const names =
-    examples.length === 0
-      ? ''
-      : `, without ${examples.map((name) => name.slice(0, 80)).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
-  return `After ${counted(hours, 'hour')} there are ${there} of ${expected} expected images below ${folder}${names}; upload the rest, then its trigger file again.`;
+  const { there, expected } = gathered;
+  return `After ${counted(hours, 'hour')} there are ${there} of ${expected} expected images below ${folder}${withoutExamples(gathered)}; upload the rest, then its trigger file again.`;
 }

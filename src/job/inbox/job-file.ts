@@ -112,6 +112,8 @@ const NOT_DEFAULTS = [
 
 function readDefaults({ name, text }: InboxFile): Json {
   const file = pathOf(name);
+  if (Buffer.byteLength(text) > MOST_FILE_BYTES)
+    throw new JobError('user', `${file} is longer than ${MOST_FILE_BYTES} bytes; at most so many are read.`);
   const said = readObject(file, text);
   const wrong = NOT_DEFAULTS.find(([group, key]) => memberOf(said[group], key) !== undefined)?.join('.');
   const only = wrong ?? ('expect' in said ? 'expect' : undefined);
@@ -198,6 +200,9 @@ const PATHS = [
   { at: ['output', 'predictions'], containers: ['outbox'] },
 ] as const;
 
+/** Names of containers, so that no path begins with a folder of that name by accident. */
+const CONTAINERS = ['inbox', 'styles', 'outbox'];
+
 /** What a file says, with its paths from the container. */
 function placed(name: string, said: Json): Json {
   let result = said;
@@ -214,6 +219,8 @@ function placed(name: string, said: Json): Json {
 function placedPath(name: string, member: string, path: string, containers: readonly [string, ...string[]]): string {
   const [usual] = containers;
   const container = containers.find((each) => path.startsWith(`${each}/`));
+  if (container === undefined && CONTAINERS.some((each) => path.startsWith(`${each}/`)))
+    throw new JobError('user', `In ${pathOf(name)} "${member}" is outside the ${usual}; name a path in it.`);
   const fromTop = container !== undefined || path.startsWith('/');
   const folder = fromTop ? [] : name.split('/').slice(0, -1);
   const parts = joined(folder, container === undefined ? path.replace(/^\//, '') : path.slice(container.length + 1));

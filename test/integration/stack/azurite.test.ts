@@ -34,3 +34,16 @@ test('a blob has its MD5, and one that says another of itself is refused, large 
     expect((await blob?.downloadToBuffer())?.equals(bytes)).toBe(true);
   }
 });
+
+test('a name with characters that XML cannot hold is listed among the others, as a folder too', async () => {
+  const [, container] = containers;
+  await container?.createIfNotExists();
+  const names = ['odd\u0001/a\u001F.mp4', 'odd\uFFFE.mp4', 'odd.mp4'];
+  for (const name of names) await container?.getBlockBlobClient(name).upload('', 0);
+  const listed: string[] = [];
+  for await (const { name } of container?.listBlobsFlat({ prefix: 'odd' }) ?? []) listed.push(name);
+  expect(listed.toSorted()).toEqual(names.toSorted());
+  const top: string[] = [];
+  for await (const { name } of container?.listBlobsByHierarchy('/', { prefix: 'odd' }) ?? []) top.push(name);
+  expect(top.toSorted()).toEqual(['odd\u0001/', 'odd.mp4', 'odd\uFFFE.mp4']);
+});

@@ -40,17 +40,30 @@ describe('what a frame folder waits for', () => {
     expect(expectedItems(expectationSchema.parse(value))).toBe(items);
   });
 
-  test.each([{ count: 0 }, { count: 1.5 }, { count: '3' }, {}, { count: 1, more: 2 }, [], [''], [3], 3, 'all', null])(
-    'is not %j',
-    (value) => {
-      expect(expectationSchema.safeParse(value).success).toBe(false);
-    },
-  );
+  test.each([
+    { count: 0 },
+    { count: 10_000_000 },
+    { count: 1.5 },
+    { count: '3' },
+    {},
+    { count: 1, more: 2 },
+    [],
+    [''],
+    [3],
+    3,
+    'all',
+    null,
+  ])('is not %j', (value) => {
+    expect(expectationSchema.safeParse(value).success).toBe(false);
+  });
 
   test('is told in the status, and named in the end when it never came', () => {
     const names = Array.from({ length: 10 }, (_, k) => `f-${k}.png`);
     const late = gather(names, names.slice(0, 4));
-    expect(gatheringInWords(late)).toBe('waits for images: 4 of 10 are there');
+    expect(gatheringInWords(late)).toBe(
+      'waits for images: 4 of 10 are there, without f-4.png, f-5.png, f-6.png and 3 more',
+    );
+    expect(gatheringInWords(gather({ count: 2 }, ['a.png']))).toBe('waits for images: 1 of 2 are there');
     expect(gaveUpWaiting('inbox/a/', late, 24)).toBe(
       'After 24 hours there are 4 of 10 expected images below inbox/a/, without f-4.png, f-5.png, f-6.png and 3 more; upload the rest, then its trigger file again.',
     );

@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { JobError } from '../../../../src/job/failure.js';
-import { defaultsPlaces, jobOfFile, jobOfFolder, jobOfVideo } from '../../../../src/job/inbox/job-file.js';
+import {
+  defaultsPlaces,
+  jobOfFile,
+  jobOfFolder,
+  jobOfVideo,
+  MOST_FILE_BYTES,
+} from '../../../../src/job/inbox/job-file.js';
 
 const json = (value: unknown) => JSON.stringify(value);
 const MODEL = { model: 'starry-night' };
@@ -112,6 +118,8 @@ describe('a job file', () => {
     expect(outputOf('../painted.mp4').video).toBe('outbox/a/painted.mp4');
     expect(refusal(() => outputOf('../../../painted.mp4'))).toMatch(/"output\.video".*outside the outbox/);
     expect(refusal(() => outputOf('outbox/../inbox/painted.mp4'))).toMatch(/"output\.video".*outside the outbox/);
+    for (const elsewhere of ['inbox/painted.mp4', 'styles/painted.mp4'])
+      expect(refusal(() => outputOf(elsewhere))).toMatch(/"output\.video" is outside the outbox/);
     const images = fileJob({ ...MODEL, input: { images: '.' }, output: { images: 'painted' } });
     expect(images.spec.output.images).toBe('outbox/a/b/painted/');
   });
@@ -228,6 +236,11 @@ describe('defaults', () => {
   test('that are no JSON are blamed by their own name', () => {
     const broken = { name: '_defaults.json', text: '{' };
     expect(refusal(() => jobOfVideo('a/coast.mp4', broken, {}))).toMatch(/^inbox\/_defaults\.json is not valid JSON/);
+  });
+
+  test('that are longer than anybody reads are refused, whatever they say', () => {
+    const long = { name: '_defaults.json', text: json(MODEL).padEnd(MOST_FILE_BYTES + 1) };
+    expect(refusal(() => jobOfVideo('a/coast.mp4', long, {}))).toMatch(/^inbox\/_defaults\.json is longer than/);
   });
 });
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Claim } from '../../job/inbox/claim.js';
 import { hideSecrets } from '../../job/failure.js';
+import { messageText } from '../../job/inbox/media-event.js';
 import { type Storage, writeJson } from '../../storage/storage.js';
 import { INBOX, quarantineBlob, quarantinedMessageBlob, quarantineOf } from '../layout.js';
 
@@ -21,9 +22,9 @@ export async function quarantineMessage(
   message: unknown,
   { reason, remedy }: { reason: string; remedy: string },
 ): Promise<string> {
-  const text = typeof message === 'string' ? message : (JSON.stringify(message) ?? String(message));
+  const text = messageText(message);
   const blob = quarantinedMessageBlob(createHash('sha256').update(text).digest('hex').slice(0, 16));
-  const kept = hideSecrets(text.slice(0, LONGEST_TEXT));
+  const kept = hideSecrets(text).slice(0, LONGEST_TEXT);
   await write(storage, blob, { reason, remedy, message: kept });
   return `${quarantineOf(storage).containerName}/${blob}`;
 }

@@ -82,6 +82,20 @@ function unwrap(message: unknown): unknown {
   return value;
 }
 
+/** What a message says, for a record that people read and that hides secrets: out of its wrappings, as far as there is text in them. */
+export function messageText(message: unknown): string {
+  let text = typeof message === 'string' ? message : (JSON.stringify(message) ?? String(message));
+  for (let wrappings = 0; wrappings < MOST_WRAPPINGS; wrappings += 1) {
+    const inner = fromJson(text) ?? fromBase64(text.trim());
+    if (typeof inner !== 'string' || NOT_TEXT.test(inner)) break;
+    text = inner;
+  }
+  return text;
+}
+
+/** Control characters but those of text: what happens to be base64 is another thing then. */
+const NOT_TEXT = /[^\P{Cc}\t\n\r]/u;
+
 function fromJson(text: string): unknown {
   try {
     return JSON.parse(text) ?? undefined;

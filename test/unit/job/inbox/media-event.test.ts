@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import {
+  messageText,
   isMediaCreated,
   type MediaEvent,
   parseMessage,
@@ -155,4 +156,21 @@ test('an event that the app writes is read like one of Event Grid', () => {
     events: [{ ...media, name: 'a/東京 "x".mp4', api: 'Sweep' }],
   });
   expect(api).toBeDefined();
+});
+
+describe('the text of a message, for a record of it', () => {
+  const said = '{"url":"https://x/a?sig=secret"}';
+
+  test.each([
+    ['plain', said],
+    ['base64', base64(said)],
+    ['base64 in JSON in base64', base64(JSON.stringify(base64(said)))],
+    ['an object', JSON.parse(said) as object],
+  ])('is readable when it came as %s, so that secrets in it can be hidden', (_, message) => {
+    expect(messageText(message)).toBe(said);
+  });
+
+  test.each(['rubbish', '', 'AAAAAAAA', base64('\u0000\u0001')])('is %j as it came', (message) => {
+    expect(messageText(message)).toBe(message);
+  });
 });

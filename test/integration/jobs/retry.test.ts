@@ -105,7 +105,6 @@ test('a killed scorer is followed by one that scores the missing items only, and
   // The app knows when the container has ended; before that, the scorer had been silent for a while.
   expect(lines[2]?.time).toBe(killed?.endedAt);
   expect(killed?.split?.unknown).toBeGreaterThan(0);
-  expect(killed?.split?.inference).toBeGreaterThan(0);
   expect(after?.split?.unknown).toBeUndefined();
   expect((await stack.client.status(id)).containerTime).toEqual(manifest.containerTime);
 

@@ -110,7 +110,7 @@ const SCORING: Cell<Group>[] = [
     fault: 'want of memory (137)',
     strike: (group) => group.container?.kill(137),
     ...CHARGED,
-    sentence: /out of memory; raise ACI_MEMORY_GB/,
+    sentence: /out of memory \(exit code 137\): raise ACI_MEMORY_GB/,
   },
   {
     fault: 'maintenance (7147)',

@@ -77,6 +77,7 @@ export function createFinishJob({
     if (unusable && startedBy) await refuseMedia({ storage, telemetry }, startedBy, message, place);
     telemetry.jobEnded({
       jobId,
+      run,
       place,
       model: job?.spec.model,
       compute: job?.spec.compute.kind,

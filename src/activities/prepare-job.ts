@@ -92,9 +92,9 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
     return hand(ports, { ...job, prepared }, preflight);
   };
   return async (input: PrepareInput, invocation?: Invocation): Promise<Prepared> => {
-    const { jobId, spec, traceParent } = input;
+    const { jobId, run, spec, traceParent } = input;
     const place = placeOf(jobId, parseTraceParent(traceParent), invocation?.traceContext?.traceParent);
-    const facts = { jobId, place, model: spec.model, compute: spec.compute.kind };
+    const facts = { jobId, run, place, model: spec.model, compute: spec.compute.kind };
     try {
       const { prepared, gpu } = await prepare(input, place);
       const { parallel, splitChunks, warnings } = prepared;

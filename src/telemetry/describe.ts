@@ -1,12 +1,14 @@
 import { type Blame, hideSecrets } from '../job/failure.js';
 import { type AttemptPhases, containerSeconds, PHASES } from '../job/attempts/phases.js';
 import type { TracePlace } from '../job/trace.js';
-import { attemptId, idOf, startId } from './ids.js';
+import { attemptId, idOf, runKey, startId } from './ids.js';
 import type { Dimensions, Span, TelemetryEvent, TelemetryRecord } from './records.js';
 
 /** The job that something is told of. Model and compute are unknown of a job that failed before it was resolved. */
 interface OfJob {
   jobId: string;
+  /** From 1; the first, when left out. */
+  run?: number | undefined;
   /** Where it belongs in the job's trace. */
   place: TracePlace;
   model?: string | undefined;
@@ -107,7 +109,7 @@ export interface JobCancelled extends OfJob {
 export const describeStart = (facts: JobStarted, start: string, end: string, ok: boolean): Span => ({
   type: 'span',
   traceId: facts.place.traceId,
-  id: startId(facts.jobId),
+  id: startId(facts.jobId, facts.run),
   parentId: facts.place.parentId,
   name: 'start scoreJob',
   role: 'app',
@@ -119,7 +121,8 @@ export const describeStart = (facts: JobStarted, start: string, end: string, ok:
 });
 
 export const describeStarted = (facts: JobStarted, time: string): TelemetryEvent =>
-  event('job.started', { ...facts, place: { ...facts.place, parentId: startId(facts.jobId) } }, time, {
+  event('job.started', { ...facts, place: { ...facts.place, parentId: startId(facts.jobId, facts.run) } }, time, {
+    key: runKey(facts.run),
     dimensions: { input: facts.input },
   });
 
@@ -127,10 +130,12 @@ export function describePreflight(facts: Preflight, time: string): TelemetryEven
   const { verdict } = facts;
   if (!verdict.ok)
     return event('preflight.done', facts, time, {
+      key: runKey(facts.run),
       dimensions: { verdict: 'refused', blame: verdict.blame, message: verdict.message },
     });
   const { parallel, expectedItems, splitChunks, warnings, gpu } = verdict;
   return event('preflight.done', facts, time, {
+    key: runKey(facts.run),
     dimensions: { verdict: 'ok', gpu: String(gpu) },
     measurements: knownNumbers({ parallel, expectedItems, splitChunks, warnings }),
   });
@@ -206,6 +211,7 @@ function measure({ phases, where, items, failedItems, exitCode, timings }: Attem
 export function describeJobEnd(facts: JobEnded, time: string): TelemetryEvent {
   const { outcome, blame, message, items, failedItems, attempts, seconds, containerSeconds: container } = facts;
   return event('job.ended', facts, time, {
+    key: runKey(facts.run),
     dimensions: { outcome, blame: outcome === 'failed' ? blame : undefined, message },
     measurements: knownNumbers({ items, failedItems, attempts, seconds, containerSeconds: container }),
   });
@@ -224,7 +230,7 @@ export const describeLost = ({ record, place }: MessageLost, time: string): Tele
   event('message.lost', { jobId: '', place }, time, { key: [record], dimensions: { record } });
 
 export const describeCancelled = (facts: JobCancelled, time: string): TelemetryEvent =>
-  event('job.cancelled', facts, time, { dimensions: { by: facts.by } });
+  event('job.cancelled', facts, time, { key: runKey(facts.run), dimensions: { by: facts.by } });
 
 interface Told {
   /** What sets it apart from other events of its name and job. */

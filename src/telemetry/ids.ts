@@ -7,10 +7,13 @@ const digits = (parts: (string | number)[], length: number) =>
 /** The id of the span or event that these words name: the same whoever reports it, and however often. */
 export const idOf = (...parts: (string | number)[]): string => digits(parts, 16);
 
-/** The span around the start of a job's orchestration, which hangs below it. */
-export const startId = (jobId: string) => idOf('start', jobId);
+/** What names a run of a job among all: the first has no number, as in what earlier versions of the app told. */
+export const runKey = (run = 1): number[] => (run === 1 ? [] : [run]);
 
-/** The span of an attempt. It is known before the container is launched, so that the container can be told. */
+/** The span around the start of a run's orchestration, which hangs below it. */
+export const startId = (jobId: string, run?: number) => idOf('start', jobId, ...runKey(run));
+
+/** The span of an attempt; no two runs of a job have a batch of the same number. It is known before the container is launched, so that the container can be told. */
 export const attemptId = (jobId: string, batch: number, attempt: number) => idOf('attempt', jobId, batch, attempt);
 
 /**

@@ -95,7 +95,7 @@ export function tellTo(sinks: Sink[]): Telemetry {
   return {
     startJob: async (facts, start) => {
       const span = await loading;
-      const id = { traceId: facts.place.traceId, id: startId(facts.jobId) };
+      const id = { traceId: facts.place.traceId, id: startId(facts.jobId, facts.run) };
       const began = new Date().toISOString();
       const tell = (ok: boolean) =>
         report((now) => [describeStart(facts, began, now, ok), ...(ok ? [describeStarted(facts, began)] : [])]);

@@ -10,7 +10,7 @@ import { hasManifest } from '../job-store/manifest.js';
 import { listSettled } from '../job-store/batches/settled.js';
 import { findResolvedJob, readResolvedJob } from '../job-store/resolved-job.js';
 import { parseContainerName } from '../job-store/layout.js';
-import { followStop, isSuperseded, readStop, stopIfLate, stopJob } from '../job-store/stop.js';
+import { followStop, isSuperseded, readDecision, readStop, stopIfLate, stopJob } from '../job-store/stop.js';
 import type { OfRun } from '../job/run.js';
 import { type BatchPlan, endOfBatches } from '../job/plan.js';
 import { runId, WAKE } from '../orchestrators/calls.js';
@@ -200,7 +200,8 @@ export async function tellCancelled(
 ): Promise<void> {
   const job = await findResolvedJob(storage, jobId).catch(() => undefined);
   const place = placeOf(jobId, job?.trace ?? parseTraceParent(await startedBelow(client, jobId)), traceParent);
-  telemetry.cancelled({ jobId, place, model: job?.spec.model, compute: job?.spec.compute.kind, by });
+  const run = (await readDecision(storage, jobId).catch(() => undefined))?.run;
+  telemetry.cancelled({ jobId, run, place, model: job?.spec.model, compute: job?.spec.compute.kind, by });
 }
 
 /** Why a job has ended whose orchestration did not get to say so. */

@@ -17,6 +17,8 @@ export interface NewJob {
   jobId: string;
   spec: JobSpec;
   startedBy?: Origin;
+  /** From 2 on when it was started before. */
+  run?: number;
   /** How long it waits for what its folder is expected to hold; undefined: it does not. */
   waitHours?: number;
   /** Expected items, and bytes of the input; 0 where nobody knows. */
@@ -69,14 +71,15 @@ export function createLauncher({
     (await host.stateOf(context, jobId)) !== undefined || (await hasManifest(storage, jobId));
 
   /** What the orchestration of a job is started with. */
-  function inputOf(context: InvocationContext, { jobId, spec, startedBy, waitHours }: NewJob): JobInput {
+  function inputOf(context: InvocationContext, { jobId, run, spec, startedBy, waitHours }: NewJob): JobInput {
     const { traceId } = placeOf(jobId, undefined, context.traceContext?.traceParent);
     return {
       jobId,
       spec,
-      traceParent: writeTraceParent(traceId, startId(jobId)),
+      traceParent: writeTraceParent(traceId, startId(jobId, run)),
       ...(startedBy === undefined ? {} : { startedBy }),
       ...(waitHours === undefined ? {} : { waitHours }),
+      ...(run === undefined ? {} : { run }),
     };
   }
 
@@ -128,6 +131,7 @@ export function createLauncher({
     };
     const facts = {
       jobId,
+      run,
       place,
       model: spec.model,
       compute: spec.compute.kind,

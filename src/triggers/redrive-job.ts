@@ -142,12 +142,12 @@ async function startNext(
     input: {
       ...launcher.inputOf(context, {
         jobId,
+        run,
         spec: next,
         ...(before?.startedBy && { startedBy: before.startedBy }),
         items: 0,
         bytes,
       }),
-      run,
       firstBatch,
       ...(fromScratch && { fromScratch }),
     },

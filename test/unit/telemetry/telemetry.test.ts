@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { describe, expect, test } from 'vitest';
+import { startId } from '../../../src/telemetry/ids.js';
 import type { Sink } from '../../../src/telemetry/records.js';
 import { createTelemetry, SILENT, tellTo } from '../../../src/telemetry/telemetry.js';
 import { keepRecords } from '../../support/records.js';
@@ -24,6 +25,23 @@ describe('what is told', () => {
     telemetry.jobEnded({ ...ended, containerSeconds: 1 });
     telemetry.jobEnded({ ...ended, jobId: 'another', containerSeconds: 1 });
     expect(sink.records.map(({ dimensions }) => dimensions.job)).toEqual(['coast-k3v9q2xa', 'another']);
+  });
+
+  test('of another run of a job is something else', async () => {
+    const sink = keepRecords();
+    const telemetry = tellTo([sink]);
+    for (const run of [1, 2]) {
+      const of = { ...job, run };
+      await telemetry.startJob({ ...of, input: 'video' }, () => Promise.resolve());
+      telemetry.preflight({ ...of, verdict: { ok: false, blame: 'user', message: 'no' } });
+      telemetry.cancelled({ ...of, by: 'request' });
+      telemetry.jobEnded({ ...ended, run, containerSeconds: 1 });
+    }
+    const names = ['start scoreJob', 'job.started', 'preflight.done', 'job.cancelled', 'job.ended'];
+    expect(sink.records.map(({ name }) => name)).toEqual([...names, ...names]);
+    // The first run has the ids of earlier versions of the app.
+    expect(sink.records[0]?.id).toBe(startId(job.jobId));
+    expect(sink.records[6]).toMatchObject({ name: 'job.started', parentId: sink.records[5]?.id });
   });
 
   test('by a second process has the same id', () => {

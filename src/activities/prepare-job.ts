@@ -18,6 +18,7 @@ import {
   type ResolvedJob,
   writeResolvedJob,
 } from '../job-store/resolved-job.js';
+import { takeNewVersions } from '../job-store/images/listed-pictures.js';
 import { readModelTexts } from '../job-store/inputs.js';
 import { readMadeOf } from '../job-store/made-of.js';
 import type { Preflight } from '../compute/provider.js';
@@ -152,6 +153,8 @@ async function adopt(
   const { jobId, prepared } = earlier;
   const made = await requireSame(storage, earlier, spec);
   const preflight = await askCompute(ports, spec);
+  const { images } = earlier;
+  if (images !== undefined) await takeNewVersions(storage, { jobId, images }, ports.signal);
   const { overwrite } = earlier.spec.output;
   for (const output of placesOf(earlier)) await keepPlace(storage, { jobId, output, overwrite });
   const card = withFreePart(earlier.card, parseCard((await readModelTexts(storage, spec.model)).card ?? '{}'));

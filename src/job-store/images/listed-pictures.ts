@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto';
-import { pMapIterable } from 'p-map';
+import pMap, { pMapIterable } from 'p-map';
+import { presentIn } from '../../container-contract/places.js';
 import { again } from '../../container-contract/storage-access.js';
 import { JobError } from '../../job/failure.js';
 import { bareEtag } from '../../job/inbox/media-event.js';
-import type { ListedItem } from '../../job/item-list.js';
+import { LIST_LENGTH, type ListedItem } from '../../job/item-list.js';
 import { createListedOutputs, isJsonList, readNames } from '../../job/name-list.js';
 import type { JobSpec } from '../../job/spec.js';
 import { isNotFound, type Storage } from '../../storage/storage.js';
+import { listParts } from '../batches/scored-parts.js';
 import { FAILED_ITEMS, jobOf, mediaBlob } from '../layout.js';
+import { readFoundItems, readList, writeItemList } from './items.js';
 
 /** Images that are looked for at the same time. */
 const LOOKS = 32;
@@ -56,17 +59,51 @@ export async function* readListedPictures(
     }
   }
   const look = async (item: ListedItem): Promise<ListedItem> => {
-    const found = await again(() => mediaBlob(storage, `${images}${item.name}`).getProperties()).catch(
-      (error: unknown) => {
-        if (!isNotFound(error)) throw error;
-      },
-    );
-    if (found) return { ...item, etag: bareEtag(found.etag ?? '') };
+    const etag = await versionOf(storage, `${images}${item.name}`);
+    if (etag !== undefined) return { ...item, etag };
     tally.missing += 1;
     if (tally.examples.length < EXAMPLES) tally.examples.push(item.name);
     return item;
   };
   yield* pMapIterable(once(), look, { concurrency: LOOKS, backpressure: 4 * LOOKS });
+}
+
+/** Undefined when there is no such picture. */
+async function versionOf(storage: Storage, picture: string): Promise<string | undefined> {
+  try {
+    const { etag = '' } = await again(() => mediaBlob(storage, picture).getProperties());
+    return bareEtag(etag);
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Lists those pictures of a folder that have no output as they are now: who starts a job once more means the mended picture. What has an
+ * output keeps the version that it is made of.
+ */
+export async function takeNewVersions(
+  storage: Storage,
+  { jobId, images }: { jobId: string; images: string },
+  signal?: AbortSignal,
+): Promise<void> {
+  const { items } = (await readFoundItems(storage, jobId)) ?? { items: 0 };
+  const scored = new Uint8Array(items);
+  for await (const part of listParts(storage, jobId)) for (const index of presentIn(part)) scored[index] = 1;
+  for (let first = 0; first < items; first += LIST_LENGTH) {
+    if (!scored.subarray(first, first + LIST_LENGTH).includes(0)) continue;
+    const list = first / LIST_LENGTH;
+    const before = await readList(storage, jobId, list);
+    const look = async (item: ListedItem, line: number): Promise<ListedItem> => {
+      signal?.throwIfAborted();
+      if (scored[first + line] === 1) return item;
+      const etag = await versionOf(storage, `${images}${item.name}`);
+      return etag === undefined || etag === item.etag ? item : { ...item, etag };
+    };
+    const now = await pMap(before, look, { concurrency: LOOKS });
+    if (now.some((item, line) => item !== before[line])) await writeItemList(storage, jobId, list, now);
+  }
 }
 
 /** The one sentence for a list that is not there. */

@@ -259,7 +259,7 @@ async function read(
     return await readWhole(blob, { signal, etag });
   } catch (cause) {
     if (cause instanceof RestError && cause.statusCode === 412)
-      throw new JobError(missing, `${what} was replaced since the job has listed it`, { cause });
+      throw new JobError(missing, `${what} was replaced since the job has listed it; redrive the job to score what is there now`, { cause });
     if (isGone(cause)) {
       throw new JobError(missing, missing === 'item' ? `${what} does not exist` : `There is no blob for ${what}.`, {
         cause,

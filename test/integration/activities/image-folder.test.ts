@@ -3,6 +3,7 @@ import pMap from 'p-map';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { createCollectItems } from '../../../src/activities/images/collect-items.js';
 import { createCollectPredictions } from '../../../src/activities/images/collect-predictions.js';
+import { takeNewVersions } from '../../../src/job-store/images/listed-pictures.js';
 import { readItems, readListed } from '../../../src/job-store/images/items.js';
 import { createFindLost } from '../../../src/activities/videos/find-lost.js';
 import { createListImages } from '../../../src/activities/images/list-images.js';
@@ -47,6 +48,23 @@ async function prepare(jobId: string, output: object, more: { list?: unknown; to
     card: { output },
   });
 }
+
+test('pictures that have no output yet are scored as they are when their job starts once more', async () => {
+  const jobId = 'mended-abcd2345';
+  await prepare(jobId, {});
+  const all: [string, string][] = ['a.jpg', 'b.jpg', 'c.jpg', 'd.jpg'].map((name) => [`${jobId}/${name}`, 'x']);
+  await putAll(inbox, all);
+  await createListImages({ storage })({ jobId });
+  const job = await readImagesJob(storage, jobId);
+  const versions = async () => (await readItems(storage, job, 0, 4)).map(({ etag }) => etag);
+  const before = await versions();
+  await put(workOf(storage, jobId), scoredPart({ first: 0, last: 0 }, 1, 'png'), 'x');
+  await putAll(inbox, all.slice(0, 2));
+  await inbox.getBlobClient(`${jobId}/d.jpg`).delete();
+  await takeNewVersions(storage, job);
+  const b = await inbox.getBlobClient(`${jobId}/b.jpg`).getProperties();
+  expect(await versions()).toEqual([before[0], b.etag?.replaceAll('"', ''), before[2], before[3]]);
+});
 
 describe('a list of images', () => {
   const folder = 'inbox/listed-abcd2345/';

@@ -126,7 +126,10 @@ export function withChanges(spec: JobSpec, { batch, compute, retry, tolerate, ti
       ...(BOUNDS.some((bound) => tolerate && bound in tolerate) ? withoutBounds(spec.tolerate) : spec.tolerate),
       ...tolerate,
     },
-    timeouts: { ...spec.timeouts, ...timeouts },
+    timeouts: {
+      ...(WATCHES.some((watch) => timeouts && watch in timeouts) ? withoutWatches(spec.timeouts) : spec.timeouts),
+      ...timeouts,
+    },
   });
 }
 
@@ -138,6 +141,15 @@ const withoutBounds = (before: JobSpec['tolerate']): object => ({
   failedItems: undefined,
   failedPercent: undefined,
   failedBatches: undefined,
+});
+
+const WATCHES = ['stallSeconds', 'itemSeconds'] as const;
+
+/** One follows from the other where only one is named, as in a new job. */
+const withoutWatches = (before: JobSpec['timeouts']): object => ({
+  ...before,
+  stallSeconds: undefined,
+  itemSeconds: undefined,
 });
 
 /** Device and GPU go together: who names one of them, or another kind, does not mean the job's own other one. */

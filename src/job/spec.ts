@@ -40,11 +40,14 @@ const blobPrefix = (container: string) =>
   blobPath(container, 'FOLDER/').transform((path) => (path.endsWith('/') ? path : `${path}/`));
 
 const STALL_SECONDS = 120;
+const LONGEST_STALL_SECONDS = 7200;
+const LONGEST_ITEM_SECONDS = 7000;
 /** The scorer, which knows the item, ends before the container is ended. */
 const ITEM_TO_STALL = 0.75;
 
 function fillTimeouts<T extends { stallSeconds?: number | undefined; itemSeconds?: number | undefined }>(timeouts: T) {
-  const { itemSeconds, stallSeconds = Math.max(STALL_SECONDS, (itemSeconds ?? 0) / ITEM_TO_STALL) } = timeouts;
+  const wanted = Math.max(STALL_SECONDS, (timeouts.itemSeconds ?? 0) / ITEM_TO_STALL);
+  const { itemSeconds, stallSeconds = Math.min(wanted, LONGEST_STALL_SECONDS) } = timeouts;
   return { ...timeouts, stallSeconds, itemSeconds: itemSeconds ?? ITEM_TO_STALL * stallSeconds };
 }
 
@@ -150,8 +153,8 @@ const properties = z.strictObject({
     .strictObject({
       provisionSeconds: seconds(7200).default(900),
       batchSeconds: seconds(86_400).default(3600),
-      stallSeconds: seconds(7200).optional(),
-      itemSeconds: seconds(7200).optional(),
+      stallSeconds: seconds(LONGEST_STALL_SECONDS).optional(),
+      itemSeconds: seconds(LONGEST_ITEM_SECONDS).optional(),
       jobSeconds: seconds(30 * 86_400).optional(),
     })
     .superRefine(({ stallSeconds = Infinity, itemSeconds = 0 }, context) => {

@@ -7,7 +7,7 @@ import { counted } from '../job/failure.js';
 import { endOfBatches } from '../job/plan.js';
 import { publishedIn } from '../job/progress.js';
 import { type Changes, parseChanges, withChanges } from '../job/redrive.js';
-import { checkSpecSize, isJobId } from '../job/spec.js';
+import { checkSpecSize, isJobId, type JobSpec } from '../job/spec.js';
 import { endOfEarlierBatches, requireSame, shelveManifest } from '../job-store/earlier-runs.js';
 import { requireInputs } from '../job-store/inputs.js';
 import { jobOf, MANIFEST, workOf } from '../job-store/layout.js';
@@ -129,8 +129,7 @@ async function startNext(
     const { failed } = manifest.totals;
     if (failed === 0)
       return answer(200, { id: jobId, run: last, message: `Job ${jobId} is done, so there is nothing to do.` });
-    if (!hasWork)
-      return `Job "${jobId}" is done but for ${counted(failed, 'item')} that failed, and what it scored was removed when it was; score everything again with {"fromScratch": true}.`;
+    if (!hasWork) return nothingLeft(jobId, failed, next);
   }
   const bytes = await requireInputs(storage, bundledModels, next);
   if (resolved && !fromScratch) await requireSame(storage, resolved, next);
@@ -161,6 +160,17 @@ async function startNext(
     run,
     message: `Run ${run} of job ${jobId} begins${whatStays({ manifest, resolved, hasWork, fromScratch })}.`,
   });
+}
+
+/** Of a job that is done but for some items, and whose records of what it scored are removed. */
+function nothingLeft(jobId: string, failed: number, { input: { images, frameRate } }: JobSpec): string {
+  const ways = [
+    ...(images === undefined || frameRate !== undefined
+      ? []
+      : [`score those in a new job with "input.list": {"failedItemsOf": "${jobId}"}`]),
+    'score everything again with {"fromScratch": true}',
+  ];
+  return `Job "${jobId}" is done but for ${counted(failed, 'item')} that failed, and what it scored was removed when it was; ${ways.join(', or ')}.`;
 }
 
 /** What is kept, as the end of a sentence. */

@@ -11,6 +11,8 @@ describe('a redrive', () => {
     const before = spec({ compute: { kind: 'aci', device: 'cuda' }, batch: { size: 9 }, output: { codec: 'h265' } });
     expect(withChanges(before, parseChanges(''))).toEqual(before);
     expect(change({}, before)).toEqual(before);
+    const patient = spec({ timeouts: { itemSeconds: 7000 } });
+    expect(change({}, patient)).toEqual(patient);
   });
 
   test('changes what it names and leaves the rest', () => {
@@ -23,6 +25,15 @@ describe('a redrive', () => {
       retry: { ...before.retry, firstDelaySeconds: 0 },
       tolerate: { failedItems: 4, onExceeded: 'cancel' },
     });
+  });
+
+  test('names both of stallSeconds and itemSeconds, or one from which the other follows', () => {
+    const before = spec({ timeouts: { batchSeconds: 900, stallSeconds: 200 } });
+    const timeouts = (asked: object) => change({ timeouts: asked }, before).timeouts;
+    expect(timeouts({ itemSeconds: 300 })).toEqual({ ...before.timeouts, itemSeconds: 300, stallSeconds: 400 });
+    expect(timeouts({ stallSeconds: 40 })).toEqual({ ...before.timeouts, itemSeconds: 30, stallSeconds: 40 });
+    expect(timeouts({ batchSeconds: 60 })).toEqual({ ...before.timeouts, batchSeconds: 60 });
+    expect(() => timeouts({ stallSeconds: 40, itemSeconds: 50 })).toThrow(/"timeouts\.itemSeconds" .*less than/);
   });
 
   test('names all bounds of what it tolerates, or none', () => {

@@ -170,14 +170,8 @@ const schema = properties
     if (input.images !== undefined && input.onDamage === 'keep')
       context.addIssue({ code: 'custom', path: ['input', 'onDamage'], message: 'is for a video; leave it out' });
     const asVideo = makesFrames(input);
-    if (!asVideo && tolerate.fill !== undefined)
-      context.addIssue({ code: 'custom', path: ['tolerate', 'fill'], message: 'is for a video; leave it out' });
-    if (asVideo && input.images !== undefined && tolerate.fill === 'source')
-      context.addIssue({
-        code: 'custom',
-        path: ['tolerate', 'fill'],
-        message: 'must be "previous" where frames are files, which may be broken; leave it out',
-      });
+    const message = fillProblem(input, tolerate);
+    if (message !== undefined) context.addIssue({ code: 'custom', path: ['tolerate', 'fill'], message });
     if (!asVideo && output.frameFormat === 'ppm')
       context.addIssue({
         code: 'custom',
@@ -194,8 +188,8 @@ const schema = properties
         : asVideo
           ? ['frameRate', ', or leave the frame rate out']
           : ['images', ', or set "input.frameRate" to make a video of them'];
-    const message = `does not go with "input.${beside}"; leave it out${otherwise}`;
-    context.addIssue({ code: 'custom', path: ['output', other], message });
+    const together = `does not go with "input.${beside}"; leave it out${otherwise}`;
+    context.addIssue({ code: 'custom', path: ['output', other], message: together });
   })
   .transform(({ output, ...spec }) => {
     const usual = makesFrames(spec.input) ? DEFAULT_FRAME_FORMAT : DEFAULT_IMAGE_FORMAT;
@@ -212,6 +206,18 @@ export const makesFrames = ({
   frameRate,
 }: Pick<z.output<typeof properties>['input'], 'images' | 'frameRate'>): boolean =>
   images === undefined || frameRate !== undefined;
+
+/** What is wrong with what a lost frame is to show, as the end of a sentence. */
+function fillProblem(
+  input: z.output<typeof properties>['input'],
+  { fill }: z.output<typeof properties>['tolerate'],
+): string | undefined {
+  if (fill === undefined) return undefined;
+  if (!makesFrames(input)) return 'is for a video; leave it out';
+  if (input.images !== undefined && fill === 'source')
+    return 'must be "previous" where frames are files, which may be broken; leave it out';
+  return undefined;
+}
 
 /** Path of the video, or of the folder of images. */
 export const inputOf = ({ input }: Pick<JobSpec, 'input'>): string => input.video ?? input.images ?? '';
@@ -266,8 +272,8 @@ const scoring = properties.pick({ batch: true, compute: true, retry: true, toler
 export function changeSpec(spec: JobSpec, values: Record<keyof z.output<typeof scoring>, object>): JobSpec {
   const result = scoring.safeParse(values, { reportInput: true });
   if (!result.success) throw wrongIn('the redrive', result.error);
-  if (spec.input.images !== undefined && result.data.tolerate.fill !== undefined)
-    throw new JobError('user', 'In the redrive "tolerate.fill" is for a video; leave it out.');
+  const problem = fillProblem(spec.input, result.data.tolerate);
+  if (problem !== undefined) throw new JobError('user', `In the redrive "tolerate.fill" ${problem}.`);
   return { ...spec, ...result.data };
 }
 

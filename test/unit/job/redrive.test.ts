@@ -46,6 +46,9 @@ describe('a redrive', () => {
     expect(change({ tolerate: { onExceeded: 'finish' } }, before).tolerate).toMatchObject({ failedItems: 2 });
     const images = parseSpec(JSON.stringify({ input: { images: 'inbox/a/' }, model: 'starry-night' }));
     expect(() => change({ tolerate: { fill: 'source' } }, images)).toThrow(/"tolerate\.fill" is for a video/);
+    const frames = spec({ input: { images: 'inbox/a/', frameRate: 24 }, tolerate: { fill: 'previous' } });
+    expect(change({}, frames)).toEqual(frames);
+    expect(() => change({ tolerate: { fill: 'source' } }, frames)).toThrow(/"tolerate\.fill" must be "previous"/);
   });
 
   test('leaves a folder of images as it is', () => {

@@ -11,6 +11,8 @@ import { until } from '../../../support/wait.js';
 const stack = useOwnStack({ env: { MOST_RUNNING_JOBS: '1' } });
 const inbox = inboxOf(stack);
 const READY = JSON.stringify({ model: 'starry-night' });
+/** Events at once. */
+const COUNT = Number(process.env.EVENTS ?? 100);
 const ALL = { jobs: Infinity, items: Infinity, bytes: Infinity };
 
 const inLine = async (): Promise<number> => {
@@ -52,10 +54,9 @@ test('what comes while other jobs run waits its turn, uses up no tries, and star
   expect(await inbox.poisoned()).toBe(0);
 });
 
-test('a hundred events at once are all claimed, and the app answers meanwhile', async () => {
+test('many events at once are all claimed, and the app answers meanwhile', { timeout: 600_000 }, async () => {
   const storage = openAzurite(stack.connectionString);
   await takePlace(storage, { job: 'holder-k3v9q2xb', items: 0, bytes: 0 }, ALL);
-  const COUNT = 100;
   const arrived = await Promise.all(Array.from({ length: COUNT }, (_, minute) => ready(minute)));
   const before = await inLine();
   await Promise.all(arrived.map(({ message }) => inbox.send(message)));
@@ -68,7 +69,7 @@ test('a hundred events at once are all claimed, and the app answers meanwhile', 
       slowest = Math.max(slowest, performance.now() - asked);
       return (await inLine()) === before + COUNT ? true : undefined;
     },
-    60,
+    500,
     200,
   );
   expect(slowest).toBeLessThan(5000);

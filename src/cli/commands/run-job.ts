@@ -116,7 +116,8 @@ export async function runThrough(options: JobOptions, way: Way): Promise<{ statu
     return { status, seconds: own };
   } catch (error) {
     if (job !== undefined && !lost.aborted) latest = await client.status(job).catch(() => latest);
-    keeps = job !== undefined && hasScored(latest);
+    // A run that ends before it has planned tells nothing of what earlier runs have scored.
+    keeps = resume?.folder !== undefined || (job !== undefined && hasScored(latest));
     if (job !== undefined && !keeps && folder !== undefined) await forgetUnfinished(folder, job);
     const cause = await causeOf(error);
     throw lost.aborted && !keeps

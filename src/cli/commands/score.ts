@@ -201,11 +201,12 @@ function refuseBesideRedrive(input: string | undefined, { resume, fresh }: Choic
 /** Goes on with a job, and saves its result as the command that started it would have, where that was on this machine. */
 async function goOnWith(job: string, flags: Omit<VideoOptions, 'video'>): Promise<void> {
   checkJobId(job);
-  const { url, maxParallel, tolerate, compute, device } = flags;
+  const { url, maxParallel, tolerate, tolerateBatches, onExceeded, fill, yes, compute, device } = flags;
+  const tolerated = { ...tolerate, failedBatches: tolerateBatches, onExceeded, fill, doubtfulPictures: yes };
   const found = url === undefined ? await findUnfinished(flags.data, job) : undefined;
   const changes = {
     ...(maxParallel !== undefined && { batch: { maxParallel } }),
-    ...(tolerate !== undefined && { tolerate: { failedItems: tolerate } }),
+    ...(Object.values(tolerated).some((value) => value !== undefined) && { tolerate: tolerated }),
     ...((compute !== undefined || device !== undefined) && {
       compute: { kind: compute?.replace(EMULATED, ''), device },
     }),

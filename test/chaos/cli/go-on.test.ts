@@ -57,8 +57,15 @@ test(
     const job = /^job: (\S+)/m.exec(said)?.[1] ?? '';
     expect(said).toMatch(`go on with: npm run score -- --redrive ${job}`);
 
-    const again = await strike(['score', '--redrive', job, '--data', data], 'SIGKILL', (text) => /begins/.test(text));
-    expect(again).toMatch(`Run 2 of job ${job} begins`);
+    const redrive = ['score', '--redrive', job, '--data', data, '--tolerate', '2%'];
+    const elsewhere = await runCli([...redrive, '--compute', 'aci']);
+    expect([elsewhere.code, elsewhere.stderr]).toEqual([
+      2,
+      expect.stringMatching(/not set up.* What is scored is kept/),
+    ]);
+
+    const again = await strike([...redrive, '--compute', 'local'], 'SIGKILL', (text) => /begins/.test(text));
+    expect(again).toMatch(`Run 3 of job ${job} begins`);
 
     const { code, stderr } = await runCli([...score('video.mp4'), '--json']);
     expect(code, stderr).toBe(0);

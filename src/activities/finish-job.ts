@@ -88,8 +88,7 @@ export function createFinishJob({
       failedItems: totals.failed + totals.givenUp + totals.neverReached,
       attempts: totals.attempts,
       // A run that ends before it is prepared finds the record of the one before.
-      seconds:
-        job && (job.run ?? 1) === run ? (Date.parse(finishedAt) - Date.parse(job.createdAt)) / 1000 : undefined,
+      seconds: job && (job.run ?? 1) === run ? (Date.parse(finishedAt) - Date.parse(job.createdAt)) / 1000 : undefined,
       containerSeconds: manifest.containerSeconds,
     });
     for (const output of placesOf(job)) await freePlace(storage, { jobId, output });

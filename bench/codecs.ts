@@ -5,7 +5,13 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { DEFAULT_FRAME_FORMAT, QUALITIES, type Quality, VIDEO_CODECS, type VideoCodec } from '../src/job/formats.js';
+import {
+  DEFAULT_FRAME_FORMAT,
+  QUALITIES,
+  type Quality,
+  VIDEO_CODECS,
+  type VideoCodec,
+} from '../src/job/items/formats.js';
 import { builds, compareRgb, decodeRgb, EXACT, framesOf, sample, splitWhole } from '../test/support/media.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'codecs-'));

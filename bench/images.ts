@@ -12,7 +12,7 @@ import { createListImages } from '../src/activities/images/list-images.js';
 import { startAzurite } from '../dist/stack/azurite.js';
 import { parseSpec } from '../src/job/spec.js';
 import { memberName, scoredPart } from '../src/container-contract/places.js';
-import { LIST_LENGTH } from '../src/job/item-list.js';
+import { LIST_LENGTH } from '../src/job/items/item-list.js';
 import { INBOX, jobOf, OUTBOX, RESOLVED_JOB, workOf } from '../src/job-store/layout.js';
 import { writeStoredPack } from '../src/job-store/stored-packs.js';
 import { type Storage, writeJson } from '../src/storage/storage.js';

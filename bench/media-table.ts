@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import sharp from 'sharp';
 import { startStack } from '../dist/stack/stack.js';
 import { createJobClient } from '../src/cli/client/client.js';
-import { endingOf } from '../src/job/formats.js';
+import { endingOf } from '../src/job/items/formats.js';
 import type { VideoFacts } from '../src/media/media.js';
 import { tinyModel } from '../test/support/scorer/tiny-model.js';
 import { type Build, builds, compareRgb, decodeRgb, EXACT, packetHashes, shownTimes } from '../test/support/media.js';

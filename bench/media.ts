@@ -12,7 +12,7 @@ import pMap from 'p-map';
 import { createSplitVideo } from '../src/activities/videos/split-video.js';
 import { createStitchVideo } from '../src/activities/videos/stitch-video.js';
 import { startAzurite } from '../dist/stack/azurite.js';
-import { DEFAULT_FRAME_FORMAT, type FrameFormat } from '../src/job/formats.js';
+import { DEFAULT_FRAME_FORMAT, type FrameFormat } from '../src/job/items/formats.js';
 import { choosePack } from '../src/job/plan.js';
 import { parseSpec } from '../src/job/spec.js';
 import { toRgb, toYuv } from '../src/media/colour.js';

@@ -19,7 +19,7 @@ import { memberName, packStart, scoredPart } from '../src/container-contract/pla
 import { progressMetadata } from '../src/container-contract/progress.js';
 import { isPassing } from '../src/container-contract/storage-access.js';
 import { parseTask, type ScoreTask, type TaskItem } from '../src/container-contract/task.js';
-import { LIST_LENGTH } from '../src/job/item-list.js';
+import { LIST_LENGTH } from '../src/job/items/item-list.js';
 import { parseSpec } from '../src/job/spec.js';
 import { INBOX, jobOf, modelBlob, modelsOf, OUTBOX, workOf } from '../src/job-store/layout.js';
 import { type ResolvedJob, writeResolvedJob } from '../src/job-store/resolved-job.js';

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { DEFAULT_FRAME_FORMAT } from '../../src/job/formats.js';
+import { DEFAULT_FRAME_FORMAT } from '../../src/job/items/formats.js';
 import { findFfmpeg } from '../../src/media/ffmpeg/find.js';
 
 export const ROOT = path.resolve(import.meta.dirname, '../..');

@@ -2,10 +2,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { itemName } from '../container-contract/places.js';
 import { JobError } from '../job/failure.js';
-import { findTwins, inFrameOrder, isSoundBeside, missingNumbers, readFrameRate } from '../job/frame-folder.js';
-import { LIST_LENGTH } from '../job/item-list.js';
-import { LeftOut } from '../job/left-out.js';
-import { type PictureSize, pictureSize } from '../job/picture-size.js';
+import { findTwins, inFrameOrder, isSoundBeside, missingNumbers, readFrameRate } from '../job/items/frame-folder.js';
+import { LIST_LENGTH } from '../job/items/item-list.js';
+import { LeftOut } from '../job/items/left-out.js';
+import { type PictureSize, pictureSize } from '../job/items/picture-size.js';
 import type { JobSpec } from '../job/spec.js';
 import { findPictures, type FoundPicture, noPictures } from '../job-store/images/find-pictures.js';
 import {

@@ -1,7 +1,7 @@
 import { isPassing } from '../container-contract/storage-access.js';
 import { choosePack, chooseResultPack, chunkFrames, fitFrames } from '../job/plan.js';
 import { JobError } from '../job/failure.js';
-import { DEFAULT_CODEC, DEFAULT_IMAGE_FORMAT, type FrameFormat, sizeProblem } from '../job/formats.js';
+import { DEFAULT_CODEC, DEFAULT_IMAGE_FORMAT, type FrameFormat, sizeProblem } from '../job/items/formats.js';
 import type { Origin } from '../job/inbox/claim.js';
 import { type JobSpec, makesFrames } from '../job/spec.js';
 import { parseTraceParent, type TracePlace } from '../job/trace.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { hasUnusableCharacters, hasUnusableParts } from '../job/blob-names.js';
+import { hasUnusableCharacters, hasUnusableParts } from '../job/items/blob-names.js';
 
 /** What an upload may be called: no job may name a path with a part that ends in a dot. */
 const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,79}[A-Za-z0-9_-])?$/;

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, Option } from 'commander';
 import { JobError, messageOf } from '../job/failure.js';
-import { FRAME_FORMATS } from '../job/formats.js';
+import { FRAME_FORMATS } from '../job/items/formats.js';
 import type { DropOptions } from './commands/drop.js';
 import type { FramesOptions } from './commands/frames.js';
 import type { LogsOptions } from './commands/logs.js';

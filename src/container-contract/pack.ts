@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { hasUnusableCharacters } from '../job/blob-names.js';
+import { hasUnusableCharacters } from '../job/items/blob-names.js';
 
 /**
  * A pack: items that are stored as one blob. It is a ZIP file without compression (PKWARE APPNOTE 6.3.10,

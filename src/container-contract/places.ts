@@ -1,4 +1,4 @@
-import { FRAME_FORMATS } from '../job/formats.js';
+import { FRAME_FORMATS } from '../job/items/formats.js';
 
 /**
  * Where frames, and what is made of items, lie in the work container. App and scorer compute the same names:

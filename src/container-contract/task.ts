@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { DEVICES } from '../job/compute-choice.js';
 import { JobError } from '../job/failure.js';
-import { FRAME_FORMATS } from '../job/formats.js';
+import { FRAME_FORMATS } from '../job/items/formats.js';
 import type { ModelCard } from '../model-card/schema.js';
 import { SCORED_FORMATS } from './places.js';
 

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { type BlockBlobClient, RestError } from '@azure/storage-blob';
 import { again } from '../container-contract/storage-access.js';
 import { JobError } from '../job/failure.js';
-import { contentTypeOf } from '../job/formats.js';
+import { contentTypeOf } from '../job/items/formats.js';
 import type { OutputFile } from '../job/manifest.js';
 import { isNotFound, listBlobs, readJson, type Storage } from '../storage/storage.js';
 import { holdBlob, jobOf, keptBlob, mediaBlob, outputsOf, splitPath, workOf } from './layout.js';

@@ -12,7 +12,7 @@ import {
 } from '../container-contract/pack.js';
 import { again, downloadChunks } from '../container-contract/storage-access.js';
 import { JobError } from '../job/failure.js';
-import { contentTypeOf } from '../job/formats.js';
+import { contentTypeOf } from '../job/items/formats.js';
 import { isNotFound } from '../storage/storage.js';
 
 /** Stores items as one blob, whole or not at all. */

@@ -1,4 +1,4 @@
-import type { FrameFormat } from './formats.js';
+import type { FrameFormat } from './items/formats.js';
 
 // Batches: what one container scores
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { COMPUTE_KINDS, computeProblem, DEVICES, GPU_CHOICES, matchDevice } from './compute-choice.js';
 import { JobError } from './failure.js';
-import { hasUnusableCharacters, hasUnusableParts } from './blob-names.js';
+import { hasUnusableCharacters, hasUnusableParts } from './items/blob-names.js';
 import {
   DEFAULT_CODEC,
   DEFAULT_FRAME_FORMAT,
@@ -10,8 +10,8 @@ import {
   outputProblem,
   QUALITIES,
   VIDEO_CODECS,
-} from './formats.js';
-import { FRAME_RATES, readFrameRate } from './frame-folder.js';
+} from './items/formats.js';
+import { FRAME_RATES, readFrameRate } from './items/frame-folder.js';
 import { noticeChoices } from './notice.js';
 import { MOST_PACKED, MOST_PARALLEL } from './plan.js';
 import { toleranceChoices } from './tolerance.js';

@@ -1,4 +1,4 @@
-import type { FrameFormat } from '../job/formats.js';
+import type { FrameFormat } from '../job/items/formats.js';
 import type { ColourTags, VideoFacts } from './facts.js';
 
 /**

@@ -1,7 +1,7 @@
 import type { OrchestrationContext } from 'durable-functions';
 import type { Prepared } from '../activities/prepare-job.js';
 import type { Outcome } from '../job/failure.js';
-import { LIST_LENGTH } from '../job/item-list.js';
+import { LIST_LENGTH } from '../job/items/item-list.js';
 import type { Stage } from '../job/progress.js';
 import { patientActivitiesOf, type Step } from './calls.js';
 import { handleChunks } from './chunk-lane.js';

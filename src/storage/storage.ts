@@ -16,7 +16,7 @@ import type { TokenCredential } from '@azure/identity';
 import { QueueServiceClient } from '@azure/storage-queue';
 import { again, readWhole, STORAGE_OPTIONS } from '../container-contract/storage-access.js';
 import { JobError } from '../job/failure.js';
-import { contentTypeOf } from '../job/formats.js';
+import { contentTypeOf } from '../job/items/formats.js';
 import type { Connection } from './connection.js';
 import { CLOCK_SKEW_MS, DelegationKeys } from './delegation-keys.js';
 

@@ -8,7 +8,7 @@ import {
   type UploadRequest,
   uploadRequestSchema,
 } from '../api/uploads.js';
-import { hasUnusableCharacters, hasUnusableParts } from '../job/blob-names.js';
+import { hasUnusableCharacters, hasUnusableParts } from '../job/items/blob-names.js';
 import { JobError } from '../job/failure.js';
 import { cardBlob, INBOX, inboxOf, labelsBlob, modelBlob, modelsOf, STYLES, UPLOADS } from '../job-store/layout.js';
 import { blobSas, type Storage } from '../storage/storage.js';

@@ -3,7 +3,7 @@ import type { DurableOrchestrationStatus } from 'durable-functions';
 import type { FrameList, FramePart } from '../api/jobs.js';
 import { FRAMES_PREFIX, parseFramesBlob, SCORED_PREFIX } from '../container-contract/places.js';
 import { JobError } from '../job/failure.js';
-import { FRAME_FORMATS } from '../job/formats.js';
+import { FRAME_FORMATS } from '../job/items/formats.js';
 import type { PublishedStatus } from '../job/progress.js';
 import { partOf } from '../job-store/batches/scored-parts.js';
 import { scoredEnding } from '../job-store/images/items.js';

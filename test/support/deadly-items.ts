@@ -11,7 +11,7 @@ import { createContainerAppsCompute } from '../../src/compute/container-apps/pro
 import { createLocalCompute } from '../../dist/compute/local/provider.js';
 import { isPassing } from '../../src/container-contract/storage-access.js';
 import type { ComputeKind } from '../../src/job/compute-choice.js';
-import { ppmHeader } from '../../src/job/ppm.js';
+import { ppmHeader } from '../../src/job/items/ppm.js';
 import { parseSpec } from '../../src/job/spec.js';
 import type { SettleResult } from '../../src/activities/batches/settle-batch.js';
 import { lastAttempt, readBatchState } from '../../src/job-store/batches/batch-state.js';

@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { DEFAULT_FRAME_FORMAT, type FrameFormat } from '../../src/job/formats.js';
-import { readPpmHeader } from '../../src/job/ppm.js';
+import { DEFAULT_FRAME_FORMAT, type FrameFormat } from '../../src/job/items/formats.js';
+import { readPpmHeader } from '../../src/job/items/ppm.js';
 import {
   createMedia,
   findFfmpeg,

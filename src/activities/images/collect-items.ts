@@ -1,9 +1,9 @@
 import pMap, { pMapIterable } from 'p-map';
-import { type ListedItem, LIST_LENGTH } from '../../job/item-list.js';
+import { type ListedItem, LIST_LENGTH } from '../../job/items/item-list.js';
 import { memberName, packStart, predictedPart, type ScoredFormat } from '../../container-contract/places.js';
 import { splitPath, workOf } from '../../job-store/layout.js';
 import { again } from '../../container-contract/storage-access.js';
-import { contentTypeOf } from '../../job/formats.js';
+import { contentTypeOf } from '../../job/items/formats.js';
 import { PACK_BYTES } from '../../job/plan.js';
 import { PackReader } from '../../job-store/stored-packs.js';
 import { copyWithin, readBytes, type Storage } from '../../storage/storage.js';

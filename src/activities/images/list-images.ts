@@ -1,8 +1,8 @@
 import type { OfRun } from '../../job/run.js';
-import { hasUnusableCharacters, hasUnusableParts, isTooLong } from '../../job/blob-names.js';
+import { hasUnusableCharacters, hasUnusableParts, isTooLong } from '../../job/items/blob-names.js';
 import { counted, JobError } from '../../job/failure.js';
-import { createOutputNames, groupsOf, LIST_LENGTH, type ListedItem } from '../../job/item-list.js';
-import { LeftOut } from '../../job/left-out.js';
+import { createOutputNames, groupsOf, LIST_LENGTH, type ListedItem } from '../../job/items/item-list.js';
+import { LeftOut } from '../../job/items/left-out.js';
 import { itemsThatMayFail } from '../../job/tolerance.js';
 import { MOST_ITEMS } from '../../container-contract/places.js';
 import { knowSize } from '../../job-store/inbox/places.js';

@@ -1,7 +1,7 @@
 import { pMapIterable } from 'p-map';
 import { JobError } from '../../job/failure.js';
 import type { OfRun } from '../../job/run.js';
-import { type PictureSize, pictureSize } from '../../job/picture-size.js';
+import { type PictureSize, pictureSize } from '../../job/items/picture-size.js';
 import { imagesOf, readListed } from '../../job-store/images/items.js';
 import { readVideoJob } from '../../job-store/resolved-job.js';
 import { createStageProgress } from '../../job-store/stage-progress.js';

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import pMap from 'p-map';
 import { chunkAt } from '../../job/plan.js';
 import { JobError } from '../../job/failure.js';
-import { contentTypeOf } from '../../job/formats.js';
+import { contentTypeOf } from '../../job/items/formats.js';
 import { readFills, readFramesToShow, readFrameToShow, readSourceFrame } from '../../job-store/videos/frames.js';
 import { CONTACT_SHEET, jobOf, segmentBlob, splitPath, workOf } from '../../job-store/layout.js';
 import { diskError, jobFolder, localCopy, localSource, ownFolder } from '../../job-store/local-copy.js';

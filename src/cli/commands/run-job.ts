@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { COMPUTE_KINDS, type Device } from '../../job/compute-choice.js';
 import { JobError, messageOf } from '../../job/failure.js';
-import type { FrameFormat } from '../../job/formats.js';
+import type { FrameFormat } from '../../job/items/formats.js';
 import { pauseAtAge, round } from '../../job/progress.js';
 import type { ON_EXCEEDED } from '../../job/tolerance.js';
 import { poll } from '../../poll.js';

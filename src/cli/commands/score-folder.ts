@@ -5,7 +5,7 @@ import { counted, JobError, messageOf } from '../../job/failure.js';
 import type { FailedItem } from '../../container-contract/result.js';
 import type { Manifest } from '../../job/manifest.js';
 import { FAILED_ITEMS, MANIFEST, PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../../job-store/layout.js';
-import { LeftOut } from '../../job/left-out.js';
+import { LeftOut } from '../../job/items/left-out.js';
 import type { JobStatus } from '../../api/jobs.js';
 import type { JobClient } from '../client/client.js';
 import { downloadFolder, findPictures, noPictures, readList, uploadFolder } from '../client/folders.js';

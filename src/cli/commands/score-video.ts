@@ -10,8 +10,8 @@ import {
   VIDEO,
   VIDEO_ENDINGS,
   type VideoCodec,
-} from '../../job/formats.js';
-import { LeftOut } from '../../job/left-out.js';
+} from '../../job/items/formats.js';
+import { LeftOut } from '../../job/items/left-out.js';
 import type { Fill } from '../../job/tolerance.js';
 import { INBOX, OUTBOX, PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../../job-store/layout.js';
 import type { JobClient } from '../client/client.js';

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import Table from 'cli-table3';
 import { counted } from '../../job/failure.js';
-import { endingOf, VIDEO_ENDINGS } from '../../job/formats.js';
+import { endingOf, VIDEO_ENDINGS } from '../../job/items/formats.js';
 import type { JobStatus } from '../../api/jobs.js';
 
 /** What was saved of a video's job. */

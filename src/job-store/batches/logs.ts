@@ -4,7 +4,7 @@ import { RestError, type BlockBlobClient } from '@azure/storage-blob';
 import { formatLogLine } from '../../container-contract/log-line.js';
 import { joinLog, type Printed } from '../../container-contract/printout.js';
 import { again } from '../../container-contract/storage-access.js';
-import { contentTypeOf } from '../../job/formats.js';
+import { contentTypeOf } from '../../job/items/formats.js';
 import { isNotFound, type Storage } from '../../storage/storage.js';
 import { jobOf, logBlob } from '../layout.js';
 

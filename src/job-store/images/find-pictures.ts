@@ -1,10 +1,10 @@
 import type { BlobItem, ContainerClient } from '@azure/storage-blob';
 import { pMapIterable } from 'p-map';
 import { JobError } from '../../job/failure.js';
-import { type FileKind, fileKindByName, fileKindByStart, KIND_BYTES, PICTURE_KINDS } from '../../job/formats.js';
+import { type FileKind, fileKindByName, fileKindByStart, KIND_BYTES, PICTURE_KINDS } from '../../job/items/formats.js';
 import { bareEtag } from '../../job/inbox/media-event.js';
 import { isAboutJobs } from '../../job/inbox/what-starts.js';
-import type { LeftOut } from '../../job/left-out.js';
+import type { LeftOut } from '../../job/items/left-out.js';
 import { listBlobs, readBytes, type Storage } from '../../storage/storage.js';
 import { imagesOf } from './items.js';
 

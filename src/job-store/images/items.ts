@@ -1,6 +1,6 @@
 import type { ContainerClient } from '@azure/storage-blob';
 import { JobError } from '../../job/failure.js';
-import { formatList, type ListedItem, parseList, placeOf } from '../../job/item-list.js';
+import { formatList, type ListedItem, parseList, placeOf } from '../../job/items/item-list.js';
 import type { ScoreTask, TaskItem } from '../../container-contract/task.js';
 import { itemName, type ScoredFormat } from '../../container-contract/places.js';
 import { itemListBlob, ITEMS, jobOf, splitPath } from '../layout.js';

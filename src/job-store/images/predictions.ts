@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { JobError } from '../../job/failure.js';
-import { placeOf } from '../../job/item-list.js';
+import { placeOf } from '../../job/items/item-list.js';
 import { readBytes, type Storage } from '../../storage/storage.js';
 import { predictionsPart, workOf } from '../layout.js';
 

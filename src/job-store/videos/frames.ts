@@ -11,10 +11,10 @@ import {
 import { readAhead } from '../../container-contract/read-ahead.js';
 import { again } from '../../container-contract/storage-access.js';
 import { JobError } from '../../job/failure.js';
-import { contentTypeOf } from '../../job/formats.js';
-import { groupsOf } from '../../job/item-list.js';
+import { contentTypeOf } from '../../job/items/formats.js';
+import { groupsOf } from '../../job/items/item-list.js';
 import { type FrameRange, PACK_BYTES } from '../../job/plan.js';
-import { ppmDamage, ppmHeader } from '../../job/ppm.js';
+import { ppmDamage, ppmHeader } from '../../job/items/ppm.js';
 import { fillsOf } from '../../job/tolerance.js';
 import type { VideoFacts } from '../../media/media.js';
 import { listBlobs, readBytes, type Storage } from '../../storage/storage.js';

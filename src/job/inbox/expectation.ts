@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isNamedAsPicture } from '../formats.js';
+import { isNamedAsPicture } from '../items/formats.js';
 import { counted } from '../failure.js';
 
 /** Most pictures of a folder that a file can ask for by name; more are asked for by their count. */

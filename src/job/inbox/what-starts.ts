@@ -1,4 +1,4 @@
-import { fileKindByName, VIDEO } from '../formats.js';
+import { fileKindByName, VIDEO } from '../items/formats.js';
 
 /**
  * What starts a job: a job file, a video in a folder that has defaults, or the trigger file that says of a folder of pictures that it is

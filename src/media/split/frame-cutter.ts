@@ -1,6 +1,6 @@
 import { JobError } from '../../job/failure.js';
-import type { FrameFormat } from '../../job/formats.js';
-import { MOST_HEADER_BYTES, readPpmHeader } from '../../job/ppm.js';
+import type { FrameFormat } from '../../job/items/formats.js';
+import { MOST_HEADER_BYTES, readPpmHeader } from '../../job/items/ppm.js';
 
 /** Finds the end of one picture in a stream that comes in chunks of any size. */
 interface Boundary {

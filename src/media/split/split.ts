@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { counted, JobError } from '../../job/failure.js';
 import { toRgb } from '../colour.js';
-import type { FrameFormat } from '../../job/formats.js';
+import type { FrameFormat } from '../../job/items/formats.js';
 import type { VideoFacts } from '../facts.js';
 import {
   BROKEN,

@@ -1,4 +1,4 @@
-import { endingOf } from '../../job/formats.js';
+import { endingOf } from '../../job/items/formats.js';
 
 /** A kind of file that an output can be. What it holds besides its picture, its muxer is asked: see rehearse.ts. */
 export interface Container {

@@ -1,4 +1,4 @@
-import type { FrameFormat } from '../../job/formats.js';
+import type { FrameFormat } from '../../job/items/formats.js';
 
 /** Times are written in microseconds; rounding them gives back 1/90000 and every coarser time base exactly. */
 const TICK_NANOSECONDS = 1000;

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
 import { JobError } from '../../job/failure.js';
-import { endingOf } from '../../job/formats.js';
+import { endingOf } from '../../job/items/formats.js';
 import { ffmpegFailure, isDiskFull, local, QUIET, run, type Tools, UNTRUSTED, words } from '../ffmpeg/process.js';
 import { tickOf, type Timetable } from '../timetable.js';
 import { compare } from '../verify/compare.js';

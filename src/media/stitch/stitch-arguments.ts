@@ -1,6 +1,6 @@
-import type { Quality, VideoCodec } from '../../job/formats.js';
+import type { Quality, VideoCodec } from '../../job/items/formats.js';
 import { colourTags, pixelShape, toYuv } from '../colour.js';
-import type { FrameFormat } from '../../job/formats.js';
+import type { FrameFormat } from '../../job/items/formats.js';
 import type { VideoFacts } from '../facts.js';
 import { local, QUIET, UNTRUSTED, words } from '../ffmpeg/process.js';
 import { endOf, restarts, secondsOf, type Timetable } from '../timetable.js';

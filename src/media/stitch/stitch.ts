@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { JobError } from '../../job/failure.js';
-import { VIDEO_ENDINGS } from '../../job/formats.js';
+import { VIDEO_ENDINGS } from '../../job/items/formats.js';
 import { ffmpegFailure, local, type Program, QUIET, run, start, UNTRUSTED, words } from '../ffmpeg/process.js';
 import { endOf, microseconds, secondsOf, type Timetable } from '../timetable.js';
 import { type Container, containerOf, isMatroska, isMp4 } from './container.js';

@@ -1,4 +1,4 @@
-import { FRAME_FORMATS, type FrameFormat } from '../../job/formats.js';
+import { FRAME_FORMATS, type FrameFormat } from '../../job/items/formats.js';
 
 /** Decoded pixels: `width * height * 3` bytes of sRGB, row by row from the top, without padding; masks have one byte a pixel. */
 export interface Picture {
@@ -12,7 +12,7 @@ export interface Size {
   height: number;
 }
 
-export { MOST_PICTURE_PIXELS as PIXEL_LIMIT } from '../../job/formats.js';
+export { MOST_PICTURE_PIXELS as PIXEL_LIMIT } from '../../job/items/formats.js';
 
 /**
  * Pictures from bytes and back. Decoding turns everything into 8-bit RGB: EXIF rotation applied, grey and palette spread

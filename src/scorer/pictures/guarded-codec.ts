@@ -3,7 +3,7 @@ import os from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { JobError } from '../../job/failure.js';
-import { type PictureKind, pictureKind } from '../../job/formats.js';
+import { type PictureKind, pictureKind } from '../../job/items/formats.js';
 import { type Codec, type Picture, PIXEL_LIMIT } from './codec.js';
 import { type Answer, type Message, receive, send } from './decoder-protocol.js';
 

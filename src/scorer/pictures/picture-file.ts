@@ -1,5 +1,5 @@
 import { JobError, messageOf } from '../../job/failure.js';
-import { otherKind, PICTURE_KINDS, pictureKind, type PictureKind } from '../../job/formats.js';
+import { otherKind, PICTURE_KINDS, pictureKind, type PictureKind } from '../../job/items/formats.js';
 import { PIXEL_LIMIT, type Size } from './codec.js';
 
 const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);

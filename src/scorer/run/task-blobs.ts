@@ -19,7 +19,7 @@ import {
 } from '../../container-contract/places.js';
 import { again, downloadChunks, readWhole, STORAGE_OPTIONS } from '../../container-contract/storage-access.js';
 import { JobError } from '../../job/failure.js';
-import { contentTypeOf } from '../../job/formats.js';
+import { contentTypeOf } from '../../job/items/formats.js';
 import type { ScorerSettings } from '../../container-contract/environment.js';
 
 /** The log of an attempt as it lies in storage. */
@@ -259,7 +259,11 @@ async function read(
     return await readWhole(blob, { signal, etag });
   } catch (cause) {
     if (cause instanceof RestError && cause.statusCode === 412)
-      throw new JobError(missing, `${what} was replaced since the job has listed it; redrive the job to score what is there now`, { cause });
+      throw new JobError(
+        missing,
+        `${what} was replaced since the job has listed it; redrive the job to score what is there now`,
+        { cause },
+      );
     if (isGone(cause)) {
       throw new JobError(missing, missing === 'item' ? `${what} does not exist` : `There is no blob for ${what}.`, {
         cause,

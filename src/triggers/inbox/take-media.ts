@@ -1,7 +1,7 @@
 import type { InvocationContext, StorageQueueHandler } from '@azure/functions';
 import type { Ports } from '../../activities/ports.js';
 import { isPassing } from '../../container-contract/storage-access.js';
-import { hasUnusableCharacters, hasUnusableParts, isTooLong } from '../../job/blob-names.js';
+import { hasUnusableCharacters, hasUnusableParts, isTooLong } from '../../job/items/blob-names.js';
 import { JobError, messageOf } from '../../job/failure.js';
 import { ticketDelaySeconds } from '../../job/inbox/admission.js';
 import { type Claim, decided } from '../../job/inbox/claim.js';

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
-import { LeftOut } from '../../../src/job/left-out.js';
+import { LeftOut } from '../../../src/job/items/left-out.js';
 import { downloadFolder, uploadFolder } from '../../../src/cli/client/folders.js';
 import type { AttemptResult } from '../../../src/container-contract/result.js';
 import type { ScoreTask } from '../../../src/container-contract/task.js';

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { LeftOut } from '../../../src/job/left-out.js';
+import { LeftOut } from '../../../src/job/items/left-out.js';
 import type { JobStatus } from '../../../src/api/jobs.js';
 import { uploadFolder } from '../../../src/cli/client/folders.js';
 import { JobError } from '../../../src/job/failure.js';

@@ -6,7 +6,7 @@ import pMap from 'p-map';
 import { beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import { stopIfTooMuchIsLost } from '../../../src/activities/batches/stop-exceeded.js';
 import { formatLogLine, logLine, parseLogLine } from '../../../src/container-contract/log-line.js';
-import { ppmHeader } from '../../../src/job/ppm.js';
+import { ppmHeader } from '../../../src/job/items/ppm.js';
 import { parseSpec } from '../../../src/job/spec.js';
 import { type AttemptProgress, progressMetadata } from '../../../src/container-contract/progress.js';
 import { absentMetadata, framesBlob, memberName, scoredPart } from '../../../src/container-contract/places.js';

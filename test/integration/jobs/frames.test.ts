@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { LeftOut } from '../../../src/job/left-out.js';
+import { LeftOut } from '../../../src/job/items/left-out.js';
 import { uploadFolder } from '../../../src/cli/client/folders.js';
 import { builds, decodeRgb, packetHashes } from '../../support/media.js';
 import { tinyModel } from '../../support/scorer/tiny-model.js';

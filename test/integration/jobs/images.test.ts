@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { LeftOut } from '../../../src/job/left-out.js';
+import { LeftOut } from '../../../src/job/items/left-out.js';
 import { downloadFolder, uploadFolder } from '../../../src/cli/client/folders.js';
 import type { FolderSummary } from '../../../src/cli/commands/score-folder.js';
 import { checkManifest } from '../../support/manifest.js';

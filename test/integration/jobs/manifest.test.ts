@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { LeftOut } from '../../../src/job/left-out.js';
+import { LeftOut } from '../../../src/job/items/left-out.js';
 import { uploadFolder } from '../../../src/cli/client/folders.js';
 import { checkManifest } from '../../support/manifest.js';
 import { sample } from '../../support/media.js';

@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ppmHeader } from '../../../src/job/ppm.js';
+import { ppmHeader } from '../../../src/job/items/ppm.js';
 import { builds } from '../../support/media.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'media-'));

@@ -3,8 +3,8 @@ import os from 'node:os';
 import path from 'node:path';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { FrameFormat } from '../../../src/job/formats.js';
-import { ppmHeader } from '../../../src/job/ppm.js';
+import type { FrameFormat } from '../../../src/job/items/formats.js';
+import { ppmHeader } from '../../../src/job/items/ppm.js';
 import { makeClip } from '../../support/clip.js';
 import { builds, decodeRgb, framesOf, packetHashes, splitWhole } from '../../support/media.js';
 

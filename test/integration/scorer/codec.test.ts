@@ -1,7 +1,7 @@
 import { Jimp } from 'jimp';
 import sharp, { type Sharp } from 'sharp';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { FRAME_FORMATS } from '../../../src/job/formats.js';
+import { FRAME_FORMATS } from '../../../src/job/items/formats.js';
 import { type Codec, formatOf, type Picture, PIXEL_LIMIT } from '../../../src/scorer/pictures/codec.js';
 import { loadCodec } from '../../../src/scorer/pictures/load-codec.js';
 import { isPlainPng, pngSize } from '../../../src/scorer/pictures/picture-file.js';

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import sharp, { type Sharp } from 'sharp';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { pictureKind } from '../../../src/job/formats.js';
+import { pictureKind } from '../../../src/job/items/formats.js';
 import type { Codec } from '../../../src/scorer/pictures/codec.js';
 import { loadCodec } from '../../../src/scorer/pictures/load-codec.js';
 import { tools } from '../../support/clip.js';

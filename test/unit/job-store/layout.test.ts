@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { doneBlob, quarantineBlob } from '../../../src/job-store/layout.js';
-import { hasUnusableCharacters, hasUnusableParts, isTooLong } from '../../../src/job/blob-names.js';
+import { hasUnusableCharacters, hasUnusableParts, isTooLong } from '../../../src/job/items/blob-names.js';
 
 const CLAIM = `inbox-${'0123456789abcdef'.repeat(2)}`;
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { FRAME_FORMATS } from '../../../src/job/formats.js';
+import { FRAME_FORMATS } from '../../../src/job/items/formats.js';
 import {
   batchAt,
   batchesOfLane,

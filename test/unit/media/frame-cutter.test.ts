@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { ppmHeader } from '../../../src/job/ppm.js';
+import { ppmHeader } from '../../../src/job/items/ppm.js';
 import { cutFrames } from '../../../src/media/split/frame-cutter.js';
 import { collect } from '../../support/media.js';
 

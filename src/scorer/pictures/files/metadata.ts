@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
-import type { PictureKind } from '../../../job/formats.js';
-import { readOrientation } from '../../../job/picture-size.js';
+import type { PictureKind } from '../../../job/items/formats.js';
+import { readOrientation } from '../../../job/items/picture-size.js';
 
 /**
  * The same picture without what does not decide its pixels: of its metadata only the orientation and the colour profile are left. The

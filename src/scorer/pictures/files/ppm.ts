@@ -1,4 +1,4 @@
-import { ppmDamage, ppmHeader, readPpmHeader } from '../../../job/ppm.js';
+import { ppmDamage, ppmHeader, readPpmHeader } from '../../../job/items/ppm.js';
 import type { Picture } from '../codec.js';
 import { refuseDamaged, refuseHuge } from '../picture-file.js';
 

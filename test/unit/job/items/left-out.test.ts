@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { fileKindByName, fileKindByStart } from '../../../src/job/formats.js';
-import { LeftOut } from '../../../src/job/left-out.js';
+import { fileKindByName, fileKindByStart } from '../../../../src/job/items/formats.js';
+import { LeftOut } from '../../../../src/job/items/left-out.js';
 
 function leftOut(...names: string[]): LeftOut {
   const files = new LeftOut();

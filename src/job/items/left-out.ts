@@ -1,4 +1,4 @@
-import { counted, hideSecrets } from './failure.js';
+import { counted, hideSecrets } from '../failure.js';
 import type { OtherKind } from './formats.js';
 
 const EXAMPLES = 3;

@@ -5,7 +5,7 @@ import {
   isSoundBeside,
   missingNumbers,
   readFrameRate,
-} from '../../../src/job/frame-folder.js';
+} from '../../../../src/job/items/frame-folder.js';
 
 describe('a frame rate', () => {
   test.each([

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { createListedOutputs, isJsonList, readNames } from '../../../src/job/name-list.js';
+import { createListedOutputs, isJsonList, readNames } from '../../../../src/job/items/name-list.js';
 
 async function* inPieces(bytes: Uint8Array, size: number) {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);

@@ -1,4 +1,4 @@
-import { counted } from './failure.js';
+import { counted } from '../failure.js';
 
 /** A folder whose pictures are the frames of a video: how many a second, in which order, and which sound goes with them. */
 

@@ -8,7 +8,7 @@ import {
   QUALITIES,
   VIDEO_CODECS,
   VIDEO_ENDINGS,
-} from '../../../src/job/formats.js';
+} from '../../../../src/job/items/formats.js';
 
 describe('a picture', () => {
   test('is known by its name, whatever the case of its ending', () => {

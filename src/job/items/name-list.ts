@@ -1,5 +1,5 @@
 import { hasUnusableCharacters, hasUnusableParts, isTooLong } from './blob-names.js';
-import { JobError } from './failure.js';
+import { JobError } from '../failure.js';
 
 /** Lines of a list of images at most, and bytes of one. */
 const MOST_LINES = 1_000_000;

@@ -6,7 +6,7 @@ import {
   LIST_LENGTH,
   parseList,
   placeOf,
-} from '../../../src/job/item-list.js';
+} from '../../../../src/job/items/item-list.js';
 
 const nameAll = (names: string[]) => names.map(createOutputNames());
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { MOST_HEADER_BYTES, ppmDamage, ppmHeader, readPpmHeader } from '../../../src/job/ppm.js';
+import { MOST_HEADER_BYTES, ppmDamage, ppmHeader, readPpmHeader } from '../../../../src/job/items/ppm.js';
 
 const bytes = (text: string, pixels = 0) => Buffer.concat([Buffer.from(text, 'latin1'), Buffer.alloc(pixels)]);
 

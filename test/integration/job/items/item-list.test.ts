@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 
 test('a million names go through a heap that could not hold them', () => {
   const program = `
-      import { createOutputNames, formatList, groupsOf, LIST_LENGTH } from '${path.resolve('dist/job/item-list.js')}';
+      import { createOutputNames, formatList, groupsOf, LIST_LENGTH } from '${path.resolve('dist/job/items/item-list.js')}';
       const nameOutput = createOutputNames();
       async function* items() {
         for (let index = 0; index < 1_000_000; index += 1) {

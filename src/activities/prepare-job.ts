@@ -58,7 +58,11 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
     const { jobId, run = 1, spec, startedBy, fromScratch = false } = input;
     const createdAt = new Date().toISOString();
     const earlier = run === 1 ? undefined : await findResolvedJob(storage, jobId);
-    if (run > 1 && earlier?.run !== run) await clearForRun(storage, jobId, { keeps: earlier && !fromScratch });
+    if (run > 1 && earlier?.run !== run) {
+      // What the compute refuses is not to cost what earlier runs have made.
+      if (fromScratch) await askCompute(ports, spec);
+      await clearForRun(storage, jobId, { keeps: earlier && !fromScratch });
+    }
     await Promise.all([workOf(storage, jobId).createIfNotExists(), jobOf(storage, jobId).createIfNotExists()]);
     if (earlier && !fromScratch) return adopt(ports, earlier, { run, spec, createdAt, trace });
     const folder = jobFolder(ports.tempFolder, jobId);

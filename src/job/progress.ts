@@ -26,6 +26,8 @@ export interface PublishedStatus {
   plan?: BatchPlan;
   /** What earlier runs have scored of batches that this one leaves alone. */
   adopted?: Adopted;
+  /** The batches that this run does not leave alone; absent: all. */
+  only?: number[];
   warnings?: string[];
   /** Pixels of the output video for each of the source's; 0 where none is made. */
   enlarged?: number;

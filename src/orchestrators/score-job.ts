@@ -153,6 +153,7 @@ function* runStages(
     // Of more than can be named all are looked at, each by itself.
     if (rest.value.rest === undefined) {
       only = rest.value.batches;
+      status.only = only;
       status.adopted = { batches: plan.batches - only.length, items: rest.value.accounted ?? 0 };
     }
   }

@@ -36,7 +36,7 @@ test('a second run scores the batches that are not complete, under ids and numbe
   expect(lanes).toMatchObject([
     { id: 'coast-abcd2345-run-2-lane-00', input: { only: [6], run: 2, plan: { firstBatch: 4, batches: 4 } } },
   ]);
-  expect(customStatus).toMatchObject({ run: 2, adopted: { batches: 3, items: 126 } });
+  expect(customStatus).toMatchObject({ run: 2, adopted: { batches: 3, items: 126 }, only: [6] });
 });
 
 test('whatever a second run calls is told that it belongs to it', () => {

@@ -27,6 +27,15 @@ test('of a job that scores, the batch that each lane is at may sleep', () => {
   ]);
 });
 
+test('of a run that leaves some batches alone, a lane is at none of them', () => {
+  const status = { ...published('score'), run: 2, only: [3, 6, 8] };
+  const lane = (index: number, batch: number) => `coast-run-2-lane-0${index}-batch-000${batch}`;
+  expect(sleepersOf('coast', status, [settled(6, 'done')])).toEqual([
+    'coast',
+    ...[lane(0, 8), lane(1, 3)].flatMap((id) => [id, `${id}-again-1`]),
+  ]);
+});
+
 test('of a video that is split or stitched, the lanes of its chunks may sleep, and else the job alone', () => {
   expect(sleepersOf('coast', published('split'), [])).toContain('coast-splitChunk-3');
   expect(sleepersOf('coast', published('stitch'), [])).toContain('coast-encodeChunk-0');

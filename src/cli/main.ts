@@ -8,7 +8,7 @@ import { FRAME_FORMATS } from '../job/items/formats.js';
 import type { DropOptions } from './commands/drop.js';
 import type { FramesOptions } from './commands/frames.js';
 import type { LogsOptions } from './commands/logs.js';
-import { addScoreCommand, refuseIdleFlags, runVideo, wholeNumber } from './commands/score.js';
+import { addScoreCommand, refuseIdleFlags, runVideo, wholeNumber } from './score/score.js';
 import { start } from './commands/start.js';
 import { endings } from './endings.js';
 

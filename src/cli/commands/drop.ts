@@ -7,8 +7,8 @@ import { whatStarts } from '../../job/inbox/what-starts.js';
 import { poll } from '../../poll.js';
 import type { JobClient } from '../client/client.js';
 import { type AppChoice, findApp } from '../client/connect.js';
-import { createProgressView } from './progress-view.js';
-import { followJob } from './run-job.js';
+import { createProgressView } from '../score/progress-view.js';
+import { followJob } from '../score/run-job.js';
 
 export interface DropOptions extends Pick<AppChoice, 'url' | 'key' | 'data' | 'signal'> {
   /** Files, and folders whose files are meant. */

@@ -14,7 +14,7 @@ import type { Codec } from '../../scorer/pictures/codec.js';
 import type { JobClient } from '../client/client.js';
 import { type AppChoice, checkJobId, findApp, orAskScore } from '../client/connect.js';
 import { removeParts, saveBytes } from '../client/files.js';
-import { createProgressView } from './progress-view.js';
+import { createProgressView } from '../score/progress-view.js';
 
 export interface FramesOptions extends Pick<AppChoice, 'url' | 'key' | 'data' | 'signal'> {
   job: string;

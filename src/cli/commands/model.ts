@@ -6,8 +6,8 @@ import { type CardDraft, draftCard } from '../../model-card/draft-card.js';
 import { JobError } from '../../job/failure.js';
 import { createModelInspector, type ModelInspector } from '../../scorer/engine/inspect/inspect.js';
 import { hintsOf } from '../../model-card/hints.js';
-import { checkInputFile, checkOutputFile } from './user-files.js';
-import { joinInto, joinModel } from './whole-model.js';
+import { checkInputFile, checkOutputFile } from '../score/user-files.js';
+import { joinInto, joinModel } from '../score/whole-model.js';
 
 /**
  * Drafts a card from a model file and writes it to `out`, if one is named.

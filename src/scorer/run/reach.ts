@@ -1,6 +1,6 @@
 import { packStart } from '../../container-contract/places.js';
 import type { TaskItem } from '../../container-contract/task.js';
-import type { Tally } from './tally.js';
+import type { Tally } from '../records/tally.js';
 
 /** Items and seconds of work that are announced at once: a report for so many, and so many are scored alone after a container has died. */
 const LEAST_AHEAD = 16;

@@ -3,14 +3,14 @@ import type { AttemptResult } from '../../container-contract/result.js';
 import { parseTask, type ScoreTask, type TaskItem } from '../../container-contract/task.js';
 import { EnginePool } from '../engine/engine-pool.js';
 import { readEnvironment, type ScorerSettings } from '../../container-contract/environment.js';
-import { AttemptLog } from './attempt-log.js';
+import { AttemptLog } from '../records/attempt-log.js';
 import { InferenceWatch } from './inference-watch.js';
-import { ProgressWriter } from './progress-writer.js';
+import { ProgressWriter } from '../records/progress-writer.js';
 import { scoreTask } from './score-task.js';
 import type { TaskBlobs } from './task-blobs.js';
-import { Tally } from './tally.js';
-import { TimeAccount } from './time-account.js';
-import { TimingsWriter } from './timings-writer.js';
+import { Tally } from '../records/tally.js';
+import { TimeAccount } from '../records/time-account.js';
+import { TimingsWriter } from '../records/timings-writer.js';
 
 /** After SIGTERM, items in flight may finish for this long; then the result is recorded. */
 const GRACE_MS = 2500;

@@ -9,7 +9,7 @@ import type { FrameRequest, ScoredFrames } from '../engine/engine-protocol.js';
 import { drawOutput } from '../outputs/draw.js';
 import type { FrameOutput } from '../outputs/read-output.js';
 import { planInput, sameSize } from '../pictures/geometry.js';
-import type { Log } from './attempt-log.js';
+import type { Log } from '../records/attempt-log.js';
 import type { InferenceWatch } from './inference-watch.js';
 import { type Input, readInputs } from './inputs.js';
 import { firstLanes, runLanes } from './lanes.js';
@@ -17,7 +17,7 @@ import { MicroBatches } from './micro-batches.js';
 import { type ItemOutput, OutputPacks, type Part } from './output-packs.js';
 import type { Announce } from './reach.js';
 import type { TaskBlobs } from './task-blobs.js';
-import type { ItemTime, Tally } from './tally.js';
+import type { ItemTime, Tally } from '../records/tally.js';
 
 /** No further item is taken up when the pixels in flight would exceed this many bytes; the first lanes always run. */
 const MEMORY_BYTES = 384 * 1024 * 1024;

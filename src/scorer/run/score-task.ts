@@ -7,12 +7,12 @@ import { loadCodec } from '../pictures/load-codec.js';
 import { countGpus, type EnginePool } from '../engine/engine-pool.js';
 import type { ScorerSettings } from '../../container-contract/environment.js';
 import { planInput, sameSize } from '../pictures/geometry.js';
-import type { Log } from './attempt-log.js';
+import type { Log } from '../records/attempt-log.js';
 import type { InferenceWatch } from './inference-watch.js';
 import { announceAhead, announceAlone } from './reach.js';
 import { scoreItems } from './score-items.js';
 import type { TaskBlobs } from './task-blobs.js';
-import type { Tally } from './tally.js';
+import type { Tally } from '../records/tally.js';
 
 interface Parts {
   settings: ScorerSettings;

@@ -3,7 +3,7 @@ import path from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, expect, test } from 'vitest';
 import { downloadFolder } from '../../../src/cli/client/folders.js';
-import type { Summary } from '../../../src/cli/commands/summary.js';
+import type { Summary } from '../../../src/cli/score/summary.js';
 import { readPack } from '../../../src/container-contract/pack.js';
 import { createMedia } from '../../../src/media/media.js';
 import { runCli } from '../../support/cli.js';

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import type { JobStatus } from '../../../src/api/jobs.js';
-import { lookPause } from '../../../src/cli/commands/run-job.js';
+import { lookPause } from '../../../src/cli/score/run-job.js';
 import { pauseAtAge } from '../../../src/job/progress.js';
 import { poll } from '../../../src/poll.js';
 import { makeClip } from '../../support/clip.js';

@@ -15,7 +15,7 @@ import { openAzurite } from '../../support/storage.js';
 import { writeSettled } from '../../../src/job-store/batches/settled.js';
 import { noteWaiting } from '../../../src/job-store/batches/waiting.js';
 import type { WaitingHere } from '../../../src/triggers/job-watch.js';
-import { readJobStatus } from '../../../src/triggers/job-status.js';
+import { readJobStatus } from '../../../src/triggers/jobs/job-status.js';
 import { aciCompute, FOREVER, notSetUp, useEmulator } from '../../support/aci.js';
 
 const connection = inject('storage');

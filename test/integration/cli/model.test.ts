@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { completeCard } from '../../../src/model-card/complete-card.js';
 import { parseCard, type PartialCard } from '../../../src/model-card/schema.js';
-import { checkModelFiles, filesOfModel } from '../../../src/cli/commands/user-files.js';
+import { checkModelFiles, filesOfModel } from '../../../src/cli/score/user-files.js';
 import { inspect, join } from '../../../src/cli/commands/model.js';
 import { createModelInspector, type ModelInspector } from '../../../src/scorer/engine/inspect/inspect.js';
 import { operatorNode } from '../../../src/scorer/onnx/model-messages.js';

@@ -7,7 +7,7 @@ import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { LeftOut } from '../../../src/job/items/left-out.js';
 import { downloadFolder, uploadFolder } from '../../../src/cli/client/folders.js';
-import type { FolderSummary } from '../../../src/cli/commands/score-folder.js';
+import type { FolderSummary } from '../../../src/cli/score/score-folder.js';
 import { checkManifest } from '../../support/manifest.js';
 import { paint } from '../../support/scorer/pictures.js';
 import { tinyModel } from '../../support/scorer/tiny-model.js';

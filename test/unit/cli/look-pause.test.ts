@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { lookPause } from '../../../src/cli/commands/run-job.js';
+import { lookPause } from '../../../src/cli/score/run-job.js';
 
 describe('between two looks at a job the command line waits', () => {
   test('a quarter of what is left, at least a quarter of a second', () => {

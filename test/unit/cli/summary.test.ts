@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { JobStatus } from '../../../src/api/jobs.js';
-import { renderSummary, summarise } from '../../../src/cli/commands/summary.js';
+import { renderSummary, summarise } from '../../../src/cli/score/summary.js';
 import { describeTime } from '../../../src/job/attempts/bottleneck.js';
 
 const status: JobStatus = {

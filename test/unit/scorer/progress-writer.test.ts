@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { AttemptProgress } from '../../../src/container-contract/progress.js';
-import { ProgressWriter } from '../../../src/scorer/run/progress-writer.js';
+import { ProgressWriter } from '../../../src/scorer/records/progress-writer.js';
 
 const at = '2026-01-02T03:04:05.678Z';
 const progress: AttemptProgress = {

@@ -3,8 +3,8 @@ import type { Codec } from '../../../src/scorer/pictures/codec.js';
 import { scoreItems } from '../../../src/scorer/run/score-items.js';
 import { CONTRACT, type ScoreTask } from '../../../src/container-contract/task.js';
 import type { ItemTimings } from '../../../src/container-contract/result.js';
-import { Tally } from '../../../src/scorer/run/tally.js';
-import { TimeAccount } from '../../../src/scorer/run/time-account.js';
+import { Tally } from '../../../src/scorer/records/tally.js';
+import { TimeAccount } from '../../../src/scorer/records/time-account.js';
 import { cardFor } from '../../support/scorer/one-model.js';
 import { paint } from '../../support/scorer/pictures.js';
 

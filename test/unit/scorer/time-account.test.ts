@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type Step, TimeAccount } from '../../../src/scorer/run/time-account.js';
+import { type Step, TimeAccount } from '../../../src/scorer/records/time-account.js';
 
 let now = 0;
 let account: TimeAccount;

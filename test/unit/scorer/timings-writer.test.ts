@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ItemTimings } from '../../../src/container-contract/result.js';
-import { TimingsWriter } from '../../../src/scorer/run/timings-writer.js';
+import { TimingsWriter } from '../../../src/scorer/records/timings-writer.js';
 
 const item = (name: string): ItemTimings => ({
   item: name,

@@ -1,9 +1,9 @@
-import { publishedIn } from '../job/progress.js';
-import type { Storage } from '../storage/storage.js';
-import { answerErrors, refuse } from './http.js';
-import type { WaitingHere } from './job-watch.js';
+import { publishedIn } from '../../job/progress.js';
+import type { Storage } from '../../storage/storage.js';
+import { answerErrors, refuse } from '../http.js';
+import type { WaitingHere } from '../job-watch.js';
 import { readJobStatus } from './job-status.js';
-import { findKept } from './jobs.js';
+import { findKept } from '../jobs.js';
 
 /** `GET /api/jobs/{id}`: live progress, from the orchestration's status and the reports of its containers. */
 export const createGetJob = ({

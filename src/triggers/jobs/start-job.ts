@@ -1,10 +1,10 @@
 import * as df from 'durable-functions';
-import { checkSpecSize, inputOf, makeJobId, parseSpec } from '../job/spec.js';
-import { requireInputs } from '../job-store/inputs.js';
-import type { Ports } from '../activities/ports.js';
-import { answerErrors } from './http.js';
-import { findJob, idOfRequest, randomId } from './jobs.js';
-import { type Launcher, noRoom } from './launch.js';
+import { checkSpecSize, inputOf, makeJobId, parseSpec } from '../../job/spec.js';
+import { requireInputs } from '../../job-store/inputs.js';
+import type { Ports } from '../../activities/ports.js';
+import { answerErrors } from '../http.js';
+import { findJob, idOfRequest, randomId } from '../jobs.js';
+import { type Launcher, noRoom } from '../launch.js';
 
 /**
  * `POST /api/jobs`: checks what can be checked at once, starts the job and answers 202 with the URLs that manage it, or 429 while too much

@@ -1,12 +1,12 @@
-import type { JobLogs } from '../api/logs.js';
-import { counted, JobError } from '../job/failure.js';
-import { endOfBatches } from '../job/plan.js';
-import { publishedIn } from '../job/progress.js';
-import { lastAttempt } from '../job-store/batches/batch-state.js';
-import { readLogPage } from '../job-store/batches/log-pages.js';
-import type { Storage } from '../storage/storage.js';
-import { answerErrors, refuse } from './http.js';
-import { findKept, isOver } from './jobs.js';
+import type { JobLogs } from '../../api/logs.js';
+import { counted, JobError } from '../../job/failure.js';
+import { endOfBatches } from '../../job/plan.js';
+import { publishedIn } from '../../job/progress.js';
+import { lastAttempt } from '../../job-store/batches/batch-state.js';
+import { readLogPage } from '../../job-store/batches/log-pages.js';
+import type { Storage } from '../../storage/storage.js';
+import { answerErrors, refuse } from '../http.js';
+import { findKept, isOver } from '../jobs.js';
 
 /** `GET /api/jobs/{id}/logs?batch=&attempt=&from=`: what the job's containers have said so far, about a thousand lines at a time. */
 export const createGetLogs = ({ storage }: { storage: Storage }) =>

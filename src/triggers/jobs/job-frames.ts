@@ -1,18 +1,18 @@
 import type { BlobItem } from '@azure/storage-blob';
 import type { DurableOrchestrationStatus } from 'durable-functions';
-import type { FrameList, FramePart } from '../api/jobs.js';
-import { FRAMES_PREFIX, parseFramesBlob, SCORED_PREFIX } from '../container-contract/places.js';
-import { JobError } from '../job/failure.js';
-import { FRAME_FORMATS } from '../job/items/formats.js';
-import type { PublishedStatus } from '../job/progress.js';
-import { partOf } from '../job-store/batches/scored-parts.js';
-import { scoredEnding } from '../job-store/images/items.js';
-import { workOf } from '../job-store/layout.js';
-import { findResolvedJob, readResolvedJob, type ResolvedJob } from '../job-store/resolved-job.js';
-import type { Storage } from '../storage/storage.js';
-import { answerErrors, refuse } from './http.js';
+import type { FrameList, FramePart } from '../../api/jobs.js';
+import { FRAMES_PREFIX, parseFramesBlob, SCORED_PREFIX } from '../../container-contract/places.js';
+import { JobError } from '../../job/failure.js';
+import { FRAME_FORMATS } from '../../job/items/formats.js';
+import type { PublishedStatus } from '../../job/progress.js';
+import { partOf } from '../../job-store/batches/scored-parts.js';
+import { scoredEnding } from '../../job-store/images/items.js';
+import { workOf } from '../../job-store/layout.js';
+import { findResolvedJob, readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
+import type { Storage } from '../../storage/storage.js';
+import { answerErrors, refuse } from '../http.js';
 import { listThousand, readableUrl } from './job-files.js';
-import { findKept, isOver } from './jobs.js';
+import { findKept, isOver } from '../jobs.js';
 
 const NONE_YET: FrameList = { parts: [], next: null };
 

@@ -1,10 +1,10 @@
-import { messageOf } from '../job/failure.js';
-import { cancelJob } from '../job-store/stop.js';
-import type { Ports } from '../activities/ports.js';
+import { messageOf } from '../../job/failure.js';
+import { cancelJob } from '../../job-store/stop.js';
+import type { Ports } from '../../activities/ports.js';
 import * as df from 'durable-functions';
-import { tellCancelled, wakeJob } from './job-watch.js';
-import { answerErrors, refuse } from './http.js';
-import { findJob, hasEnded } from './jobs.js';
+import { tellCancelled, wakeJob } from '../job-watch.js';
+import { answerErrors, refuse } from '../http.js';
+import { findJob, hasEnded } from '../jobs.js';
 
 /** `DELETE /api/jobs/{id}`: asks the job to stop; its containers are removed and it ends as cancelled. Answers 202. */
 export const createCancelJob = ({ storage, telemetry }: Pick<Ports, 'storage' | 'telemetry'>) =>

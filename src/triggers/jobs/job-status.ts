@@ -1,7 +1,7 @@
 import type { DurableOrchestrationStatus } from 'durable-functions';
-import type { JobStatus } from '../api/jobs.js';
-import { describeTime, sumSplits } from '../job/attempts/bottleneck.js';
-import { summarize, sumPhases } from '../job/attempts/phases.js';
+import type { JobStatus } from '../../api/jobs.js';
+import { describeTime, sumSplits } from '../../job/attempts/bottleneck.js';
+import { summarize, sumPhases } from '../../job/attempts/phases.js';
 import {
   type BatchCounts,
   countProgress,
@@ -12,12 +12,12 @@ import {
   secondsSince,
   type SettledCounts,
   type Stage,
-} from '../job/progress.js';
-import type { OwnStage } from '../job-store/layout.js';
-import { readNow, type Report } from '../job-store/now.js';
-import { outsideEnd, type WaitingHere } from './job-watch.js';
-import type { JobOutput } from '../orchestrators/score-job.js';
-import type { Storage } from '../storage/storage.js';
+} from '../../job/progress.js';
+import type { OwnStage } from '../../job-store/layout.js';
+import { readNow, type Report } from '../../job-store/now.js';
+import { outsideEnd, type WaitingHere } from '../job-watch.js';
+import type { JobOutput } from '../../orchestrators/score-job.js';
+import type { Storage } from '../../storage/storage.js';
 
 /** What the durable client says of the job's orchestration. */
 type Orchestration = Pick<DurableOrchestrationStatus, 'runtimeStatus' | 'output' | 'createdTime' | 'lastUpdatedTime'>;

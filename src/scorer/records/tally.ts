@@ -2,7 +2,7 @@ import type { ScoreTask, TaskItem } from '../../container-contract/task.js';
 import type { AttemptProgress, ScorerTimes } from '../../container-contract/progress.js';
 import type { AttemptResult, FailedItem, ItemTimings, WorkTimings } from '../../container-contract/result.js';
 import { counted, type Failure } from '../../job/failure.js';
-import type { EngineTime } from './micro-batches.js';
+import type { EngineTime } from '../run/micro-batches.js';
 import type { Step, TimeAccount } from './time-account.js';
 
 type Phase = AttemptProgress['phase'];

@@ -1,7 +1,7 @@
 import { type BlobItem, type ContainerClient, RestError } from '@azure/storage-blob';
-import type { FileList } from '../api/jobs.js';
-import { JobError } from '../job/failure.js';
-import { isJobId } from '../job/spec.js';
+import type { FileList } from '../../api/jobs.js';
+import { JobError } from '../../job/failure.js';
+import { isJobId } from '../../job/spec.js';
 import {
   CONTACT_SHEET,
   FAILED_ITEMS,
@@ -10,10 +10,10 @@ import {
   mediaBlob,
   OUTPUT_FILES,
   splitPath,
-} from '../job-store/layout.js';
-import { readResolvedJob } from '../job-store/resolved-job.js';
-import { blobSas, listPage, type Storage } from '../storage/storage.js';
-import { answerErrors, refuse } from './http.js';
+} from '../../job-store/layout.js';
+import { readResolvedJob } from '../../job-store/resolved-job.js';
+import { blobSas, listPage, type Storage } from '../../storage/storage.js';
+import { answerErrors, refuse } from '../http.js';
 
 const READABLE_MS = 3_600_000;
 

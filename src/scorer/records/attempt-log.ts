@@ -1,6 +1,6 @@
 import { formatLogLine, type LogLevel, type LogSource, logLine } from '../../container-contract/log-line.js';
 import { messageOf } from '../../job/failure.js';
-import type { StoredLog, TaskBlobs } from './task-blobs.js';
+import type { StoredLog, TaskBlobs } from '../run/task-blobs.js';
 
 /** How long a line waits until it is stored: of a scorer that is killed, storage holds the rest. */
 const STORE_EVERY_MS = 2000;

@@ -12,7 +12,7 @@ const FRAMES = 24;
 test('a job that begins from scratch scores everything again, and keeps what it has where its compute refuses it', async () => {
   const model = path.join(stack.folder, 'same.onnx');
   writeFileSync(model, tinyModel({ operator: 'Relu', shape: [1, 3, 'height', 'width'] }));
-  const clip = makeClip(path.join(stack.folder, 'scratch.mp4'), { size: '64x48', rate: String(FRAMES) });
+  const clip = makeClip(path.join(stack.folder, 'scratch.mp4'), { size: '64x48', rate: String(FRAMES), seconds: 1 });
   const id = await stack.client.start({
     input: { video: await stack.client.upload('video', clip) },
     model: await stack.client.upload('model', model),

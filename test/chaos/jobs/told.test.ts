@@ -7,6 +7,7 @@ import { jobContainer, LIMITS, MANIFEST, PLACES_BLOB, resultBlob, settledBlob } 
 import type { Manifest } from '../../../src/job-store/manifest.js';
 import type { Settled } from '../../../src/job-store/batches/settled.js';
 import { PHASES } from '../../../src/job/attempts/phases.js';
+import { readText } from '../../../src/storage/storage.js';
 import type { Span, TelemetryEvent, TelemetryRecord } from '../../../src/telemetry/records.js';
 import { checkManifest } from '../../support/manifest.js';
 import { type EmulatedCompute, useEmulatedJobs } from '../../support/emulated-jobs.js';
@@ -137,9 +138,9 @@ describe('a job', () => {
     const instance = `${stack.url}/runtime/webhooks/durabletask/instances/${others.terminated}`;
     expect((await fetch(`${instance}/terminate?reason=enough`, { method: 'POST' })).status).toBe(202);
     // The place is given back after the end was told.
-    const places = stack.storage.getContainerClient(LIMITS).getBlobClient(PLACES_BLOB);
+    const limits = stack.storage.getContainerClient(LIMITS);
     await until('its place', async () => {
-      const text = (await places.downloadToBuffer()).toString();
+      const text = (await readText(limits, PLACES_BLOB)) ?? '';
       return !text.includes(`"${others.terminated}"`) || undefined;
     });
   });

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MarkedHost, startMarkedHost } from '../../support/marked-host.js';
 import { temporaryApp } from '../../support/temporary-app.js';
@@ -8,7 +8,14 @@ import { until } from '../../support/until.js';
 const host = new MarkedHost('crashing');
 const one = async (activity: string, input: unknown) => await host.client.start('one', { activity, input });
 const json = async (path: string) => (await (await fetch(`${host.url}/api/${path}`)).json()) as number;
-const isGone = (pid: number) => !existsSync(`/proc/${pid}`);
+/** A process that ended and whose parent died before it stays in the list until something collects it. */
+const isGone = (pid: number) => {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.startsWith('Z') === true;
+  } catch {
+    return true;
+  }
+};
 
 beforeAll(async () => void (await host.start()));
 afterAll(async () => await host.dispose());
@@ -18,7 +25,7 @@ const COMPUTES = `
   df.app.activity('compute', {
     handler: () => {
       console.error('computing');
-      const end = Date.now() + 6000;
+      const end = Date.now() + 12_000;
       while (Date.now() < end);
     },
   });
@@ -38,7 +45,7 @@ it('an activity that computes holds up neither the management API nor the turns 
   const began = performance.now();
   expect((await client.status(busy)).runtimeStatus).toBe('Running');
   expect((await client.call('GET', 'instances')).status).toBe(200);
-  expect(performance.now() - began).toBeLessThan(1000);
+  expect(performance.now() - began).toBeLessThan(5000);
   expect((await client.run('naps')).output).toBe('awake');
   expect((await client.status(busy)).runtimeStatus).toBe('Running');
   expect(other.log).toContain('In Azure orchestrations wait until it ends');
@@ -110,7 +117,7 @@ it('no process is left when the host is killed, even while a function computes',
   await other.client.start('one', { activity: 'compute', input: { text: 'busy', ms: 60_000 } });
   await until(() => other.marks('busy').length === 1);
   await other.stop('SIGKILL');
-  await until(() => pids.every(isGone), 2000);
+  await until(() => pids.every(isGone));
 });
 
 it.each([

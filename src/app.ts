@@ -14,6 +14,8 @@ import { createNotices } from './notices/send.js';
 import { createWebhooks } from './notices/webhook.js';
 import { chunkLane } from './orchestrators/chunk-lane.js';
 import type { OfRun } from './job/run.js';
+import { itemLane } from './orchestrators/item-lane.js';
+import { scoreLanes } from './orchestrators/lane-group.js';
 import { scoreBatch } from './orchestrators/score-batch.js';
 import { scoreJob } from './orchestrators/score-job.js';
 import { scoreLane } from './orchestrators/score-lane.js';
@@ -77,7 +79,8 @@ const ports = {
   limits: config.inbox.limits,
 };
 
-for (const { name, run } of [scoreJob, scoreLane, scoreBatch, chunkLane]) df.app.orchestration(name, run);
+for (const { name, run } of [scoreJob, scoreLanes, scoreLane, scoreBatch, chunkLane, itemLane])
+  df.app.orchestration(name, run);
 
 const durableClient = [df.input.durableClient()];
 const activities = createActivities(ports);

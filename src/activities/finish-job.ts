@@ -1,5 +1,5 @@
 import type { Stop } from '../job/attempts/attempt-end.js';
-import { counted } from '../job/failure.js';
+import { counted, fewWarnings, shorten } from '../job/failure.js';
 import type { Origin } from '../job/inbox/claim.js';
 import { MANIFEST_VERSION, nameFailed } from '../job/manifest.js';
 import type { NoticeChoice } from '../job/notice.js';
@@ -30,7 +30,7 @@ export interface FinishInput extends OfRun, Pick<Manifest, 'outcome' | 'message'
   /** Where the job was started in its trace, for one that has no record yet. */
   traceParent?: string | undefined;
   startedBy?: Origin | undefined;
-  /** Where its end is told; where the settings say, when left out. */
+  /** Where its end is told: where the specification says, or else the settings, when left out. */
   notify?: NoticeChoice[] | undefined;
   /** Absent when the job failed before there was one. */
   plan?: BatchPlan;
@@ -70,7 +70,7 @@ export function createFinishJob({
     const ended = { jobId, run, job, plan, asked: asked ?? job?.asked, startedBy };
     const manifest = await manifestOnce(storage, decided, ended);
     const { outcome, message, totals, finishedAt } = manifest;
-    const end: Stop = { ...decided, reason: outcome, blame: manifest.blame ?? 'user', message };
+    const end: Stop = { ...decided, reason: outcome, blame: manifest.blame ?? 'user', message: shorten(message) };
     await writeDoneFile(storage, manifest);
     const place = placeOf(jobId, job?.trace ?? parseTraceParent(traceParent), invocation?.traceContext?.traceParent);
     const unusable = outcome === 'failed' && end.blame === 'user' && plan === undefined;
@@ -105,8 +105,8 @@ export function createFinishJob({
       done: totals.done,
       failed: totals.failed + totals.givenUp,
       attempts: totals.attempts,
-      warnings: manifest.warnings,
-      notify: notify ?? notices.usual,
+      warnings: fewWarnings(manifest.warnings),
+      notify: notify ?? asked?.notify ?? notices.usual,
     };
   };
 }

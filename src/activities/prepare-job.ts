@@ -1,6 +1,6 @@
 import { isPassing } from '../container-contract/storage-access.js';
 import { choosePack, chooseResultPack, chunkFrames, fitFrames } from '../job/plan.js';
-import { JobError } from '../job/failure.js';
+import { fewWarnings, JobError } from '../job/failure.js';
 import { DEFAULT_CODEC, DEFAULT_IMAGE_FORMAT, type FrameFormat, sizeProblem } from '../job/items/formats.js';
 import type { Origin } from '../job/inbox/claim.js';
 import { type JobSpec, makesFrames } from '../job/spec.js';
@@ -141,7 +141,8 @@ async function hand(
   const { jobId, prepared } = job;
   await writeResolvedJob(storage, job);
   if (prepared.expectedItems > 0) await knowSize(storage, jobId, { items: prepared.expectedItems });
-  return { prepared: { ...prepared, parallel: maxParallel, warnings: [...prepared.warnings, ...warnings] }, gpu };
+  const few = fewWarnings([...prepared.warnings, ...warnings]);
+  return { prepared: { ...prepared, parallel: maxParallel, warnings: few }, gpu };
 }
 
 /**

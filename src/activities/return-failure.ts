@@ -1,7 +1,7 @@
 import type { InvocationContext } from '@azure/functions';
 import type { ActivityHandler } from 'durable-functions';
 import { readAzureFault, retryAfterOf } from '../compute/azure/fault.js';
-import { type Blame, type Failure, JobError, LONGEST_MESSAGE, messageOf, type Outcome } from '../job/failure.js';
+import { type Blame, type Failure, JobError, messageOf, type Outcome, shorten } from '../job/failure.js';
 
 /** Makes an activity's handler: what the activity throws goes back to the orchestrator as a value, and into the log. */
 export function returnFailure(
@@ -25,7 +25,7 @@ export function returnFailure(
 export function failureOf(error: unknown, isPlatform: (error: unknown) => boolean): Failure {
   const blame: Blame = error instanceof JobError ? error.blame : isPlatform(error) ? 'platform' : 'user';
   const text = error instanceof JobError || blame !== 'platform' ? messageOf(error) : sentenceOf(error);
-  const message = text.slice(0, LONGEST_MESSAGE);
+  const message = shorten(text);
   if (blame !== 'platform') return { blame: blame === 'item' ? blame : 'user', message };
   const retryAfterSeconds = error instanceof JobError ? error.retryAfterSeconds : retryAfterOf(error);
   const inLine = error instanceof JobError && error.inLine;

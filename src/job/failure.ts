@@ -58,8 +58,44 @@ const SECRETS = [
 export const hideSecrets = (text: string): string =>
   SECRETS.reduce((shown, secret) => shown.replace(secret, '[hidden]'), text);
 
-/** Longest sentence that is kept of a failure. */
-export const LONGEST_MESSAGE = 600;
+/** Longest sentence that is kept of a failure, in bytes of JSON. */
+const LONGEST_MESSAGE = 800;
+const HEAD_SHARE = 0.6;
+
+/** What a value takes in a history. */
+export const jsonBytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value)).length;
+const bytesOf = (text: string) => jsonBytes(text) - jsonBytes('');
+
+/** A text without its middle, where it is longer: sentences begin with what is wrong and end with what to do. @param most bytes of JSON. */
+export function shorten(text: string, most = LONGEST_MESSAGE): string {
+  if (bytesOf(text) <= most) return text;
+  const letters = Array.from(text);
+  const room = most - bytesOf('…');
+  const head = fitting(letters, room * HEAD_SHARE);
+  const tail = fitting(letters.toReversed(), room - bytesOf(head.join('')));
+  return `${head.join('')}…${tail.toReversed().join('')}`;
+}
+
+function fitting(letters: string[], most: number): string[] {
+  let bytes = 0;
+  const end = letters.findIndex((letter) => (bytes += bytesOf(letter)) > most);
+  return end < 0 ? letters : letters.slice(0, end);
+}
+
+const LONGEST_WARNING = 500;
+/** Of an activity that warns, in bytes of JSON. */
+const MOST_WARNED = 1500;
+
+/** The first of some warnings, and how many more there are, as far as a history is to hold them. @param most bytes of JSON. */
+export function fewWarnings(warnings: string[], most = MOST_WARNED): string[] {
+  const short = warnings.map((warning) => shorten(warning, LONGEST_WARNING));
+  if (jsonBytes(short) <= most) return short;
+  for (let kept = short.length - 1; kept > 0; kept -= 1) {
+    const few = [...short.slice(0, kept), `There are ${counted(short.length - kept, 'more warning')}.`];
+    if (jsonBytes(few) <= most) return few;
+  }
+  return [];
+}
 
 /**
  * The failure of a function that the host itself has ended, which it reports as a text of several lines: the reason, then a record of the
@@ -74,7 +110,7 @@ export function hostFailure(name: string, error: unknown): Failure {
 export function hostReason(text: string): string {
   const [line = ''] = hideSecrets(text).split(/ \n |[\r\n]/, 1);
   const reason = line.replace(/^((Activity|Orchestrator) function '[^']*' failed:\s*)+/, '').trim();
-  return (reason === '' ? 'it gave no reason' : reason).slice(0, LONGEST_MESSAGE).replace(/[.?\s]+$/, '');
+  return shorten(reason === '' ? 'it gave no reason' : reason).replace(/[.?\s]+$/, '');
 }
 
 /** The error code with which the local storage refuses to write when its disk is full. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { hideSecrets, LONGEST_MESSAGE } from './failure.js';
+import { hideSecrets, shorten } from './failure.js';
 
 const QUEUE = 'must be the name of a queue: 3 to 63 small letters, digits and single hyphens';
 const WEBHOOK = 'must be an https URL without a login or key, on port 443, of at most 400 characters';
@@ -69,7 +69,7 @@ export const noticeOf = (id: string, { jobId, outcome, message, output, manifest
   data: {
     job: jobId,
     outcome,
-    message: hideSecrets(message).slice(0, LONGEST_MESSAGE),
+    message: shorten(hideSecrets(message)),
     output: output ?? null,
     manifest,
     startedBy: startedBy ?? null,

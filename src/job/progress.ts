@@ -1,4 +1,5 @@
 import type { BatchStanding, Cancelled } from './attempts/attempt-end.js';
+import { fewWarnings, jsonBytes, shorten } from './failure.js';
 import { batchAt, type BatchPlan } from './plan.js';
 
 /** A video is split and stitched; an image folder is gathered, if it waits for something, and listed, and its outputs are collected. */
@@ -50,8 +51,22 @@ export interface Adopted {
   items: number;
 }
 
+/** The most that a hub is to keep of a status, in bytes of JSON. */
+const MOST_STATUS_BYTES = 4096;
+
+/** A status as it is published: with what it says in words, and with fewer warnings where it would be too large. */
+export function toPublish({ warnings, ...status }: PublishedStatus): PublishedStatus {
+  const said = { now: inWords(status), ...status };
+  const { only: _, ...least } = said;
+  // Without `only` a stopped job is not woken everywhere at once.
+  const kept = jsonBytes(said) <= MOST_STATUS_BYTES ? said : least;
+  const room = MOST_STATUS_BYTES - jsonBytes({ ...kept, warnings: [] });
+  return warnings === undefined ? kept : { ...kept, warnings: fewWarnings(warnings, room) };
+}
+
 /** @param now milliseconds since the epoch. */
-export const secondsSince = ({ startedAt }: StageTime, now: number) => (now - new Date(startedAt).getTime()) / 1000;
+export const secondsSince = ({ startedAt }: Pick<StageTime, 'startedAt'>, now: number) =>
+  (now - new Date(startedAt).getTime()) / 1000;
 
 const IN_WORDS: Record<Stage, string> = {
   gather: 'waits for images',
@@ -64,6 +79,8 @@ const IN_WORDS: Record<Stage, string> = {
   finish: 'finishes',
 };
 
+const LONGEST_NOW = 300;
+
 /** What a job does at its latest stage, or how it ended, in words. */
 export function inWords(status: PublishedStatus): string {
   const { run = 1 } = status;
@@ -74,7 +91,7 @@ function stageInWords({ stages, items, plan, error, cancelled, cancelledBy, gath
   const current = stages.at(-1);
   if (cancelledBy) return `was cancelled by a request at ${cancelledBy.at}`;
   if (cancelled) return 'was cancelled';
-  if (error) return `failed: ${error.message.slice(0, 300)}`;
+  if (error) return `failed: ${shorten(error.message, LONGEST_NOW)}`;
   if (!current) return 'begins';
   if (current.seconds !== undefined) return `done with ${counted(items ?? 0, 'item')}`;
   if (current.stage === 'gather') return gathering ?? IN_WORDS.gather;

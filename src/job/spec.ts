@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { COMPUTE_KINDS, computeProblem, DEVICES, GPU_CHOICES, matchDevice } from './compute-choice.js';
-import { JobError } from './failure.js';
+import { JobError, jsonBytes } from './failure.js';
 import { hasUnusableCharacters, hasUnusableParts } from './items/blob-names.js';
 import {
   DEFAULT_CODEC,
@@ -18,6 +18,12 @@ import { toleranceChoices } from './tolerance.js';
 
 /** Largest job specification in bytes: it travels as the input of an orchestrator, which must stay small. */
 const MAX_SPEC_BYTES = 4096;
+
+/**
+ * What a job is started with, in bytes of JSON: its names and defaults, and what started it. An activity that tells why it failed gets the
+ * same and a sentence.
+ */
+const MOST_INPUT_BYTES = 3100;
 
 /**
  * `container/name` in the media account; the container is fixed, so that a job reaches nothing else.
@@ -281,6 +287,16 @@ export function changeSpec(spec: JobSpec, values: Record<keyof z.output<typeof s
 export function checkSpecSize(bytes: number, what = 'The job specification'): void {
   if (bytes > MAX_SPEC_BYTES)
     throw new JobError('user', `${what} is ${bytes} bytes long; at most ${MAX_SPEC_BYTES} are accepted.`);
+}
+
+/** @throws JobError `user`: what a job would be started with is too long. */
+export function checkInputSize(input: object): void {
+  const bytes = jsonBytes(input);
+  if (bytes > MOST_INPUT_BYTES)
+    throw new JobError(
+      'user',
+      `With its defaults and the name of what starts it the job takes ${bytes} bytes; at most ${MOST_INPUT_BYTES} are accepted: use shorter names.`,
+    );
 }
 
 function sentence(issue: z.core.$ZodIssue): string {

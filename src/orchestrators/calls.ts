@@ -13,6 +13,23 @@ export const runOf = (context: OrchestrationContext): number | undefined =>
 /** With what the ids of the orchestrations of a run begin: those of an earlier run may not have ended. */
 export const runId = (jobId: string, run = 1) => (run === 1 ? jobId : `${jobId}-run-${run}`);
 
+/**
+ * How many events the histories of executions may have, of those that go on as a new execution with `continueAsNew`: replaying them stays
+ * cheap, however long an orchestration runs. A few steps may follow, and people and stops send events, which are not counted.
+ */
+const MOST_EVENTS = 160;
+/** Of an activity, a timer or a sub-orchestration: it is scheduled, it ends, and a turn that takes its end begins and is over. */
+const EVENTS_OF_TASK = 4;
+
+/** Each replay has a context of its own. */
+const events = new WeakMap<OrchestrationContext, number>();
+
+const count = (context: OrchestrationContext, tasks: number) =>
+  events.set(context, (events.get(context) ?? 0) + tasks * EVENTS_OF_TASK);
+
+/** Whether it is time to go on as a new execution. */
+export const isLong = (context: OrchestrationContext) => (events.get(context) ?? 0) >= MOST_EVENTS;
+
 /** The input of a call with the run that it belongs to. */
 function withRun<Input extends object>(context: OrchestrationContext, input: Input): Input {
   const run = runOf(context);
@@ -51,6 +68,7 @@ const proxyActivities = (call: Call): ActivityCalls =>
 
 /** Activities return their failures, so what is thrown comes from the host: its worker died, or the activity ran past `functionTimeout`. */
 function* callOnce(context: OrchestrationContext, name: string, input: object): Step<Outcome<never>> {
+  count(context, 1);
   try {
     return (yield context.df.callActivity(name, withRun(context, input))) as Outcome<never>;
   } catch (error) {
@@ -88,6 +106,7 @@ export function* sleep(context: OrchestrationContext, seconds: number): Step<boo
   const fireAt = df.currentUtcDateTime;
   fireAt.setTime(fireAt.getTime() + seconds * 1000);
   const timer = df.createTimer(fireAt);
+  count(context, 1);
   yield df.Task.any([timer, df.waitForExternalEvent(WAKE)]);
   const isWoken = !timer.isCompleted;
   // An orchestration with an open timer does not end.
@@ -158,6 +177,7 @@ export function* runChildren<Input extends object, Result>(
 
 /** Waits for all tasks, whatever becomes of each. */
 function* settled<Result>(context: OrchestrationContext, name: string, tasks: Task[]): Step<Outcome<Result>[]> {
+  count(context, tasks.length);
   try {
     const results = (yield context.df.Task.all(tasks)) as Result[];
     return results.map((value) => ({ ok: true, value }));

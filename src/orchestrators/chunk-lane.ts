@@ -1,6 +1,6 @@
 import type { OrchestrationContext } from 'durable-functions';
 import type { Failure } from '../job/failure.js';
-import { defineOrchestrator, patientActivitiesOf, runChildren, runId, runOf, type Step } from './calls.js';
+import { defineOrchestrator, isLong, patientActivitiesOf, runChildren, runId, runOf, type Step } from './calls.js';
 
 /** Sub-orchestrations that each handle their chunks one after another. */
 export const CHUNK_LANES = 4;
@@ -15,6 +15,8 @@ interface ChunkLaneInput {
   lane: number;
   lanes: number;
   again?: true;
+  /** The first one that earlier executions of a long lane have left. */
+  next?: number;
 }
 
 /**
@@ -25,17 +27,22 @@ export const chunkLaneId = (idOfRun: string, activity: ChunkActivity, lane: numb
   `${idOfRun}${round === 0 ? '' : `-round-${round}`}-${activity}-${lane}`;
 
 /** Handles chunks of a long video up to the first that fails. Never throws. */
-export const chunkLane = defineOrchestrator(
-  'chunkLane',
-  function* (context, { jobId, activity, chunks, lane, lanes }: ChunkLaneInput): Step<{ failure?: Failure }> {
-    const call = patientActivitiesOf(context)[activity];
-    for (let chunk = lane; chunk < chunks; chunk += lanes) {
-      const outcome = yield* call({ jobId, chunk });
-      if (!outcome.ok) return { failure: outcome.failure };
+export const chunkLane = defineOrchestrator('chunkLane', function* (context, input: ChunkLaneInput): Step<{
+  failure?: Failure;
+}> {
+  const { jobId, activity, chunks, lane, lanes } = input;
+  const call = patientActivitiesOf(context)[activity];
+  context.df.setCustomStatus(`handles every ${lanes}th of ${chunks} chunks, from chunk ${input.next ?? lane} on`);
+  for (let chunk = input.next ?? lane; chunk < chunks; chunk += lanes) {
+    if (isLong(context)) {
+      context.df.continueAsNew({ ...input, next: chunk } satisfies ChunkLaneInput);
+      return {};
     }
-    return {};
-  },
-);
+    const outcome = yield* call({ jobId, chunk });
+    if (!outcome.ok) return { failure: outcome.failure };
+  }
+  return {};
+});
 
 export interface Chunks {
   jobId: string;

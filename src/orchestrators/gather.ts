@@ -1,7 +1,8 @@
 import type { OrchestrationContext } from 'durable-functions';
 import type { Failure } from '../job/failure.js';
 import { gatheringInWords, gaveUpWaiting, isComplete } from '../job/inbox/expectation.js';
-import { patientActivitiesOf, sleep, type Step } from './calls.js';
+import { secondsSince } from '../job/progress.js';
+import { isLong, patientActivitiesOf, sleep, type Step } from './calls.js';
 
 const SHORTEST_SECONDS = 15;
 const LONGEST_SECONDS = 1800;
@@ -17,20 +18,23 @@ export interface Gather {
   images: string;
   /** How long it is waited for what is expected. */
   hours: number;
+  /** When that began, ISO 8601. */
+  since: string;
 }
 
 /**
  * Waits until all images are in the folder that are expected there, and then for room beside the jobs that run.
  * @param say is told what it waits for.
- * @returns why the job cannot begin; undefined when it can.
+ * @returns why the job cannot begin; undefined when it can; or that it is time to go on as a new execution.
  */
 export function* gather(
   context: OrchestrationContext,
-  { jobId, images, hours }: Gather,
+  { jobId, images, hours, since }: Gather,
   say: (words: string) => void,
-): Step<Failure | undefined> {
-  const waiting = createWait(context);
+): Step<Failure | undefined | 'goes on'> {
+  const waiting = createWait(context, since);
   for (;;) {
+    if (isLong(context)) return 'goes on';
     const looked = yield* patientActivitiesOf(context).lookForItems({ jobId, images });
     if (!looked.ok) return looked.failure;
     if (isComplete(looked.value)) return yield* awaitRoom(context, jobId, looked.value.expected, say);
@@ -47,9 +51,10 @@ function* awaitRoom(
   jobId: string,
   items: number,
   say: (words: string) => void,
-): Step<Failure | undefined> {
-  const waiting = createWait(context);
+): Step<Failure | undefined | 'goes on'> {
+  const waiting = createWait(context, context.df.currentUtcDateTime.toISOString());
   for (;;) {
+    if (isLong(context)) return 'goes on';
     const taken = yield* patientActivitiesOf(context).takePlace({ jobId, items });
     if (!taken.ok) return taken.failure;
     if (taken.value.full === undefined) return undefined;
@@ -58,8 +63,7 @@ function* awaitRoom(
   }
 }
 
-function createWait(context: OrchestrationContext) {
-  const began = context.df.currentUtcDateTime.getTime();
-  const seconds = () => (context.df.currentUtcDateTime.getTime() - began) / 1000;
+function createWait(context: OrchestrationContext, since: string) {
+  const seconds = () => secondsSince({ startedAt: since }, context.df.currentUtcDateTime.getTime());
   return { seconds, pause: (most: number) => sleep(context, Math.min(most, pauseAfter(seconds()))) };
 }

@@ -2,9 +2,16 @@ import type { OrchestrationContext } from 'durable-functions';
 import type { AttemptInput, LaunchInput } from '../activities/batches/launch-batch.js';
 import type { SettleResult } from '../activities/batches/settle-batch.js';
 import { messageOfEnd, type Stop, type WatchEnd } from '../job/attempts/attempt-end.js';
-import type { Failure, Outcome } from '../job/failure.js';
-import { type FailedAttempt, NEW_BATCH, nextStep, type RetryPolicy, withFailure } from '../job/attempts/retry.js';
-import { activitiesOf, defineOrchestrator, patientActivitiesOf, sleep, type Step } from './calls.js';
+import { type Failure, type Outcome, shorten } from '../job/failure.js';
+import {
+  type BatchHistory,
+  type FailedAttempt,
+  NEW_BATCH,
+  nextStep,
+  type RetryPolicy,
+  withFailure,
+} from '../job/attempts/retry.js';
+import { activitiesOf, defineOrchestrator, isLong, patientActivitiesOf, sleep, type Step } from './calls.js';
 
 export interface BatchInput {
   jobId: string;
@@ -15,7 +22,29 @@ export interface BatchInput {
   retry: RetryPolicy;
   /** Set when the batch has been scored before: the first attempt is the one that may still run, or the next one. */
   again?: true;
+  /** What earlier executions have come to, of a batch that takes long. */
+  soFar?: BatchSoFar;
 }
+
+interface BatchSoFar {
+  /** The next one, or the one that is watched. */
+  attempt: number;
+  again?: true | undefined;
+  /** What happened to the attempt before, for its custom status. */
+  lately: string;
+  history: BatchHistory;
+  latest: BatchResult;
+  watched?: Watched;
+}
+
+/** An attempt that runs, on the durable clock, and the seconds until the next look at it. */
+interface Watched {
+  attempt: number;
+  launchedAt: number;
+  pause: number;
+}
+
+const LONGEST_LATELY = 300;
 
 /** What became of the items of a batch, or of all batches of a lane. */
 export interface BatchResult {
@@ -30,6 +59,24 @@ export interface BatchResult {
   message: string;
 }
 
+export const NO_RESULT: BatchResult = { failed: 0, missing: 0, message: '' };
+
+/** What became of both: a job that was cancelled is so, whatever else has stopped it. */
+export function addResult(
+  total: BatchResult,
+  { failed, missing, givenUp = 0, stop, message }: BatchResult,
+): BatchResult {
+  const sum = (total.givenUp ?? 0) + givenUp;
+  const first = stop?.reason === 'cancelled' ? stop : (total.stop ?? stop);
+  return {
+    failed: total.failed + failed,
+    missing: total.missing + missing,
+    ...(sum > 0 && { givenUp: sum }),
+    ...(first && { stop: first }),
+    message: total.message || message,
+  };
+}
+
 /**
  * Scores one batch: launches a container, watches it and settles it, then repeats with a new container for the missing items until
  * none are missing, its attempts are used up, or the platform has failed for too long. A platform that is of no use to one batch for so
@@ -38,12 +85,25 @@ export interface BatchResult {
  */
 export const scoreBatch = defineOrchestrator('scoreBatch', function* (context, input: BatchInput): Step<BatchResult> {
   const { jobId, batch, first, count } = input;
-  let history = NEW_BATCH;
-  let latest: BatchResult = { failed: 0, missing: count, message: '' };
-  let again = input.again;
-  for (let attempt = 1, lately = ''; ;) {
+  const begun: BatchSoFar = {
+    attempt: 1,
+    again: input.again,
+    lately: '',
+    history: NEW_BATCH,
+    latest: { ...NO_RESULT, missing: count },
+  };
+  let { attempt, again, lately, history, latest, watched } = input.soFar ?? begun;
+  for (;;) {
+    const attempted = { jobId, batch, first, count, attempt, again };
     context.df.setCustomStatus(`scores items ${first} to ${first + count - 1}, attempt ${attempt}${lately}`);
-    const { launched, outcome } = yield* runAttempt(context, { jobId, batch, first, count, attempt, again });
+    const ran = yield* runAttempt(context, attempted, watched);
+    if ('watched' in ran) {
+      const soFar = { attempt, again, lately, history, latest, watched: ran.watched };
+      context.df.continueAsNew({ ...input, soFar } satisfies BatchInput);
+      return latest;
+    }
+    const { launched, outcome } = ran;
+    watched = undefined;
     // A launch that failed may still have started the container: trying again under the same name finds it.
     if (launched !== undefined) {
       attempt = launched + 1;
@@ -73,13 +133,17 @@ export const scoreBatch = defineOrchestrator('scoreBatch', function* (context, i
     history = withFailure(history, failed);
     const next = nextStep(input.retry, history, failed, `${jobId} ${batch}`);
     if (next.step === 'give-up') {
-      const why = `Batch ${batch}: ${next.why}; the last failure was: ${message}`;
+      const why = shorten(`Batch ${batch}: ${next.why}; the last failure was: ${message}`);
       const stop: Stop | undefined =
         blame === 'platform' ? { reason: 'failed', blame, message: asSentence(why) } : undefined;
       return yield* giveUp(context, last, { ...latest, message: why }, stop);
     }
-    lately = ` after: ${message.slice(0, 300)}`;
+    lately = ` after: ${shorten(message, LONGEST_LATELY)}`;
     yield* sleep(context, next.delaySeconds);
+    if (isLong(context)) {
+      context.df.continueAsNew({ ...input, soFar: { attempt, again, lately, history, latest } } satisfies BatchInput);
+      return latest;
+    }
   }
 });
 
@@ -99,31 +163,48 @@ function* giveUp(
 
 const asSentence = (text: string) => (text.endsWith('.') ? text : `${text}.`);
 
+/** @returns what became of it, or where the watch over it is when it is time to go on as a new execution. */
 function* runAttempt(
   context: OrchestrationContext,
   input: LaunchInput,
-): Step<{ launched?: number; outcome: Outcome<SettleResult> }> {
-  const launchedAt = context.df.currentUtcDateTime.getTime();
-  const launch = yield* activitiesOf(context).launchBatch(input);
-  if (!launch.ok) return { outcome: launch };
+  before: Watched | undefined,
+): Step<{ launched?: number; outcome: Outcome<SettleResult> } | { watched: Watched }> {
   const { jobId, batch, first, count } = input;
-  const { attempt, remaining, stopped } = launch.value;
+  let watchEnd: Outcome<WatchEnd> | undefined;
+  let running = before;
+  if (!running) {
+    const launchedAt = context.df.currentUtcDateTime.getTime();
+    const launch = yield* activitiesOf(context).launchBatch(input);
+    if (!launch.ok) return { outcome: launch };
+    const { attempt, remaining, stopped } = launch.value;
+    running = { attempt, launchedAt, pause: 0 };
+    if (stopped || remaining === 0) watchEnd = { ok: true, value: stopped ? 'stopped' : 'ended' };
+  }
+  const { attempt, launchedAt } = running;
   const run = { jobId, batch, first, count, attempt, launchedAt };
-  const watched: Outcome<WatchEnd> =
-    remaining > 0 && !stopped ? yield* watch(context, run) : { ok: true, value: stopped ? 'stopped' : 'ended' };
-  const watchEnd = watched.ok ? watched.value : 'unseen';
+  if (!watchEnd) {
+    const seen = yield* watch(context, run, running.pause);
+    if ('pause' in seen) return { watched: { attempt, launchedAt, pause: seen.pause } };
+    watchEnd = seen;
+  }
   // Settle the container even if watching it failed, because settling is what removes it.
-  const settled = yield* patientActivitiesOf(context).settleBatch({ ...run, watchEnd });
-  if (watched.ok) return { launched: attempt, outcome: settled };
+  const ended = watchEnd.ok ? watchEnd.value : 'unseen';
+  const settled = yield* patientActivitiesOf(context).settleBatch({ ...run, watchEnd: ended });
+  if (watchEnd.ok) return { launched: attempt, outcome: settled };
   // A watch that failed is the attempt's failure, unless the batch is complete or the platform is to blame.
   const complete = settled.ok && settled.value.ended.end === 'complete';
-  const platform = watched.failure.blame === 'platform';
-  return { launched: attempt, outcome: settled.ok && (complete || platform) ? settled : watched };
+  const platform = watchEnd.failure.blame === 'platform';
+  return { launched: attempt, outcome: settled.ok && (complete || platform) ? settled : watchEnd };
 }
 
-function* watch(context: OrchestrationContext, input: AttemptInput & { launchedAt: number }): Step<Outcome<WatchEnd>> {
+/** @returns how the watch has ended, or the pause before its next look when it is time to go on as a new execution. */
+function* watch(
+  context: OrchestrationContext,
+  input: AttemptInput & { launchedAt: number },
+  firstPause: number,
+): Step<Outcome<WatchEnd> | { pause: number }> {
   const { observeBatch } = patientActivitiesOf(context);
-  for (let pause = 0; ;) {
+  for (let pause = firstPause; ;) {
     const woken = pause > 0 && (yield* sleep(context, pause));
     const look = woken ? { ...input, woken } : input;
     const seen = yield* observeBatch(look, { ...look, again: true });
@@ -131,6 +212,7 @@ function* watch(context: OrchestrationContext, input: AttemptInput & { launchedA
     const { watchEnd, pollSeconds } = seen.value;
     if (watchEnd !== undefined) return { ok: true, value: watchEnd };
     pause = pollSeconds;
+    if (isLong(context)) return { pause };
   }
 }
 

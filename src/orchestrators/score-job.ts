@@ -3,13 +3,13 @@ import type { Stop } from '../job/attempts/attempt-end.js';
 import type { Failure, Outcome } from '../job/failure.js';
 import type { Origin } from '../job/inbox/claim.js';
 import { type BatchPlan, laneOfBatch, planBatches } from '../job/plan.js';
-import { inWords, type PublishedStatus, secondsSince, type Stage } from '../job/progress.js';
+import { type PublishedStatus, secondsSince, type Stage, toPublish } from '../job/progress.js';
 import { isJobId, type JobSpec } from '../job/spec.js';
 import { excessOf, type Tolerance, tooManyLost } from '../job/tolerance.js';
-import { defineOrchestrator, patientActivitiesOf, runChildren, runId, runOf, type Step } from './calls.js';
+import { defineOrchestrator, patientActivitiesOf, type Step } from './calls.js';
 import { gather } from './gather.js';
+import { runSideBySide } from './lane-group.js';
 import type { BatchResult } from './score-batch.js';
-import { laneId, scoreLane } from './score-lane.js';
 import { type Delivered, framesSource, imagesSource, type Open, type Source, videoSource } from './sources.js';
 import { tell } from './tell.js';
 
@@ -29,6 +29,8 @@ export interface JobInput {
   firstBatch?: number;
   /** Nothing of earlier runs is kept. */
   fromScratch?: boolean;
+  /** Since when it waits, of a job that has waited for so long that this is not its first execution; ISO 8601. */
+  waitsSince?: string;
 }
 
 export interface JobOutput extends Delivered {
@@ -50,12 +52,13 @@ export const scoreJob = defineOrchestrator('scoreJob', function* (context, input
   const { run } = input;
   const status: PublishedStatus = { ...(run !== undefined && { run }), stages: [] };
   const result = yield* runStages(context, input, status);
+  if (result === undefined) return NOTHING_YET;
   enter(context, status, 'finish');
   const { reason: outcome, ...why } = result.ok ? DONE : failed(result.failure);
   const { traceParent, startedBy } = input;
   const { notify } = input.spec;
-  const asked = status.plan === undefined ? { asked: input.spec } : {};
-  const finish = { jobId, outcome, ...why, ...asked, plan: status.plan, traceParent, startedBy, notify };
+  const told = status.plan === undefined ? { asked: input.spec } : { notify };
+  const finish = { jobId, outcome, ...why, ...told, plan: status.plan, traceParent, startedBy };
   const finished = yield* patientActivitiesOf(context, FINISH_TRIES).finishJob(finish);
   // Only storage knows whether somebody cancelled the job before it ended.
   const end = finished.ok ? finished.value.end : failed(finished.failure);
@@ -97,6 +100,9 @@ const outputsOf = ({ output, predictions }: Delivered) => ({
   ...(predictions !== undefined && { predictions }),
 });
 
+/** What an execution returns that goes on as a new one: nobody reads it. */
+const NOTHING_YET: JobOutput = { output: '', bytes: 0, items: 0, failed: 0, attempts: 0 };
+
 const DONE: Stop = { reason: 'done', blame: 'user', message: '' };
 
 const failed = ({ blame, message }: Failure): Stop => ({
@@ -108,18 +114,26 @@ const failed = ({ blame, message }: Failure): Stop => ({
 /** How often items are scored again whose outputs have gone from storage, and the result is made again. */
 const MOST_ROUNDS = 3;
 
+/** @returns undefined when the job goes on as a new execution. */
 function* runStages(
   context: OrchestrationContext,
-  { jobId, spec, traceParent, startedBy, waitHours, run = 1, firstBatch, fromScratch }: JobInput,
+  input: JobInput,
   status: PublishedStatus,
-): Step<Outcome<Delivered>> {
+): Step<Outcome<Delivered> | undefined> {
+  const { jobId, spec, traceParent, startedBy, waitHours, run = 1, firstBatch, fromScratch } = input;
   if (waitHours !== undefined && spec.input.images !== undefined) {
-    enter(context, status, 'gather');
     const { images } = spec.input;
-    const incomplete = yield* gather(context, { jobId, images, hours: waitHours }, (words) => {
+    const { waitsSince = context.df.currentUtcDateTime.toISOString() } = input;
+    enter(context, status, 'gather', waitsSince);
+    const waiting = { jobId, images, hours: waitHours, since: waitsSince };
+    const incomplete = yield* gather(context, waiting, (words) => {
       status.gathering = words;
       publish(context, status);
     });
+    if (incomplete === 'goes on') {
+      context.df.continueAsNew({ ...input, waitsSince } satisfies JobInput);
+      return undefined;
+    }
     if (incomplete) return { ok: false, failure: incomplete };
   }
   enter(context, status, 'prepare');
@@ -211,39 +225,29 @@ function* scoreBatches(
   plan: BatchPlan,
   { round, only }: Round,
 ): Step<Failure | undefined> {
-  const lanes = Array.from({ length: plan.lanes }, (_, lane) => lane)
-    .filter((lane) => !only || only.some((batch) => laneOfBatch(plan, batch) === lane))
-    .map((lane) => ({
-      instanceId: laneId(runId(jobId, runOf(context)), lane, round),
-      input: { jobId, lane, plan, retry: spec.retry, ...(only ? { only } : {}) },
-    }));
-  return judge(yield* runChildren(context, scoreLane, lanes), spec.tolerate, plan.items);
+  const all = Array.from({ length: plan.lanes }, (_, lane) => lane);
+  const lanes = all.filter((lane) => !only || only.some((batch) => laneOfBatch(plan, batch) === lane));
+  const result = yield* runSideBySide(context, { jobId, plan, retry: spec.retry, lanes, round, ...(only && { only }) });
+  return judge(result, spec.tolerate, plan.items);
 }
 
 /** The job goes on without some of its items, as far as it tolerates. */
-function judge(lanes: Outcome<BatchResult>[], tolerance: Tolerance, items: number): Failure | undefined {
-  const results = lanes.flatMap((lane) => (lane.ok ? [lane.value] : []));
-  const stops = results.flatMap(({ stop }) => stop ?? []);
-  const stop = stops.find(({ reason }) => reason === 'cancelled') ?? stops[0];
+function judge(result: BatchResult, tolerance: Tolerance, items: number): Failure | undefined {
+  const { stop, missing, givenUp: batches = 0, message } = result;
   if (stop) return { blame: stop.blame, message: stop.message };
-  const failure = lanes.flatMap((lane) => (lane.ok ? [] : [lane.failure]))[0];
-  if (failure) return failure;
-  const sum = (of: (result: BatchResult) => number) => results.reduce((total, result) => total + of(result), 0);
-  const losses = {
-    failed: sum(({ failed: count }) => count),
-    missing: sum(({ missing }) => missing),
-    batches: sum(({ givenUp = 0 }) => givenUp),
-  };
-  const excess = excessOf(tolerance, items, losses);
-  if (!excess) return undefined;
-  const why = results.find(({ message }) => message)?.message ?? 'the manifest says why';
-  return { blame: 'user', message: tooManyLost(excess, why) };
+  const excess = excessOf(tolerance, items, { failed: result.failed, missing, batches });
+  return excess && { blame: 'user', message: tooManyLost(excess, message || 'the manifest says why') };
 }
 
-function enter(context: OrchestrationContext, status: PublishedStatus, stage: Stage): void {
+function enter(
+  context: OrchestrationContext,
+  status: PublishedStatus,
+  stage: Stage,
+  startedAt = context.df.currentUtcDateTime.toISOString(),
+): void {
   if (status.stages.at(-1)?.stage === stage) return;
   close(context, status);
-  status.stages.push({ stage, startedAt: context.df.currentUtcDateTime.toISOString() });
+  status.stages.push({ stage, startedAt });
   publish(context, status);
 }
 
@@ -253,7 +257,7 @@ function leave(context: OrchestrationContext, status: PublishedStatus): void {
 }
 
 function publish(context: OrchestrationContext, status: PublishedStatus): void {
-  context.df.setCustomStatus({ now: inWords(status), ...status });
+  context.df.setCustomStatus(toPublish(status));
 }
 
 function close(context: OrchestrationContext, status: PublishedStatus): void {

@@ -1,7 +1,7 @@
 import { type BatchPlan, batchesOfLane } from '../job/plan.js';
 import type { RetryPolicy } from '../job/attempts/retry.js';
-import { type Child, defineOrchestrator, runChildren, type Step } from './calls.js';
-import { type BatchInput, type BatchResult, scoreBatch } from './score-batch.js';
+import { type Child, defineOrchestrator, isLong, runChildren, type Step } from './calls.js';
+import { addResult, type BatchInput, type BatchResult, NO_RESULT, scoreBatch } from './score-batch.js';
 
 export interface LaneInput {
   jobId: string;
@@ -12,6 +12,8 @@ export interface LaneInput {
   only?: number[];
   /** Set when the host has failed an earlier orchestration of this lane: containers of its batches may still run. */
   again?: true;
+  /** What earlier executions of a long lane have come to. */
+  soFar?: { next: number; total: BatchResult };
 }
 
 /**
@@ -22,14 +24,23 @@ export const laneId = (idOfRun: string, lane: number, round = 0) =>
   `${idOfRun}${round === 0 ? '' : `-round-${round}`}-lane-${String(lane).padStart(2, '0')}`;
 export const batchId = (lane: string, batch: number) => `${lane}-batch-${String(batch).padStart(4, '0')}`;
 
+const MOST_NAMED = 20;
+
 /** Runs its batches one after another: there are as many lanes as there may be containers at once. Never throws. */
 export const scoreLane = defineOrchestrator('scoreLane', function* (context, input: LaneInput): Step<BatchResult> {
-  const { jobId, lane, plan, retry, only, again } = input;
-  const total: BatchResult = { failed: 0, missing: 0, message: '' };
-  const batches = batchesOfLane(plan, lane).filter(({ index }) => !only || only.includes(index));
-  // Set once: each change would cost a write.
-  context.df.setCustomStatus(`scores batches ${batches.map(({ index }) => index).join(', ')}`.slice(0, 200));
+  const { jobId, lane, plan, retry, only, again, soFar } = input;
+  let { total } = soFar ?? { total: NO_RESULT };
+  const isOwn = ({ index }: { index: number }) => index >= (soFar?.next ?? 0) && (!only || only.includes(index));
+  const batches = batchesOfLane(plan, lane).filter(isOwn);
+  const named = batches.slice(0, MOST_NAMED).map(({ index }) => index);
+  const more = batches.length > MOST_NAMED ? ` and ${batches.length - MOST_NAMED} more` : '';
+  // Set once an execution: each change would cost a write.
+  context.df.setCustomStatus(`scores batches ${named.join(', ')}${more}`);
   for (const { index, first, count } of batches) {
+    if (isLong(context)) {
+      context.df.continueAsNew({ ...input, soFar: { next: index, total } } satisfies LaneInput);
+      return total;
+    }
     const batch: Child<BatchInput> = {
       instanceId: batchId(context.df.instanceId, index),
       input: { jobId, batch: index, first, count, retry, ...((again ?? only) ? { again: true } : {}) },
@@ -44,12 +55,9 @@ export const scoreLane = defineOrchestrator('scoreLane', function* (context, inp
         stop: { reason: 'failed', blame: 'platform', message },
       };
     }
-    const { failed, missing, message, stop } = ended.value;
-    total.failed += failed;
-    total.missing += missing;
-    if (missing > 0) total.givenUp = (total.givenUp ?? 0) + 1;
-    total.message ||= message;
-    if (stop) return { ...total, stop };
+    const { missing } = ended.value;
+    total = addResult(total, { ...ended.value, ...(missing > 0 && { givenUp: 1 }) });
+    if (total.stop) return total;
   }
   return total;
 });

@@ -2,6 +2,7 @@ import { type BatchPlan, batchesOfLane } from '../job/plan.js';
 import type { PublishedStatus, SettledCounts } from '../job/progress.js';
 import { restartedId, runId } from './calls.js';
 import { CHUNK_LANES, chunkLaneId } from './chunk-lane.js';
+import { itemLaneId } from './item-lane.js';
 import { batchId, laneId } from './score-lane.js';
 
 /**
@@ -17,7 +18,9 @@ export function sleepersOf(jobId: string, published: PublishedStatus | undefined
       ? Array.from({ length: plan.lanes }, (_, lane) => runningBatch(id, plan, lane, { settled, only }))
       : stage === 'split' || stage === 'stitch'
         ? chunkLanes(id, stage === 'split' ? 'splitChunk' : 'encodeChunk')
-        : [];
+        : stage === 'list' || stage === 'collect'
+          ? [itemLaneId(id, stage === 'list' ? 'measureFrames' : 'collectItems')]
+          : [];
   return [jobId, ...below.flatMap((child) => (child === undefined ? [] : [child, restartedId(child, 1)]))];
 }
 

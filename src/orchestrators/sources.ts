@@ -5,6 +5,7 @@ import { LIST_LENGTH } from '../job/items/item-list.js';
 import type { Stage } from '../job/progress.js';
 import { patientActivitiesOf, type Step } from './calls.js';
 import { handleChunks } from './chunk-lane.js';
+import { handleItems } from './item-lane.js';
 
 /** What a job scores: how its items come about before scoring, and what becomes of their outputs afterwards. */
 export interface Source {
@@ -59,7 +60,7 @@ export const videoSource: Source = {
     return { ok: true, value: { items: frames, encodeChunks, warnings } };
   },
   *close(context, { jobId, prepared: { delivers }, opened: { items, encodeChunks }, round }) {
-    if (delivers === 'predictions') return yield* collect(context, jobId, items);
+    if (delivers === 'predictions') return yield* collect(context, jobId, items, round);
     const failure = yield* handleChunks(context, {
       jobId,
       activity: 'encodeChunk',
@@ -69,7 +70,7 @@ export const videoSource: Source = {
     if (failure) return { ok: false, failure };
     const stitched = yield* patientActivitiesOf(context).stitchVideo({ jobId });
     if (!stitched.ok || delivers === 'video') return stitched;
-    const collected = yield* collect(context, jobId, items);
+    const collected = yield* collect(context, jobId, items, round);
     if (!collected.ok) return collected;
     const { predictions, bytes } = collected.value;
     return { ok: true, value: { ...stitched.value, predictions, bytes: stitched.value.bytes + bytes } };
@@ -83,15 +84,17 @@ const MEASURED_AT_ONCE = 10 * LIST_LENGTH;
 export const framesSource: Source = {
   ...videoSource,
   opening: 'list',
-  *open(context, { jobId, prepared: { expectedItems } }) {
-    let encodeChunks = 1;
-    for (let first = 0; first < expectedItems; first += MEASURED_AT_ONCE) {
-      const count = Math.min(MEASURED_AT_ONCE, expectedItems - first);
-      const measured = yield* patientActivitiesOf(context).measureFrames({ jobId, first, count });
-      if (!measured.ok) return measured;
-      ({ encodeChunks } = measured.value);
+  *open(context, { jobId, prepared: { expectedItems }, round }) {
+    // The first part tells what there is to do afterwards.
+    const count = Math.min(MEASURED_AT_ONCE, expectedItems);
+    const measured = yield* patientActivitiesOf(context).measureFrames({ jobId, first: 0, count });
+    if (!measured.ok) return measured;
+    if (count < expectedItems) {
+      const all = { jobId, activity: 'measureFrames', items: expectedItems, size: MEASURED_AT_ONCE, round } as const;
+      const others = yield* handleItems(context, { ...all, first: count });
+      if (!others.ok) return others;
     }
-    return { ok: true, value: { items: expectedItems, encodeChunks, warnings: [] } };
+    return { ok: true, value: { items: expectedItems, encodeChunks: measured.value.encodeChunks, warnings: [] } };
   },
 };
 
@@ -106,20 +109,20 @@ export const imagesSource: Source = {
     const listed = yield* patientActivitiesOf(context).listImages({ jobId });
     return listed.ok ? { ok: true, value: { ...listed.value, encodeChunks: 0 } } : listed;
   },
-  *close(context, { jobId, opened: { items } }) {
-    return yield* collect(context, jobId, items);
+  *close(context, { jobId, opened: { items }, round }) {
+    return yield* collect(context, jobId, items, round);
   },
 };
 
-function* collect(context: OrchestrationContext, jobId: string, items: number): Step<Outcome<Delivered>> {
-  const activities = patientActivitiesOf(context);
-  let bytes = 0;
-  for (let first = 0; first < items; first += COLLECTED_AT_ONCE) {
-    const count = Math.min(COLLECTED_AT_ONCE, items - first);
-    const collected = yield* activities.collectItems({ jobId, first, count });
-    if (!collected.ok) return collected;
-    bytes += collected.value.bytes;
-  }
-  const tables = yield* activities.collectPredictions({ jobId, items });
-  return tables.ok ? { ok: true, value: { ...tables.value, bytes: bytes + tables.value.bytes } } : tables;
+function* collect(
+  context: OrchestrationContext,
+  jobId: string,
+  items: number,
+  round: number,
+): Step<Outcome<Delivered>> {
+  const all = { jobId, activity: 'collectItems', first: 0, items, size: COLLECTED_AT_ONCE, round: round - 1 } as const;
+  const collected = yield* handleItems(context, all);
+  if (!collected.ok) return collected;
+  const tables = yield* patientActivitiesOf(context).collectPredictions({ jobId, items });
+  return tables.ok ? { ok: true, value: { ...tables.value, bytes: collected.value + tables.value.bytes } } : tables;
 }

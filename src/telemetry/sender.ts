@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
-import { counted, LONGEST_MESSAGE, messageOf } from '../job/failure.js';
+import { counted, messageOf, shorten } from '../job/failure.js';
 import { createBacklog, type Counts, IMPORTANCES, type Line, none } from './backlog.js';
 import type { InsightsSettings } from './insights-settings.js';
 
@@ -314,7 +314,7 @@ function reasonOf(error: unknown, answerMs: number): string {
 }
 
 /** Fit to be quoted in a sentence. */
-const sentenceOf = (text: string) => text.slice(0, LONGEST_MESSAGE).replace(/\.$/, '');
+const sentenceOf = (text: string) => shorten(text).replace(/\.$/, '');
 
 const inWords = (counts: Counts) =>
   IMPORTANCES.toReversed()

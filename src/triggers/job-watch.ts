@@ -3,7 +3,7 @@ import type { DurableClient, DurableOrchestrationStatus } from 'durable-function
 import type { FinishInput } from '../activities/finish-job.js';
 import type { Ports } from '../activities/ports.js';
 import type { Stop } from '../job/attempts/attempt-end.js';
-import { hideSecrets, hostReason, LONGEST_MESSAGE, messageOf, type Outcome } from '../job/failure.js';
+import { hideSecrets, hostReason, messageOf, type Outcome, shorten } from '../job/failure.js';
 import { pauseAtAge, publishedIn, type Stage } from '../job/progress.js';
 import { parseTraceParent } from '../job/trace.js';
 import { hasManifest } from '../job-store/manifest.js';
@@ -218,8 +218,7 @@ export function outsideEnd(
       blame: 'platform',
       message: `The Functions host ended the job: ${hostReason(String(output))}.`,
     };
-  const reason =
-    typeof output === 'string' && output !== '' ? { reason: hideSecrets(output).slice(0, LONGEST_MESSAGE) } : {};
+  const reason = typeof output === 'string' && output !== '' ? { reason: shorten(hideSecrets(output)) } : {};
   const cancelled = { by: 'management', at: new Date(lastUpdatedTime).toISOString(), ...reason } as const;
   return { reason: 'cancelled', blame: 'user', message: 'The job was terminated.', cancelled };
 }

@@ -3,7 +3,7 @@ import type { Ports } from '../activities/ports.js';
 import { JobError } from '../job/failure.js';
 import type { AdmissionLimits } from '../job/inbox/admission.js';
 import type { Origin } from '../job/inbox/claim.js';
-import type { JobSpec } from '../job/spec.js';
+import { checkInputSize, type JobSpec } from '../job/spec.js';
 import { writeTraceParent } from '../job/trace.js';
 import { givePlaces, readPlaces, takePlace } from '../job-store/inbox/places.js';
 import { hasManifest } from '../job-store/manifest.js';
@@ -99,11 +99,12 @@ export function createLauncher({
     await givePlaces(storage, [jobId]);
   }
 
-  /** Keeps the places where a job writes. */
+  /** Keeps the places where a job writes, unless the job cannot start. */
   async function keepOutputs(input: JobInput): Promise<void> {
     const { jobId, spec } = input;
     const { overwrite } = spec.output;
     try {
+      checkInputSize(input);
       for (const output of outputsOf(spec)) await keepPlace(storage, { jobId, output, overwrite });
     } catch (error) {
       await free(input);

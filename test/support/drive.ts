@@ -14,12 +14,11 @@ const START = Date.UTC(2026, 0, 1);
 /**
  * Runs an orchestrator to its end at once: `answer` says what each call returns, or throws what the host fails it with. The clock stands
  * still but for timers. The calls of a `Task.all` are answered one by one, in order; like the SDK it fails with the first of them, and
- * what became of the others is told when they are yielded again.
+ * what became of the others is told when they are yielded again. What one execution hands on with `continueAsNew`, the next one gets.
  */
 export function drive<T>(orchestrator: Orchestrator<T>, input: unknown, answer: (call: Call) => unknown): Driven<T> {
   let now = START;
   const calls: Call[] = [];
-  const { context, customStatus } = fakeContext(input, () => now);
   const ended = new Map<Call, { value: unknown } | { error: unknown }>();
   const perform = (call: Call): { value: unknown } | { error: unknown } => {
     calls.push(call);
@@ -46,13 +45,17 @@ export function drive<T>(orchestrator: Orchestrator<T>, input: unknown, answer: 
     const failed = outcomes.find((outcome) => 'error' in outcome);
     return failed ?? { value: outcomes.map((outcome) => ('value' in outcome ? outcome.value : undefined)) };
   };
-  const generator = orchestrator(context);
-  let next = generator.next();
-  while (!next.done) {
-    const outcome = answerTo(next.value as Asked);
-    next = 'error' in outcome ? generator.throw(outcome.error) : generator.next(outcome.value);
+  for (let given = input; ;) {
+    const { context, customStatus, continued } = fakeContext(given, () => now);
+    const generator = orchestrator(context);
+    let next = generator.next();
+    while (!next.done) {
+      const outcome = answerTo(next.value as Asked);
+      next = 'error' in outcome ? generator.throw(outcome.error) : generator.next(outcome.value);
+    }
+    given = continued();
+    if (given === undefined) return { result: next.value, calls, customStatus: customStatus() };
   }
-  return { result: next.value, calls, customStatus: customStatus() };
 }
 
 /** The wrapped value that an activity returns when it succeeds. */

@@ -21,6 +21,8 @@ export interface FakeContext {
   context: OrchestrationContext;
   /** The custom status that the orchestrator has published last. */
   customStatus: () => unknown;
+  /** What the next execution gets, once the orchestrator has ended this one by `continueAsNew`. */
+  continued: () => unknown;
 }
 
 /**
@@ -31,6 +33,7 @@ export interface FakeContext {
  */
 export function fakeContext(input: unknown, now: () => number, instanceId = 'coast-k3v9q2xa'): FakeContext {
   let status: unknown;
+  let continued: unknown;
   const awaited = new Set<Call>();
   const all = (calls: Call[]): Asked => {
     if (calls.length === 0) throw new Error('Task.all of nothing never ends.');
@@ -49,6 +52,9 @@ export function fakeContext(input: unknown, now: () => number, instanceId = 'coa
     },
     setCustomStatus: (next: unknown) => {
       status = structuredClone(next);
+    },
+    continueAsNew: (next: unknown) => {
+      continued = structuredClone(next);
     },
     callActivity: (name: string, value: Record<string, unknown>): Call => ({
       type: 'activity',
@@ -70,5 +76,5 @@ export function fakeContext(input: unknown, now: () => number, instanceId = 'coa
     waitForExternalEvent: (name: string): Wait => ({ type: 'event', name }),
     Task: { all, any },
   };
-  return { context: { df } as unknown as OrchestrationContext, customStatus: () => status };
+  return { context: { df } as unknown as OrchestrationContext, customStatus: () => status, continued: () => continued };
 }

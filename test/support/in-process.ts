@@ -1,4 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { itemLane } from '../../src/orchestrators/item-lane.js';
+import { scoreLanes } from '../../src/orchestrators/lane-group.js';
 import { type BatchResult, scoreBatch } from '../../src/orchestrators/score-batch.js';
 import { scoreJob, type JobOutput } from '../../src/orchestrators/score-job.js';
 import { scoreLane } from '../../src/orchestrators/score-lane.js';
@@ -7,7 +9,12 @@ import { type Asked, type Call, fakeContext, type Orchestrator } from './fake-co
 /** Runs an activity and returns what its handler would. */
 export type Deliver = (name: string, input: object) => Promise<unknown>;
 
-const ORCHESTRATORS: Record<string, Orchestrator<unknown>> = { scoreLane: scoreLane.run, scoreBatch: scoreBatch.run };
+const ORCHESTRATORS: Record<string, Orchestrator<unknown>> = {
+  scoreLanes: scoreLanes.run,
+  scoreLane: scoreLane.run,
+  scoreBatch: scoreBatch.run,
+  itemLane: itemLane.run,
+};
 /** Durable timers are cut short: what is waited for here takes seconds, not minutes. */
 const LONGEST_TIMER_MS = 1000;
 
@@ -28,7 +35,8 @@ interface Host {
 }
 
 async function run<T>(orchestrator: Orchestrator<T>, input: unknown, host: Host, steps = Infinity): Promise<T> {
-  const generator = orchestrator(fakeContext(input, Date.now).context);
+  const { context, continued } = fakeContext(input, Date.now);
+  const generator = orchestrator(context);
   const results = new Map<Call, Promise<unknown>>();
   const resultOf = (call: Call): Promise<unknown> => {
     const result = results.get(call) ?? perform(call, host);
@@ -47,7 +55,8 @@ async function run<T>(orchestrator: Orchestrator<T>, input: unknown, host: Host,
       next = generator.throw(error);
     }
   }
-  return next.value;
+  const again = continued();
+  return again === undefined ? next.value : run(orchestrator, again, host, steps);
 }
 
 async function perform(call: Call, host: Host): Promise<unknown> {

@@ -20,6 +20,18 @@ export async function historyOf({ connectionString }: TestStack): Promise<Record
   return rows;
 }
 
+/** Bytes of the largest text that rows hold of an input, a result or a custom status, and events of the longest history. */
+export function sizesOf(rows: Record<string, unknown>[]): { payload: number; events: number } {
+  let payload = 0;
+  const events = new Map<unknown, number>();
+  for (const { partitionKey, EventType, Input, Result, Output, CustomStatus } of rows) {
+    for (const text of [Input, Result, Output, CustomStatus])
+      payload = Math.max(payload, typeof text === 'string' ? Buffer.byteLength(text) : 0);
+    if (EventType !== undefined) events.set(partitionKey, (events.get(partitionKey) ?? 0) + 1);
+  }
+  return { payload, events: Math.max(...events.values()) };
+}
+
 /** The records of a job in the internal account. */
 export async function recordsOf({ storage }: TestStack, id: string): Promise<Left[]> {
   const container = storage.getContainerClient(jobContainer(id));

@@ -16,7 +16,7 @@ import {
   type Suspicion,
   suspicionBefore,
 } from '../../job/attempts/suspicion.js';
-import { hideSecrets } from '../../job/failure.js';
+import { hideSecrets, shorten } from '../../job/failure.js';
 import type { FailedItem } from '../../container-contract/result.js';
 import {
   type BatchState,
@@ -95,7 +95,7 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
     const state = withCondemned(stateThen, condemned(suspicion));
     const culprit = culpritOf(stateThen, state, result);
     const judged = judgeAttempt({ watchEnd, missing: state.missing.length, container, result, stop });
-    const ended = withMemory(withItem(judged, culprit ?? state.failed[0], culprit !== undefined), moreGb);
+    const ended = inShort(withMemory(withItem(judged, culprit ?? state.failed[0], culprit !== undefined), moreGb));
     const message = messageOfEnd(ended);
     const standing = batchStanding(ended);
     const failed = state.failed.length;
@@ -168,10 +168,14 @@ function culpritOf(before: BatchState, after: BatchState, result: Traces['result
   return after.failed.find(({ index }) => before.missing.includes(index));
 }
 
+/** What scorers and platforms say may be as long as they like. */
+const inShort = (ended: AttemptEnd): AttemptEnd =>
+  ended.end === 'failed' ? { ...ended, failure: { ...ended.failure, message: shorten(ended.failure.message) } } : ended;
+
 /** A batch that is complete names the first of its items that could not be scored; a run that ended of an item names that. */
 function withItem(ended: AttemptEnd, item: FailedItem | undefined, isCulprit: boolean): AttemptEnd {
   if (!item) return ended;
-  const message = hideSecrets(`${item.name}: ${item.reason}`);
+  const message = shorten(hideSecrets(`${item.name}: ${item.reason}`));
   if (ended.end === 'complete') return { ...ended, message };
   return ended.end === 'failed' && isCulprit ? { ...ended, failure: { ...ended.failure, message } } : ended;
 }

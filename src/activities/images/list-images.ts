@@ -1,6 +1,6 @@
 import type { OfRun } from '../../job/run.js';
 import { hasUnusableCharacters, hasUnusableParts, isTooLong } from '../../job/items/blob-names.js';
-import { counted, JobError } from '../../job/failure.js';
+import { counted, fewWarnings, JobError } from '../../job/failure.js';
 import { createOutputNames, groupsOf, LIST_LENGTH, type ListedItem } from '../../job/items/item-list.js';
 import { LeftOut } from '../../job/items/left-out.js';
 import { itemsThatMayFail } from '../../job/tolerance.js';
@@ -53,7 +53,7 @@ export function createListImages({ storage, signal }: Pick<Ports, 'storage' | 's
     const found = { items, warnings: [...leftOut.warnings(), ...repeatedWarning(tally)] };
     await writeFoundItems(storage, jobId, found);
     await knowSize(storage, jobId, { items });
-    return found;
+    return { ...found, warnings: fewWarnings(found.warnings) };
   };
 }
 

@@ -1,5 +1,5 @@
 import type { OfRun } from '../../job/run.js';
-import { counted, JobError } from '../../job/failure.js';
+import { counted, fewWarnings, JobError } from '../../job/failure.js';
 import { inputOf } from '../../job/spec.js';
 import { hasFrames, storeFrames } from '../../job-store/videos/frames.js';
 import { jobFolder, localVideo } from '../../job-store/local-copy.js';
@@ -91,7 +91,7 @@ function unlessGone(error: unknown): undefined {
 function resultOf({ spec, chunkFrames }: VideoJob, timetable: Timetable, found: string[] = []): SplitResult {
   const frames = timetable.times.length;
   const broken = `${inputOf(spec)} is damaged; only what is before its break is painted: ${counted(frames, 'frame')}.`;
-  const warnings = timetable.broken ? [...found, broken] : found;
+  const warnings = fewWarnings(timetable.broken ? [...found, broken] : found);
   const result = { frames, encodeChunks: Math.ceil(frames / chunkFrames) };
   return warnings.length > 0 ? { ...result, warnings } : result;
 }

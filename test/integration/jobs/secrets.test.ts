@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { makeClip } from '../../support/clip.js';
-import { historyOf, recordsOf, secretsIn } from '../../support/secrets.js';
+import { historyOf, recordsOf, secretsIn, sizesOf } from '../../support/secrets.js';
 import { useStack } from '../../support/stack.js';
 
 const stack = useStack();
@@ -23,12 +23,12 @@ describe('what a job leaves behind', () => {
     expect(secretsIn(rows.map((row) => ['history', JSON.stringify(row)]))).toEqual([]);
   });
 
-  test('no input or result of 4 KB or more in the history', () => {
-    const lengths = rows.flatMap(({ Input, Result }) =>
-      [Input, Result].map((text) => (typeof text === 'string' ? text.length : 0)),
-    );
-    expect(Math.max(...lengths)).toBeGreaterThan(100);
-    expect(Math.max(...lengths)).toBeLessThan(4096);
+  test('no input, result or status of more than 4 KB, and no long history', () => {
+    const { payload, events } = sizesOf(rows);
+    expect(payload).toBeGreaterThan(100);
+    expect(payload).toBeLessThanOrEqual(4096);
+    expect(events).toBeGreaterThan(20);
+    expect(events).toBeLessThanOrEqual(300);
   });
 
   test('no secret in a log, a task, a result or the manifest', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { counted, hideSecrets, messageOf } from '../../../src/job/failure.js';
+import { counted, fewWarnings, hideSecrets, jsonBytes, messageOf, shorten } from '../../../src/job/failure.js';
 
 test.each([
   [1, 'batch', '1 batch'],
@@ -9,6 +9,40 @@ test.each([
   [0.5, 'core', '0.5 cores'],
 ])('%d of "%s" reads "%s"', (count, one, text) => {
   expect(counted(count, one)).toBe(text);
+});
+
+describe('a sentence for a history', () => {
+  test('is what it is when it is short', () => {
+    expect(shorten('Name another file.')).toBe('Name another file.');
+    expect(shorten('m'.repeat(800))).toBe('m'.repeat(800));
+  });
+
+  test.each(['a'.repeat(5000), '海'.repeat(2000), '😀'.repeat(2000), '\u0001"\\'.repeat(700), '\ud83d'.repeat(900)])(
+    'loses its middle when it is long, and no half of a letter, %#',
+    (long) => {
+      const short = shorten(`What is wrong: ${long}. What to do.`);
+      expect(short).toMatch(/^What is wrong: [^]*…[^]*\. What to do\.$/);
+      expect(jsonBytes(short)).toBeLessThanOrEqual(802);
+      expect(jsonBytes(short)).toBeGreaterThan(780);
+      if (Buffer.from(long).toString() === long) expect(Buffer.from(short).toString()).toBe(short);
+    },
+  );
+});
+
+describe('warnings for a history', () => {
+  test('are all there when they are few', () => {
+    expect(fewWarnings(['one', 'two'])).toEqual(['one', 'two']);
+  });
+
+  test('are the first ones and how many more there are', () => {
+    const many = Array.from({ length: 40 }, (_, k) => `${k} ${'海'.repeat(100)}`);
+    const few = fewWarnings(many);
+    expect(few.slice(0, -1)).toEqual(many.slice(0, few.length - 1));
+    expect(few.at(-1)).toBe(`There are ${41 - few.length} more warnings.`);
+    expect(jsonBytes(few)).toBeLessThanOrEqual(1500);
+    expect(fewWarnings(['海'.repeat(3000)]).join()).toMatch(/^海+…海+$/);
+    expect(fewWarnings(many, 20)).toEqual([]);
+  });
 });
 
 describe('a secret in a sentence', () => {

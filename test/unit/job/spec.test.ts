@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { JobError } from '../../../src/job/failure.js';
-import { parseSpec } from '../../../src/job/spec.js';
+import { checkInputSize, parseSpec } from '../../../src/job/spec.js';
 
 const minimal = { input: { video: 'inbox/coast.mp4' }, model: 'starry-night' };
 
@@ -261,6 +261,12 @@ describe('a job specification', () => {
 
   test('over the size limit is refused with both sizes', () => {
     expect(refusal(JSON.stringify({ ...minimal, model: 'm'.repeat(5000) }))).toMatch(/\d{4} bytes long.* 4096/);
+    const long = (letter: string) => parseSpec(JSON.stringify({ ...minimal, style: `styles/${letter.repeat(290)}` }));
+    const startedBy = (letter: string) => ({ path: `inbox/${letter.repeat(290)}`, etag: '0x8DE' });
+    expect(() => checkInputSize({ spec: long('海'), startedBy: startedBy('海') })).not.toThrow();
+    expect(() => checkInputSize({ spec: long('\u2028'), startedBy: [startedBy('海'), startedBy('海')] })).toThrow(
+      /takes \d{4} bytes; at most 3100 are accepted: use shorter names/,
+    );
   });
 });
 

@@ -3,6 +3,7 @@ import type { PublishedStatus } from '../../../src/job/progress.js';
 import { parseSpec } from '../../../src/job/spec.js';
 import type { BatchResult } from '../../../src/orchestrators/score-batch.js';
 import { chunkLane } from '../../../src/orchestrators/chunk-lane.js';
+import { itemLane } from '../../../src/orchestrators/item-lane.js';
 import { scoreJob } from '../../../src/orchestrators/score-job.js';
 import { scoreLane } from '../../../src/orchestrators/score-lane.js';
 import { type Call, drive, expectPauses, ok } from '../../support/drive.js';
@@ -36,10 +37,16 @@ function finished(call: Call, done: number) {
 }
 
 function run(answers: Partial<Record<string, (call: Call) => unknown>> = {}, more: object = {}) {
-  return drive(scoreJob.run, { jobId: 'coast-abcd2345', spec: spec(more) }, (call) => {
+  const below: Call[] = [];
+  const answer = (call: Call): unknown => {
     const name = call.type === 'timer' ? '' : call.name;
-    return (answers[name] ?? standard[name])?.(call);
-  });
+    if (call.type !== 'sub-orchestrator' || name !== itemLane.name) return (answers[name] ?? standard[name])?.(call);
+    const { result, calls } = drive(itemLane.run, call.input, answer);
+    below.push(...calls);
+    return result;
+  };
+  const driven = drive(scoreJob.run, { jobId: 'coast-abcd2345', spec: spec(more) }, answer);
+  return { ...driven, below };
 }
 
 /** The calls and the status of a job that fails. */
@@ -354,8 +361,8 @@ describe('a job with images that are frames', () => {
   });
 
   test('measures a million in ranges that cover them once', () => {
-    const { calls } = run(answers(1_000_001), { input });
-    const ranges = calls.flatMap((call) =>
+    const { calls, below } = run(answers(1_000_001), { input });
+    const ranges = [...calls, ...below].flatMap((call) =>
       call.type === 'activity' && call.name === 'measureFrames' ? [call.input] : [],
     );
     const ends = ranges.map(({ first, count }) => Number(first) + Number(count));
@@ -399,8 +406,8 @@ describe('a job with images', () => {
   });
 
   test('is collected in ranges that cover a million items once, in few and small calls', () => {
-    const { calls } = run(answers(1_000_001), images);
-    const ranges = calls.flatMap((call) =>
+    const { calls, below } = run(answers(1_000_001), images);
+    const ranges = below.flatMap((call) =>
       call.type === 'activity' && call.name === 'collectItems' ? [call.input] : [],
     );
     let next = 0;

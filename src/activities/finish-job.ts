@@ -15,6 +15,7 @@ import { splitPath, workOf } from '../job-store/layout.js';
 import { removeJobFolder } from '../job-store/local-copy.js';
 import { listDelivered, type Manifest, readDelivered, readManifest, writeManifest } from '../job-store/manifest.js';
 import { freePlace } from '../job-store/outputs.js';
+import { keepsParts, offerForReuse, removeAllButParts } from '../job-store/reuse/offer.js';
 import { findResolvedJob, placesOf, type ResolvedJob } from '../job-store/resolved-job.js';
 import { endJob, isSuperseded } from '../job-store/stop.js';
 import { hasScored } from '../job-store/batches/scored-parts.js';
@@ -45,6 +46,8 @@ export interface Finished {
   end: Stop;
   done: number;
   failed: number;
+  /** How many were taken over from other jobs; absent of a job that does not ask for it. */
+  reused?: number;
   attempts: number;
   /** What the job's scorers said, each sentence once. */
   warnings: string[];
@@ -86,6 +89,7 @@ export function createFinishJob({
       message,
       items: totals.done,
       failedItems: totals.failed + totals.givenUp + totals.neverReached,
+      reusedItems: totals.reused,
       attempts: totals.attempts,
       // A run that ends before it is prepared finds the record of the one before.
       seconds: job && (job.run ?? 1) === run ? (Date.parse(finishedAt) - Date.parse(job.createdAt)) / 1000 : undefined,
@@ -94,16 +98,19 @@ export function createFinishJob({
     for (const output of placesOf(job)) await freePlace(storage, { jobId, output });
     await givePlaces(storage, [jobId]);
     await removeJobFolder(tempFolder, jobId);
+    if (job) await offerForReuse(storage, job, outcome);
     const isOfUse =
       outcome === 'done'
-        ? job?.spec.output.keepFrames !== false
+        ? job?.spec.output.keepFrames !== false || keepsParts(job)
         : // What was scored is for the next run.
           (plan !== undefined && outcome === 'failed') || (await hasScored(storage, jobId));
     if (!isOfUse) await workOf(storage, jobId).deleteIfExists();
+    else if (outcome === 'done' && job?.spec.output.keepFrames === false) await removeAllButParts(storage, jobId);
     return {
       end,
       done: totals.done,
       failed: totals.failed + totals.givenUp,
+      ...(totals.reused !== undefined && { reused: totals.reused }),
       attempts: totals.attempts,
       warnings: fewWarnings(manifest.warnings),
       notify: notify ?? asked?.notify ?? notices.usual,

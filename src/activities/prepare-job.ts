@@ -19,8 +19,10 @@ import {
   writeResolvedJob,
 } from '../job-store/resolved-job.js';
 import { takeNewVersions } from '../job-store/images/listed-pictures.js';
-import { readModelTexts } from '../job-store/inputs.js';
+import { publishBundledModel, readModelTexts } from '../job-store/inputs.js';
 import { readMadeOf } from '../job-store/made-of.js';
+import { forgetMaker, makingOf, wayOf } from '../job-store/reuse/makers.js';
+import { deviceClass } from '../job/reuse.js';
 import type { Preflight } from '../compute/provider.js';
 import { withFreePart } from '../job/redrive.js';
 import type { OfRun } from '../job/run.js';
@@ -32,7 +34,7 @@ import { readBytes, type Storage } from '../storage/storage.js';
 import { placeOf } from '../telemetry/ids.js';
 import type { Invocation, Ports } from './ports.js';
 import { failureOf } from './return-failure.js';
-import { KnownModels, type LocalVideo, probeVideo, resolveModel, sha256Of } from './resolve-inputs.js';
+import { KnownModels, type LocalVideo, probeVideo, resolveModel, sha256Of, sha256OfFile } from './resolve-inputs.js';
 
 export interface PrepareInput extends OfRun {
   spec: JobSpec;
@@ -61,11 +63,16 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
     if (run > 1 && earlier?.run !== run) {
       // What the compute refuses is not to cost what earlier runs have made.
       if (fromScratch) await askCompute(ports, spec);
+      // What other jobs would reuse may be replaced from here on.
+      if (earlier?.making !== undefined) await forgetMaker(storage, earlier.making, jobId);
       await clearForRun(storage, jobId, { keeps: earlier && !fromScratch });
     }
     await Promise.all([workOf(storage, jobId).createIfNotExists(), jobOf(storage, jobId).createIfNotExists()]);
     if (earlier && !fromScratch) return adopt(ports, earlier, { run, spec, createdAt, trace });
     const folder = jobFolder(ports.tempFolder, jobId);
+    await publishBundledModel(storage, ports.bundledModels, spec.model);
+    // Read before anything of it is used: what is the same at the end was used all the time.
+    const made = await readMadeOf(storage, spec);
     const probing = probeVideo(ports, jobId, spec, folder, startedBy);
     const [video, { card, arrayBytes, sha256 }, preflight, style] = await Promise.all([
       probing,
@@ -87,11 +94,12 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
       memory: preflight.memory,
       createdAt,
       trace,
-      made: await readMadeOf(storage, spec),
+      made,
     };
-    const { job, ...prepared } = video
+    const { job: resolved, ...prepared } = video
       ? await resolveVideo(ports, common, { ...spec, timeouts }, { video, folder, arrayBytes })
       : resolveImages(common, { ...spec, timeouts }, arrayBytes);
+    const job = { ...resolved, making: await makingOfJob(resolved, video) };
     const { overwrite } = spec.output;
     for (const output of placesOf(job)) await keepPlace(storage, { jobId, output, overwrite });
     return hand(ports, { ...job, prepared }, preflight);
@@ -118,6 +126,14 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
       throw error;
     }
   };
+}
+
+/** The parts of a video are kept for other jobs only where the job says so. */
+async function makingOfJob(job: ResolvedJob, video: LocalVideo | undefined): Promise<string | undefined> {
+  if (!('video' in job)) return makingOf(job);
+  if (job.spec.reuse !== true && !job.spec.output.keepFrames) return undefined;
+  const isCut = video?.file !== undefined && !('picture' in video);
+  return makingOf(job, isCut ? await sha256OfFile(video.file) : undefined);
 }
 
 /** The bytes of the style picture, if there is one. */
@@ -178,9 +194,14 @@ async function adopt(
     prepared,
     gpu,
     memory,
+    making: isComparable(earlier, compute, gpu) ? earlier.making : undefined,
   } as ResolvedJob & { prepared: Handed };
   return hand(ports, job, preflight);
 }
+
+/** Outputs of two kinds of devices are not what either would have made. */
+const isComparable = ({ spec, gpu: before }: ResolvedJob, compute: JobSpec['compute'], gpu: boolean | undefined) =>
+  deviceClass(spec.compute, before) === deviceClass(compute, gpu);
 
 const askCompute = ({ compute }: Ports, { batch: { maxParallel }, compute: { kind, gpu, memoryGb } }: JobSpec) =>
   compute[kind].preflight({ maxParallel, gpu, memoryGb });
@@ -297,8 +318,12 @@ function resolveImages(common: Common, spec: JobSpec, arrayBytes: number | undef
   const pack =
     givesPictures(common.card) || predictionEnding(common.card) === 'png' ? 1 : chooseResultPack(asked, arrayBytes);
   const job = { ...common, spec, images: spec.input.images ?? '', pack, output };
-  return { job, warnings: [], expectedItems: 0, splitChunks: 0, delivers: 'images', enlarged: 0 };
+  const warnings = spec.reuse === true && wayOf(job) === undefined ? [ARCHIVES_ARE_NOT_REUSED] : [];
+  return { job, warnings, expectedItems: 0, splitChunks: 0, delivers: 'images', enlarged: 0 };
 }
+
+const ARCHIVES_ARE_NOT_REUSED =
+  'Arrays in archives are not reused, so everything is scored; set "batch.pack" to 1 to have a file for each, which is.';
 
 /** @throws JobError `user` when the job asks for a video or for predictions that the model does not give. */
 function checkResult(card: ModelCard, { model, output }: JobSpec): void {

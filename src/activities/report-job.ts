@@ -28,7 +28,7 @@ const READS = 16;
 
 /** What became of the items of a job, and of the containers that it ran. */
 export interface JobReport {
-  totals: Counts & { attempts: number };
+  totals: Counts & { attempts: number; reused?: number };
   containerSeconds: number;
   scorings: { all: number; wasted: number };
   containerTime: ContainerTime | null;
@@ -63,7 +63,7 @@ export async function reportJob(
     for await (const each of pMapIterable(numbersOf(plan), report, { concurrency: READS })) {
       batches.push(each.report);
       scored += each.scored;
-      wasted += each.scored - each.report.done;
+      wasted += each.scored - (each.report.done - (each.report.reused ?? 0));
       for (const item of each.failed) if (failedItems.length < MOST_FAILED_LISTED) failedItems.push(item);
       for (const { warnings: said = [] } of each.report.attempts) for (const sentence of said) warnings.add(sentence);
     }
@@ -80,6 +80,7 @@ export async function reportJob(
     totals: {
       ...addUp(plan?.items ?? 0, batches),
       attempts: batches.reduce((sum, { runs }) => sum + runs, 0),
+      ...(job?.spec.reuse === true && { reused: batches.reduce((sum, { reused = 0 }) => sum + reused, 0) }),
     },
     containerSeconds: round(
       attempts.reduce((sum, each) => sum + each.containerSeconds, 0),
@@ -165,11 +166,19 @@ async function reportBatch(
     neverReached: isGivenUp ? 0 : missing.length,
   };
   return {
-    report: { batch, first, count, ...counts, runs: settled?.runs ?? last, attempts },
+    report: {
+      batch,
+      first,
+      count,
+      ...counts,
+      ...(state.reused > 0 && { reused: state.reused }),
+      runs: settled?.runs ?? last,
+      attempts,
+    },
     failed,
     // Of a run that was killed less may be known than it has done.
     scored: Math.max(
-      counts.done,
+      counts.done - state.reused,
       attempts.reduce((sum, { scored }) => sum + scored, 0),
     ),
   };

@@ -7,7 +7,7 @@ import { JobError } from '../job/failure.js';
 import type { Origin } from '../job/inbox/claim.js';
 import type { JobSpec } from '../job/spec.js';
 import { itemsThatMayFail } from '../job/tolerance.js';
-import { missingInput, publishBundledModel, readModelTexts } from '../job-store/inputs.js';
+import { missingInput, readModelTexts } from '../job-store/inputs.js';
 import { modelBlob, modelsOf } from '../job-store/layout.js';
 import { diskError, localCopy, localVideo } from '../job-store/local-copy.js';
 import type { Sums } from '../job-store/resolved-job.js';
@@ -89,8 +89,7 @@ export async function resolveModel(
   folder: string,
   probing: Promise<LocalVideo | undefined>,
 ): Promise<ResolvedModel> {
-  const { storage, bundledModels, known, signal } = ports;
-  await publishBundledModel(storage, bundledModels, model);
+  const { storage, known, signal } = ports;
   const blob = modelsOf(storage).getBlobClient(modelBlob(model));
   const [texts, video, { etag }] = await Promise.all([
     readModelTexts(storage, model),
@@ -148,7 +147,7 @@ async function saveFirstFrame({ media }: Ports, folder: string, { file, name, fa
 
 export const sha256Of = (bytes: string | Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
-async function sha256OfFile(file: string): Promise<string> {
+export async function sha256OfFile(file: string): Promise<string> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(file), hash);
   return hash.digest('hex');

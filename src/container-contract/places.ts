@@ -11,6 +11,7 @@ import { FRAME_FORMATS } from '../job/items/formats.js';
  */
 export const FRAMES_PREFIX = 'frames/';
 export const SCORED_PREFIX = 'scored/';
+export const PREDICTED_PREFIX = 'predicted/';
 
 /** Endings of what a scorer makes of an item. */
 export const SCORED_FORMATS = [...FRAME_FORMATS, 'json', 'npy'] as const;
@@ -64,7 +65,7 @@ export const scoredPart = (range: ItemRange, pack: number, ending: string) =>
 
 /** What the model said of the frames of a part; it is stored first. */
 export const predictedPart = (range: ItemRange, pack: number, ending: string) =>
-  `predicted/${rangeName(range, pack, ending)}`;
+  `${PREDICTED_PREFIX}${rangeName(range, pack, ending)}`;
 
 /** The items that a scored part is about; undefined for any other name. */
 export function parseScoredPart(blob: string): ItemRange | undefined {

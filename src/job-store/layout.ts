@@ -5,7 +5,7 @@ import type { Storage } from '../storage/storage.js';
  * `container-contract/places.ts`.
  *
  * Media account: `inbox`, `styles`, `outbox`, `quarantine` (what users bring and take) and one `work-<job>` container per job (frames
- * and scored frames). Internal account: `models`, `limits`, `claims`, `outputs`, `app-secrets` and one `job-<job>` container per job. A container per
+ * and scored frames). Internal account: `models`, `limits`, `claims`, `outputs`, `reusable`, `app-secrets` and one `job-<job>` container per job. A container per
  * job lets a scorer's SAS reach its own job only, and lets one call remove all that the job left.
  */
 export const INBOX = 'inbox';
@@ -20,6 +20,8 @@ export const CLAIMS = 'claims';
 /** The queue in which new media arrives. */
 export const INBOX_QUEUE = 'inbox-events';
 export const MODELS = 'models';
+/** Which jobs have made outputs in which way, for jobs that reuse them. */
+export const REUSABLE = 'reusable';
 /** What all instances of the app count together. */
 export const LIMITS = 'limits';
 /** Which job writes where, one blob for each output of a job that is not over. */
@@ -72,6 +74,10 @@ export const quarantinedMessageBlob = (hash: string) => `_events/${hash}.json`;
 export const doneBlob = (jobId: string, startedBy?: string) =>
   `_done/${startedBy === undefined ? '' : `${keptPath(splitPath(startedBy).blob)}.`}${jobId}.done.json`;
 
+/** In `REUSABLE`: that a job has made outputs in this way, told by a SHA-256. */
+export const reusablePrefix = (making: string) => `${making}/`;
+export const reusableBlob = (making: string, jobId: string) => `${reusablePrefix(making)}${jobId}`;
+
 /** Tells which job holds an output: a video, or a folder, which ends in "/". */
 export const holdBlob = (output: string) => (output.endsWith('/') ? `${output}*` : output);
 
@@ -110,6 +116,9 @@ export const itemListBlob = (list: number) => `${ITEM_LISTS_PREFIX}${listName(li
 export const ITEMS = 'items.json';
 /** The predictions for the items of one list, in the work container. */
 export const predictionsPart = (list: number) => `predictions/${listName(list)}.jsonl`;
+/** What the model said of the items of one list, and of which bytes, in the job container: for jobs that reuse it. */
+export const SAID_PREFIX = 'said/';
+export const saidBlob = (list: number) => `${SAID_PREFIX}${listName(list)}.txt`;
 /** All predictions, below the output prefix. */
 export const PREDICTIONS_JSONL = 'predictions.jsonl';
 export const PREDICTIONS_CSV = 'predictions.csv';
@@ -187,6 +196,7 @@ export const limitsOf = (storage: Storage) => storage.internal.getContainerClien
 export const quarantineOf = (storage: Storage) => storage.media.getContainerClient(QUARANTINE);
 export const inboxOf = (storage: Storage) => storage.media.getContainerClient(INBOX);
 export const inboxQueueOf = (storage: Storage) => storage.queues.getQueueClient(INBOX_QUEUE);
+export const reusableOf = (storage: Storage) => storage.internal.getContainerClient(REUSABLE);
 export const modelsOf = (storage: Storage) => storage.internal.getContainerClient(MODELS);
 
 /** A blob of the media account by its path in a job specification, e.g. `inbox/coast.mp4`. */

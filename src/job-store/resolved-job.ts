@@ -46,6 +46,8 @@ interface Resolved extends OfRun {
   prepared?: Handed;
   /** Of what the outputs are made, by which a later run can tell whether they are what it would make; absent in records of earlier versions. */
   made?: MadeOf;
+  /** SHA-256 of all that its outputs depend on besides their items: see `job/reuse.ts`. Absent where nobody is to reuse them. */
+  making?: string;
   /** The job's trace, for whoever tells of the job and is not called by its orchestration; absent in records of earlier versions. */
   trace?: TracePlace;
 }

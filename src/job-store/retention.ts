@@ -1,6 +1,7 @@
 import { listBlobs, type Storage } from '../storage/storage.js';
 import { JOB_PREFIX, jobOf, workOf } from './layout.js';
 import { type Manifest, readManifest } from './manifest.js';
+import { withdrawFromReuse } from './reuse/offer.js';
 
 /** For how many days what a job leaves behind is kept after its end; 0: for ever. */
 export interface Retention {
@@ -64,6 +65,7 @@ export function dueOf({ since, asked }: KnownJob, { framesDays, recordsDays }: R
 
 /** Removes the frames of a job and, if asked to, its records. What it has delivered stays. */
 export async function removeJob(storage: Storage, jobId: string, { records }: { records: boolean }): Promise<void> {
+  if (records) await withdrawFromReuse(storage, jobId);
   await workOf(storage, jobId).deleteIfExists();
   // Last: without its records nobody would find what else is left.
   if (records) await jobOf(storage, jobId).deleteIfExists();

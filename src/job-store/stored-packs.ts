@@ -16,8 +16,13 @@ import { contentTypeOf } from '../job/items/formats.js';
 import { isNotFound } from '../storage/storage.js';
 
 /** Stores items as one blob, whole or not at all. */
-export async function writeStoredPack(container: ContainerClient, name: string, members: Member[]): Promise<void> {
-  const options = { blobHTTPHeaders: { blobContentType: contentTypeOf(name) } };
+export async function writeStoredPack(
+  container: ContainerClient,
+  name: string,
+  members: Member[],
+  metadata?: Record<string, string>,
+): Promise<void> {
+  const options = { blobHTTPHeaders: { blobContentType: contentTypeOf(name) }, metadata };
   const body = () => Readable.from(writePack(members));
   await again(() => container.getBlockBlobClient(name).upload(body, packBytes(members), options));
 }

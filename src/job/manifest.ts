@@ -94,6 +94,8 @@ const batch = z.strictObject({
   first: count,
   count,
   ...counts,
+  /** How many of `done` were taken over from other jobs; absent: none. */
+  reused: count.optional(),
   /** Containers that were launched. */
   runs: count,
   attempts: z.array(attempt),
@@ -149,7 +151,8 @@ export const manifestSchema = z.strictObject({
     )
     .optional(),
   items: count,
-  totals: z.strictObject({ ...counts, attempts: count }),
+  /** `reused`: how many of `done` were taken over from other jobs, of a job that asks for it. */
+  totals: z.strictObject({ ...counts, reused: count.optional(), attempts: count }),
   containerSeconds: seconds,
   /** How often items were scored, and how often of these in vain: more than once, or lost with a container, as far as that is known. */
   scorings: z.strictObject({ all: count, wasted: count }),

@@ -37,6 +37,8 @@ export interface PublishedStatus {
   cancelledBy?: Cancelled;
   /** Set when all that is left to do is to tell that the job has ended: where its outputs are. */
   over?: { output?: string; predictions?: string };
+  /** Once the job has ended, how many of its items were taken over from other jobs; absent: none. */
+  reused?: number;
 }
 
 /** What a job has published as its custom status; undefined for anything else, because tools let people set any. */
@@ -87,13 +89,23 @@ export function inWords(status: PublishedStatus): string {
   return run === 1 ? stageInWords(status) : `run ${run}: ${stageInWords(status)}`;
 }
 
-function stageInWords({ stages, items, plan, error, cancelled, cancelledBy, gathering }: PublishedStatus): string {
+function stageInWords({
+  stages,
+  items,
+  plan,
+  error,
+  cancelled,
+  cancelledBy,
+  gathering,
+  reused,
+}: PublishedStatus): string {
   const current = stages.at(-1);
   if (cancelledBy) return `was cancelled by a request at ${cancelledBy.at}`;
   if (cancelled) return 'was cancelled';
   if (error) return `failed: ${shorten(error.message, LONGEST_NOW)}`;
   if (!current) return 'begins';
-  if (current.seconds !== undefined) return `done with ${counted(items ?? 0, 'item')}`;
+  if (current.seconds !== undefined)
+    return `done with ${counted(items ?? 0, 'item')}${reused === undefined ? '' : `, ${reused} of them reused`}`;
   if (current.stage === 'gather') return gathering ?? IN_WORDS.gather;
   if (current.stage !== 'score' || !plan) return IN_WORDS[current.stage];
   return `scores ${counted(plan.items, 'item')} in ${counted(plan.batches, 'batch', 'batches')}, ${plan.lanes} at a time`;
@@ -107,6 +119,8 @@ export interface SettledCounts {
   attempt: number;
   /** Items with an output, over all attempts. */
   done: number;
+  /** How many of these were taken over from other jobs; left out: none. */
+  reused?: number;
   failed: number;
   state: BatchStanding;
 }
@@ -122,7 +136,10 @@ export interface RunningCounts {
 
 export interface ItemCounts {
   total: number;
+  /** With an output. */
   done: number;
+  /** How many of these were taken over from other jobs, as far as their batches have been settled; left out: none. */
+  reused?: number;
   failed: number;
 }
 
@@ -144,12 +161,14 @@ export function countProgress(
   reports: RunningCounts[],
   adopted: Adopted = { batches: 0, items: 0 },
 ): { items: ItemCounts; batches: BatchCounts } {
-  const items = { total: plan.items, done: adopted.items, failed: 0 };
+  const items: ItemCounts = { total: plan.items, done: adopted.items, failed: 0 };
+  let reusedItems = 0;
   const batches = { total: plan.batches, pending: 0, running: 0, done: adopted.batches, failed: 0 };
   const known = new Map<number, { attempt: number; done: number; failed: number }>();
   const active = new Set<number>();
   const isPlanned = ({ batch }: { batch: number }) => batchAt(plan, batch) !== undefined;
-  for (const { batch, attempt, done, failed, state } of settled.filter(isPlanned)) {
+  for (const { batch, attempt, done, reused = 0, failed, state } of settled.filter(isPlanned)) {
+    reusedItems += reused;
     known.set(batch, { attempt, done, failed });
     if (state === 'retrying') active.add(batch);
     else if (state !== 'stopped') batches[state] += 1;
@@ -171,6 +190,7 @@ export function countProgress(
   batches.running = active.size;
   batches.pending = Math.max(0, plan.batches - batches.done - batches.failed - batches.running);
   items.done = Math.min(items.done, plan.items);
+  if (reusedItems > 0) items.reused = reusedItems;
   return { items, batches };
 }
 

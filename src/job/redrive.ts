@@ -23,8 +23,8 @@ export interface MadeOf {
   audio?: BlobVersion;
 }
 
-/** A person's card without what outputs do not depend on. */
-export const boundPart = (card: PartialCard): object => ({
+/** A card, a person's or a complete one, without what outputs do not depend on. */
+export const boundPart = (card: PartialCard | ModelCard): object => ({
   ...card,
   $schema: undefined,
   description: undefined,

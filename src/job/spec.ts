@@ -98,6 +98,8 @@ const properties = z.strictObject({
           message: 'is for "images" that become a video; set "frameRate", too, or leave it out',
         });
     }),
+  /** Copies what was made of the same bytes in the same way before; absent: scores everything. */
+  reuse: z.boolean().optional(),
   model: z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'must be a model name: letters, digits, ".", "_" and "-"'),

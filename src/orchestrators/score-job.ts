@@ -36,6 +36,8 @@ export interface JobInput {
 export interface JobOutput extends Delivered {
   items: number;
   failed: number;
+  /** How many of the items were taken over from other jobs; absent: none. */
+  reused?: number;
   attempts: number;
 }
 
@@ -66,6 +68,8 @@ export const scoreJob = defineOrchestrator('scoreJob', function* (context, input
   if (end.cancelled) status.cancelledBy = end.cancelled;
   if (end.reason !== 'done') status.error = { kind: end.blame, message: end.message };
   if (finished.ok) status.warnings = [...(status.warnings ?? []), ...finished.value.warnings];
+  const reused = finished.ok && finished.value.reused ? { reused: finished.value.reused } : {};
+  Object.assign(status, reused);
   const places = finished.ok ? (finished.value.notify ?? []) : [];
   // Its notices may take long, and nobody is to wait for them.
   if (places.length > 0) status.over = end.reason === 'done' && result.ok ? outputsOf(result.value) : {};
@@ -80,6 +84,7 @@ export const scoreJob = defineOrchestrator('scoreJob', function* (context, input
     ...result.value,
     items: status.plan?.items ?? 0,
     failed: finished.value.failed,
+    ...reused,
     attempts: finished.value.attempts,
   };
 });

@@ -253,16 +253,19 @@ const TOKEN_SCOPE = 'https://storage.azure.com/.default';
 /**
  * Copies a blob within its account. The service keeps the URL of the source with the copy, so that one has no signature: the app's login
  * opens the source. No byte comes by here, unless the blob has more than 256 MiB.
+ * @throws RestError 412 when the source is not of the version with this ETag, if one is named.
  */
 export async function copyWithin(
   storage: Storage,
   source: BlockBlobClient,
   target: BlockBlobClient,
-  { bytes, ...options }: { bytes: number; metadata: Record<string, string>; conditions: object },
+  { bytes, etag, ...options }: { bytes: number; metadata: Record<string, string>; conditions: object; etag?: string },
 ): Promise<void> {
+  const sourceConditions = etag === undefined ? {} : { ifMatch: etag };
   if (bytes > COPIED_AT_ONCE_BYTES) {
     await again(async () => {
-      const { readableStreamBody, contentType } = await source.download();
+      const read = { conditions: sourceConditions };
+      const { readableStreamBody, contentType } = await source.download(0, undefined, read);
       const headers = { blobHTTPHeaders: { blobContentType: contentType } };
       await target.uploadStream(Readable.from(readableStreamBody ?? []), BUFFER_BYTES, 2, { ...options, ...headers });
     });
@@ -270,7 +273,7 @@ export async function copyWithin(
   }
   const token = await storage.logins.get(source.accountName)?.getToken(TOKEN_SCOPE);
   const sourceAuthorization = token ? { scheme: 'Bearer', value: token.token } : undefined;
-  await again(() => target.syncCopyFromURL(source.url, { ...options, sourceAuthorization }));
+  await again(() => target.syncCopyFromURL(source.url, { ...options, sourceConditions, sourceAuthorization }));
 }
 
 /** The newest version of the rules for signatures that Azurite 3.35 knows; Azure accepts it, too. */

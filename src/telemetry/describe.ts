@@ -69,6 +69,8 @@ export interface JobEnded extends OfJob {
   /** Items with an output, and without one. */
   items: number;
   failedItems: number;
+  /** How many of the items with an output were taken over from other jobs; undefined of a job that does not ask for it. */
+  reusedItems?: number | undefined;
   attempts: number;
   /** Since the job was prepared; undefined of one that never was. */
   seconds?: number | undefined;
@@ -209,11 +211,18 @@ function measure({ phases, where, items, failedItems, exitCode, timings }: Attem
 }
 
 export function describeJobEnd(facts: JobEnded, time: string): TelemetryEvent {
-  const { outcome, blame, message, items, failedItems, attempts, seconds, containerSeconds: container } = facts;
+  const { outcome, blame, message, items, failedItems, reusedItems, attempts, seconds } = facts;
   return event('job.ended', facts, time, {
     key: runKey(facts.run),
     dimensions: { outcome, blame: outcome === 'failed' ? blame : undefined, message },
-    measurements: knownNumbers({ items, failedItems, attempts, seconds, containerSeconds: container }),
+    measurements: knownNumbers({
+      items,
+      failedItems,
+      reusedItems,
+      attempts,
+      seconds,
+      containerSeconds: facts.containerSeconds,
+    }),
   });
 }
 

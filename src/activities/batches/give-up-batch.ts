@@ -52,6 +52,7 @@ export function createGiveUpBatch({ storage, telemetry }: Pick<Ports, 'storage' 
       }),
       batch,
       done: state.done.length,
+      reused: state.reused,
       failed: unscored.length,
       state: 'failed',
       message,

@@ -6,7 +6,8 @@ import { imagesOf, placesFor, readItems } from '../../job-store/images/items.js'
 import { containerName, jobOf, mediaBlob, modelBlob, modelsOf, taskBlob, workOf } from '../../job-store/layout.js';
 import { readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
 import { readSettled } from '../../job-store/batches/settled.js';
-import { isStopped, stopIfLate } from '../../job-store/stop.js';
+import { takeOver } from '../../job-store/reuse/take-over.js';
+import { isStopped, stopIfLate, unlessStopped } from '../../job-store/stop.js';
 import { forgetWaiting, orNoteWaiting } from '../../job-store/batches/waiting.js';
 import { orHeld, whileHolding } from '../../storage/lease.js';
 import { blobSas, containerSas, type Storage } from '../../storage/storage.js';
@@ -61,7 +62,19 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
         await provider.remove(before);
       });
     const { suspicion, moreMemory } = (attempt > 1 && (await readSettled(storage, jobId, batch))) || {};
-    const state = await readBatchState(storage, job, input, attempt - 1, suspicion);
+    const lookAtBatch = () => readBatchState(storage, job, input, attempt - 1, suspicion);
+    let state = await lookAtBatch();
+    // What the batch still misses after that is scored, even if it is there again by then.
+    if (job.spec.reuse === true && attempt === 1) {
+      const { missing } = state;
+      try {
+        await unlessStopped(storage, jobId, (signal) => takeOver(storage, job, { first, count, missing, signal }), run);
+      } catch (error) {
+        if (await isStopped(storage, jobId, run)) return { attempt, remaining: count, stopped: true };
+        throw error;
+      }
+      state = await lookAtBatch();
+    }
     if (state.missing.length === 0) return { attempt, remaining: 0, stopped: false };
     const items = await readItems(storage, job, first, count);
     const missing = state.missing.flatMap((index) => items[index - first] ?? []);

@@ -106,6 +106,7 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
       attempt,
       runs: hasLaunched ? attempt : attempt - 1,
       done: state.done.length,
+      reused: state.reused,
       failed,
       state: standing,
       message,

@@ -1,5 +1,5 @@
 import pMap, { pMapIterable } from 'p-map';
-import { type ListedItem, LIST_LENGTH } from '../../job/items/item-list.js';
+import { type ListedItem, LIST_LENGTH, placeOf } from '../../job/items/item-list.js';
 import { memberName, packStart, predictedPart, type ScoredFormat } from '../../container-contract/places.js';
 import { splitPath, workOf } from '../../job-store/layout.js';
 import { again } from '../../container-contract/storage-access.js';
@@ -18,6 +18,7 @@ import {
 import { type Archived, deliverArrays } from '../../job-store/images/arrays.js';
 import { packsArrays, predictionEnding, readListed, scoredEnding } from '../../job-store/images/items.js';
 import { deliver } from '../../job-store/outputs.js';
+import { keepSaid, madeMetadata } from '../../job-store/reuse/made-before.js';
 import { writePredictionsPart } from '../../job-store/images/predictions.js';
 import { readUnscored } from '../../job-store/batches/settled.js';
 import { JobError } from '../../job/failure.js';
@@ -128,7 +129,9 @@ async function collectList(
   });
   const range = { found, report, signal };
   if (delivery.ending === 'json') {
-    await writePredictionsPart(storage, job.jobId, first, recordLines(storage, job, delivery, range));
+    const said: Said[] = [];
+    await writePredictionsPart(storage, job.jobId, first, recordLines(storage, job, delivery, range, said));
+    if (!('video' in job)) await keepSaid(storage, job, placeOf(first).list, said);
     return 0;
   }
   if (packsArrays(job)) {
@@ -153,16 +156,24 @@ interface Collected extends Pick<Range, 'report' | 'signal'> {
   found: Found[];
 }
 
-/** What the scorer wrote, one line for each item. */
+/** What the model said of an item, and what tells the picture. */
+interface Said {
+  input: string | undefined;
+  line: string;
+}
+
+/** What the scorer wrote, one line for each item. @param kept gets what the model said. */
 async function* recordLines(
   storage: Storage,
   job: ResolvedJob,
   delivery: Delivery,
   { found, report }: Collected,
+  kept: Said[],
 ): AsyncGenerator<string> {
   for await (const { item, bytes } of readResults(storage, job, delivery, found)) {
     report(item.index + 1);
-    const { item: _, ...said } = JSON.parse(bytes.toString()) as { item: string };
+    const { item: _, input, ...said } = JSON.parse(bytes.toString()) as { item: string; input?: string };
+    kept.push({ input, line: JSON.stringify(said) });
     yield `${JSON.stringify({ ...delivery.nameOf(item), ...said })}\n`;
   }
 }
@@ -309,9 +320,10 @@ async function copy(storage: Storage, job: ResolvedJob, delivery: Delivery, item
   const { bytes } = item.part;
   const source = workOf(storage, job.jobId).getBlockBlobClient(delivery.blobOf(item.part));
   const { name, ...place } = placeFor(job, delivery, item);
+  const made = madeMetadata(job, item.part);
   try {
     await deliver(storage, { ...place, output: name }, (target, options) =>
-      copyWithin(storage, source, target, { ...options, bytes }),
+      copyWithin(storage, source, target, { ...options, bytes, metadata: { ...options.metadata, ...made } }),
     );
   } catch (cause) {
     if (await source.exists()) throw cause;

@@ -95,10 +95,10 @@ async function* listPictures(
     return;
   }
   const nameOutput = createOutputNames();
-  for await (const { name, etag } of findPictures(storage, job.images, leftOut)) {
+  for await (const { name, ...version } of findPictures(storage, job.images, leftOut)) {
     const output = nameOutput(name);
     checkDeliverable(job, name, output);
-    yield { name, etag, output };
+    yield { name, ...version, output };
   }
 }
 

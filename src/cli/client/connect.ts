@@ -31,6 +31,8 @@ export interface Connection {
   lost: AbortSignal;
   /** Whether it is the local stack of another command, and that has ended. */
   hasEnded: () => Promise<boolean>;
+  /** Whether the app is there for this command alone. */
+  isOwn: boolean;
   /** Data folder of the local stack; undefined for a deployed app. */
   folder: string | undefined;
   /** @param keeps leaves the data of the command's own stack for a later command. */
@@ -60,7 +62,7 @@ export async function connect({ url, key, data, env, compute, resume, signal }: 
   const client = createJobClient(stack.url, key, { lost: stack.lost, interrupted: signal });
   const isAnothers = url === undefined && running !== undefined;
   const hasEnded = async () => isAnothers && (await findStack(data)) === undefined;
-  return { client, lost: stack.lost, hasEnded, folder: stack.folder, stop: stack.stop };
+  return { client, lost: stack.lost, hasEnded, isOwn: running === undefined, folder: stack.folder, stop: stack.stop };
 }
 
 /**

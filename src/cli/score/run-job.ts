@@ -35,6 +35,8 @@ export interface JobOptions extends ModelChoice, AppChoice {
   tolerateBatches?: number;
   /** What becomes of containers that run when too much has failed. */
   onExceeded?: (typeof ON_EXCEEDED)[number];
+  /** Copies what the app has made of the same bytes in the same way before. */
+  reuse?: boolean;
   /** Goes on although the first pictures look wrong. */
   yes?: boolean;
   compute?: (typeof COMPUTES)[number];
@@ -74,7 +76,7 @@ interface Way {
 export async function runThrough(options: JobOptions, way: Way): Promise<{ status: JobStatus; seconds: OwnSeconds }> {
   const began = performance.now();
   const seconds = () => Math.round(performance.now() - began) / 1000;
-  const { client, lost, hasEnded, folder, stop } = await connect(options);
+  const { client, lost, hasEnded, isOwn, folder, stop } = await connect(options);
   const view = createProgressView(process.stderr, options.quiet, way.unit);
   const { signal, resume } = options;
   let job: string | undefined;
@@ -113,7 +115,8 @@ export async function runThrough(options: JobOptions, way: Way): Promise<{ statu
     if (folder !== undefined) await forgetUnfinished(folder, id);
     const total = seconds();
     const own = { start: started, upload: round(uploaded - started, 3), download: round(total - finished, 3), total };
-    return { status, seconds: own };
+    const warnings = options.reuse === true && isOwn ? [...status.warnings, NOTHING_TO_REUSE] : status.warnings;
+    return { status: { ...status, warnings }, seconds: own };
   } catch (error) {
     if (job !== undefined && !lost.aborted) latest = await client.status(job).catch(() => latest);
     // A run that ends before it has planned tells nothing of what earlier runs have scored.
@@ -138,6 +141,8 @@ export async function runThrough(options: JobOptions, way: Way): Promise<{ statu
   }
 }
 
+const NOTHING_TO_REUSE =
+  '--reuse had nothing to reuse: this command had a stack of its own, which keeps nothing; start one that stays with "npm start", or name a deployed app with --url.';
 const NOTHING_KEPT = 'Nothing of it is kept; run the command again.';
 
 /** Whether there is anything to go on with. */
@@ -198,6 +203,7 @@ async function uploadAll(
     model,
     style,
     compute: { kind: options.compute?.replace(EMULATED, ''), device: options.device },
+    reuse: options.reuse,
     batch: options.maxParallel === undefined ? undefined : { maxParallel: options.maxParallel },
     tolerate: {
       ...options.tolerate,

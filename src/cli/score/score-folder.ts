@@ -11,7 +11,7 @@ import type { JobClient } from '../client/client.js';
 import { downloadFolder, findPictures, noPictures, readList, uploadFolder } from '../client/folders.js';
 import { requestOf } from '../client/unfinished.js';
 import { type JobOptions, modelFilesOf, ofJob, runThrough } from './run-job.js';
-import { type OwnSeconds, renderBottleneck, renderSeconds } from './summary.js';
+import { type OwnSeconds, renderBottleneck, renderSeconds, reusedOf } from './summary.js';
 import { checkModelFiles } from './user-files.js';
 
 export interface FolderOptions extends JobOptions {
@@ -32,6 +32,8 @@ export interface FolderSummary {
   images: number;
   /** How many images have no output. */
   failedImages: number;
+  /** How many images' outputs were taken over from other jobs. */
+  reusedImages: number;
   /** The first thousand of them. */
   failed: FailedItem[];
   batches: number;
@@ -143,6 +145,7 @@ function summarise(
     predictions: predictions ? { jsonl, csv } : null,
     images: status.items.total,
     failedImages: status.items.failed,
+    reusedImages: status.items.reused ?? 0,
     failed,
     batches: status.batches.total,
     imagesPerSecond: status.itemsPerSecond,
@@ -162,7 +165,7 @@ export function renderFolderSummary(summary: FolderSummary): string {
     renderSeconds(summary),
     ...warnings.map((warning) => `Warning: ${warning}`),
     ...failed.slice(0, SHOWN_FAILURES).map(({ name, reason }) => `Failed: ${name}: ${reason}`),
-    `${counted(images, 'image')} in ${counted(batches, 'batch')}${rate}`,
+    `${counted(images, 'image')} in ${counted(batches, 'batch')}${reusedOf(summary.reusedImages)}${rate}`,
     ...renderBottleneck(summary),
     `Outputs:     ${output}`,
     ...(predictions === null ? [] : [`Predictions: ${predictions.jsonl} and ${path.basename(predictions.csv)}`]),

@@ -100,6 +100,10 @@ export function addScoreCommand(program: Command, data: Option, { resolve, env, 
         'what the video shows in place of a frame that failed: source (the default), the frame itself, or previous, the one before',
       ).choices(FILLS),
     )
+    .option(
+      '--reuse',
+      'copy what the app has made of the same bytes with the same model and style before, and score only the rest',
+    )
     .option('--yes', 'go on although the first pictures come out black, white or in one colour')
     .addOption(
       new Option(
@@ -123,7 +127,7 @@ export function addScoreCommand(program: Command, data: Option, { resolve, env, 
       const choice = { ...(resume !== undefined && { resume }), ...(fresh !== undefined && { fresh }) };
       refuseIdleFlags(flags, command.getOptionValueSource('data') === 'cli');
       if (redrive !== undefined) {
-        refuseBesideRedrive(input, choice);
+        refuseBesideRedrive(input, { ...choice, reuse: flags.reuse });
         return goOnWith(redrive, {
           ...flags,
           quiet,
@@ -192,10 +196,15 @@ async function whatIsLeft(
 }
 
 /** @throws JobError `user` for what has no meaning beside a job that is named. */
-function refuseBesideRedrive(input: string | undefined, { resume, fresh }: Choice): void {
+function refuseBesideRedrive(
+  input: string | undefined,
+  { resume, fresh, reuse }: Choice & Pick<ScoreFlags, 'reuse'>,
+): void {
   if (input !== undefined) throw new JobError('user', `--redrive names a job; leave ${input} out.`);
   const flag = resume === true ? '--resume' : fresh === true ? '--fresh' : undefined;
   if (flag !== undefined) throw new JobError('user', `--redrive says which job goes on; leave ${flag} out.`);
+  if (reuse === true)
+    throw new JobError('user', '--redrive goes on with what the job itself has made; leave --reuse out.');
 }
 
 /** Goes on with a job, and saves its result as the command that started it would have, where that was on this machine. */

@@ -18,6 +18,8 @@ export interface Summary extends Saved {
   job: string;
   frames: number;
   failedFrames: number;
+  /** Frames whose outputs were taken over from other jobs. */
+  reusedFrames: number;
   batches: number;
   /** Container runs; more than batches when some had to be run again. */
   attempts: number;
@@ -44,6 +46,7 @@ export function summarise(status: JobStatus, own: OwnSeconds, files: Saved): Sum
     ...files,
     frames: status.items.total,
     failedFrames: status.items.failed,
+    reusedFrames: status.items.reused ?? 0,
     batches: status.batches.total,
     attempts: status.attempts,
     framesPerSecond: status.itemsPerSecond,
@@ -65,6 +68,9 @@ export function renderSeconds({ seconds: stages, totalSeconds }: Pick<Summary, '
   return table.toString();
 }
 
+/** How many items were not scored because their outputs were there. */
+export const reusedOf = (reused: number) => (reused === 0 ? '' : `, ${reused} of them reused`);
+
 /** The sentence that names the bottleneck, if there was one. */
 export const renderBottleneck = ({ containerTime }: Pick<Summary, 'containerTime'>): string[] =>
   containerTime ? [containerTime.sentence] : [];
@@ -75,7 +81,7 @@ export function renderSummary(summary: Summary): string {
   return [
     renderSeconds(summary),
     ...summary.warnings.map((warning) => `Warning: ${warning}`),
-    `${counted(summary.frames, 'frame')} in ${counted(summary.batches, 'batch')}${again}${rate}`,
+    `${counted(summary.frames, 'frame')} in ${counted(summary.batches, 'batch')}${again}${reusedOf(summary.reusedFrames)}${rate}`,
     ...renderBottleneck(summary),
     ...(isVideo(summary) ? [`Video:         ${summary.output}`] : []),
     ...(isVideo(summary) || summary.predictions ? [] : [`Predictions:   ${summary.output}`]),

@@ -60,6 +60,8 @@ export const readProgress = (storage: Storage, { jobId, batch, attempt }: Attemp
 export interface BatchState {
   /** Item indices with an output. */
   done: number[];
+  /** How many of these were taken over from other jobs. */
+  reused: number;
   /** Items that a scorer could not score, in which attempt, or that containers have died of; they have no output. */
   failed: (FailedItem & { index: number; attempt?: number })[];
   /** Item indices with neither. */
@@ -95,12 +97,14 @@ export async function readBatchState(
   const isFirst = (job.run ?? 1) === 1;
   const names = reasons.size > 0 || scored.absent.size > 0 ? await readItems(storage, job, first, count) : [];
   const guilty = new Map(condemned(suspicion).map((item) => [item.index, item]));
-  const state: BatchState = { done: [], failed: [], missing: [], results, unfinished };
+  const state: BatchState = { done: [], reused: 0, failed: [], missing: [], results, unfinished };
   for (let index = first; index < first + count; index += 1) {
     const name = names[index - first]?.name ?? guilty.get(index)?.name ?? '';
     const notSaid = isFirst && scored.absent.has(index) ? { reason: NOT_SAID, attempt: attempts } : undefined;
     const said = guilty.get(index) ?? reasons.get(name) ?? notSaid;
-    if (scored.present.has(index)) state.done.push(index);
+    const part = scored.present.get(index);
+    if (part?.reused === true) state.reused += 1;
+    if (part) state.done.push(index);
     else if (said) state.failed.push({ index, name, ...said });
     else state.missing.push(index);
   }

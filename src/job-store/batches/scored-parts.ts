@@ -18,6 +18,13 @@ import { PackReader, type StoredPack } from '../stored-packs.js';
 export interface ScoredPart extends Partly {
   blob: string;
   bytes: number;
+  etag: string;
+  /** Of its bytes, in hexadecimal digits, as storage computed it; absent where it keeps none. */
+  md5?: string;
+  /** What it was made of, of a picture that is a file of its own: see `input-id.ts`. */
+  input?: string;
+  /** Whether it was taken over from another job. */
+  reused: boolean;
 }
 
 /** Some items of a job by their indices. */
@@ -60,7 +67,18 @@ export async function hasScored(storage: Storage, jobId: string): Promise<boolea
 /** The part that a blob is, from what a listing with metadata tells of it; undefined for any other blob. */
 export function partOf({ name: blob, properties, metadata = {} }: BlobItem): ScoredPart | undefined {
   const range = parseScoredPart(blob);
-  return range && { ...range, blob, bytes: properties.contentLength ?? 0, absent: readAbsent(range, metadata) };
+  if (!range) return undefined;
+  const { contentLength: bytes = 0, contentMD5, etag } = properties;
+  return {
+    ...range,
+    blob,
+    bytes,
+    etag,
+    absent: readAbsent(range, metadata),
+    ...(contentMD5 && { md5: Buffer.from(contentMD5).toString('hex') }),
+    ...(metadata.input !== undefined && { input: metadata.input }),
+    reused: metadata.reused !== undefined,
+  };
 }
 
 /** What the members of a part should be called. */

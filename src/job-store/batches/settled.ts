@@ -57,11 +57,12 @@ export interface ListedSettled extends SettledCounts {
 }
 
 export async function writeSettled(storage: Storage, jobId: string, settled: Settled): Promise<void> {
-  const { batch, attempt, runs = attempt, done, failed, missing = 0, state, phases } = settled;
+  const { batch, attempt, runs = attempt, done, reused = 0, failed, missing = 0, state, phases } = settled;
   await writeJson(jobOf(storage, jobId), settledBlob(batch), settled, {
     attempt: String(attempt),
     runs: String(runs),
     done: String(done),
+    ...(reused > 0 && { reused: String(reused) }),
     failed: String(failed),
     ...(missing > 0 && { missing: String(missing) }),
     state,
@@ -100,6 +101,7 @@ export function settledOf(batch: number, metadata: Record<string, string>): List
     attempt: number('attempt'),
     runs: Number(metadata.runs ?? number('attempt')),
     done: number('done'),
+    reused: number('reused'),
     failed: number('failed'),
     missing: number('missing'),
     state: (metadata.state ?? 'retrying') as BatchStanding,

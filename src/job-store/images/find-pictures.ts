@@ -16,6 +16,7 @@ export interface FoundPicture {
   name: string;
   /** The version that was listed, without quotes. */
   etag: string;
+  bytes: number;
 }
 
 /**
@@ -35,12 +36,13 @@ export async function* findPictures(
     async ({ name, properties }) => ({
       name: name.slice(prefix.length),
       etag: bareEtag(properties.etag),
+      bytes: properties.contentLength ?? 0,
       kind: await kindOf(container, name, properties),
     }),
     { concurrency: LOOKS, backpressure: 4 * LOOKS },
   );
-  for await (const { name, etag, kind } of looked) {
-    if (kind === 'picture') yield { name, etag };
+  for await (const { name, etag, bytes, kind } of looked) {
+    if (kind === 'picture') yield { name, etag, bytes };
     else if (!isOther(name) && !isAboutJobs(name)) leftOut.add(name, kind);
   }
 }

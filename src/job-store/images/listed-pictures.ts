@@ -59,8 +59,8 @@ export async function* readListedPictures(
     }
   }
   const look = async (item: ListedItem): Promise<ListedItem> => {
-    const etag = await versionOf(storage, `${images}${item.name}`);
-    if (etag !== undefined) return { ...item, etag };
+    const version = await versionOf(storage, `${images}${item.name}`);
+    if (version) return { ...item, ...version };
     tally.missing += 1;
     if (tally.examples.length < EXAMPLES) tally.examples.push(item.name);
     return item;
@@ -69,10 +69,10 @@ export async function* readListedPictures(
 }
 
 /** Undefined when there is no such picture. */
-async function versionOf(storage: Storage, picture: string): Promise<string | undefined> {
+async function versionOf(storage: Storage, picture: string): Promise<{ etag: string; bytes: number } | undefined> {
   try {
-    const { etag = '' } = await again(() => mediaBlob(storage, picture).getProperties());
-    return bareEtag(etag);
+    const { etag = '', contentLength = 0 } = await again(() => mediaBlob(storage, picture).getProperties());
+    return { etag: bareEtag(etag), bytes: contentLength };
   } catch (error) {
     if (isNotFound(error)) return undefined;
     throw error;
@@ -98,8 +98,8 @@ export async function takeNewVersions(
     const look = async (item: ListedItem, line: number): Promise<ListedItem> => {
       signal?.throwIfAborted();
       if (scored[first + line] === 1) return item;
-      const etag = await versionOf(storage, `${images}${item.name}`);
-      return etag === undefined || etag === item.etag ? item : { ...item, etag };
+      const version = await versionOf(storage, `${images}${item.name}`);
+      return version === undefined || version.etag === item.etag ? item : { ...item, ...version };
     };
     const now = await pMap(before, look, { concurrency: LOOKS });
     if (now.some((item, line) => item !== before[line])) await writeItemList(storage, jobId, list, now);

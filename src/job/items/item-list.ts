@@ -4,6 +4,8 @@ export interface ListedItem {
   name: string;
   /** The version that was listed, without quotes; absent in lists of earlier versions of the app. */
   etag?: string;
+  /** Of that version; absent in lists of earlier versions of the app. */
+  bytes?: number;
   /** Its output's name below the output prefix, without the ending. */
   output: string;
 }

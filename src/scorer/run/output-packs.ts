@@ -8,6 +8,8 @@ export interface ItemOutput {
   item: TaskItem;
   scored: Uint8Array;
   prediction?: Uint8Array | undefined;
+  /** What tells the picture that it was made of, where a user has brought one. */
+  input?: string | undefined;
 }
 
 /** Consecutive items of one pack that were all handled. */

@@ -1,5 +1,6 @@
 import { JobError, messageOf } from '../../job/failure.js';
 import { resultSize } from '../../model-card/complete-size.js';
+import { inputIdOf, writeInputId } from '../../container-contract/input-id.js';
 import { absentMetadata, memberName, predictedPart, scoredPart } from '../../container-contract/places.js';
 import type { ScoreTask, TaskItem } from '../../container-contract/task.js';
 import { PACK_BYTES } from '../../job/plan.js';
@@ -154,7 +155,7 @@ async function storePart(
       return bytes === undefined ? [] : [{ name: memberName(each.item.index, ending), bytes }];
     });
     if (pack > 1) await blobs.storePack(name, members, absentMetadata(part, absent), signal);
-    else for (const { bytes } of members) await blobs.storeOutput(name, bytes, signal);
+    else for (const { bytes } of members) await blobs.storeOutput(name, bytes, signal, madeOf(outputs[0]));
   };
   const { ending, prediction } = output;
   // The pictures come last: where they are, the predictions are too.
@@ -163,6 +164,9 @@ async function storePart(
   await store(scoredPart(part, pack, ending), ending, (each) => each.scored);
   tally.itemsStored(outputs.map(({ item }) => item));
 }
+
+const madeOf = (output: ItemOutput | undefined): Record<string, string> =>
+  output?.input === undefined ? {} : { input: output.input };
 
 const pixelsOf = ({ width, height }: Size) => width * height;
 
@@ -177,29 +181,37 @@ interface Made extends Omit<ItemOutput, 'item'> {
 
 async function scoreItem(input: Input, parts: ItemParts): Promise<Made> {
   const { batches, time, task } = parts;
-  const { shown, ...request } = await prepareItem(input, parts).catch((error: unknown) => {
+  const {
+    shown,
+    input: id,
+    ...request
+  } = await prepareItem(input, parts).catch((error: unknown) => {
     batches.without();
     throw error;
   });
   const { original } = request;
   const output = await batches.score(request, input.item, (spent) => time.spend(spent));
-  const bytes = await toFile(output, input.item, original, parts);
-  if (!shown) return { original, scored: bytes };
+  const bytes = await toFile(output, { name: input.item.name, input: id }, original, parts);
+  if (!shown) return { original, input: id, scored: bytes };
   const drawn = await time.during('encode', () =>
     parts.codec.encode(drawOutput(shown, output), formatOf(task.output.ending)),
   );
-  return { original, scored: drawn, prediction: bytes };
+  return { original, input: id, scored: drawn, prediction: bytes };
 }
 
 interface PreparedItem extends FrameRequest {
   /** The picture to draw into, where that is asked for: the engine takes the frame's own pixels away. */
   shown?: Picture | undefined;
+  /** What tells a picture that a user has brought. */
+  input?: string | undefined;
 }
 
 async function prepareItem({ item, file: read }: Input, parts: ItemParts): Promise<PreparedItem> {
   const { codec, task, time } = parts;
   const { card, output } = task;
   const file = await time.during('fetch', () => read());
+  // Decoding takes the bytes away.
+  const input = item.input === undefined ? undefined : writeInputId(inputIdOf(item, file));
   const picture = await time.during('decode', () =>
     codec.decode(file, item.input === undefined ? task.frames : undefined),
   );
@@ -212,17 +224,18 @@ async function prepareItem({ item, file: read }: Input, parts: ItemParts): Promi
     );
   const { scaled } = planInput(card.input.size, picture);
   const shown = output.prediction === undefined ? undefined : { ...picture, data: picture.data.slice() };
-  return { frame: await time.during('prepare', () => toSize(codec, picture, scaled)), original, shown };
+  return { frame: await time.during('prepare', () => toSize(codec, picture, scaled)), original, shown, input };
 }
 
 /** What is stored for an item: a picture, one JSON line or an array. */
 async function toFile(
   output: FrameOutput,
-  item: TaskItem,
+  item: { name: string; input: string | undefined },
   frame: Size,
   { codec, task: { card, output: format }, time }: ItemParts,
 ): Promise<Buffer> {
-  if (output.kind === 'record') return Buffer.from(`${JSON.stringify({ item: item.name, ...output.record })}\n`);
+  if (output.kind === 'record')
+    return Buffer.from(`${JSON.stringify({ item: item.name, input: item.input, ...output.record })}\n`);
   if (output.kind === 'array') return Buffer.from(output.bytes.buffer);
   if (output.kind === 'mask') return time.during('encode', () => codec.encodeMask(output.picture));
   const restored = await time.during('finish', () => toSize(codec, output.picture, resultSize(card.output, frame)));

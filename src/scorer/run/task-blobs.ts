@@ -105,9 +105,14 @@ export class TaskBlobs {
     }
   }
 
-  /** @param output name in the work container. */
-  storeOutput(output: string, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
-    return write(this.#work, output, bytes, { signal });
+  /** @param output name in the work container. @param metadata keys are lowercase. */
+  storeOutput(
+    output: string,
+    bytes: Uint8Array,
+    signal: AbortSignal,
+    metadata?: Record<string, string>,
+  ): Promise<void> {
+    return write(this.#work, output, bytes, { signal, metadata });
   }
 
   /** Stores several items as one blob; `metadata` keys are lowercase. */

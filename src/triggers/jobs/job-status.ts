@@ -49,7 +49,7 @@ export async function readJobStatus(
   // Stitching encodes what splitting decoded; a little slower, as measured in docs/lab/benchmarks.md.
   const after = current?.stage === 'score' ? (stages.split ?? 0) * 1.5 * (published?.enlarged ?? 1) : 0;
   const { rate, secondsLeft } = running
-    ? estimate(items.done, items.total, elapsed, after, (now - asOf) / 1000)
+    ? estimate(items.done - (items.reused ?? 0), items.total - (items.reused ?? 0), elapsed, after, (now - asOf) / 1000)
     : overall(counts.scored, stages.score);
   const output = published?.over ?? (status.output as Partial<JobOutput> | string | null);
   return {
@@ -113,7 +113,7 @@ async function readCounts(
   const live = running.filter(({ batch, attempt, isLast }) => !isLast && attempt > (attemptOf.get(batch) ?? 0));
   const counts = {
     items,
-    scored: items.done,
+    scored: items.done - (items.reused ?? 0),
     asOf: timeOf(isOwnStage(stage) ? [stages[stage]?.at ?? now] : live.map(({ at }) => at), now),
     batches: isOver ? { ...batches, running: 0, pending: batches.pending + batches.running } : batches,
     attempts: settled.reduce((sum, { runs }) => sum + runs, 0),

@@ -1,4 +1,4 @@
-import { app } from '@azure/functions';
+import { app, type HttpMethod } from '@azure/functions';
 import * as df from 'durable-functions';
 import { createActivities } from './activities/index.js';
 import { createBlobLedgers } from './compute/aci/create-budget.js';
@@ -7,7 +7,14 @@ import { createComputes } from './compute/computes.js';
 import { readConfig } from './config.js';
 import { returnFailure } from './activities/return-failure.js';
 import { isPassing } from './container-contract/storage-access.js';
-import { APP_SECRETS, createLedgerBlob, INBOX_QUEUE, LIMITS, SEALING_KEY_BLOB } from './job-store/layout.js';
+import {
+  APP_SECRETS,
+  CALLERS_SALT_BLOB,
+  createLedgerBlob,
+  INBOX_QUEUE,
+  LIMITS,
+  SEALING_KEY_BLOB,
+} from './job-store/layout.js';
 import { freeBytesOf } from './job-store/local-copy.js';
 import { confinement, createMedia, findFfmpeg } from './media/media.js';
 import { createNotices } from './notices/send.js';
@@ -20,13 +27,14 @@ import { scoreBatch } from './orchestrators/score-batch.js';
 import { scoreJob } from './orchestrators/score-job.js';
 import { scoreLane } from './orchestrators/score-lane.js';
 import { createModelInspector } from './scorer/engine/inspect/inspect.js';
-import { readSealingKey } from './storage/sealing-key.js';
+import { readAppSecret } from './storage/app-secret.js';
 import { openStorage } from './storage/storage.js';
 import { watchRefusals } from './storage/refusals.js';
 import { createTelemetry } from './telemetry/telemetry.js';
 import { createCancelJob } from './triggers/jobs/cancel-job.js';
 import { createCreateUpload } from './triggers/create-upload.js';
-import { takesJson } from './triggers/http.js';
+import { createCallers, createGetCaller } from './triggers/callers.js';
+import { type Handler, takesJson } from './triggers/http.js';
 import { createGetJob } from './triggers/jobs/get-job.js';
 import { createGetFile, createListFiles } from './triggers/jobs/job-files.js';
 import { createListFrames } from './triggers/jobs/job-frames.js';
@@ -47,11 +55,12 @@ import { createSweep } from './triggers/sweep.js';
 /** The Functions app: reads its settings, makes the ports, and registers every function under the name it has in Azure. */
 const config = readConfig(process.env);
 const storage = openStorage(config, createLogin);
+const readSecret = (blob: string) => readAppSecret(storage.internal.getContainerClient(APP_SECRETS), blob);
 const compute = createComputes(config.computes, {
   childEnvironment: config.childEnvironment,
   scorerTuning: config.scorerTuning,
   ledgers: createBlobLedgers(storage.internal.getContainerClient(LIMITS), createLedgerBlob),
-  readSealingKey: () => readSealingKey(storage.internal.getContainerClient(APP_SECRETS), SEALING_KEY_BLOB),
+  readSealingKey: () => readSecret(SEALING_KEY_BLOB),
 });
 /** For what goes on between invocations and so has no log of one to go to. */
 const warn = (message: string) => console.warn(message);
@@ -77,6 +86,7 @@ const ports = {
   ...(storageFolder !== undefined && { freeBytes: () => freeBytesOf(storageFolder) }),
   bundledModels: config.bundledModels,
   limits: config.inbox.limits,
+  dailyLimits: config.dailyLimits,
 };
 
 for (const { name, run } of [scoreJob, scoreLanes, scoreLane, scoreBatch, chunkLane, itemLane])
@@ -99,58 +109,35 @@ const waitingHere = (id: string) => {
   const reason = refusal();
   return reason === undefined ? watch.waiting(id) : [{ reason }, ...watch.waiting(id)];
 };
-const launcher = createLauncher({ ...ports, host: durableHost });
-const http = { authLevel: 'function' } as const;
+const callers = createCallers(storage, config.callers, () => readSecret(CALLERS_SALT_BLOB));
+const launcher = createLauncher({ ...ports, ownership: config.callers.ownership, host: durableHost });
+// Before functions without keys stands App Service authentication.
+const http = { authLevel: config.callers.authentication === 'entra' ? 'anonymous' : 'function' } as const;
+const withClient = { ...http, extraInputs: durableClient };
+/** A function of one job, for those who may see it. */
+const jobRoute = (name: string, method: HttpMethod, route: string, handler: Handler) =>
+  app.http(name, { ...withClient, methods: [method], route: `jobs/{id}${route}`, handler: callers.ofJob(handler) });
+
 app.http('startJob', {
-  ...http,
+  ...withClient,
   methods: ['POST'],
   route: 'jobs',
-  extraInputs: durableClient,
-  handler: takesJson(createStartJob({ ...ports, launcher })),
+  handler: takesJson(createStartJob({ ...ports, launcher, callers })),
 });
-app.http('getJob', {
-  ...http,
-  methods: ['GET'],
-  route: 'jobs/{id}',
-  extraInputs: durableClient,
-  handler: createGetJob({ storage, waitingHere }),
-});
-app.http('cancelJob', {
-  ...http,
-  methods: ['DELETE'],
-  route: 'jobs/{id}',
-  extraInputs: durableClient,
-  handler: createCancelJob(ports),
-});
-app.http('redriveJob', {
-  ...http,
-  methods: ['POST'],
-  route: 'jobs/{id}/redrive',
-  extraInputs: durableClient,
-  handler: takesJson(createRedriveJob({ ...ports, launcher, watch })),
-});
-app.http('getFile', { ...http, methods: ['GET'], route: 'jobs/{id}/files/{file}', handler: createGetFile(ports) });
-app.http('listFiles', { ...http, methods: ['GET'], route: 'jobs/{id}/files', handler: createListFiles(ports) });
-app.http('listFrames', {
-  ...http,
-  methods: ['GET'],
-  route: 'jobs/{id}/frames',
-  extraInputs: durableClient,
-  handler: createListFrames(ports),
-});
-app.http('getLogs', {
-  ...http,
-  methods: ['GET'],
-  route: 'jobs/{id}/logs',
-  extraInputs: durableClient,
-  handler: createGetLogs(ports),
-});
+jobRoute('getJob', 'GET', '', createGetJob({ storage, waitingHere }));
+jobRoute('cancelJob', 'DELETE', '', createCancelJob(ports));
+jobRoute('redriveJob', 'POST', '/redrive', takesJson(createRedriveJob({ ...ports, launcher, watch })));
+jobRoute('getFile', 'GET', '/files/{file}', createGetFile(ports));
+jobRoute('listFiles', 'GET', '/files', createListFiles(ports));
+jobRoute('listFrames', 'GET', '/frames', createListFrames(ports));
+jobRoute('getLogs', 'GET', '/logs', createGetLogs(ports));
 app.http('createUpload', {
   ...http,
   methods: ['POST'],
   route: 'uploads',
-  handler: takesJson(createCreateUpload(ports)),
+  handler: takesJson(createCreateUpload({ storage, callers })),
 });
+app.http('getCaller', { ...http, methods: ['GET'], route: 'caller', handler: createGetCaller({ ...ports, callers }) });
 
 app.timer('sweep', {
   schedule: '0 */10 * * * *',
@@ -160,7 +147,7 @@ app.timer('sweep', {
 
 const admit = createAdmit({ ...ports, launcher, waitHours: config.inbox.waitHours });
 const { connection } = config.inbox;
-app.http('getMedia', { ...http, methods: ['GET'], route: 'inbox', handler: createGetMedia(ports) });
+app.http('getMedia', { ...http, methods: ['GET'], route: 'inbox', handler: callers.ofAll(createGetMedia(ports)) });
 app.storageQueue('takeMedia', {
   queueName: INBOX_QUEUE,
   connection,

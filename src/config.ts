@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { type ComputeSettings, readComputeSettings } from './compute/computes.js';
 import { readTuning } from './container-contract/environment.js';
 import { JobError } from './job/failure.js';
+import type { DailyLimits } from './job/daily-limits.js';
 import type { AdmissionLimits } from './job/inbox/admission.js';
 import { type NoticeChoice, noticeChoices } from './job/notice.js';
 import type { NoticeSettings } from './notices/send.js';
@@ -12,6 +13,7 @@ import type { Retention } from './job-store/retention.js';
 import { type MediaLimits, readMediaLimits } from './media/media.js';
 import { type Environment, isSet, readSettings } from './settings.js';
 import { type Connection, hasKey, readConnection } from './storage/connection.js';
+import type { CallerSettings } from './triggers/callers.js';
 import { readInsightsSettings } from './telemetry/insights-settings.js';
 import type { TelemetrySettings } from './telemetry/telemetry.js';
 
@@ -38,6 +40,13 @@ const schema = z.object({
   MOST_RUNNING_JOBS: whole(1, 1000).default(20),
   MOST_RUNNING_ITEMS: whole(1, 1_000_000_000).default(5_000_000),
   MOST_RUNNING_GIB: z.coerce.number(ABOVE_0).gt(0, ABOVE_0).default(500),
+  MOST_JOBS_PER_DAY: whole(1, 1_000_000).optional(),
+  MOST_ITEMS_PER_DAY: whole(1, 1_000_000_000_000).optional(),
+  MOST_GIB_PER_DAY: z.coerce.number(ABOVE_0).gt(0, ABOVE_0).optional(),
+  AUTHENTICATION: z.enum(['keys', 'entra'], 'must be "keys" or "entra"').default('keys'),
+  OWNERSHIP: z.enum(['off', 'on'], 'must be "off" or "on"').default('off'),
+  OPERATORS: z.string().default(''),
+  WEBSITE_AUTH_ENABLED: z.string().optional(),
   INBOX_SWEEP: z.string().default('0 */10 * * * *'),
   NOTIFY: z.string().optional(),
   EVENT_GRID_TOPIC: z
@@ -75,6 +84,8 @@ export interface Config {
   mediaLimits: MediaLimits;
   retention: Retention;
   inbox: InboxSettings;
+  callers: CallerSettings;
+  dailyLimits: DailyLimits;
   notices: NoticeSettings;
   /** A folder on the disk of the storage, where that is this machine's. */
   storageFolder: string | undefined;
@@ -129,6 +140,12 @@ export function readConfig(environment: Environment): Config {
       waitHours: settings.INBOX_WAIT_HOURS,
       connection: queues.name,
     },
+    callers: readCallers(settings),
+    dailyLimits: {
+      jobs: settings.MOST_JOBS_PER_DAY,
+      items: settings.MOST_ITEMS_PER_DAY,
+      bytes: settings.MOST_GIB_PER_DAY === undefined ? undefined : settings.MOST_GIB_PER_DAY * GIB,
+    },
     notices: {
       usual: readNotify(settings.NOTIFY),
       topic: settings.EVENT_GRID_TOPIC,
@@ -142,6 +159,23 @@ export function readConfig(environment: Environment): Config {
     scorerTuning: readTuning(environment),
     childEnvironment: readChildEnvironment(environment),
   };
+}
+
+/** @throws JobError `user` when anybody could say who they are. */
+function readCallers({
+  AUTHENTICATION: authentication,
+  OWNERSHIP,
+  OPERATORS,
+  WEBSITE_AUTH_ENABLED,
+}: z.output<typeof schema>): CallerSettings {
+  // App Service sets it, and takes the headers that it uses itself from what clients send only where it is on.
+  if (authentication === 'entra' && WEBSITE_AUTH_ENABLED?.toLowerCase() !== 'true')
+    throw new JobError(
+      'user',
+      'The setting AUTHENTICATION is "entra" and the authentication of App Service is off, so that callers could say to be anybody; switch it on, or set AUTHENTICATION to "keys".',
+    );
+  const operators = OPERATORS.split(',').map((id) => id.trim());
+  return { authentication, ownership: OWNERSHIP === 'on', operators: operators.filter((id) => id !== '') };
 }
 
 /** @throws JobError `user` when it is not what a specification may have as "notify". */

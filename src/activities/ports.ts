@@ -1,6 +1,7 @@
 import type { InvocationContext } from '@azure/functions';
 import type { ComputeProvider } from '../compute/provider.js';
 import type { ComputeKind } from '../job/compute-choice.js';
+import type { DailyLimits } from '../job/daily-limits.js';
 import type { AdmissionLimits } from '../job/inbox/admission.js';
 import type { Media } from '../media/media.js';
 import type { Notices } from '../notices/send.js';
@@ -24,6 +25,8 @@ export interface Ports {
   bundledModels: string;
   /** How much runs at once; without it, as much as there is. */
   limits?: AdmissionLimits | undefined;
+  /** What a caller may have done in a day; without it, as much as there is. */
+  dailyLimits?: DailyLimits | undefined;
   /** Aborted when the job of the activity is stopped. */
   signal?: AbortSignal | undefined;
 }

@@ -6,6 +6,7 @@ import type { Origin } from '../job/inbox/claim.js';
 import { type JobSpec, makesFrames } from '../job/spec.js';
 import { parseTraceParent, type TracePlace } from '../job/trace.js';
 import { jobOf, OUTBOX, splitPath, workOf } from '../job-store/layout.js';
+import { countSize } from '../job-store/callers/days.js';
 import { knowSize } from '../job-store/inbox/places.js';
 import { predictionEnding } from '../job-store/images/items.js';
 import { jobFolder } from '../job-store/local-copy.js';
@@ -100,6 +101,8 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
       ? await resolveVideo(ports, common, { ...spec, timeouts }, { video, folder, arrayBytes })
       : resolveImages(common, { ...spec, timeouts }, arrayBytes);
     const job = { ...resolved, making: await makingOfJob(resolved, video) };
+    if (prepared.expectedItems > 0)
+      await countSize(storage, input, { items: prepared.expectedItems }, ports.dailyLimits);
     const { overwrite } = spec.output;
     for (const output of placesOf(job)) await keepPlace(storage, { jobId, output, overwrite });
     return hand(ports, { ...job, prepared }, preflight);

@@ -16,7 +16,9 @@ const imagesSchema = z.strictObject({
   names: z.array(z.string()).min(1).max(1000),
   path: z
     .string()
-    .regex(/^inbox\/_uploads\/[a-z2-7]{8}\/[A-Za-z0-9](?:[A-Za-z0-9._-]{0,79}[A-Za-z0-9_-])?\/$/)
+    .regex(
+      /^inbox\/_uploads\/(?:(?:key-|user-)[a-z0-9-]{1,64}\/|nobody\/)?[a-z2-7]{8}\/[A-Za-z0-9](?:[A-Za-z0-9._-]{0,79}[A-Za-z0-9_-])?\/$/,
+    )
     .optional(),
 });
 

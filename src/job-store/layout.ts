@@ -5,7 +5,7 @@ import type { Storage } from '../storage/storage.js';
  * `container-contract/places.ts`.
  *
  * Media account: `inbox`, `styles`, `outbox`, `quarantine` (what users bring and take) and one `work-<job>` container per job (frames
- * and scored frames). Internal account: `models`, `limits`, `claims`, `outputs`, `reusable`, `app-secrets` and one `job-<job>` container per job. A container per
+ * and scored frames). Internal account: `models`, `limits`, `claims`, `outputs`, `owners`, `reusable`, `app-secrets` and one `job-<job>` container per job. A container per
  * job lets a scorer's SAS reach its own job only, and lets one call remove all that the job left.
  */
 export const INBOX = 'inbox';
@@ -26,10 +26,14 @@ export const REUSABLE = 'reusable';
 export const LIMITS = 'limits';
 /** Which job writes where, one blob for each output of a job that is not over. */
 export const OUTPUT_HOLDS = 'outputs';
+/** Whose job it is, one blob for each job that a caller has started. */
+export const OWNERS = 'owners';
 /** What the app keeps for itself, beyond any job. */
 export const APP_SECRETS = 'app-secrets';
 /** In `APP_SECRETS`: the key with which environments of Container Apps executions are sealed. */
 export const SEALING_KEY_BLOB = 'sealing-key';
+/** In `APP_SECRETS`: with it the keys of callers become ids. */
+export const CALLERS_SALT_BLOB = 'callers-salt';
 
 export const JOB_PREFIX = 'job-';
 export const workContainer = (jobId: string) => `work-${jobId}`;
@@ -44,6 +48,13 @@ export const createLedgerBlob = (name: string) => `creates/${name}.json`;
 
 /** In `LIMITS`: the jobs that run, and what they take up. */
 export const PLACES_BLOB = 'places.json';
+
+/** In `LIMITS`: what callers have started, by day and caller. */
+export const DAYS_PREFIX = 'days/';
+export const dayBlob = (day: string, owner: string) => `${DAYS_PREFIX}${day}/${owner}.json`;
+
+/** In `OWNERS`. */
+export const ownerBlob = (jobId: string) => `${jobId}.json`;
 
 export const claimBlob = (claim: string) => `${claim}.json`;
 
@@ -191,6 +202,7 @@ export function splitPath(path: string): { container: string; blob: string } {
 export const workOf = (storage: Storage, jobId: string) => storage.media.getContainerClient(workContainer(jobId));
 export const jobOf = (storage: Storage, jobId: string) => storage.internal.getContainerClient(jobContainer(jobId));
 export const outputsOf = (storage: Storage) => storage.internal.getContainerClient(OUTPUT_HOLDS);
+export const ownersOf = (storage: Storage) => storage.internal.getContainerClient(OWNERS);
 export const claimsOf = (storage: Storage) => storage.internal.getContainerClient(CLAIMS);
 export const limitsOf = (storage: Storage) => storage.internal.getContainerClient(LIMITS);
 export const quarantineOf = (storage: Storage) => storage.media.getContainerClient(QUARANTINE);

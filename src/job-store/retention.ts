@@ -1,5 +1,6 @@
 import { listBlobs, type Storage } from '../storage/storage.js';
 import { JOB_PREFIX, jobOf, workOf } from './layout.js';
+import { removeOwner } from './callers/owners.js';
 import { type Manifest, readManifest } from './manifest.js';
 import { withdrawFromReuse } from './reuse/offer.js';
 
@@ -67,8 +68,10 @@ export function dueOf({ since, asked }: KnownJob, { framesDays, recordsDays }: R
 export async function removeJob(storage: Storage, jobId: string, { records }: { records: boolean }): Promise<void> {
   if (records) await withdrawFromReuse(storage, jobId);
   await workOf(storage, jobId).deleteIfExists();
+  if (!records) return;
+  await removeOwner(storage, jobId);
   // Last: without its records nobody would find what else is left.
-  if (records) await jobOf(storage, jobId).deleteIfExists();
+  await jobOf(storage, jobId).deleteIfExists();
 }
 
 /** Bytes of a job's frames and records. */

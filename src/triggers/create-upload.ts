@@ -10,16 +10,33 @@ import {
 } from '../api/uploads.js';
 import { hasUnusableCharacters, hasUnusableParts } from '../job/items/blob-names.js';
 import { JobError } from '../job/failure.js';
-import { cardBlob, INBOX, inboxOf, labelsBlob, modelBlob, modelsOf, STYLES, UPLOADS } from '../job-store/layout.js';
+import {
+  cardBlob,
+  INBOX,
+  inboxOf,
+  labelsBlob,
+  mediaBlob,
+  modelBlob,
+  modelsOf,
+  splitPath,
+  STYLES,
+  UPLOADS,
+} from '../job-store/layout.js';
 import { blobSas, type Storage } from '../storage/storage.js';
-import { answerErrors } from './http.js';
+import { ownPlaces } from '../job-store/callers/own-places.js';
+import { type Caller, type Callers, OPERATORS_ONLY } from './callers.js';
+import { refuse } from './http.js';
 import { randomId } from './jobs.js';
 
 const WRITABLE_MS = 3_600_000;
 
 /** `POST /api/uploads`: a place in storage for one file or many images, for clients that have no access of their own. */
-export const createCreateUpload = ({ storage }: { storage: Storage }) =>
-  answerErrors(async (request) => ({ status: 201, jsonBody: await place(storage, parse(await request.text())) }));
+export const createCreateUpload = ({ storage, callers }: { storage: Storage; callers: Callers }) =>
+  callers.known(async (request, _, caller) => {
+    const asked = parse(await request.text());
+    if (asked.kind === 'inbox' && caller.sees === 'own') return refuse(403, OPERATORS_ONLY);
+    return { status: 201, jsonBody: await place(storage, asked, caller) };
+  });
 
 function parse(text: string): UploadRequest {
   try {
@@ -31,19 +48,23 @@ function parse(text: string): UploadRequest {
   }
 }
 
-function place(storage: Storage, request: UploadRequest): Promise<Upload | ImageUpload> {
-  if (request.kind === 'images') return placeImages(storage, request);
+function place(storage: Storage, request: UploadRequest, caller: Caller): Promise<Upload | ImageUpload> {
+  if (request.kind === 'images') return placeImages(storage, request, caller);
   if (request.kind === 'inbox') return placeInbox(storage, request);
-  return request.kind === 'model' ? placeModel(storage, request.name) : placeMedia(storage, request);
+  return request.kind === 'model' ? placeModel(storage, request.name) : placeMedia(storage, request, caller);
+}
+
+/** Paths that end in "/", below which uploads have folders of their own. */
+function foldersOf({ id, sees }: Caller): { uploads: string; styles: string } {
+  return sees === 'own' ? ownPlaces(id) : { uploads: `${INBOX}/${UPLOADS}/`, styles: `${STYLES}/` };
 }
 
 /** A folder of its own for each upload, so that none overwrites another. */
-async function placeMedia(storage: Storage, { kind, name }: FileUploadRequest): Promise<Upload> {
-  const container = kind === 'style' ? STYLES : INBOX;
-  const client = storage.media.getContainerClient(container);
-  await client.createIfNotExists();
-  const blob = container === INBOX ? `${UPLOADS}/${randomId()}/${name}` : `${randomId()}/${name}`;
-  return { path: `${container}/${blob}`, url: await writable(storage, client.getBlobClient(blob)) };
+async function placeMedia(storage: Storage, { kind, name }: FileUploadRequest, caller: Caller): Promise<Upload> {
+  const { uploads, styles } = foldersOf(caller);
+  const path = `${kind === 'style' ? styles : uploads}${randomId()}/${name}`;
+  await storage.media.getContainerClient(splitPath(path).container).createIfNotExists();
+  return { path, url: await writable(storage, mediaBlob(storage, path)) };
 }
 
 /** Where it is looked at as new media, and takes the place of what has the same name. */
@@ -70,9 +91,14 @@ async function placeModel(storage: Storage, name: string): Promise<Upload> {
 /** A folder of its own for each upload, whose later requests name the first one's path. */
 async function placeImages(
   storage: Storage,
-  { name, names, path = `${INBOX}/${UPLOADS}/${randomId()}/${name}/` }: ImagesUploadRequest,
+  { name, names, path: earlier }: ImagesUploadRequest,
+  caller: Caller,
 ): Promise<ImageUpload> {
   names.forEach(checkImageName);
+  const { uploads } = foldersOf(caller);
+  const path = earlier ?? `${uploads}${randomId()}/${name}/`;
+  if (!path.startsWith(uploads))
+    throw new JobError('user', `"path" must be what an answer to you gave, below ${uploads}.`);
   const container = storage.media.getContainerClient(INBOX);
   await container.createIfNotExists();
   const prefix = path.slice(INBOX.length + 1);

@@ -1,6 +1,9 @@
-import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
+import type { HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import { isPassing } from '../container-contract/storage-access.js';
 import { hideSecrets, JobError, messageOf } from '../job/failure.js';
+
+/** An HTTP function. */
+export type Handler = (request: HttpRequest, context: InvocationContext) => Promise<HttpResponseInit>;
 
 /** A refusal: the body is one sentence. */
 export const refuse = (status: number, message: string): HttpResponseInit => ({
@@ -15,9 +18,7 @@ const RETRY_AFTER_SECONDS = 10;
  * Makes an HTTP function whose errors become answers: 400 with the sentence for the user's mistake, 503 with Retry-After for what
  * passes by itself, 429 where others come first, and 500 for anything else, whose cause goes into the log only.
  */
-export function answerErrors(
-  handle: (request: HttpRequest, context: InvocationContext) => Promise<HttpResponseInit>,
-): HttpHandler {
+export function answerErrors(handle: Handler): Handler {
   return async (request, context) => {
     try {
       return await handle(request, context);
@@ -40,8 +41,8 @@ export function answerErrors(
  * after the browser has asked.
  */
 export const takesJson =
-  (handle: HttpHandler): HttpHandler =>
-  (request, context) =>
+  (handle: Handler): Handler =>
+  async (request, context) =>
     request.body === null || /^application\/json\b/i.test(request.headers.get('content-type') ?? '')
       ? handle(request, context)
       : refuse(415, 'The body must be JSON; send it with the header "Content-Type: application/json".');

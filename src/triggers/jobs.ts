@@ -15,9 +15,12 @@ export function randomId(): string {
   return idOf(randomBytes(8));
 }
 
-/** The same for the same request: who sends it again, as its answer was lost, means the same job. */
-export const idOfRequest = (key: string, body: string) =>
-  idOf(createHash('sha256').update(`${key}\n${body}`).digest().subarray(0, 8));
+/**
+ * The same for the same request: who sends it again, as its answer was lost, means the same job.
+ * @param said what tells one request from another.
+ */
+export const idOfRequest = (...said: string[]) =>
+  idOf(createHash('sha256').update(said.join('\n')).digest().subarray(0, 8));
 
 const idOf = (bytes: Uint8Array) => Array.from(bytes, (byte) => LETTERS[byte % LETTERS.length]).join('');
 
@@ -87,6 +90,9 @@ export const durableHost: JobHost = {
 /** Before that, a job without records is one that was ended before it began. */
 const DAY_MS = 86_400_000;
 
+/** What is said of a job that there is not, and of one that is none of the caller's business. */
+export const noJob = (id: string) => `There is no job "${id}".`;
+
 /** The orchestration of a job whose records are kept; else a sentence that says why there is none to show. */
 export async function findKept(
   storage: Storage,
@@ -94,7 +100,7 @@ export async function findKept(
   id: string,
 ): Promise<df.DurableOrchestrationStatus | string> {
   const status = await findJob(context, id);
-  if (!status) return `There is no job "${id}".`;
+  if (!status) return noJob(id);
   const isOld = hasEnded(status.runtimeStatus) && Date.now() - new Date(status.createdTime).getTime() > DAY_MS;
   if (isOld && !(await jobOf(storage, id).exists()))
     return `The records of job "${id}" have been removed, as it ended long ago.`;

@@ -1,10 +1,13 @@
 import type { InvocationContext } from '@azure/functions';
 import type { Ports } from '../activities/ports.js';
 import { JobError } from '../job/failure.js';
+import { dayOf, DEPLOYMENT, hasLimits } from '../job/daily-limits.js';
 import type { AdmissionLimits } from '../job/inbox/admission.js';
 import type { Origin } from '../job/inbox/claim.js';
 import { checkInputSize, type JobSpec } from '../job/spec.js';
 import { writeTraceParent } from '../job/trace.js';
+import { countRun, forgetRun } from '../job-store/callers/days.js';
+import { readOwner, removeOwner, writeOwner } from '../job-store/callers/owners.js';
 import { givePlaces, readPlaces, takePlace } from '../job-store/inbox/places.js';
 import { hasManifest } from '../job-store/manifest.js';
 import { freePlace, keepPlace } from '../job-store/outputs.js';
@@ -17,6 +20,8 @@ export interface NewJob {
   jobId: string;
   spec: JobSpec;
   startedBy?: Origin;
+  /** Id of the caller whose it is; left out: the deployment's. */
+  owner?: string;
   /** From 2 on when it was started before. */
   run?: number;
   /** How long it waits for what its folder is expected to hold; undefined: it does not. */
@@ -31,13 +36,21 @@ const FREE_PAUSE_MS = 30_000;
 
 export type Launcher = ReturnType<typeof createLauncher>;
 
-/** Starts jobs, whoever asks for them, as far as there is room beside those that run. */
+/** Starts jobs, whoever asks for them, as far as there is room beside those that run and their callers may. */
 export function createLauncher({
   storage,
   telemetry,
   limits,
+  dailyLimits = {},
+  ownership = false,
   host,
-}: Pick<Ports, 'storage' | 'telemetry'> & { limits: AdmissionLimits; host: JobHost }) {
+}: Pick<Ports, 'storage' | 'telemetry' | 'dailyLimits'> & {
+  limits: AdmissionLimits;
+  /** Whether it is written down whose a job is. */
+  ownership?: boolean;
+  host: JobHost;
+}) {
+  const counts = hasLimits(dailyLimits);
   let nextFreeAt = -Infinity;
 
   /** Gives the places of jobs back that have ended without doing it themselves. @returns whether there were any. */
@@ -58,12 +71,46 @@ export function createLauncher({
     return (await hasManifest(storage, job)) || Date.now() - since > BEGIN_MS;
   }
 
-  /** @returns why there is no room, as the beginning of a sentence; undefined when the job has its place. */
-  async function reserve(context: InvocationContext, { jobId, items, bytes }: NewJob): Promise<string | undefined> {
+  /** @returns why the job cannot start, now (`platform`) or at all; undefined when it has its place. */
+  async function reserve(context: InvocationContext, job: NewJob): Promise<JobError | undefined> {
+    const { jobId, items, bytes } = job;
     const wanted = { job: jobId, items, bytes };
-    const full = await takePlace(storage, wanted, limits);
-    if (full === undefined || !(await freeEnded(context))) return full;
-    return takePlace(storage, wanted, limits);
+    let full = await takePlace(storage, wanted, limits);
+    if (full !== undefined && (await freeEnded(context))) full = await takePlace(storage, wanted, limits);
+    if (full !== undefined) return noRoom(full);
+    const over = await countForOwner(job);
+    if (over !== undefined) await givePlaces(storage, [jobId]);
+    return over;
+  }
+
+  /** Writes down whose job it is, and counts the run for its owner. @returns why that may not have it. */
+  async function countForOwner({
+    jobId,
+    run,
+    owner = DEPLOYMENT,
+    items,
+    bytes,
+  }: NewJob): Promise<JobError | undefined> {
+    if (!counts) {
+      if (ownership && owner !== DEPLOYMENT && run === undefined) await writeOwner(storage, jobId, { owner });
+      return undefined;
+    }
+    const now = Date.now();
+    const day = dayOf(now);
+    const whose = run === undefined ? owner : ((await readOwner(storage, jobId))?.owner ?? owner);
+    const counted = { jobId, ...(run !== undefined && { run }), owner: whose, day };
+    const over = await countRun(storage, counted, { items, bytes }, { limits: dailyLimits, now });
+    if (over === undefined) await writeOwner(storage, jobId, { owner: whose, day });
+    return over;
+  }
+
+  /** Counts a run no longer that never began, which nobody owns then if it was the first. */
+  async function uncount({ jobId, run }: Pick<JobInput, 'jobId' | 'run'>): Promise<void> {
+    if (!counts && !ownership) return;
+    const record = await readOwner(storage, jobId);
+    if (record?.day !== undefined)
+      await forgetRun(storage, { jobId, ...(run !== undefined && { run }), owner: record.owner, day: record.day });
+    if (run === undefined) await removeOwner(storage, jobId);
   }
 
   /** Whether the job was started before, also if it has ended and nothing but its manifest is left. */
@@ -94,9 +141,11 @@ export function createLauncher({
     [video, images, predictions].filter((output) => output !== undefined);
 
   /** Gives back what a job that cannot start holds. */
-  async function free({ jobId, spec }: JobInput): Promise<void> {
+  async function free(input: JobInput): Promise<void> {
+    const { jobId, spec } = input;
     for (const output of outputsOf(spec)) await freePlace(storage, { jobId, output });
     await givePlaces(storage, [jobId]);
+    await uncount(input);
   }
 
   /** Keeps the places where a job writes, unless the job cannot start. */
@@ -150,7 +199,7 @@ const BEGIN_MS = 600_000;
 const FULL_SECONDS = 30;
 
 /** @param full why there is no room. */
-export const noRoom = (full: string) =>
+const noRoom = (full: string) =>
   new JobError('platform', `There is no room for another job: ${full}; try again a little later.`, {
     retryAfterSeconds: FULL_SECONDS,
     inLine: true,

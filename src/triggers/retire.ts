@@ -1,5 +1,6 @@
 import type { InvocationContext, TimerHandler } from '@azure/functions';
 import { counted, messageOf } from '../job/failure.js';
+import { removeDays } from '../job-store/callers/days.js';
 import { removeClaims } from '../job-store/inbox/claims.js';
 import { dueOf, type KnownJob, listJobs, oldest, removeJob, type Retention } from '../job-store/retention.js';
 import type { Storage } from '../storage/storage.js';
@@ -35,6 +36,7 @@ export function createRetire({ storage, retention, stateOf, now = Date.now }: Re
   return async (_, context) => {
     const claims = await removeClaims(storage, now() - CLAIMS_MS);
     if (claims > 0) context.info(`retire: removed ${counted(claims, 'old claim')} to new media`);
+    await removeDays(storage, now());
     if (retention.framesDays === 0 && retention.recordsDays === 0) return;
     for await (const job of listJobs(storage, oldest(retention, now()))) {
       try {

@@ -21,7 +21,7 @@ import { writeResolvedJob } from '../../src/job-store/resolved-job.js';
 import { framesBlob, memberName } from '../../src/container-contract/places.js';
 import { writeStoredPack } from '../../src/job-store/stored-packs.js';
 import { createMedia } from '../../src/media/media.js';
-import { readSealingKey } from '../../src/storage/sealing-key.js';
+import { readAppSecret } from '../../src/storage/app-secret.js';
 import { SILENT } from '../../src/telemetry/telemetry.js';
 import type { BatchResult } from '../../src/orchestrators/score-batch.js';
 import { aciCompute } from './aci.js';
@@ -90,7 +90,7 @@ export function useDeadlyItems(): {
       }),
       'container-apps': createContainerAppsCompute(
         containerAppsSettings(emulator.url, { CONTAINER_APPS_CPU: '0.25', CONTAINER_APPS_POLL_SECONDS: '0.25' }),
-        () => readSealingKey(storage.internal.getContainerClient(APP_SECRETS), SEALING_KEY_BLOB),
+        () => readAppSecret(storage.internal.getContainerClient(APP_SECRETS), SEALING_KEY_BLOB),
       ),
     },
     inspectModel: () => Promise.reject(new Error('The model is known.')),

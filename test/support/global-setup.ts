@@ -27,7 +27,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
   Object.assign(process.env, { FFMPEG_PATH: ffmpeg, FFPROBE_PATH: ffprobe });
   const { startStack } = await import('../../dist/stack/stack.js');
   const data = mkdtempSync(path.join(os.tmpdir(), 'scoring-tests-'));
-  const { url, storage, stop } = await startStack({ folder: data, env: { MOST_RUNNING_JOBS: '1000', ...process.env } });
+  // Tests send no key, and see everything; callers with keys are kept apart.
+  const settings = { MOST_RUNNING_JOBS: '1000', OWNERSHIP: 'on', OPERATORS: 'nobody' };
+  const { url, storage, stop } = await startStack({ folder: data, env: { ...settings, ...process.env } });
   project.provide('stack', { data, url, connectionString: storage, azure: '' });
   project.provide('storage', storage);
   return async () => {

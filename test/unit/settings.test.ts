@@ -100,6 +100,28 @@ describe('the app’s settings', () => {
     expect(readConfig(environment).inbox.connection).toBe(name);
   });
 
+  test('keep callers apart and limit their day where that is asked for', () => {
+    expect(readConfig(STORAGE)).toMatchObject({
+      callers: { authentication: 'keys', ownership: false, operators: [] },
+      dailyLimits: { jobs: undefined, items: undefined, bytes: undefined },
+    });
+    const more = { OWNERSHIP: 'on', OPERATORS: 'key-1, user-2,', MOST_JOBS_PER_DAY: '5', MOST_GIB_PER_DAY: '0.5' };
+    expect(readConfig({ ...STORAGE, ...more })).toMatchObject({
+      callers: { ownership: true, operators: ['key-1', 'user-2'] },
+      dailyLimits: { jobs: 5, bytes: 512 * 1024 ** 2 },
+    });
+  });
+
+  test('let nobody in by Entra ID unless App Service says that it vouches for callers', () => {
+    const entra = { ...STORAGE, AUTHENTICATION: 'entra' };
+    expect(() => readConfig(entra)).toThrow(/AUTHENTICATION is "entra" and the authentication of App Service is off/);
+    expect(() => readConfig({ ...entra, WEBSITE_AUTH_ENABLED: 'False' })).toThrow(/is off/);
+    expect(readConfig({ ...entra, WEBSITE_AUTH_ENABLED: 'True' }).callers.authentication).toBe('entra');
+    expect(() => readConfig({ ...STORAGE, AUTHENTICATION: 'none' })).toThrow(
+      /AUTHENTICATION must be "keys" or "entra"/,
+    );
+  });
+
   test('say where the ends of jobs are told, and with which secrets', () => {
     expect(readConfig(STORAGE).notices).toEqual({ usual: [], topic: undefined, secrets: {} });
     const topic = 'https://jobs.westeurope-1.eventgrid.azure.net/api/events';

@@ -5,6 +5,7 @@ import { createOutputNames, groupsOf, LIST_LENGTH, type ListedItem } from '../..
 import { LeftOut } from '../../job/items/left-out.js';
 import { itemsThatMayFail } from '../../job/tolerance.js';
 import { MOST_ITEMS } from '../../container-contract/places.js';
+import { countSize } from '../../job-store/callers/days.js';
 import { knowSize } from '../../job-store/inbox/places.js';
 import { splitPath } from '../../job-store/layout.js';
 import type { Storage } from '../../storage/storage.js';
@@ -28,7 +29,7 @@ const LONGEST_EXAMPLE = 80;
  * Finds the pictures of an image folder and writes their names as lists of `LIST_LENGTH`, in constant memory. A second run
  * returns what the first one found, even if files have come since. A picture that is replaced later is not scored.
  */
-export function createListImages({ storage, signal }: Pick<Ports, 'storage' | 'signal'>) {
+export function createListImages({ storage, signal, dailyLimits }: Pick<Ports, 'storage' | 'signal' | 'dailyLimits'>) {
   return async ({ jobId, run = 1 }: OfRun): Promise<FoundItems> => {
     const job = await readImagesJob(storage, jobId, run);
     const earlier = await readFoundItems(storage, jobId);
@@ -50,6 +51,7 @@ export function createListImages({ storage, signal }: Pick<Ports, 'storage' | 's
     await progress.settled();
     if (items === 0) throw job.spec.input.list === undefined ? noPictures(job.images, leftOut) : namesNothing();
     checkThere(job, items, tally);
+    await countSize(storage, { jobId, run }, { items }, dailyLimits);
     const found = { items, warnings: [...leftOut.warnings(), ...repeatedWarning(tally)] };
     await writeFoundItems(storage, jobId, found);
     await knowSize(storage, jobId, { items });

@@ -72,7 +72,12 @@ async function admitOne(
     const startedBy = { path: `${INBOX}/${claim.event.name}`, etag: claim.event.etag };
     const wanted: NewJob = { ...job, startedBy, ...(waits && { waitHours }) };
     // One that waits for its images takes no room, and its place when they are there.
-    if (!waits && (await launcher.reserve(context, wanted)) !== undefined) return 'for room';
+    const refusal = waits ? undefined : await launcher.reserve(context, wanted);
+    if (refusal?.blame === 'platform') return 'for room';
+    if (refusal) {
+      await refuseMedia(ports, context, claim, refusal);
+      return undefined;
+    }
     try {
       // Another host may have come first meanwhile; a job that has ended would start once more.
       if (!(await launcher.wasStarted(context, jobId))) await launcher.launch(context, wanted);

@@ -4,14 +4,14 @@ import type { Ports } from '../../activities/ports.js';
 import * as df from 'durable-functions';
 import { tellCancelled, wakeJob } from '../job-watch.js';
 import { answerErrors, refuse } from '../http.js';
-import { findJob, hasEnded } from '../jobs.js';
+import { findJob, hasEnded, noJob } from '../jobs.js';
 
 /** `DELETE /api/jobs/{id}`: asks the job to stop; its containers are removed and it ends as cancelled. Answers 202. */
 export const createCancelJob = ({ storage, telemetry }: Pick<Ports, 'storage' | 'telemetry'>) =>
   answerErrors(async (request, context) => {
     const id = request.params.id ?? '';
     const job = await findJob(context, id);
-    if (!job) return refuse(404, `There is no job "${id}".`);
+    if (!job) return refuse(404, noJob(id));
     const ended = () => refuse(410, `Job "${id}" has ended already.`);
     if (hasEnded(job.runtimeStatus)) return ended();
     const cancelled = { by: 'request', at: new Date().toISOString() } as const;

@@ -14,6 +14,7 @@ import {
 import { readResolvedJob } from '../../job-store/resolved-job.js';
 import { blobSas, listPage, type Storage } from '../../storage/storage.js';
 import { answerErrors, refuse } from '../http.js';
+import { noJob } from '../jobs.js';
 
 const READABLE_MS = 3_600_000;
 
@@ -52,7 +53,7 @@ const FILES_AT_ONCE = 1000;
 export const createListFiles = ({ storage }: { storage: Storage }) =>
   answerErrors(async (request) => {
     const { id = '' } = request.params;
-    if (!isJobId(id) || !(await jobOf(storage, id).exists())) return refuse(404, `There is no job "${id}".`);
+    if (!isJobId(id) || !(await jobOf(storage, id).exists())) return refuse(404, noJob(id));
     const job = await readResolvedJob(storage, id);
     const prefix = 'video' in job ? job.predictions : job.output;
     if (prefix === undefined) return refuse(404, `Job "${id}" is a video's: its one file is at /files/output.`);

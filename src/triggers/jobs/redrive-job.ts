@@ -18,8 +18,8 @@ import type { JobInput } from '../../orchestrators/score-job.js';
 import { readJson } from '../../storage/storage.js';
 import { answerErrors, refuse } from '../http.js';
 import type { JobWatch } from '../job-watch.js';
-import { askHost, findJob, hasEnded, inputOfJob } from '../jobs.js';
-import { type Launcher, noRoom } from '../launch.js';
+import { askHost, findJob, hasEnded, inputOfJob, noJob } from '../jobs.js';
+import type { Launcher } from '../launch.js';
 
 interface RedrivePorts extends Pick<Ports, 'storage' | 'bundledModels'> {
   launcher: Launcher;
@@ -40,7 +40,7 @@ export const createRedriveJob = (ports: RedrivePorts) =>
     const changes = parseChanges(await request.text());
     const id = request.params.id ?? '';
     const known = isJobId(id) ? await findEnded(ports, context, id) : 'unknown';
-    if (known === 'unknown') return refuse(404, `There is no job "${id}".`);
+    if (known === 'unknown') return refuse(404, noJob(id));
     if (known === 'running')
       return refuse(409, `Job "${id}" has not ended; cancel it first, or wait until it has ended.`);
     const answer = known.begun
@@ -133,8 +133,10 @@ async function startNext(
   }
   const bytes = await requireInputs(storage, bundledModels, next);
   if (resolved && !fromScratch) await requireSame(storage, resolved, next);
-  const full = await launcher.reserve(context, { jobId, spec: next, items: manifest?.items ?? 0, bytes });
-  if (full !== undefined) throw noRoom(full);
+  const { items = 0, totals } = manifest ?? {};
+  const left = fromScratch || !hasWork ? items : items - (totals?.done ?? 0);
+  const refusal = await launcher.reserve(context, { jobId, run, spec: next, items: left, bytes });
+  if (refusal) throw refusal;
   const begun: Begun & { input: JobInput } = {
     run,
     begun: new Date().toISOString(),

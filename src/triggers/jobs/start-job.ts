@@ -1,41 +1,68 @@
+import type { HttpResponseInit, InvocationContext } from '@azure/functions';
 import * as df from 'durable-functions';
-import { checkSpecSize, inputOf, makeJobId, parseSpec } from '../../job/spec.js';
+import { checkSpecSize, inputOf, type JobSpec, makeJobId, parseSpec } from '../../job/spec.js';
 import { requireInputs } from '../../job-store/inputs.js';
 import type { Ports } from '../../activities/ports.js';
-import { answerErrors } from '../http.js';
-import { findJob, idOfRequest, randomId } from '../jobs.js';
-import { type Launcher, noRoom } from '../launch.js';
+import { JobError } from '../../job/failure.js';
+import { whatIsOutside } from '../../job-store/callers/own-places.js';
+import type { Caller, Callers } from '../callers.js';
+import { refuse } from '../http.js';
+import { findJob, idOfRequest, noJob, randomId } from '../jobs.js';
+import type { Launcher } from '../launch.js';
 
 /**
  * `POST /api/jobs`: checks what can be checked at once, starts the job and answers 202 with the URLs that manage it, or 429 while too much
- * runs. The same request with the same `Idempotency-Key` starts no second job.
+ * runs or its caller has had enough for the day. The same request with the same `Idempotency-Key` starts no second job.
  */
 export const createStartJob = ({
   storage,
   bundledModels,
   launcher,
-}: Pick<Ports, 'storage' | 'bundledModels'> & { launcher: Launcher }) =>
-  answerErrors(async (request, context) => {
+  callers,
+}: Pick<Ports, 'storage' | 'bundledModels'> & { launcher: Launcher; callers: Callers }) =>
+  callers.known(async (request, context, caller) => {
     checkSpecSize(Number(request.headers.get('content-length') ?? 0));
     const body = await request.text();
     const spec = parseSpec(body);
+    await checkOwn(callers, caller, spec);
     const key = request.headers.get('idempotency-key');
-    const id = key === null ? randomId() : idOfRequest(key, body);
-    const jobId = makeJobId(inputOf(spec), id);
+    const own = caller.sees === 'own' ? [caller.id] : [];
+    const jobId = makeJobId(inputOf(spec), key === null ? randomId() : idOfRequest(key, body, ...own));
     const accepted = () => {
-      const standard = df.getClient(context).createHttpManagementPayload(jobId);
       const jobUrl = new URL(`${new URL(request.url).pathname.replace(/\/$/, '')}/${jobId}`, request.url).toString();
-      return {
-        status: 202,
-        headers: { Location: standard.statusQueryGetUri, 'Retry-After': '10' },
-        jsonBody: Object.assign({ jobUrl }, standard),
-      };
+      return caller.sees === 'own' ? acceptedForOwner(jobId, jobUrl) : acceptedForAll(context, jobId, jobUrl);
     };
-    if (key !== null && (await findJob(context, jobId)) !== undefined) return accepted();
+    if (key !== null && (await findJob(context, jobId)) !== undefined)
+      return (await callers.maySee(caller, jobId)) ? accepted() : refuse(404, noJob(jobId));
     const bytes = await requireInputs(storage, bundledModels, spec);
-    const job = { jobId, spec, items: 0, bytes };
-    const full = await launcher.reserve(context, job);
-    if (full !== undefined) throw noRoom(full);
+    const job = { jobId, spec, owner: caller.id, items: 0, bytes };
+    const refusal = await launcher.reserve(context, job);
+    if (refusal) throw refusal;
     await launcher.launch(context, job);
     return accepted();
   });
+
+/** @throws JobError `user` when a caller who sees its own jobs alone names what may be another's. */
+async function checkOwn(callers: Callers, caller: Caller, spec: JobSpec): Promise<void> {
+  if (caller.sees === 'all') return;
+  const outside = whatIsOutside(caller.id, spec);
+  if (outside !== undefined) throw new JobError('user', outside);
+  const { list } = spec.input;
+  if (typeof list === 'object' && !(await callers.maySee(caller, list.failedItemsOf)))
+    throw new JobError('user', noJob(list.failedItemsOf));
+}
+
+/** Retry-After: when it is worth while to look at the job for the first time. */
+const answer = (location: string, body: object): HttpResponseInit => ({
+  status: 202,
+  headers: { Location: location, 'Retry-After': '10' },
+  jsonBody: body,
+});
+
+/** The standard URLs have a key that opens every job. */
+const acceptedForOwner = (id: string, jobUrl: string) => answer(jobUrl, { id, jobUrl });
+
+function acceptedForAll(context: InvocationContext, jobId: string, jobUrl: string): HttpResponseInit {
+  const standard = df.getClient(context).createHttpManagementPayload(jobId);
+  return answer(standard.statusQueryGetUri, Object.assign({ jobUrl }, standard));
+}

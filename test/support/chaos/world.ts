@@ -18,7 +18,7 @@ import {
   SEALING_KEY_BLOB,
   workOf,
 } from '../../../src/job-store/layout.js';
-import { readSealingKey } from '../../../src/storage/sealing-key.js';
+import { readAppSecret } from '../../../src/storage/app-secret.js';
 import { isPassing } from '../../../src/container-contract/storage-access.js';
 import { SILENT } from '../../../src/telemetry/telemetry.js';
 import { NO_NOTICES } from '../no-notices.js';
@@ -114,7 +114,7 @@ function newHost({ emulator }: World, folder: string, region: string): ReturnTyp
           CONTAINER_APPS_POLL_SECONDS: POLL,
           CONTAINER_APPS_REQUEST_SECONDS: REQUEST_SECONDS,
         }),
-        () => readSealingKey(storage.internal.getContainerClient(APP_SECRETS), SEALING_KEY_BLOB),
+        () => readAppSecret(storage.internal.getContainerClient(APP_SECRETS), SEALING_KEY_BLOB),
       ),
     },
     inspectModel: inspectOnce,

@@ -2,8 +2,8 @@ import { type ContainerClient, RestError } from '@azure/storage-blob';
 import { makeSealingKey } from '../container-contract/sealing.js';
 import { readText } from './storage.js';
 
-/** The app's sealing key in base64: made at the first use, and the same from then on for every host that asks. */
-export async function readSealingKey(container: ContainerClient, blob: string): Promise<string> {
+/** A secret of the app itself, 32 bytes in base64: made at the first use, and the same from then on for every host that asks. */
+export async function readAppSecret(container: ContainerClient, blob: string): Promise<string> {
   const existing = await readText(container, blob);
   if (existing !== undefined) return existing;
   await container.createIfNotExists();

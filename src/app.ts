@@ -6,7 +6,7 @@ import { createLogin } from './compute/azure/login.js';
 import { createComputes } from './compute/computes.js';
 import { readConfig } from './config.js';
 import { returnFailure } from './activities/return-failure.js';
-import { isPassing } from './container-contract/storage-access.js';
+import { giveUpSilentRequests, isPassing } from './container-contract/storage-access.js';
 import {
   APP_SECRETS,
   CALLERS_SALT_BLOB,
@@ -54,6 +54,7 @@ import { createSweep } from './triggers/sweep.js';
 
 /** The Functions app: reads its settings, makes the ports, and registers every function under the name it has in Azure. */
 const config = readConfig(process.env);
+giveUpSilentRequests();
 const storage = openStorage(config, createLogin);
 const readSecret = (blob: string) => readAppSecret(storage.internal.getContainerClient(APP_SECRETS), blob);
 const compute = createComputes(config.computes, {

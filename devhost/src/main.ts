@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, InvalidArgumentError } from 'commander';
+import { giveUpSilentRequests } from './backend/silent-requests.js';
 import { functionList } from './function-list.js';
 import { type RunningHost, showKeys, startHost } from './host.js';
 import { Log, messageOf, UserFault } from './log.js';
@@ -47,6 +48,7 @@ async function main(app: string, options: Options): Promise<void> {
   process.on('unhandledRejection', (reason) =>
     log.error(`A promise of the host was rejected and nobody handled it: ${messageOf(reason)}`),
   );
+  giveUpSilentRequests();
   let running: RunningHost;
   try {
     if (options.showKeys) {

@@ -1,6 +1,8 @@
+import { giveUpSilentRequests } from '../container-contract/storage-access.js';
 import { runScorer } from './run/run-attempt.js';
 
 /** The program inside a container: connects `run/run-attempt.ts`, which does the work, to the process. */
+giveUpSilentRequests();
 const stop = new AbortController();
 process.once('SIGTERM', () => stop.abort());
 process.once('SIGINT', () => stop.abort());

@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type Chunk, partOf, type RawTimes, wholeTimetable } from '../../../src/media/media.js';
-import { builds, collect, framesOf, isIndexed, packetHashes, splitWhole } from '../../support/media.js';
+import { builds, collect, framesOf, isIndexed, packetHashes, some, splitWhole } from '../../support/media.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'chunks-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -44,7 +44,7 @@ describe.each(builds)('in chunks, with ffmpeg from $name,', (build) => {
     return { ...whole, source, timetable: { ...whole.timetable, lastTicks: den / num } };
   }
 
-  it.each(clips)('%s: every frame is split once, the same, at the same time', async (_, file, options) => {
+  it.each(some(clips, 2))('%s: every frame is split once, the same, at the same time', async (_, file, options) => {
     const source = make(file, options);
     const { facts, frames, timetable } = await splitWhole(media, source);
     // Chunks of whole packs begin and end between key frames.
@@ -68,14 +68,19 @@ describe.each(builds)('in chunks, with ffmpeg from $name,', (build) => {
     }
   });
 
-  it.each([
-    ['ffv1', 'mkv'],
-    ['h264', 'mp4'],
-    ['h264', 'mov'],
-    ['h264', 'mkv'],
-    ['h265', 'mp4'],
-    ['vp9', 'mp4'],
-  ] as const)('an uneven video is encoded in %s and joined to .%s', async (codec, ending) => {
+  it.each(
+    some(
+      [
+        ['ffv1', 'mkv'],
+        ['h264', 'mp4'],
+        ['h264', 'mov'],
+        ['h264', 'mkv'],
+        ['h265', 'mp4'],
+        ['vp9', 'mp4'],
+      ],
+      2,
+    ),
+  )('an uneven video is encoded in %s and joined to .%s', async (codec, ending) => {
     const { source, facts, frames, timetable } = await uneven();
     const segments: { file: string; first: number }[] = [];
     for (const [first, count] of [

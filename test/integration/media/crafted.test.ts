@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeClip } from '../../support/clip.js';
-import { builds, collect, framesOf, PICTURE_ONLY, splitWhole } from '../../support/media.js';
+import { builds, collect, framesOf, PICTURE_ONLY, some, splitWhole } from '../../support/media.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'crafted-'));
 const canary = path.join(folder, 'canary.mp4');
@@ -66,8 +66,8 @@ describe.each(builds)('a file from outside makes ffprobe and ffmpeg from $name r
   ] as const;
   const endings = ['.mp4', '.m3u8'];
 
-  it.each(texts)('%s', { timeout: 30_000 }, async (_, text) => {
-    for (const [, address] of targets)
+  it.each(texts)('%s', async (_, text) => {
+    for (const [, address] of some(targets, 2))
       for (const ending of endings) {
         const file = path.join(own, `crafted${ending}`);
         writeFileSync(file, text(address()));

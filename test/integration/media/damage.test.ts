@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { builds, packetHashes, roundTrip, splitWhole } from '../../support/media.js';
+import { builds, packetHashes, roundTrip, some, splitWhole } from '../../support/media.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'damage-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -29,7 +29,7 @@ describe.each(builds)('a video that breaks half-way, with ffmpeg from $name,', (
     return { file: out(kind), source };
   }
 
-  it.each(['cut.mp4', 'cut.mkv', 'overwritten.mp4'] as const)(
+  it.each(some(['overwritten.mp4', 'cut.mkv', 'cut.mp4'], 2))(
     '%s: gives the frames and the sound before the break',
     async (kind) => {
       const { file, source } = spoiled(kind);

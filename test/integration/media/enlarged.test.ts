@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import type { FrameFormat } from '../../../src/job/items/formats.js';
 import { ppmHeader } from '../../../src/job/items/ppm.js';
 import { makeClip } from '../../support/clip.js';
-import { builds, decodeRgb, framesOf, packetHashes, splitWhole } from '../../support/media.js';
+import { builds, decodeRgb, framesOf, packetHashes, some, splitWhole } from '../../support/media.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'enlarged-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -18,12 +18,14 @@ const flat = async (width: number, height: number, background: string, format: F
 };
 
 describe.each(builds)('pictures of another size than the source, stitched by ffmpeg from $name', (build) => {
-  it.each([
-    ['h264', 'png', 161, 121, [162, 122], 4],
-    ['ffv1', 'jpg', 161, 121, [161, 121], 4],
-    ['h265', 'ppm', 161, 121, [162, 122], 4],
-    ['vp9', 'ppm', 40, 30, [40, 30], 4],
-  ] as const)(
+  it.each(
+    some([
+      ['h264', 'png', 161, 121, [162, 122], 4],
+      ['ffv1', 'jpg', 161, 121, [161, 121], 4],
+      ['h265', 'ppm', 161, 121, [162, 122], 4],
+      ['vp9', 'ppm', 40, 30, [40, 30], 4],
+    ]),
+  )(
     'make %s of %s frames %i wide and %i high, those of the source scaled',
     async (codec, format, width, height, size, off) => {
       const source = makeClip(path.join(folder, `${codec}.mp4`), { size: '96x64', rate: '10', seconds: 0.5 });

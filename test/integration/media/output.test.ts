@@ -4,7 +4,16 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StitchRequest } from '../../../src/media/media.js';
-import { type Build, builds, isIndexed, packetHashes, rgbOf, roundTrip, splitWhole } from '../../support/media.js';
+import {
+  type Build,
+  builds,
+  isIndexed,
+  packetHashes,
+  rgbOf,
+  roundTrip,
+  some,
+  splitWhole,
+} from '../../support/media.js';
 import { hasSharedData, sharedData } from '../../support/shared-data.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'output-'));
@@ -74,40 +83,44 @@ describe.each(builds)('an output by ffmpeg from $name', (build) => {
     makeRich(build, opus, 'libopus');
   });
 
-  it.each([
-    ['mp4', aac, 'mov_text', 'h264'],
-    ['mov', aac, 'mov_text', 'h264'],
-    ['mkv', aac, 'subrip', 'h264'],
-    ['webm', opus, 'webvtt', 'vp9'],
-  ] as const)(
-    '.%s keeps languages, the default track, subtitles, chapters and title',
-    async (ending, source, text, codec) => {
-      const output = out(`rich.${ending}`);
-      const { warnings, comparison } = await checkedRoundTrip(build, source, output, { codec });
-      expect(comparison.problems).toEqual([]);
-      expect(warnings).toEqual([]);
-      expect(isIndexed(output)).toBe(true);
-      const { streams, chapters, format } = show(build, output);
-      const of = (type: string) => streams.filter(({ codec_type }) => codec_type === type);
-      expect(of('audio').map(({ tags, disposition }) => [tags?.language, disposition.default])).toEqual([
-        ['eng', 0],
-        ['fra', 1],
-      ]);
-      expect(of('subtitle').map(({ codec_name, tags }) => [codec_name, tags?.language])).toEqual([[text, 'ger']]);
-      expect(chapters.map(({ start_time, tags }) => [Number(start_time).toFixed(1), tags.title])).toEqual([
-        ['0.0', 'One'],
-        ['0.5', 'Two'],
-      ]);
-      expect(format.tags?.title).toBe('Coast');
-      expect(packetHashes(build, output)).toEqual(packetHashes(build, source));
-    },
-  );
+  it.each(
+    some(
+      [
+        ['mp4', aac, 'mov_text', 'h264'],
+        ['webm', opus, 'webvtt', 'vp9'],
+        ['mov', aac, 'mov_text', 'h264'],
+        ['mkv', aac, 'subrip', 'h264'],
+      ],
+      2,
+    ),
+  )('.%s keeps languages, the default track, subtitles, chapters and title', async (ending, source, text, codec) => {
+    const output = out(`rich.${ending}`);
+    const { warnings, comparison } = await checkedRoundTrip(build, source, output, { codec });
+    expect(comparison.problems).toEqual([]);
+    expect(warnings).toEqual([]);
+    expect(isIndexed(output)).toBe(true);
+    const { streams, chapters, format } = show(build, output);
+    const of = (type: string) => streams.filter(({ codec_type }) => codec_type === type);
+    expect(of('audio').map(({ tags, disposition }) => [tags?.language, disposition.default])).toEqual([
+      ['eng', 0],
+      ['fra', 1],
+    ]);
+    expect(of('subtitle').map(({ codec_name, tags }) => [codec_name, tags?.language])).toEqual([[text, 'ger']]);
+    expect(chapters.map(({ start_time, tags }) => [Number(start_time).toFixed(1), tags.title])).toEqual([
+      ['0.0', 'One'],
+      ['0.5', 'Two'],
+    ]);
+    expect(format.tags?.title).toBe('Coast');
+    expect(packetHashes(build, output)).toEqual(packetHashes(build, source));
+  });
 
-  it.each([
-    ['h265', 'mp4', 'hevc'],
-    ['vp9', 'mp4', 'vp9'],
-    ['vp9', 'mkv', 'vp9'],
-  ] as const)(
+  it.each(
+    some([
+      ['h265', 'mp4', 'hevc'],
+      ['vp9', 'mp4', 'vp9'],
+      ['vp9', 'mkv', 'vp9'],
+    ]),
+  )(
     'in %s and .%s shows the frames at their times, and spends more on a better quality',
     async (codec, ending, shown) => {
       const sizes = await Promise.all(

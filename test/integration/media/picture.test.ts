@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { toRgb, toYuv } from '../../../src/media/colour.js';
-import { type Build, builds, compareRgb, decodeRgb, rgbOf, roundTrip, splitWhole } from '../../support/media.js';
+import { type Build, builds, compareRgb, decodeRgb, rgbOf, roundTrip, some, splitWhole } from '../../support/media.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'picture-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -13,7 +13,7 @@ const moving = ['-f', 'lavfi', '-i', 'testsrc2=size=320x240:rate=25:duration=0.4
 const smooth = ['-f', 'lavfi', '-i', 'testsrc=size=320x240:rate=25:duration=0.4', '-vf', 'gblur=sigma=4'];
 const groups = ['-f', 'lavfi', '-i', 'testsrc2=size=160x128:duration=0.04'];
 const SUBSAMPLED =
-  'yuv420p yuvj420p yuv422p yuv440p yuv411p yuv410p yuva420p nv12 yuyv422 yuv420p9 yuv420p10 yuv420p12 yuv420p16 yuv422p10 yuva422p10'.split(
+  'yuv420p yuvj420p yuv410p yuv420p10 yuv422p yuv440p yuv411p yuva420p nv12 yuyv422 yuv420p9 yuv420p12 yuv420p16 yuv422p10 yuva422p10'.split(
     ' ',
   );
 const tagged = (matrix: string, range: string) =>
@@ -46,19 +46,30 @@ async function groupPsnr({ media, tools }: Build, source: string): Promise<numbe
 describe.each(builds)('pictures through ffmpeg from $name', (build) => {
   const out = (file: string) => path.join(folder, `${path.basename(build.name)}-${file}`);
 
-  it.each([
-    ['BT.601 in 8 bits', 'bt601', 'tv', 'yuv420p', ['-colorspace', 'smpte170m']],
-    [
-      'BT.709 in 8 bits',
-      'bt709',
-      'tv',
-      'yuv420p',
-      ['-colorspace', 'bt709', '-color_primaries', 'bt709', '-color_trc', 'bt709'],
-    ],
-    ['BT.709 in full range', 'bt709', 'pc', 'yuv420p', ['-colorspace', 'bt709', '-color_range', 'pc']],
-    ['BT.2020 in 10 bits', 'bt2020', 'tv', 'yuv420p10le', ['-colorspace', 'bt2020nc', '-color_primaries', 'bt2020']],
-    ['BT.709 in 4:4:4', 'bt709', 'tv', 'yuv444p', ['-colorspace', 'bt709']],
-  ])('keep their colours in %s', async (name, matrix, range, pixels, tags) => {
+  it.each(
+    some(
+      [
+        ['BT.709 in full range', 'bt709', 'pc', 'yuv420p', ['-colorspace', 'bt709', '-color_range', 'pc']],
+        [
+          'BT.2020 in 10 bits',
+          'bt2020',
+          'tv',
+          'yuv420p10le',
+          ['-colorspace', 'bt2020nc', '-color_primaries', 'bt2020'],
+        ],
+        ['BT.601 in 8 bits', 'bt601', 'tv', 'yuv420p', ['-colorspace', 'smpte170m']],
+        [
+          'BT.709 in 8 bits',
+          'bt709',
+          'tv',
+          'yuv420p',
+          ['-colorspace', 'bt709', '-color_primaries', 'bt709', '-color_trc', 'bt709'],
+        ],
+        ['BT.709 in 4:4:4', 'bt709', 'tv', 'yuv444p', ['-colorspace', 'bt709']],
+      ],
+      2,
+    ),
+  )('keep their colours in %s', async (name, matrix, range, pixels, tags) => {
     const file = `${name.replaceAll(/\W/g, '')}.mkv`;
     const [, , , input = '', ...filter] = smooth;
     const graph = `${filter[1] ?? ''},${tagged(matrix, range)},format=${pixels}`;
@@ -80,13 +91,13 @@ describe.each(builds)('pictures through ffmpeg from $name', (build) => {
     for (const channel of shift) expect(Math.abs(channel)).toBeLessThan(0.5);
   });
 
-  it.each(SUBSAMPLED)('give each pixel group of %s the colour that it had', async (pixels) => {
+  it.each(some(SUBSAMPLED, 4))('give each pixel group of %s the colour that it had', async (pixels) => {
     const paint = `hue=s=0.5,lutyuv=y=64+val/2,scale=flags=area+accurate_rnd,format=${pixels}`;
     const source = make(build, out(`${pixels}.nut`), ...groups, '-vf', paint, '-c:v', 'rawvideo');
     expect(await groupPsnr(build, source)).toBeGreaterThan(48);
   });
 
-  it.each(['smpte240m', 'bt2020nc'])('give each pixel group its colour with the matrix %s', async (matrix) => {
+  it.each(some(['smpte240m', 'bt2020nc']))('give each pixel group its colour with the matrix %s', async (matrix) => {
     const paint = 'hue=s=0.5,lutyuv=y=64+val/2,scale=flags=area+accurate_rnd,format=yuv420p10';
     const tag = ['-colorspace', matrix, '-c:v', 'ffv1'];
     const source = make(build, out(`${matrix}.mkv`), ...groups, '-vf', paint, ...tag);
@@ -103,7 +114,7 @@ describe.each(builds)('pictures through ffmpeg from $name', (build) => {
     );
   });
 
-  it.each([90, 180, 270])('stand upright, once, when the file asks to turn them by %i°', async (degrees) => {
+  it.each(some([90, 180, 270]))('stand upright, once, when the file asks to turn them by %i°', async (degrees) => {
     const flat = make(build, out('flat.mp4'), ...moving, '-c:v', 'libx264', '-crf', '10', '-pix_fmt', 'yuv420p');
     const turn = ['-i', flat, '-c', 'copy', '-metadata:s:v:0', `rotate=${degrees}`];
     const source = make(build, out(`turned-${degrees}.mp4`), ...turn);
@@ -115,14 +126,19 @@ describe.each(builds)('pictures through ffmpeg from $name', (build) => {
     expect(compareRgb(before, shown).psnr).toBeGreaterThan(40);
   });
 
-  it.each([
-    ['bff', 'dvvideo', 'dv.avi', '720x576', 'yuv420p'],
-    ['bff', 'mpeg4', 'asp.mp4', '320x240', 'yuv420p'],
-    ['tff', 'mpeg2video', 'mpeg2.mpg', '320x240', 'yuv420p'],
-    ['tff', 'libx264', 'mbaff.mp4', '320x240', 'yuv420p'],
-    ['bff', 'prores_ks', 'prores.mov', '320x240', 'yuv422p10'],
-    ['bff', 'ffvhuff', 'header.mkv', '320x240', 'yuv422p'],
-  ] as const)('of interlaced video (%s, %s) are deinterlaced, and a warning says so', async (...kind) => {
+  it.each(
+    some(
+      [
+        ['bff', 'dvvideo', 'dv.avi', '720x576', 'yuv420p'],
+        ['tff', 'mpeg2video', 'mpeg2.mpg', '320x240', 'yuv420p'],
+        ['tff', 'libx264', 'mbaff.mp4', '320x240', 'yuv420p'],
+        ['bff', 'mpeg4', 'asp.mp4', '320x240', 'yuv420p'],
+        ['bff', 'prores_ks', 'prores.mov', '320x240', 'yuv422p10'],
+        ['bff', 'ffvhuff', 'header.mkv', '320x240', 'yuv422p'],
+      ],
+      3,
+    ),
+  )('of interlaced video (%s, %s) are deinterlaced, and a warning says so', async (...kind) => {
     const [first, codec, name, size, pixels] = kind;
     const fields = first === 'tff' ? 'interleave_top' : 'interleave_bottom';
     const weave = `tinterlace=${fields},setfield=${first},format=${pixels}`;
@@ -142,7 +158,7 @@ describe.each(builds)('pictures through ffmpeg from $name', (build) => {
     expect(right).toBeGreaterThan(Math.max(wrong, like('null')) + 2);
   });
 
-  it.each(['smpte2084', 'arib-std-b67'])(
+  it.each(some(['smpte2084', 'arib-std-b67']))(
     'in HDR (%s) are tone-mapped to BT.709, and a warning says so',
     async (transfer) => {
       const hdr = `log-level=none:colorprim=bt2020:transfer=${transfer}:colormatrix=bt2020nc`;

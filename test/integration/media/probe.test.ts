@@ -62,7 +62,7 @@ describe.each(builds)('probe with ffmpeg from $name', ({ media, tools }) => {
     ['text.mp4', /^text.mp4 is not a video that can be read/],
     ['truncated-moov-missing.mp4', /lacks its index \(the moov box\): it was cut off/],
     ['truncated.webm', /is cut off: it ends before its last frame; /],
-  ])('says what is wrong with %s', { timeout: 5000 }, async (name, sentence) => {
+  ])('says what is wrong with %s', async (name, sentence) => {
     await expect(media.probe(sharedData('bad', name))).rejects.toMatchObject({
       blame: 'user',
       message: expect.stringMatching(sentence),
@@ -81,7 +81,7 @@ describe.each(builds)('probe with ffmpeg from $name', ({ media, tools }) => {
       '#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsecret.mp4\n#EXT-X-ENDLIST\n',
       /^the clip is not a video/,
     ],
-  ])('says what is wrong with %s', { timeout: 5000 }, async (file, content, sentence) => {
+  ])('says what is wrong with %s', async (file, content, sentence) => {
     writeFileSync(path.join(folder, 'secret.mp4'), readFileSync(sample));
     await expect(media.probe(write(file, content), { name: 'the clip' })).rejects.toMatchObject({
       blame: 'user',

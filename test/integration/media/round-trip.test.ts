@@ -6,7 +6,17 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { FRAME_FORMATS, type FrameFormat } from '../../../src/job/items/formats.js';
 import { ppmHeader } from '../../../src/job/items/ppm.js';
 import type { VideoFacts } from '../../../src/media/media.js';
-import { builds, compareRgb, decodeRgb, EXACT, packetHashes, roundTrip, sample, startOf } from '../../support/media.js';
+import {
+  builds,
+  compareRgb,
+  decodeRgb,
+  EXACT,
+  packetHashes,
+  roundTrip,
+  sample,
+  some,
+  startOf,
+} from '../../support/media.js';
 import { hasSharedData, sharedData } from '../../support/shared-data.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'media-'));
@@ -34,7 +44,7 @@ describe.each(builds)('split and stitch with ffmpeg from $name', (build) => {
     return { facts, output, after: await media.probe(output) };
   }
 
-  it.each(FRAME_FORMATS)(
+  it.each(some(FRAME_FORMATS))(
     'keeps count, rate, duration, sound, picture and colours of the sample through %s',
     async (format) => {
       const { facts } = await sampleThrough(format);
@@ -50,29 +60,34 @@ describe.each(builds)('split and stitch with ffmpeg from $name', (build) => {
     },
   );
 
-  it('splits into the same pixels as PPM and as PNG, and stitches the same file of them', async () => {
-    const [ppm, png] = await Promise.all(
-      (['ppm', 'png'] as const).map(async (format) => {
-        const { frames, timetable } = await sampleThrough(format);
-        return { frames, timetable, file: readFileSync(out(`sample-${format}.mp4`)) };
-      }),
-    );
-    expect(ppm?.timetable).toEqual(png?.timetable);
-    expect(ppm?.file.equals(png?.file ?? Buffer.alloc(0))).toBe(true);
-    const raw = await Promise.all((png?.frames ?? []).map((frame) => sharp(frame).raw().toBuffer()));
-    const { width, height } = await sharp(png?.frames[0]).metadata();
-    const expected = raw.map((pixels) => Buffer.concat([Buffer.from(ppmHeader(width, height)), pixels]));
-    expect(expected.length).toBeGreaterThan(100);
-    for (const [index, frame] of expected.entries())
-      expect(ppm?.frames[index]?.equals(frame), `frame ${index}`).toBe(true);
-  });
+  it.runIf(buildName === 'npm')(
+    'splits into the same pixels as PPM and as PNG, and stitches the same file of them',
+    async () => {
+      const [ppm, png] = await Promise.all(
+        (['ppm', 'png'] as const).map(async (format) => {
+          const { frames, timetable } = await sampleThrough(format);
+          return { frames, timetable, file: readFileSync(out(`sample-${format}.mp4`)) };
+        }),
+      );
+      expect(ppm?.timetable).toEqual(png?.timetable);
+      expect(ppm?.file.equals(png?.file ?? Buffer.alloc(0))).toBe(true);
+      const raw = await Promise.all((png?.frames ?? []).map((frame) => sharp(frame).raw().toBuffer()));
+      const { width, height } = await sharp(png?.frames[0]).metadata();
+      const expected = raw.map((pixels) => Buffer.concat([Buffer.from(ppmHeader(width, height)), pixels]));
+      expect(expected.length).toBeGreaterThan(100);
+      for (const [index, frame] of expected.entries())
+        expect(ppm?.frames[index]?.equals(frame), `frame ${index}`).toBe(true);
+    },
+  );
 
-  it.skipIf(!hasSharedData).each([
-    ['realshort.mp4', 36],
-    ['derived/bbb_ntsc2997_h264_aac.mp4', 62],
-    ['tc_nasa_13013.mp4', 325],
-    ['derived/single_frame.mp4', 1],
-  ])('gives back %s with its %i frames', async (name, frames) => {
+  it.skipIf(!hasSharedData).each(
+    some([
+      ['realshort.mp4', 36],
+      ['derived/bbb_ntsc2997_h264_aac.mp4', 62],
+      ['tc_nasa_13013.mp4', 325],
+      ['derived/single_frame.mp4', 1],
+    ]),
+  )('gives back %s with its %i frames', async (name, frames) => {
     const { facts, output, after } = await thereAndBack(video(name), path.basename(name));
     expect(facts.framesEstimate).toBe(frames);
     expectSame(facts, after);

@@ -5,7 +5,7 @@ import path from 'node:path';
 import sharp from 'sharp';
 import { afterAll, describe, expect, test } from 'vitest';
 import { constantTimetable, type VideoFacts } from '../../../src/media/media.js';
-import { builds } from '../../support/media.js';
+import { builds, some } from '../../support/media.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'sound-beside-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -48,18 +48,23 @@ async function* frames(): AsyncGenerator<Buffer> {
 }
 
 describe.each(builds)('sound beside frames ($name)', ({ tools, media }) => {
-  function tone(name: string, options: string[]): string {
+  function tone(name: string, options: readonly string[]): string {
     const source = ['-f', 'lavfi', '-i', 'sine=frequency=440:duration=0.4:sample_rate=44100'];
     execFileSync(tools.ffmpeg, ['-y', '-loglevel', 'error', ...source, ...options, path.join(folder, name)]);
     return path.join(folder, name);
   }
 
-  test.each([
-    ['tone.mp3', ['-c:a', 'libmp3lame'], 'film.mp4', 'copy', []],
-    // Its packets are shorter than frames, and have their own times all the same.
-    ['tone.wav', ['-c:a', 'pcm_s24le'], 'film.mp4', 'aac', [/^Sound track 1 becomes AAC, because .* pcm_s24le\.$/]],
-    ['tone.flac', ['-c:a', 'flac'], 'film.webm', 'libopus', [/^Sound track 1 becomes Opus, because .* flac\.$/]],
-  ])('%s goes into the video', async (name, options, film, to, sentences) => {
+  test.each(
+    some(
+      [
+        ['tone.mp3', ['-c:a', 'libmp3lame'], 'film.mp4', 'copy', []],
+        // Its packets are shorter than frames, and have their own times all the same.
+        ['tone.wav', ['-c:a', 'pcm_s24le'], 'film.mp4', 'aac', [/^Sound track 1 becomes AAC, because .* pcm_s24le\.$/]],
+        ['tone.flac', ['-c:a', 'flac'], 'film.webm', 'libopus', [/^Sound track 1 becomes Opus, because .* flac\.$/]],
+      ],
+      2,
+    ),
+  )('%s goes into the video', async (name, options, film, to, sentences) => {
     const source = tone(name, options);
     const output = path.join(folder, film);
     const codec = film.endsWith('.webm') ? 'vp9' : 'h264';

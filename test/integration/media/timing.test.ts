@@ -3,7 +3,16 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { builds, framesOf, PICTURE_ONLY, roundTrip, shownTimes, splitWhole, stitchWhole } from '../../support/media.js';
+import {
+  builds,
+  framesOf,
+  PICTURE_ONLY,
+  roundTrip,
+  shownTimes,
+  some,
+  splitWhole,
+  stitchWhole,
+} from '../../support/media.js';
 import { hasSharedData, sharedData } from '../../support/shared-data.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'timing-'));
@@ -20,19 +29,9 @@ const VARIABLE = "setpts='(N+floor(N/3)*2)/30/TB+0.0037*mod(N,2)/TB'";
 const LATE = "setpts='PTS+0.37/TB'";
 const x264 = ['-c:v', 'libx264', '-bf', '3'];
 
-/** Clips with awkward times, as ffmpeg options. */
+/** Clips with awkward times, as ffmpeg options; those first that differ most in how FFmpeg reads and writes them. */
 const clips: [name: string, file: string, frames: number, options: string[]][] = [
-  ['23.976 frames a second', 'film.mp4', 24, [...clip('24000/1001'), ...x264]],
-  ['29.97 frames a second', 'ntsc.mov', 30, [...clip('30000/1001'), ...x264]],
-  ['59.94 frames a second', 'fast.mp4', 60, [...clip('60000/1001'), ...x264]],
   ['a rate that varies and B-frames', 'variable.mp4', 30, [...clip('30'), '-vsync', '0', '-vf', VARIABLE, ...x264]],
-  [
-    'a picture that starts after the sound',
-    'late.mkv',
-    25,
-    [...clip('25'), ...tone, '-vsync', '0', '-vf', LATE, ...x264],
-  ],
-  ['a transport stream that starts at 1.4 s', 'stream.ts', 25, [...clip('25'), ...tone, ...x264, '-c:a', 'aac']],
   [
     'a transport stream whose sound starts after the picture',
     'late.ts',
@@ -45,6 +44,16 @@ const clips: [name: string, file: string, frames: number, options: string[]][] =
     25,
     [...clip('25'), ...tone, ...x264, '-c:a', 'aac', '-output_ts_offset', '3.5'],
   ],
+  ['23.976 frames a second', 'film.mp4', 24, [...clip('24000/1001'), ...x264]],
+  ['29.97 frames a second', 'ntsc.mov', 30, [...clip('30000/1001'), ...x264]],
+  ['59.94 frames a second', 'fast.mp4', 60, [...clip('60000/1001'), ...x264]],
+  [
+    'a picture that starts after the sound',
+    'late.mkv',
+    25,
+    [...clip('25'), ...tone, '-vsync', '0', '-vf', LATE, ...x264],
+  ],
+  ['a transport stream that starts at 1.4 s', 'stream.ts', 25, [...clip('25'), ...tone, ...x264, '-c:a', 'aac']],
   [
     'a slide show with seconds between pictures',
     'slides.mkv',
@@ -56,20 +65,22 @@ const clips: [name: string, file: string, frames: number, options: string[]][] =
 describe.each(builds)('times through ffmpeg from $name', (build) => {
   const out = (file: string) => path.join(folder, `${path.basename(build.name)}-${file}`);
 
-  it.each(clips)('are those of the source for %s', async (_, file, frames, options) => {
+  it.each(some(clips, 3))('are those of the source for %s', async (_, file, frames, options) => {
     const source = out(file);
     execFileSync(build.tools.ffmpeg, ['-loglevel', 'error', '-y', ...options, source]);
-    const outputs = ['mp4', 'mkv'].map((ending) => out(`${file}.${ending}`));
+    const outputs = some(['mp4', 'mkv']).map((ending) => out(`${file}.${ending}`));
     for (const { facts, timetable, others, output } of await expectSameTimes(source, outputs, frames))
       expect(await build.media.compare({ source, facts, timetable, others, output })).toMatchObject({ problems: [] });
   });
 
-  it.skipIf(!hasSharedData).each([
-    ['tc_var_fps_video.mp4', 300],
-    ['mb_edts.mp4', 225],
-    ['mb_trim-buck-bunny.webm', 120],
-    ['derived/single_frame.mp4', 1],
-  ])('are those of %s', async (name, frames) => {
+  it.skipIf(!hasSharedData).each(
+    some([
+      ['tc_var_fps_video.mp4', 300],
+      ['mb_edts.mp4', 225],
+      ['mb_trim-buck-bunny.webm', 120],
+      ['derived/single_frame.mp4', 1],
+    ]),
+  )('are those of %s', async (name, frames) => {
     await expectSameTimes(sharedData('videos', name), [out(`${path.basename(name)}-again.mp4`)], frames);
   });
 

@@ -90,8 +90,8 @@ describe.each(builds)('in chunks, with ffmpeg from $name,', (build) => {
     ] as const) {
       const part = partOf(timetable, { first, count });
       const file = out(`${codec}-${first}.mov`);
-      const some = framesOf(frames.slice(first, first + count));
-      await media.encodeSegment({ frames: some, format: 'ppm', facts, timetable: part, output: file, codec });
+      const pieces = framesOf(frames.slice(first, first + count));
+      await media.encodeSegment({ frames: pieces, format: 'ppm', facts, timetable: part, output: file, codec });
       segments.push({ file, first: part.times[0] ?? 0 });
     }
     const output = out(`joined-${codec}.${ending}`);

@@ -16,8 +16,6 @@ const withServices = (name: string, include: string[], ffmpeg: Ffmpeg) => ({
     isolate: false,
     // The media room needs neither storage nor a host.
     globalSetup: ffmpeg === 'system' ? [] : ['test/support/global-setup.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
     // Tests that run side by side in one file mostly wait: for emulated platforms and for leases of hosts that died.
     maxConcurrency: 10,
     // Chaos waits more than it computes. Projects with other numbers of workers run one after another.
@@ -35,6 +33,10 @@ export default defineConfig({
   test: {
     reporters: ['default', './test/support/count-reporter.ts'],
     maxWorkers: 2,
+    // Nothing that is right fails by these, on whatever machine; what waits for an event says before what it waited for.
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
+    expect: { poll: { timeout: 200_000 } },
     projects: [
       // Reading modules takes half of the time of these: a worker does it once for all of its files.
       { extends: true, test: { name: 'unit', include: tests('unit'), isolate: false } },

@@ -9,7 +9,7 @@ import { poll } from '../../src/poll.js';
 export async function until<T>(
   what: string,
   ask: () => Promise<T | undefined> | T | undefined,
-  seconds = 60,
+  seconds = 200,
   everyMs = 30,
 ): Promise<T> {
   const answer = await poll(async () => ask(), { pauseMs: everyMs, withinMs: seconds * 1000 });

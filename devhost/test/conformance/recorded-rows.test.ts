@@ -23,7 +23,7 @@ const FILES = [
 describe.runIf(isPresent)('the recorded rows of the real host', () => {
   it.each(FILES)(
     '(%s) are devhost’s too, but for the intended differences',
-    { timeout: 120_000 },
+    { timeout: 400_000 },
     async (file, hubName) => {
       const { tables } = JSON.parse(readFileSync(path.join(RECORDINGS, 'rows', file), 'utf8')) as {
         tables: Record<string, { rows: Row[] }>;

@@ -116,7 +116,7 @@ const PLANS: [how: string, chunkFrames: number, pack: number, kills: [VideoStage
   ],
 ];
 
-describe.each(PLANS)('a video that is split and stitched %s', { timeout: 120_000 }, (how, chunkFrames, pack, kills) => {
+describe.each(PLANS)('a video that is split and stitched %s', { timeout: 400_000 }, (how, chunkFrames, pack, kills) => {
   const name = how.replaceAll(' ', '-');
   let whole: Stored;
   let requests: Partial<Record<VideoStage, number>> = {};

@@ -51,7 +51,7 @@ async function strike(args: string[], signal: NodeJS.Signals, isTime: (said: str
 
 test(
   'a command that was interrupted or killed is gone on with, by its job or by the same command, to the same video',
-  { timeout: 120_000 },
+  { timeout: 400_000 },
   async () => {
     const said = await strike(score('video.mp4'), 'SIGINT', hasScored);
     const job = /^job: (\S+)/m.exec(said)?.[1] ?? '';

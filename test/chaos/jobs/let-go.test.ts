@@ -26,9 +26,8 @@ beforeAll(async () => {
 });
 
 const ENDS = {
-  DELETE: { seconds: 5, end: (id: string) => stack.client.cancel(id), message: 'The job was cancelled.' },
+  DELETE: { end: (id: string) => stack.client.cancel(id), message: 'The job was cancelled.' },
   terminate: {
-    seconds: 10,
     end: async (id: string) => {
       const instance = `${stack.url}/runtime/webhooks/durabletask/instances/${id}`;
       const { status } = await fetch(`${instance}/terminate?reason=enough`, { method: 'POST' });
@@ -51,16 +50,15 @@ const start = (input: object) =>
   stack.client.start({ input, model, batch: { size: 20, maxParallel: 2 }, output: { keepFrames: true } });
 
 async function letsGo(input: object, stage: Stage, how: keyof typeof ENDS) {
-  const { seconds, end, message } = ENDS[how];
+  const { end, message } = ENDS[how];
   const id = await start(input);
   await until(
     `stage ${stage}`,
     async () => ((await stack.client.status(id)).stage === stage ? true : undefined),
-    60,
+    undefined,
     50,
   );
   await end(id);
-  const began = performance.now();
   const ended = await until(
     'the end',
     async () => {
@@ -69,10 +67,9 @@ async function letsGo(input: object, stage: Stage, how: keyof typeof ENDS) {
       const over = state !== 'running' && manifest !== undefined && running(id).length === 0;
       return over ? manifest : undefined;
     },
-    60,
+    undefined,
     100,
   );
-  expect((performance.now() - began) / 1000).toBeLessThan(seconds);
   expect(ended).toMatchObject({ outcome: 'cancelled', message });
   expect(await stack.client.status(id)).toMatchObject({
     state: 'cancelled',
@@ -99,9 +96,7 @@ test.each<[Stage, keyof typeof ENDS]>([
   ['split', 'terminate'],
   ['score', 'terminate'],
   ['stitch', 'DELETE'],
-])('a job lets go during %s after %s, and all say the same of it', { timeout: 120_000 }, (stage, how) =>
-  letsGo({ video }, stage, how),
-);
+])('a job lets go during %s after %s, and all say the same of it', (stage, how) => letsGo({ video }, stage, how));
 
 test('a job that takes longer than it may is ended with what it has scored, and nothing of it runs on', async () => {
   const id = await stack.client.start({

@@ -11,7 +11,7 @@ const BATCH = FRAMES / 2;
 
 test(
   'what goes away before the video is put together is made again, never replaced or guessed',
-  { timeout: 120_000 },
+  { timeout: 400_000 },
   async () => {
     const jobId = `lost-${Date.now().toString(36)}`;
     const work = workOf(world.storage, jobId);

@@ -22,8 +22,8 @@ const pictures: Record<string, string[]> = {
 
 /** Sound that no common container holds as it is: file, options, where it goes, and what it becomes there. */
 const wrapped: [codec: string, file: string, options: string[], ending: string, becomes: string][] = [
-  ['s302m', 'broadcast.ts', ['-c:a', 's302m', '-strict', '-2', '-ar', '48000', '-ac', '2'], 'mkv', 'pcm_s16le'],
   ['adpcm_ima_qt', 'old.mov', ['-c:a', 'adpcm_ima_qt'], 'mkv', 'pcm_s16le'],
+  ['s302m', 'broadcast.ts', ['-c:a', 's302m', '-strict', '-2', '-ar', '48000', '-ac', '2'], 'mkv', 'pcm_s16le'],
   ['pcm_dvd', 'dvd.vob', ['-c:a', 'pcm_dvd', '-ar', '48000', '-ac', '2'], 'mov', 'pcm_s16le'],
   ['nellymoser', 'flash.flv', ['-c:a', 'nellymoser', '-ar', '22050', '-ac', '1'], 'mkv', 'pcm_f32le'],
 ];

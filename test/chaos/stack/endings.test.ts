@@ -65,7 +65,7 @@ test.each(endings)(
     const score = npm ? undefined : runCli(['score', clip, '--data', first.data, '--out', `${first.data}.mp4`]);
     if (score) await until('the job of score', async () => (await jobsOf(first.url)) > 1 || undefined);
     end(first.command, first.pid);
-    await until('the end of all processes', () => first.others().length === 0 || undefined, 15);
+    await until('the end of all processes', () => first.others().length === 0 || undefined);
     if (score)
       expect(await score).toMatchObject({
         code: 1,

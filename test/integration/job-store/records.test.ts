@@ -488,11 +488,9 @@ describe('work for a job that is stopped', () => {
         return new Promise(() => undefined);
       });
     });
-    const began = performance.now();
     await stopJob(storage, jobId, { reason: 'failed', blame: 'platform', message: 'There is no room.' });
     await expect(stuck).rejects.toMatchObject({ blame: 'platform', message: 'There is no room.' });
     expect(told).toBe(true);
-    expect(performance.now() - began).toBeLessThan(5000);
   });
 
   /** Work that ends when it is told, and not before. */
@@ -517,13 +515,11 @@ describe('work for a job that is stopped', () => {
     await Promise.allSettled(works.map(({ ended }) => ended));
   });
 
-  test('learns of it soon when another process stops it', async () => {
+  test('learns of it when another process stops it', async () => {
     const { ended, signal } = await begin();
-    const began = performance.now();
     await cancelJob(openAzurite(inject('storage')), jobId, 'The job was cancelled.');
     expect(signal.aborted).toBe(false);
     await once(signal, 'abort');
-    expect(performance.now() - began).toBeLessThan(6000);
     await expect(ended).rejects.toMatchObject({ message: 'The job was cancelled.' });
   });
 

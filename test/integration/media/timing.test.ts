@@ -98,12 +98,15 @@ describe.each(builds)('times through ffmpeg from $name', (build) => {
       expect((await build.media.probe(output)).lastSeconds).toBeCloseTo(0.1, 3);
     }
     const minute = { ...held, times: held.times.slice(0, 1), lastTicks: held.lastTicks * 600 };
-    for (const [codec, ending] of [
-      ['h264', 'mp4'],
-      ['h265', 'mov'],
-      ['ffv1', 'mkv'],
-      ['vp9', 'webm'],
-    ] as const) {
+    for (const [codec, ending] of some(
+      [
+        ['h264', 'mp4'],
+        ['vp9', 'webm'],
+        ['h265', 'mov'],
+        ['ffv1', 'mkv'],
+      ],
+      2,
+    )) {
       const output = out(`minute.${ending}`);
       const one = { ...request, frames: framesOf(frames.slice(0, 1)), timetable: minute, output, codec };
       await build.media.stitch(one);

@@ -44,14 +44,12 @@ describe('a scorer that ends half-way', () => {
     for (const [name, etag] of before) expect(after.get(name)).toBe(etag);
   });
 
-  it('told to stop: records what it did within five seconds and ends well', async () => {
+  it('told to stop: records what it did, leaves the rest and ends well', async () => {
     const job = await newJob();
     const { child, finished } = startScorer(await job.nextAttempt(NAMES));
     await untilOutputs(job, 4);
-    const told = performance.now();
     child.kill('SIGTERM');
     expect(await finished).toMatchObject({ code: 0, signal: null, stderr: '' });
-    expect(performance.now() - told).toBeLessThan(5000);
     const result = await job.result();
     expect(result).toMatchObject({ outcome: 'interrupted', failed: [], skipped: [] });
     expect(result.done.map((name) => `${name}.png`).toSorted()).toEqual([...(await job.outputs()).keys()]);

@@ -114,7 +114,7 @@ describe.concurrent('npm run score, with a stack of its own,', () => {
 
   test('takes everything it started with it when it is killed', async () => {
     await strike('killed', 'SIGKILL');
-    await until('the end of its children', () => (left('killed').length === 0 ? true : undefined), 20);
+    await until('the end of its children', () => (left('killed').length === 0 ? true : undefined));
   });
 
   test.each([
@@ -136,7 +136,7 @@ describe.concurrent('npm run score, with a stack of its own,', () => {
       ),
     );
     expect(code).toBe(1);
-    await until('the end of its containers', () => (left(title).length === 0 ? true : undefined), 20);
+    await until('the end of its containers', () => (left(title).length === 0 ? true : undefined));
     const [kept = ''] = readdirSync(data);
     expect(readdirSync(path.join(data, kept)).filter((name) => !name.endsWith('.log'))).toEqual([]);
     expect(readdirSync(folder).filter((name) => name.startsWith(`lost-${compute}`))).toEqual([]);

@@ -54,7 +54,7 @@ const killed = {
 
 it.each(Array.from({ length: ROUNDS }, (_, index) => FIRST + index))(
   'round %i: whatever is killed, and when, every orchestration ends as if nothing had been, and nothing that was acknowledged is lost',
-  { timeout: 120_000 },
+  { timeout: 400_000 },
   async (round) => {
     const random = randomOf(`worker ${round}`);
     const victim = round % 2 === 0 ? 'host' : 'worker';

@@ -16,7 +16,7 @@ const SEED = Number(process.env['RANDOM_SEED'] ?? 1000);
 
 it(
   'random orchestrators on tables give what they should, however often their hosts die',
-  { timeout: 120_000 },
+  { timeout: 400_000 },
   async () => {
     await Promise.all(
       Array.from({ length: PROGRAMS }, async (_, index) => {

@@ -34,7 +34,7 @@ const persistently = async <T>(ask: () => Promise<T>): Promise<T> => {
 
 it(
   'while one in ten requests to storage is dropped, delayed, doubled, cut short or refused, every instance ends right and tells its parent once',
-  { timeout: 120_000 },
+  { timeout: 400_000 },
   async () => {
     const ports = { patienceSeconds: 10, partitionCount: 4, hiddenSeconds: 30, log: () => undefined };
     const engines = await Promise.all(

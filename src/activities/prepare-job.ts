@@ -1,6 +1,8 @@
 import { isPassing } from '../container-contract/storage-access.js';
+import type { RoomPolicy } from '../job/attempts/room.js';
+import { type ComputeChoice, choicesOf, nameOfChoice } from '../job/compute-choice.js';
 import { choosePack, chooseResultPack, chunkFrames, fitFrames } from '../job/plan.js';
-import { fewWarnings, JobError } from '../job/failure.js';
+import { fewWarnings, JobError, messageOf } from '../job/failure.js';
 import { DEFAULT_CODEC, DEFAULT_IMAGE_FORMAT, type FrameFormat, sizeProblem } from '../job/items/formats.js';
 import type { Origin } from '../job/inbox/claim.js';
 import { type JobSpec, makesFrames } from '../job/spec.js';
@@ -16,14 +18,14 @@ import {
   findResolvedJob,
   type Handed,
   placesOf,
+  type ResolvedCompute,
   type ResolvedJob,
   writeResolvedJob,
 } from '../job-store/resolved-job.js';
 import { takeNewVersions } from '../job-store/images/listed-pictures.js';
 import { publishBundledModel, readModelTexts } from '../job-store/inputs.js';
 import { readMadeOf } from '../job-store/made-of.js';
-import { forgetMaker, makingOf, wayOf } from '../job-store/reuse/makers.js';
-import { deviceClass } from '../job/reuse.js';
+import { deviceOf, forgetMaker, makingOf, wayOf } from '../job-store/reuse/makers.js';
 import type { Preflight } from '../compute/provider.js';
 import { withFreePart } from '../job/redrive.js';
 import type { OfRun } from '../job/run.js';
@@ -49,6 +51,8 @@ export interface PrepareInput extends OfRun {
 export interface Prepared extends Handed {
   /** Containers that may run at once. */
   parallel: number;
+  /** Set where there is more than one compute that may run them. */
+  room?: RoomPolicy;
 }
 
 /**
@@ -91,8 +95,7 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
       card,
       sha256: { ...sha256, ...(style && { style: sha256Of(style) }) },
       parallel: preflight.maxParallel,
-      gpu: preflight.gpu,
-      memory: preflight.memory,
+      ...preflight.found,
       createdAt,
       trace,
       made,
@@ -155,13 +158,16 @@ interface Checked {
 async function hand(
   { storage }: Pick<Ports, 'storage'>,
   job: ResolvedJob & { prepared: Handed },
-  { maxParallel, gpu = false, warnings }: Preflight,
+  { maxParallel, found: { gpu = false, computes = [] }, warnings }: JobPreflight,
 ): Promise<Checked> {
   const { jobId, prepared } = job;
   await writeResolvedJob(storage, job);
   if (prepared.expectedItems > 0) await knowSize(storage, jobId, { items: prepared.expectedItems });
+  const { fallbackAfterSeconds: afterSeconds } = job.spec.compute;
+  const room = computes.length > 1 &&
+    afterSeconds !== undefined && { computes: computes.map(nameOfChoice), afterSeconds };
   const few = fewWarnings([...prepared.warnings, ...warnings]);
-  return { prepared: { ...prepared, parallel: maxParallel, warnings: few }, gpu };
+  return { prepared: { ...prepared, parallel: maxParallel, ...(room && { room }), warnings: few }, gpu };
 }
 
 /**
@@ -183,9 +189,9 @@ async function adopt(
   for (const output of placesOf(earlier)) await keepPlace(storage, { jobId, output, overwrite });
   const card = withFreePart(earlier.card, parseCard((await readModelTexts(storage, spec.model)).card ?? '{}'));
   const { batch, compute, retry, tolerate, timeouts } = { ...spec, timeouts: patient(spec, preflight) };
-  const { gpu, memory } = preflight;
+  const { gpu: _gpu, memory: _memory, computes: _computes, ...same } = earlier;
   const job = {
-    ...earlier,
+    ...same,
     run,
     asked: spec,
     spec: { ...earlier.spec, batch, compute, retry, tolerate, timeouts },
@@ -195,22 +201,71 @@ async function adopt(
     trace,
     made,
     prepared,
-    gpu,
-    memory,
-    making: isComparable(earlier, compute, gpu) ? earlier.making : undefined,
+    ...preflight.found,
+    // Outputs of two kinds of devices are not what either would have made.
+    making: deviceOf(earlier) === deviceOf({ spec, ...preflight.found }) ? earlier.making : undefined,
   } as ResolvedJob & { prepared: Handed };
   return hand(ports, job, preflight);
 }
 
-/** Outputs of two kinds of devices are not what either would have made. */
-const isComparable = ({ spec, gpu: before }: ResolvedJob, compute: JobSpec['compute'], gpu: boolean | undefined) =>
-  deviceClass(spec.compute, before) === deviceClass(compute, gpu);
+/** What all computes of a job together say of it. */
+interface JobPreflight extends Pick<Preflight, 'maxParallel' | 'warnings' | 'provisionSeconds'> {
+  /** For its record. */
+  found: Pick<ResolvedJob, 'gpu' | 'memory' | 'computes'>;
+}
 
-const askCompute = ({ compute }: Ports, { batch: { maxParallel }, compute: { kind, gpu, memoryGb } }: JobSpec) =>
-  compute[kind].preflight({ maxParallel, gpu, memoryGb });
+/**
+ * Asks each compute of a job. One that is set up and never has room for it is left out, with a warning, while another one has.
+ * @throws JobError when any cannot be used, or none has room.
+ */
+async function askCompute({ compute }: Ports, spec: JobSpec): Promise<JobPreflight> {
+  const { maxParallel } = spec.batch;
+  const choices = choicesOf(spec.compute);
+  const ask = ({ kind, region, gpu, memoryGb }: ComputeChoice) =>
+    compute[kind].preflight({ maxParallel, region, gpu, memoryGb });
+  const [first = spec.compute, ...fallbacks] = choices;
+  if (fallbacks.length === 0) {
+    const { gpu, memory, ...told } = await ask(first);
+    return { ...told, found: { gpu, memory } };
+  }
+  const asked = await Promise.all(choices.map((choice, index) => askOne(choice, index, ask)));
+  const usable = asked.flatMap((each) => (each instanceof JobError ? [] : [each]));
+  const refusals = asked.flatMap((each) => (each instanceof JobError ? [each] : []));
+  const [best] = usable;
+  if (!best) throw new JobError('user', refusals.map(messageOf).join(' '));
+  const left = refusals.map((refusal) => `${messageOf(refusal).replace(/\.$/, '')}; the job does without it.`);
+  return {
+    maxParallel: Math.max(...usable.map(({ preflight }) => preflight.maxParallel)),
+    warnings: [...left, ...usable.flatMap(({ preflight }) => preflight.warnings)],
+    provisionSeconds: Math.max(...usable.map(({ preflight }) => preflight.provisionSeconds ?? 0)),
+    found: { gpu: best.resolved.gpu, memory: best.resolved.memory, computes: usable.map(({ resolved }) => resolved) },
+  };
+}
+
+/** Names the compute in all that it says. @returns its refusal when it never has room. */
+async function askOne(
+  choice: ComputeChoice,
+  index: number,
+  ask: (choice: ComputeChoice) => Promise<Preflight>,
+): Promise<{ resolved: ResolvedCompute; preflight: Preflight } | JobError> {
+  const name = `${index === 0 ? 'compute' : `compute.fallback.${index - 1}`} (${nameOfChoice(choice)})`;
+  const { kind, region, device } = choice;
+  try {
+    const preflight = await ask(choice);
+    const warnings = preflight.warnings.map((warning) => `${name}: ${warning}`);
+    const { gpu, memory } = preflight;
+    return { resolved: { kind, region, device, gpu, memory }, preflight: { ...preflight, warnings } };
+  } catch (error) {
+    if (!(error instanceof JobError)) throw error;
+    const { blame, message, retryAfterSeconds, noRoom } = error;
+    const named = new JobError(blame, `${name}: ${message}`, { cause: error, retryAfterSeconds, noRoom });
+    if (blame === 'user' && noRoom) return named;
+    throw named;
+  }
+}
 
 /** The longest times of a job, as the compute needs them. */
-const patient = ({ timeouts }: JobSpec, { provisionSeconds = 0 }: Preflight) => ({
+const patient = ({ timeouts }: JobSpec, { provisionSeconds = 0 }: Pick<Preflight, 'provisionSeconds'>) => ({
   ...timeouts,
   provisionSeconds: Math.max(timeouts.provisionSeconds, provisionSeconds),
 });
@@ -221,7 +276,18 @@ interface Resolution extends Handed {
 
 type Common = Pick<
   ResolvedJob,
-  'jobId' | 'run' | 'asked' | 'card' | 'sha256' | 'parallel' | 'gpu' | 'memory' | 'createdAt' | 'trace' | 'made'
+  | 'jobId'
+  | 'run'
+  | 'asked'
+  | 'card'
+  | 'sha256'
+  | 'parallel'
+  | 'computes'
+  | 'gpu'
+  | 'memory'
+  | 'createdAt'
+  | 'trace'
+  | 'made'
 >;
 
 async function resolveVideo(

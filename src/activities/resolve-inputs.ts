@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { choicesOf } from '../job/compute-choice.js';
 import { JobError } from '../job/failure.js';
 import type { Origin } from '../job/inbox/claim.js';
 import type { JobSpec } from '../job/spec.js';
@@ -101,7 +102,7 @@ export async function resolveModel(
   const card = parseCard(texts.card ?? '{}');
   const labels = texts.labels === undefined ? undefined : parseLabels(texts.labels);
   // Elsewhere the scorer finds out: only local compute has the devices of this machine.
-  const device = compute.kind === 'local' ? compute.device : undefined;
+  const device = choicesOf(compute).find(({ kind }) => kind === 'local')?.device;
   const key = JSON.stringify([model, etag, texts, device, video?.facts.width, video?.facts.height]);
   let inspected = known.find(key);
   if (!inspected) {

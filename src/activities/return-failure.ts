@@ -28,12 +28,13 @@ export function failureOf(error: unknown, isPlatform: (error: unknown) => boolea
   const message = shorten(text);
   if (blame !== 'platform') return { blame: blame === 'item' ? blame : 'user', message };
   const retryAfterSeconds = error instanceof JobError ? error.retryAfterSeconds : retryAfterOf(error);
-  const inLine = error instanceof JobError && error.inLine;
+  const { inLine, noRoom } = error instanceof JobError ? error : { inLine: false, noRoom: false };
   return {
     blame,
     message,
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
     ...(inLine ? { inLine } : {}),
+    ...(noRoom ? { noRoom } : {}),
   };
 }
 

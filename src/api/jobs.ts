@@ -15,6 +15,8 @@ export interface JobStatus {
   batches: BatchCounts;
   /** Container runs that were settled. */
   attempts: number;
+  /** How many of them ran where, e.g. `{ "aci in westeurope": 12 }`. */
+  ranOn: Record<string, number>;
   /** Which batches wait, for their next container or for a look at the one they have, and why: at most three reasons. */
   waiting: string[];
   /** Items of the current stage per second; of an ended job the scored ones. Null until something is done. */

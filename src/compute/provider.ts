@@ -10,8 +10,10 @@ export interface PreflightRequest {
   maxParallel?: number;
   /** Least memory of a container, in GB; absent: as much as the settings say. */
   memoryGb?: number | undefined;
+  /** Where they are to run; absent: wherever the settings allow. */
+  region?: string | undefined;
   /** `prefer` falls back to CPU, with a warning; `require` refuses the job without a GPU; absent means `none`. */
-  gpu?: GpuChoice;
+  gpu?: GpuChoice | undefined;
 }
 
 export interface Preflight {
@@ -45,8 +47,10 @@ export interface LaunchRequest {
   deadline: number;
   /** Containers of this job that may run beside this one, itself included. */
   parallel: number;
+  /** As in the preflight. */
+  region?: string | undefined;
   /** What the preflight decided. */
-  gpu?: boolean;
+  gpu?: boolean | undefined;
   /** One of the two amounts that the preflight named. */
   memoryGb?: number | undefined;
   /** Environment of the scorer; every value is a secret. */
@@ -71,6 +75,8 @@ export interface Observation {
    * the image. Without it the program ended by itself.
    */
   blame?: Extract<Blame, 'user' | 'platform'>;
+  /** Set when it never got a place, as there is no room for it now. */
+  noRoom?: true;
   /** Set when it ended for want of memory, or for something that the platform does not tell from that. */
   outOfMemory?: 'likely' | 'possible';
   /** What the platform says about it, oldest first, at most ten lines. */
@@ -107,7 +113,10 @@ export interface Launched {
 export interface ComputeProvider {
   /** Seconds between two looks at a container. */
   readonly poll: PollBounds;
-  /** How many containers fit, and whether the settings work, before the job spends anything. */
+  /**
+   * How many containers fit, and whether the settings work, before the job spends anything. What it refuses for good for want of room has
+   * `noRoom`.
+   */
   preflight(request: PreflightRequest): Promise<Preflight>;
   /** Starts the container, unless one of this name exists. */
   launch(request: LaunchRequest): Promise<void>;

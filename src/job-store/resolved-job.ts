@@ -1,3 +1,4 @@
+import type { ComputeChoice, ComputeKind } from '../job/compute-choice.js';
 import { JobError } from '../job/failure.js';
 import type { MadeOf } from '../job/redrive.js';
 import type { OfRun } from '../job/run.js';
@@ -36,7 +37,9 @@ interface Resolved extends OfRun {
   /** Path of the result in the media account: a video, or the prefix of all results of an image folder, or of the predictions of a video. */
   output: string;
   parallel: number;
-  gpu?: boolean;
+  /** Of a job with fallbacks: the computes of which it may use any, in the order in which it tries them. */
+  computes?: ResolvedCompute[];
+  gpu?: boolean | undefined;
   /** Of a container, in GB, and what the next one of a batch gets after one that ran out of it; absent where the compute sets no limit. */
   memory?: { gb: number; moreGb?: number } | undefined;
   /** Items of a pack; with 1, each is a file of its own. The frames of a video and what is made of them have the same packs. */
@@ -51,6 +54,23 @@ interface Resolved extends OfRun {
   /** The job's trace, for whoever tells of the job and is not called by its orchestration; absent in records of earlier versions. */
   trace?: TracePlace;
 }
+
+/** A compute as the preflight found it. */
+export interface ResolvedCompute
+  extends Pick<ComputeChoice, 'kind' | 'region' | 'device'>, Pick<Resolved, 'gpu' | 'memory'> {}
+
+/**
+ * What runs an attempt of a job.
+ * @param number of the compute among those of the job: the first, when left out.
+ */
+export function computeOf({ spec, computes, gpu, memory }: ResolvedJob, number = 0): ResolvedCompute {
+  return computes?.[number] ?? { ...spec.compute, gpu, memory };
+}
+
+/** Whatever may run containers of a job, each kind once. */
+export const kindsOf = ({ spec, computes = [] }: ResolvedJob): ComputeKind[] => [
+  ...new Set([spec.compute, ...computes].map(({ kind }) => kind)),
+];
 
 /** SHA-256 of the bytes, in hexadecimal digits; absent where there is no such file. */
 export interface Sums {

@@ -18,17 +18,20 @@ export class JobError extends Error {
   readonly retryAfterSeconds: number | undefined;
   /** Whether nothing failed: other containers of this app are first in line. */
   readonly inLine: boolean;
+  /** Whether the compute has no room for the container, so that another one may have it: now or, with the user to blame, ever. */
+  readonly noRoom: boolean;
 
   constructor(
     blame: Blame,
     message: string,
-    options?: ErrorOptions & { retryAfterSeconds?: number; inLine?: boolean },
+    options?: ErrorOptions & { retryAfterSeconds?: number | undefined; inLine?: boolean; noRoom?: boolean },
   ) {
     super(message, options);
     this.name = 'JobError';
     this.blame = blame;
     this.retryAfterSeconds = options?.retryAfterSeconds;
     this.inLine = options?.inLine ?? false;
+    this.noRoom = options?.noRoom ?? false;
   }
 }
 
@@ -131,6 +134,8 @@ export interface Failure {
   retryAfterSeconds?: number;
   /** Set where nothing failed: other containers of this app are first in line, and waiting for them has no end of patience. */
   inLine?: true;
+  /** Set where the compute has no room for the container at the moment: another one may have it. */
+  noRoom?: true;
 }
 
 /**

@@ -153,8 +153,10 @@ const withoutWatches = (before: JobSpec['timeouts']): object => ({
 });
 
 /** Device and GPU go together: who names one of them, or another kind, does not mean the job's own other one. */
-function withCompute(before: JobSpec['compute'], change: Record<string, unknown>): object {
+function withCompute({ ...before }: JobSpec['compute'], change: Record<string, unknown>): object {
   if ('kind' in change && change.kind !== before.kind) return change;
+  // Without fallbacks nobody waits for them.
+  if (Array.isArray(change.fallback) && change.fallback.length === 0) delete before.fallbackAfterSeconds;
   return 'gpu' in change || 'device' in change
     ? { ...before, gpu: undefined, device: undefined, ...change }
     : { ...before, ...change };

@@ -1,6 +1,6 @@
 import type { ModelCard } from '../model-card/schema.js';
 import { boundPart } from './redrive.js';
-import type { JobSpec } from './spec.js';
+import type { ComputeChoice } from './compute-choice.js';
 
 /**
  * Goes up with every change by which frames are cut or items are scored so that other bytes come out of the same: what was made before
@@ -27,7 +27,7 @@ export const describeMaking = ({ card, ...making }: Making): string =>
   JSON.stringify(sorted({ ...making, card: boundPart(card), version: SCORING_VERSION }));
 
 /** What a job computes on, as far as results differ by it: on another kind of device the last digits of numbers are others. */
-export function deviceClass({ kind, device = 'auto' }: JobSpec['compute'], gpu = false): string {
+export function deviceClass({ kind, device = 'auto' }: Pick<ComputeChoice, 'kind' | 'device'>, gpu = false): string {
   if (device !== 'auto') return device;
   if (gpu) return 'cuda';
   // What is best on this machine is not what is best in a container.

@@ -1,5 +1,13 @@
 import { z } from 'zod';
-import { COMPUTE_KINDS, computeProblem, DEVICES, GPU_CHOICES, matchDevice } from './compute-choice.js';
+import {
+  COMPUTE_KINDS,
+  DEVICES,
+  fillFallback,
+  GPU_CHOICES,
+  listProblem,
+  matchDevice,
+  MOST_FALLBACKS,
+} from './compute-choice.js';
 import { JobError, jsonBytes } from './failure.js';
 import { hasUnusableCharacters, hasUnusableParts } from './items/blob-names.js';
 import {
@@ -58,6 +66,16 @@ function fillTimeouts<T extends { stallSeconds?: number | undefined; itemSeconds
 }
 
 const seconds = (most: number) => z.number().min(1).max(most);
+
+const compute = {
+  region: z
+    .string()
+    .regex(/^[a-z0-9]{1,60}$/, 'must be the name of a region as in westeurope')
+    .optional(),
+  gpu: z.enum(GPU_CHOICES).optional(),
+  device: z.enum(DEVICES).optional(),
+  memoryGb: z.number().min(0.5).max(240).optional(),
+};
 
 const properties = z.strictObject({
   input: z
@@ -138,15 +156,19 @@ const properties = z.strictObject({
   compute: z
     .strictObject({
       kind: z.enum(COMPUTE_KINDS).default('local'),
-      gpu: z.enum(GPU_CHOICES).optional(),
-      device: z.enum(DEVICES).optional(),
-      memoryGb: z.number().min(0.5).max(240).optional(),
+      ...compute,
+      fallback: z
+        .array(z.strictObject({ kind: z.enum(COMPUTE_KINDS).optional(), ...compute }))
+        .max(MOST_FALLBACKS, `must name ${MOST_FALLBACKS} computes at most`)
+        .optional(),
+      fallbackAfterSeconds: seconds(7200).optional(),
     })
-    .superRefine((compute, context) => {
-      const message = computeProblem(compute);
-      if (message) context.addIssue({ code: 'custom', message });
+    .superRefine((list, context) => {
+      const problem = listProblem(list);
+      if (problem) context.addIssue({ code: 'custom', ...problem });
     })
     .transform(matchDevice)
+    .transform(fillFallback)
     .prefault({}),
   retry: z
     .strictObject({

@@ -8,7 +8,7 @@ import { laneId, type LaneInput, scoreLane } from './score-lane.js';
 /** Of more lanes than this each group has an orchestration of its own, so that no history tells of all. */
 const MOST_TOGETHER = 12;
 
-export interface Lanes extends Pick<LaneInput, 'jobId' | 'plan' | 'retry' | 'only'> {
+export interface Lanes extends Pick<LaneInput, 'jobId' | 'plan' | 'retry' | 'only' | 'room'> {
   /** Their numbers. */
   lanes: number[];
   /** How often batches have been scored before. */
@@ -48,10 +48,10 @@ function* runLanes(
   of: Lanes,
   { again, suffix }: { again?: true; suffix: string },
 ): Step<BatchResult> {
-  const { jobId, plan, retry, lanes, round } = of;
+  const { jobId, plan, retry, lanes, round, room } = of;
   const children = lanes.map((lane) => ({
     instanceId: `${laneId(runId(jobId, runOf(context)), lane, round)}${suffix}`,
-    input: { jobId, lane, plan, retry, ...onlyOf(of, [lane]), ...(again && { again }) },
+    input: { jobId, lane, plan, retry, ...onlyOf(of, [lane]), ...(again && { again }), ...(room && { room }) },
   }));
   return addUp(yield* runChildren(context, scoreLane, children));
 }

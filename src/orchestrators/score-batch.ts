@@ -11,6 +11,7 @@ import {
   type RetryPolicy,
   withFailure,
 } from '../job/attempts/retry.js';
+import { beginBatch, PlaceSearch, ROOM_EVERYWHERE, type RoomPolicy, type Search } from '../job/attempts/room.js';
 import { activitiesOf, defineOrchestrator, isLong, patientActivitiesOf, sleep, type Step } from './calls.js';
 
 export interface BatchInput {
@@ -22,6 +23,10 @@ export interface BatchInput {
   retry: RetryPolicy;
   /** Set when the batch has been scored before: the first attempt is the one that may still run, or the next one. */
   again?: true;
+  /** Set when the job has several computes. */
+  room?: RoomPolicy;
+  /** What the lane knows of their room; nothing, when left out. */
+  search?: Search;
   /** What earlier executions have come to, of a batch that takes long. */
   soFar?: BatchSoFar;
 }
@@ -34,14 +39,18 @@ interface BatchSoFar {
   lately: string;
   history: BatchHistory;
   latest: BatchResult;
+  search?: Search;
   watched?: Watched;
 }
 
 /** An attempt that runs, on the durable clock, and the seconds until the next look at it. */
-interface Watched {
-  attempt: number;
-  launchedAt: number;
+interface Watched extends Launched {
   pause: number;
+}
+
+/** An attempt that was launched, when and where. */
+interface Launched extends Pick<AttemptInput, 'attempt' | 'compute' | 'moved' | 'turn'> {
+  launchedAt: number;
 }
 
 const LONGEST_LATELY = 300;
@@ -57,6 +66,8 @@ export interface BatchResult {
   stop?: Stop;
   /** Why items are missing or failed; '' when all were scored. */
   message: string;
+  /** What is known now of the room on the computes of the job, if it has several. */
+  search?: Search;
 }
 
 export const NO_RESULT: BatchResult = { failed: 0, missing: 0, message: '' };
@@ -84,6 +95,19 @@ export function addResult(
  * batches still run.
  */
 export const scoreBatch = defineOrchestrator('scoreBatch', function* (context, input: BatchInput): Step<BatchResult> {
+  const { room, search = ROOM_EVERYWHERE, soFar } = input;
+  if (room === undefined) return yield* attemptAll(context, input, undefined);
+  const now = context.df.currentUtcDateTime.getTime();
+  const place = new PlaceSearch(room, soFar?.search ?? beginBatch(search, room, now));
+  const result = yield* attemptAll(context, input, place);
+  return { ...result, search: place.search };
+});
+
+function* attemptAll(
+  context: OrchestrationContext,
+  input: BatchInput,
+  place: PlaceSearch | undefined,
+): Step<BatchResult> {
   const { jobId, batch, first, count } = input;
   const begun: BatchSoFar = {
     attempt: 1,
@@ -93,21 +117,26 @@ export const scoreBatch = defineOrchestrator('scoreBatch', function* (context, i
     latest: { ...NO_RESULT, missing: count },
   };
   let { attempt, again, lately, history, latest, watched } = input.soFar ?? begun;
+  const goOnAsNew = (running?: Watched) => {
+    const known = { attempt, again, lately, history, latest, ...(place && { search: place.search }) };
+    const soFar = { ...known, ...(running && { watched: running }) };
+    context.df.continueAsNew({ ...input, soFar } satisfies BatchInput);
+    return latest;
+  };
   for (;;) {
-    const attempted = { jobId, batch, first, count, attempt, again };
-    context.df.setCustomStatus(`scores items ${first} to ${first + count - 1}, attempt ${attempt}${lately}`);
+    const askedAt = context.df.currentUtcDateTime.getTime();
+    const attempted = { jobId, batch, first, count, attempt, again, ...place?.where(askedAt) };
+    const on = place === undefined ? '' : ` on ${place.name}`;
+    context.df.setCustomStatus(`scores items ${first} to ${first + count - 1}, attempt ${attempt}${on}${lately}`);
     const ran = yield* runAttempt(context, attempted, watched);
-    if ('watched' in ran) {
-      const soFar = { attempt, again, lately, history, latest, watched: ran.watched };
-      context.df.continueAsNew({ ...input, soFar } satisfies BatchInput);
-      return latest;
-    }
+    if ('watched' in ran) return goOnAsNew(ran.watched);
     const { launched, outcome } = ran;
     watched = undefined;
     // A launch that failed may still have started the container: trying again under the same name finds it.
     if (launched !== undefined) {
-      attempt = launched + 1;
+      attempt = launched.attempt + 1;
       again = undefined;
+      place?.hasLaunched(launched.compute);
     }
     const before = latest;
     let identified = false;
@@ -115,12 +144,16 @@ export const scoreBatch = defineOrchestrator('scoreBatch', function* (context, i
       const { failed, missing, ended } = outcome.value;
       identified = outcome.value.identified === true;
       latest = { failed, missing, message: messageOfEnd(ended) };
-      if (ended.end === 'complete') return latest;
+      if (ended.end === 'complete') {
+        place?.hasRoom();
+        return latest;
+      }
       if (ended.end === 'stopped') return { ...latest, stop: ended.stop };
     }
     const failure = failureIn(outcome);
     const { blame, message } = failure;
-    const last = { jobId, batch, first, count, attempt: Math.max(1, attempt - 1) };
+    const ranOn = place && { compute: place.search.compute };
+    const last = { jobId, batch, first, count, attempt: Math.max(1, attempt - 1), ...ranOn };
     if (blame !== 'attempt' && blame !== 'platform')
       return yield* giveUp(context, last, latest, { reason: 'failed', blame: 'user', message });
     const failed: FailedAttempt = {
@@ -139,13 +172,16 @@ export const scoreBatch = defineOrchestrator('scoreBatch', function* (context, i
       return yield* giveUp(context, last, { ...latest, message: why }, stop);
     }
     lately = ` after: ${shorten(message, LONGEST_LATELY)}`;
-    yield* sleep(context, next.delaySeconds);
-    if (isLong(context)) {
-      context.df.continueAsNew({ ...input, soFar: { attempt, again, lately, history, latest } } satisfies BatchInput);
-      return latest;
-    }
+    const tried = {
+      askedAt: launched?.launchedAt ?? askedAt,
+      at: failed.at,
+      delaySeconds: next.delaySeconds,
+      isLaunched: launched !== undefined,
+    };
+    yield* sleep(context, place?.afterFailure(failure, tried) ?? next.delaySeconds);
+    if (isLong(context)) return goOnAsNew();
   }
-});
+}
 
 /** @param stop set when the other batches are to end, too. */
 function* giveUp(
@@ -168,33 +204,33 @@ function* runAttempt(
   context: OrchestrationContext,
   input: LaunchInput,
   before: Watched | undefined,
-): Step<{ launched?: number; outcome: Outcome<SettleResult> } | { watched: Watched }> {
-  const { jobId, batch, first, count } = input;
+): Step<{ launched?: Launched; outcome: Outcome<SettleResult> } | { watched: Watched }> {
+  const { jobId, batch, first, count, compute, moved, turn } = input;
   let watchEnd: Outcome<WatchEnd> | undefined;
   let running = before;
   if (!running) {
     const launchedAt = context.df.currentUtcDateTime.getTime();
     const launch = yield* activitiesOf(context).launchBatch(input);
     if (!launch.ok) return { outcome: launch };
-    const { attempt, remaining, stopped } = launch.value;
-    running = { attempt, launchedAt, pause: 0 };
+    const { remaining, stopped, ...where } = launch.value;
+    running = { compute, moved, turn, ...where, launchedAt, pause: 0 };
     if (stopped || remaining === 0) watchEnd = { ok: true, value: stopped ? 'stopped' : 'ended' };
   }
-  const { attempt, launchedAt } = running;
-  const run = { jobId, batch, first, count, attempt, launchedAt };
+  const { pause, ...launched } = running;
+  const run = { jobId, batch, first, count, ...launched };
   if (!watchEnd) {
-    const seen = yield* watch(context, run, running.pause);
-    if ('pause' in seen) return { watched: { attempt, launchedAt, pause: seen.pause } };
+    const seen = yield* watch(context, run, pause);
+    if ('pause' in seen) return { watched: { ...launched, pause: seen.pause } };
     watchEnd = seen;
   }
   // Settle the container even if watching it failed, because settling is what removes it.
   const ended = watchEnd.ok ? watchEnd.value : 'unseen';
   const settled = yield* patientActivitiesOf(context).settleBatch({ ...run, watchEnd: ended });
-  if (watchEnd.ok) return { launched: attempt, outcome: settled };
+  if (watchEnd.ok) return { launched, outcome: settled };
   // A watch that failed is the attempt's failure, unless the batch is complete or the platform is to blame.
   const complete = settled.ok && settled.value.ended.end === 'complete';
   const platform = watchEnd.failure.blame === 'platform';
-  return { launched: attempt, outcome: settled.ok && (complete || platform) ? settled : watchEnd };
+  return { launched, outcome: settled.ok && (complete || platform) ? settled : watchEnd };
 }
 
 /** @returns how the watch has ended, or the pause before its next look when it is time to go on as a new execution. */

@@ -2,6 +2,7 @@ import type { OrchestrationContext } from 'durable-functions';
 import type { Stop } from '../job/attempts/attempt-end.js';
 import type { Failure, Outcome } from '../job/failure.js';
 import type { Origin } from '../job/inbox/claim.js';
+import type { RoomPolicy } from '../job/attempts/room.js';
 import { type BatchPlan, laneOfBatch, planBatches } from '../job/plan.js';
 import { type PublishedStatus, secondsSince, type Stage, toPublish } from '../job/progress.js';
 import { isJobId, type JobSpec } from '../job/spec.js';
@@ -178,7 +179,11 @@ function* runStages(
   }
   if (only?.length !== 0) {
     enter(context, status, 'score');
-    const failure = yield* scoreBatches(context, { jobId, spec }, plan, { round: 0, ...(only && { only }) });
+    const failure = yield* scoreBatches(context, { jobId, spec }, plan, {
+      round: 0,
+      room: prepared.value.room,
+      ...(only && { only }),
+    });
     if (failure) return { ok: false, failure };
   }
 
@@ -199,7 +204,7 @@ function* runStages(
     if (gone.length > 0) enter(context, status, 'score');
     const again =
       gone.length > 0
-        ? yield* scoreBatches(context, { jobId, spec }, plan, { round, only: gone })
+        ? yield* scoreBatches(context, { jobId, spec }, plan, { round, only: gone, room: prepared.value.room })
         : yield* openAgain(context, source, { jobId, prepared: prepared.value, round }, items);
     if (again) return { ok: false, failure: again };
   }
@@ -222,17 +227,20 @@ function* openAgain(
 interface Round {
   round: number;
   only?: number[];
+  /** Set when the job has several computes. */
+  room: RoomPolicy | undefined;
 }
 
 function* scoreBatches(
   context: OrchestrationContext,
   { jobId, spec }: JobInput,
   plan: BatchPlan,
-  { round, only }: Round,
+  { round, only, room }: Round,
 ): Step<Failure | undefined> {
   const all = Array.from({ length: plan.lanes }, (_, lane) => lane);
   const lanes = all.filter((lane) => !only || only.some((batch) => laneOfBatch(plan, batch) === lane));
-  const result = yield* runSideBySide(context, { jobId, plan, retry: spec.retry, lanes, round, ...(only && { only }) });
+  const of = { jobId, plan, retry: spec.retry, lanes, round, ...(only && { only }), ...(room && { room }) };
+  const result = yield* runSideBySide(context, of);
   return judge(result, spec.tolerate, plan.items);
 }
 

@@ -1,5 +1,6 @@
 import { type BatchPlan, batchesOfLane } from '../job/plan.js';
 import type { RetryPolicy } from '../job/attempts/retry.js';
+import type { RoomPolicy, Search } from '../job/attempts/room.js';
 import { type Child, defineOrchestrator, isLong, runChildren, type Step } from './calls.js';
 import { addResult, type BatchInput, type BatchResult, NO_RESULT, scoreBatch } from './score-batch.js';
 
@@ -12,8 +13,10 @@ export interface LaneInput {
   only?: number[];
   /** Set when the host has failed an earlier orchestration of this lane: containers of its batches may still run. */
   again?: true;
+  /** Set when the job has several computes. */
+  room?: RoomPolicy;
   /** What earlier executions of a long lane have come to. */
-  soFar?: { next: number; total: BatchResult };
+  soFar?: { next: number; total: BatchResult; search?: Search | undefined };
 }
 
 /**
@@ -28,8 +31,8 @@ const MOST_NAMED = 20;
 
 /** Runs its batches one after another: there are as many lanes as there may be containers at once. Never throws. */
 export const scoreLane = defineOrchestrator('scoreLane', function* (context, input: LaneInput): Step<BatchResult> {
-  const { jobId, lane, plan, retry, only, again, soFar } = input;
-  let { total } = soFar ?? { total: NO_RESULT };
+  const { jobId, lane, plan, retry, only, again, room, soFar } = input;
+  let { total, search } = soFar ?? { total: NO_RESULT, search: undefined };
   const isOwn = ({ index }: { index: number }) => index >= (soFar?.next ?? 0) && (!only || only.includes(index));
   const batches = batchesOfLane(plan, lane).filter(isOwn);
   const named = batches.slice(0, MOST_NAMED).map(({ index }) => index);
@@ -38,12 +41,21 @@ export const scoreLane = defineOrchestrator('scoreLane', function* (context, inp
   context.df.setCustomStatus(`scores batches ${named.join(', ')}${more}`);
   for (const { index, first, count } of batches) {
     if (isLong(context)) {
-      context.df.continueAsNew({ ...input, soFar: { next: index, total } } satisfies LaneInput);
+      context.df.continueAsNew({ ...input, soFar: { next: index, total, search } } satisfies LaneInput);
       return total;
     }
     const batch: Child<BatchInput> = {
       instanceId: batchId(context.df.instanceId, index),
-      input: { jobId, batch: index, first, count, retry, ...((again ?? only) ? { again: true } : {}) },
+      input: {
+        jobId,
+        batch: index,
+        first,
+        count,
+        retry,
+        ...((again ?? only) ? { again: true } : {}),
+        ...(room && { room }),
+        ...(search && { search }),
+      },
     };
     const [ended] = yield* runChildren(context, scoreBatch, [batch]);
     if (!ended?.ok) {
@@ -56,6 +68,7 @@ export const scoreLane = defineOrchestrator('scoreLane', function* (context, inp
       };
     }
     const { missing } = ended.value;
+    ({ search } = ended.value);
     total = addResult(total, { ...ended.value, ...(missing > 0 && { givenUp: 1 }) });
     if (total.stop) return total;
   }

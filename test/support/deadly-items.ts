@@ -14,7 +14,7 @@ import type { ComputeKind } from '../../src/job/compute-choice.js';
 import { ppmHeader } from '../../src/job/items/ppm.js';
 import { parseSpec } from '../../src/job/spec.js';
 import type { SettleResult } from '../../src/activities/batches/settle-batch.js';
-import { lastAttempt, readBatchState } from '../../src/job-store/batches/batch-state.js';
+import { lastLaunch, readBatchState } from '../../src/job-store/batches/batch-state.js';
 import { readSettled } from '../../src/job-store/batches/settled.js';
 import { APP_SECRETS, jobOf, modelBlob, modelsOf, SEALING_KEY_BLOB, workOf } from '../../src/job-store/layout.js';
 import { writeResolvedJob } from '../../src/job-store/resolved-job.js';
@@ -156,7 +156,7 @@ export function useDeadlyItems(): {
         }
       });
       const settled = await readSettled(storage, jobId, 0);
-      const runs = await lastAttempt(storage, jobId, 0);
+      const { attempt: runs } = await lastLaunch(storage, jobId, 0);
       const job = { jobId, video: {} } as never;
       const state = await readBatchState(storage, job, { batch: 0, first: 0, count }, runs, settled?.suspicion);
       const failed = new Map(state.failed.map(({ index, reason }) => [index, reason]));

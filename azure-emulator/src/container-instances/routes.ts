@@ -20,7 +20,11 @@ export function groupRoutes(azure: Subscription): Routes {
     [`DELETE ${GROUPS}/:name`]: (at) => aboutOne('DELETE', pathOf(at), () => azure.delete(pathOf(at))),
     [`PUT ${GROUPS}/:name`]: (at, { url, body }) =>
       isGroup(body)
-        ? aboutOne('PUT', pathOf(at), () => azure.put(pathOf(at), body, url.origin))
+        ? {
+            fault: 'PUT',
+            subject: `${at.name} ${body.location}`,
+            run: () => azure.put(pathOf(at), body, url.origin),
+          }
         : { fault: 'PUT', run: () => refuse(400, 'InvalidRequestContent', 'The request content was invalid.') },
     [`GET ${GROUPS}/:name/containers/:container/logs`]: (at, { url }) => {
       const tail = url.searchParams.get('tail');

@@ -55,7 +55,7 @@ export class Subscription {
     if (refusal) return { ...refusal, headers };
     if (existing) this.replaced.push(at.name);
     await existing?.stop();
-    const fault = this.faults.take('GROUP', at.name);
+    const fault = this.faults.take('GROUP', `${at.name} ${body.location}`);
     const group: Group = new Group(at.name, body, this.runtime, fault, () => this.#forget(at.name, group));
     this.groups.set(at.name, group);
     this.created.push(at.name);

@@ -1,7 +1,7 @@
 import type { Observation } from '../../compute/provider.js';
 import type { Stop } from '../../job/attempts/attempt-end.js';
 import { type BatchState, readBatchState, unscoredOf } from '../../job-store/batches/batch-state.js';
-import { readResolvedJob } from '../../job-store/resolved-job.js';
+import { computeOf, readResolvedJob } from '../../job-store/resolved-job.js';
 import { readSettled, type Settled, writeSettled } from '../../job-store/batches/settled.js';
 import { stopJob } from '../../job-store/stop.js';
 import type { Storage } from '../../storage/storage.js';
@@ -48,7 +48,7 @@ export function createGiveUpBatch({ storage, telemetry }: Pick<Ports, 'storage' 
         attempt,
         runs: attempt,
         phases: [...others, traces.phases],
-        ends: [...ends, endedRun(attempt, traces.observation, { ended, watchEnd })],
+        ends: [...ends, endedRun(attempt, computeOf(job, input.compute), traces.observation, { ended, watchEnd })],
       }),
       batch,
       done: state.done.length,

@@ -1,10 +1,11 @@
+import type { NextTurn } from '../../job/attempts/room.js';
 import type { OfRun } from '../../job/run.js';
 import { writeEnvironment } from '../../container-contract/environment.js';
-import { lastAttempt, readBatchState, writeTask } from '../../job-store/batches/batch-state.js';
+import { lastLaunch, readBatchState, writeTask } from '../../job-store/batches/batch-state.js';
 import { keepLog } from '../../job-store/batches/logs.js';
 import { imagesOf, placesFor, readItems } from '../../job-store/images/items.js';
 import { containerName, jobOf, mediaBlob, modelBlob, modelsOf, taskBlob, workOf } from '../../job-store/layout.js';
-import { readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
+import { computeOf, kindsOf, readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
 import { readSettled } from '../../job-store/batches/settled.js';
 import { takeOver } from '../../job-store/reuse/take-over.js';
 import { isStopped, stopIfLate, unlessStopped } from '../../job-store/stop.js';
@@ -23,6 +24,12 @@ export interface AttemptInput extends OfRun {
   count: number;
   /** From 1. */
   attempt: number;
+  /** Which of the job's computes runs it, from 0; the first, when left out. */
+  compute?: number | undefined;
+  /** Set when its container may have been asked for on another of them before. */
+  moved?: true | undefined;
+  /** To which of them the batch turns, and when, if there is no room on this one until then. */
+  turn?: NextTurn | undefined;
 }
 
 export interface LaunchInput extends AttemptInput {
@@ -32,6 +39,8 @@ export interface LaunchInput extends AttemptInput {
 
 export interface LaunchResult {
   attempt: number;
+  /** The compute that an attempt which goes on has; absent where it has the one that was asked for. */
+  compute?: number;
   /** Items without an output; with 0 no container was started. */
   remaining: number;
   /** Whether the job has been stopped, so that no container was started. */
@@ -46,20 +55,31 @@ export interface LaunchResult {
 export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 'compute'>) {
   return async ({ again, ...asked }: LaunchInput, invocation?: Invocation): Promise<LaunchResult> => {
     const { jobId, run = 1, batch, first, count } = asked;
-    const attempt = again ? await attemptToGoOnWith(storage, asked) : asked.attempt;
-    const input: AttemptInput = { ...asked, attempt };
-    if (await isStopped(storage, jobId, run)) return { attempt, remaining: count, stopped: true };
+    const { attempt, compute: number = asked.compute } = again ? await attemptToGoOnWith(storage, asked) : asked;
+    const input: AttemptInput = { ...asked, attempt, compute: number };
+    const known = { attempt, ...(number !== asked.compute && number !== undefined && { compute: number }) };
+    if (await isStopped(storage, jobId, run)) return { ...known, remaining: count, stopped: true };
     const job = await readResolvedJob(storage, jobId, run);
-    if (await stopIfLate(storage, job)) return { attempt, remaining: count, stopped: true };
-    const provider = compute[job.spec.compute.kind];
+    if (await stopIfLate(storage, job)) return { ...known, remaining: count, stopped: true };
+    const chosen = computeOf(job, number);
+    const provider = compute[chosen.kind];
     // Usually settling has removed the container before. Where settling was given up, this keeps two containers of a batch from
     // running at once.
-    const waiter = { jobId, batch, attempt: attempt - 1 };
+    const waiter = { jobId, batch, attempt: attempt - 1, turn: input.turn };
     if (attempt > 1)
       await orNoteWaiting(storage, waiter, async () => {
         const before = containerName(jobId, batch, waiter.attempt);
-        await keepLog(storage, waiter, () => provider.logs(before));
-        await provider.remove(before);
+        const providers = kindsOf(job).map((kind) => compute[kind]);
+        await keepLog(storage, waiter, async () =>
+          (await Promise.all(providers.map((each) => each.logs(before)))).flat(),
+        );
+        for (const each of providers) await each.remove(before);
+      });
+    // Whoever refused it may have started it all the same.
+    if (input.moved)
+      await orNoteWaiting(storage, waiter, async () => {
+        const others = kindsOf(job).filter((kind) => kind !== chosen.kind);
+        for (const kind of others) await compute[kind].remove(containerName(jobId, batch, attempt));
       });
     const { suspicion, moreMemory } = (attempt > 1 && (await readSettled(storage, jobId, batch))) || {};
     const lookAtBatch = () => readBatchState(storage, job, input, attempt - 1, suspicion);
@@ -70,12 +90,12 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
       try {
         await unlessStopped(storage, jobId, (signal) => takeOver(storage, job, { first, count, missing, signal }), run);
       } catch (error) {
-        if (await isStopped(storage, jobId, run)) return { attempt, remaining: count, stopped: true };
+        if (await isStopped(storage, jobId, run)) return { ...known, remaining: count, stopped: true };
         throw error;
       }
       state = await lookAtBatch();
     }
-    if (state.missing.length === 0) return { attempt, remaining: 0, stopped: false };
+    if (state.missing.length === 0) return { ...known, remaining: 0, stopped: false };
     const items = await readItems(storage, job, first, count);
     const missing = state.missing.flatMap((index) => items[index - first] ?? []);
     const { card, spec } = job;
@@ -90,11 +110,11 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
       ...placesFor(job),
       packSeconds: spec.batch.pack === 'auto' ? PACK_SECONDS : undefined,
       card,
-      device: spec.compute.device,
+      device: chosen.device,
       itemSeconds: spec.timeouts.itemSeconds,
     };
     const what = `batch ${batch}, attempt ${attempt}`;
-    await orHeld(what, () => writeTask(storage, task));
+    await orHeld(what, () => writeTask(storage, task, number));
     const deadline = Date.now() + accessSeconds(job) * 1000;
     const name = taskBlob(batch, attempt);
     const { traceId } = placeOf(jobId, job.trace, invocation?.traceContext?.traceParent);
@@ -106,21 +126,27 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
       attempt,
       deadline,
       parallel: job.parallel,
-      gpu: job.gpu,
-      memoryGb: (moreMemory === undefined ? undefined : job.memory?.moreGb) ?? job.memory?.gb,
+      region: chosen.region,
+      gpu: chosen.gpu,
+      memoryGb: (moreMemory === undefined ? undefined : chosen.memory?.moreGb) ?? chosen.memory?.gb,
       environment: await environmentOf(storage, job, { taskBlob: name, deadline, traceParent }),
     };
     await whileHolding(jobOf(storage, jobId).getBlockBlobClient(name), what, (confirm) =>
       orNoteWaiting(storage, waiter, () => provider.launch({ ...request, confirm })),
     );
     await forgetWaiting(storage, input);
-    return { attempt, remaining: state.missing.length, stopped: false };
+    return { ...known, remaining: state.missing.length, stopped: false };
   };
 }
 
-async function attemptToGoOnWith(storage: Storage, { jobId, batch }: AttemptInput): Promise<number> {
-  const [last, settled] = await Promise.all([lastAttempt(storage, jobId, batch), readSettled(storage, jobId, batch)]);
-  return Math.max(1, last, (settled?.attempt ?? 0) + 1);
+/** The last attempt that was launched, where it was, or the next one, if that was settled. */
+async function attemptToGoOnWith(
+  storage: Storage,
+  { jobId, batch }: AttemptInput,
+): Promise<Pick<AttemptInput, 'attempt' | 'compute'>> {
+  const [last, settled] = await Promise.all([lastLaunch(storage, jobId, batch), readSettled(storage, jobId, batch)]);
+  const next = (settled?.attempt ?? 0) + 1;
+  return last.attempt >= next ? last : { attempt: Math.max(1, next) };
 }
 
 /** So much scoring is lost at most, or one item, when a container is killed: see `OutputPacks`. */

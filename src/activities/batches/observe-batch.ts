@@ -1,7 +1,7 @@
 import type { WatchEnd } from '../../job/attempts/attempt-end.js';
-import { overdue, secondsToNextPoll } from '../../job/attempts/watch.js';
+import { lacksPlace, overdue, secondsToNextPoll } from '../../job/attempts/watch.js';
 import { containerName } from '../../job-store/layout.js';
-import { readResolvedJob } from '../../job-store/resolved-job.js';
+import { computeOf, readResolvedJob } from '../../job-store/resolved-job.js';
 import { seeProgress } from '../../job-store/now.js';
 import { isKnownStopped, isStopped, readStop, stopIfLate } from '../../job-store/stop.js';
 import { forgetWaiting, orNoteWaiting } from '../../job-store/batches/waiting.js';
@@ -33,7 +33,7 @@ export function createObserveBatch({ storage, compute }: Pick<Ports, 'storage' |
     const { jobId, run, batch, attempt, launchedAt } = input;
     const job = await readResolvedJob(storage, jobId, run ?? 1);
     const { spec } = job;
-    const provider = compute[spec.compute.kind];
+    const provider = compute[computeOf(job, input.compute).kind];
     const [observation, progress, stop] = await Promise.all([
       orNoteWaiting(storage, input, () => provider.observe(containerName(jobId, batch, attempt))),
       seeProgress(storage, input, SEEN_MS),
@@ -47,6 +47,17 @@ export function createObserveBatch({ storage, compute }: Pick<Ports, 'storage' |
     if (await stopIfLate(storage, job)) return { watchEnd: 'stopped', pollSeconds };
     const mayFinish = stop && (await readStop(storage, jobId, run))?.running === 'finish';
     if (stop && !mayFinish) return { watchEnd: 'stopped', pollSeconds };
+    const { fallbackAfterSeconds: after } = spec.compute;
+    const hasPlace =
+      progress !== undefined || observation.state === 'running' || observation.times?.queued !== undefined;
+    if (
+      job.computes &&
+      job.computes.length > 1 &&
+      after !== undefined &&
+      !hasPlace &&
+      lacksPlace(after, launchedAt, now)
+    )
+      return { watchEnd: 'no-room', pollSeconds };
     if (overdue(spec.timeouts, launchedAt, now, progress) === undefined) return { pollSeconds };
     // It may have reported since it was seen.
     const latest = await seeProgress(storage, input, 0);

@@ -16,11 +16,12 @@ import {
   type Suspicion,
   suspicionBefore,
 } from '../../job/attempts/suspicion.js';
+import { nameOfChoice } from '../../job/compute-choice.js';
 import { hideSecrets, shorten } from '../../job/failure.js';
 import type { FailedItem } from '../../container-contract/result.js';
 import {
   type BatchState,
-  lastAttempt,
+  lastLaunch,
   readBatchState,
   readProgress,
   readTask,
@@ -29,7 +30,13 @@ import {
 } from '../../job-store/batches/batch-state.js';
 import { keepLog } from '../../job-store/batches/logs.js';
 import { containerName } from '../../job-store/layout.js';
-import { readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
+import {
+  computeOf,
+  kindsOf,
+  readResolvedJob,
+  type ResolvedCompute,
+  type ResolvedJob,
+} from '../../job-store/resolved-job.js';
 import { readSettled, writeSettled } from '../../job-store/batches/settled.js';
 import { readStop } from '../../job-store/stop.js';
 import { noteWaiting, orNoteWaiting } from '../../job-store/batches/waiting.js';
@@ -60,12 +67,14 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
     const { jobId, run = 1, batch, attempt, watchEnd } = input;
     const launched = new Date(input.launchedAt).toISOString();
     const job = await readResolvedJob(storage, jobId, run);
-    const provider = compute[job.spec.compute.kind];
+    const ranOn = computeOf(job, input.compute);
+    const provider = compute[ranOn.kind];
     const name = containerName(jobId, batch, attempt);
     const earlier = await readSettled(storage, jobId, batch);
     const { observation, seenEnded = new Date().toISOString() } =
       earlier?.attempt === attempt ? earlier : { observation: await provider.observe(name) };
     await keepLog(storage, input, async () => [
+      ...(job.computes ? [whereItRan(launched, ranOn, observation)] : []),
       ...(await provider.logs(name)),
       ...howItEnded(observation.endedAt ?? seenEnded, observation),
     ]);
@@ -80,7 +89,8 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
       observation,
       seenEnded,
     });
-    await provider.remove(name);
+    // On a compute that refused it, it may have been started all the same.
+    for (const kind of input.moved ? kindsOf(job) : [ranOn.kind]) await compute[kind].remove(name);
     const suspicionThen = suspicionBefore(earlier?.suspicion ?? NO_SUSPICION, attempt);
     const stateThen = await readBatchState(storage, job, input, attempt, suspicionThen);
     const traces = await readTraces(storage, input, { observation, seenEnded, state: stateThen, launched });
@@ -89,7 +99,7 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
     const container = { ...observation, alive: isAlive(observation) };
     const death = deathOf({ watchEnd, container, result });
     const hadMore = (earlier?.moreMemory ?? attempt) < attempt;
-    const moreGb = hadMore || !death || !container.outOfMemory ? undefined : memoryLeft(job);
+    const moreGb = hadMore || !death || !container.outOfMemory ? undefined : memoryLeft(job, ranOn);
     const found = { state: stateThen, traces, death, isExcused: moreGb !== undefined };
     const suspicion = await suspectItems(storage, input, suspicionThen, found);
     const state = withCondemned(stateThen, condemned(suspicion));
@@ -100,7 +110,7 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
     const standing = batchStanding(ended);
     const failed = state.failed.length;
     // An attempt of a job that was stopped, or of a batch that was complete, has launched nothing.
-    const hasLaunched = traces.seen || (await lastAttempt(storage, jobId, batch)) >= attempt;
+    const hasLaunched = traces.seen || (await lastLaunch(storage, jobId, batch)).attempt >= attempt;
     await writeSettled(storage, jobId, {
       batch,
       attempt,
@@ -115,20 +125,31 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
       phases: [...before.phases.filter((each) => each.attempt !== attempt), ...(traces.seen ? [traces.phases] : [])],
       ends: [
         ...before.ends.filter((each) => each.attempt !== attempt),
-        ...(hasLaunched ? [endedRun(attempt, observation, { ended, watchEnd })] : []),
+        ...(hasLaunched ? [endedRun(attempt, ranOn, observation, { ended, watchEnd })] : []),
       ],
       unscored: standing === 'done' ? unscoredOf(state) : [],
       suspicion,
       moreMemory: moreGb === undefined && !hadMore ? undefined : hadMore ? earlier?.moreMemory : attempt,
     });
     if (hasLaunched) tellAttempt(telemetry, job, input, traces, { state, ended, watchEnd }, invocation);
-    if (standing === 'retrying') await noteWaiting(storage, input, message);
+    if (standing === 'retrying') {
+      const hasNoRoom = ended.end === 'failed' && ended.failure.noRoom;
+      await noteWaiting(storage, { jobId, batch, attempt, ...(hasNoRoom && { turn: input.turn }) }, message);
+    }
     if (failed > 0) await stopIfTooMuchIsLost(storage, job, message);
     return { failed, missing: state.missing.length, ended, ...(culprit && { identified: true }) };
   };
   return (input: SettleInput, invocation?: Invocation) =>
     orNoteWaiting(storage, input, () => settle(input, invocation));
 }
+
+/** The first line of an attempt's log, where its job has several computes. */
+const whereItRan = (time: string, { kind, region }: ResolvedCompute, { place }: Observation): Printed => ({
+  text: `The container ran on ${nameOfChoice({ kind, region: region ?? place?.region })}.`,
+  stream: 'platform',
+  level: 'info',
+  time,
+});
 
 /** The last line of an attempt's log, where its container did not end well by itself. */
 const howItEnded = (time: string, { reason }: Observation): Printed[] =>
@@ -154,7 +175,8 @@ async function suspectItems(
 }
 
 /** How much memory the next container of a batch gets after one that ran out of it; undefined when no more than that. */
-const memoryLeft = ({ spec, memory }: ResolvedJob) => (spec.retry.escalateMemory ? memory?.moreGb : undefined);
+const memoryLeft = ({ spec }: ResolvedJob, { memory }: ResolvedCompute) =>
+  spec.retry.escalateMemory ? memory?.moreGb : undefined;
 
 function withMemory(ended: AttemptEnd, moreGb: number | undefined): AttemptEnd {
   if (ended.end !== 'failed' || moreGb === undefined) return ended;

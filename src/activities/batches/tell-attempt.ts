@@ -1,4 +1,4 @@
-import type { Observation } from '../../compute/provider.js';
+import type { Observation, Place } from '../../compute/provider.js';
 import type { AttemptProgress } from '../../container-contract/progress.js';
 import type { AttemptResult } from '../../container-contract/result.js';
 import type { AttemptEnd, WatchEnd } from '../../job/attempts/attempt-end.js';
@@ -7,7 +7,7 @@ import { attemptSplit } from '../../job/attempts/bottleneck.js';
 import { type AttemptPhases, describePhases, type PhaseTimes } from '../../job/attempts/phases.js';
 import { type BatchState, readProgress } from '../../job-store/batches/batch-state.js';
 import type { EndedRun } from '../../job-store/batches/settled.js';
-import type { ResolvedJob } from '../../job-store/resolved-job.js';
+import { computeOf, type ResolvedCompute, type ResolvedJob } from '../../job-store/resolved-job.js';
 import type { Storage } from '../../storage/storage.js';
 import { placeOf } from '../../telemetry/ids.js';
 import type { Invocation, Ports } from '../ports.js';
@@ -73,37 +73,44 @@ export interface Told {
   watchEnd: WatchEnd | 'given-up';
 }
 
+/** Where an attempt ran, also where the platform has not told the region. */
+const placeIn = ({ region }: ResolvedCompute, place: Place | undefined): Place | undefined =>
+  region === undefined ? place : { region, ...place };
+
 /** What is kept of the end of an attempt. */
 export const endedRun = (
   attempt: number,
+  compute: ResolvedCompute,
   { exitCode, place }: Observation,
   { ended, watchEnd }: Pick<Told, 'ended' | 'watchEnd'>,
 ): EndedRun => ({
   attempt,
+  compute: compute.kind,
   end: ended.end,
   blame: ended.end === 'failed' ? ended.failure.blame : undefined,
   message: messageOfEnd(ended),
   watchEnd,
   exitCode,
-  place,
+  place: placeIn(compute, place),
 });
 
 /** Tells telemetry of an attempt; once, however often it is settled. */
 export function tellAttempt(
   telemetry: Ports['telemetry'],
   job: ResolvedJob,
-  { batch, attempt }: AttemptInput,
+  { batch, attempt, compute }: AttemptInput,
   { observation, result, progress, phases }: Traces,
   { state, ended, watchEnd }: Told,
   invocation: Invocation | undefined,
 ): void {
   // Of a scorer that was killed the outputs say more than its last report.
   const scored = progress ? Math.max(0, state.done.length - progress.skipped) : 0;
+  const ranOn = computeOf(job, compute);
   telemetry.attemptEnded({
     jobId: job.jobId,
     place: placeOf(job.jobId, job.trace, invocation?.traceContext?.traceParent),
     model: job.spec.model,
-    compute: job.spec.compute.kind,
+    compute: ranOn.kind,
     batch,
     attempt,
     phases,
@@ -116,7 +123,7 @@ export function tellAttempt(
     items: result?.done.length ?? scored,
     failedItems: result?.failed.length ?? progress?.failed ?? 0,
     exitCode: observation.exitCode,
-    where: observation.place ?? {},
+    where: placeIn(ranOn, observation.place) ?? {},
     timings: result?.timings ?? {},
   });
 }

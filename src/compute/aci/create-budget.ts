@@ -49,7 +49,7 @@ export class CreateBudget {
       const allowed = allowance(ledger, region, now);
       if ('waitSeconds' in allowed) {
         const sentence = `${upperFirst(allowed.why)}, for another ${counted(allowed.waitSeconds, 'second')}.`;
-        throw new JobError('platform', sentence, { retryAfterSeconds: allowed.waitSeconds });
+        throw new JobError('platform', sentence, { retryAfterSeconds: allowed.waitSeconds, noRoom: true });
       }
       return withCreate(ledger, now);
     });

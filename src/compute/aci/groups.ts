@@ -58,14 +58,19 @@ interface Place {
   offer?: GpuOffer;
 }
 
-/** Where the group may stand: every region, or those that have a GPU where the job has been promised one. */
-async function placesFor({ client, settings }: Groups, { gpu }: LaunchRequest): Promise<Place[]> {
-  if (gpu !== true) return settings.regions.map((region) => ({ region }));
+/** Where the group may stand: the region that the job asks for, else every region, or of these the ones that have a GPU where the job has been promised one. */
+async function placesFor({ client, settings }: Groups, { gpu, region: asked }: LaunchRequest): Promise<Place[]> {
+  const regions = asked === undefined ? settings.regions : [asked];
+  if (gpu !== true) return regions.map((region) => ({ region }));
   const offers = await Promise.all(
-    settings.regions.map(async (region) => gpuOfferOf(await skusOf(client, region), region, settings.gpuCount)),
+    regions.map(async (region) => gpuOfferOf(await skusOf(client, region), region, settings.gpuCount)),
   );
   const places = offers.flatMap((offer) => (offer ? [{ region: offer.region, offer }] : []));
-  if (places.length === 0) throw new JobError('user', `No region of ACI_REGIONS has a GPU any more. ${GPU_RETIRED}.`);
+  if (places.length === 0)
+    throw new JobError(
+      'user',
+      `${asked === undefined ? 'No region of ACI_REGIONS has a' : `The region ${asked} has no`} GPU any more. ${GPU_RETIRED}.`,
+    );
   return places;
 }
 

@@ -109,8 +109,8 @@ function describeEnd({ exitCode, detailStatus }: ContainerState): Observation {
 /** Why a group never ran, by its events. Azure neither stops nor removes a group that it failed to provision. */
 function notProvisioned(events: GroupEvent[]): Observation {
   const telling = events.findLast(({ type, name }) => type === 'Warning' || /Failed|Capacity/.test(name ?? ''));
-  const verdict = verdictOf(telling);
-  return { state: 'failed', blame: verdict.blame, reason: verdict.sentence };
+  const { blame, sentence, elsewhere } = verdictOf(telling);
+  return { state: 'failed', blame, reason: sentence, ...(elsewhere && { noRoom: true }) };
 }
 
 const verdictOf = (event: GroupEvent | undefined) => {

@@ -17,13 +17,24 @@ import { type AciSettings, MOST_MEMORY_GB } from './settings.js';
  */
 export async function preflightAci(groups: Groups, request: PreflightRequest): Promise<Preflight> {
   const { login } = groups;
-  const settings = { ...groups.settings, memoryGb: request.memoryGb ?? groups.settings.memoryGb };
+  const { memoryGb = groups.settings.memoryGb, region } = request;
+  const settings = { ...groups.settings, memoryGb, regions: regionsFor(groups.settings, region) };
   const [preflight] = await Promise.all([
     checkCapacity({ ...groups, settings }, request),
     checkRights(settings.endpoint, login, needsOf(settings)),
   ]);
   const warning = await checkOwnImage(settings, preflight);
   return warning === undefined ? preflight : { ...preflight, warnings: [...preflight.warnings, warning] };
+}
+
+/** @throws JobError `user` for a region that the app may not use. */
+function regionsFor({ regions }: AciSettings, asked: string | undefined): string[] {
+  if (asked === undefined) return regions;
+  if (regions.includes(asked)) return [asked];
+  throw new JobError(
+    'user',
+    `This app runs no containers in the region "${asked}"; name one of ACI_REGIONS (${regions.join(', ')}), or add it there.`,
+  );
 }
 
 /** Asks for the image that the job's containers will have. */
@@ -61,7 +72,8 @@ async function checkCapacity(groups: Groups, request: PreflightRequest): Promise
   if (request.gpu === undefined || request.gpu === 'none') return checkCpu(groups, skus, request, []);
   const found = await findGpus(groups, skus, request);
   if (typeof found !== 'string') return found;
-  if (request.gpu === 'require') throw new JobError('user', `There is no GPU for this job: ${found}.`);
+  if (request.gpu === 'require')
+    throw new JobError('user', `There is no GPU for this job: ${found}.`, { noRoom: true });
   return checkCpu(groups, skus, request, [`There is no GPU for this job, so it runs on CPU: ${found}.`]);
 }
 
@@ -69,7 +81,7 @@ async function checkCapacity(groups: Groups, request: PreflightRequest): Promise
 async function checkCpu(
   groups: Groups,
   skus: Capabilities[][],
-  { maxParallel }: PreflightRequest,
+  { maxParallel, region: asked }: PreflightRequest,
   warnings: string[],
 ): Promise<Preflight> {
   const { settings } = groups;
@@ -86,7 +98,8 @@ async function checkCpu(
   if (rooms.every(({ ever }) => ever === 0)) {
     throw new JobError(
       'user',
-      `No region of ACI_REGIONS can hold a container of ${counted(settings.cpu, 'core')} and ${settings.memoryGb} GB: ${whyOf(rooms)}. Lower ACI_CPU or ACI_MEMORY_GB ("compute.memoryGb"), name another region or ask Azure for a higher quota.`,
+      `${asked === undefined ? 'No region of ACI_REGIONS can' : `The region ${asked} cannot`} hold a container of ${counted(settings.cpu, 'core')} and ${settings.memoryGb} GB: ${whyOf(rooms)}. Lower ACI_CPU or ACI_MEMORY_GB ("compute.memoryGb"), name another region or ask Azure for a higher quota.`,
+      { noRoom: true },
     );
   }
   const fit = fitAll(maxParallel, rooms);
@@ -110,14 +123,16 @@ const GPU_PROVISION_SECONDS = 1800;
 async function findGpus(
   groups: Groups,
   skus: Capabilities[][],
-  { maxParallel }: PreflightRequest,
+  { maxParallel, region: asked }: PreflightRequest,
 ): Promise<Preflight | string> {
   const { settings } = groups;
   const { regions, gpuImage, gpuCount, spot, subnetId } = settings;
   const offers = regions.flatMap((region, index) => gpuOfferOf(skus[index] ?? [], region, gpuCount) ?? []);
   if (offers.length === 0) {
-    const what = gpuCount === 1 ? 'a GPU' : `containers of ${gpuCount} GPUs`;
-    return `no region of ACI_REGIONS (${regions.join(', ')}) has ${what}. ${GPU_RETIRED}`;
+    const what = gpuCount === 1 ? 'GPU' : `containers of ${gpuCount} GPUs`;
+    return asked === undefined
+      ? `no region of ACI_REGIONS (${regions.join(', ')}) has ${gpuCount === 1 ? 'a ' : ''}${what}. ${GPU_RETIRED}`
+      : `the region ${asked} has no ${what}. ${GPU_RETIRED}`;
   }
   const names = offers.map(({ sku, region }) => `${sku} in ${region}`).join(', ');
   if (gpuImage === undefined) return `Azure lists ${names}; set ACI_GPU_IMAGE to an image with CUDA to use it`;

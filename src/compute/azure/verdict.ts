@@ -8,6 +8,8 @@ export interface AzureVerdict {
   sentence: string;
   /** True when another region may do what this one refuses now. */
   elsewhere: boolean;
+  /** Set when the service has done as much as it does in this time: only another one may do more. */
+  throttled?: true;
 }
 
 /** The verdict on a fault; undefined when the rule does not apply. */
@@ -33,7 +35,10 @@ const notJson: Rule = ({ status }) =>
 const COMMON: Record<string, Rule> = {
   ServiceUnavailable: ({ message }) => full(`Azure has no room for the container now: ${message}`),
   InsufficientCapacity: ({ message }) => full(`Azure has no room for the container now: ${message}`),
-  TooManyRequests: () => wait('Azure is throttling the app: the requests allowed in this time are used up.'),
+  TooManyRequests: () => ({
+    ...wait('Azure is throttling the app: the requests allowed in this time are used up.'),
+    throttled: true,
+  }),
   SubscriptionRequestsThrottled: () =>
     wait('Azure is throttling the subscription: the requests allowed in this time are used up.'),
   OperationNotAllowed: ({ message }) =>
@@ -116,6 +121,7 @@ export function classifyAzureFault(fault: AzureFault, service: ServiceErrors = {
 /** What an activity throws for an error of an Azure SDK; a JobError stays as it is. */
 export function azureJobError(error: unknown, service?: ServiceErrors): JobError {
   if (error instanceof JobError) return error;
-  const { blame, sentence } = classifyAzureFault(readAzureFault(error), service);
-  return new JobError(blame, sentence, { cause: error, retryAfterSeconds: retryAfterOf(error) });
+  const { blame, sentence, elsewhere, throttled = false } = classifyAzureFault(readAzureFault(error), service);
+  const noRoom = elsewhere || throttled;
+  return new JobError(blame, sentence, { cause: error, retryAfterSeconds: retryAfterOf(error), noRoom });
 }

@@ -63,7 +63,9 @@ async function checkCapacity(jobs: Jobs, { maxParallel, gpu, memoryGb }: Preflig
   const environment = await jobs.client.managedEnvironments.get(resourceGroup, name);
   const lack = gpu === 'prefer' || gpu === 'require' ? await lackOfGpu(jobs, environment) : undefined;
   if (gpu === 'require' && lack !== undefined)
-    throw new JobError('user', `There is no GPU for this job: ${lack}; or leave "compute.gpu" out to run on CPU.`);
+    throw new JobError('user', `There is no GPU for this job: ${lack}; or leave "compute.gpu" out to run on CPU.`, {
+      noRoom: true,
+    });
   const onGpu = gpu !== undefined && gpu !== 'none' && lack === undefined;
   const gpuWarnings = lack === undefined ? [] : [`There is no GPU for this job, so it runs on CPU: ${lack}.`];
   const { cpu, ...memory } = sizeFor(jobs.settings, onGpu, memoryGb);
@@ -83,6 +85,7 @@ function sizeFor({ gpu, cpu }: ContainerAppsSettings, onGpu: boolean, memoryGb =
     throw new JobError(
       'user',
       `A container ${onGpu ? `with a GPU (${gpu})` : 'without GPU'} has at most ${mostGb} GB of memory in Azure Container Apps; lower "compute.memoryGb" (${memoryGb}).`,
+      { noRoom: true },
     );
   if (onGpu) return { cpu: profile.cpu, gb: mostGb };
   const cores = coresFor(cpu, memoryGb);
@@ -123,6 +126,7 @@ async function cpuRoom(
     throw new JobError(
       'user',
       `The environment ${name} can never hold a container of ${counted(cpu, 'core')} (${room.why}); lower CONTAINER_APPS_CPU ("compute.memoryGb") or ask Azure for a higher quota.`,
+      { noRoom: true },
     );
   return room;
 }

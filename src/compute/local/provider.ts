@@ -72,7 +72,7 @@ const waitsForItsTurn = (cores: number, retryAfterSeconds: number) =>
   new JobError(
     'platform',
     `Other containers use ${cores === 1 ? 'the one core' : `all ${cores} cores`} of this machine; the batch waits for its turn.`,
-    { retryAfterSeconds, inLine: true },
+    { retryAfterSeconds, inLine: true, noRoom: true },
   );
 
 async function start(request: LaunchRequest, inherited: NodeJS.ProcessEnv, threads: number): Promise<LocalContainer> {

@@ -23,10 +23,14 @@ interface Attempt {
   attempt: number;
 }
 
-/** Tells the scorer of an attempt what to do, and where to write its progress, result, log and timings. */
+/**
+ * Tells the scorer of an attempt what to do, and where to write its progress, result, log and timings.
+ * @param compute which of the job's computes the attempt is launched on, of a job that has several.
+ */
 export async function writeTask(
   storage: Storage,
   task: Omit<ScoreTask, 'contract' | 'progressBlob' | 'resultBlob' | 'logBlob' | 'timingsBlob'>,
+  compute?: number,
 ): Promise<void> {
   const { jobId, batch, attempt } = task;
   const whole: ScoreTask = {
@@ -37,18 +41,26 @@ export async function writeTask(
     logBlob: logBlob(batch, attempt),
     timingsBlob: timingsBlob(batch, attempt),
   };
-  await writeJson(jobOf(storage, jobId), taskBlob(batch, attempt), whole);
+  const metadata = compute === undefined ? undefined : { compute: String(compute) };
+  await writeJson(jobOf(storage, jobId), taskBlob(batch, attempt), whole, metadata);
 }
 
 /** What the scorer of an attempt was told to do; undefined when the attempt was never launched. */
 export const readTask = (storage: Storage, { jobId, batch, attempt }: Attempt) =>
   readJson<ScoreTask>(jobOf(storage, jobId), taskBlob(batch, attempt));
 
-/** The last attempt of a batch for which a task was written; 0 when there is none. */
-export async function lastAttempt(storage: Storage, jobId: string, batch: number): Promise<number> {
-  let last = 0;
-  for await (const { name } of listMetadata(jobOf(storage, jobId), tasksPrefix(batch)))
-    last = Math.max(last, parseBatchBlob(name)?.attempt ?? 0);
+/** The last attempt of a batch for which a task was written, 0 when there is none, and the compute that it names. */
+export async function lastLaunch(
+  storage: Storage,
+  jobId: string,
+  batch: number,
+): Promise<{ attempt: number; compute?: number }> {
+  let last: { attempt: number; compute?: number } = { attempt: 0 };
+  for await (const { name, metadata } of listMetadata(jobOf(storage, jobId), tasksPrefix(batch))) {
+    const { attempt = 0 } = parseBatchBlob(name) ?? {};
+    if (attempt <= last.attempt) continue;
+    last = { attempt, ...(metadata.compute !== undefined && { compute: Number(metadata.compute) }) };
+  }
   return last;
 }
 

@@ -3,6 +3,7 @@ import type { Observation, Place } from '../../compute/provider.js';
 import type { AttemptEnd, BatchStanding, WatchEnd } from '../../job/attempts/attempt-end.js';
 import { sumSplits, type TimeSplit } from '../../job/attempts/bottleneck.js';
 import { type AttemptPhases, type PhaseSums, sumsOf } from '../../job/attempts/phases.js';
+import { type ComputeKind, nameOfChoice } from '../../job/compute-choice.js';
 import type { Suspicion } from '../../job/attempts/suspicion.js';
 import type { Blame } from '../../job/failure.js';
 import type { SettledCounts } from '../../job/progress.js';
@@ -14,6 +15,8 @@ const READS = 8;
 /** How a container run ended, and where it ran. */
 export interface EndedRun {
   attempt: number;
+  /** What ran it; absent in records of older versions. */
+  compute?: ComputeKind | undefined;
   end: AttemptEnd['end'];
   blame?: Blame | undefined;
   message: string;
@@ -54,10 +57,12 @@ export interface ListedSettled extends SettledCounts {
   phases: PhaseSums;
   /** What the time of all its attempts went into. */
   split: TimeSplit;
+  /** How many containers ran where. */
+  ranOn: Record<string, number>;
 }
 
 export async function writeSettled(storage: Storage, jobId: string, settled: Settled): Promise<void> {
-  const { batch, attempt, runs = attempt, done, reused = 0, failed, missing = 0, state, phases } = settled;
+  const { batch, attempt, runs = attempt, done, reused = 0, failed, missing = 0, state, phases, ends = [] } = settled;
   await writeJson(jobOf(storage, jobId), settledBlob(batch), settled, {
     attempt: String(attempt),
     runs: String(runs),
@@ -68,7 +73,19 @@ export async function writeSettled(storage: Storage, jobId: string, settled: Set
     state,
     phases: JSON.stringify(sumsOf(phases)),
     split: JSON.stringify(sumSplits(phases.map(({ split }) => split))),
+    places: JSON.stringify(countPlaces(ends)),
   });
+}
+
+/** How many containers ran on which compute and in which region. */
+function countPlaces(ends: EndedRun[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { compute: kind, place } of ends) {
+    if (kind === undefined) continue;
+    const name = nameOfChoice({ kind, region: place?.region });
+    counts[name] = (counts[name] ?? 0) + 1;
+  }
+  return counts;
 }
 
 /** Undefined before the first attempt was settled. */
@@ -107,5 +124,6 @@ export function settledOf(batch: number, metadata: Record<string, string>): List
     state: (metadata.state ?? 'retrying') as BatchStanding,
     phases: JSON.parse(metadata.phases ?? '{}') as PhaseSums,
     split: JSON.parse(metadata.split ?? '{}') as TimeSplit,
+    ranOn: JSON.parse(metadata.places ?? '{}') as Record<string, number>,
   };
 }

@@ -1,3 +1,4 @@
+import type { NextTurn } from '../../job/attempts/room.js';
 import { JobError, messageOf } from '../../job/failure.js';
 import { type Storage, writeJson } from '../../storage/storage.js';
 import { jobOf, waitingBlob } from '../layout.js';
@@ -7,13 +8,20 @@ interface Waiter {
   jobId: string;
   batch: number;
   attempt: number;
+  /** Where it turns to, if it finds no room. */
+  turn?: NextTurn | undefined;
 }
 
 /** Lets the job's status tell why this batch has to wait. */
-export async function noteWaiting(storage: Storage, { jobId, batch, attempt }: Waiter, reason: string): Promise<void> {
+export async function noteWaiting(
+  storage: Storage,
+  { jobId, batch, attempt, turn }: Waiter,
+  reason: string,
+): Promise<void> {
   // Metadata holds only what an HTTP header can.
-  const metadata = { attempt: String(attempt), reason: encodeURIComponent(reason) };
-  await writeJson(jobOf(storage, jobId), waitingBlob(batch), { attempt, reason }, metadata);
+  const next = turn && { turn: encodeURIComponent(JSON.stringify(turn)) };
+  const metadata = { attempt: String(attempt), reason: encodeURIComponent(reason), ...next };
+  await writeJson(jobOf(storage, jobId), waitingBlob(batch), { attempt, reason, turn }, metadata);
 }
 
 /** A batch that waits or has waited, and why. */
@@ -22,13 +30,17 @@ export interface Waiting extends Omit<Waiter, 'jobId'> {
 }
 
 /** Reads what `noteWaiting` put into the metadata. */
-export const waitingOf = (batch: number, { attempt = '0', reason = '' }: Record<string, string>): Waiting => ({
+export const waitingOf = (batch: number, { attempt = '0', reason = '', turn }: Record<string, string>): Waiting => ({
   batch,
   attempt: Number(attempt),
   reason: decodeURIComponent(reason),
+  ...(turn !== undefined && { turn: JSON.parse(decodeURIComponent(turn)) as NextTurn }),
 });
 
-export async function forgetWaiting(storage: Storage, { jobId, batch }: Omit<Waiter, 'attempt'>): Promise<void> {
+export async function forgetWaiting(
+  storage: Storage,
+  { jobId, batch }: Pick<Waiter, 'jobId' | 'batch'>,
+): Promise<void> {
   await jobOf(storage, jobId).getBlobClient(waitingBlob(batch)).deleteIfExists();
 }
 
@@ -37,7 +49,10 @@ export async function orNoteWaiting<T>(storage: Storage, waiter: Waiter, ask: ()
   try {
     return await ask();
   } catch (error) {
-    if (error instanceof JobError && error.blame === 'platform') await noteWaiting(storage, waiter, messageOf(error));
+    if (error instanceof JobError && error.blame === 'platform') {
+      const { turn, ...where } = waiter;
+      await noteWaiting(storage, error.noRoom ? { ...where, turn } : where, messageOf(error));
+    }
     throw error;
   }
 }

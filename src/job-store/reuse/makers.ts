@@ -20,19 +20,27 @@ export function wayOf(job: ResolvedJob): 'files' | 'lines' | 'parts' | undefined
  * @param videoSha256 of the video that the frames are cut from; the parts of a folder of frames are told by the versions of its files.
  */
 export function makingOf(job: ResolvedJob, videoSha256?: string): string | undefined {
-  const { card, spec, sha256, gpu } = job;
+  const { card, spec, sha256 } = job;
   const way = wayOf(job);
-  if (way === undefined || sha256 === undefined) return undefined;
+  const device = deviceOf(job);
+  if (way === undefined || sha256 === undefined || device === undefined) return undefined;
   const { onDamage } = spec.input;
   const text = describeMaking({
     model: sha256.model,
     style: sha256.style,
     card,
     output: { ending: scoredEnding(job), prediction: spec.output.draw ? predictionEnding(card) : undefined },
-    device: deviceClass(spec.compute, gpu),
+    device,
     ...(way === 'parts' && { frames: { video: videoSha256, onDamage, format: spec.output.frameFormat } }),
   });
   return createHash('sha256').update(text).digest('hex');
+}
+
+/** What a job computes on, as far as results differ by it; undefined where its computes are not of one kind in that. */
+export function deviceOf({ spec, gpu, computes }: Pick<ResolvedJob, 'spec' | 'gpu' | 'computes'>): string | undefined {
+  const classes = new Set(computes?.map((each) => deviceClass(each, each.gpu)) ?? [deviceClass(spec.compute, gpu)]);
+  const [only] = classes;
+  return classes.size === 1 ? only : undefined;
 }
 
 /** A job that has made outputs in the same way. */

@@ -1,8 +1,8 @@
 import type { Blame, Failure } from '../failure.js';
 import type { Overdue } from './watch.js';
 
-/** How the watch over a container ended. `unseen`: unknown, because the container could not be observed for too long. */
-export type WatchEnd = 'ended' | 'stopped' | Overdue | 'unseen';
+/** How the watch over a container ended. `no-room`: it got no place in time, and the job has another compute. `unseen`: unknown, because the container could not be observed for too long. */
+export type WatchEnd = 'ended' | 'stopped' | Overdue | 'no-room' | 'unseen';
 
 /** Who has cancelled a job, and when. */
 export interface Cancelled {
@@ -41,6 +41,7 @@ export interface Evidence {
     alive: boolean;
     blame?: Extract<Blame, 'user' | 'platform'>;
     reason?: string;
+    noRoom?: true;
     exitCode?: number;
     outOfMemory?: 'likely' | 'possible';
   };
@@ -65,6 +66,12 @@ export const MEANINGS = {
   provisionTimeout: {
     blame: 'platform',
     message: 'the container showed no sign of life within timeouts.provisionSeconds',
+    noRoom: true,
+  },
+  noRoom: {
+    blame: 'platform',
+    message: 'the container got no place within compute.fallbackAfterSeconds',
+    noRoom: true,
   },
   unrunnable: { blame: 'user', message: 'the container cannot run' },
   interrupted: { blame: 'platform', message: 'the container was interrupted by its platform' },
@@ -83,13 +90,15 @@ export function judgeAttempt(evidence: Evidence): AttemptEnd {
     return { end: 'stopped', stop: stop ?? { reason: 'failed', blame: 'platform', message: 'the job was stopped' } };
   // The scorer knows best why it failed, so its own failure wins over what the compute reports.
   if (result?.failure) return { end: 'failed', failure: result.failure };
-  const meaning = MEANINGS[meaningOf(evidence)];
+  const meaning: Failure = MEANINGS[meaningOf(evidence)];
   const message = tellsReason(meaning) ? (container.reason ?? meaning.message) : meaning.message;
-  return { end: 'failed', failure: { blame: meaning.blame, message } };
+  const hasNoRoom = meaning.noRoom ?? (meaning === MEANINGS.interrupted ? container.noRoom : undefined);
+  return { end: 'failed', failure: { blame: meaning.blame, message, ...(hasNoRoom && { noRoom: hasNoRoom }) } };
 }
 
 function meaningOf({ watchEnd, container, result }: Evidence): keyof typeof MEANINGS {
   if (watchEnd === 'provision-timeout') return 'provisionTimeout';
+  if (watchEnd === 'no-room') return 'noRoom';
   if (container.blame === 'user') return 'unrunnable';
   if (container.blame === 'platform' || result?.outcome === 'interrupted') return 'interrupted';
   if (watchEnd === 'unseen' && !result && container.alive) return 'unseen';

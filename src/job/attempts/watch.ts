@@ -47,6 +47,16 @@ export function overdue(
   return told || silent ? 'stalled' : undefined;
 }
 
+/** Azure takes its time until it says that a container has its place, even where there is room. */
+const LEAST_PLACE_SECONDS = 120;
+
+/**
+ * Whether a container has waited for its place so long that the batch is to turn to another compute. Times in milliseconds since the epoch.
+ * @param afterSeconds how long a batch waits for room.
+ */
+export const lacksPlace = (afterSeconds: number, launchedAt: number, now: number) =>
+  now - launchedAt > Math.max(afterSeconds, LEAST_PLACE_SECONDS) * 1000;
+
 /** Whether a job has gone on for longer than it may, in milliseconds since the epoch. @param createdAt ISO 8601. */
 export const isLate = (
   { jobSeconds = Infinity }: { jobSeconds?: number | undefined },

@@ -1,5 +1,6 @@
 import type { DurableOrchestrationStatus } from 'durable-functions';
 import type { JobStatus } from '../../api/jobs.js';
+import type { NextTurn } from '../../job/attempts/room.js';
 import { describeTime, sumSplits } from '../../job/attempts/bottleneck.js';
 import { summarize, sumPhases } from '../../job/attempts/phases.js';
 import {
@@ -43,7 +44,7 @@ export async function readJobStatus(
     (published?.stages ?? []).map((time) => [time.stage, time.seconds ?? secondsSince(time, until)]),
   );
   const counts = await readCounts(storage, id, published, { isOver, now, here });
-  const { items, asOf, batches, attempts, waiting, containerTime, phases } = counts;
+  const { items, asOf, batches, attempts, ranOn, waiting, containerTime, phases } = counts;
   const running = state === 'running' && current !== undefined && current.stage !== 'finish';
   const elapsed = current ? secondsSince(current, asOf) : 0;
   // Stitching encodes what splitting decoded; a little slower, as measured in docs/lab/benchmarks.md.
@@ -60,6 +61,7 @@ export async function readJobStatus(
     items,
     batches,
     attempts,
+    ranOn,
     waiting: running ? (gatheringOf(published) ?? waiting) : [],
     itemsPerSecond: rate,
     framesPerSecond: rate,
@@ -82,7 +84,7 @@ function gatheringOf(published: PublishedStatus | undefined): string[] | undefin
   return stages.at(-1)?.stage === 'gather' && gathering !== undefined ? [gathering] : undefined;
 }
 
-interface Counts extends Pick<JobStatus, 'attempts' | 'waiting' | 'containerTime' | 'phases'> {
+interface Counts extends Pick<JobStatus, 'attempts' | 'ranOn' | 'waiting' | 'containerTime' | 'phases'> {
   items: ItemCounts;
   /** Items with an output of the model, in every stage. */
   scored: number;
@@ -117,11 +119,19 @@ async function readCounts(
     asOf: timeOf(isOwnStage(stage) ? [stages[stage]?.at ?? now] : live.map(({ at }) => at), now),
     batches: isOver ? { ...batches, running: 0, pending: batches.pending + batches.running } : batches,
     attempts: settled.reduce((sum, { runs }) => sum + runs, 0),
+    ranOn: sumPlaces(settled.map((batch) => batch.ranOn)),
     waiting: reasons([...here.filter(({ batch }) => batch === undefined), ...waiters], { settled, running, live, now }),
     containerTime: describeTime(sumSplits(settled.map(({ split }) => split))),
     phases: summarize(sumPhases(settled.map((batch) => batch.phases))),
   };
   return own === undefined ? counts : { ...counts, items: { ...items, total: Math.max(items.total, own), done: own } };
+}
+
+function sumPlaces(counts: Record<string, number>[]): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const each of counts)
+    for (const [place, count] of Object.entries(each)) sums[place] = (sums[place] ?? 0) + count;
+  return sums;
 }
 
 /** Storage tells whole seconds, cut off. */
@@ -148,23 +158,37 @@ interface Counted {
 }
 
 /** Why the job or its batches wait. A batch that has finished, or whose next attempt is already reporting, no longer waits. */
-function reasons(waiting: (WaitingHere & { attempt?: number })[], { settled, running, live, now }: Counted): string[] {
+function reasons(
+  waiting: (WaitingHere & { attempt?: number; turn?: NextTurn })[],
+  { settled, running, live, now }: Counted,
+): string[] {
   const over = new Set(settled.filter(({ state }) => state !== 'retrying').map(({ batch }) => batch));
   const reported = new Set(running.map(({ batch, attempt }) => `${batch} ${attempt}`));
   const waiters = new Map<string, Set<number>>();
-  for (const { batch, attempt, reason } of waiting) {
+  const turns = new Map<string, NextTurn>();
+  for (const { batch, attempt, reason, turn } of waiting) {
     if (batch !== undefined && (over.has(batch) || reported.has(`${batch} ${(attempt ?? -1) + 1}`))) continue;
     const batches = waiters.get(reason) ?? new Set();
     waiters.set(reason, batch === undefined ? batches : batches.add(batch));
+    if (turn && turn.at < (turns.get(reason)?.at ?? Infinity)) turns.set(reason, turn);
   }
   const silent = live.filter(({ at, pauseSeconds }) => now - at > (pauseSeconds + SILENCE_SECONDS) * 1000);
   if (silent.length > 0) {
     const reason = `the scorer has not reported for more than ${SILENCE_SECONDS} seconds`;
     waiters.set(reason, new Set(silent.map(({ batch }) => batch)));
   }
-  return [...waiters]
-    .slice(0, MOST_REASONS)
-    .map(([reason, batches]) => (batches.size === 0 ? reason : `${naming([...batches])}: ${reason}`));
+  return [...waiters].slice(0, MOST_REASONS).map(([reason, batches]) => {
+    const why = `${reason}${turnInWords(turns.get(reason), now)}`;
+    return batches.size === 0 ? why : `${naming([...batches])}: ${why}`;
+  });
+}
+
+/** What the first of those that wait for the same reason does about it. */
+function turnInWords(turn: NextTurn | undefined, now: number): string {
+  if (!turn) return '';
+  const seconds = Math.ceil((turn.at - now) / 1000);
+  const when = seconds <= 0 ? 'now' : seconds < 90 ? `in ${seconds} s` : `in ${Math.round(seconds / 60)} min`;
+  return ` (tries ${turn.compute} ${when})`;
 }
 
 function naming(batches: number[]): string {

@@ -27,6 +27,19 @@ describe('a redrive', () => {
     });
   });
 
+  test('names other fallbacks, or none, and with another compute names all of it anew', () => {
+    const fallback = [{ region: 'northeurope' }];
+    const before = spec({
+      compute: { kind: 'aci', region: 'westeurope', memoryGb: 4, fallback, fallbackAfterSeconds: 60 },
+    });
+    const compute = (asked: object) => change({ compute: asked }, before).compute;
+    expect(compute({ memoryGb: 8 })).toEqual({ ...before.compute, memoryGb: 8 });
+    expect(compute({ fallback: [{ kind: 'local' }] })).toEqual({ ...before.compute, fallback: [{ kind: 'local' }] });
+    expect(compute({ fallback: [] })).toEqual({ kind: 'aci', region: 'westeurope', memoryGb: 4 });
+    expect(compute({ kind: 'container-apps' })).toEqual({ kind: 'container-apps' });
+    expect(() => compute({ region: 'northeurope' })).toThrow(/In the redrive "compute.fallback.0" asks for nothing/);
+  });
+
   test('names both of stallSeconds and itemSeconds, or one from which the other follows', () => {
     const before = spec({ timeouts: { batchSeconds: 900, stallSeconds: 200 } });
     const timeouts = (asked: object) => change({ timeouts: asked }, before).timeouts;

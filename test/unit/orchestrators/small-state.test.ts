@@ -99,6 +99,39 @@ test('of a batch that waits for its turn, or for a platform, for hours no histor
   expectSmall(kept);
 });
 
+test('of a batch that looks for room on many computes, and is watched for hours on the one that has some, no history is long', () => {
+  const names = Array.from({ length: 5 }, (_, k) => `container-apps in ${'a'.repeat(59)}${k}`);
+  const failure = {
+    blame: 'platform',
+    message: NOISE.slice(0, 600),
+    inLine: true,
+    noRoom: true,
+    retryAfterSeconds: 60,
+  };
+  let [tries, looks] = [0, 0];
+  const settled: unknown[] = [];
+  const prepared = { expectedItems: 4, parallel: 1, splitChunks: 0, delivers: 'images', enlarged: 0, warnings: [] };
+  const kept = run({
+    items: 4,
+    answers: {
+      prepareJob: () => ok({ ...prepared, room: { computes: names, afterSeconds: 300 } }),
+      launchBatch: ({ attempt, count, compute }) =>
+        ++tries < 300 || compute !== 3 ? { ok: false, failure } : ok({ attempt, remaining: count, stopped: false }),
+      observeBatch: ({ compute, moved }) =>
+        compute !== 3 || !moved || ++looks === 1000
+          ? ok({ watchEnd: 'ended', pollSeconds: 10 })
+          : ok({ pollSeconds: 10 }),
+      settleBatch: (input) => {
+        settled.push(input);
+        return ok({ failed: 0, missing: 0, ended: { end: 'complete', message: '' } });
+      },
+    },
+  });
+  expect(looks).toBe(1000);
+  expect(settled).toMatchObject([{ compute: 3, moved: true, attempt: 1 }]);
+  expectSmall(kept);
+});
+
 test('of a job that waits a week for its images no history is long', () => {
   let looks = 0;
   const gathered = () => ok({ there: ++looks < 400 ? 1 : 2, expected: 2, examples: ['a', 'b', LONG] });

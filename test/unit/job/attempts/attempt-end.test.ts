@@ -55,6 +55,19 @@ describe('an attempt that ended', () => {
     }
   });
 
+  test('for want of room leaves another compute to try, and for nothing else', () => {
+    const hasNoRoom = (more: Partial<Evidence>) => {
+      const judged = judgeAttempt(evidence(more));
+      return judged.end === 'failed' && judged.failure.noRoom === true;
+    };
+    const refused = { alive: false, blame: 'platform', reason: 'no room', noRoom: true } as const;
+    expect(hasNoRoom({ container: refused })).toBe(true);
+    expect(hasNoRoom({ watchEnd: 'no-room', container: { alive: true } })).toBe(true);
+    expect(hasNoRoom({ watchEnd: 'provision-timeout', container: { alive: true } })).toBe(true);
+    expect(hasNoRoom({ container: { alive: false, blame: 'platform' } })).toBe(false);
+    expect(hasNoRoom({ watchEnd: 'stalled', container: { alive: true } })).toBe(false);
+  });
+
   test.each<[string, Blame, RegExp, Partial<Evidence>]>([
     ['without a sign of life in time', 'platform', /no sign of life/, { watchEnd: 'provision-timeout' }],
     ['that cannot run as it is set up', 'user', /cannot run/, { container: { alive: false, blame: 'user' } }],

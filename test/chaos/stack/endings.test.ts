@@ -16,10 +16,11 @@ const folder = mkdtempSync(path.join(os.tmpdir(), 'scoring-endings-'));
 const clip = makeClip(path.join(folder, 'clip.mp4'), { size: '96x54' });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+const home = path.join(folder, 'home');
+const data = path.join(home, 'data');
+
 /** Starts `npm start`, or the program that it runs, in a session of its own, as a terminal does; all its processes know the folder as HOME. */
-async function start(name: string, npm: boolean) {
-  const home = path.join(folder, name);
-  const data = path.join(home, 'data');
+async function start(npm: boolean) {
   const args = ['start', '--data', data];
   const [program, ...rest] = npm
     ? ['npm', 'start', '--', ...args.slice(1)]
@@ -32,7 +33,7 @@ async function start(name: string, npm: boolean) {
   });
   const { url, pid } = await until('the stack', () => findStack(data));
   const others = () => processesWith(`HOME=${home}\0`).filter((each) => each !== command.pid);
-  return { command, pid, client: createJobClient(url, undefined), url, data, others };
+  return { command, pid, client: createJobClient(url, undefined), url, others };
 }
 
 /** How many jobs the host of a stack knows. */
@@ -56,14 +57,23 @@ function closeTerminal(command: ChildProcess): void {
   process.kill(-(command.pid ?? 0), 'SIGHUP');
 }
 
-test.each(endings)(
+/** The stack that the last test has left for the next one. */
+let left: Awaited<ReturnType<typeof start>> | undefined;
+afterAll(async () => {
+  left?.command.kill('SIGINT');
+  if (left) await once(left.command, 'exit');
+});
+
+test.each(endings.map(([how, npm, end], index) => [how, npm, end, endings[index + 1]?.[1] ?? false] as const))(
   'when %s, nothing of the stack goes on, and the next one has what was accepted',
-  async (how, npm, end) => {
-    const first = await start(how.replaceAll(' ', '-'), npm);
+  async (_, npm, end, npmNext) => {
+    const first = left ?? (await start(npm));
+    left = undefined;
     const video = await first.client.upload('video', clip);
     const id = await first.client.start({ input: { video }, model: 'starry-night', retry: { firstDelaySeconds: 0 } });
-    const score = npm ? undefined : runCli(['score', clip, '--data', first.data, '--out', `${first.data}.mp4`]);
-    if (score) await until('the job of score', async () => (await jobsOf(first.url)) > 1 || undefined);
+    const before = await jobsOf(first.url);
+    const score = npm ? undefined : runCli(['score', clip, '--data', data, '--out', `${data}.mp4`]);
+    if (score) await until('the job of score', async () => (await jobsOf(first.url)) > before || undefined);
     end(first.command, first.pid);
     await until('the end of all processes', () => first.others().length === 0 || undefined);
     if (score)
@@ -72,17 +82,15 @@ test.each(endings)(
         stderr: expect.stringMatching(/^The local stack has ended, .+\n$/m) as string,
       });
 
-    const second = await start(how.replaceAll(' ', '-'), false);
-    expect((await second.client.status(id)).state).toMatch(/^(queued|running|done)$/);
-    second.command.kill('SIGINT');
-    await once(second.command, 'exit');
+    left = await start(npmNext);
+    expect((await left.client.status(id)).state).toMatch(/^(queued|running|done)$/);
   },
 );
 
 describe('of stacks that are started on one folder at the same moment', () => {
   test('one runs, and the others say that it does', async () => {
-    const data = path.join(folder, 'contested');
-    const commands = Array.from({ length: 3 }, () => runCli(['start', '--data', data]));
+    const contested = path.join(folder, 'contested');
+    const commands = Array.from({ length: 3 }, () => runCli(['start', '--data', contested]));
     const early: CliResult[] = [];
     for (const command of commands) void command.then((result) => early.push(result));
     for (const { code, stderr } of await until('those that end at once', () =>
@@ -91,10 +99,10 @@ describe('of stacks that are started on one folder at the same moment', () => {
       expect(code).toBe(2);
       expect(stderr).toMatch(/^(The|Another) local stack .+process \d+.+\.\n$/);
     }
-    const { pid } = await until('the stack', () => findStack(data));
+    const { pid } = await until('the stack', () => findStack(contested));
     process.kill(pid, 'SIGINT');
     const ended = await Promise.all(commands);
     expect(ended.filter(({ code }) => code === 0)).toHaveLength(1);
-    expect(readFileSync(path.join(data, 'devhost.log'), 'utf8')).not.toMatch(/error/i);
+    expect(readFileSync(path.join(contested, 'devhost.log'), 'utf8')).not.toMatch(/error/i);
   });
 });

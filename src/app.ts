@@ -88,6 +88,7 @@ const ports = {
   bundledModels: config.bundledModels,
   limits: config.inbox.limits,
   dailyLimits: config.dailyLimits,
+  ownership: config.callers.ownership,
 };
 
 for (const { name, run } of [scoreJob, scoreLanes, scoreLane, scoreBatch, chunkLane, itemLane])
@@ -111,7 +112,7 @@ const waitingHere = (id: string) => {
   return reason === undefined ? watch.waiting(id) : [{ reason }, ...watch.waiting(id)];
 };
 const callers = createCallers(storage, config.callers, () => readSecret(CALLERS_SALT_BLOB));
-const launcher = createLauncher({ ...ports, ownership: config.callers.ownership, host: durableHost });
+const launcher = createLauncher({ ...ports, host: durableHost });
 // Before functions without keys stands App Service authentication.
 const http = { authLevel: config.callers.authentication === 'entra' ? 'anonymous' : 'function' } as const;
 const withClient = { ...http, extraInputs: durableClient };

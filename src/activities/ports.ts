@@ -27,6 +27,8 @@ export interface Ports {
   limits?: AdmissionLimits | undefined;
   /** What a caller may have done in a day; without it, as much as there is. */
   dailyLimits?: DailyLimits | undefined;
+  /** Whether callers are kept apart. */
+  ownership?: boolean;
   /** Aborted when the job of the activity is stopped. */
   signal?: AbortSignal | undefined;
 }

@@ -9,6 +9,7 @@ import { type JobSpec, makesFrames } from '../job/spec.js';
 import { parseTraceParent, type TracePlace } from '../job/trace.js';
 import { jobOf, OUTBOX, splitPath, workOf } from '../job-store/layout.js';
 import { countSize } from '../job-store/callers/days.js';
+import { readOwner } from '../job-store/callers/owners.js';
 import { knowSize } from '../job-store/inbox/places.js';
 import { predictionEnding } from '../job-store/images/items.js';
 import { jobFolder } from '../job-store/local-copy.js';
@@ -79,13 +80,14 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
     // Read before anything of it is used: what is the same at the end was used all the time.
     const made = await readMadeOf(storage, spec);
     const probing = probeVideo(ports, jobId, spec, folder, startedBy);
-    const [video, { card, arrayBytes, sha256 }, preflight, style] = await Promise.all([
+    const [video, { card, arrayBytes, sha256, random }, preflight, style] = await Promise.all([
       probing,
       resolveModel({ ...ports, known }, spec, folder, probing),
       askCompute(ports, spec),
       readStyle(storage, spec),
     ]);
     checkStyle(spec, card);
+    checkReuse(spec, random);
     checkFrameFormat(spec, card);
     const timeouts = patient(spec, preflight);
     const common = {
@@ -103,7 +105,9 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
     const { job: resolved, ...prepared } = video
       ? await resolveVideo(ports, common, { ...spec, timeouts }, { video, folder, arrayBytes })
       : resolveImages(common, { ...spec, timeouts }, arrayBytes);
-    const job = { ...resolved, making: await makingOfJob(resolved, video) };
+    const making = random === undefined ? await makingOfJob(ports, resolved, video) : undefined;
+    const job = { ...resolved, making };
+    if (spec.reuse === true && making === undefined) prepared.warnings.push(whyNotReused(job));
     if (prepared.expectedItems > 0)
       await countSize(storage, input, { items: prepared.expectedItems }, ports.dailyLimits);
     const { overwrite } = spec.output;
@@ -135,11 +139,16 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
 }
 
 /** The parts of a video are kept for other jobs only where the job says so. */
-async function makingOfJob(job: ResolvedJob, video: LocalVideo | undefined): Promise<string | undefined> {
-  if (!('video' in job)) return makingOf(job);
-  if (job.spec.reuse !== true && !job.spec.output.keepFrames) return undefined;
+async function makingOfJob(
+  { storage, ownership }: Ports,
+  job: ResolvedJob,
+  video: LocalVideo | undefined,
+): Promise<string | undefined> {
+  const { reuse, output } = job.spec;
+  if ('video' in job && reuse !== true && !output.keepFrames) return undefined;
+  const owner = ownership === true ? (await readOwner(storage, job.jobId))?.owner : undefined;
   const isCut = video?.file !== undefined && !('picture' in video);
-  return makingOf(job, isCut ? await sha256OfFile(video.file) : undefined);
+  return makingOf(job, { owner, ...(isCut && { video: await sha256OfFile(video.file) }) });
 }
 
 /** The bytes of the style picture, if there is one. */
@@ -387,12 +396,22 @@ function resolveImages(common: Common, spec: JobSpec, arrayBytes: number | undef
   const pack =
     givesPictures(common.card) || predictionEnding(common.card) === 'png' ? 1 : chooseResultPack(asked, arrayBytes);
   const job = { ...common, spec, images: spec.input.images ?? '', pack, output };
-  const warnings = spec.reuse === true && wayOf(job) === undefined ? [ARCHIVES_ARE_NOT_REUSED] : [];
-  return { job, warnings, expectedItems: 0, splitChunks: 0, delivers: 'images', enlarged: 0 };
+  return { job, warnings: [], expectedItems: 0, splitChunks: 0, delivers: 'images', enlarged: 0 };
 }
 
-const ARCHIVES_ARE_NOT_REUSED =
-  'Arrays in archives are not reused, so everything is scored; set "batch.pack" to 1 to have a file for each, which is.';
+/** @throws JobError `user` when the same bytes do not give the same output. */
+function checkReuse({ model, reuse }: JobSpec, random: string | undefined): void {
+  if (reuse !== true || random === undefined) return;
+  throw new JobError(
+    'user',
+    `The model "${model}" draws random numbers (${random}), so it gives something else each time; leave "reuse" (--reuse) out.`,
+  );
+}
+
+const whyNotReused = (job: ResolvedJob) =>
+  wayOf(job) === undefined
+    ? 'Arrays in archives are not reused, so everything is scored; set "batch.pack" to 1 to have a file for each, which is.'
+    : 'The computes of the job have different kinds of devices, which do not give quite the same, so everything is scored; name computes of one kind to reuse.';
 
 /** @throws JobError `user` when the job asks for a video or for predictions that the model does not give. */
 function checkResult(card: ModelCard, { model, output }: JobSpec): void {

@@ -75,6 +75,8 @@ export class KnownModels {
 export interface ResolvedModel {
   card: ModelCard;
   sha256: Pick<Sums, 'model' | 'card' | 'labels'>;
+  /** An operator of the model that draws random numbers, if there is one. */
+  random: string | undefined;
   /** About how many each item's array has, of a model that gives arrays. */
   arrayBytes?: number;
 }
@@ -125,11 +127,12 @@ export async function resolveModel(
   if (video && trial?.failure && itemsThatMayFail(tolerate, video.facts.framesEstimate) === 0)
     throw new JobError('user', `The first frame of ${video.name} cannot be scored: ${trial.failure}.`);
   if (tolerate.doubtfulPictures === true && 'assumed' in complete.output) delete complete.output.assumed;
-  if (complete.output.kind !== 'tensor') return { card: complete, sha256: sums };
+  const resolved = { card: complete, sha256: sums, random: signature.hints?.random };
+  if (complete.output.kind !== 'tensor') return resolved;
   const tensor = findTensor(signature.outputs, complete.output.name, 'output');
   const pixels = video && video.facts.width * video.facts.height;
   const shown = { batch: complete.batch, runs: trial?.runs ?? [], pixels };
-  return { card: complete, sha256: sums, ...(tensor && { arrayBytes: arrayBytes(tensor, shown) }) };
+  return { ...resolved, ...(tensor && { arrayBytes: arrayBytes(tensor, shown) }) };
 }
 
 /** Undefined when the video cannot be decoded: splitting it finds out what to say. */

@@ -8,8 +8,10 @@ import type { ComputeChoice } from './compute-choice.js';
  */
 export const SCORING_VERSION = 1;
 
-/** All that the bytes of an output depend on besides the item itself. */
+/** All that the bytes of an output depend on besides the item itself, and for whom they are. */
 export interface Making {
+  /** Id of the caller, where callers are kept apart: none gets what another has, or learns that there is any. */
+  owner?: string | undefined;
   /** SHA-256 of the bytes of the model, and of the style picture if there is one. */
   model: string;
   style?: string | undefined;

@@ -32,6 +32,8 @@ export interface ModelHints {
   texts: string[];
   /** The operator that makes each output, e.g. `Softmax`. */
   makers: Record<string, string>;
+  /** An operator that draws random numbers, if there is one: the model gives something else each time. */
+  random?: string | undefined;
   /** Names of the classes whose scores an output holds, by output. */
   labels?: Record<string, string[]>;
 }

@@ -17,21 +17,26 @@ export function wayOf(job: ResolvedJob): 'files' | 'lines' | 'parts' | undefined
 
 /**
  * Tells in which way a job makes its outputs; undefined when none can be had later.
- * @param videoSha256 of the video that the frames are cut from; the parts of a folder of frames are told by the versions of its files.
+ * @param owner id of its caller, where callers are kept apart.
+ * @param video SHA-256 of the video that the frames are cut from; the parts of a folder of frames are told by the versions of its files.
  */
-export function makingOf(job: ResolvedJob, videoSha256?: string): string | undefined {
+export function makingOf(
+  job: ResolvedJob,
+  { owner, video }: { owner?: string | undefined; video?: string | undefined } = {},
+): string | undefined {
   const { card, spec, sha256 } = job;
   const way = wayOf(job);
   const device = deviceOf(job);
   if (way === undefined || sha256 === undefined || device === undefined) return undefined;
   const { onDamage } = spec.input;
   const text = describeMaking({
+    owner,
     model: sha256.model,
     style: sha256.style,
     card,
     output: { ending: scoredEnding(job), prediction: spec.output.draw ? predictionEnding(card) : undefined },
     device,
-    ...(way === 'parts' && { frames: { video: videoSha256, onDamage, format: spec.output.frameFormat } }),
+    ...(way === 'parts' && { frames: { video, onDamage, format: spec.output.frameFormat } }),
   });
   return createHash('sha256').update(text).digest('hex');
 }
@@ -62,7 +67,11 @@ export async function registerMaker(storage: Storage, making: string, { jobId, o
 }
 
 export async function forgetMaker(storage: Storage, making: string, jobId: string): Promise<void> {
-  await reusableOf(storage).getBlobClient(reusableBlob(making, jobId)).deleteIfExists();
+  const record = reusableOf(storage).getBlobClient(reusableBlob(making, jobId));
+  // Where no job has ever been registered, there is no container.
+  await record.deleteIfExists().catch((error: unknown) => {
+    if (!isNotFound(error)) throw error;
+  });
 }
 
 /** Of more than so many jobs the latest are asked. */

@@ -6,6 +6,9 @@ import { labelsOfZipMaps } from './zip-maps.js';
 /** What is longer holds data and no facts about the model; the names of 1000 classes take 30 KB. */
 const LONGEST_VALUE = 262_144;
 
+/** https://onnx.ai/onnx/operators: even with a seed, the numbers of the next item are others. */
+const RANDOM = ['RandomNormal', 'RandomNormalLike', 'RandomUniform', 'RandomUniformLike', 'Multinomial', 'Bernoulli'];
+
 /**
  * Reads what a model file says beside its signature: the image metadata that Windows ML defined, the texts that describe its
  * tensors, and the operators that make its outputs.
@@ -25,5 +28,6 @@ export function readHints(bytes: Uint8Array): ModelHints {
   const tensors = [...(model?.graph?.input ?? []), ...(model?.graph?.output ?? [])];
   for (const { metadataProps } of tensors) metadataProps.forEach(note);
   const texts = tensors.map(({ docString }) => docString).filter((text) => text !== '');
-  return { metadata, texts, makers, labels: labelsOfZipMaps(model?.graph?.node ?? []) };
+  const random = model?.graph?.node.find(({ opType }) => RANDOM.includes(opType))?.opType;
+  return { metadata, texts, makers, random, labels: labelsOfZipMaps(model?.graph?.node ?? []) };
 }

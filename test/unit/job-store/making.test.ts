@@ -123,6 +123,11 @@ test.each<[string, Partial<ImagesJob>]>([
   expect(makingOf({ ...base, ...change })).toBe(makingOf(base));
 });
 
+test('callers who are kept apart share nothing', () => {
+  const makings = ['one', 'other', undefined].map((owner) => makingOf(base, { owner }));
+  expect(new Set(makings).size).toBe(3);
+});
+
 test('the two computes of Azure make the same', () => {
   const on = (kind: string) => makingOf({ ...base, spec: spec({ compute: { kind } }) });
   expect(on('aci')).toBe(on('container-apps'));
@@ -137,18 +142,27 @@ describe('the frames of a video', () => {
       spec: parseSpec(JSON.stringify({ input: { video: 'inbox/a.mp4' }, model: 'm', ...more })),
       pack,
     }) as unknown as VideoJob;
-  const making = makingOf(videoJob(), other);
+  const making = makingOf(videoJob(), { video: other });
 
   test.each<[string, string | undefined]>([
-    ['other bytes of the video', makingOf(videoJob(), 'f'.repeat(64))],
-    ['another choice on damage', makingOf(videoJob({ input: { video: 'inbox/a.mp4', onDamage: 'keep' } }), other)],
-    ['frames that are stored as something else', makingOf(videoJob({ output: { frameFormat: 'png' } }), other)],
+    ['other bytes of the video', makingOf(videoJob(), { video: 'f'.repeat(64) })],
+    [
+      'another choice on damage',
+      makingOf(videoJob({ input: { video: 'inbox/a.mp4', onDamage: 'keep' } }), { video: other }),
+    ],
+    [
+      'frames that are stored as something else',
+      makingOf(videoJob({ output: { frameFormat: 'png' } }), { video: other }),
+    ],
   ])('are scored in another way with %s', (_, changed) => expect(changed).not.toBe(making));
 
   test.each<[string, string | undefined]>([
-    ['other packs', makingOf(videoJob({}, 9), other)],
-    ['another name of the video', makingOf(videoJob({ input: { video: 'inbox/b.mp4' } }), other)],
-    ['another codec and place', makingOf(videoJob({ output: { codec: 'h265', video: 'outbox/b.mp4' } }), other)],
+    ['other packs', makingOf(videoJob({}, 9), { video: other })],
+    ['another name of the video', makingOf(videoJob({ input: { video: 'inbox/b.mp4' } }), { video: other })],
+    [
+      'another codec and place',
+      makingOf(videoJob({ output: { codec: 'h265', video: 'outbox/b.mp4' } }), { video: other }),
+    ],
   ])('are scored in the same way with %s', (_, changed) => expect(changed).toBe(making));
 });
 

@@ -31,6 +31,7 @@ const hints = z.object({
   metadata: texts,
   texts: z.array(z.string()),
   makers: texts,
+  random: z.string().optional(),
   labels: z.record(z.string(), z.array(z.string())),
 }) satisfies z.ZodType<ModelHints>;
 const answerSchema = z.union([

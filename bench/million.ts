@@ -13,26 +13,19 @@ import path from 'node:path';
 import { startAzurite } from '../dist/stack/azurite.js';
 import { createActivities } from '../src/activities/index.js';
 import { failureOf } from '../src/activities/return-failure.js';
-import type { ComputeProvider } from '../src/compute/provider.js';
-import { readEnvironment } from '../src/container-contract/environment.js';
-import { memberName, packStart, scoredPart } from '../src/container-contract/places.js';
-import { progressMetadata } from '../src/container-contract/progress.js';
 import { isPassing } from '../src/container-contract/storage-access.js';
-import { parseTask, type ScoreTask, type TaskItem } from '../src/container-contract/task.js';
 import { LIST_LENGTH } from '../src/job/items/item-list.js';
 import { parseSpec } from '../src/job/spec.js';
 import { INBOX, jobOf, modelBlob, modelsOf, OUTBOX, workOf } from '../src/job-store/layout.js';
 import { type ResolvedJob, writeResolvedJob } from '../src/job-store/resolved-job.js';
 import { createMedia } from '../src/media/media.js';
-import { Tally } from '../src/scorer/records/tally.js';
-import { TaskBlobs } from '../src/scorer/run/task-blobs.js';
-import { TimeAccount } from '../src/scorer/records/time-account.js';
 import { SILENT } from '../src/telemetry/telemetry.js';
 import { NO_NOTICES } from '../test/support/no-notices.js';
 import { notSetUp } from '../test/support/aci.js';
 import { tools } from '../test/support/clip.js';
 import { runJob } from '../test/support/in-process.js';
 import { openAzurite } from '../test/support/storage.js';
+import { simulatedCompute } from './simulated-scorer.js';
 
 const [images = 1_000_000, pack = LIST_LENGTH] = process.argv.slice(2).map(Number);
 const LANES = 50;
@@ -93,60 +86,6 @@ function pageOf(first: number): string {
   return `<?xml version="1.0" encoding="utf-8"?><EnumerationResults ContainerName="${INBOX}"><Blobs>${blobs.join('')}</Blobs><NextMarker>${next}</NextMarker></EnumerationResults>`;
 }
 
-/** Runs what a scorer asks of storage but for the pictures; it reads each once. */
-function simulatedCompute(): ComputeProvider {
-  const ended = new Set<string>();
-  return {
-    poll: { minSeconds: 1, maxSeconds: 1 },
-    preflight: () => Promise.resolve({ maxParallel: LANES, warnings: [] }),
-    launch: async ({ name, environment }) => {
-      if (ended.has(name)) return;
-      await score(new TaskBlobs(readEnvironment(environment)));
-      ended.add(name);
-    },
-    observe: (name) => Promise.resolve(ended.has(name) ? { state: 'succeeded', exitCode: 0 } : { state: 'lost' }),
-    logs: () => Promise.resolve([]),
-    remove: () => Promise.resolve(),
-    list: () => Promise.resolve([]),
-  };
-}
-
-async function score(blobs: TaskBlobs): Promise<void> {
-  const { signal } = new AbortController();
-  const task = parseTask(await blobs.readTask(signal));
-  const [first, last] = [task.items[0]?.index ?? 0, task.items.at(-1)?.index ?? 0];
-  await blobs.readModel(signal);
-  await blobs.storedItems({ first, last }, signal);
-  const tally = new Tally(task, new Date().toISOString(), new TimeAccount(), () => undefined);
-  const report = () =>
-    blobs.writeRecord(task.progressBlob, JSON.stringify(tally.progress()), progressMetadata(tally.progress()));
-  await report();
-  const cells = new Map<number, TaskItem[]>();
-  for (const item of task.items) {
-    const start = packStart(item.index, task.pack);
-    cells.set(start, [...(cells.get(start) ?? []), item]);
-  }
-  for (const items of cells.values()) await storePart(blobs, task, items);
-  for (const item of task.items) tally.itemScored(item, tally.itemTime());
-  tally.itemsStored(task.items);
-  await report();
-  await blobs.writeLog(task.logBlob, '', undefined);
-  await blobs.growingRecord(task.timingsBlob ?? '')('{}\n');
-  await blobs.writeRecord(task.resultBlob, JSON.stringify(tally.result('completed', undefined)));
-}
-
-async function storePart(blobs: TaskBlobs, { pack: size, output }: ScoreTask, items: TaskItem[]): Promise<void> {
-  const { signal } = new AbortController();
-  const range = { first: items[0]?.index ?? 0, last: items.at(-1)?.index ?? 0 };
-  const members = items.map(({ name, index }) => ({
-    name: memberName(index, output.ending),
-    bytes: Buffer.from(`${JSON.stringify({ item: name, classes: [{ index: 1, score: 1 }] })}\n`),
-  }));
-  const part = scoredPart(range, size, output.ending);
-  if (size > 1) await blobs.storePack(part, members, {}, signal);
-  else for (const { bytes } of members) await blobs.storeOutput(part, bytes, signal);
-}
-
 let highest = 0;
 const watch = setInterval(() => (highest = Math.max(highest, process.memoryUsage.rss())), 100);
 try {
@@ -173,7 +112,7 @@ try {
   const activities: Record<string, (input: never) => Promise<object>> = createActivities({
     storage,
     media: createMedia(tools),
-    compute: { ...notSetUp(), local: simulatedCompute() },
+    compute: { ...notSetUp(), local: simulatedCompute(LANES) },
     inspectModel: () => Promise.reject(new Error('nothing is inspected')),
     telemetry: SILENT,
     notices: NO_NOTICES,

@@ -94,11 +94,19 @@ export function* presentIn({ first, last, absent }: Partly): Generator<number> {
   for (let index = first; index <= last; index += 1) if (!gone.has(index)) yield index;
 }
 
-/** What to list for the parts of the items `first` to `last`, and of at most 1998 others. */
-export function scoredPrefixes({ first, last }: ItemRange): string[] {
-  const thousand = (index: number) => Math.floor(index / 1000);
+/** Items whose parts one listing brings at most: their names differ in so many of their last digits. */
+const MOST_LISTED_DIGITS = 3;
+
+/**
+ * What to list for the parts of the items `first` to `last`, and of others around them: with at most twice as many names, up to the next
+ * power of ten, where these are no thousands. A part never begins before its pack.
+ */
+export function scoredPrefixes({ first, last }: ItemRange, pack: number): string[] {
+  const from = packStart(first, pack);
+  const digits = Math.min(MOST_LISTED_DIGITS, String(last - from).length);
+  const [lowest, highest] = [from, last].map((index) => Math.floor(index / 10 ** digits)) as [number, number];
   return Array.from(
-    { length: thousand(last) - thousand(first) + 1 },
-    (_, k) => `${SCORED_PREFIX}${itemName((thousand(first) + k) * 1000).slice(0, -3)}`,
+    { length: highest - lowest + 1 },
+    (_, k) => `${SCORED_PREFIX}${itemName((lowest + k) * 10 ** digits).slice(0, -digits)}`,
   );
 }

@@ -1,6 +1,6 @@
 import pMap, { pMapIterable } from 'p-map';
 import { type ListedItem, LIST_LENGTH, placeOf } from '../../job/items/item-list.js';
-import { memberName, packStart, predictedPart, type ScoredFormat } from '../../container-contract/places.js';
+import { memberName, predictedPart, type ScoredFormat } from '../../container-contract/places.js';
 import { splitPath, workOf } from '../../job-store/layout.js';
 import { again } from '../../container-contract/storage-access.js';
 import { contentTypeOf } from '../../job/items/formats.js';
@@ -115,11 +115,9 @@ async function collectList(
   delivery: Delivery,
   { first, count, unscored, report, signal, archiveBytes }: Range,
 ): Promise<number> {
-  const from = packStart(first, job.pack);
   const [listed, scored] = await Promise.all([
     readListed(storage, job, first, count),
-    // A part never begins before its pack.
-    listScored(storage, job.jobId, from, first - from + count),
+    listScored(storage, job, first, count),
   ]);
   const found = listed.flatMap((item, k): Found[] => {
     const index = first + k;

@@ -95,7 +95,7 @@ export async function readBatchState(
   attempts: number,
   suspicion: Suspicion = NO_SUSPICION,
 ): Promise<BatchState> {
-  const scored = await listScored(storage, job.jobId, first, count);
+  const scored = await listScored(storage, job, first, count);
   const reads = Array.from({ length: attempts }, (_, k) =>
     readAccount(storage, { jobId: job.jobId, batch, attempt: k + 1 }),
   );

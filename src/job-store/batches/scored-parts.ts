@@ -12,6 +12,7 @@ import {
 import { JobError } from '../../job/failure.js';
 import { listBlobs, type Storage } from '../../storage/storage.js';
 import { workOf } from '../layout.js';
+import type { ResolvedJob } from '../resolved-job.js';
 import { PackReader, type StoredPack } from '../stored-packs.js';
 
 /** What was made of some consecutive items. */
@@ -35,10 +36,15 @@ export interface Scored {
   absent: Set<number>;
 }
 
-/** Of the items from `first` on and some around them, from one listing where they are no thousands. */
-export async function listScored(storage: Storage, jobId: string, first: number, count: number): Promise<Scored> {
+/** Of the items from `first` on and some around them, from one or two listings where they are no thousands. */
+export async function listScored(
+  storage: Storage,
+  { jobId, pack }: Pick<ResolvedJob, 'jobId' | 'pack'>,
+  first: number,
+  count: number,
+): Promise<Scored> {
   const scored: Scored = { present: new Map(), absent: new Set() };
-  for (const prefix of scoredPrefixes({ first, last: first + count - 1 }))
+  for (const prefix of scoredPrefixes({ first, last: first + count - 1 }, pack))
     for await (const part of listParts(storage, jobId, prefix)) {
       for (const index of part.absent) scored.absent.add(index);
       for (const index of presentIn(part)) if (!scored.present.has(index)) scored.present.set(index, part);

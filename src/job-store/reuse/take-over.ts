@@ -130,8 +130,7 @@ async function takeParts(storage: Storage, job: VideoJob, making: string, items:
     if (jobId === job.jobId) continue;
     const maker = await findMaker(storage, jobId, making);
     if (!maker) continue;
-    const from = packStart(items.first, maker.pack);
-    const scored = await listScored(storage, jobId, from, items.first - from + items.count);
+    const scored = await listScored(storage, { jobId, pack: maker.pack }, items.first, items.count);
     // Read once more after its parts: whatever another run of that job has made since is of another version.
     if (!(await findMaker(storage, jobId, making))) continue;
     const areSame = await sameFiles(storage, job, maker, items);

@@ -190,7 +190,7 @@ async function* readPackedFrames(
   const [scored, sources] = [new PackReader(work), new PackReader(work)];
   const { frameFormat: format } = job.spec.output;
   const packOf = (part: ScoredPart) => ({ blob: part.blob, isNamed: namesIn(part, format) });
-  const { present } = await listScored(storage, job.jobId, first, count);
+  const { present } = await listScored(storage, job, first, count);
   let last: { index: number; frame: Buffer } | undefined;
   try {
     for (let index = first; index < first + count; index += 1) {
@@ -239,8 +239,7 @@ export async function readFrameToShow(storage: Storage, job: VideoJob, index: nu
   }
 
   async function readPacked() {
-    // A part never begins before its pack.
-    const { present } = await listScored(storage, job.jobId, packStart(index, job.pack), job.pack);
+    const { present } = await listScored(storage, job, index, 1);
     const part = present.get(index);
     return part && orScoredAgain(work, part.blob, () => readMember(work, { ...placeOf(job, index), blob: part.blob }));
   }

@@ -85,7 +85,7 @@ function apart(items: TaskItem[], alone: number[] = []): [alone: TaskItem[], oth
 async function skipExisting({ blobs, task, tally, signal }: Parts): Promise<TaskItem[]> {
   const [first, last] = [task.items[0]?.index, task.items.at(-1)?.index];
   if (first === undefined || last === undefined) return [];
-  const stored = await blobs.storedItems({ first, last }, signal);
+  const stored = await blobs.storedItems({ first, last, pack: task.pack }, signal);
   for (const item of task.items) if (stored.has(item.index)) tally.itemSkipped(item);
   return task.items.filter((item) => !stored.has(item.index));
 }

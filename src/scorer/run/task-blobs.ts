@@ -133,10 +133,10 @@ export class TaskBlobs {
   }
 
   /** Indices of the items that are in stored parts, among those from `first` to `last` and some around them. */
-  async storedItems(range: ItemRange, signal: AbortSignal): Promise<Set<number>> {
+  async storedItems({ pack, ...range }: ItemRange & { pack: number }, signal: AbortSignal): Promise<Set<number>> {
     const list = async () => {
       const found = new Set<number>();
-      for (const prefix of scoredPrefixes(range)) {
+      for (const prefix of scoredPrefixes(range, pack)) {
         const blobs = this.#work.listBlobsFlat({ prefix, includeMetadata: true, abortSignal: signal });
         for await (const { name, metadata = {} } of blobs) {
           const part = parseScoredPart(name);

@@ -6,6 +6,7 @@ import {
   MOST_ITEMS,
   parseFramesBlob,
   parseScoredPart,
+  packStart,
   predictedPart,
   readAbsent,
   scoredPart,
@@ -55,8 +56,31 @@ describe('the places of items', () => {
     expect(absentMetadata(range, [])).toEqual({});
   });
 
-  test('are listed by the thousands that a range is in', () => {
-    expect(scoredPrefixes({ first: 0, last: 999 })).toEqual(['scored/0000']);
-    expect(scoredPrefixes({ first: 998, last: 2000 })).toEqual(['scored/0000', 'scored/0001', 'scored/0002']);
+  test.each([
+    [57, 57, 1, ['000005']],
+    [50, 59, 1, ['000005']],
+    [59, 60, 1, ['000005', '000006']],
+    [0, 99, 1, ['00000']],
+    [16, 31, 16, ['00000']],
+    [96, 111, 16, ['00000', '00001']],
+    [0, 999, 1, ['0000']],
+    [998, 2000, 1, ['0000', '0001', '0002']],
+    // A part that begins with item 945 may hold item 1000.
+    [1000, 1005, 63, ['00009', '00010']],
+  ])('of the items %i to %i are listed with few others, with packs of %i', (first, last, pack, prefixes) => {
+    expect(scoredPrefixes({ first, last }, pack)).toEqual(prefixes.map((prefix) => `scored/${prefix}`));
+  });
+
+  test('that may hold an item are all listed', () => {
+    const missed: string[] = [];
+    for (const pack of [1, 7, 63])
+      for (let first = 0; first < 3000; first += 371)
+        for (const count of [1, 9, 11, 120, 1700]) {
+          const prefixes = scoredPrefixes({ first, last: first + count - 1 }, pack);
+          const part = (index: number) => scoredPart({ first: index, last: index }, 1, 'png');
+          for (let begin = packStart(first, pack); begin < first + count; begin += 1)
+            if (!prefixes.some((prefix) => part(begin).startsWith(prefix))) missed.push(`${first} ${count} ${begin}`);
+        }
+    expect(missed).toEqual([]);
   });
 });

@@ -28,3 +28,12 @@ export function commandOf(pid: number): string {
     return '';
   }
 }
+
+/** Kills a process. @returns false when it has ended already. */
+export function killNow(pid: number | undefined): boolean {
+  try {
+    return pid !== undefined && process.kill(pid, 'SIGKILL');
+  } catch {
+    return false;
+  }
+}

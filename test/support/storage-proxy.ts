@@ -26,13 +26,16 @@ export const STORAGE_FAULTS = [
   'late',
 ] as const;
 
-export type StorageFault = (typeof STORAGE_FAULTS)[number];
+/** `silent`, which is left out of the others: storage gets nothing, and no answer ever comes. */
+export type StorageFault = (typeof STORAGE_FAULTS)[number] | 'silent';
 
 export interface StorageProxy {
   /** Like the storage's own, with the proxy's ports. */
   connectionString: string;
   /** Which share of the requests goes wrong, from 0 to 1; 0 at first. */
   rate: number;
+  /** Of which faults, all of the list at first. */
+  faults: readonly StorageFault[];
   latestMs: number;
   /** How many requests passed, and how often each fault struck. */
   requests: number;
@@ -70,6 +73,7 @@ export async function startStorageProxy(connectionString: string, seed = 1): Pro
   const proxy: StorageProxy = {
     connectionString,
     rate: 0,
+    faults: STORAGE_FAULTS,
     latestMs: 2000,
     requests: 0,
     struck: {},
@@ -88,7 +92,7 @@ export async function startStorageProxy(connectionString: string, seed = 1): Pro
     proxy.tell?.(`${request.method} ${request.url}`);
     const wanted = asked.find(({ of, times }) => times > 0 && of.test(`${request.method} ${request.url}`));
     if (wanted) wanted.times -= 1;
-    const fault = wanted?.fault ?? (random() < proxy.rate ? pick(random, STORAGE_FAULTS) : undefined);
+    const fault = wanted?.fault ?? (random() < proxy.rate ? pick(random, proxy.faults) : undefined);
     if (fault) proxy.struck[fault] = (proxy.struck[fault] ?? 0) + 1;
     return fault;
   };
@@ -114,6 +118,7 @@ export async function startStorageProxy(connectionString: string, seed = 1): Pro
       return cut();
     }
     const body = await bytesOf(request);
+    if (fault === 'silent') return;
     if (fault === 'busy') {
       const [status, code] = pick(random, REFUSALS);
       return send(response, { status, headers: ['x-ms-error-code', code], body: Buffer.from('') });

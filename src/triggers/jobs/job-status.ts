@@ -111,6 +111,8 @@ async function readCounts(
   const { items, batches } = published?.plan
     ? countProgress(published.plan, settled, running, published.adopted)
     : { items: { total: published?.items ?? 0, done: 0, failed: 0 }, batches: none };
+  // At the end those of batches that this run has left alone are known, too.
+  if (published?.reused !== undefined) items.reused = published.reused;
   const attemptOf = new Map(settled.map(({ batch, attempt }) => [batch, attempt]));
   const live = running.filter(({ batch, attempt, isLast }) => !isLast && attempt > (attemptOf.get(batch) ?? 0));
   const counts = {

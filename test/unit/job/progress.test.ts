@@ -35,6 +35,14 @@ describe('the progress of a job', () => {
     });
   });
 
+  test('counts what was taken over from other jobs among what is done', () => {
+    const batches = [
+      { ...settled(0, 'done', 25), reused: 25 },
+      { ...settled(1, 'done', 25), reused: 5 },
+    ];
+    expect(countProgress(plan, batches, []).items).toEqual({ total: 100, done: 50, failed: 0, reused: 30 });
+  });
+
   test('adds settled batches and running containers', () => {
     const counts = countProgress(plan, [settled(0, 'done', 24, 1)], [report(0, 1, 24, 1), report(1, 1, 10)]);
     expect(counts.items).toEqual({ total: 100, done: 34, failed: 1 });

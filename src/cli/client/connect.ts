@@ -15,6 +15,8 @@ export interface AppChoice {
   data: string;
   /** What runs the containers; a name that ends in EMULATED needs a local stack of its own, with a stand-in for Azure. */
   compute?: string;
+  /** What does so where that has no room. */
+  fallback?: string[];
   /** The job to go on with, the data folder of the stack that has it, where that is known, and what is to be different from now on. */
   resume?: { job: string; folder?: string; changes?: object };
   env: NodeJS.ProcessEnv;
@@ -24,6 +26,9 @@ export interface AppChoice {
 
 /** Ends the name of a compute whose Azure is a stand-in on this machine. */
 export const EMULATED = '-emulated';
+
+/** Of a name that may be followed by a region. */
+const isEmulated = (compute: string) => compute.split(':')[0]?.endsWith(EMULATED) === true;
 
 export interface Connection {
   client: JobClient;
@@ -40,10 +45,24 @@ export interface Connection {
 }
 
 /** Connects to the deployed app, to the local stack that runs already, or to a stack of its own that lives as long as the command. */
-export async function connect({ url, key, data, env, compute, resume, signal }: AppChoice): Promise<Connection> {
-  const emulateAzure = compute?.endsWith(EMULATED) ?? false;
+export async function connect({
+  url,
+  key,
+  data,
+  env,
+  compute,
+  fallback = [],
+  resume,
+  signal,
+}: AppChoice): Promise<Connection> {
+  const computes = [...(compute === undefined ? [] : [compute]), ...fallback];
+  const emulated = computes.find(isEmulated);
+  const emulateAzure = emulated !== undefined;
   if (url !== undefined && emulateAzure)
-    throw new JobError('user', `The compute ${compute} runs on this machine only; leave --url or --compute out.`);
+    throw new JobError('user', `The compute ${emulated} runs on this machine only; leave it or --url out.`);
+  const real = computes.find((each) => !isEmulated(each) && !each.startsWith('local'));
+  if (real !== undefined && emulateAzure)
+    throw new JobError('user', `${real} is in Azure, and ${emulated} on this machine only; leave one of them out.`);
   const folder = resume?.folder ?? data;
   const isOwn = folder !== data;
   const running = url !== undefined ? { url } : emulateAzure && !isOwn ? undefined : await findStack(folder);

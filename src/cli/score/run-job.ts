@@ -14,7 +14,7 @@ import type { OwnSeconds } from './summary.js';
 import { filesOfModel, isModelFile, type ModelChoice } from './user-files.js';
 import { joinModel } from './whole-model.js';
 
-export const COMPUTES = [...COMPUTE_KINDS, `aci${EMULATED}`, `container-apps${EMULATED}`] as const;
+export const COMPUTES = [...COMPUTE_KINDS, `aci${EMULATED}`, `container-apps${EMULATED}`];
 
 const LEAST_PAUSE_MS = 250;
 /** A deployed app may be restarted, or be out of reach for a moment, while its job goes on. */
@@ -39,7 +39,11 @@ export interface JobOptions extends ModelChoice, AppChoice {
   reuse?: boolean;
   /** Goes on although the first pictures look wrong. */
   yes?: boolean;
-  compute?: (typeof COMPUTES)[number];
+  /** One of COMPUTES, which a region may follow as in `aci:westeurope`. */
+  compute?: string;
+  /** Others, for when that has no room, and after how many seconds without. */
+  fallback?: string[];
+  fallbackAfter?: number;
   /** What the model runs on; by default the best device that the scorer finds. */
   device?: Device;
   /** Whether files of earlier runs may be replaced. */
@@ -202,7 +206,7 @@ async function uploadAll(
     ...files,
     model,
     style,
-    compute: { kind: options.compute?.replace(EMULATED, ''), device: options.device },
+    compute: computeAsked(options),
     reuse: options.reuse,
     batch: options.maxParallel === undefined ? undefined : { maxParallel: options.maxParallel },
     tolerate: {
@@ -216,6 +220,24 @@ async function uploadAll(
   if (model !== named) renamed.push([model, named]);
   if (style !== undefined && options.style !== undefined) renamed.push([style, options.style]);
   return { spec, renamed };
+}
+
+/** What the options say of `compute` in the job specification. */
+export const computeAsked = ({
+  compute,
+  device,
+  fallback,
+  fallbackAfter,
+}: Pick<JobOptions, 'compute' | 'device' | 'fallback' | 'fallbackAfter'>): object => ({
+  ...(compute !== undefined && choiceNamed(compute)),
+  device,
+  fallback: fallback?.map(choiceNamed),
+  fallbackAfterSeconds: fallbackAfter,
+});
+
+function choiceNamed(name: string): { kind: string; region: string | undefined } {
+  const [kind = '', region] = name.split(':');
+  return { kind: kind.replace(EMULATED, ''), region };
 }
 
 /** The sentence with the user's own names in place of the app's. */

@@ -7,11 +7,11 @@ import { endingOf, FRAME_FORMATS, QUALITIES, VIDEO_CODECS, VIDEO_ENDINGS } from 
 import { FRAME_RATES, readFrameRate } from '../../job/items/frame-folder.js';
 import { MOST_PARALLEL } from '../../job/plan.js';
 import { FILLS, ON_EXCEEDED } from '../../job/tolerance.js';
-import { COMPUTES, type JobOptions } from './run-job.js';
+import { computeAsked, COMPUTES, type JobOptions } from './run-job.js';
 import type { FolderOptions } from './score-folder.js';
 import { ON_DAMAGE, requestOfVideo, scoreVideo, type VideoOptions } from './score-video.js';
 import { renderSummary } from './summary.js';
-import { checkJobId, EMULATED } from '../client/connect.js';
+import { checkJobId } from '../client/connect.js';
 import { type Choice, chooseUnfinished, findUnfinished } from './go-on.js';
 import { isModelFile } from './user-files.js';
 
@@ -108,9 +108,15 @@ export function addScoreCommand(program: Command, data: Option, { resolve, env, 
     .addOption(
       new Option(
         '--compute <kind>',
-        'what runs the containers; …-emulated: a stand-in for Azure on this machine',
-      ).choices(COMPUTES),
+        `what runs the containers: ${COMPUTES.join(', ')}; aci in a region as in aci:westeurope; …-emulated: a stand-in for Azure on this machine`,
+      ).argParser(compute),
     )
+    .option(
+      '--fallback <kinds>',
+      'what else runs them, in this order, when that has no room: like --compute, separated by commas',
+      (text: string) => text.split(',').map(compute),
+    )
+    .option('--fallback-after <seconds>', 'how long to wait for room, by default 300', wholeNumber(1, 7200))
     .addOption(new Option('--device <device>', 'what the model runs on; by default the best there is').choices(DEVICES))
     .option('--url <url>', 'use a deployed app instead of the local stack')
     .option('--key <key>', 'function key of the deployed app that --url names')
@@ -210,15 +216,14 @@ function refuseBesideRedrive(
 /** Goes on with a job, and saves its result as the command that started it would have, where that was on this machine. */
 async function goOnWith(job: string, flags: Omit<VideoOptions, 'video'>): Promise<void> {
   checkJobId(job);
-  const { url, maxParallel, tolerate, tolerateBatches, onExceeded, fill, yes, compute, device } = flags;
+  const { url, maxParallel, tolerate, tolerateBatches, onExceeded, fill, yes } = flags;
+  const where = computeAsked(flags);
   const tolerated = { ...tolerate, failedBatches: tolerateBatches, onExceeded, fill, doubtfulPictures: yes };
   const found = url === undefined ? await findUnfinished(flags.data, job) : undefined;
   const changes = {
     ...(maxParallel !== undefined && { batch: { maxParallel } }),
     ...(Object.values(tolerated).some((value) => value !== undefined) && { tolerate: tolerated }),
-    ...((compute !== undefined || device !== undefined) && {
-      compute: { kind: compute?.replace(EMULATED, ''), device },
-    }),
+    ...(Object.values(where).some((value) => value !== undefined) && { compute: where }),
   };
   const given = Object.fromEntries(
     Object.entries(flags).filter(([name, value]) => value !== undefined && name !== 'base'),
@@ -228,6 +233,18 @@ async function goOnWith(job: string, flags: Omit<VideoOptions, 'video'>): Promis
   const options = { base, video: job, ...found?.options, ...given, resume };
   if (found && 'folder' in found.options) await runFolder(options as unknown as FolderOptions);
   else await runVideo(options as VideoOptions);
+}
+
+/** Reads the name of a compute. @throws InvalidArgumentError for what is none. */
+function compute(text: string): string {
+  const [kind = '', region] = text.trim().split(':');
+  if (!COMPUTES.includes(kind))
+    throw new InvalidArgumentError(
+      `It must be one of ${COMPUTES.join(', ')}; aci may name a region, as in aci:westeurope.`,
+    );
+  if (region !== undefined && !/^[a-z0-9]+$/.test(region))
+    throw new InvalidArgumentError('It must name the region as in aci:westeurope.');
+  return text.trim();
 }
 
 /** Reads an option's value. @throws InvalidArgumentError when it is not such a number. */

@@ -73,6 +73,27 @@ describe('a launch that is delivered', () => {
   });
 });
 
+test('a launch that turns to another compute removes what the one before may have started all the same, and says where it is', async () => {
+  const found = { pack: 1, parallel: 1, card: { output: {} }, video: {} };
+  const compute = { kind: 'aci', region: 'westeurope', fallback: [{ region: 'northeurope' }, { kind: 'local' }] };
+  const spec = parseSpec(JSON.stringify({ input: { video: 'inbox/a.mp4' }, model: 'starry-night', compute }));
+  const computes = [{ kind: 'aci', region: 'westeurope' }, { kind: 'aci', region: 'northeurope' }, { kind: 'local' }];
+  await writeJson(jobOf(storage, jobId), RESOLVED_JOB, { ...found, jobId, spec, computes });
+  const groups = () => [...azure.emulator.azure.groups.values()].map(({ name, body }) => `${name} ${body.location}`);
+  const name = containerName(jobId, 0, 1);
+  const launched: string[] = [];
+  const local = { ...notSetUp().local, launch: async (request: { name: string }) => void launched.push(request.name) };
+  const computesOfApp = { ...notSetUp(), local, aci: aciCompute(azure.emulator.url) };
+  const launch = createLaunchBatch({ storage: open(), compute: computesOfApp });
+
+  await launch({ ...attempt(), compute: 1 });
+  expect(groups()).toContain(`${name} northeurope`);
+  expect(await launch({ ...attempt(), compute: 0, again: true })).toMatchObject({ attempt: 1, compute: 1 });
+  await launch({ ...attempt(), compute: 2, moved: true });
+  expect(launched).toEqual([name]);
+  expect(groups().filter((group) => group.startsWith(jobId))).toEqual([]);
+});
+
 describe('who holds a blob', () => {
   test('and stood still until somebody else took it is told so before the create', async () => {
     await writeJson(jobOf(storage, jobId), taskBlob(0, 1), {});

@@ -78,6 +78,16 @@ describe('a batch whose platform does not answer waits, and the status says so,'
     expect(await waiting()).toEqual([]);
   });
 
+  test('while there is no room for its container, with the compute that it turns to and when', async () => {
+    const turn = { compute: 'container-apps', at: Date.now() + 170_000 };
+    azure.emulator.faults.add({ on: 'PUT', status: 409, code: 'InsufficientCapacity', message: 'Full.', times: 2 });
+    const launch = createLaunchBatch(ports);
+    await expect(launch({ ...attemptOf(0), turn })).rejects.toMatchObject({ noRoom: true });
+    expect(await waiting()).toEqual([expect.stringMatching(/^Batch 0: .*Full\. \(tries container-apps in 3 min\)$/)]);
+    await launch({ ...attemptOf(0), turn });
+    expect(await waiting()).toEqual([]);
+  });
+
   test('while its container cannot be settled or removed', async () => {
     const settle = createSettleBatch(ports);
     azure.emulator.faults.add({ ...BUSY, times: 2 });

@@ -21,6 +21,26 @@ describe('before a job starts', () => {
     expect(await both.preflight({ maxParallel: 4 })).toMatchObject({ maxParallel: 4, warnings: [] });
   });
 
+  test('a region that a job names is the only one that counts, and must be one of the app', async () => {
+    const both = aci({ ACI_REGIONS: 'westeurope,northeurope' });
+    const { maxParallel, warnings } = await both.preflight({ maxParallel: 4, region: 'northeurope' });
+    expect({ maxParallel, warnings: warnings.join() }).toMatchObject({
+      maxParallel: 2,
+      warnings: expect.not.stringContaining('westeurope') as string,
+    });
+    await expect(both.preflight({ region: 'mars' })).rejects.toMatchObject({
+      blame: 'user',
+      noRoom: false,
+      message: expect.stringMatching(
+        /no containers in the region "mars".*ACI_REGIONS \(westeurope, northeurope\)/,
+      ) as string,
+    });
+    await expect(aci({ ACI_CPU: '8' }).preflight({ region: 'westeurope' })).rejects.toMatchObject({
+      noRoom: true,
+      message: expect.stringMatching(/^The region westeurope cannot hold a container of 8 cores/) as string,
+    });
+  });
+
   test('a job that does not say gets what fits, without a warning', async () => {
     expect(await aci({ ACI_CPU: '4' }).preflight({})).toMatchObject({ maxParallel: 1, warnings: [] });
   });

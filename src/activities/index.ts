@@ -4,6 +4,7 @@ import { createCollectPredictions } from './images/collect-predictions.js';
 import { createEncodeChunk } from './videos/encode-chunk.js';
 import { createFindLost } from './videos/find-lost.js';
 import { createFinishJob } from './finish-job.js';
+import { createHelpBatch } from './batches/help-batch.js';
 import { createGiveUpBatch } from './batches/give-up-batch.js';
 import { createLaunchBatch } from './batches/launch-batch.js';
 import { createListImages } from './images/list-images.js';
@@ -50,6 +51,7 @@ export function createActivities(ports: Ports) {
     listImages: stoppable(ports, createListImages),
     measureFrames: stoppable(ports, createMeasureFrames),
     launchBatch: createLaunchBatch(ports),
+    helpBatch: createHelpBatch(ports),
     observeBatch: createObserveBatch(ports),
     settleBatch: createSettleBatch(ports),
     giveUpBatch: createGiveUpBatch(ports),

@@ -55,6 +55,8 @@ export interface LaunchRequest {
   memoryGb?: number | undefined;
   /** Environment of the scorer; every value is a secret. */
   environment: Record<string, string>;
+  /** Set when the job goes on as well without it: a place that is not free at once is not waited for. */
+  isExtra?: boolean;
   /**
    * The provider calls it right before the request that nobody can take back. It throws when another delivery of this launch
    * has taken over, as happens to a process that stood still.

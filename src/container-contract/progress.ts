@@ -35,11 +35,14 @@ export interface AttemptCounts {
   /** Items whose output existed before this run. */
   skipped: number;
   failed: number;
+  /** The attempt of the batch that this run helps; absent of one that does not. */
+  helps?: number;
 }
 
 /** Metadata of the progress blob: keys in lower case, values in ASCII. */
 export function progressMetadata(progress: AttemptProgress): Record<string, string> {
-  const { done, skipped, failed, total, phase, attempt, startedAt, lastItemAt, updatedAt, pauseSeconds } = progress;
+  const { done, skipped, failed, total, phase, attempt, helps } = progress;
+  const { startedAt, lastItemAt, updatedAt, pauseSeconds } = progress;
   return {
     done: String(done),
     skipped: String(skipped),
@@ -47,6 +50,7 @@ export function progressMetadata(progress: AttemptProgress): Record<string, stri
     total: String(total),
     phase,
     attempt: String(attempt),
+    ...(helps !== undefined && { helps: String(helps) }),
     startedat: startedAt,
     lastitemat: lastItemAt,
     updatedat: updatedAt,
@@ -69,6 +73,7 @@ export function readProgressMetadata(
   const isWhole = startedAt !== undefined && lastItemAt !== undefined && updatedAt !== undefined;
   return {
     attempt: number('attempt'),
+    ...(metadata.helps !== undefined && { helps: number('helps') }),
     ...counts,
     ...(isWhole && { watched: { ...counts, total: number('total'), startedAt, lastItemAt, updatedAt } }),
   };

@@ -109,6 +109,10 @@ export const logBlob = (batch: number, attempt: number) => `logs/${attemptName(b
 export const logsPrefix = (batch?: number) => (batch === undefined ? 'logs/' : `logs/${batchName(batch)}-a`);
 /** What each item took. */
 export const timingsBlob = (batch: number, attempt: number) => `timings/${attemptName(batch, attempt)}.jsonl`;
+/** Who scores which items of a batch, from the launch of this attempt on until the next one that helps no other. */
+export const shareBlob = (batch: number, attempt: number) => `shares/${attemptName(batch, attempt)}.json`;
+/** Containers that help batches of the run. */
+export const HELPERS = `${NOW_PREFIX}helpers.json`;
 export const settledBlob = (batch: number) => `${SETTLED_PREFIX}${batchName(batch)}.json`;
 
 /** Why a batch waits for its next container. */

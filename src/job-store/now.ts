@@ -57,6 +57,8 @@ export async function readNow(storage: Storage, jobId: string): Promise<JobNow> 
 interface Sight extends Pick<JobNow, 'run' | 'isStopped'> {
   /** Of a job with many records none are kept. */
   reports?: Report[];
+  /** Batches that get no further container. */
+  over: number;
   /** When storage was asked for it, on the process's clock. */
   askedAt: number;
 }
@@ -71,6 +73,7 @@ interface Sights {
 /** Of a job with more records than this, whoever needs one reads that one: it takes less than listing all. */
 const MOST_LISTED = 100;
 const MOST_REMEMBERED = 64;
+const LISTED_AGAIN_MS = 60_000;
 
 const sights = new WeakMap<Storage, Sights>();
 
@@ -113,6 +116,18 @@ export async function seeProgress(
   return report?.watched ?? readProgress(storage, { jobId, batch, attempt });
 }
 
+/** Whether a batch gets no further container. */
+export const isOver = ({ state }: Pick<ListedSettled, 'state'>): boolean => state !== 'retrying';
+
+/** How many of the run's batches were over so many milliseconds ago, or are now; of a job with many records it is known a minute later. */
+export async function seeOver(storage: Storage, jobId: string, mostMs: number): Promise<number> {
+  const { last } = sightsOf(storage);
+  const known = last.get(jobId);
+  const age = known ? performance.now() - known.askedAt : Infinity;
+  if (known && age <= (known.reports ? mostMs : Math.max(mostMs, LISTED_AGAIN_MS))) return known.over;
+  return (await readNow(storage, jobId)).settled.filter(isOver).length;
+}
+
 async function look(storage: Storage, jobId: string): Promise<JobNow> {
   const askedAt = performance.now();
   const now: JobNow = { settled: [], reports: [], waiting: [], stages: {}, run: 1, isStopped: false };
@@ -131,14 +146,17 @@ async function look(storage: Storage, jobId: string): Promise<JobNow> {
       now.stages[key.stage] = { done: others.done + stageDoneOf(metadata), at: Math.max(others.at, at) };
     } else {
       const { batch, attempt } = key;
-      now.reports.push({ ...readProgressMetadata(metadata), batch, attempt, at, isLast: metadata.phase === 'ended' });
+      const said = readProgressMetadata(metadata);
+      const { startedAt } = said.watched ?? {};
+      now.reports.push({ ...said, startedAt, batch, attempt, at, isLast: metadata.phase === 'ended' });
     }
   }
   const { last } = sightsOf(storage);
   if ((last.get(jobId)?.askedAt ?? -Infinity) < askedAt) {
     last.delete(jobId);
-    const { run, isStopped, reports } = now;
-    last.set(jobId, { run, isStopped, askedAt, ...(records <= MOST_LISTED && { reports }) });
+    const { run, isStopped, reports, settled } = now;
+    const over = settled.filter(isOver).length;
+    last.set(jobId, { run, isStopped, askedAt, over, ...(records <= MOST_LISTED && { reports }) });
     const [oldest] = last.keys();
     if (last.size > MOST_REMEMBERED && oldest !== undefined) last.delete(oldest);
   }

@@ -37,6 +37,10 @@ const failedItem = z.strictObject({
 /** One container run. */
 const attempt = z.strictObject({
   attempt: z.int().min(1),
+  /** The attempt that it helped, or was to help: it has taken over items of that one while both ran. */
+  helps: z.int().min(1).optional(),
+  /** By their numbers in the job, both ends included: the items that were its own, where several have scored the batch at the same time. */
+  ranges: z.array(z.strictObject({ first: count, last: count })).optional(),
   container: z.string(),
   compute: z.string(),
   place: z

@@ -132,6 +132,10 @@ export interface RunningCounts {
   done: number;
   skipped: number;
   failed: number;
+  /** The attempt that it helps, of which `skipped` counts no items. */
+  helps?: number;
+  /** When its process started, ISO 8601; absent in reports of older scorers. */
+  startedAt?: string | undefined;
 }
 
 export interface ItemCounts {
@@ -173,13 +177,14 @@ export function countProgress(
     if (state === 'retrying') active.add(batch);
     else if (state !== 'stopped') batches[state] += 1;
   }
-  for (const { batch, attempt, done, skipped, failed } of reports.filter(isPlanned)) {
+  for (const report of reports.filter(isPlanned)) {
+    const { batch, attempt, failed } = report;
     const before = known.get(batch) ?? { attempt: 0, done: 0, failed: 0 };
     const settledBefore = attempt <= before.attempt;
     if (!settledBefore) active.add(batch);
     known.set(batch, {
       ...before,
-      done: Math.max(before.done, done + skipped),
+      done: Math.max(before.done, scoredTogether(report, reports)),
       failed: settledBefore ? before.failed : before.failed + failed,
     });
   }
@@ -192,6 +197,19 @@ export function countProgress(
   items.done = Math.min(items.done, plan.items);
   if (reusedItems > 0) items.reused = reusedItems;
   return { items, batches };
+}
+
+/**
+ * Items of a batch that have an output according to a container and those that help it; none according to one that helps, which counts with
+ * the other. One that its platform has started again has found what the others had stored until then.
+ */
+function scoredTogether(report: RunningCounts, reports: RunningCounts[]): number {
+  const { batch, attempt, helps, startedAt = '' } = report;
+  if (helps !== undefined) return 0;
+  const helpers = reports.filter(
+    (each) => each.batch === batch && each.helps === attempt && (each.startedAt ?? '') >= startedAt,
+  );
+  return [report, ...helpers].reduce((sum, { done, skipped }) => sum + done + skipped, 0);
 }
 
 /**

@@ -70,7 +70,13 @@ const part = z.record(z.string(), z.unknown(), 'must be an object').optional();
 
 /** What a redrive may change: how and where the rest is scored, and nothing of what outputs are made of. */
 const changes = z.strictObject({
-  batch: z.strictObject({ size: z.unknown().optional(), maxParallel: z.unknown().optional() }).optional(),
+  batch: z
+    .strictObject({
+      size: z.unknown().optional(),
+      maxParallel: z.unknown().optional(),
+      splitStragglers: z.unknown().optional(),
+    })
+    .optional(),
   compute: part,
   retry: part,
   tolerate: part,
@@ -105,7 +111,7 @@ export function parseChanges(text: string): Changes {
   if (issue?.code === 'unrecognized_keys')
     throw new JobError(
       'user',
-      `A redrive cannot change "${at === '' ? '' : `${at}.`}${issue.keys[0] ?? ''}"; it can change "batch.size", "batch.maxParallel", "compute", "retry", "tolerate" and "timeouts", or begin with "fromScratch".`,
+      `A redrive cannot change "${at === '' ? '' : `${at}.`}${issue.keys[0] ?? ''}"; it can change "batch.size", "batch.maxParallel", "batch.splitStragglers", "compute", "retry", "tolerate" and "timeouts", or begin with "fromScratch".`,
     );
   throw new JobError(
     'user',

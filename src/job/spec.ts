@@ -151,6 +151,7 @@ const properties = z.strictObject({
           `must be "auto" or a whole number from 1 to ${MOST_PACKED}`,
         )
         .default('auto'),
+      splitStragglers: z.boolean().optional(),
     })
     .prefault({}),
   compute: z

@@ -8,7 +8,7 @@ import { laneId, type LaneInput, scoreLane } from './score-lane.js';
 /** Of more lanes than this each group has an orchestration of its own, so that no history tells of all. */
 const MOST_TOGETHER = 12;
 
-export interface Lanes extends Pick<LaneInput, 'jobId' | 'plan' | 'retry' | 'only' | 'room'> {
+export interface Lanes extends Pick<LaneInput, 'jobId' | 'plan' | 'retry' | 'only' | 'batches' | 'room'> {
   /** Their numbers. */
   lanes: number[];
   /** How often batches have been scored before. */
@@ -48,10 +48,11 @@ function* runLanes(
   of: Lanes,
   { again, suffix }: { again?: true; suffix: string },
 ): Step<BatchResult> {
-  const { jobId, plan, retry, lanes, round, room } = of;
+  const { jobId, plan, retry, lanes, round, batches, room } = of;
+  const same = { jobId, plan, retry, ...(batches !== undefined && { batches }), ...(room && { room }) };
   const children = lanes.map((lane) => ({
     instanceId: `${laneId(runId(jobId, runOf(context)), lane, round)}${suffix}`,
-    input: { jobId, lane, plan, retry, ...onlyOf(of, [lane]), ...(again && { again }), ...(room && { room }) },
+    input: { ...same, lane, ...onlyOf(of, [lane]), ...(again && { again }) },
   }));
   return addUp(yield* runChildren(context, scoreLane, children));
 }

@@ -1,7 +1,8 @@
 import type { OrchestrationContext } from 'durable-functions';
 import type { AttemptInput, LaunchInput } from '../activities/batches/launch-batch.js';
+import type { LaunchedRun, ObserveResult } from '../activities/batches/observe-batch.js';
 import type { SettleResult } from '../activities/batches/settle-batch.js';
-import { messageOfEnd, type Stop, type WatchEnd } from '../job/attempts/attempt-end.js';
+import { messageOfEnd, type Stop } from '../job/attempts/attempt-end.js';
 import { type Failure, type Outcome, shorten } from '../job/failure.js';
 import {
   type BatchHistory,
@@ -21,6 +22,8 @@ export interface BatchInput {
   first: number;
   count: number;
   retry: RetryPolicy;
+  /** Batches that are scored in this run of the job; absent where the batch gets no help by idle containers. */
+  batches?: number;
   /** Set when the batch has been scored before: the first attempt is the one that may still run, or the next one. */
   again?: true;
   /** Set when the job has several computes. */
@@ -46,6 +49,15 @@ interface BatchSoFar {
 /** An attempt that runs, on the durable clock, and the seconds until the next look at it. */
 interface Watched extends Launched {
   pause: number;
+  /** Those that were to help it. */
+  helpers: Helper[];
+  /** How often it was worth to ask for help. */
+  asked: number;
+}
+
+/** One that could not be launched may have been, so that it is settled with the others. */
+interface Helper extends LaunchedRun {
+  refused?: string;
 }
 
 /** An attempt that was launched, when and where. */
@@ -89,7 +101,7 @@ export function addResult(
 }
 
 /**
- * Scores one batch: launches a container, watches it and settles it, then repeats with a new container for the missing items until
+ * Scores one batch: launches a container, watches it and settles it, with those that came to help it once others were idle, then repeats with a new container for the missing items until
  * none are missing, its attempts are used up, or the platform has failed for too long. A platform that is of no use to one batch for so
  * long is of none to the others either, so that ends the job. Never throws: a throw would end the parent's Task.all while sibling
  * batches still run.
@@ -108,7 +120,7 @@ function* attemptAll(
   input: BatchInput,
   place: PlaceSearch | undefined,
 ): Step<BatchResult> {
-  const { jobId, batch, first, count } = input;
+  const { jobId, batch, first, count, batches } = input;
   const begun: BatchSoFar = {
     attempt: 1,
     again: input.again,
@@ -126,9 +138,10 @@ function* attemptAll(
   for (;;) {
     const askedAt = context.df.currentUtcDateTime.getTime();
     const attempted = { jobId, batch, first, count, attempt, again, ...place?.where(askedAt) };
-    const on = place === undefined ? '' : ` on ${place.name}`;
-    context.df.setCustomStatus(`scores items ${first} to ${first + count - 1}, attempt ${attempt}${on}${lately}`);
-    const ran = yield* runAttempt(context, attempted, watched);
+    const now = `scores items ${first} to ${first + count - 1}, attempt ${attempt}${place ? ` on ${place.name}` : ''}`;
+    const say = (helpers: Helper[]) => context.df.setCustomStatus(`${now}${helpersInWords(helpers)}${lately}`);
+    say(watched?.helpers ?? []);
+    const ran = yield* runAttempt(context, attempted, watched, { batches, say });
     if ('watched' in ran) return goOnAsNew(ran.watched);
     const { launched, outcome } = ran;
     watched = undefined;
@@ -199,57 +212,124 @@ function* giveUp(
 
 const asSentence = (text: string) => (text.endsWith('.') ? text : `${text}.`);
 
-/** @returns what became of it, or where the watch over it is when it is time to go on as a new execution. */
+/** Whether a batch may get help, and what is told who helps it. */
+interface Help {
+  batches: number | undefined;
+  say: (helpers: Helper[]) => void;
+}
+
+/** @returns what became of it and of those that helped, or where the watch over it is when it is time to go on as a new execution. */
 function* runAttempt(
   context: OrchestrationContext,
   input: LaunchInput,
   before: Watched | undefined,
+  help: Help,
 ): Step<{ launched?: Launched; outcome: Outcome<SettleResult> } | { watched: Watched }> {
   const { jobId, batch, first, count, compute, moved, turn } = input;
-  let watchEnd: Outcome<WatchEnd> | undefined;
+  let ends: Outcome<WatchEnds> | undefined;
   let running = before;
   if (!running) {
     const launchedAt = context.df.currentUtcDateTime.getTime();
     const launch = yield* activitiesOf(context).launchBatch(input);
     if (!launch.ok) return { outcome: launch };
-    const { remaining, stopped, ...where } = launch.value;
-    running = { compute, moved, turn, ...where, launchedAt, pause: 0 };
-    if (stopped || remaining === 0) watchEnd = { ok: true, value: stopped ? 'stopped' : 'ended' };
+    const { remaining, stopped, helpers: found = [], ...where } = launch.value;
+    const helpers = found.map((attempt) => ({ attempt, launchedAt }));
+    running = { compute, moved, turn, ...where, launchedAt, pause: 0, helpers, asked: 0 };
+    if (stopped || remaining === 0) ends = { ok: true, value: { watchEnd: stopped ? 'stopped' : 'ended' } };
   }
-  const { pause, ...launched } = running;
-  const run = { jobId, batch, first, count, ...launched };
-  if (!watchEnd) {
-    const seen = yield* watch(context, run, pause);
-    if ('pause' in seen) return { watched: { ...launched, pause: seen.pause } };
-    watchEnd = seen;
+  const { pause: _, helpers, asked: __, ...own } = running;
+  const run = { jobId, batch, first, count, ...own };
+  if (!ends) {
+    const seen = yield* watch(context, run, running, help);
+    if ('pause' in seen) return { watched: seen };
+    ends = seen;
   }
-  // Settle the container even if watching it failed, because settling is what removes it.
-  const ended = watchEnd.ok ? watchEnd.value : 'unseen';
-  const settled = yield* patientActivitiesOf(context).settleBatch({ ...run, watchEnd: ended });
-  if (watchEnd.ok) return { launched, outcome: settled };
+  const { watchEnd, helperEnds = [] } = ends.ok ? ends.value : { watchEnd: 'unseen' as const };
+  const endOf = (helper: Helper) => helperEnds[launchedOf(helpers).indexOf(helper)] ?? watchEnd;
+  // Settle the containers even if watching them failed, because settling is what removes them.
+  const settled = yield* patientActivitiesOf(context).settleBatch({
+    ...run,
+    watchEnd,
+    ...(helpers.length > 0 && { helpers: helpers.map((helper) => ({ ...helper, watchEnd: endOf(helper) })) }),
+  });
+  const launched = { ...own, attempt: helpers.at(-1)?.attempt ?? own.attempt };
+  if (ends.ok) return { launched, outcome: settled };
   // A watch that failed is the attempt's failure, unless the batch is complete or the platform is to blame.
   const complete = settled.ok && settled.value.ended.end === 'complete';
-  const platform = watchEnd.failure.blame === 'platform';
-  return { launched, outcome: settled.ok && (complete || platform) ? settled : watchEnd };
+  const platform = ends.failure.blame === 'platform';
+  return { launched, outcome: settled.ok && (complete || platform) ? settled : ends };
 }
 
-/** @returns how the watch has ended, or the pause before its next look when it is time to go on as a new execution. */
+type WatchEnds = Required<Pick<ObserveResult, 'watchEnd'>> & Pick<ObserveResult, 'helperEnds'>;
+
+/** How often a batch asks for help. */
+const MOST_ASKED = 5;
+
+const launchedOf = (helpers: Helper[]) => helpers.filter(({ refused }) => refused === undefined);
+
+/** @returns how the watch has ended, or where it is when it is time to go on as a new execution. */
 function* watch(
   context: OrchestrationContext,
-  input: AttemptInput & { launchedAt: number },
-  firstPause: number,
-): Step<Outcome<WatchEnd> | { pause: number }> {
+  input: AttemptInput & LaunchedRun,
+  running: Watched,
+  { batches, say }: Help,
+): Step<Outcome<WatchEnds> | Watched> {
   const { observeBatch } = patientActivitiesOf(context);
-  for (let pause = firstPause; ;) {
+  const { helpers } = running;
+  for (;;) {
+    const { pause, asked } = running;
     const woken = pause > 0 && (yield* sleep(context, pause));
-    const look = woken ? { ...input, woken } : input;
+    const launched = launchedOf(helpers);
+    // What was refused is not asked for again.
+    const mayAsk = batches !== undefined && asked < MOST_ASKED && launched.length === helpers.length;
+    const look = {
+      ...input,
+      ...(launched.length > 0 && { helpers: launched }),
+      ...(mayAsk && { batches }),
+      ...(woken && { woken }),
+    };
     const seen = yield* observeBatch(look, { ...look, again: true });
     if (!seen.ok) return seen;
-    const { watchEnd, pollSeconds } = seen.value;
-    if (watchEnd !== undefined) return { ok: true, value: watchEnd };
-    pause = pollSeconds;
-    if (isLong(context)) return { pause };
+    const { watchEnd, helperEnds, pollSeconds, help = 0 } = seen.value;
+    if (watchEnd !== undefined) return { ok: true, value: { watchEnd, ...(helperEnds && { helperEnds }) } };
+    running.pause = pollSeconds;
+    if (mayAsk && help > 0) {
+      running.asked += 1;
+      yield* launchHelpers(context, { ...input, batches }, helpers, help);
+      say(helpers);
+    }
+    if (isLong(context)) return running;
   }
+}
+
+/** Launches so many one after another, as long as there is room. */
+function* launchHelpers(
+  context: OrchestrationContext,
+  { jobId, batch, first, count, compute, attempt: helps, batches }: AttemptInput & { batches: number },
+  helpers: Helper[],
+  most: number,
+): Step<void> {
+  for (let launched = 0; launched < most; launched += 1) {
+    const attempt = (helpers.at(-1)?.attempt ?? helps) + 1;
+    const launchedAt = context.df.currentUtcDateTime.getTime();
+    const on = compute === undefined ? {} : { compute };
+    const input = { jobId, batch, first, count, attempt, helps, batches, ...on };
+    const helped = yield* activitiesOf(context).helpBatch(input);
+    if (helped.ok && !helped.value.launched) return;
+    helpers.push({
+      attempt,
+      launchedAt,
+      ...(!helped.ok && { refused: shorten(helped.failure.message, LONGEST_LATELY) }),
+    });
+    if (!helped.ok) return;
+  }
+}
+
+function helpersInWords(helpers: Helper[]): string {
+  const launched = launchedOf(helpers).map(({ attempt }) => attempt);
+  const refused = helpers.find((helper) => helper.refused !== undefined)?.refused;
+  const helped = launched.length > 0 ? `, helped by ${launched.join(', ')}` : '';
+  return `${helped}${refused === undefined ? '' : `, no more help: ${refused}`}`;
 }
 
 /** Why an attempt did not complete its batch. */

@@ -239,8 +239,10 @@ function* scoreBatches(
 ): Step<Failure | undefined> {
   const all = Array.from({ length: plan.lanes }, (_, lane) => lane);
   const lanes = all.filter((lane) => !only || only.some((batch) => laneOfBatch(plan, batch) === lane));
-  const of = { jobId, plan, retry: spec.retry, lanes, round, ...(only && { only }), ...(room && { room }) };
-  const result = yield* runSideBySide(context, of);
+  // Of outputs that were lost nobody counts which batches are over.
+  const batches = spec.batch.splitStragglers !== false && round === 0 ? { batches: only?.length ?? plan.batches } : {};
+  const more = { ...batches, ...(only && { only }), ...(room && { room }) };
+  const result = yield* runSideBySide(context, { jobId, plan, retry: spec.retry, lanes, round, ...more });
   return judge(result, spec.tolerate, plan.items);
 }
 

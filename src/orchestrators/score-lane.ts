@@ -11,6 +11,8 @@ export interface LaneInput {
   retry: RetryPolicy;
   /** The batches of the plan to score; all of them when left out. */
   only?: number[];
+  /** Batches that all lanes score; absent where none gets help by idle containers. */
+  batches?: number;
   /** Set when the host has failed an earlier orchestration of this lane: containers of its batches may still run. */
   again?: true;
   /** Set when the job has several computes. */
@@ -31,7 +33,7 @@ const MOST_NAMED = 20;
 
 /** Runs its batches one after another: there are as many lanes as there may be containers at once. Never throws. */
 export const scoreLane = defineOrchestrator('scoreLane', function* (context, input: LaneInput): Step<BatchResult> {
-  const { jobId, lane, plan, retry, only, again, room, soFar } = input;
+  const { jobId, lane, plan, retry, only, again, room, soFar, batches: ofAll } = input;
   let { total, search } = soFar ?? { total: NO_RESULT, search: undefined };
   const isOwn = ({ index }: { index: number }) => index >= (soFar?.next ?? 0) && (!only || only.includes(index));
   const batches = batchesOfLane(plan, lane).filter(isOwn);
@@ -52,6 +54,7 @@ export const scoreLane = defineOrchestrator('scoreLane', function* (context, inp
         first,
         count,
         retry,
+        ...(ofAll !== undefined && { batches: ofAll }),
         ...((again ?? only) ? { again: true } : {}),
         ...(room && { room }),
         ...(search && { search }),

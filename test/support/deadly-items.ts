@@ -14,7 +14,7 @@ import type { ComputeKind } from '../../src/job/compute-choice.js';
 import { ppmHeader } from '../../src/job/items/ppm.js';
 import { parseSpec } from '../../src/job/spec.js';
 import type { SettleResult } from '../../src/activities/batches/settle-batch.js';
-import { lastLaunch, readBatchState } from '../../src/job-store/batches/batch-state.js';
+import { lastAttempt, readBatchState } from '../../src/job-store/batches/batch-state.js';
 import { readSettled } from '../../src/job-store/batches/settled.js';
 import { APP_SECRETS, jobOf, modelBlob, modelsOf, SEALING_KEY_BLOB, workOf } from '../../src/job-store/layout.js';
 import { writeResolvedJob } from '../../src/job-store/resolved-job.js';
@@ -32,9 +32,10 @@ import { NO_NOTICES } from './no-notices.js';
 import { cardFor } from './scorer/one-model.js';
 import { tinyModel } from './scorer/tiny-model.js';
 import { openAzurite } from './storage.js';
+import type { Storage } from '../../src/storage/storage.js';
 
-/** What a frame of this value does to the process that scores it; of every other value nothing. */
-export const DEADLY = { crash: 201, kill: 202, hang: 203, memory: 204, standstill: 205 };
+/** What a frame of this value does to the process that scores it; of every other value nothing. A slow one takes a tenth of a second. */
+export const DEADLY = { crash: 201, kill: 202, hang: 203, memory: 204, standstill: 205, slow: 206 };
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const SCORER = [path.join(ROOT, 'dist/processes/attached.js'), '5', path.join(ROOT, 'dist/scorer/bundle/main.js')];
@@ -52,13 +53,24 @@ export interface Scored {
   done: number;
   /** What each run came to. */
   told: string[];
+  jobId: string;
+  storage: Storage;
   /** Memory that each container had, in GB; of the local ones nobody knows. */
   memory: (number | undefined)[];
 }
 
+interface Together {
+  /** Containers that may score the batch at once. */
+  parallel: number;
+  /** Gets what an activity was asked and has answered, and gives the answer that the batch gets. */
+  between: (name: string, input: object, value: object, jobId: string) => Promise<object>;
+}
+
+const ALONE: Together = { parallel: 1, between: (_, __, value) => Promise.resolve(value) };
+
 /** Batches of frames of which some do something to the process that scores them. */
 export function useDeadlyItems(): {
-  score: (kind: ComputeKind, values: number[], more?: object, micro?: number) => Promise<Scored>;
+  score: (kind: ComputeKind, values: number[], more?: object, micro?: number, together?: Together) => Promise<Scored>;
 } {
   const storage = openAzurite(inject('storage'));
   const folder = mkdtempSync(path.join(os.tmpdir(), 'deadly-'));
@@ -100,7 +112,7 @@ export function useDeadlyItems(): {
   });
 
   return {
-    score: async (kind, values, more = {}, micro = 1) => {
+    score: async (kind, values, more = {}, micro = 1, { parallel, between } = ALONE) => {
       const jobId = `deadly-${kind}-${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 6)}`;
       const count = values.length;
       const ports = portsOf(jobId.replaceAll('-', ''));
@@ -124,7 +136,7 @@ export function useDeadlyItems(): {
         spec: { ...spec, input: { video: 'inbox/a.mp4', onDamage: 'fail' } },
         card: cardFor({ batch: micro, input: { range }, output: { range } }, SHAPE),
         output: 'outbox/a.mp4',
-        parallel: 1,
+        parallel,
         memory: preflight.memory,
         pack: PACK,
         createdAt: new Date().toISOString(),
@@ -135,32 +147,35 @@ export function useDeadlyItems(): {
       for (let first = 0; first < count; first += PACK) {
         const members = values.slice(first, first + PACK).map((value, k) => ({
           name: memberName(first + k, 'ppm'),
-          bytes: Buffer.concat([Buffer.from(ppmHeader(8, 8)), Buffer.alloc(192, value)]),
+          bytes: Buffer.concat([Buffer.from(ppmHeader(8, 8)), Buffer.of(value), Buffer.alloc(191, first + k)]),
         }));
         await writeStoredPack(workOf(storage, jobId), framesBlob(first, PACK, 'ppm'), members);
       }
       const told: string[] = [];
       const memory: Scored['memory'] = [];
       const activities: Record<string, (input: never) => Promise<object>> = createActivities(ports);
-      const result = await runBatch({ jobId, batch: 0, first: 0, count, retry: spec.retry }, async (name, input) => {
-        try {
-          const value = await activities[name]?.(input as never);
-          if (name === 'settleBatch') {
-            const { ended } = value as SettleResult;
-            told.push(ended.end === 'failed' ? ended.failure.message : ended.end);
-            memory.push((await readSettled(storage, jobId, 0))?.observation.place?.memoryGib);
+      const result = await runBatch(
+        { jobId, batch: 0, first: 0, count, retry: spec.retry, batches: 1 },
+        async (name, input) => {
+          try {
+            const value = await activities[name]?.(input as never);
+            if (name === 'settleBatch') {
+              const { ended } = value as SettleResult;
+              told.push(ended.end === 'failed' ? ended.failure.message : ended.end);
+              memory.push((await readSettled(storage, jobId, 0))?.observation.place?.memoryGib);
+            }
+            return { ok: true, value: await between(name, input, value ?? {}, jobId) };
+          } catch (error) {
+            return { ok: false, failure: failureOf(error, isPassing) };
           }
-          return { ok: true, value };
-        } catch (error) {
-          return { ok: false, failure: failureOf(error, isPassing) };
-        }
-      });
+        },
+      );
       const settled = await readSettled(storage, jobId, 0);
-      const { attempt: runs } = await lastLaunch(storage, jobId, 0);
+      const runs = await lastAttempt(storage, jobId, 0);
       const job = { jobId, video: {} } as never;
       const state = await readBatchState(storage, job, { batch: 0, first: 0, count }, runs, settled?.suspicion);
       const failed = new Map(state.failed.map(({ index, reason }) => [index, reason]));
-      return { result, runs, failed, done: state.done.length, told, memory };
+      return { result, runs, failed, done: state.done.length, told, memory, jobId, storage };
     },
   };
 }

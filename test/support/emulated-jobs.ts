@@ -51,7 +51,7 @@ export function useEmulatedJobs({ telemetry = false, compared = true } = {}): Em
       model: 'starry-night',
       output: { keepFrames: true },
       compute: { kind },
-      batch: { size: BATCH, maxParallel: 2, pack: 4 },
+      batch: { size: BATCH, maxParallel: 2, pack: 4, splitStragglers: false },
       retry: { maxAttempts: 2, firstDelaySeconds: 0 },
       ...more,
     });

@@ -1,12 +1,23 @@
 import type { NextTurn } from '../../job/attempts/room.js';
 import type { OfRun } from '../../job/run.js';
+import type { LaunchRequest } from '../../compute/provider.js';
+import type { TaskItem } from '../../container-contract/task.js';
 import { writeEnvironment } from '../../container-contract/environment.js';
-import { lastLaunch, readBatchState, writeTask } from '../../job-store/batches/batch-state.js';
+import { type LatestAttempts, latestAttempts, readBatchState, writeTask } from '../../job-store/batches/batch-state.js';
 import { keepLog } from '../../job-store/batches/logs.js';
 import { imagesOf, placesFor, readItems } from '../../job-store/images/items.js';
-import { containerName, jobOf, mediaBlob, modelBlob, modelsOf, taskBlob, workOf } from '../../job-store/layout.js';
+import {
+  containerName,
+  jobOf,
+  mediaBlob,
+  modelBlob,
+  modelsOf,
+  shareBlob,
+  taskBlob,
+  workOf,
+} from '../../job-store/layout.js';
 import { computeOf, kindsOf, readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
-import { readSettled } from '../../job-store/batches/settled.js';
+import { readSettled, type Settled } from '../../job-store/batches/settled.js';
 import { takeOver } from '../../job-store/reuse/take-over.js';
 import { isStopped, stopIfLate, unlessStopped } from '../../job-store/stop.js';
 import { forgetWaiting, orNoteWaiting } from '../../job-store/batches/waiting.js';
@@ -45,6 +56,8 @@ export interface LaunchResult {
   remaining: number;
   /** Whether the job has been stopped, so that no container was started. */
   stopped: boolean;
+  /** Attempts that were launched to help this one, when it was gone on with; absent: none. */
+  helpers?: number[];
 }
 
 /**
@@ -55,22 +68,27 @@ export interface LaunchResult {
 export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 'compute'>) {
   return async ({ again, ...asked }: LaunchInput, invocation?: Invocation): Promise<LaunchResult> => {
     const { jobId, run = 1, batch, first, count } = asked;
-    const { attempt, compute: number = asked.compute } = again ? await attemptToGoOnWith(storage, asked) : asked;
+    const latest = again ? await attemptToGoOnWith(storage, asked) : { ...asked, helpers: [] };
+    const { attempt, compute: number = asked.compute, helpers } = latest;
     const input: AttemptInput = { ...asked, attempt, compute: number };
-    const known = { attempt, ...(number !== asked.compute && number !== undefined && { compute: number }) };
+    const known = {
+      attempt,
+      ...(number !== asked.compute && number !== undefined && { compute: number }),
+      ...(helpers.length > 0 && { helpers }),
+    };
     if (await isStopped(storage, jobId, run)) return { ...known, remaining: count, stopped: true };
     const job = await readResolvedJob(storage, jobId, run);
     if (await stopIfLate(storage, job)) return { ...known, remaining: count, stopped: true };
     const chosen = computeOf(job, number);
     const provider = compute[chosen.kind];
-    // Usually settling has removed the container before. Where settling was given up, this keeps two containers of a batch from
-    // running at once.
+    const settled = attempt > 1 ? await readSettled(storage, jobId, batch) : undefined;
+    // Usually settling has removed the containers before. Where settling was given up, this keeps those of two attempts from running at once.
     const waiter = { jobId, batch, attempt: attempt - 1, turn: input.turn };
-    if (attempt > 1)
+    for (const earlier of notSurelyRemoved(settled, attempt))
       await orNoteWaiting(storage, waiter, async () => {
-        const before = containerName(jobId, batch, waiter.attempt);
+        const before = containerName(jobId, batch, earlier);
         const providers = kindsOf(job).map((kind) => compute[kind]);
-        await keepLog(storage, waiter, async () =>
+        await keepLog(storage, { jobId, batch, attempt: earlier }, async () =>
           (await Promise.all(providers.map((each) => each.logs(before)))).flat(),
         );
         for (const each of providers) await each.remove(before);
@@ -81,7 +99,7 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
         const others = kindsOf(job).filter((kind) => kind !== chosen.kind);
         for (const kind of others) await compute[kind].remove(containerName(jobId, batch, attempt));
       });
-    const { suspicion, moreMemory } = (attempt > 1 && (await readSettled(storage, jobId, batch))) || {};
+    const { suspicion, moreMemory } = settled ?? {};
     const lookAtBatch = () => readBatchState(storage, job, input, attempt - 1, suspicion);
     let state = await lookAtBatch();
     // What the batch still misses after that is scored, even if it is there again by then.
@@ -98,40 +116,17 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
     if (state.missing.length === 0) return { ...known, remaining: 0, stopped: false };
     const items = await readItems(storage, job, first, count);
     const missing = state.missing.flatMap((index) => items[index - first] ?? []);
-    const { card, spec } = job;
     const alone = suspicion?.suspects.filter((index) => state.missing.includes(index)) ?? [];
     const task = {
-      jobId,
-      batch,
-      attempt,
-      items: missing,
+      ...taskFor(job, input, missing),
       before: state.done.length,
       ...(alone.length > 0 && { alone }),
-      ...placesFor(job),
-      packSeconds: spec.batch.pack === 'auto' ? PACK_SECONDS : undefined,
-      card,
-      device: chosen.device,
-      itemSeconds: spec.timeouts.itemSeconds,
+      ...(mayShare(job) && { shareBlob: shareBlob(batch, attempt) }),
     };
     const what = `batch ${batch}, attempt ${attempt}`;
     await orHeld(what, () => writeTask(storage, task, number));
-    const deadline = Date.now() + accessSeconds(job) * 1000;
-    const name = taskBlob(batch, attempt);
-    const { traceId } = placeOf(jobId, job.trace, invocation?.traceContext?.traceParent);
-    const traceParent = writeTraceParent(traceId, attemptId(jobId, batch, attempt));
-    const request = {
-      name: containerName(jobId, batch, attempt),
-      jobId,
-      batch,
-      attempt,
-      deadline,
-      parallel: job.parallel,
-      region: chosen.region,
-      gpu: chosen.gpu,
-      memoryGb: (moreMemory === undefined ? undefined : chosen.memory?.moreGb) ?? chosen.memory?.gb,
-      environment: await environmentOf(storage, job, { taskBlob: name, deadline, traceParent }),
-    };
-    await whileHolding(jobOf(storage, jobId).getBlockBlobClient(name), what, (confirm) =>
+    const request = await requestFor(storage, job, input, { moreMemory: moreMemory !== undefined, invocation });
+    await whileHolding(jobOf(storage, jobId).getBlockBlobClient(taskBlob(batch, attempt)), what, (confirm) =>
       orNoteWaiting(storage, waiter, () => provider.launch({ ...request, confirm })),
     );
     await forgetWaiting(storage, input);
@@ -139,14 +134,61 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
   };
 }
 
-/** The last attempt that was launched, where it was, or the next one, if that was settled. */
-async function attemptToGoOnWith(
+/** The last attempt that was launched, where it was, and those that help it; or the next one, if that was settled. */
+async function attemptToGoOnWith(storage: Storage, { jobId, batch }: AttemptInput): Promise<LatestAttempts> {
+  const [latest, settled] = await Promise.all([
+    latestAttempts(storage, jobId, batch),
+    readSettled(storage, jobId, batch),
+  ]);
+  if (latest.attempt > (settled?.attempt ?? 0)) return latest;
+  return { attempt: Math.max(latest.attempt, ...latest.helpers, settled?.attempt ?? 0, 0) + 1, helpers: [] };
+}
+
+/** The attempts before this one whose containers may be there: one at least, as it may not have been settled to its end. */
+function notSurelyRemoved(settled: Settled | undefined, attempt: number): number[] {
+  const oldest = Math.min(attempt - 1, settled ? settled.attempt - (settled.helpers?.length ?? 0) : 1);
+  return Array.from({ length: attempt - oldest }, (_, k) => oldest + k).filter((number) => number > 0);
+}
+
+/** Whether several containers may score a batch of the job. */
+const mayShare = ({ parallel, spec }: ResolvedJob) => parallel > 1 && spec.batch.splitStragglers !== false;
+
+/** What the scorer of an attempt is to do with these items. */
+export const taskFor = (job: ResolvedJob, { jobId, batch, attempt, compute }: AttemptInput, items: TaskItem[]) => ({
+  jobId,
+  batch,
+  attempt,
+  items,
+  ...placesFor(job),
+  packSeconds: job.spec.batch.pack === 'auto' ? PACK_SECONDS : undefined,
+  card: job.card,
+  device: computeOf(job, compute).device,
+  itemSeconds: job.spec.timeouts.itemSeconds,
+});
+
+/** What a compute is asked for to run an attempt whose task is written. */
+export async function requestFor(
   storage: Storage,
-  { jobId, batch }: AttemptInput,
-): Promise<Pick<AttemptInput, 'attempt' | 'compute'>> {
-  const [last, settled] = await Promise.all([lastLaunch(storage, jobId, batch), readSettled(storage, jobId, batch)]);
-  const next = (settled?.attempt ?? 0) + 1;
-  return last.attempt >= next ? last : { attempt: Math.max(1, next) };
+  job: ResolvedJob,
+  { jobId, batch, attempt, compute }: AttemptInput,
+  { moreMemory, invocation }: { moreMemory: boolean; invocation: Invocation | undefined },
+): Promise<LaunchRequest> {
+  const { region, gpu, memory } = computeOf(job, compute);
+  const deadline = Date.now() + accessSeconds(job) * 1000;
+  const { traceId } = placeOf(jobId, job.trace, invocation?.traceContext?.traceParent);
+  const traceParent = writeTraceParent(traceId, attemptId(jobId, batch, attempt));
+  return {
+    name: containerName(jobId, batch, attempt),
+    jobId,
+    batch,
+    attempt,
+    deadline,
+    parallel: job.parallel,
+    region,
+    gpu,
+    memoryGb: (moreMemory ? memory?.moreGb : undefined) ?? memory?.gb,
+    environment: await environmentOf(storage, job, { taskBlob: taskBlob(batch, attempt), deadline, traceParent }),
+  };
 }
 
 /** So much scoring is lost at most, or one item, when a container is killed: see `OutputPacks`. */

@@ -1,8 +1,12 @@
-import type { Observation } from '../../compute/provider.js';
+import type { ComputeProvider, Observation } from '../../compute/provider.js';
+import type { ItemRange } from '../../container-contract/places.js';
+import { isIn, type Share, spansOf } from '../../container-contract/share.js';
 import type { Printed } from '../../container-contract/printout.js';
 import {
   type AttemptEnd,
   batchStanding,
+  endTogether,
+  type Evidence,
   judgeAttempt,
   messageOfEnd,
   type WatchEnd,
@@ -10,18 +14,18 @@ import {
 import {
   condemned,
   deathOf,
-  type EndedAttempt,
   NO_SUSPICION,
   suspect,
   type Suspicion,
   suspicionBefore,
+  together,
 } from '../../job/attempts/suspicion.js';
 import { nameOfChoice } from '../../job/compute-choice.js';
 import { hideSecrets, shorten } from '../../job/failure.js';
 import type { FailedItem } from '../../container-contract/result.js';
 import {
   type BatchState,
-  lastLaunch,
+  lastAttempt,
   readBatchState,
   readProgress,
   readTask,
@@ -37,19 +41,37 @@ import {
   type ResolvedCompute,
   type ResolvedJob,
 } from '../../job-store/resolved-job.js';
-import { readSettled, writeSettled } from '../../job-store/batches/settled.js';
+import { giveHelperPlaces, readShare } from '../../job-store/batches/helpers.js';
+import {
+  type EndedRun,
+  NOT_LAUNCHED,
+  readSettled,
+  type SeenContainer,
+  writeSettled,
+} from '../../job-store/batches/settled.js';
 import { readStop } from '../../job-store/stop.js';
 import { noteWaiting, orNoteWaiting } from '../../job-store/batches/waiting.js';
 import type { Storage } from '../../storage/storage.js';
 import type { AttemptInput } from './launch-batch.js';
+import type { LaunchedRun } from './observe-batch.js';
 import { stopIfTooMuchIsLost } from './stop-exceeded.js';
 import type { Invocation, Ports } from '../ports.js';
 import { endedRun, readTraces, tellAttempt, type Traces } from './tell-attempt.js';
 
-export interface SettleInput extends AttemptInput {
+/** A container whose watch is over. */
+export interface WatchedRun extends LaunchedRun {
   watchEnd: WatchEnd;
-  /** Milliseconds since the epoch, on the durable clock. */
-  launchedAt: number;
+}
+
+/** One that was to help. */
+export interface WatchedHelper extends WatchedRun {
+  /** Why it could not be launched. */
+  refused?: string;
+}
+
+export interface SettleInput extends AttemptInput, WatchedRun {
+  /** Settled with it; absent: none. */
+  helpers?: WatchedHelper[];
 }
 
 export interface SettleResult {
@@ -61,80 +83,110 @@ export interface SettleResult {
   identified?: true;
 }
 
-/** After a container ended: compares outputs with items, keeps its log, removes it. Running it again gives the same result. */
+/**
+ * After a container ended, with all that helped it: compares outputs with items, keeps their logs, removes them. Running it again gives the
+ * same result.
+ */
 export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, 'storage' | 'compute' | 'telemetry'>) {
   const settle = async (input: SettleInput, invocation: Invocation | undefined): Promise<SettleResult> => {
-    const { jobId, run = 1, batch, attempt, watchEnd } = input;
-    const launched = new Date(input.launchedAt).toISOString();
+    const { jobId, run = 1, batch, attempt, helpers = [] } = input;
     const job = await readResolvedJob(storage, jobId, run);
     const ranOn = computeOf(job, input.compute);
     const provider = compute[ranOn.kind];
-    const name = containerName(jobId, batch, attempt);
+    const runs: [WatchedRun, ...WatchedHelper[]] = [input, ...helpers];
+    const last = runs.at(-1)?.attempt ?? attempt;
     const earlier = await readSettled(storage, jobId, batch);
-    const { observation, seenEnded = new Date().toISOString() } =
-      earlier?.attempt === attempt ? earlier : { observation: await provider.observe(name) };
-    await keepLog(storage, input, async () => [
-      ...(job.computes ? [whereItRan(launched, ranOn, observation)] : []),
-      ...(await provider.logs(name)),
-      ...howItEnded(observation.endedAt ?? seenEnded, observation),
+    const known = earlier?.attempt === last ? earlier : undefined;
+    const look = (each: WatchedRun, before?: Partial<SeenContainer>) =>
+      see(storage, provider, { job, input, ranOn }, each, before);
+    const [own, ...others] = await Promise.all([
+      look(input, known),
+      ...helpers.map((each) =>
+        look(
+          each,
+          known?.helpers?.find(({ attempt: number }) => number === each.attempt),
+        ),
+      ),
     ]);
-    // What was seen is kept before the container goes: a second delivery would find nothing.
+    const { observation, seenEnded } = own;
+    // What was seen is kept before the containers go: a second delivery would find nothing.
     const before = { done: 0, failed: 0, phases: [], ends: [], unscored: [], ...earlier };
-    await writeSettled(storage, jobId, {
-      ...before,
-      batch,
-      attempt,
-      state: 'retrying',
-      message: '',
-      observation,
-      seenEnded,
-    });
+    const sights = { observation, seenEnded, helpers: others.length > 0 ? others : undefined };
+    await writeSettled(storage, jobId, { ...before, batch, attempt: last, state: 'retrying', message: '', ...sights });
     // On a compute that refused it, it may have been started all the same.
-    for (const kind of input.moved ? kindsOf(job) : [ranOn.kind]) await compute[kind].remove(name);
+    const providers = (input.moved ? kindsOf(job) : [ranOn.kind]).map((kind) => compute[kind]);
+    await Promise.all(
+      runs.flatMap((each) => providers.map((one) => one.remove(containerName(jobId, batch, each.attempt)))),
+    );
     const suspicionThen = suspicionBefore(earlier?.suspicion ?? NO_SUSPICION, attempt);
-    const stateThen = await readBatchState(storage, job, input, attempt, suspicionThen);
-    const traces = await readTraces(storage, input, { observation, seenEnded, state: stateThen, launched });
-    const { result } = traces;
+    const stateThen = await readBatchState(storage, job, input, last, suspicionThen);
+    const shared = others.length > 0 ? await readShared(storage, input) : undefined;
+    const gatherOf = (each: WatchedHelper, seen: SeenContainer) =>
+      gather(storage, input, each, { seen, stateThen, shared });
+    const first = await gatherOf(input, own);
+    const rest = await Promise.all(helpers.map((each, k) => gatherOf(each, others[k] ?? { ...own, ...each })));
+    const found = [first, ...rest];
+    const { result } = first.traces;
     const stop = await readStop(storage, jobId, run);
-    const container = { ...observation, alive: isAlive(observation) };
-    const death = deathOf({ watchEnd, container, result });
     const hadMore = (earlier?.moreMemory ?? attempt) < attempt;
-    const moreGb = hadMore || !death || !container.outOfMemory ? undefined : memoryLeft(job, ranOn);
-    const found = { state: stateThen, traces, death, isExcused: moreGb !== undefined };
-    const suspicion = await suspectItems(storage, input, suspicionThen, found);
+    const isOutOfMemory = found.some(({ death, container }) => death && container.outOfMemory);
+    const moreGb = hadMore || !isOutOfMemory ? undefined : memoryLeft(job, ranOn);
+    const suspicions = await Promise.all(
+      found.map((each) => suspectItems(storage, each, suspicionThen, moreGb !== undefined)),
+    );
+    const suspicion = together(suspicions);
     const state = withCondemned(stateThen, condemned(suspicion));
     const culprit = culpritOf(stateThen, state, result);
-    const judged = judgeAttempt({ watchEnd, missing: state.missing.length, container, result, stop });
+    const judge = ({ watched: { watchEnd }, ...each }: Found) =>
+      judgeAttempt({
+        ...each,
+        watchEnd,
+        missing: state.missing.filter(each.isOwn).length,
+        result: each.traces.result,
+        stop,
+      });
+    const [ownEnd, ...helperEnds] = [judge(first), ...rest.map(judge)];
+    const judged = helpers.length > 0 ? endTogether(state.missing.length, ownEnd, helperEnds) : ownEnd;
     const ended = inShort(withMemory(withItem(judged, culprit ?? state.failed[0], culprit !== undefined), moreGb));
+    const ownEnds: [AttemptEnd, ...AttemptEnd[]] = helpers.length > 0 ? [ownEnd, ...helperEnds] : [ended];
     const message = messageOfEnd(ended);
     const standing = batchStanding(ended);
     const failed = state.failed.length;
-    // An attempt of a job that was stopped, or of a batch that was complete, has launched nothing.
-    const hasLaunched = traces.seen || (await lastLaunch(storage, jobId, batch)).attempt >= attempt;
+    const isOf = (each: { attempt: number }) => runs.some((one) => one.attempt === each.attempt);
+    const ends = [
+      ...before.ends.filter((each) => !isOf(each)),
+      ...(first.hasLaunched ? [endOf(ranOn, first, ownEnds[0])] : []),
+      ...rest.map((each, k) => ({ ...endOf(ranOn, each, ownEnds[k + 1] ?? ended), helps: attempt })),
+    ];
     await writeSettled(storage, jobId, {
       batch,
-      attempt,
-      runs: hasLaunched ? attempt : attempt - 1,
+      attempt: last,
+      runs: last - ends.filter(({ watchEnd }) => watchEnd === NOT_LAUNCHED).length - (first.hasLaunched ? 0 : 1),
       done: state.done.length,
       reused: state.reused,
       failed,
       state: standing,
       message,
-      observation,
-      seenEnded,
-      phases: [...before.phases.filter((each) => each.attempt !== attempt), ...(traces.seen ? [traces.phases] : [])],
-      ends: [
-        ...before.ends.filter((each) => each.attempt !== attempt),
-        ...(hasLaunched ? [endedRun(attempt, ranOn, observation, { ended, watchEnd })] : []),
+      ...sights,
+      phases: [
+        ...before.phases.filter((each) => !isOf(each)),
+        ...found.flatMap(({ traces }) => (traces.seen ? [traces.phases] : [])),
       ],
+      ends,
       unscored: standing === 'done' ? unscoredOf(state) : [],
       suspicion,
       moreMemory: moreGb === undefined && !hadMore ? undefined : hadMore ? earlier?.moreMemory : attempt,
     });
-    if (hasLaunched) tellAttempt(telemetry, job, input, traces, { state, ended, watchEnd }, invocation);
+    if (helpers.length > 0) await giveHelperPlaces(storage, jobId, batch);
+    for (const [k, each] of found.entries())
+      if (each.hasLaunched) {
+        const { attempt: number, watchEnd } = each.watched;
+        const told = { state, ended: ownEnds[k] ?? ended, watchEnd, scored: each.scored };
+        tellAttempt(telemetry, job, { ...input, attempt: number }, each.traces, told, invocation);
+      }
     if (standing === 'retrying') {
       const hasNoRoom = ended.end === 'failed' && ended.failure.noRoom;
-      await noteWaiting(storage, { jobId, batch, attempt, ...(hasNoRoom && { turn: input.turn }) }, message);
+      await noteWaiting(storage, { jobId, batch, attempt: last, ...(hasNoRoom && { turn: input.turn }) }, message);
     }
     if (failed > 0) await stopIfTooMuchIsLost(storage, job, message);
     return { failed, missing: state.missing.length, ended, ...(culprit && { identified: true }) };
@@ -151,6 +203,89 @@ const whereItRan = (time: string, { kind, region }: ResolvedCompute, { place }: 
   time,
 });
 
+/** Looks at a container before it is removed, and keeps its log. @param known what an earlier delivery saw of it. */
+async function see(
+  storage: Storage,
+  provider: ComputeProvider,
+  { job, input: { jobId, batch }, ranOn }: { job: ResolvedJob; input: AttemptInput; ranOn: ResolvedCompute },
+  { attempt, launchedAt }: WatchedRun,
+  known: Partial<SeenContainer> = {},
+): Promise<SeenContainer> {
+  const name = containerName(jobId, batch, attempt);
+  const { observation = await provider.observe(name), seenEnded = new Date().toISOString() } = known;
+  await keepLog(storage, { jobId, batch, attempt }, async () => [
+    ...(job.computes ? [whereItRan(new Date(launchedAt).toISOString(), ranOn, observation)] : []),
+    ...(await provider.logs(name)),
+    ...howItEnded(observation.endedAt ?? seenEnded, observation),
+  ]);
+  return { attempt, observation, seenEnded };
+}
+
+/** Who has scored which of the items that had no output when the first of the containers was launched. */
+interface Shared {
+  share: Share | undefined;
+  items: Set<number>;
+}
+
+async function readShared(storage: Storage, input: AttemptInput): Promise<Shared> {
+  const { jobId, batch, attempt } = input;
+  const [share, task] = await Promise.all([readShare(storage, jobId, batch, attempt), readTask(storage, input)]);
+  return { share, items: new Set(task?.items.map(({ index }) => index)) };
+}
+
+/** A container that has ended. */
+interface Found extends Pick<Evidence, 'container'> {
+  input: AttemptInput;
+  watched: WatchedHelper;
+  traces: Traces;
+  /** Whether a container was launched: an attempt of a job that was stopped, or of a batch that was complete, has none. */
+  hasLaunched: boolean;
+  death: ReturnType<typeof deathOf>;
+  /** Items without an output that it was to score. */
+  missing: number[];
+  isOwn: (index: number) => boolean;
+  /** Of a batch that several have scored: its items, and how many of them have an output from it. */
+  ranges?: ItemRange[];
+  scored?: number;
+}
+
+async function gather(
+  storage: Storage,
+  batch: SettleInput,
+  watched: WatchedHelper,
+  { seen, stateThen: state, shared }: { seen: SeenContainer; stateThen: BatchState; shared: Shared | undefined },
+): Promise<Found> {
+  const { attempt, launchedAt, watchEnd } = watched;
+  const input = { ...batch, attempt };
+  const { observation, seenEnded } = seen;
+  const launched = new Date(launchedAt).toISOString();
+  const traces = await readTraces(storage, input, { observation, seenEnded, state, launched });
+  const container = { ...observation, alive: isAlive(observation) };
+  const isHelper = attempt !== batch.attempt;
+  const ranges = shared?.share && spansOf(shared.share, attempt).map(({ first, last }) => ({ first, last }));
+  const isOwn = (index: number) => (ranges ? isIn(ranges, index) : !isHelper);
+  const wasLaunched = isHelper
+    ? watched.refused === undefined
+    : traces.seen || (await lastAttempt(storage, batch.jobId, batch.batch)) >= attempt;
+  return {
+    input,
+    watched,
+    traces,
+    container,
+    hasLaunched: traces.seen || wasLaunched,
+    death: deathOf({ watchEnd, container, result: traces.result }),
+    missing: state.missing.filter(isOwn),
+    isOwn,
+    ...(shared && { ranges, scored: state.done.filter((index) => shared.items.has(index) && isOwn(index)).length }),
+  };
+}
+
+function endOf(ranOn: ResolvedCompute, { watched, traces, hasLaunched, ranges }: Found, ended: AttemptEnd): EndedRun {
+  const { attempt, watchEnd, refused = '' } = watched;
+  if (hasLaunched) return { ...endedRun(attempt, ranOn, traces.observation, { ended, watchEnd }), ranges };
+  return { attempt, end: 'failed', blame: 'platform', message: refused, watchEnd: NOT_LAUNCHED };
+}
+
 /** The last line of an attempt's log, where its container did not end well by itself. */
 const howItEnded = (time: string, { reason }: Observation): Printed[] =>
   reason === undefined
@@ -162,16 +297,16 @@ const isAlive = ({ state }: Observation) => state === 'running' || state === 'pr
 /** Finds out which items a container may have died of, from what its scorer had announced. */
 async function suspectItems(
   storage: Storage,
-  input: AttemptInput,
+  { input, traces, death, missing }: Found,
   before: Suspicion,
-  { state, traces, ...ended }: { state: BatchState; traces: Traces } & Pick<EndedAttempt, 'death' | 'isExcused'>,
+  isExcused: boolean,
 ): Promise<Suspicion> {
   const { attempt } = input;
   const hung = traces.result?.hung;
-  if (!ended.death && !hung && before.suspects.length === 0) return before;
+  if (!death && !hung && before.suspects.length === 0) return before;
   const [task, at] = await Promise.all([readTask(storage, input), traces.progress ?? readProgress(storage, input)]);
   const nameOf = (index: number) => task?.items.find((item) => item.index === index)?.name ?? '';
-  return suspect(before, { ...ended, attempt, alone: task?.alone ?? [], missing: state.missing, at, hung, nameOf });
+  return suspect(before, { attempt, alone: task?.alone ?? [], missing, death, isExcused, at, hung, nameOf });
 }
 
 /** How much memory the next container of a batch gets after one that ran out of it; undefined when no more than that. */

@@ -71,6 +71,8 @@ export interface Told {
   state: BatchState;
   ended: AttemptEnd;
   watchEnd: WatchEnd | 'given-up';
+  /** Items that it has scored, where others have scored some of the batch's at the same time. */
+  scored?: number | undefined;
 }
 
 /** Where an attempt ran, also where the platform has not told the region. */
@@ -100,11 +102,11 @@ export function tellAttempt(
   job: ResolvedJob,
   { batch, attempt, compute }: AttemptInput,
   { observation, result, progress, phases }: Traces,
-  { state, ended, watchEnd }: Told,
+  { state, ended, watchEnd, scored: own }: Told,
   invocation: Invocation | undefined,
 ): void {
   // Of a scorer that was killed the outputs say more than its last report.
-  const scored = progress ? Math.max(0, state.done.length - progress.skipped) : 0;
+  const scored = own ?? (progress ? Math.max(0, state.done.length - progress.skipped) : 0);
   const ranOn = computeOf(job, compute);
   telemetry.attemptEnded({
     jobId: job.jobId,

@@ -35,8 +35,8 @@ export function createLocalCompute(inherited: NodeJS.ProcessEnv): ComputeProvide
     preflight: (request) => Promise.resolve(preflightLocal(request, cores)),
     launch: async (request) => {
       if (containers.has(request.name)) return;
-      const { name, jobId, parallel } = request;
-      const threads = await turns.take({ name, jobId, cores: Math.max(1, Math.floor(cores / parallel)) });
+      const { name, jobId, parallel, isExtra = false } = request;
+      const threads = await turns.take({ name, jobId, cores: Math.max(1, Math.floor(cores / parallel)) }, isExtra);
       if (threads === 0) throw waitsForItsTurn(cores, turns.pauseFor(name));
       try {
         await request.confirm?.();

@@ -37,10 +37,11 @@ export class Turns {
 
   /**
    * Waits for cores, ten seconds at most, and no longer than a few others wait already.
+   * @param atOnce does not wait, and stands in no line.
    * @returns the cores that the container has until `release`: as many as it could use or as are free, at least one. 0 when there are
    * none yet; it keeps its place in the line if it asks again within five minutes.
    */
-  async take(claim: Claim): Promise<number> {
+  async take(claim: Claim, atOnce = false): Promise<number> {
     const now = Date.now();
     const { since = now } = this.#waiting.get(claim.name) ?? {};
     const waiting: Waiting = { ...claim, since, asked: now };
@@ -55,7 +56,8 @@ export class Turns {
     };
     this.#share();
     // Rejects when the cores have arrived.
-    await sleep(this.heldMs, undefined, { signal: arrived.signal }).catch(() => undefined);
+    if (!atOnce) await sleep(this.heldMs, undefined, { signal: arrived.signal }).catch(() => undefined);
+    else if (granted === undefined) this.#waiting.delete(claim.name);
     delete waiting.grant;
     return granted ?? 0;
   }

@@ -41,7 +41,11 @@ export async function writeTask(
     logBlob: logBlob(batch, attempt),
     timingsBlob: timingsBlob(batch, attempt),
   };
-  const metadata = compute === undefined ? undefined : { compute: String(compute) };
+  const { helps } = task;
+  const metadata = {
+    ...(compute !== undefined && { compute: String(compute) }),
+    ...(helps !== undefined && { helps: String(helps) }),
+  };
   await writeJson(jobOf(storage, jobId), taskBlob(batch, attempt), whole, metadata);
 }
 
@@ -49,19 +53,32 @@ export async function writeTask(
 export const readTask = (storage: Storage, { jobId, batch, attempt }: Attempt) =>
   readJson<ScoreTask>(jobOf(storage, jobId), taskBlob(batch, attempt));
 
-/** The last attempt of a batch for which a task was written, 0 when there is none, and the compute that it names. */
-export async function lastLaunch(
-  storage: Storage,
-  jobId: string,
-  batch: number,
-): Promise<{ attempt: number; compute?: number }> {
-  let last: { attempt: number; compute?: number } = { attempt: 0 };
+/** The last attempts of a batch for which tasks were written: one, and those that were launched to help it. */
+export interface LatestAttempts {
+  /** 0 when there is none. */
+  attempt: number;
+  /** The compute that it names. */
+  compute?: number;
+  helpers: number[];
+}
+
+export async function latestAttempts(storage: Storage, jobId: string, batch: number): Promise<LatestAttempts> {
+  let latest: Omit<LatestAttempts, 'helpers'> = { attempt: 0 };
+  const helping: { attempt: number; helps: number }[] = [];
   for await (const { name, metadata } of listMetadata(jobOf(storage, jobId), tasksPrefix(batch))) {
     const { attempt = 0 } = parseBatchBlob(name) ?? {};
-    if (attempt <= last.attempt) continue;
-    last = { attempt, ...(metadata.compute !== undefined && { compute: Number(metadata.compute) }) };
+    if (metadata.helps !== undefined) helping.push({ attempt, helps: Number(metadata.helps) });
+    else if (attempt > latest.attempt)
+      latest = { attempt, ...(metadata.compute !== undefined && { compute: Number(metadata.compute) }) };
   }
-  return last;
+  const own = helping.filter(({ helps }) => helps === latest.attempt).map(({ attempt }) => attempt);
+  return { ...latest, helpers: own.toSorted((one, other) => one - other) };
+}
+
+/** The last of all attempts of a batch; 0 when there is none. */
+export async function lastAttempt(storage: Storage, jobId: string, batch: number): Promise<number> {
+  const { attempt, helpers } = await latestAttempts(storage, jobId, batch);
+  return Math.max(attempt, ...helpers);
 }
 
 /** What the scorer of an attempt last said of itself; undefined before its first sign of life. */

@@ -253,7 +253,9 @@ async function listAttempts(
   ]);
   const standing = new Map(settled.map((each) => [each.batch, each]));
   const last = new Map<number, number>();
-  for (const task of tasks.found) last.set(task.batch, Math.max(task.attempt, last.get(task.batch) ?? 0));
+  // One that helps others is there while they are.
+  for (const task of tasks.found)
+    if (!task.helps) last.set(task.batch, Math.max(task.attempt, last.get(task.batch) ?? 0));
   const isComplete = (task: Key) => {
     const its = standing.get(task.batch);
     const isSettled = its !== undefined && its.attempt >= task.attempt && its.state !== 'retrying';
@@ -267,20 +269,29 @@ async function listAttempts(
   };
 }
 
+interface Task extends Key {
+  begun: number;
+  /** Whether it helps another one of its batch. */
+  helps: boolean;
+}
+
 async function listTasks(
   container: ContainerClient,
   batch: number | undefined,
-): Promise<{ found: (Key & { begun: number })[]; now: number }> {
+): Promise<{ found: Task[]; now: number }> {
   try {
     return await again(async () => {
-      const found: (Key & { begun: number })[] = [];
+      const found: Task[] = [];
       let now: number | undefined;
-      for await (const page of container.listBlobsFlat({ prefix: tasksPrefix(batch) }).byPage()) {
+      for await (const page of container
+        .listBlobsFlat({ prefix: tasksPrefix(batch), includeMetadata: true })
+        .byPage()) {
         // A second is over for all of its servers a second later.
         now ??= Math.floor((page.date?.getTime() ?? 0) / 1000) - 1;
-        for (const { name, properties } of page.segment.blobItems) {
+        for (const { name, properties, metadata } of page.segment.blobItems) {
           const key = parseBatchBlob(name);
-          if (key) found.push({ ...key, begun: Math.floor(properties.lastModified.getTime() / 1000) });
+          const begun = Math.floor(properties.lastModified.getTime() / 1000);
+          if (key) found.push({ ...key, begun, helps: metadata?.helps !== undefined });
         }
       }
       return { found, now: now ?? 0 };

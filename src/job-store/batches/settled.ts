@@ -8,6 +8,7 @@ import type { Suspicion } from '../../job/attempts/suspicion.js';
 import type { Blame } from '../../job/failure.js';
 import type { SettledCounts } from '../../job/progress.js';
 import { listMetadata, readJson, type Storage, writeJson } from '../../storage/storage.js';
+import type { ItemRange } from '../../container-contract/places.js';
 import { jobOf, parseBatchBlob, SETTLED_PREFIX, settledBlob } from '../layout.js';
 
 const READS = 8;
@@ -20,9 +21,24 @@ export interface EndedRun {
   end: AttemptEnd['end'];
   blame?: Blame | undefined;
   message: string;
-  watchEnd: WatchEnd | 'given-up';
+  watchEnd: WatchEnd | 'given-up' | typeof NOT_LAUNCHED;
   exitCode?: number | undefined;
   place?: Place | undefined;
+  /** The attempt that it was to help. */
+  helps?: number | undefined;
+  /** The items that were its own, where several containers have scored the batch. */
+  ranges?: ItemRange[] | undefined;
+}
+
+/** Of a container that was to help and for which there was no room. */
+export const NOT_LAUNCHED = 'not-launched';
+
+/** What was seen of a container before it was removed. */
+export interface SeenContainer {
+  attempt: number;
+  observation: Observation;
+  /** When it was seen to have ended, ISO 8601. */
+  seenEnded: string;
 }
 
 /** Where a batch stands after its latest attempt, and what was seen of the container before it was removed. */
@@ -34,6 +50,8 @@ export interface Settled extends SettledCounts {
   observation: Observation;
   /** When its latest attempt was seen to have ended, ISO 8601; absent in records of older versions. */
   seenEnded?: string;
+  /** What was seen of those that helped it and were settled with it; the latest attempt is the last of them. */
+  helpers?: SeenContainer[] | undefined;
   /** Which items containers may have died of; absent while none has died. */
   suspicion?: Suspicion;
   /** The attempt that ran out of memory; those after it have more. */

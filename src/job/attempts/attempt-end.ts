@@ -1,8 +1,11 @@
 import type { Blame, Failure } from '../failure.js';
 import type { Overdue } from './watch.js';
 
-/** How the watch over a container ended. `no-room`: it got no place in time, and the job has another compute. `unseen`: unknown, because the container could not be observed for too long. */
-export type WatchEnd = 'ended' | 'stopped' | Overdue | 'no-room' | 'unseen';
+/**
+ * How the watch over a container ended. `no-room`: it got no place in time, and the job has another compute. `unseen`: unknown, because the
+ * container could not be observed for too long. `let-go`: it was one of several that scored a batch, and the others had ended or had to be.
+ */
+export type WatchEnd = 'ended' | 'stopped' | Overdue | 'no-room' | 'unseen' | 'let-go';
 
 /** Who has cancelled a job, and when. */
 export interface Cancelled {
@@ -76,6 +79,7 @@ export const MEANINGS = {
   unrunnable: { blame: 'user', message: 'the container cannot run' },
   interrupted: { blame: 'platform', message: 'the container was interrupted by its platform' },
   unseen: { blame: 'platform', message: 'the app could not check on the container for too long' },
+  letGo: { blame: 'platform', message: 'it was ended with another container of its batch' },
   stalled: { blame: 'attempt', message: 'the scorer handled no item for longer than timeouts.stallSeconds' },
   batchTimeout: { blame: 'attempt', message: 'the batch took longer than timeouts.batchSeconds' },
   incomplete: { blame: 'attempt', message: 'the scorer ended without scoring every item' },
@@ -101,6 +105,7 @@ function meaningOf({ watchEnd, container, result }: Evidence): keyof typeof MEAN
   if (watchEnd === 'no-room') return 'noRoom';
   if (container.blame === 'user') return 'unrunnable';
   if (container.blame === 'platform' || result?.outcome === 'interrupted') return 'interrupted';
+  if (watchEnd === 'let-go' && container.alive) return 'letGo';
   if (watchEnd === 'unseen' && !result && container.alive) return 'unseen';
   if (watchEnd === 'stalled') return 'stalled';
   if (watchEnd === 'batch-timeout') return 'batchTimeout';
@@ -110,6 +115,21 @@ function meaningOf({ watchEnd, container, result }: Evidence): keyof typeof MEAN
 /** Whether the compute's own reason is more informative than the table's message. */
 const tellsReason = (meaning: Failure) =>
   meaning === MEANINGS.unrunnable || meaning === MEANINGS.interrupted || meaning === MEANINGS.noResult;
+
+/**
+ * What the ends of several containers that scored a batch together mean for it. One that came to help is not charged to the batch: that
+ * would not be worse off without it.
+ * @param missing items of the whole batch; those of each container are in its own end.
+ * @param helpers how they ended, without the container that they helped.
+ */
+export function endTogether(missing: number, own: AttemptEnd, helpers: AttemptEnd[]): AttemptEnd {
+  if (missing === 0) return { end: 'complete', message: '' };
+  const stopped = [own, ...helpers].find(({ end }) => end === 'stopped');
+  if (stopped || own.end === 'failed') return stopped ?? own;
+  const failed = helpers.find((each) => each.end === 'failed');
+  const message = failed ? messageOfEnd(failed) : MEANINGS.letGo.message;
+  return { end: 'failed', failure: { blame: 'platform', message: `a container that helped: ${message}` } };
+}
 
 /** Where a batch stands after an attempt. `stopped`: unfinished because the job ended; its items count as pending. */
 export type BatchStanding = 'retrying' | 'done' | 'failed' | 'stopped';

@@ -66,6 +66,14 @@ export function suspect(suspicion: Suspicion, ended: EndedAttempt): Suspicion {
   return { suspects: left, deaths };
 }
 
+/** What is held against items after several containers that have scored a batch together: each was at items of its own. */
+export function together(suspicions: Suspicion[]): Suspicion {
+  const [first = NO_SUSPICION] = suspicions;
+  if (suspicions.length <= 1) return first;
+  const suspects = new Set(suspicions.flatMap((each) => each.suspects));
+  return { suspects: [...suspects].toSorted((one, other) => one - other), deaths: first.deaths };
+}
+
 /** 128 and the number of a signal with which a program breaks: SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV. */
 const CRASHES = new Set([132, 133, 134, 135, 136, 139]);
 /** Of SIGINT and SIGTERM: somebody wanted it to end. */

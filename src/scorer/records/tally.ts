@@ -64,6 +64,8 @@ export class Tally {
   /** What the progress announces: the item that is scored alone, or up to which item work may come. */
   alone: AttemptProgress['alone'];
   reach: AttemptProgress['reach'];
+  /** Items of the task that another container scores. */
+  elsewhere = 0;
   /** Indices of what the model was busy with for too long. */
   hung: AttemptResult['hung'];
   /** Of several sessions the one that is worst off. */
@@ -136,11 +138,12 @@ export class Tally {
   }
 
   progress(): AttemptProgress {
-    const { batch, attempt, items, before = 0 } = this.task;
+    const { batch, attempt, helps, items, before = 0 } = this.task;
     return {
       batch,
       attempt,
-      total: items.length + before,
+      ...(helps !== undefined && { helps }),
+      total: items.length + before - this.elsewhere,
       done: this.done.length,
       skipped: this.skipped.length + before,
       failed: this.failed.length,

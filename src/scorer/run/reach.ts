@@ -6,8 +6,11 @@ import type { Tally } from '../records/tally.js';
 const LEAST_AHEAD = 16;
 const SECONDS_AHEAD = 20;
 
-/** Says before an item is taken up that work may come to it. Returns when that is stored, or storage has refused it. */
-export type Announce = (item: TaskItem) => Promise<void>;
+/**
+ * Says before an item is taken up that work may come to it. Returns when that is stored, or storage has refused it.
+ * @returns whether the item is this container's; if not, no further one is.
+ */
+export type Announce = (item: TaskItem) => Promise<boolean>;
 
 /**
  * Announces items in advance, so that it is known of a container that dies what it may have been at; costs few reports.
@@ -25,7 +28,7 @@ export function announceAhead(
   tally.alone = undefined;
   return async () => {
     taken += 1;
-    if (taken <= announced) return;
+    if (taken <= announced) return true;
     const perSecond = (1000 * taken) / Math.max(1, now() - startedAt);
     const ahead = Math.max(LEAST_AHEAD, taken === 1 ? 0 : SECONDS_AHEAD * perSecond);
     let next = Math.min(items.length, Math.ceil(taken + ahead));
@@ -33,6 +36,7 @@ export function announceAhead(
     tally.reach = items[next - 1]?.index;
     await report();
     announced = next;
+    return true;
   };
 }
 
@@ -45,4 +49,5 @@ export const announceAlone =
   async ({ index }) => {
     tally.alone = index;
     await report();
+    return true;
   };

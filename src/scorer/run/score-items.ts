@@ -119,7 +119,7 @@ export async function scoreItems(
   }
 }
 
-/** Announces the items, and measures how long each is waited for. @param end is called when no more items come because one could not be read. */
+/** Announces the items, and measures how long each is waited for. @param end is called when fewer come than there are. */
 async function* timed(
   inputs: AsyncGenerator<Input>,
   { tally, announce }: Pick<ScoringParts, 'tally' | 'announce'>,
@@ -132,7 +132,10 @@ async function* timed(
       if (step.done === true) return;
       const time = tally.itemTime();
       time.add('fetch', performance.now() - asked);
-      await announce(step.value.item);
+      if (!(await announce(step.value.item))) {
+        end();
+        return;
+      }
       yield { ...step.value, time };
     }
   } catch (error) {

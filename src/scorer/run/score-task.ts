@@ -1,5 +1,6 @@
 import { counted, JobError, messageOf } from '../../job/failure.js';
 import type { ModelCard } from '../../model-card/schema.js';
+import { isIn, type Share, spansOf } from '../../container-contract/share.js';
 import type { ScoreTask, TaskItem } from '../../container-contract/task.js';
 import type { Codec, Picture } from '../pictures/codec.js';
 import { guardCodec } from '../pictures/guarded-codec.js';
@@ -10,6 +11,7 @@ import { planInput, sameSize } from '../pictures/geometry.js';
 import type { Log } from '../records/attempt-log.js';
 import type { InferenceWatch } from './inference-watch.js';
 import { announceAhead, announceAlone } from './reach.js';
+import { type ChangeShare, sharedStretches, type Stretch } from './shared-items.js';
 import { scoreItems } from './score-items.js';
 import type { TaskBlobs } from './task-blobs.js';
 import type { Tally } from '../records/tally.js';
@@ -40,7 +42,9 @@ export async function scoreTask(parts: Parts): Promise<void> {
   const modelFile = settle(blobs.readModel(signal));
   const styleFile = settle(blobs.readStyle(signal));
   const codecLoad = settle(loadCodec(settings.codec, (sentence) => log(sentence, 'warn')));
-  const remaining = await account.during('fetch', () => skipExisting(parts));
+  const { shareBlob } = task;
+  const share = shareBlob === undefined ? undefined : blobs.sharedRecord<Share>(shareBlob);
+  const remaining = await account.during('fetch', () => skipExisting(parts, share));
   if (remaining.length === 0 || signal.aborted) return;
   const codec = guardCodec(await open(codecLoad));
   try {
@@ -67,12 +71,24 @@ export async function scoreTask(parts: Parts): Promise<void> {
       const announce = announceAlone(tally, report);
       await scoreItems(alone, { ...common, announce, oneByOne: true }, signal, abandon);
     }
-    if (signal.aborted) return;
-    const announce = announceAhead(others, tally, report, { pack: task.packSeconds === undefined ? task.pack : 1 });
-    await scoreItems(others, { ...common, announce, oneByOne: false }, signal, abandon);
+    const stretches = share
+      ? sharedStretches(others, { task, change: share, tally, report })
+      : oneStretch(others, parts);
+    if (signal.aborted || others.length === 0) return;
+    for await (const { items, announce } of stretches) {
+      await scoreItems(items, { ...common, announce, oneByOne: false }, signal, abandon);
+      if (signal.aborted) return;
+    }
   } finally {
     codec.close();
   }
+}
+
+async function* oneStretch(items: TaskItem[], { task, tally, report }: Parts): AsyncGenerator<Stretch> {
+  yield {
+    items,
+    announce: announceAhead(items, tally, report, { pack: task.packSeconds === undefined ? task.pack : 1 }),
+  };
 }
 
 /** The items that are to be scored alone, in that order, and the others. */
@@ -82,11 +98,19 @@ function apart(items: TaskItem[], alone: number[] = []): [alone: TaskItem[], oth
   return [first, items.filter((item) => !first.includes(item))];
 }
 
-async function skipExisting({ blobs, task, tally, signal }: Parts): Promise<TaskItem[]> {
-  const [first, last] = [task.items[0]?.index, task.items.at(-1)?.index];
+/** @returns the items without an output. Of those with one, a container that helps counts what an earlier process of it has stored. */
+async function skipExisting(
+  { blobs, task, tally, signal }: Parts,
+  share: ChangeShare | undefined,
+): Promise<TaskItem[]> {
+  const { items, attempt, helps } = task;
+  const [first, last] = [items[0]?.index, items.at(-1)?.index];
   if (first === undefined || last === undefined) return [];
   const stored = await blobs.storedItems({ first, last, pack: task.pack }, signal);
-  for (const item of task.items) if (stored.has(item.index)) tally.itemSkipped(item);
+  const now = helps === undefined ? undefined : await share?.((before) => before);
+  const own = helps === undefined ? [{ first, last }] : now ? spansOf(now, attempt) : [];
+  for (const item of items) if (stored.has(item.index) && isIn(own, item.index)) tally.itemSkipped(item);
+  if (helps !== undefined) tally.elsewhere = items.filter(({ index }) => !isIn(own, index)).length;
   return task.items.filter((item) => !stored.has(item.index));
 }
 

@@ -176,8 +176,7 @@ export class TaskBlobs {
       const { etag } = await again(() => blob.upload(text, Buffer.byteLength(text), options));
       return { version: etag, metadata };
     } catch (cause) {
-      const isStale = cause instanceof RestError && (cause.statusCode === 409 || cause.statusCode === 412);
-      if (!isStale) throw storageFailure(`write ${name}`, cause);
+      if (!isStale(cause)) throw storageFailure(`write ${name}`, cause);
     }
     try {
       return await again(async () => {
@@ -195,6 +194,40 @@ export class TaskBlobs {
     return write(this.#job, name, Buffer.from(text), { metadata });
   }
 
+  /**
+   * A JSON blob beside the task that other containers change, too.
+   * @returns replaces it by what is made of its latest version, as one step, and gives what is there then; `next` leaves things as they are
+   * by returning what it gets, and may be called several times.
+   */
+  sharedRecord<T>(name: string): (next: (before: T | undefined) => T | undefined) => Promise<T | undefined> {
+    const blob = this.#job.getBlockBlobClient(name);
+    const blobHTTPHeaders = { blobContentType: contentTypeOf(name) };
+    let known: Version<T> | undefined;
+    return async (next) => {
+      for (let isLatest = false; ;) {
+        try {
+          if (!known) {
+            known = await again(() => readVersion<T>(blob));
+            isLatest = true;
+          }
+          const { etag, value: before } = known;
+          const value = next(before);
+          if (value !== before) {
+            const text = JSON.stringify(value);
+            const conditions = etag === undefined ? { ifNoneMatch: '*' } : { ifMatch: etag };
+            const options = { conditions, blobHTTPHeaders };
+            known = { etag: (await again(() => blob.upload(text, Buffer.byteLength(text), options))).etag, value };
+            return value;
+          }
+          if (isLatest) return value;
+        } catch (cause) {
+          if (!isStale(cause)) throw storageFailure(`change ${name}`, cause);
+        }
+        known = undefined;
+      }
+    };
+  }
+
   /** Adds text to the end of a blob beside the task, one call after the other; what an earlier process of this attempt wrote stays. */
   growingRecord(name: string): (text: string) => Promise<void> {
     const blob = this.#job.getAppendBlobClient(name);
@@ -208,6 +241,25 @@ export class TaskBlobs {
         throw storageFailure(`write ${name}`, cause);
       }
     };
+  }
+}
+
+/** Whether somebody has written the blob since. */
+const isStale = (cause: unknown) =>
+  cause instanceof RestError && (cause.statusCode === 409 || cause.statusCode === 412);
+
+interface Version<T> {
+  etag: string | undefined;
+  value: T | undefined;
+}
+
+async function readVersion<T>(blob: BlobClient): Promise<Version<T>> {
+  try {
+    const { etag, readableStreamBody } = await blob.download();
+    return { etag, value: JSON.parse(await textOf(readableStreamBody ?? Readable.from([]))) as T };
+  } catch (cause) {
+    if (isGone(cause)) return { etag: undefined, value: undefined };
+    throw cause;
   }
 }
 

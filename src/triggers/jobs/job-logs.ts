@@ -2,7 +2,7 @@ import type { JobLogs } from '../../api/logs.js';
 import { counted, JobError } from '../../job/failure.js';
 import { endOfBatches } from '../../job/plan.js';
 import { publishedIn } from '../../job/progress.js';
-import { lastLaunch } from '../../job-store/batches/batch-state.js';
+import { lastAttempt } from '../../job-store/batches/batch-state.js';
 import { readLogPage } from '../../job-store/batches/log-pages.js';
 import type { Storage } from '../../storage/storage.js';
 import { answerErrors, refuse } from '../http.js';
@@ -55,7 +55,7 @@ async function whatIsMissing(
   if (batches !== undefined && batch >= batches)
     return `Job "${id}" has no batch ${batch}: it has ${counted(batches, 'batch')}, counted from 0.`;
   if (!over) return undefined;
-  const { attempt: last } = await lastLaunch(storage, id, batch);
+  const last = await lastAttempt(storage, id, batch);
   if (last === 0) return `Job "${id}" has ended before it ran a container for batch ${batch}.`;
   if (attempt !== undefined && attempt > last)
     return `Job "${id}" has no attempt ${attempt} of batch ${batch}: it had ${counted(last, 'attempt')}.`;

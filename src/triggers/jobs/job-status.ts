@@ -114,7 +114,10 @@ async function readCounts(
   // At the end those of batches that this run has left alone are known, too.
   if (published?.reused !== undefined) items.reused = published.reused;
   const attemptOf = new Map(settled.map(({ batch, attempt }) => [batch, attempt]));
-  const live = running.filter(({ batch, attempt, isLast }) => !isLast && attempt > (attemptOf.get(batch) ?? 0));
+  const open = running.filter(({ batch, attempt, isLast }) => !isLast && attempt > (attemptOf.get(batch) ?? 0));
+  // Of several that score a batch one may have ended long before it is settled with the others.
+  const heard = new Set(open.filter((report) => !isSilent(report, now)).map(({ batch }) => batch));
+  const live = open.filter((report) => !isSilent(report, now) || !heard.has(report.batch));
   const counts = {
     items,
     scored: items.done - (items.reused ?? 0),
@@ -151,6 +154,8 @@ const MOST_NAMED = 3;
 /** So much later than it has said a scorer may report. */
 const SILENCE_SECONDS = 15;
 
+const isSilent = ({ at, pauseSeconds }: Report, now: number) => now - at > (pauseSeconds + SILENCE_SECONDS) * 1000;
+
 interface Counted {
   settled: SettledCounts[];
   running: Report[];
@@ -174,7 +179,7 @@ function reasons(
     waiters.set(reason, batch === undefined ? batches : batches.add(batch));
     if (turn && turn.at < (turns.get(reason)?.at ?? Infinity)) turns.set(reason, turn);
   }
-  const silent = live.filter(({ at, pauseSeconds }) => now - at > (pauseSeconds + SILENCE_SECONDS) * 1000);
+  const silent = live.filter((report) => isSilent(report, now));
   if (silent.length > 0) {
     const reason = `the scorer has not reported for more than ${SILENCE_SECONDS} seconds`;
     waiters.set(reason, new Set(silent.map(({ batch }) => batch)));

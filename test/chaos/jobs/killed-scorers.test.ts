@@ -26,7 +26,7 @@ const BATCH = 20;
 const spec = {
   model: 'starry-night',
   output: { keepFrames: true },
-  batch: { size: BATCH, maxParallel: 2, pack: 4 },
+  batch: { size: BATCH, maxParallel: 2, pack: 4, splitStragglers: false },
   retry: { maxAttempts: 2, firstDelaySeconds: 0 },
 };
 

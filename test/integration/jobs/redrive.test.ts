@@ -31,7 +31,7 @@ test('a job that has failed scores only the rest when it is started again, once 
     input: { video: await stack.client.upload('video', clip) },
     model: 'starry-night',
     output: { keepFrames: true },
-    batch: { size: BATCH, maxParallel: 2, pack: 4 },
+    batch: { size: BATCH, maxParallel: 2, pack: 4, splitStragglers: false },
     retry: { maxAttempts: 1, firstDelaySeconds: 0 },
   });
   const stored = await killHalfWay(stack, id, { batch: 0, size: BATCH });

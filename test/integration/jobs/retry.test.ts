@@ -34,7 +34,7 @@ const start = () =>
     input: { video },
     model: 'starry-night',
     output: { keepFrames: true },
-    batch: { size: BATCH, maxParallel: 2, pack: 4 },
+    batch: { size: BATCH, maxParallel: 2, pack: 4, splitStragglers: false },
     retry: { maxAttempts: 2, firstDelaySeconds: 0 },
   });
 

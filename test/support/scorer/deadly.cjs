@@ -13,6 +13,7 @@ InferenceSession.prototype.run = function (feeds, ...more) {
 };
 
 function befall(value) {
+  if (value === 206) return wait(100);
   if (value === 201) process.kill(process.pid, 'SIGSEGV');
   if (value === 202) process.kill(process.pid, 'SIGKILL');
   if (value === 205) process.kill(process.pid, 'SIGSTOP');
@@ -23,6 +24,10 @@ function befall(value) {
 /** Needs so much memory for a while. */
 function hold(bytes, milliseconds) {
   const memory = Buffer.alloc(bytes, 1);
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+  wait(milliseconds);
   return memory;
+}
+
+function wait(milliseconds) {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }

@@ -71,6 +71,26 @@ describe('the progress of a job', () => {
     expect(done.at(-1)?.[0]).toBe(25);
   });
 
+  test('adds what containers score that help another one of a batch, and does not fall when one of them starts again', () => {
+    const first = { ...report(0, 1, 8), startedAt: '2026-01-01T00:00:01Z' };
+    const helper = { ...report(0, 2, 5), helps: 1, startedAt: '2026-01-01T00:00:05Z' };
+    const next = { ...report(0, 3, 1, 0, 20), startedAt: '2026-01-01T00:00:20Z' };
+    const moments: [settledBatches: SettledCounts[], reports: RunningCounts[], done: number][] = [
+      [[], [first], 8],
+      [[], [first, { ...helper, done: 0 }], 8],
+      [[], [first, helper], 13],
+      [[], [first, { ...helper, done: 0, skipped: 5, startedAt: '2026-01-01T00:00:09Z' }], 13],
+      [[], [{ ...first, done: 1, skipped: 13, startedAt: '2026-01-01T00:00:09Z' }, helper], 14],
+      [[settled(0, 'retrying', 20, 0, 2)], [first, helper], 20],
+      [[settled(0, 'retrying', 20, 0, 2)], [first, helper, next], 21],
+    ];
+    for (const [before, reports, done] of moments) {
+      const { items, batches } = countProgress(plan, before, reports);
+      expect(items.done).toBe(done);
+      expect(batches.running).toBe(1);
+    }
+  });
+
   test('counts a batch that was given up as failed', () => {
     expect(countProgress(plan, [settled(3, 'failed', 20, 5)], []).batches).toEqual({
       total: 4,

@@ -66,7 +66,10 @@ describe('a redrive', () => {
 
   test('leaves a folder of images as it is', () => {
     const before = parseSpec(JSON.stringify({ input: { images: 'inbox/a/' }, model: 'starry-night' }));
-    expect(change({ batch: { size: 7 } }, before)).toEqual({ ...before, batch: { size: 7, pack: 'auto' } });
+    expect(change({ batch: { size: 7 } }, before)).toEqual({
+      ...before,
+      batch: { size: 7, pack: 'auto' },
+    });
   });
 
   test.each([

@@ -112,7 +112,7 @@ describe('a job specification', () => {
         keepFrames: true,
         overwrite: true,
       },
-      batch: { size: 7, maxParallel: 2, pack: 4 },
+      batch: { size: 7, maxParallel: 2, pack: 4, splitStragglers: false },
       compute: { kind: 'local', memoryGb: 8 },
       retry: { maxAttempts: 1, firstDelaySeconds: 0, escalateMemory: false },
       tolerate: { failedItems: 3, failedPercent: 0.5, failedBatches: 1, onExceeded: 'finish', fill: 'previous' },

@@ -256,3 +256,111 @@ describe('a batch', () => {
     for (const call of calls) expect(JSON.stringify(call).length).toBeLessThan(4096);
   });
 });
+
+describe('a batch that gets help by idle lanes', () => {
+  const more = { batches: 2 };
+  const LAUNCHED = ok({ launched: true });
+
+  test('settles those that helped with the container that they helped, and is watched together with them', () => {
+    const looks = [
+      ok({ pollSeconds: 5, help: 2 }),
+      ok({ pollSeconds: 3 }),
+      ok({ watchEnd: 'ended', helperEnds: ['ended', 'let-go'], pollSeconds: 1 }),
+    ];
+    const { result, calls, customStatus } = run(
+      [settled('complete', 0)],
+      { observeBatch: () => looks.shift(), helpBatch: () => LAUNCHED },
+      more,
+    );
+    expect(result.missing).toBe(0);
+    expect(named(calls, 'helpBatch')).toMatchObject([
+      { attempt: 2, helps: 1, batches: 2, first: 126, count: 42 },
+      { attempt: 3, helps: 1 },
+    ]);
+    const [first, second] = named(calls, 'observeBatch');
+    expect(first).toMatchObject({ attempt: 1, batches: 2 });
+    expect(first).not.toHaveProperty('helpers');
+    expect(second).toMatchObject({ attempt: 1, helpers: [{ attempt: 2 }, { attempt: 3 }] });
+    expect(named(calls, 'settleBatch')).toMatchObject([
+      {
+        attempt: 1,
+        watchEnd: 'ended',
+        helpers: [
+          { attempt: 2, watchEnd: 'ended' },
+          { attempt: 3, watchEnd: 'let-go' },
+        ],
+      },
+    ]);
+    expect(customStatus).toBe('scores items 126 to 167, attempt 1, helped by 2, 3');
+  });
+
+  test('goes on alone when there is no room for help, asks no more, and says so', () => {
+    const looks = [ok({ pollSeconds: 5, help: 3 }), ok({ pollSeconds: 3, help: 3 }), undefined];
+    const refused = fails({ blame: 'platform', message: 'westeurope has no capacity.' });
+    const { result, calls, customStatus } = run(
+      [settled('complete', 0)],
+      { observeBatch: () => looks.shift(), helpBatch: (_, times) => (times === 1 ? LAUNCHED : refused) },
+      more,
+    );
+    expect(result.missing).toBe(0);
+    expect(named(calls, 'helpBatch')).toHaveLength(2);
+    const [, second] = named(calls, 'observeBatch');
+    expect(second).toMatchObject({ helpers: [{ attempt: 2 }] });
+    expect(second).not.toHaveProperty('batches');
+    expect(named(calls, 'settleBatch')[0]?.helpers).toMatchObject([
+      { attempt: 2 },
+      { attempt: 3, refused: 'westeurope has no capacity.' },
+    ]);
+    expect(customStatus).toBe(
+      'scores items 126 to 167, attempt 1, helped by 2, no more help: westeurope has no capacity.',
+    );
+  });
+
+  test('asks for help in vain a few times only, and never where lanes are not counted', () => {
+    const observeBatch = (_: Call, times: number) =>
+      times < 20 ? ok({ pollSeconds: 1, help: 1 }) : ok({ watchEnd: 'ended', pollSeconds: 1 });
+    const answers = { observeBatch, helpBatch: () => ok({ launched: false }) };
+    const asked = run([settled('complete', 0)], answers, more);
+    expect(named(asked.calls, 'helpBatch')).toHaveLength(5);
+    expect(named(asked.calls, 'settleBatch')[0]).not.toHaveProperty('helpers');
+    expect(named(run([settled('complete', 0)], answers).calls, 'helpBatch')).toEqual([]);
+  });
+
+  test('gets a next attempt with a number that no helper has had', () => {
+    const looks = [ok({ pollSeconds: 5, help: 1 }), undefined, undefined];
+    const { calls } = run(
+      [settled('platform', 4, 'a container that helped was killed'), settled('complete', 0)],
+      { observeBatch: () => looks.shift(), helpBatch: () => LAUNCHED },
+      more,
+    );
+    expect(named(calls, 'launchBatch').map(({ attempt }) => attempt)).toEqual([1, 3]);
+    expectPauses(calls, [5, 1]);
+  });
+
+  test('that is scored again goes on with those that still help it', () => {
+    const { calls } = run(
+      [settled('complete', 0)],
+      { launchBatch: () => ok({ attempt: 4, compute: 1, remaining: 42, stopped: false, helpers: [5] }) },
+      { ...more, again: true },
+    );
+    expect(named(calls, 'observeBatch')[0]).toMatchObject({ attempt: 4, helpers: [{ attempt: 5 }] });
+    expect(named(calls, 'settleBatch')[0]).toMatchObject({ attempt: 4, helpers: [{ attempt: 5 }] });
+  });
+
+  test('settles all of them when the job is stopped or when they cannot be observed', () => {
+    const start = ok({ pollSeconds: 5, help: 1 });
+    const ends = [
+      [ok({ watchEnd: 'stopped', helperEnds: ['stopped'], pollSeconds: 1 }), 'stopped'],
+      [fails({ blame: 'user', message: 'odd' }), 'unseen'],
+    ] as const;
+    for (const [end, watchEnd] of ends) {
+      const looks: unknown[] = [start, end];
+      const { calls } = run(
+        [settled('cancelled', 20), settled('complete', 0)],
+        { observeBatch: () => looks.shift(), helpBatch: () => LAUNCHED },
+        more,
+      );
+      expect(named(calls, 'settleBatch')[0]).toMatchObject({ watchEnd, helpers: [{ attempt: 2, watchEnd }] });
+    }
+  });
+});

@@ -37,6 +37,12 @@ const newTally = (keep: (timings: ItemTimings) => void = () => {}) =>
 
 /** Scores three items with an engine that says so of its network, one answer after the other. */
 async function scoreWith(...answers: (boolean | string)[]) {
+  const { stored, ...scored } = await score(answers);
+  expect(stored.toSorted()).toEqual(items.map(({ index }) => `scored/000000${index}.png`));
+  return scored;
+}
+
+async function score(answers: (boolean | string)[], own = items.length, frames = 1) {
   const stored: string[] = [];
   const log: string[] = [];
   const tally = newTally();
@@ -50,9 +56,9 @@ async function scoreWith(...answers: (boolean | string)[]) {
   const engine = {
     size: 1,
     starved: 0,
-    score: () =>
+    score: (given: unknown[]) =>
       Promise.resolve({
-        outcomes: [{ ok: true as const, output: { kind: 'picture' as const, picture: paint(4, 4) } }],
+        outcomes: given.map(() => ({ ok: true as const, output: { kind: 'picture' as const, picture: paint(4, 4) } })),
         optimized: answers.shift() ?? true,
         prepare: 0,
         infer: 0,
@@ -61,12 +67,17 @@ async function scoreWith(...answers: (boolean | string)[]) {
   };
   const { signal } = new AbortController();
   const watch = { begin: () => undefined, end: () => undefined };
-  const announce = () => Promise.resolve();
-  const parts = { blobs, codec, engine, task, tally, watch, announce, oneByOne: false };
+  const announce = ({ index }: { index: number }) => Promise.resolve(index < own);
+  const batched = { ...task, card: { ...card, batch: frames } };
+  const parts = { blobs, codec, engine, task: batched, tally, watch, announce, oneByOne: false };
   await scoreItems(items, { ...parts, log: (sentence) => log.push(sentence) }, signal, signal);
-  expect(stored.toSorted()).toEqual(items.map(({ index }) => `scored/000000${index}.png`));
-  return { result: tally.result('completed', undefined), log };
+  return { result: tally.result('completed', undefined), log, stored };
 }
+
+it('items that another container has taken over meanwhile are left to it, and those before do not wait for them', async () => {
+  const { stored } = await score([], 1, 3);
+  expect(stored).toEqual(['scored/0000000.png']);
+});
 
 it.each([true, false])('the result says whether the model ran in its optimized form: %s', async (optimized) => {
   const { result, log } = await scoreWith(optimized, optimized, optimized);

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import {
+  type AttemptEnd,
   batchStanding,
+  endTogether,
   type Evidence,
   judgeAttempt,
   messageOfEnd,
@@ -111,5 +113,40 @@ describe('a batch', () => {
     expect(batchStanding(failed('user'))).toBe('failed');
     expect(batchStanding(failed('attempt'))).toBe('retrying');
     expect(batchStanding(failed('platform'))).toBe('retrying');
+  });
+});
+
+describe('several containers that have scored a batch together', () => {
+  const complete: AttemptEnd = { end: 'complete', message: '' };
+  const failed = (blame: 'user' | 'platform' | 'attempt', message: string): AttemptEnd => ({
+    end: 'failed',
+    failure: { blame, message },
+  });
+  const stopped: AttemptEnd = { end: 'stopped', stop: { reason: 'cancelled', blame: 'user', message: 'cancelled' } };
+
+  test('are done when no item is missing, whoever of them was killed', () => {
+    expect(endTogether(0, failed('attempt', 'killed'), [failed('attempt', 'killed')])).toEqual(complete);
+  });
+
+  test('charge the batch with the end of the first one, never with that of one that came to help', () => {
+    const killed = failed('attempt', 'killed');
+    expect(endTogether(3, killed, [complete])).toBe(killed);
+    expect(endTogether(3, killed, [failed('user', 'no model')])).toBe(killed);
+    for (const blame of ['user', 'platform', 'attempt'] as const)
+      expect(endTogether(3, complete, [complete, failed(blame, 'killed')])).toEqual(
+        failed('platform', 'a container that helped: killed'),
+      );
+  });
+
+  test('are stopped when one of them was', () => {
+    expect(endTogether(3, complete, [stopped])).toBe(stopped);
+    expect(endTogether(3, stopped, [failed('attempt', 'killed')])).toBe(stopped);
+  });
+
+  test('that the platform ended with each other charge nobody', () => {
+    const container = { alive: true };
+    expect(judgeAttempt({ watchEnd: 'let-go', missing: 3, container, result: undefined, stop: undefined })).toEqual(
+      failed('platform', 'it was ended with another container of its batch'),
+    );
   });
 });

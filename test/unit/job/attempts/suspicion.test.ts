@@ -6,6 +6,7 @@ import {
   NO_SUSPICION,
   suspect,
   type Suspicion,
+  together,
 } from '../../../../src/job/attempts/suspicion.js';
 
 const CRASH = { why: 'the scorer was killed by SIGSEGV', isTelling: true };
@@ -147,4 +148,27 @@ describe('suspicion', () => {
     const once = suspect(before, ended);
     expect(suspect(once, ended)).toEqual(once);
   });
+});
+
+test('containers that score a batch together are each at items of their own when they die, and the next one scores those of all alone', () => {
+  const nameOf = String;
+  const first = suspect(NO_SUSPICION, {
+    attempt: 1,
+    alone: [],
+    missing: [4, 5, 9],
+    death: KILL,
+    at: { reach: 5 },
+    nameOf,
+  });
+  const helper = suspect(NO_SUSPICION, {
+    attempt: 2,
+    alone: [],
+    missing: [2, 3],
+    death: CRASH,
+    at: { reach: 2 },
+    nameOf,
+  });
+  const unhurt = suspect(NO_SUSPICION, { attempt: 3, alone: [], missing: [], at: { reach: 20 }, nameOf });
+  expect(together([first, helper, unhurt])).toEqual({ suspects: [2, 4, 5], deaths: [] });
+  expect(condemned(together([first, helper, unhurt]))).toEqual([]);
 });

@@ -1,0 +1,108 @@
+import { describe, expect, inject, test } from 'vitest';
+import type { ObserveInput, ObserveResult } from '../../../src/activities/batches/observe-batch.js';
+import { parseScoredPart } from '../../../src/container-contract/places.js';
+import { spansOf } from '../../../src/container-contract/share.js';
+import type { AttemptResult } from '../../../src/container-contract/result.js';
+import type { ComputeKind } from '../../../src/job/compute-choice.js';
+import { readShare } from '../../../src/job-store/batches/helpers.js';
+import { readSettled } from '../../../src/job-store/batches/settled.js';
+import { containerName, jobContainer, jobOf, resultBlob, taskBlob, workOf } from '../../../src/job-store/layout.js';
+import { readJson } from '../../../src/storage/storage.js';
+import { DEADLY, useDeadlyItems } from '../../support/deadly-items.js';
+import { processesWith } from '../../support/processes.js';
+import { openAzurite } from '../../support/storage.js';
+import { storedItems } from '../../support/stored-items.js';
+
+const { score } = useDeadlyItems();
+const storage = openAzurite(inject('storage'));
+const FRAMES = 32;
+const slow = Array.from({ length: FRAMES }, () => DEADLY.slow);
+
+/** Process ids of the scorer of an attempt. */
+function scorersOf(kind: ComputeKind, jobId: string, attempt: number): number[] {
+  if (kind === 'container-apps') return processesWith(`SCORER_LAUNCH=${containerName(jobId, 0, attempt)}`);
+  const ofJob = new Set(processesWith(`${jobContainer(jobId)}?`));
+  return processesWith(`TASK_BLOB=${taskBlob(0, attempt)}`).filter((pid) => ofJob.has(pid));
+}
+
+/**
+ * Scores slow frames with a container that gets help once it has begun: it stands still until the other one has items of its own. Then one
+ * of them is killed, where that is asked for.
+ */
+async function scoreTogether(kind: ComputeKind, killed?: number) {
+  let step: 'begins' | 'waits' | 'goes on' = 'begins';
+  return score(kind, slow, {}, 1, {
+    parallel: 2,
+    between: async (name, input, value, jobId) => {
+      const seen = value as ObserveResult;
+      if (name !== 'observeBatch' || seen.watchEnd !== undefined) return value;
+      const { attempt } = input as ObserveInput;
+      const signal = (number: number, what: NodeJS.Signals) => {
+        for (const pid of scorersOf(kind, jobId, number)) process.kill(pid, what);
+      };
+      const share = await readShare(storage, jobId, 0, attempt);
+      const soon = { ...seen, pollSeconds: 0.1 };
+      if (step === 'begins' && share) {
+        step = 'waits';
+        signal(attempt, 'SIGSTOP');
+        return { ...soon, help: 1 };
+      }
+      if (step === 'waits' && share && spansOf(share, 2).length > 0) {
+        step = 'goes on';
+        if (killed !== undefined) signal(killed, 'SIGKILL');
+        signal(attempt, 'SIGCONT');
+      }
+      return soon;
+    },
+  });
+}
+
+/** Says what became of the items, and that each has the output that it should have, once. */
+async function outputsOf(jobId: string) {
+  const work = workOf(storage, jobId);
+  const [frames, scored] = [await storedItems(work, 'frames/'), await storedItems(work, 'scored/')];
+  expect([...scored.keys()].toSorted((one, other) => one - other)).toEqual([...frames.keys()]);
+  for (const [index, bytes] of scored) expect(bytes.equals(frames.get(index) ?? Buffer.alloc(0))).toBe(true);
+  const parts: number[] = [];
+  for await (const { name } of work.listBlobsFlat({ prefix: 'scored/' })) {
+    const { first, last } = parseScoredPart(name) ?? { first: 0, last: -1 };
+    for (let index = first; index <= last; index += 1) parts.push(index);
+  }
+  expect(parts).toEqual([...frames.keys()]);
+  const { ends = [], runs, state } = (await readSettled(storage, jobId, 0)) ?? {};
+  const read = ({ attempt }: { attempt: number }) =>
+    readJson<AttemptResult>(jobOf(storage, jobId), resultBlob(0, attempt));
+  const results = (await Promise.all(ends.map(read))).flatMap((result) => result ?? []);
+  return { ends, runs, state, done: results.map(({ done }) => done) };
+}
+
+describe.concurrent('a slow batch', { timeout: 120_000 }, () => {
+  test('is scored by two containers, each of which leaves the items of the other one alone', async () => {
+    const { result, jobId, runs } = await scoreTogether('local');
+    expect(result).toMatchObject({ failed: 0, missing: 0 });
+    const { ends, done, state, runs: launched } = await outputsOf(jobId);
+    expect([runs, launched, state]).toEqual([2, 2, 'done']);
+    expect(ends).toMatchObject([{ end: 'complete' }, { end: 'complete', helps: 1 }]);
+    expect(done.map((names) => names.length > 0)).toEqual([true, true]);
+    expect(new Set(done.flat()).size).toBe(FRAMES);
+    expect(done.flat()).toHaveLength(FRAMES);
+  });
+
+  const kills: [string, ComputeKind, number][] = [
+    ['that helps', 'local', 2],
+    ['that was there first', 'local', 1],
+    ['that helps', 'container-apps', 2],
+    ['that was there first', 'aci', 1],
+  ];
+  test.each(kills)('goes on when the container %s is killed, on %s', async (_, kind, killed) => {
+    const { result, jobId } = await scoreTogether(kind, killed);
+    expect(result).toMatchObject({ failed: 0, missing: 0 });
+    const { ends, state, done } = await outputsOf(jobId);
+    expect(state).toBe('done');
+    expect(ends.find(({ attempt }) => attempt === killed)).toMatchObject({ end: 'failed' });
+    expect(ends.find(({ attempt }) => attempt === 3 - killed)).toMatchObject({ end: 'complete' });
+    // No stored item is scored again, and what the dead one had not come to was taken over: little was left to the next attempt.
+    expect(new Set(done.flat()).size).toBe(done.flat().length);
+    expect(done[0]?.length).toBeGreaterThan(FRAMES / 2);
+  });
+});

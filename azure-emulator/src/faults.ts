@@ -10,7 +10,10 @@ export type FaultyRequest =
 interface Common {
   /** How many requests it spoils; 1 unless it says otherwise. */
   times?: number;
-  /** Strikes only where this text occurs: in the name of a group, in the region where one is created, or in the environment of an execution. */
+  /**
+   * Strikes only where this text occurs: in the name of a group, in the region where one is created, in the environment of an execution,
+   * or in the path of a quota.
+   */
   of?: string;
 }
 

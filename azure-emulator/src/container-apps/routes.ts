@@ -44,7 +44,11 @@ export function jobRoutes(apps: Apps): Routes {
       fault: 'USAGE',
       run: () => apps.usages('ManagedEnvironmentConsumptionCores'),
     }),
-    [`GET ${LOCATION}/usages`]: () => ({ fault: 'USAGE', run: () => apps.usages('SubscriptionConsumptionT4Gpus') }),
+    [`GET ${LOCATION}/usages`]: ({ path }) => ({
+      fault: 'USAGE',
+      subject: path,
+      run: () => apps.usages('SubscriptionConsumptionT4Gpus'),
+    }),
     [`GET ${LOCATION}/containerappsjobOperationStatuses/:job`]: ({ job = '', path }) => {
       const status = apps.jobs.get(job)?.provisioningState ?? 'Failed';
       return { fault: 'JOB', run: () => ({ status: 200, body: { id: path, status } }) };

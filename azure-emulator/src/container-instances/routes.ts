@@ -30,8 +30,16 @@ export function groupRoutes(azure: Subscription): Routes {
       const tail = url.searchParams.get('tail');
       return aboutOne('LOGS', pathOf(at), () => azure.logs(pathOf(at), tail === null ? undefined : Number(tail)));
     },
-    [`GET ${LOCATION}/usages`]: (at) => ({ fault: 'USAGE', run: () => azure.usage(at.region ?? '') }),
-    [`GET ${LOCATION}/capabilities`]: (at) => ({ fault: 'USAGE', run: () => azure.capabilities(at.region ?? '') }),
+    [`GET ${LOCATION}/usages`]: ({ region = '', path }) => ({
+      fault: 'USAGE',
+      subject: path,
+      run: () => azure.usage(region),
+    }),
+    [`GET ${LOCATION}/capabilities`]: ({ region = '', path }) => ({
+      fault: 'USAGE',
+      subject: path,
+      run: () => azure.capabilities(region),
+    }),
     [`GET ${LOCATION}/operations/:id`]: (at) => ({
       fault: 'GET',
       run: () => azure.operation(at.id ?? '', at.path),

@@ -1,6 +1,7 @@
 import type { Capabilities } from '@azure/arm-containerinstance';
 import { counted, JobError } from '../../job/failure.js';
 import { MOST_PARALLEL } from '../../job/plan.js';
+import { ifAllowed } from '../azure/arm.js';
 import { fitParallel, type Room } from '../azure/capacity.js';
 import { checkImageFor } from '../azure/image.js';
 import { checkRights, type Need, toAssign } from '../azure/rights.js';
@@ -68,14 +69,19 @@ function needsOf({ subscriptionId, resourceGroup, subnetId, identityId }: AciSet
 async function checkCapacity(groups: Groups, request: PreflightRequest): Promise<Preflight> {
   const { client, settings } = groups;
   const { regions } = settings;
-  const skus = await Promise.all(regions.map((region) => skusOf(client, region)));
+  const told = await Promise.all(regions.map((region) => ifAllowed(skusOf(client, region))));
+  const skus = told.map((region) => region ?? []);
   if (request.gpu === undefined || request.gpu === 'none') return checkCpu(groups, skus, request, []);
-  const found = await findGpus(groups, skus, request);
+  const found = told.includes(undefined) ? MAY_NOT_ASK : await findGpus(groups, skus, request);
   if (typeof found !== 'string') return found;
   if (request.gpu === 'require')
     throw new JobError('user', `There is no GPU for this job: ${found}.`, { noRoom: true });
   return checkCpu(groups, skus, request, [`There is no GPU for this job, so it runs on CPU: ${found}.`]);
 }
+
+const MAY_NOT_ASK =
+  "the app's identity may not ask the regions of ACI_REGIONS what they have; grant it the right " +
+  `Microsoft.ContainerInstance/locations/capabilities/read on the subscription. ${GPU_RETIRED}`;
 
 /** @throws JobError `user` when no region can ever hold a container of this size. */
 async function checkCpu(
@@ -180,12 +186,7 @@ const fitAll = (maxParallel: number | undefined, rooms: Room[]) =>
  * @param cpu cores of one container.
  */
 async function roomIn({ client, budget }: Groups, region: string, cores: RegExp, cpu: number): Promise<Room> {
-  const quotas: { name: string; limit: number; used: number; unit: number }[] = [];
-  for await (const { name, limit, currentValue } of client.location.listUsage(region)) {
-    const unit = name?.value === 'ContainerGroups' ? 1 : cores.test(name?.value ?? '') ? cpu : undefined;
-    if (unit !== undefined && limit !== undefined)
-      quotas.push({ name: `${name?.value} of ${region}`, limit, used: currentValue ?? 0, unit });
-  }
+  const quotas = (await ifAllowed(quotasOf(client, region, cores, cpu))) ?? [];
   const creates = await budget.look(region);
   const least = (values: number[]) => Math.max(0, Math.floor(Math.min(MOST_PARALLEL, ...values)));
   const places = least(quotas.map(({ limit, used, unit }) => (limit - used) / unit));
@@ -196,4 +197,22 @@ async function roomIn({ client, budget }: Groups, region: string, cores: RegExp,
     free: Math.min(places, creates.left),
     why: numbers.join(', '),
   };
+}
+
+interface Quota {
+  name: string;
+  limit: number;
+  used: number;
+  /** How much of it one container takes. */
+  unit: number;
+}
+
+async function quotasOf(client: Groups['client'], region: string, cores: RegExp, cpu: number): Promise<Quota[]> {
+  const quotas: Quota[] = [];
+  for await (const { name, limit, currentValue } of client.location.listUsage(region)) {
+    const unit = name?.value === 'ContainerGroups' ? 1 : cores.test(name?.value ?? '') ? cpu : undefined;
+    if (unit !== undefined && limit !== undefined)
+      quotas.push({ name: `${name?.value} of ${region}`, limit, used: currentValue ?? 0, unit });
+  }
+  return quotas;
 }

@@ -46,6 +46,19 @@ async function open<T extends Pick<ContainerAppsAPIClient, 'pipeline'>>(
   return client;
 }
 
+/**
+ * What Azure tells; undefined where the app's identity may not ask. Sizes and quotas of a region belong to the subscription, on which the
+ * identity needs no rights otherwise.
+ */
+export async function ifAllowed<T>(ask: Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask;
+  } catch (error) {
+    if (readAzureFault(error).status === 403) return undefined;
+    throw error;
+  }
+}
+
 /** What `get` finds; undefined when there is no such resource. A missing group or subscription is an error. */
 export async function orMissing<T>(get: Promise<T>): Promise<T | undefined> {
   try {

@@ -73,8 +73,12 @@ function allows(permissions: Permission[], action: string): boolean {
   return permissions.some(({ actions, notActions }) => covers(actions) && !covers(notActions));
 }
 
-/** `*` stands for any text; case does not count. */
+/**
+ * `*` stands for any text; case does not count. Between slashes it may stand for nothing: Managed Identity Operator allows
+ * `userAssignedIdentities/assign/action` by `userAssignedIdentities/*` with `/assign/action` behind it.
+ */
 function matches(pattern: string, action: string): boolean {
-  const parts = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
-  return new RegExp(`^${parts.join('.*')}$`, 'i').test(action);
+  const literal = (text: string) => text.replace(/[.+?^${}()|[\]\\]/g, '\\$&');
+  const parts = pattern.split('/*/').map((part) => part.split('*').map(literal).join('.*'));
+  return new RegExp(`^${parts.join('/(?:.*/)?')}$`, 'i').test(action);
 }

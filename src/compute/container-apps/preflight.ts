@@ -1,5 +1,6 @@
 import type { ManagedEnvironment } from '@azure/arm-appcontainers';
 import { counted, JobError } from '../../job/failure.js';
+import { ifAllowed } from '../azure/arm.js';
 import { fitParallel, type Room } from '../azure/capacity.js';
 import { checkImageFor } from '../azure/image.js';
 import { checkRights, type Need, toAssign } from '../azure/rights.js';
@@ -108,7 +109,7 @@ async function lackOfGpu(jobs: Jobs, environment: ManagedEnvironment): Promise<s
 
 /** One GPU for each container. */
 async function gpuRoom({ client, settings }: Jobs, { location }: ManagedEnvironment): Promise<Room | undefined> {
-  return roomOf(client.usages.list(location), GPU_PROFILES[settings.gpu].quota, 1, location);
+  return ifAllowed(roomOf(client.usages.list(location), GPU_PROFILES[settings.gpu].quota, 1, location));
 }
 
 /** @throws JobError `user` when not even one container fits into what the environment may ever have. */

@@ -1,8 +1,8 @@
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { predict, remarksOn, type Resource, whyNoBicep } from '../../support/bicep.js';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Bicep, type Resource, whyNoBicep } from '../../support/bicep.js';
 import { askingIn, MONITORING, queryOf, readMonitoring, type Workbook } from '../../support/monitoring.js';
 
 const FILE = path.join(MONITORING, 'main.bicep');
@@ -11,8 +11,14 @@ const why = whyNoBicep();
 if (why !== undefined) console.warn(`The deployment of the monitoring is not compiled: ${why}.`);
 
 describe.skipIf(why !== undefined)('the deployment of the monitoring', () => {
+  let bicep: Bicep;
+  beforeAll(() => {
+    bicep = new Bicep();
+  });
+  afterAll(() => bicep.stop());
+
   test('compiles, and neither compiler nor linter remarks on anything', async () => {
-    expect(await remarksOn(FILE)).toEqual([]);
+    expect(await bicep.remarksOn(FILE)).toEqual([]);
   });
 
   test('would be refused for what nothing uses, has the wrong type, or does not exist', async () => {
@@ -24,7 +30,7 @@ describe.skipIf(why !== undefined)('the deployment of the monitoring', () => {
         .replace('autoMitigate: true', "autoMitigate: 'yes'")
         .replace('workbooks@2023-06-01', 'workbooks@1999-01-01');
       writeFileSync(file, `${wrong}\nparam spare string = ''\n`);
-      const remarks = (await remarksOn(file)).map((remark) => remark.split(':')[0]);
+      const remarks = (await bicep.remarksOn(file)).map((remark) => remark.split(':')[0]);
       expect(new Set(remarks)).toEqual(new Set(['BCP036', 'BCP081', 'no-unused-params']));
     } finally {
       rmSync(folder, { recursive: true, force: true });
@@ -38,7 +44,7 @@ describe.skipIf(why !== undefined)('the deployment of the monitoring', () => {
     const ofType = (type: string) => made.filter((resource) => resource.type === `Microsoft.Insights/${type}`);
     beforeAll(async () => {
       const told = { alertEmail: 'duty@example.com', actionGroupIds: [group] };
-      made = await predict(FILE, { componentName: 'appi', ...told, tags: { team: 'media' } });
+      made = await bicep.predict(FILE, { componentName: 'appi', ...told, tags: { team: 'media' } });
     });
 
     test('is a workbook of the component, with the queries of queries.kql in it', () => {
@@ -75,7 +81,7 @@ describe.skipIf(why !== undefined)('the deployment of the monitoring', () => {
   });
 
   test('makes nothing else: no role, no secret, and without an e-mail address no group', async () => {
-    const made = await predict(FILE, { componentName: 'appi', alertsEnabled: false });
+    const made = await bicep.predict(FILE, { componentName: 'appi', alertsEnabled: false });
     const types = new Set(made.map(({ type }) => type));
     expect(types).toEqual(new Set(['Microsoft.Insights/scheduledQueryRules', 'Microsoft.Insights/workbooks']));
     for (const { type, properties } of made)

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { aciCompute, FOREVER, launchOf, memoryLedgers, useEmulator } from '../../support/aci.js';
+import { deployedActions } from '../../support/azure-policies.js';
 import { useRegistry } from '../../support/registry.js';
 
 const azure = useEmulator({ quotas: { ContainerGroups: 3, StandardCores: 4 } });
@@ -225,6 +226,24 @@ describe('the rights of the app’s identity', () => {
     await expect(aci({ ACI_SUBNET_ID: subnet }).preflight({})).rejects.toThrow('subnets/join/action');
     const identity = `${ID}/Microsoft.ManagedIdentity/userAssignedIdentities/pull`;
     await expect(aci({ ACI_IDENTITY_ID: identity }).preflight({})).rejects.toThrow('ACI_IDENTITY_ID');
+  });
+
+  test('suffice when they are those that the deployment gives it, without one on the subscription', async () => {
+    grant(deployedActions());
+    const places = {
+      ACI_REGIONS: 'northeurope',
+      ACI_SUBNET_ID: `${ID}/Microsoft.Network/virtualNetworks/net/subnets/aci`,
+      ACI_IDENTITY_ID: `${ID}/Microsoft.ManagedIdentity/userAssignedIdentities/pull`,
+    };
+    // Sizes and quotas of a region belong to the subscription.
+    const refusal = { on: 'USAGE', of: 'northeurope', status: 403, code: 'AuthorizationFailed' } as const;
+    azure.emulator.faults.add({ ...refusal, times: 2 });
+    expect(await aci(places).preflight({ maxParallel: 8 })).toMatchObject({ maxParallel: 8, warnings: [] });
+    azure.emulator.faults.add(refusal);
+    await expect(aci(places).preflight({ gpu: 'require' })).rejects.toMatchObject({
+      blame: 'user',
+      message: expect.stringContaining('Microsoft.ContainerInstance/locations/capabilities/read') as string,
+    });
   });
 
   test('that Azure does not tell are taken as given', async () => {

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { FOREVER, launchOf, useEmulator } from '../../support/aci.js';
 import { containerApps, ENVIRONMENT } from '../../support/container-apps.js';
+import { deployedActions } from '../../support/azure-policies.js';
 import { useRegistry } from '../../support/registry.js';
 
 const quotas = { ManagedEnvironmentConsumptionCores: 5, SubscriptionConsumptionT4Gpus: 1 };
@@ -125,6 +126,18 @@ describe('the rights of the app’s identity', () => {
       blame: 'user',
       message: expect.stringContaining(part) as string,
     });
+  });
+
+  test('suffice when they are those that the deployment gives it, without one on the subscription', async () => {
+    grant(...deployedActions());
+    const apps = containerApps(azure, {
+      ...GPU_IMAGE,
+      CONTAINER_APPS_IDENTITY_ID: ENVIRONMENT.replace(/Microsoft.App.*/, 'Microsoft.ManagedIdentity/x'),
+    });
+    expect(await apps.preflight({ maxParallel: 2 })).toMatchObject({ maxParallel: 2, warnings: [] });
+    // The quota of GPUs belongs to the subscription, the environment does not.
+    azure.emulator.faults.add({ on: 'USAGE', of: '/locations/', times: 2, status: 403, code: 'AuthorizationFailed' });
+    expect(await apps.preflight({ gpu: 'require', maxParallel: 3 })).toMatchObject({ gpu: true, maxParallel: 3 });
   });
 
   test('that Azure does not tell are taken as given', async () => {

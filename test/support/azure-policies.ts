@@ -35,17 +35,17 @@ export function problemsOf(resources: Resource[]): string[] {
 
 type Rule = (resource: Resource, all: Resource[]) => string[];
 
-/** A value of the properties by its path, as in `networkAcls.bypass`. */
-const at = ({ properties }: Resource, path: string): unknown =>
-  path.split('.').reduce<unknown>((value, part) => (value as Record<string, unknown> | undefined)?.[part], properties);
+/** A value of the properties by its names, as in `networkAcls.bypass`. */
+const at = ({ properties }: Resource, names: string): unknown =>
+  names.split('.').reduce<unknown>((value, part) => (value as Record<string, unknown> | undefined)?.[part], properties);
 
 /** The properties that must have just these values. */
 const exactly =
   (values: Record<string, unknown>): Rule =>
   (resource) =>
-    Object.entries(values).flatMap(([path, value]) => {
-      const found = at(resource, path);
-      return found === value ? [] : [`${path} is ${JSON.stringify(found)}, not ${JSON.stringify(value)}.`];
+    Object.entries(values).flatMap(([names, value]) => {
+      const found = at(resource, names);
+      return found === value ? [] : [`${names} is ${JSON.stringify(found)}, not ${JSON.stringify(value)}.`];
     });
 
 const anything: Rule = () => [];

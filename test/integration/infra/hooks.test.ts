@@ -1,0 +1,127 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+const HOOKS = path.resolve(import.meta.dirname, '../../../infra/hooks');
+
+interface Answer {
+  to: string;
+  says?: string;
+  fails?: string;
+  once?: boolean;
+}
+
+/** Takes the place of the Azure command line: notes what it is asked, and answers. */
+const standIn = (answers: Answer[]) => `#!/bin/sh
+echo "$*" >> "$0.asked"
+case "$*" in
+${answers.map((answer, index) => `*"${answer.to}"*)\n${replyOf(answer, index)}\n;;`).join('\n')}
+esac
+`;
+
+function replyOf({ says = '', fails, once = false }: Answer, index: number) {
+  if (fails === undefined) return `printf '${says}'`;
+  const fail = `printf '${fails}' >&2; exit 1`;
+  return once ? `[ -e "$0.${index}" ] || { : > "$0.${index}"; ${fail}; }` : fail;
+}
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(path.join(os.tmpdir(), 'hooks-'));
+  writeFileSync(path.join(folder, 'app.zip'), 'zip');
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+async function run(hook: string, environment: Record<string, string>, answers: Answer[] = []) {
+  const az = path.join(folder, 'az');
+  writeFileSync(az, standIn(answers), { mode: 0o755 });
+  rmSync(`${az}.asked`, { force: true });
+  const child = spawn(process.execPath, [path.join(HOOKS, hook)], {
+    env: { PATH: folder, PUBLISH_PAUSE_SECONDS: '0', APP_PACKAGE: path.join(folder, 'app.zip'), ...environment },
+  });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (said += text.toString()));
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  const asked = existsSync(`${az}.asked`) ? readFileSync(`${az}.asked`, 'utf8').trim().split('\n') : [];
+  return { code, said, asked: asked.map((line) => line.replace(' --only-show-errors', '')) };
+}
+
+const DEPLOYED = {
+  APP_NAME: 'func-x',
+  APP_PLAN: 'EP1',
+  AZURE_RESOURCE_GROUP: 'rg-x',
+  INTERNAL_ACCOUNT: 'stintx',
+  REGISTRY: 'crx',
+  SCORER_IMAGE: 'crx.azurecr.io/scorer:1',
+};
+const NO_IMAGE: Answer = { to: 'repository show', fails: 'not found' };
+
+describe.skipIf(process.platform === 'win32')('once the resources are there', () => {
+  test('the image is built in the registry, and the app gets its package and starts anew', async () => {
+    const { code, asked } = await run('publish.mjs', DEPLOYED, [NO_IMAGE]);
+    expect(code).toBe(0);
+    expect(asked).toEqual([
+      'acr repository show --name crx --image scorer:1',
+      'acr build --registry crx --image scorer:1 --file infra/scorer/Dockerfile .',
+      expect.stringMatching(
+        /^storage blob upload --account-name stintx --container-name app-package --name app.zip .*--auth-mode login/,
+      ),
+      'functionapp restart --name func-x --resource-group rg-x',
+    ]);
+  });
+
+  test('an image that is there or that comes from elsewhere is left alone, and Flex Consumption has its own way', async () => {
+    const elsewhere = { SCORER_GPU_IMAGE: 'example.azurecr.io/scorer-cuda:1', APP_PLAN: 'FlexConsumption' };
+    const { code, asked } = await run('publish.mjs', { ...DEPLOYED, ...elsewhere });
+    expect(code).toBe(0);
+    expect(asked).toEqual([
+      'acr repository show --name crx --image scorer:1',
+      expect.stringMatching(
+        /^functionapp deployment source config-zip --name func-x --resource-group rg-x --src .*zip$/,
+      ),
+    ]);
+  });
+
+  test('a role that Azure does not know of yet is waited for, and any other failure is told in one sentence', async () => {
+    const denied = { to: 'storage blob', fails: 'You do not have the required permissions', once: true };
+    const waited = await run('publish.mjs', DEPLOYED, [denied]);
+    expect(waited.code).toBe(0);
+    expect(waited.asked.filter((line) => line.startsWith('storage'))).toHaveLength(2);
+    expect(waited.said).toContain('ten minutes');
+    const broken = await run('publish.mjs', DEPLOYED, [{ to: 'storage blob', fails: 'WARNING: x\\nERROR: disk full' }]);
+    expect(broken).toMatchObject({
+      code: 1,
+      said: expect.stringMatching(/upload the package of the app: ERROR: disk full\n$/),
+    });
+  });
+
+  test.each<[string, Record<string, string>, RegExp]>([
+    ['a package', { APP_PACKAGE: '/nowhere/app.zip' }, /no package of the app at \/nowhere\/app\.zip/],
+    ['the Azure command line', { PATH: '/nowhere' }, /no Azure command line/],
+    ['what azd says', { APP_NAME: '' }, /APP_NAME is not set/],
+  ])('nothing happens without %s', async (_, environment, sentence) => {
+    const { code, said, asked } = await run('publish.mjs', { ...DEPLOYED, ...environment });
+    expect({ code, asked }).toEqual({ code: 1, asked: [] });
+    expect(said).toMatch(sentence);
+    expect(said).not.toContain('    at ');
+  });
+});
+
+test.skipIf(process.platform === 'win32')(
+  'before the group goes, so do its custom roles and who has them',
+  async () => {
+    const roles = { CUSTOM_ROLES: '/x/roleDefinitions/one /x/roleDefinitions/two', AZURE_RESOURCE_GROUP: 'rg-x' };
+    const has: Answer = { to: '--role /x/roleDefinitions/one', says: '/a/1\\n/a/2\\n' };
+    const { code, asked } = await run('forget-roles.mjs', roles, [has]);
+    expect(code).toBe(0);
+    expect(asked).toEqual([
+      'role assignment list --all --role /x/roleDefinitions/one --query [].id --output tsv',
+      'role assignment delete --ids /a/1 /a/2',
+      'role definition delete --name one --resource-group rg-x',
+      'role assignment list --all --role /x/roleDefinitions/two --query [].id --output tsv',
+      'role definition delete --name two --resource-group rg-x',
+    ]);
+  },
+);

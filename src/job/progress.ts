@@ -51,6 +51,8 @@ export function publishedIn(customStatus: unknown): PublishedStatus | undefined 
 export interface Adopted {
   batches: number;
   items: number;
+  /** Items with an output then, in all batches; absent in what an older version has published. */
+  done?: number;
 }
 
 /** The most that a hub is to keep of a status, in bytes of JSON. */
@@ -194,7 +196,8 @@ export function countProgress(
   }
   batches.running = active.size;
   batches.pending = Math.max(0, plan.batches - batches.done - batches.failed - batches.running);
-  items.done = Math.min(items.done, plan.items);
+  // Of an open batch only this is known before its first report.
+  items.done = Math.min(Math.max(items.done, adopted.done ?? 0), plan.items);
   if (reusedItems > 0) items.reused = reusedItems;
   return { items, batches };
 }

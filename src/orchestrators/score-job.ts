@@ -30,6 +30,8 @@ export interface JobInput {
   firstBatch?: number;
   /** Nothing of earlier runs is kept. */
   fromScratch?: boolean;
+  /** What earlier runs have come to, for the status until this one is planned; absent where nobody knows. */
+  kept?: { items: number; done: number };
   /** Since when it waits, of a job that has waited for so long that this is not its first execution; ISO 8601. */
   waitsSince?: string;
 }
@@ -53,7 +55,7 @@ export const scoreJob = defineOrchestrator('scoreJob', function* (context, input
     );
   const { jobId } = input;
   const { run } = input;
-  const status: PublishedStatus = { ...(run !== undefined && { run }), stages: [] };
+  const status: PublishedStatus = { ...(run !== undefined && { run }), stages: [], ...statusOf(input.kept) };
   const result = yield* runStages(context, input, status);
   if (result === undefined) return NOTHING_YET;
   enter(context, status, 'finish');
@@ -89,6 +91,9 @@ export const scoreJob = defineOrchestrator('scoreJob', function* (context, input
     attempts: finished.value.attempts,
   };
 });
+
+const statusOf = (kept: JobInput['kept']): Pick<PublishedStatus, 'items' | 'adopted'> =>
+  kept ? { items: kept.items, adopted: { batches: 0, items: 0, done: kept.done } } : {};
 
 /** Whoever may start orchestrations can start this one with anything. */
 const isStartedByApp = (input: unknown) =>
@@ -151,7 +156,8 @@ function* runStages(
     ...(fromScratch === true && { fromScratch }),
   });
   if (!prepared.ok) return prepared;
-  status.items = prepared.value.expectedItems;
+  // How many images there are is known when they have been listed.
+  if (prepared.value.expectedItems > 0) status.items = prepared.value.expectedItems;
   status.warnings = prepared.value.warnings;
   status.enlarged = prepared.value.enlarged;
 
@@ -174,7 +180,8 @@ function* runStages(
     if (rest.value.rest === undefined) {
       only = rest.value.batches;
       status.only = only;
-      status.adopted = { batches: plan.batches - only.length, items: rest.value.accounted ?? 0 };
+      const { accounted = 0, done } = rest.value;
+      status.adopted = { batches: plan.batches - only.length, items: accounted, ...(done !== undefined && { done }) };
     }
   }
   if (only?.length !== 0) {

@@ -55,6 +55,7 @@ export function createGiveUpBatch({ storage, telemetry }: Pick<Ports, 'storage' 
       reused: state.reused,
       failed: unscored.length,
       state: 'failed',
+      settling: undefined,
       message,
       unscored,
       missing: state.missing.length,

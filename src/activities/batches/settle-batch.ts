@@ -112,7 +112,9 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
     // What was seen is kept before the containers go: a second delivery would find nothing.
     const before = { done: 0, failed: 0, phases: [], ends: [], unscored: [], ...earlier };
     const sights = { observation, seenEnded, helpers: others.length > 0 ? others : undefined };
-    await writeSettled(storage, jobId, { ...before, batch, attempt: last, state: 'retrying', message: '', ...sights });
+    const settling = earlier?.settling ?? { attempt: attempt - 1, state: earlier?.state ?? 'retrying' };
+    const interim = { ...before, batch, attempt: last, state: 'retrying', settling, message: '', ...sights } as const;
+    await writeSettled(storage, jobId, interim);
     // On a compute that refused it, it may have been started all the same.
     const providers = (input.moved ? kindsOf(job) : [ranOn.kind]).map((kind) => compute[kind]);
     await Promise.all(

@@ -13,6 +13,8 @@ export interface Lost {
   message: string;
   /** Items of all other batches; absent in histories of earlier versions. */
   accounted?: number;
+  /** Items with an output; absent in histories of earlier versions. */
+  done?: number;
   /** Batches beyond those that are named; absent: none. */
   rest?: number;
 }
@@ -26,7 +28,9 @@ export function createFindLost({ storage }: Pick<Ports, 'storage'>) {
     const unscored = await readUnscored(storage, jobId);
     const accounted = new Uint8Array(plan.items);
     for (const index of unscored) accounted[index] = 1;
-    for await (const part of listParts(storage, jobId)) for (const index of presentIn(part)) accounted[index] = 1;
+    const present = new Uint8Array(plan.items);
+    for await (const part of listParts(storage, jobId)) for (const index of presentIn(part)) present[index] = 1;
+    for (const [index, is] of present.entries()) if (is === 1) accounted[index] = 1;
     const batches = new Set<number>();
     let items = 0;
     for (let index = accounted.indexOf(0); index >= 0; index = accounted.indexOf(0, index + 1)) {
@@ -40,6 +44,7 @@ export function createFindLost({ storage }: Pick<Ports, 'storage'>) {
       items === 0
         ? ''
         : `The outputs of ${counted(items, 'item')} of job ${jobId} have gone from storage again and again.`;
-    return { batches: named, message, accounted: plan.items - open, ...(rest > 0 && { rest }) };
+    const done = present.reduce((sum, is) => sum + is, 0);
+    return { batches: named, message, accounted: plan.items - open, done, ...(rest > 0 && { rest }) };
   };
 }

@@ -314,7 +314,7 @@ export function lookPause({ stage, secondsLeft }: Pick<JobStatus, 'stage' | 'sec
   const nearEnd = stage === 'stitch' || stage === 'collect';
   if (secondsLeft === null && nearEnd) return UNKNOWN_PAUSE_MS;
   // Of what nobody can tell it takes for granted that it lasts as long as it has lasted so far.
-  return Math.min(pauseAtAge(age) * 1000, Math.max(LEAST_PAUSE_MS, ((secondsLeft ?? age) * 1000) / 4));
+  return Math.min(pauseAtAge(age) * 1000, Math.max(LEAST_PAUSE_MS, ((secondsLeft ?? age) * 1000) / 2));
 }
 
 const CANCEL_PATIENCE_MS = 10_000;

@@ -62,6 +62,8 @@ export interface Settled extends SettledCounts {
   ends?: EndedRun[];
   /** Indices of the items that a batch has ended without; empty while it goes on. Only these may be missing in the output. */
   unscored: number[];
+  /** While its latest attempts are being settled, the last one before them and where the batch stood then: the counts are still those. */
+  settling?: { attempt: number; state: BatchStanding } | undefined;
   /** Of a batch that was given up, how many of `failed` it left behind; the others failed for their own reasons. */
   missing?: number;
 }
@@ -79,9 +81,15 @@ export interface ListedSettled extends SettledCounts {
   ranOn: Record<string, number>;
 }
 
-export async function writeSettled(storage: Storage, jobId: string, settled: Settled): Promise<void> {
-  const { batch, attempt, runs = attempt, done, reused = 0, failed, missing = 0, state, phases, ends = [] } = settled;
-  await writeJson(jobOf(storage, jobId), settledBlob(batch), settled, {
+export const writeSettled = (storage: Storage, jobId: string, settled: Settled): Promise<void> =>
+  writeJson(jobOf(storage, jobId), settledBlob(settled.batch), settled, settledMetadata(settled));
+
+/** What a listing is to tell. While an attempt is being settled, what its scorer has reported still counts on top of it. */
+export function settledMetadata(settled: Settled): Record<string, string> {
+  const { done, reused = 0, failed, missing = 0, settling, phases, ends = [] } = settled;
+  const { attempt, state } = settling ?? settled;
+  const { runs = attempt } = settled;
+  return {
     attempt: String(attempt),
     runs: String(runs),
     done: String(done),
@@ -92,7 +100,7 @@ export async function writeSettled(storage: Storage, jobId: string, settled: Set
     phases: JSON.stringify(sumsOf(phases)),
     split: JSON.stringify(sumSplits(phases.map(({ split }) => split))),
     places: JSON.stringify(countPlaces(ends)),
-  });
+  };
 }
 
 /** How many containers ran on which compute and in which region. */
@@ -128,7 +136,7 @@ export async function listSettled(storage: Storage, jobId: string): Promise<List
   return found;
 }
 
-/** Reads what `writeSettled` put into the metadata. */
+/** Reads what `settledMetadata` made. */
 export function settledOf(batch: number, metadata: Record<string, string>): ListedSettled {
   const number = (field: string) => Number(metadata[field] ?? 0);
   return {

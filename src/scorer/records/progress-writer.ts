@@ -1,13 +1,14 @@
 import { messageOf } from '../../job/failure.js';
-import { LONGEST_PAUSE, pauseAtAge } from '../../job/progress.js';
+import { LONGEST_PAUSE } from '../../job/progress.js';
 import { type AttemptProgress, progressMetadata } from '../../container-contract/progress.js';
 
 /** How often it looks for news. */
-const LOOK_MS = 1000;
+const LOOK_MS = 500;
+/** Between two writes of counts: with the look, what is stored is at most two seconds old. */
+const LEAST_PAUSE_MS = 1500;
 
 /** Writes the progress when there is news and now and then, never twice at the same time. */
 export class ProgressWriter {
-  #startedAt = 0;
   #wroteAt = 0;
   #ended = false;
   #told: AttemptProgress | undefined;
@@ -25,11 +26,10 @@ export class ProgressWriter {
   ) {}
 
   /**
-   * Writes now, and from then on what is new: a phase within a second, counts two seconds apart and more as the run gets older; without
-   * news every ten seconds.
+   * Writes now, and from then on what is new: a phase at once, counts at most two seconds after they have changed; without news every ten
+   * seconds.
    */
   start(): void {
-    this.#startedAt = performance.now();
     void this.#write(this.current());
     this.#timer = setInterval(() => this.#look(), LOOK_MS);
   }
@@ -52,8 +52,8 @@ export class ProgressWriter {
     if (this.#writing) return;
     const [now, progress] = [performance.now(), this.current()];
     const hasCounted = countsIn(progress) !== countsIn(this.#told);
-    const pause = hasCounted ? pauseAtAge((now - this.#startedAt) / 1000) : LONGEST_PAUSE;
-    if (phaseOf(progress) !== phaseOf(this.#told) || now - this.#wroteAt > pause * 1000 - LOOK_MS / 2)
+    const pauseMs = hasCounted ? LEAST_PAUSE_MS : LONGEST_PAUSE * 1000;
+    if (phaseOf(progress) !== phaseOf(this.#told) || now - this.#wroteAt > pauseMs - LOOK_MS / 2)
       void this.#write(progress);
   }
 

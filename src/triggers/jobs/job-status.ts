@@ -110,7 +110,7 @@ async function readCounts(
   const waiters = stage === 'score' ? [...waiting, ...here] : here;
   const { items, batches } = published?.plan
     ? countProgress(published.plan, settled, running, published.adopted)
-    : { items: { total: published?.items ?? 0, done: 0, failed: 0 }, batches: none };
+    : { items: { total: published?.items ?? 0, done: published?.adopted?.done ?? 0, failed: 0 }, batches: none };
   // At the end those of batches that this run has left alone are known, too.
   if (published?.reused !== undefined) items.reused = published.reused;
   const attemptOf = new Map(settled.map(({ batch, attempt }) => [batch, attempt]));

@@ -150,7 +150,7 @@ async function startNext(
         bytes,
       }),
       firstBatch,
-      ...(fromScratch && { fromScratch }),
+      ...(fromScratch ? { fromScratch } : manifest && { kept: { items: manifest.items, done: manifest.totals.done } }),
     },
   };
   await launcher.keepOutputs(begun.input);

@@ -92,7 +92,7 @@ test(
     // One by the process every five seconds without any look; one by each launch and each end of a batch; and those of the end.
     expect(count(/stop\.json/)).toBeLessThanOrEqual(seconds / 5 + 2 * status.batches.total + 6);
     expect(count(/GET job-JOB\/job\.json/)).toBeLessThanOrEqual(3);
-    expect(count(/PUT .*progress\/bN/)).toBeLessThanOrEqual(status.batches.total * (pausesIn(seconds) + 1));
+    expect(count(/PUT .*progress\/bN/)).toBeLessThanOrEqual(status.batches.total * (seconds / 1.5 + 5));
     expect(count(/PUT .*stages\//)).toBeLessThanOrEqual(2 * pausesIn(seconds));
     // The watch over the job and each look at its status ask for its orchestration.
     expect(count(/GET BatchScoringInstances\(PartitionKey='JOB'/)).toBeLessThanOrEqual(

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { lookPause } from '../../../src/cli/score/run-job.js';
 
 describe('between two looks at a job the command line waits', () => {
-  test('a quarter of what is left, at least a quarter of a second', () => {
-    const pauses = [40, 12, 4, 1, 0].map((secondsLeft) => lookPause({ stage: 'score', secondsLeft }, 100));
+  test('half of what is left, at least a quarter of a second', () => {
+    const pauses = [20, 6, 2, 0.5, 0].map((secondsLeft) => lookPause({ stage: 'score', secondsLeft }, 100));
     expect(pauses).toEqual([10_000, 3000, 1000, 250, 250]);
   });
 
@@ -13,8 +13,8 @@ describe('between two looks at a job the command line waits', () => {
   });
 
   test('as if what nobody can tell took as long as the job has taken so far', () => {
-    const pauses = [0.4, 2, 8, 80].map((age) => lookPause({ stage: 'prepare', secondsLeft: null }, age));
-    expect(pauses).toEqual([250, 500, 2000, 8000]);
+    const pauses = [0.2, 1, 4, 40].map((age) => lookPause({ stage: 'prepare', secondsLeft: null }, age));
+    expect(pauses).toEqual([250, 500, 2000, 4000]);
   });
 
   test('a second at most where the end may be near, and the least when it is', () => {

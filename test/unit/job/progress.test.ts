@@ -91,6 +91,12 @@ describe('the progress of a job', () => {
     }
   });
 
+  test('counts what earlier runs have scored of a batch that has not begun', () => {
+    const adopted = { batches: 3, items: 75, done: 90 };
+    expect(countProgress(plan, [], [], adopted).items.done).toBe(90);
+    expect(countProgress(plan, [], [report(1, 1, 1, 0, 15)], adopted).items.done).toBe(91);
+  });
+
   test('counts a batch that was given up as failed', () => {
     expect(countProgress(plan, [settled(3, 'failed', 20, 5)], []).batches).toEqual({
       total: 4,

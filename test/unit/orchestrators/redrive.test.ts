@@ -6,6 +6,7 @@ import { scoreJob } from '../../../src/orchestrators/score-job.js';
 import { scoreLane } from '../../../src/orchestrators/score-lane.js';
 import { sleepersOf } from '../../../src/orchestrators/sleepers.js';
 import { type Call, drive, ok } from '../../support/drive.js';
+import { fakeContext } from '../../support/fake-context.js';
 
 const spec = parseSpec(
   JSON.stringify({ input: { video: 'inbox/coast.mp4' }, model: 'starry-night', batch: { size: 42 } }),
@@ -37,6 +38,17 @@ test('a second run scores the batches that are not complete, under ids and numbe
     { id: 'coast-abcd2345-run-2-lane-00', input: { only: [6], run: 2, plan: { firstBatch: 4, batches: 4 } } },
   ]);
   expect(customStatus).toMatchObject({ run: 2, adopted: { batches: 3, items: 126 }, only: [6] });
+});
+
+test('a second run tells from its beginning what earlier runs have scored, also of batches that are not complete', () => {
+  const { context, customStatus } = fakeContext(
+    { jobId: 'coast-abcd2345', spec, run: 2, firstBatch: 4, kept: { items: 168, done: 150 } },
+    Date.now,
+  );
+  scoreJob.run(context).next();
+  expect(customStatus()).toMatchObject({ items: 168, adopted: { done: 150 }, stages: [{ stage: 'prepare' }] });
+  const { customStatus: last } = secondRun({ batches: [6], message: 'gone', accounted: 126, done: 150 });
+  expect(last).toMatchObject({ adopted: { batches: 3, items: 126, done: 150 } });
 });
 
 test('whatever a second run calls is told that it belongs to it', () => {

@@ -17,6 +17,7 @@ import {
 } from './job-store/layout.js';
 import { freeBytesOf } from './job-store/local-copy.js';
 import { confinement, createMedia, findFfmpeg } from './media/media.js';
+import { createUrls } from './internet/fetch-url.js';
 import { createNotices } from './notices/send.js';
 import { createWebhooks } from './notices/webhook.js';
 import { chunkLane } from './orchestrators/chunk-lane.js';
@@ -89,6 +90,7 @@ const ports = {
   limits: config.inbox.limits,
   dailyLimits: config.dailyLimits,
   ownership: config.callers.ownership,
+  urls: createUrls(config.urls),
 };
 
 for (const { name, run } of [scoreJob, scoreLanes, scoreLane, scoreBatch, chunkLane, itemLane])

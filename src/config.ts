@@ -8,6 +8,7 @@ import { JobError } from './job/failure.js';
 import type { DailyLimits } from './job/daily-limits.js';
 import type { AdmissionLimits } from './job/inbox/admission.js';
 import { type NoticeChoice, noticeChoices } from './job/notice.js';
+import type { UrlSettings } from './internet/fetch-url.js';
 import type { NoticeSettings } from './notices/send.js';
 import type { Retention } from './job-store/retention.js';
 import { type MediaLimits, readMediaLimits } from './media/media.js';
@@ -43,6 +44,11 @@ const schema = z.object({
   MOST_JOBS_PER_DAY: whole(1, 1_000_000).optional(),
   MOST_ITEMS_PER_DAY: whole(1, 1_000_000_000_000).optional(),
   MOST_GIB_PER_DAY: z.coerce.number(ABOVE_0).gt(0, ABOVE_0).optional(),
+  INPUT_URL_HOSTS: z
+    .string()
+    .regex(/^[a-z0-9.,\s[\]:-]*$/i, 'must be names of hosts with commas in between')
+    .default(''),
+  MOST_URL_GIB: z.coerce.number(ABOVE_0).gt(0, ABOVE_0).default(20),
   AUTHENTICATION: z.enum(['keys', 'entra'], 'must be "keys" or "entra"').default('keys'),
   OWNERSHIP: z.enum(['off', 'on'], 'must be "off" or "on"').default('off'),
   OPERATORS: z.string().default(''),
@@ -86,6 +92,8 @@ export interface Config {
   inbox: InboxSettings;
   callers: CallerSettings;
   dailyLimits: DailyLimits;
+  /** From where videos are fetched. */
+  urls: UrlSettings;
   notices: NoticeSettings;
   /** A folder on the disk of the storage, where that is this machine's. */
   storageFolder: string | undefined;
@@ -146,6 +154,7 @@ export function readConfig(environment: Environment): Config {
       items: settings.MOST_ITEMS_PER_DAY,
       bytes: settings.MOST_GIB_PER_DAY === undefined ? undefined : settings.MOST_GIB_PER_DAY * GIB,
     },
+    urls: { hosts: namesIn(settings.INPUT_URL_HOSTS.toLowerCase()), mostBytes: settings.MOST_URL_GIB * GIB },
     notices: {
       usual: readNotify(settings.NOTIFY),
       topic: settings.EVENT_GRID_TOPIC,
@@ -174,9 +183,15 @@ function readCallers({
       'user',
       'The setting AUTHENTICATION is "entra" and the authentication of App Service is off, so that callers could say to be anybody; switch it on, or set AUTHENTICATION to "keys".',
     );
-  const operators = OPERATORS.split(',').map((id) => id.trim());
-  return { authentication, ownership: OWNERSHIP === 'on', operators: operators.filter((id) => id !== '') };
+  return { authentication, ownership: OWNERSHIP === 'on', operators: namesIn(OPERATORS) };
 }
+
+/** Names with commas in between. */
+const namesIn = (text: string): string[] =>
+  text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
 
 /** @throws JobError `user` when it is not what a specification may have as "notify". */
 function readNotify(text: string | undefined): NoticeChoice[] {

@@ -1,6 +1,7 @@
 import type { InvocationContext } from '@azure/functions';
 import type { ComputeProvider } from '../compute/provider.js';
 import type { ComputeKind } from '../job/compute-choice.js';
+import type { Urls } from '../internet/fetch-url.js';
 import type { DailyLimits } from '../job/daily-limits.js';
 import type { AdmissionLimits } from '../job/inbox/admission.js';
 import type { Media } from '../media/media.js';
@@ -29,6 +30,8 @@ export interface Ports {
   dailyLimits?: DailyLimits | undefined;
   /** Whether callers are kept apart. */
   ownership?: boolean;
+  /** Fetches the videos of jobs that name a URL; without it, none are. */
+  urls?: Urls | undefined;
   /** Aborted when the job of the activity is stopped. */
   signal?: AbortSignal | undefined;
 }

@@ -25,6 +25,7 @@ import {
 } from '../job-store/resolved-job.js';
 import { takeNewVersions } from '../job-store/images/listed-pictures.js';
 import { publishBundledModel, readModelTexts } from '../job-store/inputs.js';
+import { keepFetchedVideo } from '../job-store/videos/fetched-video.js';
 import { readMadeOf } from '../job-store/made-of.js';
 import { deviceOf, forgetMaker, makingOf, wayOf } from '../job-store/reuse/makers.js';
 import type { Preflight } from '../compute/provider.js';
@@ -76,6 +77,7 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
     await Promise.all([workOf(storage, jobId).createIfNotExists(), jobOf(storage, jobId).createIfNotExists()]);
     if (earlier && !fromScratch) return adopt(ports, earlier, { run, spec, createdAt, trace });
     const folder = jobFolder(ports.tempFolder, jobId);
+    await fetchVideo(ports, input);
     await publishBundledModel(storage, ports.bundledModels, spec.model);
     // Read before anything of it is used: what is the same at the end was used all the time.
     const made = await readMadeOf(storage, spec);
@@ -149,6 +151,15 @@ async function makingOfJob(
   const owner = ownership === true ? (await readOwner(storage, job.jobId))?.owner : undefined;
   const isCut = video?.file !== undefined && !('picture' in video);
   return makingOf(job, { owner, ...(isCut && { video: await sha256OfFile(video.file) }) });
+}
+
+/** Fetches the video, if it is named by its URL, to where all else expects it. */
+async function fetchVideo({ storage, urls, dailyLimits, signal }: Ports, input: PrepareInput): Promise<void> {
+  const { url, video } = input.spec.input;
+  if (url === undefined || video === undefined || !urls) return;
+  const bytes = await keepFetchedVideo(storage, video, () => urls.fetch(url, signal));
+  await knowSize(storage, input.jobId, { bytes });
+  await countSize(storage, input, { bytes }, dailyLimits);
 }
 
 /** The bytes of the style picture, if there is one. */

@@ -8,6 +8,8 @@ import { cardBlob, labelsBlob, mediaBlob, modelBlob, modelsOf, splitPath } from 
 
 const MISSING = {
   video: (name: string) => `There is no video ${name} in the media storage account; upload it first.`,
+  url: (url: string) =>
+    `The video that was fetched from ${url} has been removed; fetch it again and score everything with {"fromScratch": true}.`,
   audio: (name: string) => `There is no sound file ${name} in the media storage account; upload it first.`,
   images: (prefix: string) => `There is nothing below ${prefix} in the media storage account; upload the images first.`,
   style: (name: string) => `There is no style picture ${name} in the media storage account; upload it first.`,
@@ -18,17 +20,34 @@ const MISSING = {
 /** The one sentence for something that a job names and that is not there. */
 export const missingInput = (what: keyof typeof MISSING, name: string) => new JobError('user', MISSING[what](name));
 
+interface InputPorts {
+  storage: Storage;
+  /** Folder of the models that come with the app. */
+  bundledModels: string;
+  /** Refuses URLs whose files are not fetched. */
+  urls?: { check: (url: string) => void } | undefined;
+}
+
+const NO_URLS = {
+  check: () => {
+    throw new JobError('user', 'This app fetches no files; upload the video.');
+  },
+};
+
 /**
  * Asks whether all that a job names is there, before the job starts.
- * @param bundledModels folder of the models that come with the app.
  * @returns the bytes of its video; 0 for images, of which nobody knows before they are listed.
  * @throws JobError `user` that names the first thing that is missing.
  */
-export async function requireInputs(storage: Storage, bundledModels: string, spec: JobSpec): Promise<number> {
-  const { input, style, model } = spec;
+export async function requireInputs(
+  { storage, bundledModels, urls = NO_URLS }: InputPorts,
+  { input, style, model }: JobSpec,
+): Promise<number> {
+  if (input.url !== undefined) urls.check(input.url);
   const list = input.list === undefined ? undefined : listBlobOf(storage, input.list);
   const [bytes, hasImages, hasList, hasAudio, hasStyle, hasModel] = await Promise.all([
-    input.video === undefined ? 0 : bytesOf(storage, input.video),
+    // What is fetched comes when the job has begun.
+    input.video === undefined || input.url !== undefined ? 0 : bytesOf(storage, input.video),
     input.images === undefined || hasBlobs(storage, input.images),
     list === undefined || list.blob.exists(),
     input.audio === undefined || mediaBlob(storage, input.audio).exists(),

@@ -17,7 +17,9 @@ export async function readMadeOf(storage: Storage, { model, style, input }: JobS
     style === undefined ? undefined : versionOf(media(style), () => missingInput('style', style)),
     input.video === undefined
       ? undefined
-      : versionOf(media(input.video), () => missingInput('video', input.video ?? '')),
+      : versionOf(media(input.video), () =>
+          input.url === undefined ? missingInput('video', input.video ?? '') : missingInput('url', input.url),
+        ),
     input.audio === undefined
       ? undefined
       : versionOf(media(input.audio), () => missingInput('audio', input.audio ?? '')),

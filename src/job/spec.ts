@@ -8,7 +8,7 @@ import {
   matchDevice,
   MOST_FALLBACKS,
 } from './compute-choice.js';
-import { JobError, jsonBytes } from './failure.js';
+import { hideSecrets, JobError, jsonBytes } from './failure.js';
 import { hasUnusableCharacters, hasUnusableParts } from './items/blob-names.js';
 import {
   DEFAULT_CODEC,
@@ -53,6 +53,16 @@ function blobPath(container: string, name = 'NAME', others: string[] = []): z.Zo
 const blobPrefix = (container: string) =>
   blobPath(container, 'FOLDER/').transform((path) => (path.endsWith('/') ? path : `${path}/`));
 
+const INPUT_URL = 'must be the https URL of a file, without login, port, query and fragment, of at most 300 characters';
+
+/** It is kept in the job's records and its history, where no secret may be. */
+function isInputUrl(text: string): boolean {
+  if (text.length > 300 || /[?#\\]/.test(text) || hasUnusableCharacters(text) || !URL.canParse(text)) return false;
+  const { protocol, port, username, password, pathname } = new URL(text);
+  const isBare = port === '' && username === '' && password === '' && hideSecrets(text) === text;
+  return protocol === 'https:' && isBare && !pathname.endsWith('/');
+}
+
 const STALL_SECONDS = 120;
 const LONGEST_STALL_SECONDS = 7200;
 const LONGEST_ITEM_SECONDS = 7000;
@@ -81,6 +91,7 @@ const properties = z.strictObject({
   input: z
     .strictObject({
       video: blobPath('inbox').optional(),
+      url: z.string().refine(isInputUrl, INPUT_URL).optional(),
       images: blobPrefix('inbox').optional(),
       frameRate: z
         .union([z.number(), z.string()], FRAME_RATES)
@@ -98,9 +109,12 @@ const properties = z.strictObject({
         .optional(),
       onDamage: z.enum(['fail', 'keep']).default('fail'),
     })
-    .superRefine(({ video, images, frameRate, audio, list }, context) => {
-      if ((video === undefined) === (images === undefined))
-        context.addIssue({ code: 'custom', message: 'must name either a "video" or "images"' });
+    .superRefine(({ video, url, images, frameRate, audio, list }, context) => {
+      if ([video, url, images].filter((each) => each !== undefined).length !== 1)
+        context.addIssue({
+          code: 'custom',
+          message: 'must name either a "video" or "images", or the "url" of a video',
+        });
       else if (images === undefined && frameRate !== undefined)
         context.addIssue({ code: 'custom', path: ['frameRate'], message: 'is for "images"; a video has its own' });
       if (list !== undefined && (images === undefined || frameRate !== undefined))
@@ -250,8 +264,8 @@ function fillProblem(
   return undefined;
 }
 
-/** Path of the video, or of the folder of images. */
-export const inputOf = ({ input }: Pick<JobSpec, 'input'>): string => input.video ?? input.images ?? '';
+/** Path of the video, or of the folder of images, or the URL of the video. */
+export const inputOf = ({ input }: Pick<JobSpec, 'input'>): string => input.video ?? input.images ?? input.url ?? '';
 
 /**
  * Reads a job specification from the text of an HTTP body.

@@ -1,9 +1,7 @@
 import { createHmac } from 'node:crypto';
-import { lookup } from 'node:dns/promises';
 import https from 'node:https';
-import { isIP, type LookupFunction } from 'node:net';
+import { pinnedTo, publicAddressOf } from '../internet/addresses.js';
 import { JobError, messageOf } from '../job/failure.js';
-import { publicAddressOf, type Resolve } from './addresses.js';
 
 /** A notice on its way to a webhook. */
 export interface Delivery {
@@ -37,18 +35,12 @@ export function headersOf({ id, secret, body }: Omit<Delivery, 'url'>, now: numb
 
 const PATIENCE_MS = 10_000;
 
-/** All addresses that the system knows of a host. */
-const resolveAll: Resolve = async (host) => {
-  const found = await lookup(host.replace(/^\[(.*)\]$/, '$1'), { all: true });
-  return found.map(({ address }) => address);
-};
-
 /**
  * Sends webhooks. The address is checked and then connected to, so that nothing can change in between; redirects are not followed.
  * @param addressOf finds and checks the address of a host.
  */
 export function createWebhooks({
-  addressOf = (host: string) => publicAddressOf(host, resolveAll),
+  addressOf = (host: string) => publicAddressOf("The webhook's host", host),
   now = Date.now,
   ca,
 }: {
@@ -60,10 +52,7 @@ export function createWebhooks({
   /** @throws JobError `user` for what sending again does not change, `platform` for what may pass. */
   return async (delivery: Delivery): Promise<void> => {
     const { host, hostname } = new URL(delivery.url);
-    const address = await addressOf(hostname).catch((cause: unknown) => {
-      if (cause instanceof JobError) throw cause;
-      throw new JobError('platform', `The webhook's host ${host} cannot be found (${messageOf(cause)}).`, { cause });
-    });
+    const address = await addressOf(hostname);
     const status = await post(delivery, { address, headers: headersOf(delivery, now()), ca }).catch(
       (cause: unknown) => {
         throw new JobError('platform', `The webhook at ${host} does not answer (${messageOf(cause)}).`, { cause });
@@ -83,12 +72,9 @@ interface Sending {
 
 /** @returns the status of the answer, whose body nobody reads. */
 function post({ url, body }: Delivery, { address, headers, ca }: Sending): Promise<number> {
-  const family = isIP(address);
-  const pinned: LookupFunction = (_, options, answer) =>
-    options.all === true ? answer(null, [{ address, family }]) : answer(null, address, family);
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(PATIENCE_MS);
-    const options = { method: 'POST', headers, lookup: pinned, signal, agent: false as const, ca };
+    const options = { method: 'POST', headers, lookup: pinnedTo(address), signal, agent: false as const, ca };
     const request = https.request(url, options, (response) => {
       resolve(response.statusCode ?? 0);
       response.destroy();

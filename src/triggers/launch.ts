@@ -11,6 +11,7 @@ import { readOwner, removeOwner, writeOwner } from '../job-store/callers/owners.
 import { givePlaces, readPlaces, takePlace } from '../job-store/inbox/places.js';
 import { hasManifest } from '../job-store/manifest.js';
 import { freePlace, keepPlace } from '../job-store/outputs.js';
+import { withFetchedVideo } from '../job-store/videos/fetched-video.js';
 import type { JobInput } from '../orchestrators/score-job.js';
 import { placeOf, startId } from '../telemetry/ids.js';
 import { hasEnded, type JobHost } from './jobs.js';
@@ -122,7 +123,7 @@ export function createLauncher({
     const { traceId } = placeOf(jobId, undefined, context.traceContext?.traceParent);
     return {
       jobId,
-      spec,
+      spec: withFetchedVideo(spec, jobId),
       traceParent: writeTraceParent(traceId, startId(jobId, run)),
       ...(startedBy === undefined ? {} : { startedBy }),
       ...(waitHours === undefined ? {} : { waitHours }),

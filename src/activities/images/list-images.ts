@@ -1,5 +1,5 @@
 import type { OfRun } from '../../job/run.js';
-import { hasUnusableCharacters, hasUnusableParts, isTooLong } from '../../job/items/blob-names.js';
+import { isUnusableName } from '../../job/items/blob-names.js';
 import { counted, fewWarnings, JobError } from '../../job/failure.js';
 import { createOutputNames, groupsOf, LIST_LENGTH, type ListedItem } from '../../job/items/item-list.js';
 import { LeftOut } from '../../job/items/left-out.js';
@@ -108,7 +108,7 @@ async function* listPictures(
 function checkDeliverable(job: ImagesJob, name: string, output: string): void {
   if (packsArrays(job)) return;
   const target = splitPath(`${job.output}${output}.${scoredEnding(job)}`).blob;
-  if (!isTooLong(target) && !hasUnusableCharacters(target) && !hasUnusableParts(target)) return;
+  if (!isUnusableName(target)) return;
   throw new JobError(
     'user',
     `The image "${name.slice(0, LONGEST_EXAMPLE)}" cannot have its output below ${job.output} under the same name, which is too long for blob storage or has parts that it cannot hold; rename the image.`,

@@ -14,5 +14,8 @@ export const hasUnusableParts = (name: string): boolean =>
   name.split('/').some((part) => part === '' || part.endsWith('.'));
 
 /** Whether a name is longer than a blob's may be, or has more parts. */
-export const isTooLong = (name: string): boolean =>
-  name.length > MOST_CHARACTERS || name.split('/').length > MOST_PARTS;
+const isTooLong = (name: string): boolean => name.length > MOST_CHARACTERS || name.split('/').length > MOST_PARTS;
+
+/** Whether a blob of this name cannot be asked for: storage would find another one, or none, or refuse. */
+export const isUnusableName = (name: string): boolean =>
+  hasUnusableCharacters(name) || hasUnusableParts(name) || isTooLong(name);

@@ -1,4 +1,4 @@
-import { hasUnusableCharacters, hasUnusableParts, isTooLong } from './blob-names.js';
+import { isUnusableName } from './blob-names.js';
 import { JobError } from '../failure.js';
 
 /** Lines of a list of images at most, and bytes of one. */
@@ -26,8 +26,7 @@ export async function* readNames(
     if (line.trim() === '') continue;
     const name = isJson ? nameIn(line) : line;
     if (name === undefined) throw wrong(number, 'is no JSON object with the property "name"');
-    if (hasUnusableCharacters(name) || hasUnusableParts(name) || isTooLong(name))
-      throw wrong(number, 'is not the name of an image below the folder');
+    if (isUnusableName(name)) throw wrong(number, 'is not the name of an image below the folder');
     yield name;
   }
 }

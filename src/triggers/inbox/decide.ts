@@ -27,11 +27,12 @@ export interface NewMedia {
  * @throws JobError `user`: why it starts none, for its owner.
  */
 export async function decideJob(
-  { storage, bundledModels }: Pick<Ports, 'storage' | 'bundledModels'>,
+  ports: Pick<Ports, 'storage' | 'bundledModels' | 'urls'>,
   media: NewMedia,
 ): Promise<ClaimedJob> {
+  const { storage } = ports;
   const { spec, expect } = await readJob(storage, media);
-  const bytes = await requireInputs(storage, bundledModels, spec);
+  const bytes = await requireInputs(ports, spec);
   const jobId = claimedJobId(media.event, inputOf(spec));
   if (expect !== undefined) await writeExpectation(storage, jobId, expect);
   const items = expect === undefined ? 0 : expectedItems(expect);

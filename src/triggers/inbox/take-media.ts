@@ -1,7 +1,7 @@
 import type { InvocationContext, StorageQueueHandler } from '@azure/functions';
 import type { Ports } from '../../activities/ports.js';
 import { isPassing } from '../../container-contract/storage-access.js';
-import { hasUnusableCharacters, hasUnusableParts, isTooLong } from '../../job/items/blob-names.js';
+import { isUnusableName } from '../../job/items/blob-names.js';
 import { JobError, messageOf } from '../../job/failure.js';
 import { ticketDelaySeconds } from '../../job/inbox/admission.js';
 import { type Claim, decided } from '../../job/inbox/claim.js';
@@ -23,7 +23,7 @@ import { INBOX } from '../../job-store/layout.js';
 import { type Admit, refuseMedia } from './admit.js';
 import { decideJob } from './decide.js';
 
-export interface TakePorts extends Pick<Ports, 'storage' | 'bundledModels' | 'telemetry'> {
+export interface TakePorts extends Pick<Ports, 'storage' | 'bundledModels' | 'telemetry' | 'urls'> {
   admit: Admit;
 }
 
@@ -70,7 +70,7 @@ async function takeEvent(ports: TakePorts, context: InvocationContext, event: Me
   if (account !== storage.media.accountName || container !== INBOX) return leave(`it is in the account ${account}`);
   const starter = whatStarts(name);
   if (starter === undefined) return leave('its name starts nothing');
-  if (isUnusable(name)) return refuseName(ports, context, event);
+  if (isUnusableName(name)) return refuseName(ports, context, event);
   const seen = await lookAtMedia(storage, event);
   if (seen.is === 'arriving') return sendToInbox(storage, writeMediaEvent(event), LATER_SECONDS);
   if (seen.is !== 'there') return leave(`it is ${seen.is}`);
@@ -84,9 +84,6 @@ async function takeEvent(ports: TakePorts, context: InvocationContext, event: Me
   await standInLine(storage, decision);
   await waitOrStart(ports, context, decision.claim);
 }
-
-/** Looked at by such a name, storage would find another blob or none. */
-const isUnusable = (name: string) => hasUnusableCharacters(name) || hasUnusableParts(name) || isTooLong(name);
 
 async function refuseName(ports: TakePorts, context: InvocationContext, event: MediaEvent): Promise<void> {
   const claim = await claimVersion(ports.storage, event);

@@ -21,7 +21,7 @@ import type { JobWatch } from '../job-watch.js';
 import { askHost, findJob, hasEnded, inputOfJob, noJob } from '../jobs.js';
 import type { Launcher } from '../launch.js';
 
-interface RedrivePorts extends Pick<Ports, 'storage' | 'bundledModels'> {
+interface RedrivePorts extends Pick<Ports, 'storage' | 'bundledModels' | 'urls'> {
   launcher: Launcher;
   watch: Pick<JobWatch, 'end'>;
 }
@@ -114,7 +114,7 @@ async function startNext(
   { jobId, run: last, input: before, firstBatch }: Ended,
   changes: Changes,
 ): Promise<HttpResponseInit | string> {
-  const { storage, launcher, bundledModels } = ports;
+  const { storage, launcher } = ports;
   const run = last + 1;
   const [manifest, resolved] = await Promise.all([
     readJson<Manifest>(jobOf(storage, jobId), MANIFEST),
@@ -131,7 +131,7 @@ async function startNext(
       return answer(200, { id: jobId, run: last, message: `Job ${jobId} is done, so there is nothing to do.` });
     if (!hasWork) return nothingLeft(jobId, failed, next);
   }
-  const bytes = await requireInputs(storage, bundledModels, next);
+  const bytes = await requireInputs(ports, next);
   if (resolved && !fromScratch) await requireSame(storage, resolved, next);
   const { items = 0, totals } = manifest ?? {};
   const left = fromScratch || !hasWork ? items : items - (totals?.done ?? 0);

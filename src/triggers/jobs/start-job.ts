@@ -17,9 +17,10 @@ import type { Launcher } from '../launch.js';
 export const createStartJob = ({
   storage,
   bundledModels,
+  urls,
   launcher,
   callers,
-}: Pick<Ports, 'storage' | 'bundledModels'> & { launcher: Launcher; callers: Callers }) =>
+}: Pick<Ports, 'storage' | 'bundledModels' | 'urls'> & { launcher: Launcher; callers: Callers }) =>
   callers.known(async (request, context, caller) => {
     checkSpecSize(Number(request.headers.get('content-length') ?? 0));
     const body = await request.text();
@@ -34,7 +35,7 @@ export const createStartJob = ({
     };
     if (key !== null && (await findJob(context, jobId)) !== undefined)
       return (await callers.maySee(caller, jobId)) ? accepted() : refuse(404, noJob(jobId));
-    const bytes = await requireInputs(storage, bundledModels, spec);
+    const bytes = await requireInputs({ storage, bundledModels, urls }, spec);
     const job = { jobId, spec, owner: caller.id, items: 0, bytes };
     const refusal = await launcher.reserve(context, job);
     if (refusal) throw refusal;

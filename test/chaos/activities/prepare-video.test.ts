@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
@@ -7,6 +7,7 @@ import { createPrepareJob } from '../../../src/activities/prepare-job.js';
 import { createLocalCompute } from '../../../src/compute/local/provider.js';
 import { chunkFrames } from '../../../src/job/plan.js';
 import { parseSpec } from '../../../src/job/spec.js';
+import { withFetchedVideo } from '../../../src/job-store/videos/fetched-video.js';
 import { mediaBlob, modelBlob, modelsOf } from '../../../src/job-store/layout.js';
 import { readVideoJob } from '../../../src/job-store/resolved-job.js';
 import { createMedia } from '../../../src/media/media.js';
@@ -29,7 +30,16 @@ const inspectModel: ModelInspector = (...given) => {
 };
 const local = createLocalCompute({});
 let free = Infinity;
+/** How often the video of a URL was fetched. */
+let fetched = 0;
 const prepareJob = createPrepareJob({
+  urls: {
+    check: () => undefined,
+    fetch: () => {
+      fetched += 1;
+      return Promise.resolve(createReadStream(path.join(folder, 'flat.mp4')));
+    },
+  },
   storage,
   media: createMedia(tools),
   compute: { local, aci: local, 'container-apps': local },
@@ -180,4 +190,21 @@ test('a model that was tried is not loaded again for frames of the same size, un
   expect((await prepare('often', 'flat.mp4')).shape).toMatchObject({ width: 126 });
   const [first = 0] = counts;
   expect([...counts, inspected]).toEqual([first, first, first + 1, first + 2]);
+});
+
+test('a video that its URL names is fetched once, however often the job is prepared, and is then the job’s own', async () => {
+  await putModel('fetching', resizingModel({ across: 1 }));
+  const jobId = 'prepare-fetched';
+  const url = 'https://media.example.com/flat.mp4';
+  const spec = withFetchedVideo(parseSpec(JSON.stringify({ input: { url }, model: 'fetching' })), jobId);
+  await prepareJob({ jobId, spec });
+  const { video, spec: kept, output } = await readVideoJob(storage, jobId);
+  expect({ width: video.width, height: video.height, output }).toEqual({
+    width: 63,
+    height: 45,
+    output: `outbox/${jobId}.mp4`,
+  });
+  expect(kept.input).toMatchObject({ url, video: `work-${jobId}/_uploads/flat.mp4` });
+  await prepareJob({ jobId, spec });
+  expect(fetched).toBe(1);
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { JobError } from '../../../src/job/failure.js';
-import { checkInputSize, parseSpec } from '../../../src/job/spec.js';
+import { checkInputSize, inputOf, parseSpec } from '../../../src/job/spec.js';
+import { withFetchedVideo } from '../../../src/job-store/videos/fetched-video.js';
 
 const minimal = { input: { video: 'inbox/coast.mp4' }, model: 'starry-night' };
 
@@ -334,4 +335,46 @@ test.each([
 
 test('of a property that is named twice, the last one counts, as in all of JSON', () => {
   expect(parseSpec('{"input":{"video":"inbox/a.mp4"},"model":"m","model":"n"}').model).toBe('n');
+});
+
+describe('a video by its URL', () => {
+  const ofUrl = (url: string, more: object = {}) =>
+    parseSpec(JSON.stringify({ input: { url, ...more }, model: 'starry-night' }));
+
+  test('is an input like a video, and the job keeps it where nobody else’s files are', () => {
+    const spec = ofUrl('https://media.example.com/films/coast%20line.mp4');
+    expect(inputOf(spec)).toBe('https://media.example.com/films/coast%20line.mp4');
+    const { input } = withFetchedVideo(spec, 'coast-k3v9q2xa');
+    expect(input.video).toBe('work-coast-k3v9q2xa/_uploads/coast-20line.mp4');
+    expect(withFetchedVideo({ ...spec, input }, 'coast-k3v9q2xa').input).toEqual(input);
+    expect(withFetchedVideo(ofUrl('https://media.example.com/..%2f..%2f..'), 'a').input.video).toMatch(
+      /^work-a\/_uploads\/[^/]+[^./]$/,
+    );
+  });
+
+  test.each([
+    'http://media.example.com/a.mp4',
+    'ftp://media.example.com/a.mp4',
+    'file:///etc/passwd',
+    'https://user:secret@media.example.com/a.mp4',
+    'https://media.example.com:8443/a.mp4',
+    'https://media.example.com/a.mp4?sig=secret',
+    'https://media.example.com/a.mp4?',
+    'https://media.example.com/a.mp4#t=1',
+    'https://media.example.com/',
+    'https://media.example.com\\@10.0.0.1/a.mp4',
+    'https://media.example.com/a\n.mp4',
+    'media.example.com/a.mp4',
+    `https://media.example.com/${'a'.repeat(300)}`,
+  ])('is refused when it may hold a secret or is no plain https URL: %j', (url) => {
+    expect(() => ofUrl(url)).toThrow(/"input\.url" must be the https URL of a file, without login/);
+    expect(() => ofUrl(url)).not.toThrow(/secret/);
+  });
+
+  test('does not go with a video or images', () => {
+    const url = 'https://media.example.com/a.mp4';
+    for (const other of [{ video: 'inbox/a.mp4' }, { images: 'inbox/a/' }])
+      expect(() => ofUrl(url, other)).toThrow(/"input" must name either/);
+    expect(() => ofUrl(url, { frameRate: 24 })).toThrow(/"input\.frameRate" is for "images"/);
+  });
 });

@@ -1,5 +1,6 @@
-import { BlockList, isIP } from 'node:net';
-import { JobError } from '../job/failure.js';
+import { lookup } from 'node:dns/promises';
+import { BlockList, isIP, type LookupFunction } from 'node:net';
+import { JobError, messageOf } from '../job/failure.js';
 
 /** https://www.iana.org/assignments/iana-ipv4-special-registry: all that leads to this machine, its network or nowhere. */
 const NOT_PUBLIC_4: [string, number][] = [
@@ -46,14 +47,30 @@ export function isPublicAddress(address: string): boolean {
 /** All addresses of a name. */
 export type Resolve = (host: string) => Promise<string[]>;
 
+/** All addresses that the system knows of a host, as a URL names it. */
+export const resolveAll: Resolve = async (host) => {
+  const found = await lookup(host.replace(/^\[(.*)\]$/, '$1'), { all: true });
+  return found.map(({ address }) => address);
+};
+
 /**
- * The address to send to: whoever connects to it, and not to the name, reaches what was checked.
- * @throws JobError `user` when the name has an address that is not public: who owns it could point it anywhere.
+ * The address to connect to: whoever connects to it, and not to the name, reaches what was checked.
+ * @param what begins the sentence: "The webhook's host".
+ * @throws JobError `user` when the name has an address that is not public: who owns it could point it anywhere. `platform` when it is not found.
  */
-export async function publicAddressOf(host: string, resolve: Resolve): Promise<string> {
-  const addresses = await resolve(host);
+export async function publicAddressOf(what: string, host: string, resolve: Resolve = resolveAll): Promise<string> {
+  const addresses = await resolve(host).catch((cause: unknown) => {
+    throw new JobError('platform', `${what} ${host} cannot be found (${messageOf(cause)}).`, { cause });
+  });
   const [first] = addresses;
   if (first !== undefined && addresses.every(isPublicAddress)) return first;
-  const what = first === undefined ? 'has no address' : 'has an address that is not public';
-  throw new JobError('user', `The webhook's host ${host} ${what}; name one that the internet can reach.`);
+  const wrong = first === undefined ? 'has no address' : 'has an address that is not public';
+  throw new JobError('user', `${what} ${host} ${wrong}; name one that the internet can reach.`);
+}
+
+/** For a request: its connection goes to this address, so that nothing can change between the check and the connection. */
+export function pinnedTo(address: string): LookupFunction {
+  const family = isIP(address);
+  return (_, options, answer) =>
+    options.all === true ? answer(null, [{ address, family }]) : answer(null, address, family);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isPublicAddress, publicAddressOf } from '../../../src/notices/addresses.js';
+import { isPublicAddress, publicAddressOf } from '../../../src/internet/addresses.js';
 
 describe('an address', () => {
   test.each([
@@ -68,6 +68,8 @@ describe('an address', () => {
   });
 });
 
+const WHAT = "The webhook's host";
+
 describe('the address of a webhook', () => {
   const resolving =
     (...addresses: string[]) =>
@@ -75,7 +77,7 @@ describe('the address of a webhook', () => {
       Promise.resolve(addresses);
 
   test('is the first that its name has', async () => {
-    await expect(publicAddressOf('example.com', resolving('8.8.8.8', '1.1.1.1'))).resolves.toBe('8.8.8.8');
+    await expect(publicAddressOf(WHAT, 'example.com', resolving('8.8.8.8', '1.1.1.1'))).resolves.toBe('8.8.8.8');
   });
 
   test.each<[string, string[]]>([
@@ -83,7 +85,7 @@ describe('the address of a webhook', () => {
     ['a private address beside a public one', ['8.8.8.8', '169.254.169.254']],
     ['no address', []],
   ])('is none when its name has %s', async (_, addresses) => {
-    await expect(publicAddressOf('hooks.example.com', resolving(...addresses))).rejects.toMatchObject({
+    await expect(publicAddressOf(WHAT, 'hooks.example.com', resolving(...addresses))).rejects.toMatchObject({
       name: 'JobError',
       blame: 'user',
       message: expect.stringMatching(/hooks\.example\.com/) as string,
@@ -99,6 +101,6 @@ describe('the address of a webhook', () => {
       'https://[::1]/',
       'https://[::ffff:a00:1]/',
     ])
-      await expect(publicAddressOf(new URL(url).hostname, itself), url).rejects.toThrow(/public/);
+      await expect(publicAddressOf(WHAT, new URL(url).hostname, itself), url).rejects.toThrow(/public/);
   });
 });

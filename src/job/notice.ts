@@ -5,10 +5,14 @@ const QUEUE = 'must be the name of a queue: 3 to 63 small letters, digits and si
 const WEBHOOK = 'must be an https URL without a login or key, on port 443, of at most 400 characters';
 const MOST_CHOICES = 3;
 
+/** Where one account is all, it has the queues of the host and of the task hub, too; what the host cannot read there stops it. */
+const HOSTS_OWN = /^(azure-webjobs|webjobs|batchscoring)-/;
+
 const queue = z
   .string()
   .regex(/^(?=.{3,63}$)[a-z0-9](?:-?[a-z0-9])+$/, QUEUE)
-  .refine((name) => !name.startsWith('inbox-events'), 'is where new media arrives; name another queue');
+  .refine((name) => !name.startsWith('inbox-events'), 'is where new media arrives; name another queue')
+  .refine((name) => !HOSTS_OWN.test(name), "is the Functions host's own; name another queue");
 
 const isWebhook = (text: string) => {
   if (text.length > 400 || !URL.canParse(text)) return false;

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -12,6 +13,8 @@ declare module 'vitest' {
     stack: StackAddress;
     /** Connection string of its Azurite. */
     storage: string;
+    /** A secret among its settings, which is to be seen nowhere. */
+    canary: string;
   }
 }
 
@@ -28,10 +31,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const { startStack } = await import('../../dist/stack/stack.js');
   const data = mkdtempSync(path.join(os.tmpdir(), 'scoring-tests-'));
   // Tests send no key, and see everything; callers with keys are kept apart.
-  const settings = { MOST_RUNNING_JOBS: '1000', OWNERSHIP: 'on', OPERATORS: 'nobody' };
+  const canary = `canary-${randomUUID()}`;
+  const settings = { MOST_RUNNING_JOBS: '1000', OWNERSHIP: 'on', OPERATORS: 'nobody', WEBHOOK_SECRET_CANARY: canary };
   const { url, storage, stop } = await startStack({ folder: data, env: { ...settings, ...process.env } });
   project.provide('stack', { data, url, connectionString: storage, azure: '' });
   project.provide('storage', storage);
+  project.provide('canary', canary);
   return async () => {
     await stop();
     rmSync(data, { recursive: true, force: true });

@@ -84,7 +84,7 @@ export const cloudEvent = ({ account, container, name, etag }: Uploaded, more: o
     contentType: 'application/octet-stream',
     contentLength: 7,
     blobType: 'BlockBlob',
-    url: `https://${account}.blob.core.windows.net/${container}/${encodeURI(name)}`,
+    url: `https://${account}.blob.core.windows.net/${container}/${encodeURI(Buffer.from(name).toString())}`,
     sequencer: '00000000000004420000000000028963',
     storageDiagnostics: { batchId: 'b68529f3-68cd-4744-baa4-3c0498ec19f0' },
   },

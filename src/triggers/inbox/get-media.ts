@@ -1,6 +1,7 @@
 import type { MediaState } from '../../api/inbox.js';
 import { JobError } from '../../job/failure.js';
-import { bareEtag } from '../../job/inbox/media-event.js';
+import { isUnusableName } from '../../job/items/blob-names.js';
+import { bareEtag, shownName } from '../../job/inbox/media-event.js';
 import { DEFAULTS_FILE, whatStarts } from '../../job/inbox/what-starts.js';
 import { claimId, readClaim } from '../../job-store/inbox/claims.js';
 import { lookAtMedia, nearestDefaults } from '../../job-store/inbox/media.js';
@@ -33,6 +34,8 @@ async function stateOf(storage: Storage, name: string, etag: string): Promise<Me
 async function whyAlone(storage: Storage, name: string, etag: string): Promise<string | undefined> {
   const starter = whatStarts(name);
   if (starter === undefined) return `${INBOX}/${name} starts no job by its name.`;
+  // Storage would not even look for it.
+  if (isUnusableName(name)) return `No blob is called ${INBOX}/${shownName(name)}.`;
   const seen = await lookAtMedia(storage, { name, etag });
   if (seen.is === 'gone') return `${INBOX}/${name} is gone.`;
   if (seen.is === 'replaced') return `There is another version of ${INBOX}/${name} by now.`;

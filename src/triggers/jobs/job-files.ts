@@ -1,6 +1,7 @@
 import { type BlobItem, type ContainerClient, RestError } from '@azure/storage-blob';
 import type { FileList } from '../../api/jobs.js';
 import { JobError } from '../../job/failure.js';
+import { hasUnusableCharacters } from '../../job/items/blob-names.js';
 import { isJobId } from '../../job/spec.js';
 import {
   CONTACT_SHEET,
@@ -78,11 +79,15 @@ export async function listThousand(
   prefix: string,
   from: string,
 ): Promise<{ items: BlobItem[]; next: string | null }> {
+  const notOurs = (options?: ErrorOptions) =>
+    new JobError('user', '"from" must be what the answer before gave as "next".', options);
+  // Storage would give them back in XML, which cannot hold them.
+  if (hasUnusableCharacters(from)) throw notOurs();
   const options = { prefix, includeMetadata: true };
   const page = listPage(container, options, from === '' ? undefined : from, FILES_AT_ONCE);
   const { items, next } = await page.catch((cause: unknown) => {
     if (!(cause instanceof RestError && cause.statusCode === 400)) throw cause;
-    throw new JobError('user', '"from" must be what the answer before gave as "next".', { cause });
+    throw notOurs({ cause });
   });
   return { items, next: next ?? null };
 }

@@ -23,6 +23,8 @@ describe('where notices go', () => {
     ['a queue with two hyphens', [{ queue: 'a--b' }]],
     ['the queue of new media', [{ queue: 'inbox-events' }]],
     ['its poison queue', [{ queue: 'inbox-events-poison' }]],
+    ['a queue of the task hub', [{ queue: 'batchscoring-control-00' }]],
+    ['a queue of the Functions host', [{ queue: 'azure-webjobs-blobtrigger-app' }]],
     ['http', [{ webhook: 'http://example.com', secret: 'A' }]],
     ['a login', [{ webhook: 'https://me:pw@example.com', secret: 'A' }]],
     ['a key', [{ webhook: 'https://example.com/hook?code=abcdefgh', secret: 'A' }]],

@@ -89,6 +89,9 @@ param storageLogs string = 'media'
 @maxValue(730)
 param logDays int = 30
 
+@description('Client id of the application in Entra ID for which callers of the app need a token. Empty: they need a function key.')
+param entraClientId string = ''
+
 @description('E-mail address that alerts go to. Empty: alerts are seen in the portal only.')
 param alertEmail string = ''
 
@@ -265,6 +268,7 @@ module app 'modules/function-app.bicep' = {
     workspaceId: monitoring.outputs.workspaceId
     subnetId: net.?outputs.appSubnetId ?? ''
     allowedAddresses: allowedAddresses
+    entraClientId: entraClientId
     taskHub: taskHub
     partitionCount: partitionCount
     schedulerEndpoint: scheduler.?outputs.endpoint ?? ''

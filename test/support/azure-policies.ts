@@ -95,6 +95,12 @@ const site: Rule = (resource, resources) => {
   ];
 };
 
+const logins = exactly({
+  'platform.enabled': true,
+  'globalValidation.requireAuthentication': true,
+  'globalValidation.unauthenticatedClientAction': 'Return401',
+});
+
 const guarded: Rule = (resource) =>
   (at(resource, 'subnets') as { name: string; properties: { networkSecurityGroup?: unknown } }[])
     .filter(({ properties }) => properties.networkSecurityGroup === undefined)
@@ -131,7 +137,8 @@ const RULES: Partial<Record<string, Rule>> = {
   }),
   'Microsoft.Web/serverfarms': anything,
   'Microsoft.Web/sites': site,
-  'Microsoft.Web/sites/config': anything,
+  'Microsoft.Web/sites/config': (resource, resources) =>
+    resource.name.endsWith('/authsettingsV2') ? logins(resource, resources) : [],
   [PASSWORDS]: exactly({ allow: false }),
   'Microsoft.Network/virtualNetworks': guarded,
   'Microsoft.Network/networkSecurityGroups': anything,

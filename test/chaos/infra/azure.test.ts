@@ -14,7 +14,7 @@ if (why !== undefined) console.warn(`The deployment to Azure is not compiled: ${
 /** Settings of the Functions host and of libraries, which the app itself does not read. */
 const NOT_OURS = [
   /^AzureWebJobsStorage__(credential|queueServiceUri|tableServiceUri)$/,
-  /^AzureFunctionsJobHost__extensions__durableTask__(hubName|storageProvider__(partitionCount|type|connectionStringName))$/,
+  /^AzureFunctionsJobHost__extensions__durableTask__(hubName|storageProvider__(partitionCount|maxQueuePollingInterval|type|connectionStringName))$/,
   /^FUNCTIONS_(EXTENSION_VERSION|WORKER_RUNTIME)$/,
   /^WEBSITE_RUN_FROM_PACKAGE(_BLOB_MI_RESOURCE_ID)?$/,
   /^DURABLE_TASK_SCHEDULER_CONNECTION_STRING$/,
@@ -56,6 +56,7 @@ const USUAL = {
   workspaceId: `${GROUP}/Microsoft.OperationalInsights/workspaces/log`,
   subnetId: '',
   allowedAddresses: [],
+  entraClientId: '',
   taskHub: 'BatchScoring8',
   partitionCount: 8,
   schedulerEndpoint: '',
@@ -108,17 +109,23 @@ describe.skipIf(why !== undefined)('the deployment to Azure', () => {
     ['with a GPU', { gpu: 'A100' }],
     ['in a network', { containerGroupsSubnetId: `${GROUP}/Microsoft.Network/virtualNetworks/v/subnets/c` }],
     ['with the Durable Task Scheduler', { schedulerEndpoint: SCHEDULER }],
+    ['with Entra ID', { entraClientId: CLIENT }],
     ['with settings of its own', { moreSettings: { SCORER_THREADS: '2', KEEP_FRAMES_DAYS: '5' } }],
   ])('gives the app settings that it reads, and all that it needs: %s', async (_, parameters) => {
     const { settings } = await appWith(parameters);
     const unknown = Object.keys(settings).filter((name) => !isOurs(name) && !NOT_OURS.some((rule) => rule.test(name)));
     expect(unknown).toEqual([]);
     for (const [name, value] of Object.entries(settings)) expect(value, name).toMatch(/^[^[]/);
-    const { mediaConnection, internalConnection, inbox, retention, computes, telemetry } = readConfig(settings);
+    const { mediaConnection, internalConnection, inbox, retention, computes, telemetry, callers } = readConfig({
+      ...settings,
+      // App Service sets it where its authentication is on.
+      ...(parameters.entraClientId !== undefined && { WEBSITE_AUTH_ENABLED: 'True' }),
+    });
     expect([mediaConnection, internalConnection]).toEqual([
       { blobServiceUri: USUAL.mediaBlobEndpoint, clientId: CLIENT },
       { blobServiceUri: USUAL.internalBlobEndpoint, clientId: CLIENT },
     ]);
+    expect(callers.authentication).toBe(parameters.entraClientId === undefined ? 'keys' : 'entra');
     expect(inbox.connection).toBe('AzureWebJobsStorage');
     expect(retention).toEqual({ framesDays: Number(settings.KEEP_FRAMES_DAYS), recordsDays: 30 });
     expect(computes.aci).toMatchObject({

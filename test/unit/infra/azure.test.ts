@@ -1,4 +1,5 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import {
   INBOX,
@@ -97,6 +98,23 @@ describe('what is deployed to Azure', () => {
     });
   });
 
+  test('is told by azd what it is to be, and tells the hooks what they read', () => {
+    const parameters = JSON.parse(readFileSync(path.join(INFRA, 'main.parameters.json'), 'utf8')) as {
+      parameters: Record<string, object>;
+    };
+    const template = readFileSync(path.join(INFRA, 'main.bicep'), 'utf8');
+    const known = [...template.matchAll(/^param (\w+) /gm)].map(([, name]) => name);
+    expect(known).toEqual(expect.arrayContaining(Object.keys(parameters.parameters)));
+    const hooks = ['publish', 'forget-roles'].map((name) =>
+      readFileSync(path.join(INFRA, `hooks/${name}.mjs`), 'utf8'),
+    );
+    const read = [...new Set(hooks.join('\n').match(/\b[A-Z]+(_[A-Z]+)+\b|\bREGISTRY\b/g))];
+    const own = ['APP_PACKAGE', 'PUBLISH_PAUSE_SECONDS', 'PAUSE_SECONDS', 'SCORER_TAG'];
+    const { outputs = {} } = readSnapshot('main');
+    expect(read.filter((name) => !own.includes(name) && outputs[name] === undefined)).toEqual([]);
+    expect(read).toContain('CUSTOM_ROLES');
+  });
+
   test('lets container groups in a network reach storage by its private names, and has them all leave by one address', () => {
     const [network] = ofType(made('private'), 'Microsoft.Network/virtualNetworks');
     const subnets = network?.properties.subnets as {
@@ -189,6 +207,14 @@ describe('the review refuses', () => {
     ['an app by http', set(SITE, { httpsOnly: false }), /httpsOnly/],
     ['an app with old TLS', setIn(SITE, 'siteConfig', { minTlsVersion: '1.0' }), /minTlsVersion/],
     ['an app by FTP', setIn(SITE, 'siteConfig', { ftpsState: 'AllAllowed' }), /ftpsState/],
+    [
+      'callers without a token where they need one',
+      (all) => {
+        const logins = all.find(({ name }) => name.endsWith('/authsettingsV2'));
+        Object.assign(logins?.properties ?? {}, { globalValidation: { requireAuthentication: false } });
+      },
+      /requireAuthentication/,
+    ],
     ['passwords to deploy with', set(`${SITE}/basicPublishingCredentialsPolicies`, { allow: true }), /allow is true/],
     ['nothing said of these passwords', drop(/basicPublishingCredentialsPolicies\/scm$/), /with a password/],
     [

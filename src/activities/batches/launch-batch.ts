@@ -44,7 +44,10 @@ export interface AttemptInput extends OfRun {
 }
 
 export interface LaunchInput extends AttemptInput {
-  /** Goes on with the batch's last attempt if it was not settled, else with the next one; `attempt` does not count then. */
+  /**
+   * Goes on with the batch's last attempt if it was not settled, else with the next one; `attempt` does not count then, nor does
+   * `compute` for one that has not `moved`.
+   */
   again?: true | undefined;
 }
 
@@ -69,7 +72,9 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
   return async ({ again, ...asked }: LaunchInput, invocation?: Invocation): Promise<LaunchResult> => {
     const { jobId, run = 1, batch, first, count } = asked;
     const latest = again ? await attemptToGoOnWith(storage, asked) : { ...asked, helpers: [] };
-    const { attempt, compute: number = asked.compute, helpers } = latest;
+    const { attempt, helpers } = latest;
+    // What was refused where it was to run runs elsewhere.
+    const number = (asked.moved ? undefined : latest.compute) ?? asked.compute;
     const input: AttemptInput = { ...asked, attempt, compute: number };
     const known = {
       attempt,

@@ -4,10 +4,11 @@ import type { Fault } from '../../../azure-emulator/src/faults.js';
 import { parseSpec } from '../../../src/job/spec.js';
 import { jobOf, MANIFEST } from '../../../src/job-store/layout.js';
 import { cancelJob } from '../../../src/job-store/stop.js';
-import { readJson } from '../../../src/storage/storage.js';
+import { readBytes, readJson } from '../../../src/storage/storage.js';
 import { crashAfter, CRASHED } from '../../support/crash.js';
 import { type Deliver, type Lives, runJob } from '../../support/in-process.js';
 import { FATAL, faultOf, type Kind, pick, randomOf } from '../../support/chaos/faults.js';
+import { checkManifest } from '../../support/manifest.js';
 import { containersOf, FRAMES, MODEL, scoredFrames, useWorld, VIDEO } from '../../support/chaos/world.js';
 
 /** `CHAOS_ROUNDS=1000` runs so many seeds, `CHAOS_FIRST=1001` others, and `CHAOS_SEEDS=17,23` those only. */
@@ -141,5 +142,71 @@ describe.concurrent('whatever befalls Azure and the hosts, a job ends right and 
     expect(replaced, told).toEqual([]);
     // Only the service itself starts one twice; one that it lost is made again.
     if (!has(run, 'twice') && !has(run, 'lose')) expect(new Set(created).size, told).toBe(created.length);
+  });
+});
+
+/** Runs a job of two batches that may turn to another compute after a second without room. */
+async function runWithFallback(
+  name: string,
+  { compute, faults, lives }: { compute: object; faults: Fault[]; lives?: Lives },
+): Promise<{ jobId: string; message: string; ranOn: string[] }> {
+  const jobId = `chaos-${name}-${Date.now().toString(36)}`;
+  for (const fault of faults) world.emulator.faults.add({ times: ALWAYS, ...fault });
+  const spec = parseSpec(
+    JSON.stringify({
+      input: { video: VIDEO },
+      model: MODEL,
+      output: { keepFrames: true },
+      compute: { kind: 'aci', region: `${name}west`, fallbackAfterSeconds: 1, ...compute },
+      batch: { size: FRAMES / 2, maxParallel: 2 },
+      retry: { maxAttempts: 1, firstDelaySeconds: 0 },
+    }),
+  );
+  await runJob({ jobId, spec }, world.newHost(`${name}west,${name}north`), lives).catch(() => undefined);
+  const manifest = checkManifest((await readBytes(jobOf(world.storage, jobId), MANIFEST)) ?? '');
+  const runs = manifest.batches.flatMap(({ attempts }) => attempts.slice(-1));
+  const { left, created, replaced } = containersOf(world.emulator, jobId);
+  expect({ left, replaced }).toEqual({ left: [], replaced: [] });
+  expect(new Set(created).size).toBe(created.length);
+  return {
+    jobId,
+    message: manifest.message,
+    ranOn: runs.map(({ compute: kind, place }) => `${kind} in ${place?.region}`),
+  };
+}
+
+const ALWAYS = 1_000_000;
+const FULL = { on: 'PUT', status: 409, code: 'ServiceUnavailable', message: 'not available in the location' } as const;
+
+describe.concurrent('a job with a fallback leaves nothing behind and', LONG, () => {
+  test('runs in the second region when the first has no room, although its orchestrations die meanwhile', async () => {
+    let lived = 0;
+    const { jobId, ranOn } = await runWithFallback('dies', {
+      compute: { fallback: [{ region: 'diesnorth' }] },
+      faults: [{ ...FULL, of: 'dieswest' }],
+      lives: (name) => (name === 'scoreBatch' && (lived += 1) <= 3 ? 2 + 2 * lived : undefined),
+    });
+    expect(await scoredFrames(jobId)).toEqual(reference);
+    expect(ranOn).toEqual(['aci in diesnorth', 'aci in diesnorth']);
+  });
+
+  test('runs on another compute when a region takes its containers and then has no room for them', async () => {
+    const { jobId, ranOn } = await runWithFallback('takes', {
+      compute: { fallback: [{ kind: 'container-apps' }] },
+      faults: [{ on: 'GROUP', fate: 'no-capacity', of: 'takeswest' }],
+    });
+    expect(await scoredFrames(jobId)).toEqual(reference);
+    expect(ranOn).toEqual(['container-apps in emulated', 'container-apps in emulated']);
+  });
+
+  test('fails with the sentence of the second region when that takes no container of it', async () => {
+    const { message } = await runWithFallback('image', {
+      compute: { fallback: [{ region: 'imagenorth' }] },
+      faults: [
+        { ...FULL, of: 'imagewest' },
+        { on: 'PUT', status: 400, code: 'InaccessibleImage', of: 'imagenorth' },
+      ],
+    });
+    expect(message).toContain('correct ACI_IMAGE');
   });
 });

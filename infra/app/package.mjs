@@ -1,0 +1,148 @@
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { build } from 'esbuild';
+import { placesIn, writeNotices } from '../licences.mjs';
+import { copyPackages, ROOT } from '../packages.mjs';
+import { writeZip } from './zip.mjs';
+
+/**
+ * `npm run package` makes what Azure gets: the folder out/app, and out/app.zip with the same in it. The app is packed into a few files,
+ * which load in a third of the time; beside it are the scorer, for jobs with the compute `local`, the model that comes with the app, and
+ * the packages with native parts, as they are for Linux on x64. The same sources make the same archive.
+ */
+const DIST = path.join(ROOT, 'dist');
+/** What the app runs and starts, each under a name of its own, as all of them come to lie in one folder. */
+const PROGRAMS = [
+  'app.js',
+  'processes/attached.js',
+  'scorer/engine/engine-worker.js',
+  'scorer/engine/inspect/inspect-main.js',
+  'scorer/pictures/decoder-process.js',
+];
+const SCORER = 'scorer/bundle';
+const SCORER_PROGRAMS = ['main', 'engine/engine-worker', 'pictures/decoder-process'];
+const MODELS = path.join(ROOT, 'models');
+const PACKAGES = ['@ffmpeg-installer/ffmpeg', '@ffprobe-installer/ffprobe', 'onnxruntime-node', 'sharp'];
+/** The Functions host's worker gives it to the app. */
+const FROM_HOST = '@azure/functions-core';
+const AZURE = { os: 'linux', cpu: 'x64' };
+/** Programs in packages; Azure mounts the archive, so that they cannot be made executable there. */
+const isProgram = (name) => /\/(ffmpeg|ffprobe)$/.test(name) && name.startsWith('node_modules/');
+const OURS = 'sbom.spdx.json';
+
+const inDist = (file) => path.join(DIST, file);
+
+/** Leads what a file names beside itself to where that is in the package. */
+const leadOn = {
+  name: 'lead-on',
+  setup({ onLoad }) {
+    onLoad({ filter: /\.js$/ }, ({ path: file }) => {
+      if (!file.startsWith(DIST + path.sep)) return undefined;
+      const text = readFileSync(file, 'utf8');
+      const contents = text.replaceAll(/new URL\('([^']+)', import\.meta\.url\)/g, (_, named) => {
+        const to = newPlaceOf(path.resolve(path.dirname(file), named));
+        if (to !== undefined) return `new URL('${to}', import.meta.url)`;
+        throw new Error(`${path.relative(ROOT, file)} names ${named}, which infra/app/package.mjs does not pack.`);
+      });
+      return { contents };
+    });
+  },
+};
+
+function newPlaceOf(file) {
+  if (file === MODELS) return '../models';
+  const inside = path.relative(DIST, file).replaceAll(path.sep, '/');
+  if (PROGRAMS.includes(inside)) return `./${path.posix.basename(inside)}`;
+  return inside.startsWith(`${SCORER}/`) ? `./${inside}` : undefined;
+}
+
+const bundled = {
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'esm',
+  splitting: true,
+  metafile: true,
+  absWorkingDir: ROOT,
+  external: [...PACKAGES, FROM_HOST],
+  logLevel: 'warning',
+};
+
+async function packageApp(target) {
+  const outdir = path.join(target, 'dist');
+  const app = await build({
+    ...bundled,
+    entryPoints: PROGRAMS.map(inDist),
+    entryNames: '[name]',
+    outdir,
+    plugins: [leadOn],
+    // Packages that are CommonJS inside ask for Node's own modules with `require`.
+    banner: {
+      js: "import { createRequire as requireFrom } from 'node:module';\nconst require = requireFrom(import.meta.url);",
+    },
+  });
+  cpSync(inDist(SCORER), path.join(outdir, SCORER), { recursive: true });
+  cpSync(MODELS, path.join(target, 'models'), { recursive: true });
+  const copied = copyPackages(PACKAGES, target, AZURE);
+  cpSync(path.join(ROOT, 'host.json'), path.join(target, 'host.json'));
+  cpSync(path.join(ROOT, 'LICENSE'), path.join(target, 'LICENSE'));
+  const { dependencies, ...own } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
+  const { name, version, description, license, type, main, engines } = own;
+  const needed = Object.fromEntries(PACKAGES.map((each) => [each, dependencies[each]]));
+  const manifest = { name, version, description, license, private: true, type, main, engines, dependencies: needed };
+  writeFileSync(path.join(target, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`);
+  // Both Azure's command lines take all of the folder but this; without the file one of them would leave out node_modules.
+  writeFileSync(path.join(target, '.funcignore'), 'local.settings.json\n');
+  const scorer = await build({
+    ...bundled,
+    entryPoints: SCORER_PROGRAMS.map((program) => inDist(`scorer/${program}.js`)),
+    outdir: 'nowhere',
+    write: false,
+  });
+  const packed = [app, scorer].flatMap(({ metafile }) => placesIn(metafile));
+  writeNotices(target, 'durable-batch-scoring app', [...packed, ...copied]);
+}
+
+/** Bytes of all files below a folder. */
+const sizeOf = (folder) =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .reduce((sum, entry) => sum + statSync(path.join(entry.parentPath, entry.name)).size, 0);
+
+const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
+
+const { values } = parseArgs({
+  options: { out: { type: 'string', default: 'out/app' }, 'no-zip': { type: 'boolean' } },
+});
+const out = path.resolve(values.out);
+if (existsSync(out) && readdirSync(out).length > 0 && !existsSync(path.join(out, OURS))) {
+  console.error(`${out} holds something else than a package of the app; name another folder with --out.`);
+  process.exit(2);
+}
+// Whoever finds the folder finds all of it.
+const making = `${out}.partial`;
+rmSync(making, { recursive: true, force: true });
+mkdirSync(making, { recursive: true });
+await packageApp(making);
+rmSync(out, { recursive: true, force: true });
+renameSync(making, out);
+console.log(`${out}: ${megabytes(sizeOf(out))}`);
+for (const part of ['dist', ...PACKAGES.map((name) => `node_modules/${name.split('/')[0]}`), 'node_modules/@img'])
+  console.log(`  ${part}: ${megabytes(sizeOf(path.join(out, part)))}`);
+if (!values['no-zip']) {
+  const archive = `${out}.zip`;
+  const size = writeZip(out, `${archive}.partial`, isProgram);
+  renameSync(`${archive}.partial`, archive);
+  console.log(`${archive}: ${megabytes(size)}`);
+}

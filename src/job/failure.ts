@@ -57,9 +57,15 @@ const SECRETS = [
   /(?<=:\/\/)[^\s/@:]+:[^\s/@]+(?=@)/g,
 ];
 
-/** A text that may quote what users, platforms and SDKs have written, fit to be shown and kept. */
+/**
+ * What steers a terminal, and what turns the direction of the text that follows: control characters other than white space, and the explicit
+ * directional formatting of https://www.unicode.org/reports/tr9/.
+ */
+const STEERING = /[^\P{Cc}\t\n\r]|[\u202a-\u202e\u2066-\u2069]/gu;
+
+/** A text that may quote what users, platforms, models and SDKs have written, fit to be shown and kept. */
 export const hideSecrets = (text: string): string =>
-  SECRETS.reduce((shown, secret) => shown.replace(secret, '[hidden]'), text);
+  SECRETS.reduce((shown, secret) => shown.replace(secret, '[hidden]'), text).replace(STEERING, '\ufffd');
 
 /** Longest sentence that is kept of a failure, in bytes of JSON. */
 const LONGEST_MESSAGE = 800;
@@ -91,7 +97,7 @@ const MOST_WARNED = 1500;
 
 /** The first of some warnings, and how many more there are, as far as a history is to hold them. @param most bytes of JSON. */
 export function fewWarnings(warnings: string[], most = MOST_WARNED): string[] {
-  const short = warnings.map((warning) => shorten(warning, LONGEST_WARNING));
+  const short = warnings.map((warning) => shorten(hideSecrets(warning), LONGEST_WARNING));
   if (jsonBytes(short) <= most) return short;
   for (let kept = short.length - 1; kept > 0; kept -= 1) {
     const few = [...short.slice(0, kept), `There are ${counted(short.length - kept, 'more warning')}.`];

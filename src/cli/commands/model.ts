@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { completeCard } from '../../model-card/complete-card.js';
 import { type CardDraft, draftCard } from '../../model-card/draft-card.js';
-import { JobError } from '../../job/failure.js';
+import { hideSecrets, JobError } from '../../job/failure.js';
 import { createModelInspector, type ModelInspector } from '../../scorer/engine/inspect/inspect.js';
 import { hintsOf } from '../../model-card/hints.js';
 import { checkInputFile, checkOutputFile } from '../score/user-files.js';
@@ -62,5 +62,5 @@ export function cardText({ card }: CardDraft): string {
 
 export function describeQuestions({ questions }: CardDraft): string[] {
   if (questions.length === 0) return ['The model says everything that its card needs.'];
-  return ['The model does not say:', ...questions.map((question) => `- ${question}`)];
+  return ['The model does not say:', ...questions.map((question) => `- ${hideSecrets(question)}`)];
 }

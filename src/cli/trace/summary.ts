@@ -264,5 +264,4 @@ const fixed = (value: number | undefined) => (value === undefined ? '' : value.t
 const percent = (share: number) => `${Math.round(share * 100)} %`;
 
 /** Names are the user's: what would steer the terminal becomes a question mark. */
-// oxlint-disable-next-line no-control-regex
-const printable = (text: string) => text.replaceAll(/[\u0000-\u0009\u000B-\u001F\u007F-\u009F]/g, '?');
+const printable = (text: string) => text.replaceAll(/[^\P{Cc}\n]|[\u202A-\u202E\u2066-\u2069]/gu, '?');

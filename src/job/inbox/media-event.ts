@@ -20,7 +20,8 @@ export interface MediaEvent {
 const LONGEST_SHOWN = 80;
 
 /** A blob's name for a line of a log or a sentence: control characters would begin lines of their own. */
-export const shownName = (name: string): string => name.slice(0, LONGEST_SHOWN).replace(/[\p{Cc}\p{Cs}]/gu, '?');
+export const shownName = (name: string): string =>
+  name.slice(0, LONGEST_SHOWN).replace(/[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069]/gu, '?');
 
 /** What a message of the queue is. */
 export type Message =

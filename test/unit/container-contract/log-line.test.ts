@@ -28,6 +28,7 @@ describe('a line of a log', () => {
       '2026 [W:onnxruntime:, x.cc:1] odd end',
     );
     expect(lineOf('\u0000\u0001bin\u0007ary').message).toBe('\ufffd\ufffdbin\ufffdary');
+    expect(lineOf('item \u202egnp.exe').message).toBe('item \ufffdgnp.exe');
   });
 
   test('is cut where it is too long, and says so', () => {

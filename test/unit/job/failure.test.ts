@@ -45,6 +45,14 @@ describe('warnings for a history', () => {
   });
 });
 
+test('a name that is quoted steers no terminal and turns no text around, in sentences and in warnings', () => {
+  const evil = 'Ev\u001b]0;title\u0007\u009b31m\u202egnp.\u2066il';
+  const steers = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/u;
+  expect(messageOf(new Error(`The operator ${evil} is unknown.`))).not.toMatch(steers);
+  expect(fewWarnings([`The output ${evil} is odd.`]).join('')).not.toMatch(steers);
+  expect(messageOf('Größe 10 % שלום \u200f 海')).toBe('Größe 10 % שלום \u200f 海');
+});
+
 describe('a secret in a sentence', () => {
   test.each([
     ['https://a.blob.core.windows.net/inbox/x.mp4?sv=1&sig=aB%2Bc%3D&se=2', 'aB%2Bc'],

@@ -5,6 +5,7 @@ import {
   type MediaEvent,
   parseMessage,
   writeMediaEvent,
+  shownName,
 } from '../../../../src/job/inbox/media-event.js';
 
 const MEDIA: MediaEvent = {
@@ -173,4 +174,8 @@ describe('the text of a message, for a record of it', () => {
   test.each(['rubbish', '', 'AAAAAAAA', base64('\u0000\u0001')])('is %j as it came', (message) => {
     expect(messageText(message)).toBe(message);
   });
+});
+
+test('a name that is shown begins no line, steers no terminal and turns no text around', () => {
+  expect(shownName('a\n\u001b[31mb\u202egnp.mp4')).toBe('a??[31mb?gnp.mp4');
 });

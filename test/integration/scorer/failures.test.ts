@@ -1,12 +1,20 @@
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import os from 'node:os';
 import path from 'node:path';
-import { beforeAll, describe, expect, inject, it } from 'vitest';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { ModelCard } from '../../../src/model-card/schema.js';
 import { createModelInspector } from '../../../src/scorer/engine/inspect/inspect.js';
+import { constantNode, operatorNode } from '../../../src/scorer/onnx/model-messages.js';
+import { AttributeProto_AttributeType as AttributeType, TensorProtoSchema } from '../../../src/scorer/onnx/onnx_pb.js';
+import { startChild } from '../../../src/processes/child-process.js';
 import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
 import { hasSharedData, sharedData } from '../../support/shared-data.js';
 import { cardOf, ROOT, ScorerJob, STARRY_NIGHT, startScorer } from '../../support/scorer/harness.js';
 import { paint } from '../../support/scorer/pictures.js';
+import { externalTensor, modelFile, tensorInfo } from '../../support/scorer/tiny-model.js';
 
 const BAD_MODELS = [
   ['empty.onnx', 'is an empty file'],
@@ -15,7 +23,8 @@ const BAD_MODELS = [
   ['unknown-op-Debug-squeezenet_fp16.onnx', 'uses the operator Debug'],
 ] as const;
 
-const inspect = createModelInspector({}, path.join(ROOT, 'dist/scorer/engine/inspect/inspect-main.js'));
+const ENTRY = path.join(ROOT, 'dist/scorer/engine/inspect/inspect-main.js');
+const inspect = createModelInspector({}, ENTRY);
 let card: ModelCard;
 let frame: Buffer;
 beforeAll(async () => {
@@ -89,6 +98,117 @@ describe.concurrent('the inspector', () => {
     const crashing = createModelInspector({}, path.join(ROOT, 'dist/scorer/no-such-entry.js'));
     await expect(crashing(STARRY_NIGHT, 'mine')).rejects.toThrow('The model "mine" crashes ONNX Runtime (exit code 1)');
   });
+});
+
+describe.concurrent('the inspector is given a hostile model:', () => {
+  const free = ['batch', 3, 'height', 'width'];
+  const picture = { input: [tensorInfo('x', free)], output: [tensorInfo('y', free)] };
+  const raw = (name: string, dataType: number, rawData: Uint8Array<ArrayBuffer>) => ({
+    opType: 'Constant',
+    output: [name],
+    attribute: [
+      {
+        name: 'value',
+        type: AttributeType.TENSOR,
+        t: toBinary(TensorProtoSchema, create(TensorProtoSchema, { dataType, rawData })),
+      },
+    ],
+  });
+  const [INT64, BOOL] = [7, 9];
+  const typed = (name: string, elemType: number) => ({
+    name,
+    type: { value: { case: 'tensorType' as const, value: { elemType, shape: { dim: [] } } } },
+  });
+  const endless = () =>
+    modelFile({
+      node: [
+        raw('times', INT64, new Uint8Array(BigInt64Array.of(2n ** 62n).buffer)),
+        raw('go', BOOL, Uint8Array.of(1)),
+        {
+          opType: 'Loop',
+          input: ['times', 'go', 'x'],
+          output: ['y'],
+          attribute: [
+            {
+              name: 'body',
+              type: AttributeType.GRAPH,
+              g: {
+                name: 'body',
+                node: [operatorNode('Identity', ['on'], 'goOn'), operatorNode('Neg', ['value'], 'next')],
+                input: [typed('round', INT64), typed('on', BOOL), tensorInfo('value', free)],
+                output: [typed('goOn', BOOL), tensorInfo('next', free)],
+              },
+            },
+          ],
+        },
+      ],
+      ...picture,
+    });
+  const gigantic = () =>
+    modelFile({
+      node: [
+        constantNode('size', [1_000_000, 1_000_000], [2]),
+        operatorNode('ConstantOfShape', ['size'], 'zeros'),
+        operatorNode('ReduceMax', ['zeros'], 'zero'),
+        operatorNode('Add', ['x', 'zero'], 'y'),
+      ],
+      ...picture,
+    });
+  const foreign = () =>
+    modelFile(
+      { node: [{ ...operatorNode('Evil\u001b[31m', ['x'], 'y'), domain: 'com.evil' }], ...picture },
+      { domain: 'com.evil' },
+    );
+  const reaching = () =>
+    modelFile({
+      initializer: [externalTensor('w', { location: '../../etc/passwd' }, [1])],
+      node: [operatorNode('Add', ['x', 'w'], 'y')],
+      ...picture,
+    });
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'hostile-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const written = (name: string, model: Buffer) => {
+    const file = path.join(folder, name);
+    writeFileSync(file, model);
+    return file;
+  };
+
+  it('a loop without an end is left, and nothing counts that it has not shown', async () => {
+    const hasty = createModelInspector({}, ENTRY, 0.5);
+    const given = await hasty(written('endless.onnx', endless()), 'mine', 'cpu', { card: { input: { name: 'x' } } });
+    expect(given).toMatchObject({ inputs: [{ name: 'x' }] });
+    expect(given.trial).toBeUndefined();
+  });
+
+  it('a tensor of a million million values is not made', async () => {
+    const { trial } = await inspect(written('gigantic.onnx', gigantic()), 'mine', 'cpu', {
+      card: { input: { name: 'x' } },
+    });
+    expect(trial).toEqual({ runs: [], done: true });
+  });
+
+  it.each([
+    ['an operator of its own', foreign, /uses the operator com\.evil:Evil.*export it without/],
+    ['weights in a file of the machine', reaching, /keeps its weights in other files \("\.\.\/\.\.\/etc\/passwd"\)/],
+  ])('%s is refused', async (_what, model, says) => {
+    const refused = inspect(written(`${model.name}.onnx`, model()), 'mine');
+    await expect(refused).rejects.toMatchObject({ blame: 'user', message: expect.stringMatching(says) });
+    await expect(refused).rejects.not.toMatchObject({ message: expect.stringContaining('\u001b') });
+  });
+
+  it.skipIf(process.platform !== 'linux')(
+    'gives way to the app when memory runs out while a model is loaded',
+    async () => {
+      const pipe = path.join(folder, 'slow.onnx');
+      execFileSync('mkfifo', [pipe]);
+      const child = startChild(process.execPath, [ENTRY, pipe], { env: {}, timeLimit: 60 });
+      // Open as soon as the inspector begins to read the model.
+      const model = await open(pipe, 'w');
+      expect(readFileSync(`/proc/${child.pid}/oom_score_adj`, 'utf8').trim()).toBe('1000');
+      await model.close();
+      expect(await child.ended).toMatchObject({ code: 2 });
+    },
+  );
 });
 
 describe.concurrent('a run that cannot go on', () => {

@@ -14,10 +14,10 @@ import { type TrialRequest, tryModel } from './trial.js';
 const [file = '', name = path.basename(file), wanted, mode] = process.argv.slice(2);
 const device: Device = DEVICES.find((known) => known === wanted) ?? 'cpu';
 const print = (value: unknown) => console.log(JSON.stringify(value));
+giveWay();
 try {
   if (mode === 'try') {
     const request = JSON.parse(await text(process.stdin)) as TrialRequest;
-    giveWay();
     await inspectModel(file, name, device, async (session, signature) => {
       print(signature);
       try {
@@ -32,7 +32,7 @@ try {
   process.exitCode = 2;
 }
 
-/** When memory runs out, Linux is to end this process and not the app. */
+/** When memory runs out, as it may while a model of large constants is loaded, Linux is to end this process and not the app. */
 function giveWay(): void {
   try {
     writeFileSync('/proc/self/oom_score_adj', '1000');

@@ -84,8 +84,13 @@ export async function inspectModel(
 /**
  * Loads the model in a process of its own, so that a file that crashes the runtime costs an error and no more.
  * @param environment of that process; it needs none of the app's secrets.
+ * @param trialSeconds after which a trial is left.
  */
-export function createModelInspector(environment: NodeJS.ProcessEnv = {}, entry: string = ENTRY): ModelInspector {
+export function createModelInspector(
+  environment: NodeJS.ProcessEnv = {},
+  entry: string = ENTRY,
+  trialSeconds: number = TRIAL_SECONDS,
+): ModelInspector {
   return async (file, name, device = 'cpu', request) => {
     const args = [entry, file, name, device, ...(request ? ['try'] : [])];
     const child = startChild(process.execPath, args, { env: environment, timeLimit: TIME_LIMIT_SECONDS });
@@ -94,7 +99,7 @@ export function createModelInspector(environment: NodeJS.ProcessEnv = {}, entry:
     const lines: string[] = [];
     for await (const line of createInterface({ input: child.stdout })) {
       lines.push(line);
-      trying ??= setTimeout(child.kill, TRIAL_SECONDS * 1000);
+      trying ??= setTimeout(child.kill, trialSeconds * 1000);
     }
     const ended = await child.ended;
     clearTimeout(trying);

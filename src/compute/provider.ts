@@ -79,6 +79,8 @@ export interface Observation {
   blame?: Extract<Blame, 'user' | 'platform'>;
   /** Set when it never got a place, as there is no room for it now. */
   noRoom?: true;
+  /** Set when it ended for something of the platform that is over by now. */
+  isOver?: true;
   /** Set when it ended for want of memory, or for something that the platform does not tell from that. */
   outOfMemory?: 'likely' | 'possible';
   /** What the platform says about it, oldest first, at most ten lines. */
@@ -113,6 +115,11 @@ export interface Launched {
  * the user must change.
  */
 export interface ComputeProvider {
+  /**
+   * Set where containers live no longer than the app, of which one instance runs at a time: whatever an earlier one was about to launch has
+   * ended with it.
+   */
+  readonly endsWithApp?: true;
   /** Seconds between two looks at a container. */
   readonly poll: PollBounds;
   /**

@@ -142,6 +142,8 @@ export interface Failure {
   inLine?: true;
   /** Set where the compute has no room for the container at the moment: another one may have it. */
   noRoom?: true;
+  /** Set where what has ended the container is over, so that the next one need not wait for it to pass. */
+  isOver?: true;
 }
 
 /**

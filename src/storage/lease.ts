@@ -30,6 +30,16 @@ export async function whileHolding<T>(
   }
 }
 
+/** Lets others hold the blob at once: whoever holds it lives no more. Whoever does all the same is told so when it confirms. */
+export async function freeFromDead(blob: BlockBlobClient): Promise<void> {
+  try {
+    await blob.getBlobLeaseClient().breakLease(0);
+  } catch (error) {
+    // 404: there is no such blob; 409: nobody holds it.
+    if (!(error instanceof RestError && (error.statusCode === 404 || error.statusCode === 409))) throw error;
+  }
+}
+
 /** @throws JobError `platform` in place of a storage error which says that another worker holds the blob. */
 export async function orHeld(what: string, request: () => Promise<unknown>): Promise<void> {
   try {

@@ -172,7 +172,7 @@ export function useDeadlyItems(): {
       );
       const settled = await readSettled(storage, jobId, 0);
       const runs = await lastAttempt(storage, jobId, 0);
-      const job = { jobId, video: {} } as never;
+      const job = { jobId, pack: PACK, video: {} } as never;
       const state = await readBatchState(storage, job, { batch: 0, first: 0, count }, runs, settled?.suspicion);
       const failed = new Map(state.failed.map(({ index, reason }) => [index, reason]));
       return { result, runs, failed, done: state.done.length, told, memory, jobId, storage };

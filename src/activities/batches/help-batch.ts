@@ -6,7 +6,7 @@ import { readItems } from '../../job-store/images/items.js';
 import { jobOf, shareBlob, taskBlob } from '../../job-store/layout.js';
 import { computeOf, readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
 import { isStopped } from '../../job-store/stop.js';
-import { orHeld, whileHolding } from '../../storage/lease.js';
+import { freeFromDead, orHeld, whileHolding } from '../../storage/lease.js';
 import type { Storage } from '../../storage/storage.js';
 import type { Invocation, Ports } from '../ports.js';
 import { type AttemptInput, requestFor, taskFor } from './launch-batch.js';
@@ -44,9 +44,9 @@ export function createHelpBatch({ storage, compute }: Pick<Ports, 'storage' | 'c
     const { moreMemory } = (await readSettled(storage, jobId, batch)) ?? {};
     const request = await requestFor(storage, job, input, { moreMemory: moreMemory !== undefined, invocation });
     const provider = compute[computeOf(job, input.compute).kind];
-    await whileHolding(jobOf(storage, jobId).getBlockBlobClient(taskBlob(batch, attempt)), what, (confirm) =>
-      provider.launch({ ...request, isExtra: true, confirm }),
-    );
+    const blob = jobOf(storage, jobId).getBlockBlobClient(taskBlob(batch, attempt));
+    if (known && provider.endsWithApp) await freeFromDead(blob);
+    await whileHolding(blob, what, (confirm) => provider.launch({ ...request, isExtra: true, confirm }));
     return { launched: true };
   };
 }

@@ -21,7 +21,7 @@ import { readSettled, type Settled } from '../../job-store/batches/settled.js';
 import { takeOver } from '../../job-store/reuse/take-over.js';
 import { isStopped, stopIfLate, unlessStopped } from '../../job-store/stop.js';
 import { forgetWaiting, orNoteWaiting } from '../../job-store/batches/waiting.js';
-import { orHeld, whileHolding } from '../../storage/lease.js';
+import { freeFromDead, orHeld, whileHolding } from '../../storage/lease.js';
 import { blobSas, containerSas, type Storage } from '../../storage/storage.js';
 import { writeTraceParent } from '../../job/trace.js';
 import { attemptId, placeOf } from '../../telemetry/ids.js';
@@ -66,7 +66,7 @@ export interface LaunchResult {
 /**
  * Starts one container for the items of the batch that have no output yet. A second delivery of the same launch starts nothing. One
  * that comes while the first is under way fails with the platform to blame, so that it is tried again; when the first has died, the
- * next one takes over within 30 seconds.
+ * next one takes over within 30 seconds, or at once where the containers end with the app.
  */
 export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 'compute'>) {
   return async ({ again, ...asked }: LaunchInput, invocation?: Invocation): Promise<LaunchResult> => {
@@ -129,9 +129,11 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
       ...(mayShare(job) && { shareBlob: shareBlob(batch, attempt) }),
     };
     const what = `batch ${batch}, attempt ${attempt}`;
+    const blob = jobOf(storage, jobId).getBlockBlobClient(taskBlob(batch, attempt));
+    if (provider.endsWithApp) await freeFromDead(blob);
     await orHeld(what, () => writeTask(storage, task, number));
     const request = await requestFor(storage, job, input, { moreMemory: moreMemory !== undefined, invocation });
-    await whileHolding(jobOf(storage, jobId).getBlockBlobClient(taskBlob(batch, attempt)), what, (confirm) =>
+    await whileHolding(blob, what, (confirm) =>
       orNoteWaiting(storage, waiter, () => provider.launch({ ...request, confirm })),
     );
     await forgetWaiting(storage, input);

@@ -30,23 +30,32 @@ export function createLocalCompute(inherited: NodeJS.ProcessEnv): ComputeProvide
   const containers = new Map<string, LocalContainer>();
   const cores = os.availableParallelism();
   const turns = new Turns(cores);
+  const launches = new Map<string, Promise<void>>();
+  const launch = async (request: LaunchRequest): Promise<void> => {
+    const { name, jobId, parallel, isExtra = false } = request;
+    const threads = await turns.take({ name, jobId, cores: Math.max(1, Math.floor(cores / parallel)) }, isExtra);
+    if (threads === 0) throw waitsForItsTurn(cores, turns.pauseFor(name));
+    try {
+      await request.confirm?.();
+      const container = await start(request, inherited, threads);
+      containers.set(name, container);
+      void container.child.ended.then(() => turns.release(name));
+    } catch (error) {
+      turns.release(name);
+      throw error;
+    }
+  };
   return {
-    poll: { minSeconds: 0.3, maxSeconds: 5 },
+    endsWithApp: true,
+    // After a restart of the app a batch stands still until the next look at it.
+    poll: { minSeconds: 0.3, maxSeconds: 2 },
     preflight: (request) => Promise.resolve(preflightLocal(request, cores)),
     launch: async (request) => {
-      if (containers.has(request.name)) return;
-      const { name, jobId, parallel, isExtra = false } = request;
-      const threads = await turns.take({ name, jobId, cores: Math.max(1, Math.floor(cores / parallel)) }, isExtra);
-      if (threads === 0) throw waitsForItsTurn(cores, turns.pauseFor(name));
-      try {
-        await request.confirm?.();
-        const container = await start(request, inherited, threads);
-        containers.set(name, container);
-        void container.child.ended.then(() => turns.release(name));
-      } catch (error) {
-        turns.release(name);
-        throw error;
-      }
+      const { name } = request;
+      if (containers.has(name)) return;
+      const launching = launches.get(name) ?? launch(request).finally(() => launches.delete(name));
+      launches.set(name, launching);
+      await launching;
     },
     observe: (name) => {
       const container = containers.get(name);
@@ -101,7 +110,10 @@ const whereAndWhen = ({ startedAt, threads, ended }: LocalContainer): Partial<Ob
 });
 
 function describe(container: LocalContainer | undefined): Observation {
-  if (!container) return { state: 'lost', blame: 'platform', reason: 'the app was restarted while the scorer ran' };
+  if (!container) {
+    const reason = 'the app was restarted while the scorer ran';
+    return { state: 'lost', blame: 'platform', reason, isOver: true };
+  }
   if (!container.ended) return { state: 'running' };
   const { code, signal } = container.ended;
   if (code === 0) return { state: 'succeeded', exitCode: 0 };

@@ -45,6 +45,7 @@ export interface Evidence {
     blame?: Extract<Blame, 'user' | 'platform'>;
     reason?: string;
     noRoom?: true;
+    isOver?: true;
     exitCode?: number;
     outOfMemory?: 'likely' | 'possible';
   };
@@ -96,8 +97,9 @@ export function judgeAttempt(evidence: Evidence): AttemptEnd {
   if (result?.failure) return { end: 'failed', failure: result.failure };
   const meaning: Failure = MEANINGS[meaningOf(evidence)];
   const message = tellsReason(meaning) ? (container.reason ?? meaning.message) : meaning.message;
-  const hasNoRoom = meaning.noRoom ?? (meaning === MEANINGS.interrupted ? container.noRoom : undefined);
-  return { end: 'failed', failure: { blame: meaning.blame, message, ...(hasNoRoom && { noRoom: hasNoRoom }) } };
+  const { noRoom, isOver } = meaning === MEANINGS.interrupted ? container : meaning;
+  const known = { ...(noRoom && { noRoom }), ...(isOver && { isOver }) };
+  return { end: 'failed', failure: { blame: meaning.blame, message, ...known } };
 }
 
 function meaningOf({ watchEnd, container, result }: Evidence): keyof typeof MEANINGS {

@@ -52,7 +52,7 @@ export type NextStep = { step: 'retry'; delaySeconds: number } | { step: 'give-u
 
 const LONGEST_DELAY_SECONDS = 300;
 const FIRST_PLATFORM_DELAY_SECONDS = 5;
-/** What a container scored before it was lost shows that its platform works: the next one need not wait long. */
+/** A platform works whose container scored something before it was lost, or that was started anew: the next one need not wait long. */
 const DELAY_AFTER_PROGRESS_SECONDS = 1;
 /** A batch of which so many items in a row end their containers is scored no further. */
 export const MOST_CULPRITS = 10;
@@ -91,7 +91,8 @@ export function nextStep(policy: RetryPolicy, history: BatchHistory, failed: Fai
     const why = `the platform failed ${platform} times in a row within ${Math.round(seconds)} seconds`;
     return { step: 'give-up', why };
   }
-  const first = failed.progressed ? DELAY_AFTER_PROGRESS_SECONDS : FIRST_PLATFORM_DELAY_SECONDS;
+  if (failure.isOver && platform === 1) return { step: 'retry', delaySeconds: 0 };
+  const first = failed.progressed || failure.isOver ? DELAY_AFTER_PROGRESS_SECONDS : FIRST_PLATFORM_DELAY_SECONDS;
   const least = Math.max(failure.retryAfterSeconds ?? 0, backoffSeconds(first, platform));
   return { step: 'retry', delaySeconds: withJitter(least, `${name} ${platform}`) };
 }

@@ -73,6 +73,21 @@ describe('a launch that is delivered', () => {
   });
 });
 
+test('a launch whose first delivery died with the app goes on at once where the containers ended with it, too', async () => {
+  await writeJson(jobOf(storage, jobId), taskBlob(0, 1), {});
+  const dead = task().getBlobLeaseClient();
+  await dead.acquireLease(15);
+  const names: string[] = [];
+  const local = { ...notSetUp().local, launch: async (request: { name: string }) => void names.push(request.name) };
+  const spec = parseSpec('{"input":{"video":"inbox/a.mp4"},"model":"starry-night","compute":{"kind":"local"}}');
+  const found = { pack: 1, parallel: 1, card: { output: {} }, video: {} };
+  await writeJson(jobOf(storage, jobId), RESOLVED_JOB, { ...found, jobId, spec });
+  const launch = createLaunchBatch({ storage: open(), compute: { ...notSetUp(), local } });
+  expect(await launch(attempt())).toMatchObject({ attempt: 1, remaining: 4 });
+  expect(names).toEqual([containerName(jobId, 0, 1)]);
+  await expect(dead.renewLease()).rejects.toMatchObject({ statusCode: 409 });
+});
+
 test('a launch that turns to another compute removes what the one before may have started all the same, and says where it is', async () => {
   const found = { pack: 1, parallel: 1, card: { output: {} }, video: {} };
   const compute = { kind: 'aci', region: 'westeurope', fallback: [{ region: 'northeurope' }, { kind: 'local' }] };

@@ -57,6 +57,13 @@ describe('an attempt that ended', () => {
     }
   });
 
+  test('with an app that runs again says that this is over, unless something else has ended it', () => {
+    const container = { alive: false, blame: 'platform', isOver: true } as const;
+    expect(judgeAttempt(evidence({ container }))).toMatchObject({ failure: { blame: 'platform', isOver: true } });
+    const result = { outcome: 'failed', failure: { blame: 'attempt', message: 'x' } } as const;
+    expect(judgeAttempt(evidence({ container, result }))).not.toHaveProperty('failure.isOver');
+  });
+
   test('for want of room leaves another compute to try, and for nothing else', () => {
     const hasNoRoom = (more: Partial<Evidence>) => {
       const judged = judgeAttempt(evidence(more));

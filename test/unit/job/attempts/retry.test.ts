@@ -54,6 +54,18 @@ describe('after an attempt that left items missing', () => {
     });
   });
 
+  test('the batch does not wait for a platform that was started anew, unless it is so again and again', () => {
+    const failed = failure('platform');
+    const restarted = { ...failed, failure: { ...failed.failure, isOver: true as const } };
+    expect(decide([restarted])).toEqual({ step: 'retry', delaySeconds: 0 });
+    const delays = [failed, restarted].map((second) => {
+      const next = decide([restarted, second]);
+      return next.step === 'retry' ? Math.floor(next.delaySeconds) : undefined;
+    });
+    expect(delays[0]).toBeGreaterThanOrEqual(10);
+    expect(delays[1]).toBe(2);
+  });
+
   test('a failure of the platform is waited out, however many there were', () => {
     const delay = platformDelay('b', 50);
     expect(delay).toBeGreaterThanOrEqual(300);

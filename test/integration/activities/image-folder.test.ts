@@ -231,7 +231,7 @@ describe('more items than one list holds', () => {
     await expect(collect()).rejects.toMatchObject({ blame: 'item', message: /p\/1000\.jpg has gone/ });
     expect(await findLost()).toMatchObject({ batches: [10], message: /1 item / });
     await giveUpItems(storage, jobId, unscored);
-    expect(await findLost()).toEqual({ batches: [], message: '', accounted: COUNT });
+    expect(await findLost()).toEqual({ batches: [], message: '', accounted: COUNT, done: scored.length });
   });
 
   const outcome = async (file: string) => readText(outbox, `${jobId}/${file}`);

@@ -104,11 +104,13 @@ describe('what a job keeps in storage comes back as it was written', () => {
         attempt: 2,
         runs: 2,
         done: 40,
+        reused: 0,
         failed: 2,
         missing: 0,
         state: 'retrying',
         phases: { started: [2, 5, 2.5] },
         split: { start: 5, inference: 80 },
+        ranOn: {},
       },
     ]);
   });

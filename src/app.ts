@@ -90,6 +90,7 @@ const ports = {
   limits: config.inbox.limits,
   dailyLimits: config.dailyLimits,
   ownership: config.callers.ownership,
+  codec: config.scorerTuning.SCORER_CODEC,
   urls: createUrls(config.urls),
 };
 

@@ -30,6 +30,8 @@ export interface Ports {
   dailyLimits?: DailyLimits | undefined;
   /** Whether callers are kept apart. */
   ownership?: boolean;
+  /** What reads and writes pictures, where the settings say it. */
+  codec?: string | undefined;
   /** Fetches the videos of jobs that name a URL; without it, none are. */
   urls?: Urls | undefined;
   /** Aborted when the job of the activity is stopped. */

@@ -142,7 +142,7 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
 
 /** The parts of a video are kept for other jobs only where the job says so. */
 async function makingOfJob(
-  { storage, ownership }: Ports,
+  { storage, ownership, codec }: Ports,
   job: ResolvedJob,
   video: LocalVideo | undefined,
 ): Promise<string | undefined> {
@@ -150,7 +150,7 @@ async function makingOfJob(
   if ('video' in job && reuse !== true && !output.keepFrames) return undefined;
   const owner = ownership === true ? (await readOwner(storage, job.jobId))?.owner : undefined;
   const isCut = video?.file !== undefined && !('picture' in video);
-  return makingOf(job, { owner, ...(isCut && { video: await sha256OfFile(video.file) }) });
+  return makingOf(job, { owner, codec, ...(isCut && { video: await sha256OfFile(video.file) }) });
 }
 
 /** Fetches the video, if it is named by its URL, to where all else expects it. */

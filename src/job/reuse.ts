@@ -20,6 +20,8 @@ export interface Making {
   /** What is stored of each item, and what the model says of it where that is drawn. */
   output: { ending: string; prediction?: string | undefined };
   device: string;
+  /** What reads and writes pictures, where the settings say it. */
+  codec?: string | undefined;
   /** Of the frames of a video: SHA-256 of its bytes, and how they are cut and stored. */
   frames?: { video?: string; onDamage: string; format: string } | undefined;
 }

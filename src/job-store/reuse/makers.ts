@@ -18,11 +18,12 @@ export function wayOf(job: ResolvedJob): 'files' | 'lines' | 'parts' | undefined
 /**
  * Tells in which way a job makes its outputs; undefined when none can be had later.
  * @param owner id of its caller, where callers are kept apart.
+ * @param codec as in `Making`.
  * @param video SHA-256 of the video that the frames are cut from; the parts of a folder of frames are told by the versions of its files.
  */
 export function makingOf(
   job: ResolvedJob,
-  { owner, video }: { owner?: string | undefined; video?: string | undefined } = {},
+  { owner, codec, video }: { owner?: string | undefined; codec?: string | undefined; video?: string | undefined } = {},
 ): string | undefined {
   const { card, spec, sha256 } = job;
   const way = wayOf(job);
@@ -36,6 +37,7 @@ export function makingOf(
     card,
     output: { ending: scoredEnding(job), prediction: spec.output.draw ? predictionEnding(card) : undefined },
     device,
+    codec: codec === 'auto' ? undefined : codec,
     ...(way === 'parts' && { frames: { video, onDamage, format: spec.output.frameFormat } }),
   });
   return createHash('sha256').update(text).digest('hex');

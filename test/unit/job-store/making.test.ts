@@ -128,6 +128,12 @@ test('callers who are kept apart share nothing', () => {
   expect(new Set(makings).size).toBe(3);
 });
 
+test('what other programs read and write is made in another way', () => {
+  const makings = ['jimp', 'sharp', undefined].map((codec) => makingOf(base, { codec }));
+  expect(new Set(makings).size).toBe(3);
+  expect(makingOf(base, { codec: 'auto' })).toBe(makings[2]);
+});
+
 test('the two computes of Azure make the same', () => {
   const on = (kind: string) => makingOf({ ...base, spec: spec({ compute: { kind } }) });
   expect(on('aci')).toBe(on('container-apps'));

@@ -6,9 +6,12 @@ import { promisify } from 'node:util';
 import { Jimp } from 'jimp';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
+import { completeCard } from '../../../src/model-card/complete-card.js';
+import { operatorNode } from '../../../src/scorer/onnx/model-messages.js';
 import { cardOf, ROOT, ScorerJob, STARRY_NIGHT } from '../../support/scorer/harness.js';
+import { cardFor } from '../../support/scorer/one-model.js';
 import { paint } from '../../support/scorer/pictures.js';
+import { modelFile, tensorInfo, tinyModel } from '../../support/scorer/tiny-model.js';
 import { makeDebian, whyNoDebian } from '../../support/debian-root.js';
 
 const INFRA = path.join(ROOT, 'infra/scorer');
@@ -16,9 +19,10 @@ const dockerfile = (name: string) => readFileSync(path.join(INFRA, name), 'utf8'
 const read = (pattern: RegExp, text: string) => pattern.exec(text)?.[1] ?? '';
 
 const CPU = dockerfile('Dockerfile');
-const release = read(/^FROM debian:(\w+)-slim$/m, CPU);
+const release = read(/^ARG DEBIAN=debian:(\w+)-slim$/m, CPU);
 const user = read(/^USER (\S+)$/m, CPU);
 const entryPoint = JSON.parse(read(/^ENTRYPOINT (.*)$/m, CPU)) as string[];
+const harden = JSON.parse(read(/^RUN (\[.*harden\.sh.*\])$/m, CPU)) as string[];
 const packages = readFileSync(path.join(INFRA, 'packages.txt'), 'utf8').trim().split('\n');
 
 const why = whyNoDebian();
@@ -32,7 +36,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('the image of the scorer', () => {
   test.skipIf(why !== undefined)(
-    'scores a batch in a fresh Debian with the packages, user and entry point of its Dockerfile, and nothing else',
+    'scores batches of every kind in a fresh Debian that has no more than the image, can be written nowhere, and is run by no shell',
     async (context) => {
       const root = await makeDebian(release, packages);
       if (root === undefined) {
@@ -41,23 +45,14 @@ describe('the image of the scorer', () => {
       }
       try {
         chmodSync(root, 0o755);
+        cpSync(path.join(INFRA, 'harden.sh'), path.join(root, 'tmp/harden.sh'));
+        execFileSync('chroot', [root, ...harden]);
+        expect(readdirSync(path.join(root, 'usr/bin')).filter((name) => !/^node(js)?$/.test(name))).toEqual([]);
         cpSync(app, path.join(root, 'app'), { recursive: true });
-        const job = await ScorerJob.create(inject('storage'), {
-          model: STARRY_NIGHT,
-          card: await cardOf(STARRY_NIGHT),
-        });
-        const frame = await createSharpCodec().encode(paint(64, 48, 0), 'png');
-        await job.addInputs({ 'a.png': frame, 'b.png': frame });
-        const environment = await job.nextAttempt(['a.png', 'b.png']);
-        const { stdout } = await inRoot(root, environment);
-        const { outcome, done, codec } = await job.result();
-        expect({ outcome, done: done.toSorted(), codec }).toEqual({
-          outcome: 'completed',
-          done: ['a', 'b'],
-          codec: 'sharp',
-        });
-        expect(stdout).toContain('completed: 2 scored');
-        expect((await job.output('a.png')).length).toBeGreaterThan(0);
+        for (const kind of KINDS) {
+          const { stdout } = await scoreAll(kind, 'sharp', (environment) => inRoot(root, environment));
+          expect(stdout).toMatch(/completed: \d+ scored/);
+        }
       } finally {
         rmSync(root, { recursive: true, force: true });
       }
@@ -74,29 +69,13 @@ describe('the image of the scorer', () => {
     expect(dockerfile('Dockerfile.cuda')).toContain(`ENTRYPOINT ${JSON.stringify(entryPoint).replaceAll(',', ', ')}`);
   });
 
-  test.each(['sharp', 'jimp'] as const)(
+  // Where a fresh Debian can be made, sharp has shown there what it can.
+  test.each(why === undefined ? (['jimp'] as const) : (['sharp', 'jimp'] as const))(
     'reads and writes with %s whatever it reads and writes elsewhere',
     async (codec) => {
-      const files = await pictures(codec);
       const program = path.join(app, 'dist/scorer/bundle/main.js');
-      for (const [ending, format] of [
-        ['jpg', 'jpeg'],
-        ['png', 'png'],
-      ] as const) {
-        const job = await ScorerJob.create(inject('storage'), {
-          model: STARRY_NIGHT,
-          card: await cardOf(STARRY_NIGHT),
-        });
-        await job.addInputs(files);
-        // The outputs of a task end as its first input does.
-        const names = Object.keys(files).toSorted((one) => (one.endsWith(ending) ? -1 : 1));
-        const environment = await job.nextAttempt(names, { SCORER_CODEC: codec });
-        await promisify(execFile)(process.execPath, [program], { env: environment, cwd: app });
-        const { done, failed, codec: used } = await job.result();
-        expect({ failed, used }).toEqual({ failed: [], used: codec });
-        expect(done).toHaveLength(names.length);
-        for (const name of names) expect((await sharp(await job.output(name)).metadata()).format).toBe(format);
-      }
+      for (const kind of KINDS.filter(({ ending }) => ending !== 'json' && ending !== 'npy'))
+        await scoreAll(kind, codec, (env) => promisify(execFile)(process.execPath, [program], { env, cwd: app }));
     },
   );
 
@@ -107,6 +86,59 @@ describe('the image of the scorer', () => {
     expect(names).not.toContain('jimp');
   });
 });
+
+const SHAPE = [1, 3, 48, 64];
+const pooling = modelFile({
+  node: [operatorNode('GlobalAveragePool', ['x'], 'pooled', {}), operatorNode('Flatten', ['pooled'], 'y', {})],
+  input: [tensorInfo('x', SHAPE)],
+  output: [tensorInfo('y', [1, 3])],
+});
+const tensors = (shape: number[]) => [{ name: 'y', type: 'float32', shape }];
+const classes = completeCard(
+  { output: { kind: 'classes' } },
+  { inputs: [{ name: 'x', type: 'float32', shape: SHAPE }], outputs: tensors([1, 3]) },
+);
+const passing = tinyModel({ operator: 'Identity', shape: SHAPE });
+
+/** Every kind of output, and what tells it. */
+const KINDS = [
+  { ending: 'png', model: STARRY_NIGHT, card: await cardOf(STARRY_NIGHT), isRight: isPicture('png') },
+  { ending: 'jpg', model: passing, card: cardFor({}, SHAPE), isRight: isPicture('jpeg') },
+  { ending: 'mask', model: passing, card: cardFor({ output: { kind: 'mask' } }, SHAPE), isRight: isPicture('png', 1) },
+  { ending: 'json', model: pooling, card: classes, isRight: (bytes: Buffer) => /"class/.test(bytes.toString()) },
+  {
+    ending: 'npy',
+    model: passing,
+    card: cardFor({ output: { kind: 'tensor' } }, SHAPE),
+    isRight: (bytes: Buffer) => bytes.subarray(1, 6).toString() === 'NUMPY',
+  },
+];
+
+function isPicture(kind: string, depth = 3) {
+  return async (bytes: Buffer) => {
+    const { format, channels } = await sharp(bytes).metadata();
+    return format === kind && channels === depth;
+  };
+}
+
+/** Scores a picture of each kind into outputs of one kind, and looks at each. */
+async function scoreAll(
+  { ending, model, card, isRight }: (typeof KINDS)[number],
+  codec: 'sharp' | 'jimp',
+  run: (environment: Record<string, string>) => Promise<{ stdout: string }>,
+): Promise<{ stdout: string }> {
+  const files = await pictures(codec);
+  const job = await ScorerJob.create(inject('storage'), { model, card });
+  await job.addInputs(files);
+  // Pictures end as the first input does.
+  const names = Object.keys(files).toSorted((one) => (one.endsWith(ending) ? -1 : 1));
+  const printed = await run(await job.nextAttempt(names, { SCORER_CODEC: codec }));
+  const { done, failed, codec: used } = await job.result();
+  expect({ failed, used }).toEqual({ failed: [], used: codec });
+  expect(done).toHaveLength(names.length);
+  for (const name of names) expect(await isRight(await job.output(name)), `${name} as ${ending}`).toBe(true);
+  return printed;
+}
 
 /** One picture of each kind. */
 async function pictures(codec: 'sharp' | 'jimp'): Promise<Record<string, Buffer>> {
@@ -128,9 +160,10 @@ async function pictures(codec: 'sharp' | 'jimp'): Promise<Record<string, Buffer>
   return Object.fromEntries(await Promise.all(Object.entries(made).map(async ([name, file]) => [name, await file])));
 }
 
-/** Runs the entry point as a container would: its own root and user, this environment and no other. */
+/** Runs the entry point as a container would: its own root, which it cannot write to, its user, this environment and no other. */
 function inRoot(root: string, environment: Record<string, string>): Promise<{ stdout: string }> {
-  const mounted = 'mount -t proc proc "$0/proc" && exec chroot --userspec="$1" "$0" "${@:2}"';
+  const mounts = ['mount --bind "$0" "$0"', 'mount -t proc proc "$0/proc"', 'mount -o remount,bind,ro "$0"'];
+  const mounted = [...mounts, 'exec chroot --userspec="$1" "$0" "${@:2}"'].join(' && ');
   const command = ['--mount', '--', 'bash', '-c', mounted, root, user, ...entryPoint];
   return promisify(execFile)('unshare', command, { env: { PATH: process.env.PATH, ...environment } });
 }

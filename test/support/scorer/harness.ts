@@ -8,7 +8,13 @@ import type { Device } from '../../../src/job/compute-choice.js';
 import { completeCard } from '../../../src/model-card/complete-card.js';
 import { type ModelCard, parseCard } from '../../../src/model-card/schema.js';
 import type { Member } from '../../../src/container-contract/pack.js';
-import { framesBlob, memberName, parseScoredPart, scoredPart } from '../../../src/container-contract/places.js';
+import {
+  framesBlob,
+  memberName,
+  parseScoredPart,
+  type ScoredFormat,
+  scoredPart,
+} from '../../../src/container-contract/places.js';
 import { writeStoredPack } from '../../../src/job-store/stored-packs.js';
 import { CONTRACT, type ScoreTask } from '../../../src/container-contract/task.js';
 import type { AttemptProgress } from '../../../src/container-contract/progress.js';
@@ -23,6 +29,14 @@ export async function cardOf(modelFile: string, cardFile?: string): Promise<Mode
 }
 
 const isFrame = (name: string) => name.endsWith('.ppm');
+
+/** How the outputs of a task end: pictures as its first input does. */
+function endingOf({ output: { kind } }: ModelCard, first: string): ScoredFormat {
+  if (kind === 'tensor') return 'npy';
+  if (kind === 'classes' || kind === 'detections') return 'json';
+  if (kind === 'mask') return 'png';
+  return isFrame(first) ? 'ppm' : first.endsWith('.jpg') ? 'jpg' : 'png';
+}
 
 export interface Finished {
   code: number | null;
@@ -41,7 +55,7 @@ export class ScorerJob {
   /** Frames in the order in which tasks first named them. */
   readonly #frames: string[] = [];
   /** Of the outputs of the last task. */
-  #ending: 'png' | 'jpg' | 'ppm' = 'png';
+  #ending: ScoredFormat = 'png';
 
   private constructor(
     readonly job: ContainerClient,
@@ -92,7 +106,7 @@ export class ScorerJob {
   ): Promise<Record<string, string>> {
     this.attempt += 1;
     const [first = ''] = names;
-    this.#ending = isFrame(first) ? 'ppm' : first.endsWith('.jpg') ? 'jpg' : 'png';
+    this.#ending = endingOf(this.card, first);
     const task: ScoreTask = {
       contract: CONTRACT,
       jobId: 'test',

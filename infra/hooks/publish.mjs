@@ -85,7 +85,7 @@ const missing = Object.entries({ APP_NAME, APP_PLAN, AZURE_RESOURCE_GROUP, INTER
 );
 if (missing) giveUp(`${missing[0]} is not set: run this by "azd provision", or "azd hooks run postprovision".`);
 if (!existsSync(file))
-  giveUp(`There is no package of the app at ${file}: build it, or name it in APP_PACKAGE (docs/deploy.md).`);
+  giveUp(`There is no package of the app at ${file}: make it with "npm run package", or name it in APP_PACKAGE.`);
 await putImage(SCORER_IMAGE, 'infra/scorer/Dockerfile');
 await putImage(SCORER_GPU_IMAGE, 'infra/scorer/Dockerfile.cuda');
 await putPackage();

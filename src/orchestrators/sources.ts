@@ -1,5 +1,5 @@
 import type { OrchestrationContext } from 'durable-functions';
-import type { Prepared } from '../activities/prepare-job.js';
+import type { Prepared } from '../activities/prepare/prepare-job.js';
 import type { Outcome } from '../job/failure.js';
 import { LIST_LENGTH } from '../job/items/item-list.js';
 import type { Stage } from '../job/progress.js';

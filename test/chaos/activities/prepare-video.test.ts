@@ -3,7 +3,7 @@ import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { createPrepareJob } from '../../../src/activities/prepare-job.js';
+import { createPrepareJob } from '../../../src/activities/prepare/prepare-job.js';
 import { createLocalCompute } from '../../../src/compute/local/provider.js';
 import { chunkFrames } from '../../../src/job/plan.js';
 import { parseSpec } from '../../../src/job/spec.js';

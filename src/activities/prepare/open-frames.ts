@@ -1,13 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { itemName } from '../container-contract/places.js';
-import { JobError } from '../job/failure.js';
-import { findTwins, inFrameOrder, isSoundBeside, missingNumbers, readFrameRate } from '../job/items/frame-folder.js';
-import { LIST_LENGTH } from '../job/items/item-list.js';
-import { LeftOut } from '../job/items/left-out.js';
-import { type PictureSize, pictureSize } from '../job/items/picture-size.js';
-import type { JobSpec } from '../job/spec.js';
-import { findPictures, type FoundPicture, noPictures } from '../job-store/images/find-pictures.js';
+import { itemName } from '../../container-contract/places.js';
+import { JobError } from '../../job/failure.js';
+import { findTwins, inFrameOrder, isSoundBeside, missingNumbers, readFrameRate } from '../../job/items/frame-folder.js';
+import { LIST_LENGTH } from '../../job/items/item-list.js';
+import { LeftOut } from '../../job/items/left-out.js';
+import { type PictureSize, pictureSize } from '../../job/items/picture-size.js';
+import type { JobSpec } from '../../job/spec.js';
+import { findPictures, type FoundPicture, noPictures } from '../../job-store/images/find-pictures.js';
 import {
   type FoundItems,
   imagesOf,
@@ -15,11 +15,11 @@ import {
   readList,
   writeFoundItems,
   writeItemList,
-} from '../job-store/images/items.js';
-import { diskError, localSound } from '../job-store/local-copy.js';
-import type { SoundFacts, VideoFacts } from '../media/media.js';
-import { readBytes, type Storage } from '../storage/storage.js';
-import type { Ports } from './ports.js';
+} from '../../job-store/images/items.js';
+import { diskError, localSound } from '../../job-store/local-copy.js';
+import type { SoundFacts, VideoFacts } from '../../media/media.js';
+import { readBytes, type Storage } from '../../storage/storage.js';
+import type { Ports } from '../ports.js';
 
 /** A folder of frames as if it were a video. */
 export interface OpenedFrames {

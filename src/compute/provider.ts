@@ -92,6 +92,10 @@ export interface Observation {
   place?: Place;
 }
 
+/** Whether it may still score. */
+export const isAlive = ({ state }: Pick<Observation, 'state'>): boolean =>
+  state === 'running' || state === 'provisioning';
+
 /** Where a container runs and how big it is, as far as that is known. */
 export interface Place {
   region?: string;

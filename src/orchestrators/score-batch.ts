@@ -101,10 +101,10 @@ export function addResult(
 }
 
 /**
- * Scores one batch: launches a container, watches it and settles it, with those that came to help it once others were idle, then repeats with a new container for the missing items until
- * none are missing, its attempts are used up, or the platform has failed for too long. A platform that is of no use to one batch for so
- * long is of none to the others either, so that ends the job. Never throws: a throw would end the parent's Task.all while sibling
- * batches still run.
+ * Scores one batch: launches a container, watches it and settles it, with those that came to help it once others were idle, then repeats
+ * with a new container for the missing items until none are missing, its attempts are used up, or the platform has failed for too long. A
+ * platform that is of no use to one batch for so long is of none to the others either, so that ends the job. Never throws: a throw would
+ * end the parent's Task.all while sibling batches still run.
  */
 export const scoreBatch = defineOrchestrator('scoreBatch', function* (context, input: BatchInput): Step<BatchResult> {
   const { room, search = ROOM_EVERYWHERE, soFar } = input;

@@ -1,4 +1,4 @@
-import type { Observation } from '../../compute/provider.js';
+import { isAlive } from '../../compute/provider.js';
 import { spansOf, untaken } from '../../container-contract/share.js';
 import type { WatchEnd } from '../../job/attempts/attempt-end.js';
 import { helpersFor } from '../../job/attempts/stragglers.js';
@@ -114,8 +114,6 @@ interface Watched extends LaunchedRun {
   hasPlace: boolean;
   isAlive: boolean;
 }
-
-const isAlive = ({ state }: Observation) => state === 'running' || state === 'provisioning';
 
 /** Whether any of these that runs has items of its own. */
 async function haveItems(

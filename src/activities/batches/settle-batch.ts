@@ -1,4 +1,4 @@
-import type { ComputeProvider, Observation } from '../../compute/provider.js';
+import { isAlive, type ComputeProvider, type Observation } from '../../compute/provider.js';
 import type { ItemRange } from '../../container-contract/places.js';
 import { isIn, type Share, spansOf } from '../../container-contract/share.js';
 import type { Printed } from '../../container-contract/printout.js';
@@ -293,8 +293,6 @@ const howItEnded = (time: string, { reason }: Observation): Printed[] =>
   reason === undefined
     ? []
     : [{ text: `The container has ended: ${reason}.`, stream: 'platform', level: 'error', time }];
-
-const isAlive = ({ state }: Observation) => state === 'running' || state === 'provisioning';
 
 /** Finds out which items a container may have died of, from what its scorer had announced. */
 async function suspectItems(

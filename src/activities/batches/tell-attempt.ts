@@ -1,4 +1,4 @@
-import type { Observation, Place } from '../../compute/provider.js';
+import { isAlive, type Observation, type Place } from '../../compute/provider.js';
 import type { AttemptProgress } from '../../container-contract/progress.js';
 import type { AttemptResult } from '../../container-contract/result.js';
 import type { AttemptEnd, WatchEnd } from '../../job/attempts/attempt-end.js';
@@ -45,8 +45,7 @@ export async function readTraces(
   const own = result ?? progress;
   const times = { ...observation.times, ...(own && { started: own.startedAt, ...own.times }) };
   const ended: PhaseTimes = { ...times, ...(result && { stored: result.endedAt }) };
-  const isAlive = observation.state === 'running' || observation.state === 'provisioning';
-  const lastHeardOf = isAlive ? seenEnded : (result?.endedAt ?? progress?.updatedAt);
+  const lastHeardOf = isAlive(observation) ? seenEnded : (result?.endedAt ?? progress?.updatedAt);
   const end = observation.endedAt ?? lastHeardOf;
   // Who was lost, as the processes of an app that was killed, may have been found missing hours later.
   const splitEnd = observation.endedAt ?? (observation.state === 'lost' ? lastHeardOf : seenEnded);

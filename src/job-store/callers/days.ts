@@ -40,14 +40,10 @@ export async function countRun(
   let over: JobError | undefined;
   await changeJson<Day | undefined>(limitsOf(storage), dayBlob(day, owner), (before) => {
     over = whyOver(before ?? {}, runName(jobId, run), charge, { limits, now });
-    return over ? before : keep(before, withRun(before ?? {}, runName(jobId, run), charge));
+    return over ? before : withRun(before ?? {}, runName(jobId, run), charge);
   });
   return over;
 }
-
-/** Nothing is written where nothing changes. */
-const keep = (before: Day | undefined, after: Day): Day | undefined =>
-  before === undefined || before !== after ? after : before;
 
 /** Counts a run no longer that never began. */
 export async function forgetRun(storage: Storage, { jobId, run, owner, day }: Counted): Promise<void> {

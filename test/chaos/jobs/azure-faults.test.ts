@@ -38,11 +38,11 @@ describe('a job on emulated Container Instances', () => {
 
   test('waits out a container that never starts', async () => {
     await jobs.spoil({ on: 'GROUP', fate: 'never-starts' });
-    const id = await jobs.start('aci', { ...once, timeouts: { provisionSeconds: 8 } });
+    const id = await jobs.start('aci', { ...once, timeouts: { provisionSeconds: 20 } });
     expect(await jobs.endsRight(id)).toHaveLength(3);
     const { containerTime } = await jobs.stack.client.status(id);
     expect(containerTime?.sentence).toMatch(/^\d+ % of the container time waits for containers to start/);
-    expect(containerTime?.seconds.start).toBeGreaterThan(6);
+    expect(containerTime?.seconds.start).toBeGreaterThan(15);
   });
 
   test.each<[string, 'end' | 'lose', number | undefined, number]>([

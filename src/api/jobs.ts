@@ -1,6 +1,7 @@
 import type { Cancelled } from '../job/attempts/attempt-end.js';
 import type { ContainerTime } from '../job/attempts/bottleneck.js';
 import type { PhaseSummary } from '../job/attempts/phases.js';
+import type { Range } from './plan.js';
 import type { BatchCounts, ItemCounts, Stage } from '../job/progress.js';
 
 /** Answer of `GET /api/jobs/{id}`. */
@@ -33,6 +34,10 @@ export interface JobStatus {
   warnings: string[];
   /** Why the job failed or was cancelled; `kind` tells whose failure it is. */
   error: { kind: 'user' | 'platform'; message: string } | null;
+  /** What its containers have cost so far, and are likely to cost in all, in USD; null where no price is known, 0 on the app's own machine. */
+  cost: { soFar: number; inAll: Range | null } | null;
+  /** Where the job is slowest, and what would help, in one or two sentences; null while nothing tells. */
+  bottleneck: string | null;
   /** Who has cancelled the job, and when; null for any other. */
   cancelled: Cancelled | null;
   /** Path of the finished video in the media storage account, or the prefix of all outputs of an image folder or of a video's predictions. */
@@ -41,6 +46,78 @@ export interface JobStatus {
   predictions: string | null;
   /** ISO 8601. */
   createdAt: string;
+}
+
+/** Answer of `GET /api/jobs?state=&from=`: jobs that the caller may see, the newest first. */
+export interface JobList {
+  jobs: ListedJob[];
+  /** What to pass as `from` to get older ones; null at the end. */
+  next: string | null;
+}
+
+/** A line of the list. What is not known any more, as its records were removed, is null. */
+export interface ListedJob extends Pick<
+  JobStatus,
+  'id' | 'run' | 'state' | 'stage' | 'items' | 'itemsPerSecond' | 'secondsLeft' | 'output' | 'createdAt' | 'cost'
+> {
+  /** What it does now, how it ended, or why it failed, in words. */
+  now: string;
+  /** Path of the video or of the folder of images. */
+  input: string;
+  model: string;
+  compute: string;
+  /** ISO 8601; null while it goes on. */
+  endedAt: string | null;
+  /** URL of a small picture of what it has made, readable for an hour; null while there is none. */
+  thumbnail: string | null;
+}
+
+/** Answer of `GET /api/jobs/{id}/batches`: the batches of the latest run and their attempts. */
+export interface BatchList {
+  run: number;
+  /** When this was true, ISO 8601. */
+  at: string;
+  /** In the order of their numbers; with `since` only those that have changed. */
+  batches: BatchRow[];
+  /** What to pass as `since` to get only what changes from now on. */
+  next: string;
+}
+
+export interface BatchRow {
+  /** From 0. */
+  batch: number;
+  /** Number of its first item in the job, and how many it has. */
+  first: number;
+  count: number;
+  state: 'pending' | 'running' | 'done' | 'failed';
+  done: number;
+  failed: number;
+  /** What it waits for; null when it does not. */
+  waiting: string | null;
+  /** Why items are missing; '' when none is. */
+  message: string;
+  attempts: AttemptRow[];
+}
+
+/** A container run. Times are milliseconds since the epoch; null where nobody knows. */
+export interface AttemptRow {
+  attempt: number;
+  /** The attempt that it helps. */
+  helps: number | null;
+  /** Where it ran, as in `ranOn`. */
+  place: string | null;
+  launchedAt: number | null;
+  /** When its program was ready, its model loaded, its first item and its last item stored. */
+  startedAt: number | null;
+  modelLoadedAt: number | null;
+  firstItemAt: number | null;
+  lastItemAt: number | null;
+  /** Null while it runs. */
+  endedAt: number | null;
+  /** How it ended; null while it runs. */
+  end: 'complete' | 'failed' | 'stopped' | null;
+  blame: 'user' | 'item' | 'platform' | 'attempt' | null;
+  message: string;
 }
 
 /** Answer of `POST /api/jobs/{id}/redrive`. */

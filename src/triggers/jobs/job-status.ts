@@ -71,6 +71,8 @@ export async function readJobStatus(
     stages: roundAll(stages),
     warnings: published?.warnings ?? [],
     error: errorOf(state, status, published),
+    cost: null,
+    bottleneck: null,
     cancelled: state === 'cancelled' ? (published?.cancelledBy ?? outsideEnd(status).cancelled ?? null) : null,
     output: state === 'done' && typeof output === 'object' ? (output?.output ?? null) : null,
     predictions: state === 'done' && typeof output === 'object' ? (output?.predictions ?? null) : null,

@@ -7,6 +7,8 @@ const status: JobStatus = {
   id: 'coast-k3v9q2xa',
   run: 1,
   cancelled: null,
+  cost: null,
+  bottleneck: null,
   state: 'done',
   stage: 'finish',
   items: { total: 168, done: 168, failed: 0 },

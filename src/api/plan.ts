@@ -1,0 +1,27 @@
+/** A range in which a number lies in eight of ten cases. */
+export interface Range {
+  low: number;
+  high: number;
+}
+
+/** Answer of `POST /api/plan`, whose body is a job specification: what the job would take. Nothing is started and nothing is kept. */
+export interface Plan {
+  /** Frames of the video or images of the folder; null where nobody knows before the job runs. */
+  items: number | null;
+  batches: number | null;
+  /** Containers that run at once. */
+  parallel: number;
+  /** From start to end; null where `items` is or nothing tells how fast the model is. */
+  seconds: Range | null;
+  /** Null where `seconds` is. `local` costs nothing. */
+  cost: Cost | null;
+  /** What the range is based on, in a sentence: an earlier job with the same model, or a trial of the model on the app's machine. */
+  basis: string;
+  warnings: string[];
+}
+
+export interface Cost extends Range {
+  currency: 'USD';
+  /** What is counted and what is not, and of which day the prices are. */
+  sentence: string;
+}

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
+import LongestFirst from './test/support/longest-first.js';
 
 const tests = (kind: string) => [`test/${kind}/**/*.test.ts`, `devhost/test/${kind}/**/*.test.ts`];
 
@@ -33,6 +34,7 @@ export default defineConfig({
   test: {
     reporters: ['default', './test/support/count-reporter.ts'],
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     // Nothing that is right fails by these, on whatever machine; what waits for an event says before what it waited for.
     testTimeout: 240_000,
     hookTimeout: 240_000,

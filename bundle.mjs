@@ -1,8 +1,9 @@
 /**
  * Packs programs that consist of many files into a few, because reading them file by file takes most of the time in which they start: the
- * compiled scorer into dist/scorer/bundle, which starts in two thirds of the time, and Azurite into dist/stack/azurite and the local
- * Functions host into dist/stack/devhost, which start in less than half. Of Application Insights' client it keeps the part that fills in envelopes, dist/telemetry/application-insights.js, a tenth
- * of it. Packages with native parts stay where they are.
+ * compiled scorer into dist/scorer/bundle, which starts in two thirds of the time, and Azurite into dist/stack/azurite, the
+ * local Functions host into dist/stack/devhost and the emulator of Azure into dist/stack/azure-emulator, which start in less than half, and
+ * which a package of the command line brings that way. Of Application Insights' client it keeps the part that fills in envelopes,
+ * dist/telemetry/application-insights.js, a tenth of it. Packages with native parts stay where they are.
  * Does nothing when a bundle is younger than all it is made of.
  */
 import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -13,6 +14,7 @@ const source = path.join(root, 'dist');
 const outdir = path.join(source, 'scorer/bundle');
 const azurite = path.join(source, 'stack/azurite');
 const devhost = path.join(source, 'stack/devhost');
+const emulator = path.join(source, 'stack/azure-emulator');
 const insights = path.join(source, 'telemetry/application-insights.js');
 
 // Packages that are CommonJS inside ask for Node's own modules with `require`.
@@ -21,7 +23,7 @@ const banner = {
 };
 
 const changed = (file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-const bundles = [outdir, azurite, devhost];
+const bundles = [outdir, azurite, devhost, emulator];
 const compiledIn = (folder) =>
   readdirSync(folder, { recursive: true })
     .map((file) => path.join(folder, file))
@@ -92,17 +94,14 @@ if (isOld(path.join(azurite, 'azurite.js'), installed)) {
   writeFileSync(path.join(azurite, 'package.json'), '{"type":"commonjs"}');
 }
 
-const host = path.join(root, 'devhost/dist');
-if (isOld(path.join(devhost, 'main.js'), [...compiledIn(host), ...installed])) {
+/** Packs a program of a workspace, which brings packages of its own. */
+async function packWorkspace(from, to, entryPoints) {
+  if (!isOld(path.join(to, 'main.js'), [...compiledIn(from), ...installed])) return;
   const { build } = await import('esbuild');
-  rmSync(devhost, { recursive: true, force: true });
+  rmSync(to, { recursive: true, force: true });
   await build({
-    entryPoints: {
-      main: path.join(host, 'main.js'),
-      'worker-main': path.join(host, 'app/worker-main.js'),
-      lifeline: path.join(host, 'app/lifeline.js'),
-    },
-    outdir: devhost,
+    entryPoints: Object.fromEntries(Object.entries(entryPoints).map(([name, file]) => [name, path.join(from, file)])),
+    outdir: to,
     bundle: true,
     splitting: true,
     platform: 'node',
@@ -112,6 +111,13 @@ if (isOld(path.join(devhost, 'main.js'), [...compiledIn(host), ...installed])) {
     logLevel: 'warning',
   });
 }
+
+await packWorkspace(path.join(root, 'devhost/dist'), devhost, {
+  main: 'main.js',
+  'worker-main': 'app/worker-main.js',
+  lifeline: 'app/lifeline.js',
+});
+await packWorkspace(path.join(root, 'azure-emulator/dist'), emulator, { main: 'main.js' });
 
 if (isOld(insights, installed)) {
   const { build } = await import('esbuild');

@@ -1,7 +1,7 @@
+#!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, Option } from 'commander';
 import { JobError, messageOf } from '../job/failure.js';
 import { FRAME_FORMATS } from '../job/items/formats.js';
@@ -11,8 +11,8 @@ import type { LogsOptions } from './commands/logs.js';
 import { addScoreCommand, refuseIdleFlags, runVideo, wholeNumber } from './score/score.js';
 import { start } from './commands/start.js';
 import { endings } from './endings.js';
+import { APP_FOLDER, IS_CHECKOUT, usualDataFolder } from './installed.js';
 
-const APP_FOLDER = fileURLToPath(new URL('../..', import.meta.url));
 /** npm runs scripts in the package's folder and says in INIT_CWD where the user is. */
 const cwd = process.env.INIT_CWD ?? process.cwd();
 const EXIT_USER = 2;
@@ -36,7 +36,7 @@ const program = new Command('durable-batch-scoring')
   .showHelpAfterError('(add --help for all options)');
 const port = wholeNumber(1, 65_535);
 const data = new Option('--data <folder>', "folder for the local stack's data")
-  .default(path.join(APP_FOLDER, '.local'))
+  .default(usualDataFolder(process.env))
   .argParser(resolve);
 
 program
@@ -67,7 +67,7 @@ program
   .description('run the bundled sample through the bundled model')
   .addOption(data)
   .action(async (options: { data: string }) => {
-    const folder = path.join(APP_FOLDER, 'out');
+    const folder = path.join(IS_CHECKOUT ? APP_FOLDER : cwd, 'out');
     await mkdir(folder, { recursive: true });
     const name = path.join(folder, 'coast-starry-night');
     const sample = {

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { attachedNode } from '../processes/child-process.js';
 import { choosePort, type Part, startOnFreePort, startPart } from './part.js';
 
-const EMULATOR = fileURLToPath(new URL('../../azure-emulator/dist/main.js', import.meta.url));
+const EMULATOR = fileURLToPath(new URL('./azure-emulator/main.js', import.meta.url));
 const SCORER = fileURLToPath(new URL('../scorer/bundle/main.js', import.meta.url));
 const USUAL_PORT = 7171;
 const SUBSCRIPTION = '00000000-0000-0000-0000-000000000000';

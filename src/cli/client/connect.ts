@@ -3,6 +3,7 @@ import path from 'node:path';
 import { JobError } from '../../job/failure.js';
 import { holderOfFolder, isAlive } from '../../processes/folder-lock.js';
 import { findStack, isOnlyOfStack, SCORES, startStack } from '../../stack/stack.js';
+import { calling } from '../installed.js';
 import type { JobClient } from './client.js';
 
 /** Where a command's jobs run. */
@@ -104,7 +105,7 @@ export async function findApp({
 
 async function noStack(data: string): Promise<JobError> {
   const score = await howToAskScore(data);
-  const start = `No local stack runs on ${data}; start it with "npm start", or name a deployed app with --url.`;
+  const start = `No local stack runs on ${data}; start it with "${calling('start')}", or name a deployed app with --url.`;
   return new JobError('user', score === undefined ? start : `No local stack runs on ${data}, but ${score}`);
 }
 
@@ -112,7 +113,7 @@ async function noStack(data: string): Promise<JobError> {
 export async function howToAskScore(data: string): Promise<string | undefined> {
   for (const folder of await ownFolders(data))
     if (await findStack(folder))
-      return `"npm run score" runs a stack of its own until its job is over; ask it with --data ${folder}.`;
+      return `"${calling('score')}" runs a stack of its own until its job is over; ask it with --data ${folder}.`;
   return undefined;
 }
 

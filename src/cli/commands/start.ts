@@ -6,6 +6,7 @@ import { JobError } from '../../job/failure.js';
 import { poll } from '../../poll.js';
 import { runChild } from '../../processes/child-process.js';
 import { type Stack, type StackOptions, startStack } from '../../stack/stack.js';
+import { calling, IS_CHECKOUT } from '../installed.js';
 
 interface StartOptions extends Omit<StackOptions, 'spans'> {
   /** Rebuilds and restarts the app when its source changes. */
@@ -18,9 +19,11 @@ interface StartOptions extends Omit<StackOptions, 'spans'> {
 
 /**
  * Runs the local stack until the signal, then stops everything it started.
- * @throws JobError `user` when one runs already; `platform` when a part of it ends by itself.
+ * @throws JobError `user` when one runs already, or there are no sources to watch; `platform` when a part of it ends by itself.
  */
 export async function start({ telemetry, ...options }: StartOptions): Promise<void> {
+  if (options.watch && !IS_CHECKOUT)
+    throw new JobError('user', '--watch rebuilds the sources of a checkout, and this package has none; leave it out.');
   if (!telemetry) return run(options);
   const { folder, env } = options;
   if (env.TELEMETRY_FILE)
@@ -40,9 +43,9 @@ async function run({
   ...options
 }: Omit<StartOptions, 'telemetry'> & StackOptions): Promise<void> {
   const stack = await startStack({ ...options, watchInbox: true });
-  console.log(`The app listens on ${stack.url}; start jobs with: npm run score -- VIDEO`);
+  console.log(`The app listens on ${stack.url}; start jobs with: ${calling('score VIDEO')}`);
   const [, blobs = ''] = /BlobEndpoint=([^;]+)/.exec(stack.storage) ?? [];
-  console.log(`What is uploaded into ${blobs}/inbox starts jobs, too: npm run drop -- FILE`);
+  console.log(`What is uploaded into ${blobs}/inbox starts jobs, too: ${calling('drop FILE')}`);
   console.log(`Logs are in ${options.folder}. Ctrl-C stops everything.`);
   if (options.spans !== undefined) console.log('The trace of each job is shown here when it ends.');
   const over = new AbortController();

@@ -71,7 +71,7 @@ function lineView(stream: NodeJS.WriteStream, unit: string): ProgressView {
   };
 }
 
-/** `npm run logs` asks for it. */
+/** The command `logs` asks for it. */
 const naming = ({ id }: Shown) => `job: ${id}\n`;
 
 function words(status: Shown, unit: string): { rate: string; left: string } {

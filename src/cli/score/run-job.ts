@@ -9,6 +9,7 @@ import type { JobStatus } from '../../api/jobs.js';
 import type { JobClient } from '../client/client.js';
 import { type AppChoice, connect, EMULATED } from '../client/connect.js';
 import { forgetUnfinished, noteUnfinished } from '../client/unfinished.js';
+import { calling } from '../installed.js';
 import { createProgressView, type ProgressView } from './progress-view.js';
 import type { OwnSeconds } from './summary.js';
 import { filesOfModel, isModelFile, type ModelChoice } from './user-files.js';
@@ -20,8 +21,7 @@ const LEAST_PAUSE_MS = 250;
 /** A deployed app may be restarted, or be out of reach for a moment, while its job goes on. */
 const SILENCE_MS = 60_000;
 const NOTICED_MS = 500;
-const STACK_ENDED =
-  'The local stack has ended, and this command with it; start the stack again with "npm start", and a job that it had accepted goes on.';
+const STACK_ENDED = `The local stack has ended, and this command with it; start the stack again with "${calling('start')}", and a job that it had accepted goes on.`;
 
 /** What videos and image folders have in common. When `signal` aborts, the job is cancelled and all that was started is stopped. */
 export interface JobOptions extends ModelChoice, AppChoice {
@@ -145,8 +145,7 @@ export async function runThrough(options: JobOptions, way: Way): Promise<{ statu
   }
 }
 
-const NOTHING_TO_REUSE =
-  '--reuse had nothing to reuse: this command had a stack of its own, which keeps nothing; start one that stays with "npm start", or name a deployed app with --url.';
+const NOTHING_TO_REUSE = `--reuse had nothing to reuse: this command had a stack of its own, which keeps nothing; start one that stays with "${calling('start')}", or name a deployed app with --url.`;
 const NOTHING_KEPT = 'Nothing of it is kept; run the command again.';
 
 /** Whether there is anything to go on with. */
@@ -156,7 +155,7 @@ const hasScored = (status: JobStatus | undefined) =>
 /** The error with the command that goes on with the job. */
 function orGoOn(error: unknown, job: string | undefined): unknown {
   if (job === undefined || !(error instanceof JobError)) return error;
-  const how = `What is scored is kept; go on with: npm run score -- --redrive ${job}`;
+  const how = `What is scored is kept; go on with: ${calling(`score --redrive ${job}`)}`;
   return new JobError(error.blame, `${error.message} ${how}`, { cause: error });
 }
 

@@ -37,8 +37,10 @@ import { createCreateUpload } from './triggers/create-upload.js';
 import { createCallers, createGetCaller } from './triggers/callers.js';
 import { type Handler, takesJson } from './triggers/http.js';
 import { createGetJob } from './triggers/jobs/get-job.js';
+import { createListBatches } from './triggers/jobs/job-batches.js';
 import { createGetFile, createListFiles } from './triggers/jobs/job-files.js';
 import { createListFrames } from './triggers/jobs/job-frames.js';
+import { createListPictures } from './triggers/jobs/job-pictures.js';
 import { createGetLogs } from './triggers/jobs/job-logs.js';
 import { durableHost } from './triggers/jobs.js';
 import { createAdmit } from './triggers/inbox/admit.js';
@@ -130,11 +132,13 @@ app.http('startJob', {
   handler: takesJson(createStartJob({ ...ports, launcher, callers })),
 });
 jobRoute('getJob', 'GET', '', createGetJob({ storage, waitingHere }));
+jobRoute('listBatches', 'GET', '/batches', createListBatches({ storage, waitingHere }));
 jobRoute('cancelJob', 'DELETE', '', createCancelJob(ports));
 jobRoute('redriveJob', 'POST', '/redrive', takesJson(createRedriveJob({ ...ports, launcher, watch })));
 jobRoute('getFile', 'GET', '/files/{file}', createGetFile(ports));
 jobRoute('listFiles', 'GET', '/files', createListFiles(ports));
 jobRoute('listFrames', 'GET', '/frames', createListFrames(ports));
+jobRoute('listPictures', 'GET', '/pictures', createListPictures(ports));
 jobRoute('getLogs', 'GET', '/logs', createGetLogs(ports));
 app.http('createUpload', {
   ...http,

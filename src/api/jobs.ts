@@ -1,8 +1,10 @@
 import type { Cancelled } from '../job/attempts/attempt-end.js';
+import type { AttemptRow } from '../job/attempts/attempt-row.js';
 import type { ContainerTime } from '../job/attempts/bottleneck.js';
 import type { PhaseSummary } from '../job/attempts/phases.js';
 import type { Range } from './plan.js';
 import type { BatchCounts, ItemCounts, Stage } from '../job/progress.js';
+import type { JobSpec } from '../job/spec.js';
 
 /** Answer of `GET /api/jobs/{id}`. */
 export interface JobStatus {
@@ -46,6 +48,10 @@ export interface JobStatus {
   predictions: string | null;
   /** ISO 8601. */
   createdAt: string;
+  /** What the job was told to do, with what was filled in; null where nobody knows any more. */
+  spec: JobSpec | null;
+  /** When one of the containers that run has last said how far it is, ISO 8601; null while none does. */
+  reportedAt: string | null;
 }
 
 /** Answer of `GET /api/jobs?state=&from=`: jobs that the caller may see, the newest first. */
@@ -77,7 +83,7 @@ export interface BatchList {
   run: number;
   /** When this was true, ISO 8601. */
   at: string;
-  /** In the order of their numbers; with `since` only those that have changed. */
+  /** In the order of their numbers; with `since` those that have changed, and those that run or wait. */
   batches: BatchRow[];
   /** What to pass as `since` to get only what changes from now on. */
   next: string;
@@ -96,28 +102,10 @@ export interface BatchRow {
   waiting: string | null;
   /** Why items are missing; '' when none is. */
   message: string;
+  /** Containers that were launched for it. */
+  runs: number;
+  /** In their order; of very many the last ones. */
   attempts: AttemptRow[];
-}
-
-/** A container run. Times are milliseconds since the epoch; null where nobody knows. */
-export interface AttemptRow {
-  attempt: number;
-  /** The attempt that it helps. */
-  helps: number | null;
-  /** Where it ran, as in `ranOn`. */
-  place: string | null;
-  launchedAt: number | null;
-  /** When its program was ready, its model loaded, its first item and its last item stored. */
-  startedAt: number | null;
-  modelLoadedAt: number | null;
-  firstItemAt: number | null;
-  lastItemAt: number | null;
-  /** Null while it runs. */
-  endedAt: number | null;
-  /** How it ended; null while it runs. */
-  end: 'complete' | 'failed' | 'stopped' | null;
-  blame: 'user' | 'item' | 'platform' | 'attempt' | null;
-  message: string;
 }
 
 /** Answer of `POST /api/jobs/{id}/redrive`. */
@@ -135,6 +123,42 @@ export interface FileList {
   files: { name: string; bytes: number; url: string }[];
   /** What to pass as `from` to get the next ones; null at the end. */
   next: string | null;
+}
+
+/** Answer of `GET /api/jobs/{id}/files/{file}` where the request accepts JSON. */
+export interface FileAnswer {
+  /** Readable for an hour. */
+  url: string;
+  bytes: number;
+  /** Media type, as it is stored. */
+  type: string;
+}
+
+/** Answer of `GET /api/jobs/{id}/pictures`. */
+export interface PictureList {
+  pictures: Picture[];
+}
+
+/** What was made of an item, and what it was made of. */
+export interface Picture {
+  /** Number of the item, from 0. */
+  item: number;
+  /** Of the image, below its folder; of a frame, its number. */
+  name: string;
+  scored: StoredPicture;
+  /** Null when it is gone. */
+  source: StoredPicture | null;
+}
+
+export interface StoredPicture {
+  /** Readable for an hour. */
+  url: string;
+  /** Its name in the ZIP file without compression that is at the URL; null where the file itself is it. */
+  member: string | null;
+  /** Ending of its name without the dot, as in `ppm`, `png` and `jpg`; of a model that gives no pictures `json` or `npy`. */
+  format: string;
+  /** Of the file at the URL. */
+  bytes: number;
 }
 
 /** Answer of `GET /api/jobs/{id}/frames`: some of the frames of a video's job, as they are stored so far. */

@@ -42,7 +42,7 @@ export interface AttemptCounts {
 /** Metadata of the progress blob: keys in lower case, values in ASCII. */
 export function progressMetadata(progress: AttemptProgress): Record<string, string> {
   const { done, skipped, failed, total, phase, attempt, helps } = progress;
-  const { startedAt, lastItemAt, updatedAt, pauseSeconds } = progress;
+  const { startedAt, lastItemAt, updatedAt, pauseSeconds, times } = progress;
   return {
     done: String(done),
     skipped: String(skipped),
@@ -54,14 +54,18 @@ export function progressMetadata(progress: AttemptProgress): Record<string, stri
     startedat: startedAt,
     lastitemat: lastItemAt,
     updatedat: updatedAt,
+    ...(times.modelLoaded !== undefined && { modelloaded: times.modelLoaded }),
+    ...(times.firstItem !== undefined && { firstitem: times.firstItem }),
     ...(pauseSeconds !== undefined && { pause: String(pauseSeconds) }),
   };
 }
 
 /** Reads what `progressMetadata` wrote. @returns with `watched`, which those of older scorers do not tell in full. */
-export function readProgressMetadata(
-  metadata: Record<string, string>,
-): AttemptCounts & { pauseSeconds: number; watched?: ReportedProgress } {
+export function readProgressMetadata(metadata: Record<string, string>): AttemptCounts & {
+  pauseSeconds: number;
+  times: Pick<ScorerTimes, 'modelLoaded' | 'firstItem'>;
+  watched?: ReportedProgress;
+} {
   const number = (key: string, fallback = 0) => Number(metadata[key] ?? fallback);
   const counts = {
     done: number('done'),
@@ -75,6 +79,10 @@ export function readProgressMetadata(
     attempt: number('attempt'),
     ...(metadata.helps !== undefined && { helps: number('helps') }),
     ...counts,
+    times: {
+      ...(metadata.modelloaded !== undefined && { modelLoaded: metadata.modelloaded }),
+      ...(metadata.firstitem !== undefined && { firstItem: metadata.firstitem }),
+    },
     ...(isWhole && { watched: { ...counts, total: number('total'), startedAt, lastItemAt, updatedAt } }),
   };
 }

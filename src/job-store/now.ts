@@ -1,4 +1,4 @@
-import { readProgressMetadata } from '../container-contract/progress.js';
+import { readProgressMetadata, type ScorerTimes } from '../container-contract/progress.js';
 import type { ReportedProgress } from '../job/attempts/watch.js';
 import type { RunningCounts } from '../job/progress.js';
 import { listBlobs, type Storage } from '../storage/storage.js';
@@ -14,6 +14,8 @@ export interface JobNow {
   /** By attempt, what the scorers last said of themselves. */
   reports: Report[];
   waiting: Waiting[];
+  /** By batch, when the newest of these records was stored, in milliseconds since the epoch. */
+  changed: Map<number, number>;
   /** Of the stages that are the app's own. */
   stages: Partial<Record<OwnStage, StageReport>>;
   /** The job's latest run, as far as anything was decided over one. */
@@ -28,6 +30,8 @@ export interface Report extends RunningCounts {
   at: number;
   /** What the scorer then said to be the time until its next report. */
   pauseSeconds: number;
+  /** When its model was loaded and its first item stored, as far as it says. */
+  times: Pick<ScorerTimes, 'modelLoaded' | 'firstItem'>;
   /** Whether it is the scorer's last one. */
   isLast: boolean;
   /** What a watch over the scorer looks at; older scorers tell less. */
@@ -130,7 +134,15 @@ export async function seeOver(storage: Storage, jobId: string, mostMs: number): 
 
 async function look(storage: Storage, jobId: string): Promise<JobNow> {
   const askedAt = performance.now();
-  const now: JobNow = { settled: [], reports: [], waiting: [], stages: {}, run: 1, isStopped: false };
+  const now: JobNow = {
+    settled: [],
+    reports: [],
+    waiting: [],
+    changed: new Map(),
+    stages: {},
+    run: 1,
+    isStopped: false,
+  };
   let records = 0;
   const blobs = listBlobs(jobOf(storage, jobId), { prefix: NOW_PREFIX, includeMetadata: true });
   for await (const { name, metadata = {}, properties } of blobs) {
@@ -138,9 +150,10 @@ async function look(storage: Storage, jobId: string): Promise<JobNow> {
     const key = parseNowBlob(name);
     if (!key) continue;
     const at = properties.lastModified.getTime();
+    if ('batch' in key) now.changed.set(key.batch, Math.max(at, now.changed.get(key.batch) ?? 0));
     if (key.kind === 'stop') Object.assign(now, decisionOf(metadata));
     else if (key.kind === 'settled') now.settled.push(settledOf(key.batch, metadata));
-    else if (key.kind === 'waiting') now.waiting.push(waitingOf(key.batch, metadata));
+    else if (key.kind === 'waiting') now.waiting.push(waitingOf(key.batch, at, metadata));
     else if (key.kind === 'stages') {
       const others = now.stages[key.stage] ?? { done: 0, at: 0 };
       now.stages[key.stage] = { done: others.done + stageDoneOf(metadata), at: Math.max(others.at, at) };

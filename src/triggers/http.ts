@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import { isPassing } from '../container-contract/storage-access.js';
 import { hideSecrets, JobError, messageOf } from '../job/failure.js';
@@ -35,6 +36,20 @@ export function answerErrors(handle: Handler): Handler {
     }
   };
 }
+
+/**
+ * Answers with JSON, or with 304 where the client has it already: it sends the ETag of an earlier answer in `If-None-Match`.
+ * @param version what the answer depends on: where it is the same, the client need not read it again. It may leave out what only the
+ * clock changes, so the ETag is a weak one.
+ */
+export function answerVersion(request: HttpRequest, body: object, version: object = body): HttpResponseInit {
+  const digest = createHash('sha256').update(JSON.stringify(version)).digest('base64url').slice(0, ETAG_LETTERS);
+  const headers = { ETag: `W/"${digest}"`, 'Cache-Control': 'no-cache' };
+  const known = (request.headers.get('if-none-match') ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+  return known.includes(`"${digest}"`) || known.includes('*') ? { status: 304, headers } : { headers, jsonBody: body };
+}
+
+const ETAG_LETTERS = 22;
 
 /**
  * Lets only JSON through. On a laptop nothing asks for a key, and of all bodies JSON is one that the page of another site can only send

@@ -2,7 +2,7 @@ import type { AttemptProgress } from '../../container-contract/progress.js';
 import type { AttemptResult, FailedItem } from '../../container-contract/result.js';
 import { CONTRACT, type ScoreTask } from '../../container-contract/task.js';
 import { type Condemned, condemned, NO_SUSPICION, type Suspicion } from '../../job/attempts/suspicion.js';
-import { listMetadata, readJson, type Storage, writeJson } from '../../storage/storage.js';
+import { listBlobs, listMetadata, readJson, type Storage, writeJson } from '../../storage/storage.js';
 import { readItems } from '../images/items.js';
 import {
   jobOf,
@@ -73,6 +73,29 @@ export async function latestAttempts(storage: Storage, jobId: string, batch: num
   }
   const own = helping.filter(({ helps }) => helps === latest.attempt).map(({ attempt }) => attempt);
   return { ...latest, helpers: own.toSorted((one, other) => one - other) };
+}
+
+/** An attempt whose task was written, which is just before its container is asked for. */
+export interface LaunchedAttempt {
+  batch: number;
+  attempt: number;
+  /** Milliseconds since the epoch, to the second. */
+  at: number;
+  compute?: number;
+  helps?: number;
+}
+
+/** All of a job, from one listing. */
+export async function listLaunched(storage: Storage, jobId: string): Promise<LaunchedAttempt[]> {
+  const launched: LaunchedAttempt[] = [];
+  const options = { prefix: tasksPrefix(), includeMetadata: true };
+  for await (const { name, metadata = {}, properties } of listBlobs(jobOf(storage, jobId), options)) {
+    const key = parseBatchBlob(name);
+    const number = (field: 'compute' | 'helps') =>
+      metadata[field] === undefined ? {} : { [field]: Number(metadata[field]) };
+    if (key) launched.push({ ...key, at: properties.lastModified.getTime(), ...number('compute'), ...number('helps') });
+  }
+  return launched;
 }
 
 /** The last of all attempts of a batch; 0 when there is none. */

@@ -1,6 +1,15 @@
 import pMap from 'p-map';
 import type { Observation, Place } from '../../compute/provider.js';
 import type { AttemptEnd, BatchStanding, WatchEnd } from '../../job/attempts/attempt-end.js';
+import {
+  type AttemptRow,
+  endedRow,
+  fromAscii,
+  inAscii,
+  packRows,
+  timedRow,
+  unpackRows,
+} from '../../job/attempts/attempt-row.js';
 import { sumSplits, type TimeSplit } from '../../job/attempts/bottleneck.js';
 import { type AttemptPhases, type PhaseSums, sumsOf } from '../../job/attempts/phases.js';
 import { type ComputeKind, nameOfChoice } from '../../job/compute-choice.js';
@@ -79,6 +88,10 @@ export interface ListedSettled extends SettledCounts {
   split: TimeSplit;
   /** How many containers ran where. */
   ranOn: Record<string, number>;
+  /** As in `Settled`, shortened. */
+  message: string;
+  /** Its attempts in their order; of many the last ones, and none in records of older versions. */
+  rows: AttemptRow[];
 }
 
 export const writeSettled = (storage: Storage, jobId: string, settled: Settled): Promise<void> =>
@@ -86,7 +99,7 @@ export const writeSettled = (storage: Storage, jobId: string, settled: Settled):
 
 /** What a listing is to tell. While an attempt is being settled, what its scorer has reported still counts on top of it. */
 export function settledMetadata(settled: Settled): Record<string, string> {
-  const { done, reused = 0, failed, missing = 0, settling, phases, ends = [] } = settled;
+  const { done, reused = 0, failed, missing = 0, settling, message, phases, ends = [] } = settled;
   const { attempt, state } = settling ?? settled;
   const { runs = attempt } = settled;
   return {
@@ -100,17 +113,31 @@ export function settledMetadata(settled: Settled): Record<string, string> {
     phases: JSON.stringify(sumsOf(phases)),
     split: JSON.stringify(sumSplits(phases.map(({ split }) => split))),
     places: JSON.stringify(countPlaces(ends)),
+    ...(message !== '' && { message: inAscii(message) }),
+    rows: packRows(rowsOf(settled)),
   };
 }
+
+function rowsOf({ ends = [], phases }: Settled): AttemptRow[] {
+  const rows = new Map<number, AttemptRow>();
+  for (const { watchEnd, compute, place, ...ended } of ends)
+    if (watchEnd !== NOT_LAUNCHED)
+      rows.set(ended.attempt, endedRow({ ...ended, place: placeName({ compute, place }) }));
+  for (const each of phases) {
+    const { attempt } = each;
+    rows.set(attempt, timedRow(rows.get(attempt) ?? endedRow({ attempt, end: null, message: '' }), each));
+  }
+  return [...rows.values()].toSorted((one, other) => one.attempt - other.attempt);
+}
+
+/** On which compute and in which region a container ran; null where an older version has not written it down. */
+const placeName = ({ compute: kind, place }: Pick<EndedRun, 'compute' | 'place'>): string | null =>
+  kind === undefined ? null : nameOfChoice({ kind, region: place?.region });
 
 /** How many containers ran on which compute and in which region. */
 function countPlaces(ends: EndedRun[]): Record<string, number> {
   const counts: Record<string, number> = {};
-  for (const { compute: kind, place } of ends) {
-    if (kind === undefined) continue;
-    const name = nameOfChoice({ kind, region: place?.region });
-    counts[name] = (counts[name] ?? 0) + 1;
-  }
+  for (const name of ends.flatMap((end) => placeName(end) ?? [])) counts[name] = (counts[name] ?? 0) + 1;
   return counts;
 }
 
@@ -151,5 +178,7 @@ export function settledOf(batch: number, metadata: Record<string, string>): List
     phases: JSON.parse(metadata.phases ?? '{}') as PhaseSums,
     split: JSON.parse(metadata.split ?? '{}') as TimeSplit,
     ranOn: JSON.parse(metadata.places ?? '{}') as Record<string, number>,
+    message: fromAscii(metadata.message ?? ''),
+    rows: metadata.rows === undefined ? [] : unpackRows(metadata.rows),
   };
 }

@@ -27,11 +27,18 @@ export async function noteWaiting(
 /** A batch that waits or has waited, and why. */
 export interface Waiting extends Omit<Waiter, 'jobId'> {
   reason: string;
+  /** When that was written down, in milliseconds since the epoch. */
+  at: number;
 }
 
 /** Reads what `noteWaiting` put into the metadata. */
-export const waitingOf = (batch: number, { attempt = '0', reason = '', turn }: Record<string, string>): Waiting => ({
+export const waitingOf = (
+  batch: number,
+  at: number,
+  { attempt = '0', reason = '', turn }: Record<string, string>,
+): Waiting => ({
   batch,
+  at,
   attempt: Number(attempt),
   reason: decodeURIComponent(reason),
   ...(turn !== undefined && { turn: JSON.parse(decodeURIComponent(turn)) as NextTurn }),

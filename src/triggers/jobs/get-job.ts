@@ -1,9 +1,13 @@
-import { publishedIn } from '../../job/progress.js';
+import type { InvocationContext } from '@azure/functions';
+import * as df from 'durable-functions';
+import { type PublishedStatus, publishedIn } from '../../job/progress.js';
+import type { JobSpec } from '../../job/spec.js';
+import { readResolvedJob } from '../../job-store/resolved-job.js';
 import type { Storage } from '../../storage/storage.js';
-import { answerErrors, refuse } from '../http.js';
+import { answerErrors, answerVersion, refuse } from '../http.js';
 import type { WaitingHere } from '../job-watch.js';
-import { readJobStatus } from './job-status.js';
-import { findKept } from '../jobs.js';
+import { readJobStatus, withoutClock } from './job-status.js';
+import { findKept, inputOfJob } from '../jobs.js';
 
 /** `GET /api/jobs/{id}`: live progress, from the orchestration's status and the reports of its containers. */
 export const createGetJob = ({
@@ -18,7 +22,18 @@ export const createGetJob = ({
     const status = await findKept(storage, context, id);
     if (typeof status === 'string') return refuse(404, status);
     const published = publishedIn(status.customStatus);
-    return {
-      jsonBody: await readJobStatus(storage, id, status, published, { now: Date.now(), here: waitingHere(id) }),
-    };
+    const spec = (await findSpec(storage, context, id, published)) ?? null;
+    const body = await readJobStatus(storage, id, status, published, { now: Date.now(), here: waitingHere(id), spec });
+    return answerVersion(request, body, withoutClock(body));
   });
+
+/** As the job was resolved; before that, and when that record is gone, as it was asked for. */
+async function findSpec(
+  storage: Storage,
+  context: InvocationContext,
+  id: string,
+  published: PublishedStatus | undefined,
+): Promise<JobSpec | undefined> {
+  const resolved = published?.plan && (await readResolvedJob(storage, id, published.run ?? 1).catch(() => undefined));
+  return resolved ? resolved.spec : (await inputOfJob(df.getClient(context), id).catch(() => undefined))?.spec;
+}

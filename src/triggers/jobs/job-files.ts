@@ -1,5 +1,5 @@
-import { type BlobItem, type ContainerClient, RestError } from '@azure/storage-blob';
-import type { FileList } from '../../api/jobs.js';
+import { type BlobClient, type BlobItem, type ContainerClient, RestError } from '@azure/storage-blob';
+import type { FileAnswer, FileList } from '../../api/jobs.js';
 import { JobError } from '../../job/failure.js';
 import { hasUnusableCharacters } from '../../job/items/blob-names.js';
 import { isJobId } from '../../job/spec.js';
@@ -13,24 +13,44 @@ import {
   splitPath,
 } from '../../job-store/layout.js';
 import { readResolvedJob } from '../../job-store/resolved-job.js';
-import { blobSas, listPage, type Storage } from '../../storage/storage.js';
+import { blobSas, isNotFound, listPage, type Storage } from '../../storage/storage.js';
 import { answerErrors, refuse } from '../http.js';
 import { noJob } from '../jobs.js';
 
 const READABLE_MS = 3_600_000;
 
-/** `GET /api/jobs/{id}/files/{file}`: redirects to storage for `output`, `contact-sheet`, `manifest`, `failed-items` or `output-files`, readable for an hour. */
+/**
+ * `GET /api/jobs/{id}/files/{file}`: redirects to storage for `output`, `contact-sheet`, `manifest`, `failed-items`, `output-files` or
+ * `source`, readable for an hour. To a request that accepts JSON it says where the file is: a browser follows no redirect to another origin
+ * with a header of its own.
+ */
 export const createGetFile = ({ storage }: { storage: Storage }) =>
   answerErrors(async (request) => {
     const { id = '', file = '' } = request.params;
     const blob = isJobId(id) ? await findFile(storage, id, file) : undefined;
-    if (!blob || !(await blob.exists()))
+    const properties = blob && (await propertiesOf(blob));
+    if (!blob || !properties)
       return refuse(
         404,
         `Job "${id}" has no file "${file}"; once it has ended there are manifest and failed-items, of a video that was made output and contact-sheet, too, and of images and predictions the list at /files.`,
       );
-    return { status: 302, headers: { Location: await blobSas(storage, blob, 'r', Date.now() + READABLE_MS) } };
+    const url = await blobSas(storage, blob, 'r', Date.now() + READABLE_MS);
+    const headers = { Vary: 'Accept' };
+    if (!/\bapplication\/json\b/i.test(request.headers.get('accept') ?? ''))
+      return { status: 302, headers: { ...headers, Location: url } };
+    const { contentLength: bytes = 0, contentType: type = '' } = properties;
+    return { headers, jsonBody: { url, bytes, type } satisfies FileAnswer };
   });
+
+/** Undefined when there is no such blob. */
+async function propertiesOf(blob: BlobClient) {
+  try {
+    return await blob.getProperties();
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
 
 /** By their names in the interface. */
 const RECORDS = new Map([
@@ -45,7 +65,10 @@ async function findFile(storage: Storage, id: string, file: string) {
   if (!(await job.exists())) return undefined;
   const record = RECORDS.get(file);
   if (record !== undefined) return job.getBlobClient(record);
-  return file === 'output' ? mediaBlob(storage, (await readResolvedJob(storage, id)).output) : undefined;
+  if (file !== 'output' && file !== 'source') return undefined;
+  const { output, spec } = await readResolvedJob(storage, id);
+  const path = file === 'output' ? output : spec.input.video;
+  return path === undefined ? undefined : mediaBlob(storage, path);
 }
 
 const FILES_AT_ONCE = 1000;

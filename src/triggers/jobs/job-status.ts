@@ -14,6 +14,7 @@ import {
   type SettledCounts,
   type Stage,
 } from '../../job/progress.js';
+import type { JobSpec } from '../../job/spec.js';
 import type { OwnStage } from '../../job-store/layout.js';
 import { readNow, type Report } from '../../job-store/now.js';
 import { outsideEnd, type WaitingHere } from '../job-watch.js';
@@ -27,13 +28,14 @@ type Orchestration = Pick<DurableOrchestrationStatus, 'runtimeStatus' | 'output'
  * A job's status from its orchestration, what its orchestrator has published and what its batches have reported.
  * @param now milliseconds since the epoch.
  * @param here why the job has to wait, as far as only this process knows.
+ * @param spec what the job was told to do, as far as it is known.
  */
 export async function readJobStatus(
   storage: Storage,
   id: string,
   status: Orchestration,
   published: PublishedStatus | undefined,
-  { now, here = [] }: { now: number; here?: WaitingHere[] },
+  { now, here = [], spec = null }: { now: number; here?: WaitingHere[]; spec?: JobSpec | null },
 ): Promise<JobStatus> {
   const current = published?.stages.at(-1);
   const state = stateOf(status, published);
@@ -77,7 +79,16 @@ export async function readJobStatus(
     output: state === 'done' && typeof output === 'object' ? (output?.output ?? null) : null,
     predictions: state === 'done' && typeof output === 'object' ? (output?.predictions ?? null) : null,
     createdAt: new Date(status.createdTime).toISOString(),
+    spec,
+    reportedAt: running ? counts.reportedAt : null,
   };
+}
+
+/** A status without what only the clock changes, by which two of them can be told apart. */
+export function withoutClock(status: JobStatus): object {
+  const isOver = status.state !== 'running' && status.state !== 'queued';
+  const { stages, stage, itemsPerSecond: _, framesPerSecond: __, secondsLeft: ___, ...same } = status;
+  return isOver ? status : { ...same, stage, stages: { ...stages, ...(stage && { [stage]: 0 }) } };
 }
 
 /** What a job waits for before it begins. */
@@ -86,7 +97,7 @@ function gatheringOf(published: PublishedStatus | undefined): string[] | undefin
   return stages.at(-1)?.stage === 'gather' && gathering !== undefined ? [gathering] : undefined;
 }
 
-interface Counts extends Pick<JobStatus, 'attempts' | 'ranOn' | 'waiting' | 'containerTime' | 'phases'> {
+interface Counts extends Pick<JobStatus, 'attempts' | 'ranOn' | 'waiting' | 'containerTime' | 'phases' | 'reportedAt'> {
   items: ItemCounts;
   /** Items with an output of the model, in every stage. */
   scored: number;
@@ -123,6 +134,7 @@ async function readCounts(
   const counts = {
     items,
     scored: items.done - (items.reused ?? 0),
+    reportedAt: live.length === 0 ? null : new Date(Math.max(...live.map(({ at }) => at))).toISOString(),
     asOf: timeOf(isOwnStage(stage) ? [stages[stage]?.at ?? now] : live.map(({ at }) => at), now),
     batches: isOver ? { ...batches, running: 0, pending: batches.pending + batches.running } : batches,
     attempts: settled.reduce((sum, { runs }) => sum + runs, 0),
@@ -218,7 +230,7 @@ const overall = (items: number, seconds: number | undefined) => ({
 const roundAll = (stages: Record<string, number>) =>
   Object.fromEntries(Object.entries(stages).map(([stage, seconds]) => [stage, Math.round(seconds * 1000) / 1000]));
 
-function stateOf(status: Orchestration, published: PublishedStatus | undefined): JobStatus['state'] {
+export function stateOf(status: Orchestration, published: PublishedStatus | undefined): JobStatus['state'] {
   const name: string = status.runtimeStatus;
   if (name === 'Completed') return 'done';
   if (name === 'Terminated' || name === 'Canceled' || (name === 'Failed' && published?.cancelled)) return 'cancelled';

@@ -6,6 +6,7 @@ import pMap from 'p-map';
 import { beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import { stopIfTooMuchIsLost } from '../../../src/activities/batches/stop-exceeded.js';
 import { formatLogLine, logLine, parseLogLine } from '../../../src/container-contract/log-line.js';
+import { endedRow } from '../../../src/job/attempts/attempt-row.js';
 import { ppmHeader } from '../../../src/job/items/ppm.js';
 import { parseSpec } from '../../../src/job/spec.js';
 import { type AttemptProgress, progressMetadata } from '../../../src/container-contract/progress.js';
@@ -111,6 +112,11 @@ describe('what a job keeps in storage comes back as it was written', () => {
         phases: { started: [2, 5, 2.5] },
         split: { start: 5, inference: 80 },
         ranOn: {},
+        message: settled.message,
+        rows: [1, 2].map((number) => ({
+          ...endedRow({ attempt: number, end: null, message: '' }),
+          launchedAt: Date.parse(attempt.launched),
+        })),
       },
     ]);
   });
@@ -378,7 +384,7 @@ describe('what a job keeps in storage comes back as it was written', () => {
   test('why a batch waits, in any script, until it waits no more', async () => {
     const reason = 'keine Kapazität – 容量がありません: "100%"';
     await noteWaiting(storage, { jobId, batch: 3, attempt: 1 }, reason);
-    expect((await readNow(storage, jobId)).waiting).toEqual([{ batch: 3, attempt: 1, reason }]);
+    expect((await readNow(storage, jobId)).waiting).toMatchObject([{ batch: 3, attempt: 1, reason }]);
     await forgetWaiting(storage, { jobId, batch: 3 });
     expect((await readNow(storage, jobId)).waiting).toEqual([]);
   });

@@ -8,6 +8,8 @@ import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createMedia, type VideoFacts } from '../../../src/media/media.js';
 import { workContainer } from '../../../src/job-store/layout.js';
+import type { PictureList } from '../../../src/api/jobs.js';
+import { readIndex, readMember } from '../../../src/container-contract/pack.js';
 import { readPpm } from '../../../src/scorer/pictures/files/ppm.js';
 import { checkManifest } from '../../support/manifest.js';
 import { makeClip, tools } from '../../support/clip.js';
@@ -94,6 +96,29 @@ describe('the first half second of the sample, made smaller and painted', () => 
       const expected = await run(session, data, width, height);
       const scored = readPpm(painted.get(index) ?? Buffer.alloc(0));
       expect(expected.equals(scored.data), `frame ${index}`).toBe(true);
+    }
+  });
+
+  test('gives single frames as they are stored: those of the latest batches, or any that are scored', async () => {
+    const ask = async (query: string) =>
+      ((await (await fetch(`${stack.url}/api/jobs/${id}/pictures?${query}`)).json()) as PictureList).pictures;
+    const { framesEstimate } = await media.probe(source);
+    const newest = await ask('newest=2');
+    expect(newest.map(({ item }) => Math.floor(item / 7))).toHaveLength(2);
+    expect(new Set(newest.map(({ item }) => Math.floor(item / 7))).size).toBe(2);
+    const [picture, ...more] = await ask(`at=3,${framesEstimate}`);
+    expect(more).toEqual([]);
+    expect(picture).toMatchObject({ item: 3, name: '0000003', scored: { member: '0000003.ppm', format: 'ppm' } });
+    for (const [what, prefix] of [
+      [picture?.scored, 'scored/'],
+      [picture?.source, 'frames/'],
+    ] as const) {
+      const pack = Buffer.from(await (await fetch(what?.url ?? '')).arrayBuffer());
+      expect(pack).toHaveLength(what?.bytes ?? 0);
+      const read = (from: number, count: number) => Promise.resolve(pack.subarray(from, from + count));
+      const entry = (await readIndex(read, pack.length)).find(({ name }) => name === what?.member);
+      const frame = entry && Buffer.from(await readMember(read, entry));
+      expect(frame?.equals((await items(prefix)).get(3) ?? Buffer.alloc(0))).toBe(true);
     }
   });
 

@@ -63,6 +63,8 @@ describe('a job of another caller', () => {
     ['DELETE', ''],
     ['POST', '/redrive', {}],
     ['GET', '/logs'],
+    ['GET', '/batches'],
+    ['GET', '/pictures?newest=1'],
     ['GET', '/frames'],
     ['GET', '/files'],
     ['GET', '/files/manifest'],

@@ -109,6 +109,8 @@ const ROUTES: ((dice: Dice) => Pick<Sent, 'method' | 'target' | 'body'>)[] = [
   (dice) => ({ method: 'GET', target: `/api/jobs/${idOf(dice)}/logs${queryOf(dice, ['batch', 'attempt', 'from'])}` }),
   (dice) => ({ method: 'GET', target: `/api/jobs/${idOf(dice)}/frames${queryOf(dice, ['source', 'from'])}` }),
   (dice) => ({ method: 'GET', target: `/api/jobs/${idOf(dice)}/files${queryOf(dice, ['from'])}` }),
+  (dice) => ({ method: 'GET', target: `/api/jobs/${idOf(dice)}/batches${queryOf(dice, ['since'])}` }),
+  (dice) => ({ method: 'GET', target: `/api/jobs/${idOf(dice)}/pictures${queryOf(dice, ['newest', 'at'])}` }),
   (dice) => ({
     method: 'GET',
     target: `/api/jobs/${idOf(dice)}/files/${dice.pick(['output', 'manifest', 'failed-items', escaped(dice, hostileText(dice))])}`,

@@ -2,6 +2,8 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { BlockBlobClient } from '@azure/storage-blob';
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { BatchList, FileAnswer, JobStatus } from '../../../src/api/jobs.js';
+import type { AttemptRow } from '../../../src/job/attempts/attempt-row.js';
 import { makeClip } from '../../support/clip.js';
 import { tinyModel } from '../../support/scorer/tiny-model.js';
 import { useStack } from '../../support/stack.js';
@@ -200,8 +202,89 @@ describe('GET /api/jobs/{id}', () => {
     expect(status.framesPerSecond).toBe(status.itemsPerSecond);
   });
 
+  test('says what the job was told, and nothing to whom knows it all', async () => {
+    const answer = await fetch(`${stack.url}/api/jobs/${done}`);
+    const { spec } = (await answer.json()) as JobStatus;
+    expect(spec).toMatchObject({ input: { video }, model: 'starry-night', compute: { kind: 'local' } });
+    const headers = { 'if-none-match': answer.headers.get('etag') ?? '' };
+    const again = await fetch(`${stack.url}/api/jobs/${done}`, { headers });
+    expect([again.status, await again.text()]).toEqual([304, '']);
+  });
+
   test.each(['none-abcd2345', '..%2Fsecret', 'UPPER'])('answers 404 to %s', async (id) => {
     expect((await fetch(`${stack.url}/api/jobs/${id}`)).status).toBe(404);
+  });
+});
+
+describe('GET /api/jobs/{id}/batches', () => {
+  const ask = (id: string, query = '', headers = {}) =>
+    fetch(`${stack.url}/api/jobs/${id}/batches${query}`, { headers });
+
+  test('tells of every batch and of its attempts, from the listing of what the status tells', async () => {
+    const answer = await ask(done);
+    const list = (await answer.json()) as BatchList;
+    expect(list.batches.map(({ batch, first, count, state }) => [batch, first, count, state])).toEqual([
+      [0, 0, 4, 'done'],
+      [1, 4, 4, 'done'],
+      [2, 8, 4, 'done'],
+    ]);
+    for (const { attempts, runs } of list.batches) {
+      expect(runs).toBe(1);
+      expect(attempts).toMatchObject([{ attempt: 1, place: 'local', end: 'complete', blame: null, message: '' }]);
+      const [{ launchedAt, startedAt, modelLoadedAt, firstItemAt, lastItemAt, endedAt }] = attempts as [AttemptRow];
+      const times = [launchedAt, startedAt, modelLoadedAt, firstItemAt, lastItemAt, endedAt].map(Number);
+      expect(times).toEqual(times.toSorted((one, other) => one - other));
+      expect(times[0]).toBeGreaterThan(Date.parse('2026-01-01'));
+    }
+    const known = { 'if-none-match': answer.headers.get('etag') ?? '' };
+    expect((await ask(done, '', known)).status).toBe(304);
+    const since = (await (await ask(done, `?since=${list.next}`)).json()) as BatchList;
+    expect(since).toMatchObject({ run: 1, next: list.next });
+    expect(since.batches.length).toBeLessThanOrEqual(list.batches.length);
+  });
+
+  test('answers 400 to what no answer gave, and 404 to a job that is not there', async () => {
+    expect(await refusal(await ask(done, '?since=yesterday'))).toMatchObject({
+      status: 400,
+      error: expect.stringMatching(/^"since" must be/) as string,
+    });
+    expect((await ask('none-abcd2345')).status).toBe(404);
+  });
+});
+
+describe('GET /api/jobs/{id}/pictures', () => {
+  const ask = (id: string, query: string) => fetch(`${stack.url}/api/jobs/${id}/pictures${query}`);
+
+  test('answers 400 to what names no pictures', async () => {
+    for (const query of ['', '?newest=0', '?newest=25', '?newest=x', '?at=', '?at=1,', '?at=-1', '?newest=1&at=1'])
+      expect((await ask(done, query)).status, query).toBe(400);
+    expect((await ask(done, `?at=${Array.from({ length: 25 }, (_, k) => k).join()}`)).status).toBe(400);
+    expect((await ask('none-abcd2345', '?newest=1')).status).toBe(404);
+  });
+
+  test('gives none of a job that has removed its frames', async () => {
+    expect(await (await ask(done, '?newest=3')).json()).toEqual({ pictures: [] });
+  });
+});
+
+describe('GET /api/jobs/{id}/files/{file}', () => {
+  const ask = (file: string, headers = {}) =>
+    fetch(`${stack.url}/api/jobs/${done}/files/${file}`, { headers, redirect: 'manual' });
+
+  test.each(['output', 'source', 'contact-sheet', 'manifest'])(
+    'redirects to %s, or says where it is to who accepts JSON',
+    async (file) => {
+      const redirect = await ask(file);
+      expect([redirect.status, redirect.headers.get('vary')]).toEqual([302, 'Accept']);
+      const { url, bytes, type } = (await (await ask(file, { accept: 'application/json' })).json()) as FileAnswer;
+      expect(new URL(url).pathname).toBe(new URL(redirect.headers.get('location') ?? '').pathname);
+      expect((await (await fetch(url)).arrayBuffer()).byteLength).toBe(bytes);
+      expect(type).toMatch(file === 'manifest' ? 'application/json' : /^(video|image|application)\//);
+    },
+  );
+
+  test('answers 404 to any other', async () => {
+    for (const file of ['job.json', 'now', 'spec']) expect((await ask(file)).status, file).toBe(404);
   });
 });
 

@@ -27,6 +27,8 @@ const status: JobStatus = {
   output: 'outbox/coast.mp4',
   predictions: null,
   createdAt: '2026-11-23T06:00:00.000Z',
+  spec: null,
+  reportedAt: null,
 };
 const summaryOf = (containerTime: JobStatus['containerTime']) =>
   summarise(

@@ -1,8 +1,8 @@
-import { HttpRequest, InvocationContext } from '@azure/functions';
+import { HttpRequest, type HttpResponseInit, InvocationContext } from '@azure/functions';
 import { RestError } from '@azure/storage-blob';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { JobError } from '../../../src/job/failure.js';
-import { answerErrors } from '../../../src/triggers/http.js';
+import { answerErrors, answerVersion } from '../../../src/triggers/http.js';
 
 const request = new HttpRequest({ method: 'GET', url: 'http://127.0.0.1/api/jobs/a' });
 const context = new InvocationContext({ logHandler: () => undefined });
@@ -29,4 +29,33 @@ test.each<[string, unknown, number, RegExp]>([
   const answer = await answerTo(error);
   expect(answer).toMatchObject({ status, jsonBody: { error: expect.stringMatching(sentence) as string } });
   if (status === 503) expect(Number(new Headers(answer?.headers).get('retry-after'))).toBeGreaterThan(0);
+});
+
+describe('an answer that the client has already', () => {
+  const asking = (known?: string) =>
+    new HttpRequest({
+      method: 'GET',
+      url: 'http://127.0.0.1/api/jobs/a',
+      ...(known !== undefined && { headers: { 'if-none-match': known } }),
+    });
+  const etagOf = (answer: { headers?: HttpResponseInit['headers'] }) => new Headers(answer.headers).get('etag') ?? '';
+
+  test('is not sent again, in whichever form it names the version', () => {
+    const first = answerVersion(asking(), { done: 1, at: 'now' }, { done: 1 });
+    expect(first).toMatchObject({ jsonBody: { done: 1, at: 'now' } });
+    const etag = etagOf(first);
+    expect(etag).toMatch(/^W\/"[\w-]{22}"$/);
+    for (const known of [etag, etag.slice(2), `"x", ${etag}`, '*'])
+      expect(answerVersion(asking(known), { done: 1, at: 'later' }, { done: 1 })).toEqual({
+        status: 304,
+        headers: first.headers,
+      });
+  });
+
+  test('is sent again once it is another one', () => {
+    const etag = etagOf(answerVersion(asking(), { done: 1 }));
+    expect(answerVersion(asking(etag), { done: 2 })).toMatchObject({ jsonBody: { done: 2 } });
+    for (const known of ['', '""', 'W/', etag.slice(0, -2)])
+      expect(answerVersion(asking(known), { done: 1 })).toMatchObject({ jsonBody: { done: 1 } });
+  });
 });

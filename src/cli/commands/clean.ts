@@ -7,7 +7,31 @@ import { FolderInUse, type FolderLock, holderOfFolder, lockFolder } from '../../
 import { startAzurite } from '../../stack/azurite.js';
 import { isOfStack, isOnlyOfStack, isOwnTemp } from '../../stack/stack.js';
 import { openStorage, type Storage } from '../../storage/storage.js';
+import { addData, addExamples, addJson, type Define, wholeNumber } from '../around.js';
 import { isOfTraces } from '../trace/span-files.js';
+
+export const define: Define = (command, around) => {
+  command
+    .option('--yes', 'remove what is listed', false)
+    .option('--days <n>', 'leave jobs alone that ended in the last days', wholeNumber(0, 36_500), 0)
+    .option('--all', 'everything goes: uploads, outputs, models and jobs that have not ended, too', false);
+  addData(addJson(command), around).action(async ({ data: folder, ...flags }: Flags) => {
+    const { env, json, print } = around;
+    const found = await clean({ ...flags, folder, env, print: json ? () => undefined : print });
+    const left = found.map(({ what, bytes }) => ({ what, bytes }));
+    if (json) print(JSON.stringify({ folder, removed: flags.yes, left }, null, 2));
+  });
+  addExamples(
+    command,
+    ['what could go, and how large it is'],
+    ['remove it', '--yes'],
+    ['what jobs have left that ended more than a week ago', '--days', '7'],
+  );
+};
+
+interface Flags extends Pick<CleanOptions, 'yes' | 'days' | 'all'> {
+  data: string;
+}
 
 export interface CleanOptions {
   /** Data folder of the local stack. */
@@ -32,33 +56,40 @@ interface Goes {
 /**
  * Lists what takes up room in the data folder of a local stack that does not run, and removes it when told to: what ended jobs and commands
  * that were killed have left. Uploads and outputs stay, and so do jobs that go on at the next start.
+ * @returns what was listed.
  * @throws JobError `user` when the stack runs.
  */
-export async function clean(options: CleanOptions): Promise<void> {
+export async function clean(options: CleanOptions): Promise<Goes[]> {
   const { folder, yes, all, env, print } = options;
-  if (!(await exists(folder))) return print(`There is no folder ${folder}, so there is nothing to clean.`);
-  if (!(await readdir(folder)).some(isOfStack)) return print(`There is nothing of a local stack in ${folder}.`);
+  const nothing = (why: string) => {
+    print(why);
+    return [];
+  };
+  if (!(await exists(folder))) return nothing(`There is no folder ${folder}, so there is nothing to clean.`);
+  if (!(await readdir(folder)).some(isOfStack)) return nothing(`There is nothing of a local stack in ${folder}.`);
+  const found: Goes[] = [];
   const going = () => (all ? everything(folder) : leftovers(folder));
   let lock = await take(folder);
   if (lock === undefined) {
     print(`The disk of ${folder} is full.`);
     // Nobody can start a stack there now, and what needs no storage can go.
-    await go(await going(), options);
-    if (!yes || all) return;
+    found.push(...(await go(await going(), options)));
+    if (!yes || all) return found;
     lock = await take(folder);
     if (lock === undefined) throw new JobError('user', FULL);
   }
   try {
     const before = await bytesBelow(folder);
-    if (all || !(await exists(path.join(folder, 'azurite')))) await go(await going(), options);
+    if (all || !(await exists(path.join(folder, 'azurite')))) found.push(...(await go(await going(), options)));
     else {
-      await withAzurite(folder, env, async (storage) =>
-        go([...(await going()), ...(await endedJobs(storage, options))], options),
-      );
+      await withAzurite(folder, env, async (storage) => {
+        found.push(...(await go([...(await going()), ...(await endedJobs(storage, options))], options)));
+      });
       // Azurite gives room back when it starts.
       if (yes) await withAzurite(folder, env, () => settled(folder));
     }
     if (yes) print(`${megabytes(before - (await bytesBelow(folder)))} of disk are free again.`);
+    return found;
   } finally {
     await lock.release();
   }
@@ -149,7 +180,7 @@ async function endedJobs(storage: Storage, { days, print }: CleanOptions): Promi
 
 const LISTED = 30;
 
-async function go(going: Goes[], { yes, print }: CleanOptions): Promise<void> {
+async function go(going: Goes[], { yes, print }: CleanOptions): Promise<Goes[]> {
   const largest = going.toSorted((one, other) => other.bytes - one.bytes);
   for (const { what, bytes } of largest.slice(0, LISTED)) print(`${megabytes(bytes).padStart(12)}  ${what}`);
   if (largest.length > LISTED) print(`and ${largest.length - LISTED} more, which are smaller`);
@@ -160,6 +191,7 @@ async function go(going: Goes[], { yes, print }: CleanOptions): Promise<void> {
     for (const { remove } of going) await remove();
     print(`${total} in all have been removed.`);
   }
+  return largest;
 }
 
 const LOOK_MS = 500;

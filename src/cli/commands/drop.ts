@@ -7,18 +7,33 @@ import { whatStarts } from '../../job/inbox/what-starts.js';
 import { poll } from '../../poll.js';
 import type { JobClient } from '../client/client.js';
 import { type AppChoice, findApp } from '../client/connect.js';
+import { addExamples, addJson, addPlace, type Around, type Define, type Place, sampleOf } from '../around.js';
 import { createProgressView } from '../score/progress-view.js';
 import { followJob } from '../score/run-job.js';
 
-export interface DropOptions extends Pick<AppChoice, 'url' | 'key' | 'data' | 'signal'> {
+export const define: Define = (command, around) => {
+  command
+    .argument('<files...>', 'the files, or folders whose files are meant')
+    .option('--folder <name>', 'folder of the inbox; by default its top');
+  addPlace(addJson(command, 'print a line of JSON for each job that has ended'), around).action(
+    (files: string[], flags: Place & Pick<DropOptions, 'folder'>) =>
+      drop({ ...flags, ...around, files: files.map(around.resolve), stream: process.stderr }),
+  );
+  addExamples(
+    command,
+    ['upload a video, which starts a job, and follow that', sampleOf(around)],
+    ['a folder with a job file in it, into a folder of the inbox', 'holiday', '--folder', 'holiday'],
+  );
+};
+
+export interface DropOptions
+  extends Pick<AppChoice, 'url' | 'key' | 'data' | 'signal'>, Pick<Around, 'json' | 'print' | 'note'> {
   /** Files, and folders whose files are meant. */
   files: string[];
   /** Folder of the inbox; by default its top. */
   folder?: string;
   /** Takes the progress. */
   stream: NodeJS.WriteStream;
-  /** Takes what becomes of each file. */
-  print: (line: string) => void;
 }
 
 const UPLOADS = 8;
@@ -35,7 +50,8 @@ const UNSEEN_MS = 660_000;
  * @throws JobError `user` when a file cannot be read, no app runs, or a file starts no job that should; `platform` when a job fails so.
  */
 export async function drop(options: DropOptions): Promise<void> {
-  const { folder, print, signal } = options;
+  const { folder, json, print, note, signal } = options;
+  const say = json ? note : print;
   const files = inOrder(await filesOf(options.files));
   if (files.length === 0)
     throw new JobError('user', 'There is no file in what was named; name files, or folders with files.');
@@ -48,8 +64,8 @@ export async function drop(options: DropOptions): Promise<void> {
   await pMap(others, upload, { concurrency: UPLOADS });
   const starters: { path: string; etag: string }[] = [];
   for (const file of starting) starters.push(await upload(file));
-  print(`${files.length === 1 ? (files[0] ?? '') : `${files.length} files`} uploaded to inbox/${folder ?? ''}`);
-  if (starters.length === 0) print('Nothing of it starts a job: a video, a job file or _READY would.');
+  say(`${files.length === 1 ? (files[0] ?? '') : `${files.length} files`} uploaded to inbox/${folder ?? ''}`);
+  if (starters.length === 0) say('Nothing of it starts a job: a video, a job file or _READY would.');
   for (const stored of starters) await follow(client, stored, options);
 }
 
@@ -78,16 +94,16 @@ function inOrder(files: string[]): string[] {
 async function follow(
   client: JobClient,
   stored: { path: string; etag: string },
-  { signal, stream, print }: DropOptions,
+  { signal, stream, json, print, note }: DropOptions,
 ): Promise<void> {
-  const media = await decision(client, stored, { signal, print });
+  const media = await decision(client, stored, { signal, say: json ? note : print });
   if (media.job === null || media.state !== 'started')
     throw new JobError(
       'user',
       `${stored.path} starts no job: ${media.message ?? 'nobody has seen it; see that the app runs.'}`,
     );
   const { job } = media;
-  const view = createProgressView(stream, false, 'items');
+  const view = createProgressView(stream, json, 'items');
   const watching = {
     patience: SILENCE_MS,
     signal,
@@ -98,7 +114,9 @@ async function follow(
   try {
     const { output } = await followJob(client, job, view, watching);
     view.end();
-    print(`Job ${job} is done: ${output ?? 'it has no output'}`);
+    print(
+      json ? JSON.stringify({ file: stored.path, job, output }) : `Job ${job} is done: ${output ?? 'it has no output'}`,
+    );
   } finally {
     view.end();
   }
@@ -108,7 +126,7 @@ async function follow(
 async function decision(
   client: JobClient,
   stored: { path: string; etag: string },
-  { signal, print }: Pick<DropOptions, 'signal' | 'print'>,
+  { signal, say }: { signal: AbortSignal; say: (line: string) => void },
 ): Promise<MediaState> {
   let last: MediaState = { state: 'unseen', job: null, message: null };
   let waits = 0;
@@ -116,7 +134,7 @@ async function decision(
     signal.throwIfAborted();
     const media = await client.media(stored);
     if (media.state === 'waiting') waits += 1;
-    if (waits === PATIENT_LOOKS) print(`${stored.path} waits for other jobs.`);
+    if (waits === PATIENT_LOOKS) say(`${stored.path} waits for other jobs.`);
     last = media;
     return media.state === 'unseen' || media.state === 'waiting' ? undefined : media;
   };

@@ -6,8 +6,40 @@ import { type CardDraft, draftCard } from '../../model-card/draft-card.js';
 import { hideSecrets, JobError } from '../../job/failure.js';
 import { createModelInspector, type ModelInspector } from '../../scorer/engine/inspect/inspect.js';
 import { hintsOf } from '../../model-card/hints.js';
+import { addExamples, addJson, type Define } from '../around.js';
+import { calling } from '../installed.js';
 import { checkInputFile, checkOutputFile } from '../score/user-files.js';
 import { joinInto, joinModel } from '../score/whole-model.js';
+
+export const define: Define = (command, around) => {
+  const { json, note, print, resolve } = around;
+  const inspecting = command
+    .command('inspect')
+    .description('draft the card of an .onnx file and name what the model does not say')
+    .argument('<file>', 'the .onnx file', resolve)
+    .option('--out <file>', 'where the card goes; by default it is printed', resolve);
+  addJson(inspecting, 'print the card and the questions as JSON').action(
+    async (file: string, { out }: { out?: string }) => {
+      const draft = await inspect(file, out);
+      if (json) return print(JSON.stringify({ card: draft.card, questions: questionsOf(draft) }, null, 2));
+      if (out === undefined) print(cardText(draft).trimEnd());
+      for (const line of describeQuestions(draft)) note(line);
+    },
+  );
+  const joining = command
+    .command('join')
+    .description('make one file of an .onnx file and the files beside it that hold its weights')
+    .argument('<file>', 'the .onnx file', resolve)
+    .requiredOption('--out <file>', 'where the whole model goes', resolve);
+  addJson(joining).action(async (file: string, { out }: { out: string }) => {
+    const joined = await join(file, out);
+    if (json) print(JSON.stringify({ output: out, joined }, null, 2));
+    else print(`${out} holds the model with the weights of ${joined.join(', ')}.`);
+  });
+  addExamples(inspecting, ['draft its card beside it', 'candy.onnx', '--out', 'candy.json']);
+  addExamples(joining, ['one file of a model and its weights', 'large.onnx', '--out', 'whole.onnx']);
+  command.addHelpText('after', `\nEach explains itself: ${calling('model inspect --help')}`);
+};
 
 /**
  * Drafts a card from a model file and writes it to `out`, if one is named.
@@ -60,7 +92,10 @@ export function cardText({ card }: CardDraft): string {
   return `${JSON.stringify(card, null, 2)}\n`;
 }
 
-export function describeQuestions({ questions }: CardDraft): string[] {
+const questionsOf = ({ questions }: CardDraft) => questions.map((question) => hideSecrets(question));
+
+export function describeQuestions(draft: CardDraft): string[] {
+  const questions = questionsOf(draft);
   if (questions.length === 0) return ['The model says everything that its card needs.'];
-  return ['The model does not say:', ...questions.map((question) => `- ${hideSecrets(question)}`)];
+  return ['The model does not say:', ...questions.map((question) => `- ${question}`)];
 }

@@ -2,13 +2,36 @@ import { once } from 'node:events';
 import { watch } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { JobError } from '../../job/failure.js';
+import { JobError, messageOf } from '../../job/failure.js';
 import { poll } from '../../poll.js';
 import { runChild } from '../../processes/child-process.js';
 import { type Stack, type StackOptions, startStack } from '../../stack/stack.js';
 import { calling, IS_CHECKOUT } from '../installed.js';
+import { addData, addExamples, addJson, type Around, type Define, wholeNumber } from '../around.js';
 
-interface StartOptions extends Omit<StackOptions, 'spans'> {
+export const define: Define = (command, around) => {
+  const port = wholeNumber(1, 65_535);
+  command
+    .option('--port <port>', 'port of the app; by default 7071 or the next free one', port)
+    .option('--azurite-port <port>', 'port of blob storage; by default 10000 or the next free one', port)
+    .option('--watch', 'rebuild and restart the app when its source changes', false)
+    .option('--telemetry', 'show the trace of each job that ends, as a table and as a page', false);
+  addData(addJson(command, 'print where the app is as JSON, when it is up'), around).action(
+    ({ data: folder, ...flags }: Flags) => start({ ...flags, folder, ...around }),
+  );
+  addExamples(
+    command,
+    ['run the app here, until Ctrl-C'],
+    ['on another port, with its data in another folder', '--port', '8080', '--data', '/tmp/scoring'],
+    ['and show where the time of each job has gone', '--telemetry'],
+  );
+};
+
+interface Flags extends Pick<StartOptions, 'port' | 'azuritePort' | 'watch' | 'telemetry'> {
+  data: string;
+}
+
+interface StartOptions extends Omit<StackOptions, 'spans'>, Pick<Around, 'json' | 'print' | 'note'> {
   /** Rebuilds and restarts the app when its source changes. */
   watch: boolean;
   /** Shows the trace of each job that ends. */
@@ -25,11 +48,12 @@ export async function start({ telemetry, ...options }: StartOptions): Promise<vo
   if (options.watch && !IS_CHECKOUT)
     throw new JobError('user', '--watch rebuilds the sources of a checkout, and this package has none; leave it out.');
   if (!telemetry) return run(options);
+  if (options.json) throw new JobError('user', '--telemetry shows traces as text; leave it or --json out.');
   const { folder, env } = options;
   if (env.TELEMETRY_FILE)
     throw new JobError('user', 'With --telemetry the app writes to a file of the command; unset TELEMETRY_FILE.');
   const { followTraces } = await import('../trace/follow.js');
-  const traces = await followTraces(folder, (text) => console.log(text));
+  const traces = await followTraces(folder, options.print);
   try {
     await run({ ...options, spans: traces.files.host, env: { ...env, TELEMETRY_FILE: traces.files.app } });
   } finally {
@@ -40,16 +64,23 @@ export async function start({ telemetry, ...options }: StartOptions): Promise<vo
 async function run({
   signal,
   watch: watched,
+  json,
+  print,
+  note,
   ...options
 }: Omit<StartOptions, 'telemetry'> & StackOptions): Promise<void> {
   const stack = await startStack({ ...options, watchInbox: true });
-  console.log(`The app listens on ${stack.url}; start jobs with: ${calling('score VIDEO')}`);
+  const say = json ? note : print;
   const [, blobs = ''] = /BlobEndpoint=([^;]+)/.exec(stack.storage) ?? [];
-  console.log(`What is uploaded into ${blobs}/inbox starts jobs, too: ${calling('drop FILE')}`);
-  console.log(`Logs are in ${options.folder}. Ctrl-C stops everything.`);
-  if (options.spans !== undefined) console.log('The trace of each job is shown here when it ends.');
+  if (json) print(JSON.stringify({ url: stack.url, blobs, data: options.folder }));
+  say(`The app listens on ${stack.url}; start jobs with: ${calling('score VIDEO')}`);
+  say(`What is uploaded into ${blobs}/inbox starts jobs, too: ${calling('drop FILE')}`);
+  say(`Logs are in ${options.folder}. Ctrl-C stops everything.`);
+  if (options.spans !== undefined) say('The trace of each job is shown here when it ends.');
   const over = new AbortController();
-  const watching = watched ? restartOnEdits(stack, options.env, AbortSignal.any([signal, over.signal])) : undefined;
+  const watching = watched
+    ? restartOnEdits(stack, options.env, { signal: AbortSignal.any([signal, over.signal]), say, note })
+    : undefined;
   const interrupted = signal.aborted ? undefined : once(signal, 'abort').then(() => undefined);
   const ended = await Promise.race([stack.ended, interrupted]);
   over.abort();
@@ -64,13 +95,17 @@ const SOURCES = ['src', 'devhost/src'];
 const SETTLED_MS = 200;
 
 /** Rebuilds the app and restarts its host after every edit. What does not compile leaves the host running as it is. */
-async function restartOnEdits(stack: Stack, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
+async function restartOnEdits(
+  stack: Stack,
+  env: NodeJS.ProcessEnv,
+  { signal, say, note }: { signal: AbortSignal; say: Around['print']; note: Around['note'] },
+): Promise<void> {
   let edited: number | undefined;
   for (const folder of SOURCES)
     watch(path.join(ROOT, folder), { recursive: true, signal }, () => {
       edited = performance.now();
     });
-  console.log(`The app restarts when a file in ${SOURCES.join(' or ')} changes.`);
+  say(`The app restarts when a file in ${SOURCES.join(' or ')} changes.`);
   const settled = () => edited !== undefined && performance.now() - edited >= SETTLED_MS;
   for (;;) {
     await poll(() => Promise.resolve(signal.aborted || settled() || undefined), { pauseMs: 50, wake: signal });
@@ -79,9 +114,9 @@ async function restartOnEdits(stack: Stack, env: NodeJS.ProcessEnv, signal: Abor
     try {
       await build('node_modules/typescript/bin/tsc', ['--build', ROOT], env);
       await stack.restartHost(() => build('bundle.mjs', [], env));
-      console.log(`${new Date().toLocaleTimeString()}: the app runs with your changes.`);
+      say(`${new Date().toLocaleTimeString()}: the app runs with your changes.`);
     } catch (error) {
-      if (!signal.aborted) console.error(error instanceof JobError ? error.message : error);
+      if (!signal.aborted) note(messageOf(error));
     }
   }
 }

@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import { JobError } from '../../job/failure.js';
 import { isAlive } from '../../processes/folder-lock.js';
+import type { Around } from '../around.js';
 import { type Found, forgetUnfinished, listUnfinished } from '../client/unfinished.js';
 
 export interface Choice {
@@ -24,7 +25,7 @@ export async function chooseUnfinished(
   data: string,
   request: string,
   { resume = false, fresh = false }: Choice,
-  signal: AbortSignal,
+  { signal, note }: Pick<Around, 'signal' | 'note'>,
 ): Promise<Found | undefined> {
   if (resume && fresh) throw new JobError('user', '--resume and --fresh do not go together; leave one of them out.');
   const left = (await listUnfinished(data)).filter((each) => each.request === request && !isAlive(each.pid));
@@ -37,15 +38,18 @@ export async function chooseUnfinished(
       );
     return undefined;
   }
-  if (!fresh && (resume || (await isToGoOn(latest, signal)))) return latest;
+  if (!fresh && (resume || (await isToGoOn(latest, { signal, note })))) return latest;
   for (const { folder, job } of left) await forgetUnfinished(folder, job);
   return undefined;
 }
 
-async function isToGoOn({ job, startedAt }: Found, signal: AbortSignal): Promise<boolean> {
+async function isToGoOn(
+  { job, startedAt }: Found,
+  { signal, note }: Pick<Around, 'signal' | 'note'>,
+): Promise<boolean> {
   const what = `Job ${job} of the same request, started at ${startedAt}, has not been finished`;
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
-    console.error(`${what}: going on with it. Add --fresh to start a new one.`);
+    note(`${what}: going on with it. Add --fresh to start a new one.`);
     return true;
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });

@@ -50,10 +50,12 @@ export interface JobOptions extends ModelChoice, AppChoice {
   overwrite?: boolean;
   /** Shows no progress. */
   quiet: boolean;
+  /** Takes a sentence that is neither progress nor result. */
+  note: (sentence: string) => void;
 }
 
 /** What an option says of the command, not of its job. */
-const OF_COMMAND = ['env', 'signal', 'quiet', 'data', 'url', 'key', 'overwrite', 'resume'];
+const OF_COMMAND = ['env', 'signal', 'note', 'quiet', 'data', 'url', 'key', 'overwrite', 'resume'];
 
 /** What the job of a command is told by: another command with the same asks for the same job. */
 export const ofJob = (options: JobOptions): Record<string, unknown> =>
@@ -89,7 +91,7 @@ export async function runThrough(options: JobOptions, way: Way): Promise<{ statu
   try {
     const started = seconds();
     const { id, renamed } = resume
-      ? { id: await goOn(client, resume.job, resume.changes), renamed: [] }
+      ? { id: await goOn(client, resume, options.note), renamed: [] }
       : await interruptible(startNew(client, options, way.upload), signal, 'before the job was started');
     job = id;
     if (folder !== undefined && !resume)
@@ -160,9 +162,13 @@ function orGoOn(error: unknown, job: string | undefined): unknown {
 }
 
 /** Starts a job once more, unless it goes on by itself or is done. @returns its id. */
-async function goOn(client: JobClient, job: string, changes?: object): Promise<string> {
+async function goOn(
+  client: JobClient,
+  { job, changes }: NonNullable<AppChoice['resume']>,
+  note: JobOptions['note'],
+): Promise<string> {
   const { state } = await client.status(job);
-  if (state === 'failed' || state === 'cancelled') console.error((await client.redrive(job, changes)).message);
+  if (state === 'failed' || state === 'cancelled') note((await client.redrive(job, changes)).message);
   return job;
 }
 

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { DEVICES } from '../../job/compute-choice.js';
 import { JobError } from '../../job/failure.js';
 import { endingOf, FRAME_FORMATS, QUALITIES, VIDEO_CODECS, VIDEO_ENDINGS } from '../../job/items/formats.js';
@@ -11,34 +11,25 @@ import { computeAsked, COMPUTES, type JobOptions } from './run-job.js';
 import type { FolderOptions } from './score-folder.js';
 import { ON_DAMAGE, requestOfVideo, scoreVideo, type VideoOptions } from './score-video.js';
 import { renderSummary } from './summary.js';
+import { addExamples, addJson, addPlace, type Around, type Define, sampleOf, wholeNumber } from '../around.js';
 import { checkJobId } from '../client/connect.js';
 import { type Choice, chooseUnfinished, findUnfinished } from './go-on.js';
 import { isModelFile } from './user-files.js';
 
-/** What a command has of the process it runs in. */
-export interface Surroundings {
-  /** The absolute path of a file as the user named it. */
-  resolve: (file: string) => string;
-  env: NodeJS.ProcessEnv;
-  /** Aborted by Ctrl-C. */
-  signal: AbortSignal;
-}
-
 /** The options of `score` as the user gave them, with absolute paths. */
-interface ScoreFlags extends Omit<VideoOptions, 'video' | 'base' | 'quiet' | 'env' | 'signal' | 'resume'>, Choice {
+interface ScoreFlags
+  extends Omit<VideoOptions, 'video' | 'base' | 'quiet' | 'resume' | 'env' | 'signal' | 'note'>, Choice {
   json?: boolean;
   list?: string;
   /** The job to go on with. */
   redrive?: string;
 }
 
-/** Adds `score VIDEO|FOLDER`; `data` is the option for the local stack's folder. */
-export function addScoreCommand(program: Command, data: Option, { resolve, env, signal }: Surroundings): void {
+export const define: Define = (command, around) => {
+  const { resolve, env, signal, note, print } = around;
   const file = (text: string) => resolve(text);
   const model = (text: string) => (isModelFile(text) ? resolve(text) : text);
-  program
-    .command('score')
-    .description('run a video or a folder of images through a model and save what comes out')
+  command
     .argument('[video]', 'the video file, or a folder of images', file)
     .option('--model <model>', 'a model of the app by name, or an .onnx file', model, 'starry-night')
     .option('--card <file>', "the model's card, when it does not lie beside the .onnx file as .json", file)
@@ -118,42 +109,43 @@ export function addScoreCommand(program: Command, data: Option, { resolve, env, 
     )
     .option('--fallback-after <seconds>', 'how long to wait for room, by default 300', wholeNumber(1, 7200))
     .addOption(new Option('--device <device>', 'what the model runs on; by default the best there is').choices(DEVICES))
-    .option('--url <url>', 'use a deployed app instead of the local stack')
-    .option('--key <key>', 'function key of the deployed app that --url names')
     .option(
       '--redrive <job>',
       'in place of a video: go on with a job that was not finished, for what it has not scored',
     )
     .option('--resume', 'go on with what an earlier command with the same request has left, without asking')
-    .option('--fresh', 'start a new job, whatever an earlier command with the same request has left')
-    .option('--json', 'print the summary as JSON and nothing else')
-    .addOption(data)
-    .action(async (input: string | undefined, asked: ScoreFlags, command: Command) => {
+    .option('--fresh', 'start a new job, whatever an earlier command with the same request has left');
+  addPlace(addJson(command, 'print the summary as JSON and nothing else'), around).action(
+    async (input: string | undefined, asked: ScoreFlags) => {
       const { json: quiet = false, out, redrive, resume, fresh, ...flags } = asked;
       const choice = { ...(resume !== undefined && { resume }), ...(fresh !== undefined && { fresh }) };
-      refuseIdleFlags(flags, command.getOptionValueSource('data') === 'cli');
       if (redrive !== undefined) {
         refuseBesideRedrive(input, { ...choice, reuse: flags.reuse });
-        return goOnWith(redrive, {
-          ...flags,
-          quiet,
-          env,
-          signal,
-          ...(out !== undefined && { out }),
-          base: resolve(redrive),
-        });
+        return goOnWith(
+          redrive,
+          {
+            ...flags,
+            quiet,
+            env,
+            signal,
+            note,
+            ...(out !== undefined && { out }),
+            base: resolve(redrive),
+          },
+          print,
+        );
       }
       if (input === undefined)
         throw new JobError('user', 'Name a video or a folder of images, or a job to go on with: --redrive JOB.');
       const base = resolve(`${path.parse(input).name}-${path.parse(flags.model).name}`);
-      const common = { ...flags, quiet, env, signal };
+      const common = { ...flags, quiet, env, signal, note };
       if (await isFolder(input)) {
         if (flags.frameRate !== undefined) {
           if (flags.onDamage !== undefined)
             throw new JobError('user', '--on-damage is for a video; leave it out for a folder of images.');
           if (flags.list !== undefined)
             throw new JobError('user', '--list is for images that are scored each by itself; leave it out.');
-          await scoreOrGoOn({ ...common, video: input, out, base }, choice);
+          await scoreOrGoOn({ ...common, video: input, out, base }, choice, print);
           return;
         }
         refuseVideoFlags(flags);
@@ -164,7 +156,8 @@ export function addScoreCommand(program: Command, data: Option, { resolve, env, 
           );
         const { requestOfFolder } = await import('./score-folder.js');
         const options = { ...common, folder: input, out: out ?? base };
-        await runFolder({ ...options, ...(await whatIsLeft(options, await requestOfFolder(options), choice)) });
+        const left = await whatIsLeft(options, await requestOfFolder(options), choice);
+        await runFolder({ ...options, ...left }, print);
       } else {
         const { frameRate: rate, audio, list } = flags;
         const [given] =
@@ -174,10 +167,27 @@ export function addScoreCommand(program: Command, data: Option, { resolve, env, 
             'user',
             `${given} is for a folder of images, and ${input} is none; name a folder, or leave it out.`,
           );
-        await scoreOrGoOn({ ...common, video: input, out, base }, choice);
+        await scoreOrGoOn({ ...common, video: input, out, base }, choice, print);
       }
-    });
-}
+    },
+  );
+  const sample = sampleOf(around);
+  addExamples(
+    command,
+    ['paint a video with the model of the app', sample],
+    [
+      'with a picture of pairs, and over the result of an earlier run',
+      sample,
+      '--contact-sheet',
+      'pairs.png',
+      '--overwrite',
+    ],
+    ['a folder of images with a model of your own', 'photos', '--model', 'candy.onnx', '--out', 'painted'],
+    ['go on with a job that was not finished', '--redrive', 'coast-k3v9q2xa'],
+  );
+};
+
+type Print = Around['print'];
 
 /** Reads `--frame-rate`. @throws InvalidArgumentError for what is none that is taken. */
 function frameRate(text: string): string {
@@ -186,18 +196,19 @@ function frameRate(text: string): string {
 }
 
 /** Scores a video, or goes on with what an earlier command has left of it. */
-async function scoreOrGoOn(options: VideoOptions, choice: Choice): Promise<void> {
-  await runVideo({ ...options, ...(await whatIsLeft(options, await requestOfVideo(options), choice)) });
+async function scoreOrGoOn(options: VideoOptions, choice: Choice, print: Print): Promise<void> {
+  const left = await whatIsLeft(options, await requestOfVideo(options), choice);
+  await runVideo({ ...options, ...left }, print);
 }
 
 /** What an earlier command has left of the same job on this machine, if it is to be gone on with. */
 async function whatIsLeft(
-  { url, data, signal }: JobOptions,
+  { url, data, signal, note }: JobOptions,
   request: string,
   choice: Choice,
 ): Promise<Pick<JobOptions, 'resume'>> {
   if (url !== undefined) return {};
-  const found = await chooseUnfinished(data, request, choice, signal);
+  const found = await chooseUnfinished(data, request, choice, { signal, note });
   return found ? { resume: { job: found.job, folder: found.folder } } : {};
 }
 
@@ -214,7 +225,7 @@ function refuseBesideRedrive(
 }
 
 /** Goes on with a job, and saves its result as the command that started it would have, where that was on this machine. */
-async function goOnWith(job: string, flags: Omit<VideoOptions, 'video'>): Promise<void> {
+async function goOnWith(job: string, flags: Omit<VideoOptions, 'video'>, print: Print): Promise<void> {
   checkJobId(job);
   const { url, maxParallel, tolerate, tolerateBatches, onExceeded, fill, yes } = flags;
   const where = computeAsked(flags);
@@ -231,8 +242,8 @@ async function goOnWith(job: string, flags: Omit<VideoOptions, 'video'>): Promis
   const { base } = flags;
   const resume = { job, changes, ...(found && { folder: found.folder }) };
   const options = { base, video: job, ...found?.options, ...given, resume };
-  if (found && 'folder' in found.options) await runFolder(options as unknown as FolderOptions);
-  else await runVideo(options as VideoOptions);
+  if (found && 'folder' in found.options) await runFolder(options as unknown as FolderOptions, print);
+  else await runVideo(options as VideoOptions, print);
 }
 
 /** Reads the name of a compute. @throws InvalidArgumentError for what is none. */
@@ -245,16 +256,6 @@ function compute(text: string): string {
   if (region !== undefined && !/^[a-z0-9]+$/.test(region))
     throw new InvalidArgumentError('It must name the region as in aci:westeurope.');
   return text.trim();
-}
-
-/** Reads an option's value. @throws InvalidArgumentError when it is not such a number. */
-export function wholeNumber(least: number, most: number) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (!Number.isInteger(value) || value < least || value > most)
-      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
-    return value;
-  };
 }
 
 /** @throws InvalidArgumentError when it is no number of items and no percentage. */
@@ -271,17 +272,6 @@ const isFolder = (file: string) =>
     (found) => found.isDirectory(),
     () => false,
   );
-
-/** @throws JobError `user` for an option that would have no effect beside the others. */
-export function refuseIdleFlags(
-  { url, key, data }: Pick<ScoreFlags, 'url' | 'key' | 'data'>,
-  dataGiven: boolean,
-): void {
-  if (url === undefined && key !== undefined)
-    throw new JobError('user', '--key is for a deployed app; name the app with --url, or leave --key out.');
-  if (url !== undefined && dataGiven)
-    throw new JobError('user', `--data ${data} is for the local stack; leave it out, or leave --url out.`);
-}
 
 function refuseVideoFlags({
   audio,
@@ -313,14 +303,14 @@ function refuseVideoFlags({
 }
 
 /** Scores a video and prints the summary. */
-export async function runVideo(options: VideoOptions): Promise<void> {
+export async function runVideo(options: VideoOptions, print: Print): Promise<void> {
   const summary = await scoreVideo(options);
-  console.log(options.quiet ? JSON.stringify(summary, null, 2) : renderSummary(summary));
+  print(options.quiet ? JSON.stringify(summary, null, 2) : renderSummary(summary));
 }
 
 /** Scores a folder of images and prints the summary. */
-async function runFolder(options: FolderOptions): Promise<void> {
+async function runFolder(options: FolderOptions, print: Print): Promise<void> {
   const { renderFolderSummary, scoreFolder } = await import('./score-folder.js');
   const summary = await scoreFolder(options);
-  console.log(options.quiet ? JSON.stringify(summary, null, 2) : renderFolderSummary(summary));
+  print(options.quiet ? JSON.stringify(summary, null, 2) : renderFolderSummary(summary));
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { saveFrames } from '../../../src/cli/commands/frames.js';
+import { saveFrames } from '../../../src/cli/jobs/frames.js';
 import { writePack } from '../../../src/container-contract/pack.js';
 import { readPpm } from '../../../src/scorer/pictures/files/ppm.js';
 import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';

@@ -242,7 +242,7 @@ describe('the command line', () => {
 
   test.each([
     [['score', 'a.mp4', '--max-parallel', 'many'], /whole number from 1 to 100/],
-    [['score', 'a.mp4', '--max-paralel', '2'], /unknown option '--max-paralel'/],
+    [['score', 'a.mp4', '--max-paralel', '2'], /^Unknown option '--max-paralel'\. Did you mean --max-parallel\?\n$/],
     [['score'], /^Name a video or a folder of images/],
   ])('refuses %j with exit code 2', async (args, sentence) => {
     const { code, stderr, stdout } = await runCli(args);

@@ -1,6 +1,7 @@
 import { access, constants, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { BlockBlobClient } from '@azure/storage-blob';
+import { Option } from 'commander';
 import { pMapIterable } from 'p-map';
 import type { FramePart, JobStatus } from '../../api/jobs.js';
 import { type IsNamed, readPack } from '../../container-contract/pack.js';
@@ -14,7 +15,45 @@ import type { Codec } from '../../scorer/pictures/codec.js';
 import type { JobClient } from '../client/client.js';
 import { type AppChoice, checkJobId, findApp, orAskScore } from '../client/connect.js';
 import { removeParts, saveBytes } from '../client/files.js';
+import { addExamples, addJson, addPlace, type Define, type Place } from '../around.js';
 import { createProgressView } from '../score/progress-view.js';
+
+export const define: Define = (command, around) => {
+  command
+    .argument('<job>', 'the id of the job')
+    .requiredOption('--out <folder>', 'where the frames go', around.resolve)
+    .option('--source', 'the frames before they were scored', false)
+    .addOption(
+      new Option(
+        '--format <format>',
+        'what they are saved as; by default as they are stored, and png in place of ppm',
+      ).choices(FRAME_FORMATS),
+    )
+    .option('--overwrite', 'replace frames of other runs', false);
+  addPlace(addJson(command), around).action(async (job: string, flags: Flags) => {
+    const { signal, json, print } = around;
+    const options = { job, ...flags, signal, stream: process.stderr, quiet: json };
+    const saved = await saveFrames(options);
+    print(json ? JSON.stringify(summaryOf(saved, options), null, 2) : renderFrames(saved, options));
+  });
+  addExamples(
+    command,
+    ['save the scored frames as PNG files', 'coast-k3v9q2xa', '--out', 'frames'],
+    ['the frames as they came, as JPEG files', 'coast-k3v9q2xa', '--out', 'source', '--source', '--format', 'jpg'],
+  );
+};
+
+type Flags = Place & Pick<FramesOptions, 'out' | 'source' | 'format' | 'overwrite'>;
+
+/** What the command prints with `--json`. */
+const summaryOf = ({ saved, there, missing, status }: SavedFrames, { out }: FramesOptions) => ({
+  job: status.id,
+  state: status.state,
+  output: out,
+  saved,
+  there,
+  missing,
+});
 
 export interface FramesOptions extends Pick<AppChoice, 'url' | 'key' | 'data' | 'signal'> {
   job: string;

@@ -5,6 +5,32 @@ import type { LogLine } from '../../container-contract/log-line.js';
 import { JobError } from '../../job/failure.js';
 import type { JobClient } from '../client/client.js';
 import { checkJobId, findApp, orAskScore } from '../client/connect.js';
+import { addExamples, addJson, addPlace, type Around, type Define, EXIT, type Place, wholeNumber } from '../around.js';
+
+export const define: Define = (command, around) => {
+  const most = 999_999_999;
+  command
+    .argument('<job>', 'the id of the job')
+    .option('--batch <n>', 'of this batch only, counted from 0', wholeNumber(0, most))
+    .option('--attempt <n>', 'of this attempt only, counted from 1', wholeNumber(1, most))
+    .option('--follow', 'go on until the job is over', false);
+  addPlace(addJson(command, 'print each line as JSON'), around).action((job: string, flags: Flags) =>
+    printLogs(job, flags, around),
+  );
+  addExamples(
+    command,
+    ['what its containers have said so far', 'coast-k3v9q2xa'],
+    ['go on until the job is over', 'coast-k3v9q2xa', '--follow'],
+    ['the second container of batch 7', 'coast-k3v9q2xa', '--batch', '7', '--attempt', '2'],
+  );
+};
+
+type Flags = Place & Pick<LogsOptions, 'batch' | 'attempt' | 'follow'>;
+
+async function printLogs(job: string, flags: Flags, { json, env, signal, note }: Around): Promise<void> {
+  const options = { job, ...flags, json, env, signal, out: process.stdout, note };
+  if (!(await showLogs(options))) process.exitCode = EXIT.interrupted;
+}
 
 export interface LogsOptions {
   job: string;

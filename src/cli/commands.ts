@@ -1,0 +1,50 @@
+import type { Define } from './around.js';
+
+interface Listed {
+  name: string;
+  does: string;
+  /** Loads the file of the command: only the one that is asked for. */
+  load: () => Promise<{ define: Define }>;
+}
+
+/** All commands, in the order and under the headings in which the help shows them. */
+export const COMMANDS: Record<string, Listed[]> = {
+  'Score:': [
+    {
+      name: 'score',
+      does: 'run a video or a folder of images through a model and save what comes out',
+      load: () => import('./score/score.js'),
+    },
+    {
+      name: 'demo',
+      does: 'run the bundled sample through the bundled model',
+      load: () => import('./commands/demo.js'),
+    },
+    {
+      name: 'drop',
+      does: 'upload files into the inbox of the app, and follow the jobs that they start',
+      load: () => import('./commands/drop.js'),
+    },
+  ],
+  'Jobs:': [
+    { name: 'logs', does: "show what a job's containers have said", load: () => import('./jobs/logs.js') },
+    {
+      name: 'frames',
+      does: 'save the frames of a job that kept them, or that has not ended',
+      load: () => import('./jobs/frames.js'),
+    },
+  ],
+  'Models:': [{ name: 'model', does: 'look into model files', load: () => import('./commands/model.js') }],
+  'This machine:': [
+    {
+      name: 'start',
+      does: 'run the local stack (Azurite, the Functions host, local compute) until Ctrl-C',
+      load: () => import('./commands/start.js'),
+    },
+    {
+      name: 'clean',
+      does: 'list what ended jobs have left in the data of the local stack, and remove it with --yes',
+      load: () => import('./commands/clean.js'),
+    },
+  ],
+};

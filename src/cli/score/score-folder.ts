@@ -11,7 +11,7 @@ import type { JobClient } from '../client/client.js';
 import { downloadFolder, findPictures, noPictures, readList, uploadFolder } from '../client/folders.js';
 import { requestOf } from '../client/unfinished.js';
 import { type JobOptions, modelFilesOf, ofJob, runThrough } from './run-job.js';
-import { type OwnSeconds, renderBottleneck, renderSeconds, reusedOf } from './summary.js';
+import { bottleneckOf, type OwnSeconds, renderBottleneck, renderSeconds, reusedOf } from './summary.js';
 import { checkModelFiles } from './user-files.js';
 
 export interface FolderOptions extends JobOptions {
@@ -40,6 +40,7 @@ export interface FolderSummary {
   imagesPerSecond: number | null;
   /** Where the time of the containers went; null when none ran. */
   containerTime: JobStatus['containerTime'];
+  bottleneck: string | null;
   warnings: string[];
   /** Seconds per stage as the client saw them. */
   seconds: Record<string, number>;
@@ -150,6 +151,7 @@ function summarise(
     batches: status.batches.total,
     imagesPerSecond: status.itemsPerSecond,
     containerTime: status.containerTime,
+    bottleneck: bottleneckOf(status, own),
     warnings: [...leftOut.warnings(), ...status.warnings],
     seconds: { start: own.start, upload: own.upload, ...status.stages, download: own.download },
     totalSeconds: own.total,

@@ -3,6 +3,7 @@ import Table from 'cli-table3';
 import { counted } from '../../job/failure.js';
 import { endingOf, VIDEO_ENDINGS } from '../../job/items/formats.js';
 import type { JobStatus } from '../../api/jobs.js';
+import { calling } from '../installed.js';
 
 /** What was saved of a video's job. */
 export interface Saved {
@@ -26,6 +27,8 @@ export interface Summary extends Saved {
   framesPerSecond: number | null;
   /** Where the time of the containers went; null when none ran. */
   containerTime: JobStatus['containerTime'];
+  /** Where most of the time went, and what would help. */
+  bottleneck: string | null;
   warnings: string[];
   /** Seconds per stage as the client saw them: setting up, moving files, and the stages of the job. */
   seconds: Record<string, number>;
@@ -51,6 +54,7 @@ export function summarise(status: JobStatus, own: OwnSeconds, files: Saved): Sum
     attempts: status.attempts,
     framesPerSecond: status.itemsPerSecond,
     containerTime: status.containerTime,
+    bottleneck: bottleneckOf(status, own),
     warnings: status.warnings,
     seconds: { start: own.start, upload: own.upload, ...status.stages, download: own.download },
     totalSeconds: own.total,
@@ -71,9 +75,24 @@ export function renderSeconds({ seconds: stages, totalSeconds }: Pick<Summary, '
 /** How many items were not scored because their outputs were there. */
 export const reusedOf = (reused: number) => (reused === 0 ? '' : `, ${reused} of them reused`);
 
-/** The sentence that names the bottleneck, if there was one. */
-export const renderBottleneck = ({ containerTime }: Pick<Summary, 'containerTime'>): string[] =>
-  containerTime ? [containerTime.sentence] : [];
+/** Where the time of the containers went, and where most of all time did, as far as that is known. */
+export const renderBottleneck = ({ containerTime, bottleneck }: Pick<Summary, 'containerTime' | 'bottleneck'>) => [
+  ...(containerTime ? [containerTime.sentence] : []),
+  ...(bottleneck === null ? [] : [`Bottleneck: ${bottleneck}`]),
+];
+
+/** What is known of the job, unless a step of the command itself took most of the time. */
+export function bottleneckOf({ bottleneck }: Pick<JobStatus, 'bottleneck'>, own: OwnSeconds): string | null {
+  const share = (seconds: number) => `${Math.round((100 * seconds) / own.total)} % of the time went into`;
+  const isMost = (seconds: number) => seconds > own.total / 2;
+  if (isMost(own.upload))
+    return `${share(own.upload)} uploading. A video that lies where the app can reach it need not be: name its URL to the API (input.url).`;
+  if (isMost(own.download))
+    return `${share(own.download)} saving the result. Fewer bytes take less: quality small for a video, frameFormat jpg for pictures.`;
+  if (isMost(own.start))
+    return `${share(own.start)} starting a local stack. One that stays, "${calling('start')}", is there at once.`;
+  return bottleneck;
+}
 
 export function renderSummary(summary: Summary): string {
   const rate = summary.framesPerSecond === null ? '' : `, ${summary.framesPerSecond.toFixed(1)} frames/s`;

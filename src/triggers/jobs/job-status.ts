@@ -1,6 +1,7 @@
 import type { DurableOrchestrationStatus } from 'durable-functions';
 import type { JobStatus } from '../../api/jobs.js';
 import type { NextTurn } from '../../job/attempts/room.js';
+import { nameBottleneck } from '../../job/attempts/advice.js';
 import { describeTime, sumSplits } from '../../job/attempts/bottleneck.js';
 import { summarize, sumPhases } from '../../job/attempts/phases.js';
 import {
@@ -74,7 +75,16 @@ export async function readJobStatus(
     warnings: published?.warnings ?? [],
     error: errorOf(state, status, published),
     cost: null,
-    bottleneck: null,
+    bottleneck:
+      isOver || containerTime !== null
+        ? nameBottleneck({
+            stages,
+            time: containerTime,
+            ranOn,
+            batches: batches.total,
+            lanes: published?.plan?.lanes ?? 0,
+          })
+        : null,
     cancelled: state === 'cancelled' ? (published?.cancelledBy ?? outsideEnd(status).cancelled ?? null) : null,
     output: state === 'done' && typeof output === 'object' ? (output?.output ?? null) : null,
     predictions: state === 'done' && typeof output === 'object' ? (output?.predictions ?? null) : null,

@@ -197,6 +197,7 @@ describe('GET /api/jobs/{id}', () => {
     expect(Object.values(percent).reduce((sum, share) => sum + share, 0)).toBe(100);
     expect(seconds.inference).toBeGreaterThan(0);
     expect(seconds.unknown).toBeUndefined();
+    expect(status.bottleneck).toMatch(/^\d+ % of the time went into /);
     expect(status.phases.modelLoaded?.longest).toBeGreaterThanOrEqual(status.phases.modelLoaded?.mean ?? 0);
     expect(status.itemsPerSecond).toBeCloseTo(12 / (status.stages.score ?? 0), 1);
     expect(status.framesPerSecond).toBe(status.itemsPerSecond);

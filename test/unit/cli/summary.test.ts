@@ -46,3 +46,17 @@ test('the summary of a job names the bottleneck, and its JSON has the shares', (
 test('the summary says nothing of containers when none ran', () => {
   expect(renderSummary(summaryOf(null))).not.toMatch(/container time|%/);
 });
+
+test('the summary says what would help where most of the time went', () => {
+  const bottleneck = '88 % of the time went into making the output video.';
+  const files = { output: 'coast-painted.mp4', predictions: null, contactSheet: null };
+  const said = (own: { start: number; upload: number; download: number; total: number }) =>
+    renderSummary(summarise({ ...status, bottleneck }, own, files));
+  expect(said({ start: 1, upload: 1, download: 1, total: 25 })).toContain(`Bottleneck: ${bottleneck}`);
+  // What the command does itself the app does not know.
+  expect(said({ start: 1, upload: 60, download: 1, total: 87 })).toMatch(
+    /^Bottleneck: 69 % of the time went into upl/m,
+  );
+  expect(said({ start: 1, upload: 1, download: 60, total: 87 })).toMatch(/^Bottleneck: 69 % .* saving the result/m);
+  expect(said({ start: 5, upload: 1, download: 1, total: 9 })).toMatch(/^Bottleneck: 56 % .*"npm start"/m);
+});

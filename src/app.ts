@@ -39,6 +39,7 @@ import { type Handler, takesJson } from './triggers/http.js';
 import { createGetJob } from './triggers/jobs/get-job.js';
 import { createListBatches } from './triggers/jobs/job-batches.js';
 import { createGetFile, createListFiles } from './triggers/jobs/job-files.js';
+import { createListJobs } from './triggers/jobs/list-jobs.js';
 import { createListFrames } from './triggers/jobs/job-frames.js';
 import { createListPictures } from './triggers/jobs/job-pictures.js';
 import { createGetLogs } from './triggers/jobs/job-logs.js';
@@ -130,6 +131,12 @@ app.http('startJob', {
   methods: ['POST'],
   route: 'jobs',
   handler: takesJson(createStartJob({ ...ports, launcher, callers })),
+});
+app.http('listJobs', {
+  ...withClient,
+  methods: ['GET'],
+  route: 'jobs',
+  handler: createListJobs({ storage, callers, waitingHere }),
 });
 jobRoute('getJob', 'GET', '', createGetJob({ storage, waitingHere }));
 jobRoute('listBatches', 'GET', '/batches', createListBatches({ storage, waitingHere }));

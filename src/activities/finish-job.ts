@@ -4,13 +4,14 @@ import type { Origin } from '../job/inbox/claim.js';
 import { MANIFEST_VERSION, nameFailed } from '../job/manifest.js';
 import type { NoticeChoice } from '../job/notice.js';
 import type { BatchPlan } from '../job/plan.js';
-import type { JobSpec } from '../job/spec.js';
+import { inputOf, type JobSpec } from '../job/spec.js';
 import { excessOf, tooManyLost } from '../job/tolerance.js';
 import { parseTraceParent, type TracePlace } from '../job/trace.js';
 import { claimId, readClaim } from '../job-store/inbox/claims.js';
 import { givePlaces } from '../job-store/inbox/places.js';
 import { quarantine } from '../job-store/inbox/quarantine.js';
 import { writeDoneFile } from '../job-store/job-end.js';
+import { endEntry, endOfManifest, findAccepted } from '../job-store/job-list.js';
 import { splitPath, workOf } from '../job-store/layout.js';
 import { removeJobFolder } from '../job-store/local-copy.js';
 import { listDelivered, type Manifest, readDelivered, readManifest, writeManifest } from '../job-store/manifest.js';
@@ -31,6 +32,8 @@ export interface FinishInput extends OfRun, Pick<Manifest, 'outcome' | 'message'
   /** Where the job was started in its trace, for one that has no record yet. */
   traceParent?: string | undefined;
   startedBy?: Origin | undefined;
+  /** When its first run was accepted, in milliseconds since the epoch; absent where nobody knows. */
+  acceptedAt?: number | undefined;
   /** Where its end is told: where the specification says, or else the settings, when left out. */
   notify?: NoticeChoice[] | undefined;
   /** Absent when the job failed before there was one. */
@@ -63,7 +66,19 @@ export function createFinishJob({
   notices,
 }: Pick<Ports, 'storage' | 'tempFolder' | 'telemetry' | 'notices'>) {
   return async (
-    { jobId, run = 1, outcome: reason, blame, message: why, asked, plan, traceParent, startedBy, notify }: FinishInput,
+    {
+      jobId,
+      run = 1,
+      outcome: reason,
+      blame,
+      message: why,
+      asked,
+      plan,
+      traceParent,
+      startedBy,
+      acceptedAt,
+      notify,
+    }: FinishInput,
     invocation?: Invocation,
   ): Promise<Finished> => {
     const decided = await endJob(storage, jobId, { reason, blame, message: why, ...(run > 1 && { run }) });
@@ -75,6 +90,7 @@ export function createFinishJob({
     const { outcome, message, totals, finishedAt } = manifest;
     const end: Stop = { ...decided, reason: outcome, blame: manifest.blame ?? 'user', message: shorten(message) };
     await writeDoneFile(storage, manifest);
+    await listEnd(storage, manifest, acceptedAt);
     const place = placeOf(jobId, job?.trace ?? parseTraceParent(traceParent), invocation?.traceContext?.traceParent);
     const unusable = outcome === 'failed' && end.blame === 'user' && plan === undefined;
     if (unusable && startedBy) await refuseMedia({ storage, telemetry }, startedBy, message, place);
@@ -116,6 +132,16 @@ export function createFinishJob({
       notify: notify ?? asked?.notify ?? notices.usual,
     };
   };
+}
+
+/** Says in the list of jobs how one has ended. */
+async function listEnd(storage: Storage, manifest: Manifest, accepted: number | undefined): Promise<void> {
+  const { jobId, run, asked, resolved, createdAt } = manifest;
+  const spec = asked ?? resolved?.spec;
+  const acceptedAt = accepted ?? (await findAccepted(storage, jobId)) ?? Date.parse(createdAt ?? '');
+  if (Number.isNaN(acceptedAt)) return;
+  const listed = spec && { input: inputOf(spec), model: spec.model, compute: spec.compute.kind };
+  await endEntry(storage, { jobId, acceptedAt, run }, endOfManifest(manifest), listed);
 }
 
 interface Ended extends Pick<Manifest, 'jobId' | 'run' | 'asked'> {

@@ -23,8 +23,8 @@ export function createTakePlace({
 }: Pick<Ports, 'storage' | 'limits' | 'dailyLimits'>) {
   return async ({ jobId, items }: TakePlaceInput): Promise<{ full?: string }> => {
     if (limits === undefined) return {};
-    const full = await takePlace(storage, { job: jobId, items, bytes: 0 }, limits);
-    if (full !== undefined) return { full };
+    const place = await takePlace(storage, { job: jobId, items, bytes: 0 }, limits);
+    if (typeof place === 'string') return { full: place };
     if (!hasLimits(dailyLimits)) return {};
     const over = await countToday(storage, jobId, items, dailyLimits);
     if (over === undefined) return {};

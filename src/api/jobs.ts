@@ -54,8 +54,9 @@ export interface JobStatus {
   reportedAt: string | null;
 }
 
-/** Answer of `GET /api/jobs?state=&from=`: jobs that the caller may see, the newest first. */
+/** Answer of `GET /api/jobs?state=&from=&limit=`: jobs that the caller may see, the newest first. */
 export interface JobList {
+  /** At most `limit`. They may be fewer, even none, although there are older ones: then `next` is not null. */
   jobs: ListedJob[];
   /** What to pass as `from` to get older ones; null at the end. */
   next: string | null;
@@ -64,11 +65,13 @@ export interface JobList {
 /** A line of the list. What is not known any more, as its records were removed, is null. */
 export interface ListedJob extends Pick<
   JobStatus,
-  'id' | 'run' | 'state' | 'stage' | 'items' | 'itemsPerSecond' | 'secondsLeft' | 'output' | 'createdAt' | 'cost'
+  'id' | 'run' | 'state' | 'stage' | 'items' | 'itemsPerSecond' | 'secondsLeft' | 'output' | 'cost'
 > {
+  /** When its first run was accepted, ISO 8601: its place in the list. */
+  createdAt: string;
   /** What it does now, how it ended, or why it failed, in words. */
   now: string;
-  /** Path of the video or of the folder of images. */
+  /** Path of the video or of the folder of images, or the URL of the video. */
   input: string;
   model: string;
   compute: string;

@@ -5,8 +5,8 @@ import type { Storage } from '../storage/storage.js';
  * `container-contract/places.ts`.
  *
  * Media account: `inbox`, `styles`, `outbox`, `quarantine` (what users bring and take) and one `work-<job>` container per job (frames
- * and scored frames). Internal account: `models`, `limits`, `claims`, `outputs`, `owners`, `reusable`, `app-secrets` and one `job-<job>` container per job. A container per
- * job lets a scorer's SAS reach its own job only, and lets one call remove all that the job left.
+ * and scored frames). Internal account: `models`, `limits`, `claims`, `outputs`, `owners`, `jobs`, `reusable`, `app-secrets` and one `job-<job>` container per job. A container
+ * per job lets a scorer's SAS reach its own job only, and lets one call remove all that the job left.
  */
 export const INBOX = 'inbox';
 export const STYLES = 'styles';
@@ -28,6 +28,8 @@ export const LIMITS = 'limits';
 export const OUTPUT_HOLDS = 'outputs';
 /** Whose job it is, one blob for each job that a caller has started. */
 export const OWNERS = 'owners';
+/** The list of all jobs, the newest first: one blob each. */
+export const LISTED = 'jobs';
 /** What the app keeps for itself, beyond any job. */
 export const APP_SECRETS = 'app-secrets';
 /** In `APP_SECRETS`: the key with which environments of Container Apps executions are sealed. */
@@ -55,6 +57,19 @@ export const dayBlob = (day: string, owner: string) => `${DAYS_PREFIX}${day}/${o
 
 /** In `OWNERS`. */
 export const ownerBlob = (jobId: string) => `${jobId}.json`;
+
+const LATEST = 10 ** 14;
+const TIME_DIGITS = 14;
+
+/** In `LISTED`: names that sort with the newest first. @param acceptedAt milliseconds since the epoch. */
+export const listedBlob = (acceptedAt: number, jobId: string) =>
+  `${String(LATEST - acceptedAt).padStart(TIME_DIGITS, '0')}-${jobId}`;
+
+/** Reads such a name; undefined when it is none. */
+export function parseListedBlob(name: string): { acceptedAt: number; jobId: string } | undefined {
+  const [, before = '', jobId = ''] = /^(\d{14})-(.+)$/.exec(name) ?? [];
+  return jobId === '' ? undefined : { acceptedAt: LATEST - Number(before), jobId };
+}
 
 export const claimBlob = (claim: string) => `${claim}.json`;
 
@@ -207,6 +222,7 @@ export const workOf = (storage: Storage, jobId: string) => storage.media.getCont
 export const jobOf = (storage: Storage, jobId: string) => storage.internal.getContainerClient(jobContainer(jobId));
 export const outputsOf = (storage: Storage) => storage.internal.getContainerClient(OUTPUT_HOLDS);
 export const ownersOf = (storage: Storage) => storage.internal.getContainerClient(OWNERS);
+export const listedOf = (storage: Storage) => storage.internal.getContainerClient(LISTED);
 export const claimsOf = (storage: Storage) => storage.internal.getContainerClient(CLAIMS);
 export const limitsOf = (storage: Storage) => storage.internal.getContainerClient(LIMITS);
 export const quarantineOf = (storage: Storage) => storage.media.getContainerClient(QUARANTINE);

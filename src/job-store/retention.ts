@@ -1,5 +1,6 @@
 import { listBlobs, type Storage } from '../storage/storage.js';
 import { JOB_PREFIX, jobOf, workOf } from './layout.js';
+import { type EntryKey, removeEntry } from './job-list.js';
 import { removeOwner } from './callers/owners.js';
 import { type Manifest, readManifest } from './manifest.js';
 import { withdrawFromReuse } from './reuse/offer.js';
@@ -64,12 +65,20 @@ export function dueOf({ since, asked }: KnownJob, { framesDays, recordsDays }: R
   return { frames: older(framesDays) || older(recordsDays), records: older(recordsDays) };
 }
 
-/** Removes the frames of a job and, if asked to, its records. What it has delivered stays. */
-export async function removeJob(storage: Storage, jobId: string, { records }: { records: boolean }): Promise<void> {
+/**
+ * Removes the frames of a job and, if asked to, its records. What it has delivered stays.
+ * @param listed where the job is in the list of jobs.
+ */
+export async function removeJob(
+  storage: Storage,
+  jobId: string,
+  { records, listed = [] }: { records: boolean; listed?: EntryKey[] | undefined },
+): Promise<void> {
   if (records) await withdrawFromReuse(storage, jobId);
   await workOf(storage, jobId).deleteIfExists();
   if (!records) return;
   await removeOwner(storage, jobId);
+  for (const entry of listed) await removeEntry(storage, entry);
   // Last: without its records nobody would find what else is left.
   await jobOf(storage, jobId).deleteIfExists();
 }

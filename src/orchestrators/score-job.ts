@@ -18,6 +18,8 @@ import { tell } from './tell.js';
 export interface JobInput {
   jobId: string;
   spec: JobSpec;
+  /** When its first run was accepted, in milliseconds since the epoch; absent in jobs that an older version has started. */
+  acceptedAt?: number;
   /** The span that started it; absent in jobs that an older version has started. */
   traceParent?: string;
   /** Absent of a job that a request started. */
@@ -60,10 +62,10 @@ export const scoreJob = defineOrchestrator('scoreJob', function* (context, input
   if (result === undefined) return NOTHING_YET;
   enter(context, status, 'finish');
   const { reason: outcome, ...why } = result.ok ? DONE : failed(result.failure);
-  const { traceParent, startedBy } = input;
+  const { traceParent, startedBy, acceptedAt } = input;
   const { notify } = input.spec;
   const told = status.plan === undefined ? { asked: input.spec } : { notify };
-  const finish = { jobId, outcome, ...why, ...told, plan: status.plan, traceParent, startedBy };
+  const finish = { jobId, outcome, ...why, ...told, plan: status.plan, traceParent, startedBy, acceptedAt };
   const finished = yield* patientActivitiesOf(context, FINISH_TRIES).finishJob(finish);
   // Only storage knows whether somebody cancelled the job before it ended.
   const end = finished.ok ? finished.value.end : failed(finished.failure);

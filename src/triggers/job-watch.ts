@@ -18,7 +18,7 @@ import { laneId } from '../orchestrators/score-lane.js';
 import { sleepersOf } from '../orchestrators/sleepers.js';
 import type { Storage } from '../storage/storage.js';
 import { placeOf } from '../telemetry/ids.js';
-import { findInstance, hasEnded, isUnknown, startedBelow } from './jobs.js';
+import { findInstance, hasEnded, isUnknown, toldAtStart } from './jobs.js';
 
 interface WatchPorts extends Pick<Ports, 'storage' | 'compute' | 'telemetry'> {
   /** The activity. */
@@ -182,8 +182,8 @@ async function endFromOutside(
     const own = launched.filter((container) => container.jobId === jobId && !isLater(container.name, plan));
     for (const { name } of own) await provider.remove(name);
   }
-  const traceParent = await startedBelow(client, jobId);
-  await finishJob({ ...of, outcome: reason, blame, message, traceParent, ...(plan ? { plan } : {}) });
+  const told = await toldAtStart(client, jobId);
+  await finishJob({ ...of, outcome: reason, blame, message, ...told, ...(plan ? { plan } : {}) });
 }
 
 /** Whether a container is of a batch that a later run has. */
@@ -199,7 +199,11 @@ export async function tellCancelled(
   traceParent?: string,
 ): Promise<void> {
   const job = await findResolvedJob(storage, jobId).catch(() => undefined);
-  const place = placeOf(jobId, job?.trace ?? parseTraceParent(await startedBelow(client, jobId)), traceParent);
+  const place = placeOf(
+    jobId,
+    job?.trace ?? parseTraceParent((await toldAtStart(client, jobId)).traceParent),
+    traceParent,
+  );
   const run = (await readDecision(storage, jobId).catch(() => undefined))?.run;
   telemetry.cancelled({ jobId, run, place, model: job?.spec.model, compute: job?.spec.compute.kind, by });
 }

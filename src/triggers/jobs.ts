@@ -37,15 +37,16 @@ export async function findInstance(
   }
 }
 
-/** The span that started a job, as its orchestration was told: for a job that has no record yet. */
-export async function startedBelow(
+/** The span that started a job and when that was accepted, as its orchestration was told: for a job that has no record yet. */
+export async function toldAtStart(
   client: Pick<df.DurableClient, 'getStatus'>,
   id: string,
-): Promise<string | undefined> {
-  const status = await client.getStatus(id, { showInput: true }).catch(() => undefined);
-  const input: unknown = status?.input;
-  if (typeof input !== 'object' || input === null || !('traceParent' in input)) return undefined;
-  return typeof input.traceParent === 'string' ? input.traceParent : undefined;
+): Promise<Pick<JobInput, 'traceParent' | 'acceptedAt'>> {
+  const { traceParent, acceptedAt }: Partial<JobInput> = (await inputOfJob(client, id).catch(() => undefined)) ?? {};
+  return {
+    ...(typeof traceParent === 'string' && { traceParent }),
+    ...(typeof acceptedAt === 'number' && { acceptedAt }),
+  };
 }
 
 /** What the orchestration of a job was started with. */

@@ -2,13 +2,14 @@ import type { InvocationContext } from '@azure/functions';
 import type { Ports } from '../activities/ports.js';
 import { JobError } from '../job/failure.js';
 import { dayOf, DEPLOYMENT, hasLimits } from '../job/daily-limits.js';
-import type { AdmissionLimits } from '../job/inbox/admission.js';
+import type { AdmissionLimits, Place } from '../job/inbox/admission.js';
 import type { Origin } from '../job/inbox/claim.js';
-import { checkInputSize, type JobSpec } from '../job/spec.js';
+import { checkInputSize, inputOf as nameOfInput, type JobSpec } from '../job/spec.js';
 import { writeTraceParent } from '../job/trace.js';
 import { countRun, forgetRun } from '../job-store/callers/days.js';
 import { readOwner, removeOwner, writeOwner } from '../job-store/callers/owners.js';
 import { givePlaces, readPlaces, takePlace } from '../job-store/inbox/places.js';
+import { changeEntry, enterJob, type Entry, removeEntry } from '../job-store/job-list.js';
 import { hasManifest } from '../job-store/manifest.js';
 import { freePlace, keepPlace } from '../job-store/outputs.js';
 import { withFetchedVideo } from '../job-store/videos/fetched-video.js';
@@ -25,6 +26,8 @@ export interface NewJob {
   owner?: string;
   /** From 2 on when it was started before. */
   run?: number;
+  /** When its first run was accepted, in milliseconds since the epoch: the same for all who start the same job. */
+  acceptedAt: number;
   /** How long it waits for what its folder is expected to hold; undefined: it does not. */
   waitHours?: number;
   /** Expected items, and bytes of the input; 0 where nobody knows. */
@@ -34,6 +37,9 @@ export interface NewJob {
 
 /** What an ended job has left is looked for at most so often. */
 const FREE_PAUSE_MS = 30_000;
+
+/** As it asks for a place. */
+export type WantedJob = Omit<NewJob, 'acceptedAt'>;
 
 export type Launcher = ReturnType<typeof createLauncher>;
 
@@ -72,15 +78,16 @@ export function createLauncher({
     return (await hasManifest(storage, job)) || Date.now() - since > BEGIN_MS;
   }
 
-  /** @returns why the job cannot start, now (`platform`) or at all; undefined when it has its place. */
-  async function reserve(context: InvocationContext, job: NewJob): Promise<JobError | undefined> {
+  /** @returns the job's place, or why it cannot start, now (`platform`) or at all. */
+  async function reserve(context: InvocationContext, job: WantedJob): Promise<JobError | Place> {
     const { jobId, items, bytes } = job;
     const wanted = { job: jobId, items, bytes };
-    let full = await takePlace(storage, wanted, limits);
-    if (full !== undefined && (await freeEnded(context))) full = await takePlace(storage, wanted, limits);
-    if (full !== undefined) return noRoom(full);
+    let place = await takePlace(storage, wanted, limits);
+    if (typeof place === 'string' && (await freeEnded(context))) place = await takePlace(storage, wanted, limits);
+    if (typeof place === 'string') return noRoom(place);
     const over = await countForOwner(job);
-    if (over !== undefined) await givePlaces(storage, [jobId]);
+    if (over === undefined) return place;
+    await givePlaces(storage, [jobId]);
     return over;
   }
 
@@ -91,7 +98,7 @@ export function createLauncher({
     owner = DEPLOYMENT,
     items,
     bytes,
-  }: NewJob): Promise<JobError | undefined> {
+  }: WantedJob): Promise<JobError | undefined> {
     if (!counts) {
       if (ownership && owner !== DEPLOYMENT && run === undefined) await writeOwner(storage, jobId, { owner });
       return undefined;
@@ -119,11 +126,15 @@ export function createLauncher({
     (await host.stateOf(context, jobId)) !== undefined || (await hasManifest(storage, jobId));
 
   /** What the orchestration of a job is started with. */
-  function inputOf(context: InvocationContext, { jobId, run, spec, startedBy, waitHours }: NewJob): JobInput {
+  function inputOf(
+    context: InvocationContext,
+    { jobId, run, spec, startedBy, waitHours, acceptedAt }: NewJob,
+  ): JobInput {
     const { traceId } = placeOf(jobId, undefined, context.traceContext?.traceParent);
     return {
       jobId,
       spec: withFetchedVideo(spec, jobId),
+      acceptedAt,
       traceParent: writeTraceParent(traceId, startId(jobId, run)),
       ...(startedBy === undefined ? {} : { startedBy }),
       ...(waitHours === undefined ? {} : { waitHours }),
@@ -135,7 +146,32 @@ export function createLauncher({
   async function launch(context: InvocationContext, job: NewJob): Promise<void> {
     const input = inputOf(context, job);
     await keepOutputs(input);
-    await begin(context, input);
+    await begin(context, input, job.owner);
+  }
+
+  const entryOf = ({ jobId, acceptedAt, run = 1, spec }: JobInput, owner: string | undefined): Entry | undefined =>
+    acceptedAt === undefined
+      ? undefined
+      : {
+          jobId,
+          acceptedAt,
+          run,
+          // Where callers share their jobs nobody writes down whose one is.
+          ...(ownership && owner !== undefined && owner !== DEPLOYMENT && { owner }),
+          input: nameOfInput(spec),
+          model: spec.model,
+          compute: spec.compute.kind,
+        };
+
+  /** Lists the job before it starts, so that none runs that nobody sees. Whose it is stays as it was. */
+  async function list(input: JobInput, owner: string | undefined): Promise<void> {
+    const entry = entryOf(input, owner);
+    if (!entry) return;
+    if (entry.run === 1) return enterJob(storage, entry);
+    const whose = owner ?? (ownership ? (await readOwner(storage, entry.jobId))?.owner : undefined);
+    await changeEntry(storage, entry, (before = { ...entry, run: 0, owner: whose }) =>
+      before.run >= entry.run ? undefined : { ...entry, owner: before.owner },
+    );
   }
 
   const outputsOf = ({ output: { video, images, predictions } }: JobSpec) =>
@@ -143,10 +179,11 @@ export function createLauncher({
 
   /** Gives back what a job that cannot start holds. */
   async function free(input: JobInput): Promise<void> {
-    const { jobId, spec } = input;
+    const { jobId, spec, run, acceptedAt } = input;
     for (const output of outputsOf(spec)) await freePlace(storage, { jobId, output });
     await givePlaces(storage, [jobId]);
     await uncount(input);
+    if (run === undefined && acceptedAt !== undefined) await removeEntry(storage, { jobId, acceptedAt });
   }
 
   /** Keeps the places where a job writes, unless the job cannot start. */
@@ -163,7 +200,8 @@ export function createLauncher({
   }
 
   /** Starts the orchestration of a job that holds all that it needs. */
-  async function begin(context: InvocationContext, input: JobInput): Promise<void> {
+  async function begin(context: InvocationContext, input: JobInput, owner?: string): Promise<void> {
+    await list(input, owner);
     const { jobId, spec, run } = input;
     const place = placeOf(jobId, undefined, context.traceContext?.traceParent);
     const isStarted = async () => {

@@ -2,6 +2,7 @@ import type { InvocationContext, TimerHandler } from '@azure/functions';
 import { counted, messageOf } from '../job/failure.js';
 import { removeDays } from '../job-store/callers/days.js';
 import { removeClaims } from '../job-store/inbox/claims.js';
+import { type EntryKey, findEntries } from '../job-store/job-list.js';
 import { dueOf, type KnownJob, listJobs, oldest, removeJob, type Retention } from '../job-store/retention.js';
 import type { Storage } from '../storage/storage.js';
 import { hasEnded } from './jobs.js';
@@ -23,11 +24,12 @@ const CLAIMS_MS = 30 * 86_400_000;
  * one whose frames were asked for; what was delivered stays. Removes old claims, too.
  */
 export function createRetire({ storage, retention, stateOf, now = Date.now }: RetirePorts): TimerHandler {
-  const retire = async (context: InvocationContext, job: KnownJob) => {
+  const retire = async (context: InvocationContext, job: KnownJob, listed: () => Promise<Map<string, EntryKey[]>>) => {
     const due = dueOf(job, retention, now());
     if (!due.frames || (job.outcome === 'unfinished' && (await isAlive(context, job.jobId)))) return;
-    await removeJob(storage, job.jobId, due);
-    context.info(`retire: removed the ${due.records ? 'records' : 'frames'} of job ${job.jobId} (${job.outcome})`);
+    const { records } = due;
+    await removeJob(storage, job.jobId, { records, listed: records ? (await listed()).get(job.jobId) : [] });
+    context.info(`retire: removed the ${records ? 'records' : 'frames'} of job ${job.jobId} (${job.outcome})`);
   };
   const isAlive = async (context: InvocationContext, jobId: string) => {
     const state = await stateOf(context, jobId);
@@ -38,9 +40,11 @@ export function createRetire({ storage, retention, stateOf, now = Date.now }: Re
     if (claims > 0) context.info(`retire: removed ${counted(claims, 'old claim')} to new media`);
     await removeDays(storage, now());
     if (retention.framesDays === 0 && retention.recordsDays === 0) return;
+    let entries: ReturnType<typeof findEntries> | undefined;
+    const listed = () => (entries ??= findEntries(storage));
     for await (const job of listJobs(storage, oldest(retention, now()))) {
       try {
-        await retire(context, job);
+        await retire(context, job, listed);
       } catch (error) {
         // The next run tries again; the other jobs need not wait for that.
         context.error(`retire: job ${job.jobId} keeps its files: ${messageOf(error)}`);

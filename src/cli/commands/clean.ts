@@ -2,6 +2,7 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { counted, JobError, messageOf } from '../../job/failure.js';
+import { findEntries } from '../../job-store/job-list.js';
 import { bytesOfJob, dueOf, listJobs, removeJob } from '../../job-store/retention.js';
 import { FolderInUse, type FolderLock, holderOfFolder, lockFolder } from '../../processes/folder-lock.js';
 import { startAzurite } from '../../stack/azurite.js';
@@ -162,6 +163,7 @@ async function filesOf(folder: string, name: string): Promise<Goes> {
 /** What ended jobs have left in storage; says how many have not ended. */
 async function endedJobs(storage: Storage, { days, print }: CleanOptions): Promise<Goes[]> {
   const found: Goes[] = [];
+  const entries = await findEntries(storage);
   let unfinished = 0;
   for await (const job of listJobs(storage)) {
     const { jobId, outcome, since } = job;
@@ -171,7 +173,7 @@ async function endedJobs(storage: Storage, { days, print }: CleanOptions): Promi
       found.push({
         what: `job ${jobId}, ${outcome} on ${new Date(since).toISOString().slice(0, 10)}`,
         bytes: await bytesOfJob(storage, jobId),
-        remove: () => removeJob(storage, jobId, { records: true }),
+        remove: () => removeJob(storage, jobId, { records: true, listed: entries.get(jobId) }),
       });
   }
   if (unfinished > 0) print(`Left alone, since they go on at the next start: ${counted(unfinished, 'job')}.`);

@@ -19,18 +19,18 @@ export async function readPlaces(storage: Storage): Promise<Places> {
 
 /**
  * Takes a place for a job, if there is room; a job that has one keeps it.
- * @returns why there is none, as the beginning of a sentence; undefined when it has its place.
+ * @returns its place, the same for all who ask for the same job; or why there is none, as the beginning of a sentence.
  */
 export async function takePlace(
   storage: Storage,
   wanted: Omit<Place, 'since'>,
   limits: AdmissionLimits,
-): Promise<string | undefined> {
+): Promise<Place | string> {
   const since = Date.now();
   const taken = await change(storage, (before) =>
     fits(before, wanted, limits) ? withPlace(before, { ...wanted, since }) : before,
   );
-  return taken.places.some(({ job }) => job === wanted.job) ? undefined : whyFull(taken, wanted, limits);
+  return taken.places.find(({ job }) => job === wanted.job) ?? whyFull(taken, wanted, limits);
 }
 
 /** Gives the places of jobs back that have ended or never began. */

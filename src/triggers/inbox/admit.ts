@@ -1,7 +1,7 @@
 import type { InvocationContext } from '@azure/functions';
 import type { Ports } from '../../activities/ports.js';
 import { JobError, messageOf } from '../../job/failure.js';
-import { type Claim, type ClaimedJob, refused, started } from '../../job/inbox/claim.js';
+import { arrivalOf, type Claim, type ClaimedJob, refused, started } from '../../job/inbox/claim.js';
 import { shownName } from '../../job/inbox/media-event.js';
 import { changeClaim, readClaim } from '../../job-store/inbox/claims.js';
 import { firstInLine, leaveLine } from '../../job-store/inbox/line.js';
@@ -11,7 +11,7 @@ import { quarantine } from '../../job-store/inbox/quarantine.js';
 import { OutputTaken } from '../../job-store/outputs.js';
 import { placeOf } from '../../telemetry/ids.js';
 import { INBOX } from '../../job-store/layout.js';
-import type { Launcher, NewJob } from '../launch.js';
+import type { Launcher, WantedJob } from '../launch.js';
 
 export interface AdmitPorts extends Pick<Ports, 'storage' | 'telemetry'> {
   launcher: Launcher;
@@ -70,17 +70,18 @@ async function admitOne(
       return undefined;
     }
     const startedBy = { path: `${INBOX}/${claim.event.name}`, etag: claim.event.etag };
-    const wanted: NewJob = { ...job, startedBy, ...(waits && { waitHours }) };
+    const wanted: WantedJob = { ...job, startedBy, ...(waits && { waitHours }) };
     // One that waits for its images takes no room, and its place when they are there.
-    const refusal = waits ? undefined : await launcher.reserve(context, wanted);
-    if (refusal?.blame === 'platform') return 'for room';
-    if (refusal) {
-      await refuseMedia(ports, context, claim, refusal);
+    const place = waits ? { since: arrivalOf(claim.event.time, Date.now()) } : await launcher.reserve(context, wanted);
+    if (place instanceof JobError) {
+      if (place.blame === 'platform') return 'for room';
+      await refuseMedia(ports, context, claim, place);
       return undefined;
     }
     try {
       // Another host may have come first meanwhile; a job that has ended would start once more.
-      if (!(await launcher.wasStarted(context, jobId))) await launcher.launch(context, wanted);
+      if (!(await launcher.wasStarted(context, jobId)))
+        await launcher.launch(context, { ...wanted, acceptedAt: place.since });
     } catch (error) {
       await givePlaces(storage, [jobId]);
       if (error instanceof OutputTaken) return 'for its output';

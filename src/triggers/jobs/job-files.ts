@@ -102,17 +102,30 @@ export async function listThousand(
   prefix: string,
   from: string,
 ): Promise<{ items: BlobItem[]; next: string | null }> {
+  const { items, next } = await listPageFrom(container, { prefix }, from, FILES_AT_ONCE);
+  return { items, next: next ?? null };
+}
+
+/**
+ * A page of blobs with their metadata.
+ * @param from '' or undefined: the first one.
+ * @throws JobError `user` when `from` is not what an answer gave as `next`.
+ */
+export async function listPageFrom(
+  container: ContainerClient,
+  { prefix }: { prefix: string },
+  from: string | undefined,
+  most: number,
+): Promise<{ items: BlobItem[]; next: string | undefined }> {
   const notOurs = (options?: ErrorOptions) =>
     new JobError('user', '"from" must be what the answer before gave as "next".', options);
   // Storage would give them back in XML, which cannot hold them.
-  if (hasUnusableCharacters(from)) throw notOurs();
+  if (hasUnusableCharacters(from ?? '')) throw notOurs();
   const options = { prefix, includeMetadata: true };
-  const page = listPage(container, options, from === '' ? undefined : from, FILES_AT_ONCE);
-  const { items, next } = await page.catch((cause: unknown) => {
+  return listPage(container, options, from === '' ? undefined : from, most).catch((cause: unknown) => {
     if (!(cause instanceof RestError && cause.statusCode === 400)) throw cause;
     throw notOurs({ cause });
   });
-  return { items, next: next ?? null };
 }
 
 export const readableUrl = (storage: Storage, container: ContainerClient, blob: string) =>

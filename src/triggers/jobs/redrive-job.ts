@@ -3,13 +3,14 @@ import type { HttpResponseInit, InvocationContext } from '@azure/functions';
 import * as df from 'durable-functions';
 import type { Ports } from '../../activities/ports.js';
 import type { RedriveAnswer } from '../../api/jobs.js';
-import { counted } from '../../job/failure.js';
+import { counted, JobError } from '../../job/failure.js';
 import { endOfBatches } from '../../job/plan.js';
 import { publishedIn } from '../../job/progress.js';
 import { type Changes, parseChanges, withChanges } from '../../job/redrive.js';
 import { checkSpecSize, isJobId, type JobSpec } from '../../job/spec.js';
 import { endOfEarlierBatches, requireSame, shelveManifest } from '../../job-store/earlier-runs.js';
 import { requireInputs } from '../../job-store/inputs.js';
+import { findAccepted } from '../../job-store/job-list.js';
 import { jobOf, MANIFEST, workOf } from '../../job-store/layout.js';
 import type { Manifest } from '../../job-store/manifest.js';
 import { findResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
@@ -135,8 +136,9 @@ async function startNext(
   if (resolved && !fromScratch) await requireSame(storage, resolved, next);
   const { items = 0, totals } = manifest ?? {};
   const left = fromScratch || !hasWork ? items : items - (totals?.done ?? 0);
-  const refusal = await launcher.reserve(context, { jobId, run, spec: next, items: left, bytes });
-  if (refusal) throw refusal;
+  const place = await launcher.reserve(context, { jobId, run, spec: next, items: left, bytes });
+  if (place instanceof JobError) throw place;
+  const acceptedAt = before?.acceptedAt ?? (await findAccepted(storage, jobId)) ?? place.since;
   const begun: Begun & { input: JobInput } = {
     run,
     begun: new Date().toISOString(),
@@ -146,6 +148,7 @@ async function startNext(
         run,
         spec: next,
         ...(before?.startedBy && { startedBy: before.startedBy }),
+        acceptedAt,
         items: 0,
         bytes,
       }),

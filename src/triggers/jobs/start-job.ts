@@ -37,9 +37,9 @@ export const createStartJob = ({
       return (await callers.maySee(caller, jobId)) ? accepted() : refuse(404, noJob(jobId));
     const bytes = await requireInputs({ storage, bundledModels, urls }, spec);
     const job = { jobId, spec, owner: caller.id, items: 0, bytes };
-    const refusal = await launcher.reserve(context, job);
-    if (refusal) throw refusal;
-    await launcher.launch(context, job);
+    const place = await launcher.reserve(context, job);
+    if (place instanceof JobError) throw place;
+    await launcher.launch(context, { ...job, acceptedAt: place.since });
     return accepted();
   });
 

@@ -5,6 +5,7 @@ import { InvocationContext } from '@azure/functions';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readConfig } from '../../../src/config.js';
 import { claimId, claimVersion, readClaim } from '../../../src/job-store/inbox/claims.js';
+import { enterJob, findEntries } from '../../../src/job-store/job-list.js';
 import { jobOf, MANIFEST, mediaBlob, workOf } from '../../../src/job-store/layout.js';
 import type { Retention } from '../../../src/job-store/retention.js';
 import type { Part } from '../../../src/stack/part.js';
@@ -40,6 +41,14 @@ beforeAll(async () => {
   storage = openAzurite(started.connectionString);
   for (const [id, job] of Object.entries(JOBS)) {
     await Promise.all([workOf(storage, id).create(), jobOf(storage, id).create()]);
+    await enterJob(storage, {
+      jobId: id,
+      acceptedAt: start,
+      run: 1,
+      input: 'inbox/a.mp4',
+      model: 'm',
+      compute: 'local',
+    });
     await workOf(storage, id).getBlockBlobClient('frames/0000000.ppm').uploadData(Buffer.from('frame'));
     await writeJson(jobOf(storage, id), 'now/stages/split-0.json', {});
     if (job.manifest)
@@ -83,7 +92,9 @@ test('ended jobs lose their frames and then their records when their days are ov
   expect(await retireAfter(8)).toEqual({ frames: ['kept', 'running', 'suspended'], records: ids });
   expect(await retireAfter(89)).toEqual({ frames: ['kept', 'running', 'suspended'], records: ids });
   const alive = ['kept', 'running', 'suspended'];
+  expect((await findEntries(storage)).size).toBe(ids.length);
   expect(await retireAfter(91)).toEqual({ frames: alive, records: alive });
+  expect([...(await findEntries(storage)).keys()].toSorted()).toEqual(alive.toSorted());
   expect((await mediaBlob(storage, OUTPUT).downloadToBuffer()).toString()).toBe('delivered');
 });
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { InvocationContext } from '@azure/functions';
 import { expect, inject, test } from 'vitest';
 import { dayOf } from '../../../../src/job/daily-limits.js';
+import { JobError } from '../../../../src/job/failure.js';
 import { parseSpec } from '../../../../src/job/spec.js';
 import { countSize, readDay, removeDays } from '../../../../src/job-store/callers/days.js';
 import { readOwner, removeOwner } from '../../../../src/job-store/callers/owners.js';
@@ -29,29 +30,28 @@ const launcherOf = (starts = true) =>
     },
   });
 const today = (owner: string) => readDay(storage, owner, Date.now());
-const newJob = (owner: string) => ({ jobId: name('job'), spec, owner, items: 0, bytes: 10 });
+const newJob = (owner: string) => ({ jobId: name('job'), spec, owner, acceptedAt: Date.now(), items: 0, bytes: 10 });
 
 test('starts at the same moment get what a day has left, each once, and those that get nothing take no place', async () => {
   const [owner, launcher] = [name('key'), launcherOf()];
   const jobs = Array.from({ length: 5 }, () => newJob(owner));
-  const refusals = await Promise.all([...jobs, ...jobs].map((job) => launcher.reserve(context, job)));
-  const started = jobs.filter((_, k) => refusals[k] === undefined);
+  const answers = await Promise.all([...jobs, ...jobs].map((job) => launcher.reserve(context, job)));
+  const isPlaced = answers.map((answer) => !(answer instanceof JobError));
+  const started = jobs.filter((_, k) => isPlaced[k]);
   expect(started).toHaveLength(3);
   // A request that comes again gets the same answer.
-  expect(refusals.slice(5).map((each) => each === undefined)).toEqual(
-    refusals.slice(0, 5).map((each) => each === undefined),
-  );
+  expect(isPlaced.slice(5)).toEqual(isPlaced.slice(0, 5));
   expect(await today(owner)).toEqual({ jobs: 3, items: 0, bytes: 30 });
   const { places } = await readPlaces(storage);
   const placed = jobs.filter(({ jobId }) => places.some(({ job }) => job === jobId));
   expect(placed.map(({ jobId }) => jobId)).toEqual(started.map(({ jobId }) => jobId));
-  expect(await launcher.reserve(context, newJob(name('key')))).toBeUndefined();
+  expect(await launcher.reserve(context, newJob(name('key')))).not.toBeInstanceOf(JobError);
 });
 
 test('a job that could not be started counts no longer and is nobody’s', async () => {
   const [owner, launcher] = [name('key'), launcherOf(false)];
   const job = newJob(owner);
-  expect(await launcher.reserve(context, job)).toBeUndefined();
+  expect(await launcher.reserve(context, job)).toMatchObject({ job: job.jobId });
   expect(await readOwner(storage, job.jobId)).toEqual({ owner, day: dayOf(Date.now()) });
   await expect(launcher.launch(context, job)).rejects.toThrow('The host is gone.');
   expect(await today(owner)).toEqual({ jobs: 0, items: 0, bytes: 0 });
@@ -61,9 +61,9 @@ test('a job that could not be started counts no longer and is nobody’s', async
 test('a run that starts a job once more counts for its owner, and stays the owner’s when it cannot start', async () => {
   const owner = name('key');
   const job = newJob(owner);
-  expect(await launcherOf().reserve(context, job)).toBeUndefined();
+  expect(await launcherOf().reserve(context, job)).toMatchObject({ job: job.jobId });
   const again = { ...job, owner: name('key'), run: 2, items: 7 };
-  expect(await launcherOf().reserve(context, again)).toBeUndefined();
+  expect(await launcherOf().reserve(context, again)).toMatchObject({ job: job.jobId });
   expect(await today(owner)).toEqual({ jobs: 2, items: 7, bytes: 20 });
   await expect(launcherOf(false).launch(context, again)).rejects.toThrow('The host is gone.');
   expect(await today(owner)).toEqual({ jobs: 1, items: 0, bytes: 10 });

@@ -2,12 +2,13 @@
  * Packs programs that consist of many files into a few, because reading them file by file takes most of the time in which they start: the
  * compiled scorer into dist/scorer/bundle, which starts in two thirds of the time, and Azurite into dist/stack/azurite, the
  * local Functions host into dist/stack/devhost and the emulator of Azure into dist/stack/azure-emulator, which start in less than half, and
- * which a package of the command line brings that way. Of Application Insights' client it keeps the part that fills in envelopes,
- * dist/telemetry/application-insights.js, a tenth of it. Packages with native parts stay where they are.
+ * which a package of the command line brings that way. The web page becomes three files, dist/page/files. Of Application Insights' client it
+ * keeps the part that fills in envelopes, dist/telemetry/application-insights.js, a tenth of it. Packages with native parts stay where they are.
  * Does nothing when a bundle is younger than all it is made of.
  */
-import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 
 const root = import.meta.dirname;
 const source = path.join(root, 'dist');
@@ -16,6 +17,9 @@ const azurite = path.join(source, 'stack/azurite');
 const devhost = path.join(source, 'stack/devhost');
 const emulator = path.join(source, 'stack/azure-emulator');
 const insights = path.join(source, 'telemetry/application-insights.js');
+const page = path.join(source, 'page');
+const pageFiles = path.join(page, 'files');
+const pageSource = path.join(root, 'src/page');
 
 // Packages that are CommonJS inside ask for Node's own modules with `require`.
 const banner = {
@@ -23,13 +27,13 @@ const banner = {
 };
 
 const changed = (file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-const bundles = [outdir, azurite, devhost, emulator];
+const bundles = [outdir, azurite, devhost, emulator, pageFiles];
 const compiledIn = (folder) =>
   readdirSync(folder, { recursive: true })
     .map((file) => path.join(folder, file))
     .filter((file) => file.endsWith('.js') && !bundles.some((bundle) => file.startsWith(bundle + path.sep)))
     .filter((file) => file !== insights);
-const compiled = compiledIn(source);
+const compiled = compiledIn(source).filter((file) => !file.startsWith(page + path.sep));
 const installed = [path.join(root, 'package-lock.json'), import.meta.filename];
 const isOld = (file, inputs) => changed(file) <= Math.max(...inputs.map((input) => changed(input)));
 
@@ -118,6 +122,43 @@ await packWorkspace(path.join(root, 'devhost/dist'), devhost, {
   lifeline: 'app/lifeline.js',
 });
 await packWorkspace(path.join(root, 'azure-emulator/dist'), emulator, { main: 'main.js' });
+
+const drawn = readdirSync(pageSource, { recursive: true })
+  .map((file) => path.join(pageSource, file))
+  .filter((file) => /\.(css|html)$/.test(file));
+const shared = ['api', 'job'].flatMap((room) => compiledIn(path.join(source, room)));
+if (isOld(path.join(pageFiles, 'index.html'), [...compiledIn(page), ...shared, ...drawn, ...installed])) {
+  const { build } = await import('esbuild');
+  const { outputFiles, metafile } = await build({
+    entryPoints: { app: path.join(page, 'main.js'), style: path.join(pageSource, 'page.css') },
+    entryNames: '[name].[hash]',
+    outdir: pageFiles,
+    bundle: true,
+    minify: true,
+    legalComments: 'none',
+    platform: 'browser',
+    target: 'es2022',
+    format: 'esm',
+    metafile: true,
+    write: false,
+    logLevel: 'warning',
+  });
+  rmSync(pageFiles, { recursive: true, force: true });
+  mkdirSync(pageFiles, { recursive: true });
+  const named = Object.keys(metafile.outputs).map((file) => path.basename(file));
+  const nameOf = (start) => named.find((name) => name.startsWith(start));
+  const index = readFileSync(path.join(pageSource, 'index.html'), 'utf8')
+    .replace('app.js', nameOf('app.'))
+    .replace('style.css', nameOf('style.'));
+  const write = (file, contents) => {
+    writeFileSync(`${file}.br`, brotliCompressSync(contents));
+    writeFileSync(`${file}.gz`, gzipSync(contents, { level: 9 }));
+    writeFileSync(file, contents);
+  };
+  for (const { path: file, contents } of outputFiles) write(file, contents);
+  // Whoever finds the index finds all of it.
+  write(path.join(pageFiles, 'index.html'), Buffer.from(index));
+}
 
 if (isOld(insights, installed)) {
   const { build } = await import('esbuild');

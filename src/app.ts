@@ -29,6 +29,7 @@ import { scoreJob } from './orchestrators/score-job.js';
 import { scoreLane } from './orchestrators/score-lane.js';
 import { createModelInspector } from './scorer/engine/inspect/inspect.js';
 import { readAppSecret } from './storage/app-secret.js';
+import { createLetIn } from './storage/page-access.js';
 import { openStorage } from './storage/storage.js';
 import { watchRefusals } from './storage/refusals.js';
 import { createTelemetry } from './telemetry/telemetry.js';
@@ -51,6 +52,7 @@ import { createTakePoison } from './triggers/inbox/poison.js';
 import { createTakeMedia } from './triggers/inbox/take-media.js';
 import { createLauncher } from './triggers/launch.js';
 import { createRedriveJob } from './triggers/jobs/redrive-job.js';
+import { createPage } from './triggers/page.js';
 import { createRetire } from './triggers/retire.js';
 import { createStartJob } from './triggers/jobs/start-job.js';
 import { createJobWatch } from './triggers/job-watch.js';
@@ -154,6 +156,18 @@ app.http('createUpload', {
   handler: takesJson(createCreateUpload({ storage, callers })),
 });
 app.http('getCaller', { ...http, methods: ['GET'], route: 'caller', handler: createGetCaller({ ...ports, callers }) });
+
+// All that has no route of its own: the page, and what there is not.
+app.http('page', {
+  authLevel: 'anonymous',
+  methods: ['GET', 'HEAD'],
+  route: '{*file}',
+  handler: createPage({
+    folder: config.page,
+    storageOrigins: [...new Set([storage.media, storage.internal].map(({ url }) => new URL(url).origin))],
+    letIn: createLetIn(storage),
+  }),
+});
 
 app.timer('sweep', {
   schedule: '0 */10 * * * *',

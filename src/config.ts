@@ -101,6 +101,8 @@ export interface Config {
   tempFolder: string;
   /** The models that come with the app. */
   bundledModels: string;
+  /** The files of the web page, as they are built. */
+  page: string;
   computes: ComputeSettings;
   telemetry: TelemetrySettings;
   /** What every scorer gets in its environment beside its task. */
@@ -163,6 +165,7 @@ export function readConfig(environment: Environment): Config {
     storageFolder: settings.STORAGE_FOLDER,
     tempFolder: settings.TEMP_FOLDER,
     bundledModels: path.resolve(fileURLToPath(new URL('../models', import.meta.url))),
+    page: fileURLToPath(new URL('./page/files', import.meta.url)),
     computes: readComputeSettings(environment),
     telemetry: { file: settings.TELEMETRY_FILE, insights: readInsightsSettings(environment) },
     scorerTuning: readTuning(environment),

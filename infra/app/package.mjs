@@ -18,7 +18,7 @@ import { writeZip } from './zip.mjs';
 
 /**
  * `npm run package` makes what Azure gets: the folder out/app, and out/app.zip with the same in it. The app is packed into a few files,
- * which load in a third of the time; beside it are the scorer, for jobs with the compute `local`, the model that comes with the app, and
+ * which load in a third of the time; beside it are the page, the scorer, for jobs with the compute `local`, the model that comes with the app, and
  * the packages with native parts, as they are for Linux on x64. The same sources make the same archive.
  */
 const DIST = path.join(ROOT, 'dist');
@@ -32,6 +32,8 @@ const PROGRAMS = [
 ];
 const SCORER = 'scorer/bundle';
 const SCORER_PROGRAMS = ['main', 'engine/engine-worker', 'pictures/decoder-process'];
+const PAGE = 'page/files';
+const PAGE_PROGRAM = 'page/main.js';
 const MODELS = path.join(ROOT, 'models');
 const PACKAGES = ['@ffmpeg-installer/ffmpeg', '@ffprobe-installer/ffprobe', 'onnxruntime-node', 'sharp'];
 /** The Functions host's worker gives it to the app. */
@@ -64,7 +66,7 @@ function newPlaceOf(file) {
   if (file === MODELS) return '../models';
   const inside = path.relative(DIST, file).replaceAll(path.sep, '/');
   if (PROGRAMS.includes(inside)) return `./${path.posix.basename(inside)}`;
-  return inside.startsWith(`${SCORER}/`) ? `./${inside}` : undefined;
+  return inside === PAGE || inside.startsWith(`${SCORER}/`) ? `./${inside}` : undefined;
 }
 
 const bundled = {
@@ -93,6 +95,7 @@ async function packageApp(target) {
     },
   });
   cpSync(inDist(SCORER), path.join(outdir, SCORER), { recursive: true });
+  cpSync(inDist(PAGE), path.join(outdir, PAGE), { recursive: true });
   cpSync(MODELS, path.join(target, 'models'), { recursive: true });
   const copied = copyPackages(PACKAGES, target, AZURE);
   cpSync(path.join(ROOT, 'host.json'), path.join(target, 'host.json'));
@@ -110,7 +113,8 @@ async function packageApp(target) {
     outdir: 'nowhere',
     write: false,
   });
-  const packed = [app, scorer].flatMap(({ metafile }) => placesIn(metafile));
+  const page = await build({ ...bundled, entryPoints: [inDist(PAGE_PROGRAM)], outdir: 'nowhere', write: false });
+  const packed = [app, scorer, page].flatMap(({ metafile }) => placesIn(metafile));
   writeNotices(target, 'durable-batch-scoring app', [...packed, ...copied]);
 }
 

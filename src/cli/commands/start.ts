@@ -74,6 +74,7 @@ async function run({
   const [, blobs = ''] = /BlobEndpoint=([^;]+)/.exec(stack.storage) ?? [];
   if (json) print(JSON.stringify({ url: stack.url, blobs, data: options.folder }));
   say(`The app listens on ${stack.url}; start jobs with: ${calling('score VIDEO')}`);
+  say(`Its page is at ${stack.url}/api/`);
   say(`What is uploaded into ${blobs}/inbox starts jobs, too: ${calling('drop FILE')}`);
   say(`Logs are in ${options.folder}. Ctrl-C stops everything.`);
   if (options.spans !== undefined) say('The trace of each job is shown here when it ends.');

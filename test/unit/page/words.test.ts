@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest';
+import { age, counted, duration, nameOf, price, range, rate, size } from '../../../src/page/words.js';
+
+test.each([
+  [counted(1, 'frame'), '1 frame'],
+  [counted(2500, 'frame'), '2,500 frames'],
+  [counted(2, 'batch', 'batches'), '2 batches'],
+  [nameOf('inbox/_uploads/abcdefgh/coast.mp4'), 'coast.mp4'],
+  [nameOf('inbox/holidays/'), 'holidays'],
+  [nameOf('日本 100% "x".mp4'), '日本 100% "x".mp4'],
+  [nameOf(''), ''],
+  [rate(0.0001), '0.4 an hour'],
+  [rate(0.04), '2.4 a minute'],
+  [rate(8.24), '8.2 a second'],
+  [rate(12345.6), '12,346 a second'],
+  [duration(0.2), '0 s'],
+  [duration(45), '45 s'],
+  [duration(200), '3 min'],
+  [duration(3599), '1 h'],
+  [duration(7500), '2 h 5 min'],
+  [duration(273_600), '3 d 4 h'],
+  [age(0, 900), 'just now'],
+  [age(5000, 1000), 'just now'],
+  [age(0, 45_000), '45 s ago'],
+  [age(0, 3_600_000), '60 min ago'],
+  [age(0, 7_200_000), '2 hours ago'],
+  [age(0, 259_200_000), '3 days ago'],
+  [size(0), '0 B'],
+  [size(823_000), '823 kB'],
+  [size(1_400_000_000), '1.4 GB'],
+  [size(3e18), '3,000,000 TB'],
+  [price(0), 'free'],
+  [price(0.0002), 'less than 0.001 USD'],
+  [price(0.0042), '0.004 USD'],
+  [price(1.2), '1.20 USD'],
+  [range(180, 300, duration), '3–5 min'],
+  [range(50, 180, duration), '50 s to 3 min'],
+  [range(3600, 7500, duration), '1 h to 2 h 5 min'],
+  [range(30, 30, duration), '30 s'],
+  [range(0, 0, price), 'free'],
+])('%s is said as %s', (said, expected) => {
+  expect(said).toBe(expected);
+});

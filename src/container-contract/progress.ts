@@ -60,6 +60,12 @@ export function progressMetadata(progress: AttemptProgress): Record<string, stri
   };
 }
 
+/** Set by a container that waits to help: the one whose progress it is finds a version that it has not written. */
+export const RUNG = 'rung';
+
+/** Whether this is the last thing that a scorer has said. */
+export const isLastReport = ({ phase }: Record<string, string>): boolean => phase === 'ended';
+
 /** Reads what `progressMetadata` wrote. @returns with `watched`, which those of older scorers do not tell in full. */
 export function readProgressMetadata(metadata: Record<string, string>): AttemptCounts & {
   pauseSeconds: number;

@@ -1,8 +1,8 @@
 import { type ItemRange, packStart } from './places.js';
 
 /**
- * Which items of a batch which of its containers scores: the share blob. Each change replaces the version that it was made from, so no two
- * containers ever take the same item.
+ * Which items of a batch which of its containers scores: the share blob. There is none while nobody wants to help. Each change replaces the
+ * version that it was made from, so no two containers ever take the same item.
  */
 export interface Share {
   /** They hold every item of the batch that had no output, once. */
@@ -24,9 +24,9 @@ export interface Packing {
   whole: boolean;
 }
 
-/** One container has all items. */
-export const shareOf = (attempt: number, { first, last }: ItemRange): Share => ({
-  spans: [{ attempt, first, last, taken: first - 1 }],
+/** One container has all items. @param taken those that it has taken up. */
+export const shareOf = (attempt: number, { first, last }: ItemRange, taken = first - 1): Share => ({
+  spans: [{ attempt, first, last, taken }],
 });
 
 /** The items that an attempt was given, or took over; those that it gave away are not among them. */

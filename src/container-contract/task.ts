@@ -47,7 +47,9 @@ const taskSchema = z.object({
   before: z.int().min(0).optional(),
   /** The attempt of the same batch that this one helps: it takes over what that one has not taken up. */
   helps: z.int().min(1).optional(),
-  /** Where it is written who scores which items, in the job container; left out: this container scores all. */
+  /** Progress of that attempt: there it is told that somebody waits to help. */
+  helpedBlob: name.optional(),
+  /** Where it is written who scores which items, in the job container, once somebody helps; left out: this container scores all. */
   shareBlob: name.optional(),
   /** Complete: `prepareJob` has validated it and filled in every default from the model, so it is trusted here. */
   card: z.custom<ModelCard>((card) => typeof card === 'object' && card !== null, 'is missing'),

@@ -1,4 +1,4 @@
-import { readProgressMetadata, type ScorerTimes } from '../container-contract/progress.js';
+import { isLastReport, readProgressMetadata, type ScorerTimes } from '../container-contract/progress.js';
 import type { ReportedProgress } from '../job/attempts/watch.js';
 import type { RunningCounts } from '../job/progress.js';
 import { listBlobs, type Storage } from '../storage/storage.js';
@@ -161,7 +161,7 @@ async function look(storage: Storage, jobId: string): Promise<JobNow> {
       const { batch, attempt } = key;
       const said = readProgressMetadata(metadata);
       const { startedAt } = said.watched ?? {};
-      now.reports.push({ ...said, startedAt, batch, attempt, at, isLast: metadata.phase === 'ended' });
+      now.reports.push({ ...said, startedAt, batch, attempt, at, isLast: isLastReport(metadata) });
     }
   }
   const { last } = sightsOf(storage);

@@ -3,7 +3,7 @@ import { readBatchState, readTask, writeTask } from '../../job-store/batches/bat
 import { giveHelperPlaces, readShare, takeHelperPlace } from '../../job-store/batches/helpers.js';
 import { readSettled } from '../../job-store/batches/settled.js';
 import { readItems } from '../../job-store/images/items.js';
-import { jobOf, shareBlob, taskBlob } from '../../job-store/layout.js';
+import { jobOf, progressBlob, shareBlob, taskBlob } from '../../job-store/layout.js';
 import { computeOf, readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
 import { isStopped } from '../../job-store/stop.js';
 import { freeFromDead, orHeld, whileHolding } from '../../storage/lease.js';
@@ -54,15 +54,20 @@ export function createHelpBatch({ storage, compute }: Pick<Ports, 'storage' | 'c
 /** Undefined when there is no place for it or nothing to do. */
 async function newTask(storage: Storage, job: ResolvedJob, input: HelpInput) {
   const { jobId, batch, first, count, attempt, helps, batches } = input;
+  // There is none before somebody has helped.
   const share = await readShare(storage, jobId, batch, helps);
-  if (!share) return undefined;
   const { suspicion } = (await readSettled(storage, jobId, batch)) ?? {};
   const { missing } = await readBatchState(storage, job, input, attempt - 1, suspicion);
-  const free = new Set(untaken(share, missing));
+  const free = new Set(share ? untaken(share, missing) : missing);
   // What containers may have died of is scored alone, by the one that was given it.
   for (const index of suspicion?.suspects ?? []) free.delete(index);
   if (free.size < 2 || !(await takeHelperPlace(storage, jobId, input, { parallel: job.parallel, batches })))
     return undefined;
   const items = (await readItems(storage, job, first, count)).filter(({ index }) => free.has(index));
-  return { ...taskFor(job, input, items), helps, shareBlob: shareBlob(batch, helps) };
+  return {
+    ...taskFor(job, input, items),
+    helps,
+    helpedBlob: progressBlob(batch, helps),
+    shareBlob: shareBlob(batch, helps),
+  };
 }

@@ -146,17 +146,18 @@ async function worthwhileHelp(
   const idle = await seeIdle(storage, jobId, { parallel, batches }, SEEN_MS);
   if (idle === 0) return 0;
   const [share, progress] = await Promise.all([
-    readShare(storage, jobId, batch, attempt),
+    // There is none before somebody has helped.
+    containers.length > 1 ? readShare(storage, jobId, batch, attempt) : undefined,
     readProgress(storage, { jobId, batch, attempt }),
   ]);
   const { modelLoaded } = progress?.times ?? {};
   // Items that a container may have died of are scored one by one first.
-  if (!share || !progress || modelLoaded === undefined || progress.alone !== undefined) return 0;
+  if (!progress || modelLoaded === undefined || progress.alone !== undefined) return 0;
   const items = Array.from({ length: count }, (_, k) => first + k);
   return helpersFor({
     ...straggler,
     idle,
-    left: Math.min(rest, untaken(share, items).length),
+    left: share ? Math.min(rest, untaken(share, items).length) : rest,
     secondsPerItem: secondsPerItem(progress, modelLoaded),
     startSeconds: Math.max(0, (Date.parse(modelLoaded) - launchedAt) / 1000),
   });

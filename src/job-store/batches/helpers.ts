@@ -4,7 +4,7 @@ import { changeJson, readJson, type Storage } from '../../storage/storage.js';
 import { HELPERS, jobOf, shareBlob } from '../layout.js';
 import { isOver, readNow, seeOver } from '../now.js';
 
-/** Who scores which items of a batch since an attempt was launched; undefined before that one has begun. */
+/** Who scores which items of a batch since an attempt was launched; undefined before that one has heard that somebody helps. */
 export const readShare = (storage: Storage, jobId: string, batch: number, attempt: number) =>
   readJson<Share>(jobOf(storage, jobId), shareBlob(batch, attempt));
 

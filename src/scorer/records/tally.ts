@@ -96,6 +96,11 @@ export class Tally {
     this.account.ready();
   }
 
+  /** The time until now does not count as time without an item. */
+  waited(): void {
+    this.#touch();
+  }
+
   /** Says something that every item would say; once is enough. */
   warn(sentence: string): void {
     if (!this.#warnings.includes(sentence)) this.#warnings.push(sentence);

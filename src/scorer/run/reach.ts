@@ -20,7 +20,7 @@ export function announceAhead(
   items: TaskItem[],
   tally: Pick<Tally, 'reach' | 'alone'>,
   report: () => Promise<void>,
-  { pack = 1, now = () => performance.now() }: { pack?: number; now?: () => number } = {},
+  { pack = 1, now = () => performance.now() }: { pack?: number; now?: (() => number) | undefined } = {},
 ): Announce {
   const startedAt = now();
   let taken = 0;

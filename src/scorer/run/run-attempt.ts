@@ -85,9 +85,11 @@ async function runAttempt(attempt: Attempt): Promise<boolean> {
   );
   const startedAt = new Date(performance.timeOrigin).toISOString();
   const tally = new Tally(task, startedAt, account, (item) => timings.add(item));
+  const bell = { isRung: false };
+  const { progressBlob } = task;
   const progress = new ProgressWriter(
     () => tally.progress(),
-    (text, metadata) => blobs.writeRecord(task.progressBlob, text, metadata),
+    blobs.recordWithBell(progressBlob, () => (bell.isRung = true)),
     warn,
   );
   log(
@@ -103,7 +105,7 @@ async function runAttempt(attempt: Attempt): Promise<boolean> {
   });
   const report = () => progress.now();
   const stop = AbortSignal.any([signal, hang.signal]);
-  const scoring = { ...attempt, log, tally, watch, report, signal: stop };
+  const scoring = { ...attempt, log, tally, watch, report, bell, signal: stop };
   const ended = await untilAbandoned(stop, (abandon) => scoreTask({ ...scoring, abandon }));
   watch.close();
   const failure = hung.length > 0 ? tally.itemsHung(hung) : ended;

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { counted, JobError, messageOf } from '../../job/failure.js';
 import type { ModelCard } from '../../model-card/schema.js';
 import { isIn, type Share, spansOf } from '../../container-contract/share.js';
@@ -26,6 +27,8 @@ interface Parts {
   watch: InferenceWatch;
   /** Stores the progress as it is now. */
   report: () => Promise<void>;
+  /** Whether another container has made itself heard. */
+  bell: Readonly<{ isRung: boolean }>;
   /** No new item starts once it is aborted. */
   signal: AbortSignal;
   /** Ends the transfers that are still under way. */
@@ -37,7 +40,7 @@ interface Parts {
  * @throws JobError `user`: the model, its card or the style picture cannot be used; `platform`: storage failed.
  */
 export async function scoreTask(parts: Parts): Promise<void> {
-  const { settings, blobs, engine, task, tally, log, watch, report, signal, abandon } = parts;
+  const { settings, blobs, engine, task, tally, log, watch, report, bell, signal, abandon } = parts;
   const { account } = tally;
   const modelFile = settle(blobs.readModel(signal));
   const styleFile = settle(blobs.readStyle(signal));
@@ -72,7 +75,14 @@ export async function scoreTask(parts: Parts): Promise<void> {
       await scoreItems(alone, { ...common, announce, oneByOne: true }, signal, abandon);
     }
     const stretches = share
-      ? sharedStretches(others, { task, change: share, tally, report })
+      ? sharedStretches(others, {
+          task,
+          change: share,
+          tally,
+          report,
+          bell,
+          waitForShare: () => waitForShare(parts, share),
+        })
       : oneStretch(others, parts);
     if (signal.aborted || others.length === 0) return;
     for await (const { items, announce } of stretches) {
@@ -82,6 +92,25 @@ export async function scoreTask(parts: Parts): Promise<void> {
   } finally {
     codec.close();
   }
+}
+
+/** How often a container that is to help looks whether the other one has heard it, and for how long. */
+const ASK_MS = 500;
+const MOST_ASKED = 240;
+
+/** @returns undefined when the container that is to be helped has ended, or says nothing. */
+async function waitForShare({ blobs, task, tally, signal }: Parts, share: ChangeShare): Promise<Share | undefined> {
+  const { helpedBlob } = task;
+  for (let asked = 1; asked <= MOST_ASKED && !signal.aborted; asked += 1) {
+    const found = await share((now) => now);
+    if (found) {
+      tally.waited();
+      return found;
+    }
+    if (helpedBlob === undefined || !(await blobs.ring(helpedBlob))) break;
+    await delay(ASK_MS, undefined, { signal }).catch(() => undefined);
+  }
+  return undefined;
 }
 
 async function* oneStretch(items: TaskItem[], { task, tally, report }: Parts): AsyncGenerator<Stretch> {

@@ -11,7 +11,7 @@ import {
 } from '../../container-contract/share.js';
 import type { ScoreTask, TaskItem } from '../../container-contract/task.js';
 import type { Tally } from '../records/tally.js';
-import type { Announce } from './reach.js';
+import { type Announce, announceAhead } from './reach.js';
 
 /** Items to score one after the other. */
 export interface Stretch {
@@ -25,6 +25,10 @@ export type ChangeShare = (next: (before: Share | undefined) => Share | undefine
 interface SharedParts {
   task: Pick<ScoreTask, 'attempt' | 'helps' | 'pack' | 'packSeconds'>;
   change: ChangeShare;
+  /** Whether somebody waits to help: a stored report finds that out. */
+  bell: Readonly<{ isRung: boolean }>;
+  /** For one that helps: makes itself heard until there is a share; undefined: there is nothing to help with. */
+  waitForShare: () => Promise<Share | undefined>;
   tally: Pick<Tally, 'reach' | 'alone' | 'elsewhere'>;
   /** Stores the progress as it is now. */
   report: () => Promise<void>;
@@ -33,7 +37,8 @@ interface SharedParts {
 
 /**
  * The items that this container scores of a batch that several may score: its own, as long as nobody takes them over, and then what it
- * can take over itself. No item is taken up before it is written down that it is.
+ * can take over itself. From when somebody wants to help, no item is taken up before it is written down that it is; until then nobody but
+ * this container knows, which saves all those writes.
  * @param items of the task that have no output.
  */
 export async function* sharedStretches(items: TaskItem[], parts: SharedParts): AsyncGenerator<Stretch> {
@@ -46,23 +51,50 @@ export async function* sharedStretches(items: TaskItem[], parts: SharedParts): A
   const handled = new Set<number>();
   tally.alone = undefined;
   let share: Share | undefined;
+  /** Index of the last item that was taken up before there was a share. */
+  let begun = first - 1;
   const update = async (next: Parameters<ChangeShare>[0]) => {
     share = await change(next);
     const own = ownSpans();
     tally.elsewhere = indices.filter((index) => !isIn(own, index)).length;
   };
   const ownSpans = () => (share ? spansOf(share, attempt) : []);
-  await update((before) => before ?? (helps === undefined ? shareOf(attempt, { first, last }) : undefined));
+  if (helps === undefined) yield { items, announce: announceUntilRung() };
+  else share = await parts.waitForShare();
+  if (!share) return;
   for (;;) {
     const next = ownSpans().find((span) => !handled.has(span.first));
     if (next) {
       handled.add(next.first);
-      const own = items.filter(({ index }) => isIn([next], index));
+      const own = items.filter(({ index }) => index > begun && isIn([next], index));
       if (own.length > 0) yield { items: own, announce: announceTaken(own, next) };
       continue;
     }
     await update((before) => before && takeOver(before, attempt, indices, packing));
     if (ownSpans().every((span) => handled.has(span.first))) return;
+  }
+
+  function announceUntilRung(): Announce {
+    const isWhole = packing.whole ? { pack: packing.pack } : {};
+    const alone = announceAhead(items, tally, parts.report, { ...isWhole, now: parts.now });
+    let shared: Announce | undefined;
+    return async (item) => {
+      if (!share) {
+        if (!parts.bell.isRung) await alone(item);
+        if (!parts.bell.isRung) {
+          begun = item.index;
+          return true;
+        }
+        await update((before) => before ?? shareOf(attempt, { first, last }, begun));
+        const span = ownSpans().find((each) => each.first === first && each.taken === begun && begun >= first);
+        if (span) {
+          handled.add(first);
+          shared = announceTaken(items, span);
+        }
+      }
+      // One that its platform has started again goes by the share that it finds.
+      return (await shared?.(item)) ?? false;
+    };
   }
 
   function announceTaken(own: TaskItem[], { first: from, taken: before }: Span): Announce {

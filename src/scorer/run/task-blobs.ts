@@ -1,6 +1,12 @@
 import { Readable } from 'node:stream';
 import { text as textOf } from 'node:stream/consumers';
-import { type AppendBlobClient, BlobClient, ContainerClient, RestError } from '@azure/storage-blob';
+import {
+  type AppendBlobClient,
+  BlobClient,
+  type BlobRequestConditions,
+  ContainerClient,
+  RestError,
+} from '@azure/storage-blob';
 import {
   type IsNamed,
   type Member,
@@ -17,6 +23,7 @@ import {
   readAbsent,
   scoredPrefixes,
 } from '../../container-contract/places.js';
+import { isLastReport, RUNG } from '../../container-contract/progress.js';
 import { again, downloadChunks, readWhole, STORAGE_OPTIONS } from '../../container-contract/storage-access.js';
 import { JobError } from '../../job/failure.js';
 import { contentTypeOf } from '../../job/items/formats.js';
@@ -192,6 +199,55 @@ export class TaskBlobs {
   /** Writes a blob beside the task. Metadata keys are lowercase. */
   writeRecord(name: string, text: string, metadata?: Record<string, string>): Promise<void> {
     return write(this.#job, name, Buffer.from(text), { metadata });
+  }
+
+  /**
+   * A blob beside the task that this container writes again and again, and that others change only to make themselves heard.
+   * @param rung is told once that somebody has done that, or that an earlier process of this attempt has written the blob.
+   */
+  recordWithBell(name: string, rung: () => void): (text: string, metadata: Record<string, string>) => Promise<void> {
+    const blob = this.#job.getBlockBlobClient(name);
+    const blobHTTPHeaders = { blobContentType: contentTypeOf(name) };
+    let version: string | undefined;
+    let isRung = false;
+    return async (text, metadata) => {
+      const put = (conditions: BlobRequestConditions) =>
+        again(() => blob.upload(text, Buffer.byteLength(text), { blobHTTPHeaders, metadata, conditions }));
+      try {
+        if (isRung) {
+          await put({});
+          return;
+        }
+        try {
+          version = (await put(version === undefined ? { ifNoneMatch: '*' } : { ifMatch: version })).etag;
+        } catch (cause) {
+          if (!isStale(cause)) throw cause;
+          isRung = true;
+          rung();
+          await put({});
+        }
+      } catch (cause) {
+        throw storageFailure(`write ${name}`, cause);
+      }
+    };
+  }
+
+  /**
+   * Makes itself heard to the container that writes this record.
+   * @returns whether that one may still answer: false when it has ended.
+   */
+  async ring(name: string): Promise<boolean> {
+    const blob = this.#job.getBlockBlobClient(name);
+    try {
+      const { etag, metadata = {} } = await again(() => blob.getProperties());
+      if (isLastReport(metadata)) return false;
+      if (metadata[RUNG] === undefined)
+        await again(() => blob.setMetadata({ ...metadata, [RUNG]: 'true' }, { conditions: { ifMatch: etag } }));
+    } catch (cause) {
+      // It has written meanwhile, or not yet.
+      if (!isStale(cause) && !isGone(cause)) throw storageFailure(`change ${name}`, cause);
+    }
+    return true;
   }
 
   /**

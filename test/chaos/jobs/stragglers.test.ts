@@ -1,12 +1,22 @@
 import { describe, expect, inject, test } from 'vitest';
 import type { ObserveInput, ObserveResult } from '../../../src/activities/batches/observe-batch.js';
 import { parseScoredPart } from '../../../src/container-contract/places.js';
-import { spansOf, untaken } from '../../../src/container-contract/share.js';
+import { RUNG } from '../../../src/container-contract/progress.js';
+import { isIn, spansOf, untaken } from '../../../src/container-contract/share.js';
 import type { AttemptResult } from '../../../src/container-contract/result.js';
 import type { ComputeKind } from '../../../src/job/compute-choice.js';
+import { readTask } from '../../../src/job-store/batches/batch-state.js';
 import { readShare } from '../../../src/job-store/batches/helpers.js';
 import { readSettled } from '../../../src/job-store/batches/settled.js';
-import { containerName, jobContainer, jobOf, resultBlob, taskBlob, workOf } from '../../../src/job-store/layout.js';
+import {
+  containerName,
+  jobContainer,
+  jobOf,
+  progressBlob,
+  resultBlob,
+  taskBlob,
+  workOf,
+} from '../../../src/job-store/layout.js';
 import { readJson } from '../../../src/storage/storage.js';
 import { DEADLY, useDeadlyItems } from '../../support/deadly-items.js';
 import { processesWith } from '../../support/processes.js';
@@ -15,7 +25,7 @@ import { storedItems } from '../../support/stored-items.js';
 
 const { score } = useDeadlyItems();
 const storage = openAzurite(inject('storage'));
-const FRAMES = 32;
+const FRAMES = 48;
 const slow = Array.from({ length: FRAMES }, () => DEADLY.slow);
 
 /** Process ids of the scorer of an attempt. */
@@ -25,12 +35,21 @@ function scorersOf(kind: ComputeKind, jobId: string, attempt: number): number[] 
   return processesWith(`TASK_BLOB=${taskBlob(0, attempt)}`).filter((pid) => ofJob.has(pid));
 }
 
+const metadataOf = (jobId: string, attempt: number): Promise<Record<string, string>> =>
+  jobOf(storage, jobId)
+    .getBlobClient(progressBlob(0, attempt))
+    .getProperties()
+    .then(
+      ({ metadata = {} }) => metadata,
+      () => ({}),
+    );
+
 /**
- * Scores slow frames with a container that gets help once it has begun: it stands still until the other one has items of its own. Then one
- * of them is killed, where that is asked for.
+ * Scores slow frames with a container that gets help once it has begun: it stands still until the other one has made itself heard. When that
+ * one has items of its own, one of them is killed, where that is asked for.
  */
 async function scoreTogether(kind: ComputeKind, killed?: number) {
-  let step: 'begins' | 'waits' | 'goes on' = 'begins';
+  let step: 'begins' | 'waits' | 'goes on' | 'shares' = 'begins';
   return score(kind, slow, {}, 1, {
     parallel: 2,
     between: async (name, input, value, jobId) => {
@@ -40,17 +59,21 @@ async function scoreTogether(kind: ComputeKind, killed?: number) {
       const signal = (number: number, what: NodeJS.Signals) => {
         for (const pid of scorersOf(kind, jobId, number)) process.kill(pid, what);
       };
-      const share = await readShare(storage, jobId, 0, attempt);
       const soon = { ...seen, pollSeconds: 0.1 };
-      if (step === 'begins' && share) {
+      const said = await metadataOf(jobId, attempt);
+      if (step === 'begins' && said.phase === 'scoring') {
         step = 'waits';
         signal(attempt, 'SIGSTOP');
         return { ...soon, help: 1 };
       }
-      if (step === 'waits' && share && spansOf(share, 2).length > 0) {
+      if (step === 'waits' && said[RUNG] !== undefined) {
         step = 'goes on';
-        if (killed !== undefined) signal(killed, 'SIGKILL');
         signal(attempt, 'SIGCONT');
+      }
+      const share = await readShare(storage, jobId, 0, attempt);
+      if (step === 'goes on' && share && spansOf(share, 2).length > 0) {
+        step = 'shares';
+        if (killed !== undefined) signal(killed, 'SIGKILL');
       }
       return soon;
     },
@@ -107,5 +130,10 @@ describe.concurrent('a slow batch', { timeout: 120_000 }, () => {
     const ofDead = { spans: share ? spansOf(share, killed) : [] };
     expect(ofDead.spans).not.toEqual([]);
     expect(untaken(ofDead, [...slow.keys()]).length).toBeLessThanOrEqual(1);
+    // The next container gets what the dead one had taken up and not stored, and at most that one item more.
+    const left = (await readTask(storage, { jobId, batch: 0, attempt: 3 }))?.items ?? [];
+    expect(left.filter(({ index }) => !isIn(ofDead.spans, index))).toEqual([]);
+    const notTaken = left.filter(({ index }) => ofDead.spans.some(({ taken, last }) => taken < index && index <= last));
+    expect(notTaken.length).toBeLessThanOrEqual(1);
   });
 });

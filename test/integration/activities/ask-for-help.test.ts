@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, inject, test } from 'vitest';
-import { createObserveBatch } from '../../../src/activities/batches/observe-batch.js';
+import { createObserveBatch, type LaunchedRun } from '../../../src/activities/batches/observe-batch.js';
 import { type AttemptProgress, progressMetadata } from '../../../src/container-contract/progress.js';
 import { shareOf } from '../../../src/container-contract/share.js';
 import { parseSpec } from '../../../src/job/spec.js';
@@ -36,7 +36,7 @@ let jobId = '';
 let storage = openAzurite(connection);
 
 /** Looks at the only batch that is left of the job, as a host does that has just started. */
-async function look({ batch = {}, ...others }: { batch?: object; batches?: number } = {}) {
+async function look({ batch = {}, ...others }: { batch?: object; batches?: number; helpers?: LaunchedRun[] } = {}) {
   const spec = parseSpec(JSON.stringify({ input: { video: 'inbox/a.mp4' }, model: 'starry-night', batch }));
   const job = { jobId, spec, card: { output: {} }, video: {}, parallel: PARALLEL, pack: 1 };
   await writeJson(jobOf(storage, jobId), RESOLVED_JOB, job);
@@ -58,11 +58,16 @@ beforeEach(async () => {
   storage = openAzurite(connection);
   jobId = `coast-${randomBytes(4).toString('hex')}`;
   await jobOf(storage, jobId).create();
-  await Promise.all([report(), shareUpTo(19)]);
+  await report();
 });
 
 test('a batch that has much left is to be helped by all containers that the job has idle', async () => {
   expect(await look()).toBe(PARALLEL - 1);
+});
+
+test('before anybody has helped, what is left is what the container has not handled', async () => {
+  await report({ done: ITEMS - 3 });
+  expect(await look()).toBe(0);
 });
 
 describe('no help is asked for', () => {
@@ -74,9 +79,16 @@ describe('no help is asked for', () => {
     expect(await look({ batch: { splitStragglers: false } })).toBe(0);
   });
 
-  test('when the container has taken up nearly everything', async () => {
+  test('when the containers have taken up nearly everything', async () => {
     await shareUpTo(ITEMS - 3);
-    expect(await look()).toBe(0);
+    const helper = { batch: 0, attempt: 2 };
+    await writeJson(
+      jobOf(storage, jobId),
+      progressBlob(0, 2),
+      {},
+      progressMetadata({ ...progress, ...helper, helps: 1 }),
+    );
+    expect(await look({ helpers: [{ attempt: 2, launchedAt: now - 12_000 }] })).toBe(0);
   });
 
   test('while an item is scored alone that containers may have died of', async () => {

@@ -6,17 +6,18 @@ const items = Array.from({ length: 100 }, (_, k) => ({ name: String(k), index: 2
 const ALL = items.map(({ index }) => index);
 const PACKING = { pack: 10, whole: false };
 
-/** The blob that all containers of a batch change. */
+/** The blob that all containers of a batch change, and the bell with which one makes itself heard to the first. */
 function newShare(before?: Share) {
   let share = before;
   let changes = 0;
+  const bell = { isRung: before !== undefined };
   const change = (next: (before: Share | undefined) => Share | undefined) => {
     const after = next(share);
     if (after !== share) changes += 1;
     share = after;
     return Promise.resolve(share);
   };
-  return { change, changes: () => changes, now: () => share };
+  return { change, changes: () => changes, now: () => share, bell };
 }
 
 interface Container {
@@ -30,7 +31,7 @@ interface Container {
 }
 
 /** Scores as a container does, one item after the other. @returns the indices of what it has scored, and what it announced for each. */
-async function work(change: ReturnType<typeof newShare>['change'], container: Container) {
+async function work({ change, bell }: ReturnType<typeof newShare>, container: Container) {
   const { attempt, helps, pace = 0, before = () => undefined } = container;
   const { packSeconds = 5 } = container;
   const task = {
@@ -44,7 +45,16 @@ async function work(change: ReturnType<typeof newShare>['change'], container: Co
   let now = 0;
   const report = () => Promise.resolve(void reports.push(tally.reach ?? -1));
   const own = { ...task, ...(helps !== undefined && { helps }) };
-  for await (const stretch of sharedStretches(items, { task: own, change, tally, report, now: () => now }))
+  const waitForShare = async () => {
+    bell.isRung = true;
+    for (let asked = 0; asked < 100; asked += 1) {
+      const found = await change((latest) => latest);
+      if (found) return found;
+    }
+    return undefined;
+  };
+  const parts = { task: own, change, tally, report, bell, waitForShare, now: () => now };
+  for await (const stretch of sharedStretches(items, parts))
     for (const item of stretch.items) {
       before(item.index);
       if (!(await stretch.announce(item))) break;
@@ -56,17 +66,35 @@ async function work(change: ReturnType<typeof newShare>['change'], container: Co
 }
 
 describe('a container whose batch may be shared', () => {
-  it('scores all of it when nobody comes, with few changes of the share', async () => {
-    const { change, changes } = newShare();
-    const { scored, tally } = await work(change, { attempt: 1, pace: 100 });
+  it('scores all of it when nobody comes, without a share and with few reports', async () => {
+    const share = newShare();
+    const { scored, tally, reports } = await work(share, { attempt: 1, pace: 100 });
     expect(scored).toEqual(ALL);
-    expect(changes()).toBeLessThan(12);
+    expect(share.changes()).toBe(0);
+    expect(reports.length).toBeLessThan(4);
     expect(tally).toMatchObject({ alone: undefined, elsewhere: 0 });
   });
 
+  it('writes down what it has taken up once somebody wants to help, before it takes up more', async () => {
+    const share = newShare();
+    const { scored } = await work(share, {
+      attempt: 1,
+      pace: 1000,
+      before: (index) => {
+        if (index === 220) share.bell.isRung = true;
+        if (index === 221) expect(share.now()?.spans).toMatchObject([{ attempt: 1, first: 200, last: 299 }]);
+        if (index > 220) expect(share.now()?.spans[0]?.taken).toBeGreaterThanOrEqual(index - 1);
+      },
+    });
+    expect(scored).toEqual(ALL);
+    expect(share.changes()).toBeLessThan(25);
+  });
+
   it('takes up little ahead where items take long, so that the rest can be taken over', async () => {
-    const { change, now } = newShare();
-    await work(change, {
+    const share = newShare();
+    const { now, bell } = share;
+    bell.isRung = true;
+    await work(share, {
       attempt: 1,
       pace: 8000,
       before: (index) => {
@@ -77,18 +105,23 @@ describe('a container whose batch may be shared', () => {
   });
 
   it('takes up whole packs where they are stored whole', async () => {
-    const { change } = newShare();
-    const { reports } = await work(change, { attempt: 1, pace: 3000, packSeconds: undefined });
-    expect(reports.map((index) => index % 10)).toEqual(reports.map(() => 9));
+    for (const isRung of [false, true]) {
+      const share = newShare();
+      share.bell.isRung = isRung;
+      const { reports } = await work(share, { attempt: 1, pace: 3000, packSeconds: undefined });
+      expect(reports.map((index) => index % 10)).toEqual(reports.map(() => 9));
+    }
   });
 
   it('stops where another one has taken over, and then takes over half of what that one has not come to', async () => {
-    const { change, now } = newShare();
+    const shared = newShare();
+    const { change, now } = shared;
     let helper: Share | undefined;
-    const { scored, tally } = await work(change, {
+    const { scored, tally } = await work(shared, {
       attempt: 1,
       pace: 1000,
       before: (index) => {
+        if (index === 210) shared.bell.isRung = true;
         if (index !== 220) return;
         void change((before) => before && takeOver(before, 2, ALL, PACKING));
         helper = now();
@@ -106,39 +139,35 @@ describe('a container whose batch may be shared', () => {
 
   it('that helps scores the second half of the rest, and of what is left then', async () => {
     const begun = takeUp(shareOf(1, { first: 200, last: 299 }), { attempt: 1, first: 200 }, 219);
-    const { change, now } = newShare(begun);
-    const { scored, tally } = await work(change, { attempt: 2, helps: 1, pace: 1000 });
+    const share = newShare(begun);
+    const { scored, tally } = await work(share, { attempt: 2, helps: 1, pace: 1000 });
     expect(scored.slice(0, 40)).toEqual(ALL.slice(60));
     expect(scored.slice(40, 60)).toEqual(ALL.slice(40, 60));
-    expect(now()?.spans[0]).toMatchObject({ attempt: 1, first: 200, taken: 219 });
+    expect(share.now()?.spans[0]).toMatchObject({ attempt: 1, first: 200, taken: 219 });
     expect(scored.length + tally.elsewhere).toBe(100);
   });
 
-  it('that helps one that has not begun, or has taken up all, scores nothing', async () => {
-    expect((await work(newShare().change, { attempt: 2, helps: 1 })).scored).toEqual([]);
+  it('that helps one that never answers, or has taken up all, scores nothing', async () => {
+    expect((await work(newShare(), { attempt: 2, helps: 1 })).scored).toEqual([]);
     const done = takeUp(shareOf(1, { first: 200, last: 299 }), { attempt: 1, first: 200 }, 299);
-    expect((await work(newShare(done).change, { attempt: 2, helps: 1 })).scored).toEqual([]);
+    expect((await work(newShare(done), { attempt: 2, helps: 1 })).scored).toEqual([]);
   });
 
   it('that its platform has started again goes on with its own items and announces them anew', async () => {
     const begun = takeUp(shareOf(1, { first: 200, last: 299 }), { attempt: 1, first: 200 }, 219);
     const helped = takeOver(begun, 2, ALL, PACKING);
-    const { change } = newShare(takeUp(helped, { attempt: 2, first: 260 }, 299));
-    const { scored, reports } = await work(change, { attempt: 1, pace: 1000 });
+    const share = newShare(takeUp(helped, { attempt: 2, first: 260 }, 299));
+    const { scored, reports } = await work(share, { attempt: 1, pace: 1000 });
     expect(scored).toEqual(ALL.slice(0, 60));
     expect(reports[0]).toBe(219);
   });
 
   it.each([2, 3, 4])('and others score each item once, %i side by side', async (containers) => {
-    const { change } = newShare();
-    const late = async (container: Container) => {
-      while ((await change((before) => before)) === undefined) await Promise.resolve();
-      return work(change, container);
-    };
+    const share = newShare();
     const helpers = Array.from({ length: containers - 1 }, (_, k) =>
-      late({ attempt: k + 2, helps: 1, pace: 500 + 700 * k }),
+      work(share, { attempt: k + 2, helps: 1, pace: 500 + 700 * k }),
     );
-    const all = await Promise.all([work(change, { attempt: 1, pace: 2000 }), ...helpers]);
+    const all = await Promise.all([work(share, { attempt: 1, pace: 2000 }), ...helpers]);
     expect(all.flatMap(({ scored }) => scored).toSorted((a, b) => a - b)).toEqual(ALL);
     for (const { scored } of all) expect(scored.length).toBeGreaterThan(0);
   });

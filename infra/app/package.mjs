@@ -78,6 +78,10 @@ const bundled = {
   metafile: true,
   absWorkingDir: ROOT,
   external: [...PACKAGES, FROM_HOST],
+  // The app loads it when it is asked for: esbuild gives a CommonJS package that is loaded so as `default` alone, and none of its names.
+  alias: {
+    '@azure/arm-containerinstance': path.join(ROOT, 'node_modules/@azure/arm-containerinstance/dist-esm/src/index.js'),
+  },
   logLevel: 'warning',
 };
 

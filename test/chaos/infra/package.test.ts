@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HostProcess, newHub } from '../../../devhost/test/support/host-process.js';
 import { createJobClient } from '../../../src/cli/client/client.js';
@@ -50,6 +51,24 @@ describe('the package of the app', () => {
     const functions = metadataOf(app);
     expect(functions).toEqual(metadataOf(ROOT));
     expect(functions.map(({ name }) => name)).toEqual(expect.arrayContaining(['startJob', 'scoreJob', 'takeMedia']));
+  });
+
+  test('finds in each part that it loads late what it takes from there', async () => {
+    const dist = path.join(app, 'dist');
+    const asked = readdirSync(dist)
+      .filter((file) => file.endsWith('.js'))
+      .flatMap((file) => [
+        ...readFileSync(path.join(dist, file), 'utf8').matchAll(/const \{ (\w+) \} = await import\("\.\/([^"]+)"\)/g),
+      ]);
+    const lacking: string[] = [];
+    for (const [, name = '', part = ''] of asked) {
+      const found = (await import(pathToFileURL(path.join(dist, part)).href)) as Record<string, unknown>;
+      if (found[name] === undefined) lacking.push(name);
+    }
+    expect(asked.map(([, name]) => name)).toEqual(
+      expect.arrayContaining(['ContainerAppsAPIClient', 'ContainerInstanceManagementClient', 'DefaultAzureCredential']),
+    );
+    expect(lacking).toEqual([]);
   });
 
   test('scores a video where there is nothing but the package', async () => {

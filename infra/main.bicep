@@ -289,7 +289,7 @@ module app 'modules/function-app.bicep' = {
 output APP_URL string = app.outputs.url
 
 @description('Prints the key.')
-output KEY_COMMAND string = 'az functionapp keys list --name ${app.outputs.name} --resource-group ${group.name} --query functionKeys.default --output tsv'
+output KEY_COMMAND string = 'az functionapp keys list --name ${app.outputs.name} --resource-group ${group.name} --subscription ${subscription().subscriptionId} --query functionKeys.default --output tsv'
 
 output APP_NAME string = app.outputs.name
 output APP_PLAN string = plan
@@ -301,5 +301,5 @@ output SCORER_IMAGE string = image
 output SCORER_GPU_IMAGE string = gpu == 'none' ? '' : gpuImage
 output WORKBOOK_ID string = workbook.outputs.workbookId
 
-@description('Custom roles, which no resource group takes along when it is deleted.')
+@description('Custom roles, which no resource group takes along when it is deleted: those that an earlier choice made are still there, too.')
 output CUSTOM_ROLES string = join(roles.outputs.customRoleIds, ' ')

@@ -1,8 +1,8 @@
 // What azd runs once the resources are there: puts the scorer's images into the registry and the package of the app into its place. Reads what
 // main.bicep tells azd, and does everything by the Azure command line. Whatever is there already stays, but for the package.
-import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
+import { az, giveUp, giveUpOn } from './azure.mjs';
 
 const { APP_NAME, APP_PLAN, AZURE_RESOURCE_GROUP, INTERNAL_ACCOUNT, REGISTRY } = process.env;
 const { APP_PACKAGE: file = 'out/app.zip', SCORER_IMAGE = '', SCORER_GPU_IMAGE = '' } = process.env;
@@ -10,31 +10,14 @@ const { APP_PACKAGE: file = 'out/app.zip', SCORER_IMAGE = '', SCORER_GPU_IMAGE =
 const PAUSE_SECONDS = Number(process.env.PUBLISH_PAUSE_SECONDS ?? 30);
 const TRIES = 25;
 
-const az = (...options) =>
-  execFileSync('az', [...options, '--only-show-errors'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-
-function giveUp(sentence) {
-  console.error(sentence);
-  process.exit(1);
-}
-
-/** The last line that the command line said. */
-const sayingOf = (error) =>
-  String(error.stderr ?? error.message)
-    .trim()
-    .split('\n')
-    .at(-1);
-
 /** Runs it again while Azure says that it may not be done. */
 async function onceAllowed(what, ...options) {
   for (let tries = 1; ; tries += 1) {
     try {
       return az(...options);
     } catch (error) {
-      if (error.code === 'ENOENT')
-        giveUp('There is no Azure command line (az) here; install it and log in with "az login".');
       const isDenied = /403|Authorization|required permissions/i.test(String(error.stderr));
-      if (!isDenied || tries === TRIES) giveUp(`Could not ${what}: ${sayingOf(error)}`);
+      if (!isDenied || tries === TRIES) giveUpOn(what, error);
       if (tries === 1)
         console.log(`Azure does not let you ${what} yet; it may take up to ten minutes until it knows your new role.`);
       await pause(PAUSE_SECONDS * 1000);

@@ -35,7 +35,10 @@ resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
       // Event Grid puts events into a queue.
       bypass: 'AzureServices'
       virtualNetworkRules: [for id in subnetIds: { id: id, action: 'Allow' }]
-      ipRules: [for address in (inNetwork ? allowedAddresses : []): { value: address, action: 'Allow' }]
+      // Storage refuses a range of one address.
+      ipRules: [
+        for address in (inNetwork ? allowedAddresses : []): { value: replace(address, '/32', ''), action: 'Allow' }
+      ]
     }
   }
 }

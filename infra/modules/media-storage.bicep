@@ -34,7 +34,10 @@ resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
       // Events of the account come from a service of Azure.
       bypass: 'AzureServices'
       virtualNetworkRules: [for id in subnetIds: { id: id, action: 'Allow' }]
-      ipRules: [for address in (inNetwork ? allowedAddresses : []): { value: address, action: 'Allow' }]
+      // Storage refuses a range of one address.
+      ipRules: [
+        for address in (inNetwork ? allowedAddresses : []): { value: replace(address, '/32', ''), action: 'Allow' }
+      ]
     }
   }
 }

@@ -215,7 +215,4 @@ resource deployerPutsPackage 'Microsoft.Authorization/roleAssignments@2022-04-01
   }
 }
 
-output customRoleIds string[] = concat(
-  customRoles ? [runContainers.id] : [],
-  customRoles && withNetwork ? [joinSubnet.id] : []
-)
+output customRoleIds string[] = [runContainers.id, joinSubnet.id]

@@ -109,19 +109,63 @@ describe.skipIf(process.platform === 'win32')('once the resources are there', ()
   });
 });
 
-test.skipIf(process.platform === 'win32')(
-  'before the group goes, so do its custom roles and who has them',
-  async () => {
-    const roles = { CUSTOM_ROLES: '/x/roleDefinitions/one /x/roleDefinitions/two', AZURE_RESOURCE_GROUP: 'rg-x' };
-    const has: Answer = { to: '--role /x/roleDefinitions/one', says: '/a/1\\n/a/2\\n' };
-    const { code, asked } = await run('forget-roles.mjs', roles, [has]);
+const ROLES = [1, 2].map((each) => ({ guid: `${each}0000000-0000-0000-0000-000000000000` }));
+const [one = '', two = ''] = ROLES.map(({ guid }) => guid);
+const MADE = {
+  CUSTOM_ROLES: ROLES.map(({ guid }) => `/subscriptions/s/resourceGroups/rg-x/providers/roleDefinitions/${guid}`).join(
+    ' ',
+  ),
+  AZURE_RESOURCE_GROUP: 'rg-x',
+};
+
+describe.skipIf(process.platform === 'win32')('before the group goes', () => {
+  test('so do its custom roles that are there, and who has them', async () => {
+    const is: Answer = { to: `definition list --name ${one}`, says: `${one}\\n` };
+    const has: Answer = { to: 'assignment list', says: '/a/1\\n/a/2\\n' };
+    const { code, asked, said } = await run('forget-roles.mjs', MADE, [is, has]);
     expect(code).toBe(0);
     expect(asked).toEqual([
-      'role assignment list --all --role /x/roleDefinitions/one --query [].id --output tsv',
+      expect.stringContaining(`role definition list --name ${one} --resource-group rg-x`),
+      `role assignment list --all --query [?ends_with(roleDefinitionId, '/${one}')].id --output tsv`,
       'role assignment delete --ids /a/1 /a/2',
-      'role definition delete --name one --resource-group rg-x',
-      'role assignment list --all --role /x/roleDefinitions/two --query [].id --output tsv',
-      'role definition delete --name two --resource-group rg-x',
+      `role definition delete --name ${one} --resource-group rg-x`,
+      expect.stringContaining(`role definition list --name ${two} --resource-group rg-x`),
     ]);
+    expect(said).toBe(`The custom role ${one} is removed.\n`);
+  });
+
+  test.each<[string, Record<string, string>, Answer[], RegExp]>([
+    ['the Azure command line', { PATH: '/nowhere' }, [], /no Azure command line/],
+    ['what azd says', { AZURE_RESOURCE_GROUP: '' }, [], /AZURE_RESOURCE_GROUP is not set/],
+    [
+      'the right to',
+      {},
+      [{ to: 'definition list', fails: 'ERROR: not you' }],
+      /remove the custom role .*: ERROR: not you/,
+    ],
+    ['names of roles', { CUSTOM_ROLES: "x/$(touch${IFS}y)')]" }, [], /which is no role/],
+  ])('one sentence says that it cannot be without %s', async (_, environment, answers, sentence) => {
+    const { code, said } = await run('forget-roles.mjs', { ...MADE, ...environment }, answers);
+    expect(code).toBe(1);
+    expect(said).toMatch(sentence);
+    expect(said.trim().split('\n')).toHaveLength(1);
+  });
+});
+
+test.skipIf(process.platform === 'win32')(
+  'all that the hooks ask is about the subscription that azd works on',
+  async () => {
+    const environment = { ...DEPLOYED, ...MADE, AZURE_SUBSCRIPTION_ID: 'sub 1; $(true)' };
+    const published = await run('publish.mjs', environment, [NO_IMAGE]);
+    const forgotten = await run('forget-roles.mjs', environment);
+    const asked = [...published.asked, ...forgotten.asked];
+    expect(asked).toHaveLength(6);
+    expect(asked.filter((line) => !line.endsWith('--subscription sub 1; $(true)'))).toEqual([]);
   },
 );
+
+test.skipIf(process.platform === 'win32')('a build may say as much as it likes', async () => {
+  const talk: Answer = { to: 'acr build', says: '%02000000d' };
+  const { code } = await run('publish.mjs', DEPLOYED, [NO_IMAGE, talk]);
+  expect(code).toBe(0);
+});

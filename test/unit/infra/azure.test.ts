@@ -94,8 +94,26 @@ describe('what is deployed to Azure', () => {
     const { outputs } = readSnapshot(set);
     expect(outputs).toMatchObject({
       APP_URL: expect.stringContaining('https://'),
-      KEY_COMMAND: expect.stringMatching(/^az functionapp keys list --name func-/),
+      KEY_COMMAND: expect.stringMatching(/^az functionapp keys list --name func-.* --subscription /),
     });
+  });
+
+  test.each(SETS)(
+    'names both custom roles to what removes them, as an earlier choice may have made them: %s',
+    (set) => {
+      const { CUSTOM_ROLES } = readSnapshot(set).outputs ?? {};
+      expect(new Set(String(CUSTOM_ROLES).split(' ')).size).toBe(2);
+    },
+  );
+
+  test('writes a single address without its /32, which storage refuses', () => {
+    const accounts = ofType(made('private'), 'Microsoft.Storage/storageAccounts');
+    const allowed = accounts.map(({ properties }) => {
+      const { ipRules } = properties.networkAcls as { ipRules: { value: string }[] };
+      return ipRules.map(({ value }) => value);
+    });
+    const addresses = ['203.0.113.7', '198.51.100.0/24', '192.0.2.9'];
+    expect(allowed).toEqual([addresses, addresses]);
   });
 
   test('is told by azd what it is to be, and tells the hooks what they read', () => {

@@ -155,7 +155,12 @@ app.http('createUpload', {
   route: 'uploads',
   handler: takesJson(createCreateUpload({ storage, callers })),
 });
-app.http('getCaller', { ...http, methods: ['GET'], route: 'caller', handler: createGetCaller({ ...ports, callers }) });
+app.http('getCaller', {
+  ...http,
+  methods: ['GET'],
+  route: 'caller',
+  handler: createGetCaller({ ...ports, callers, version: config.version }),
+});
 
 // All that has no route of its own: the page, and what there is not.
 app.http('page', {

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -77,6 +78,8 @@ const FOR_CHILDREN = [
 ];
 
 export interface Config {
+  /** Of the app, as in `0.1.0`. */
+  version: string;
   mediaConnection: Connection;
   internalConnection: Connection;
   /** The account of the queue in which new media arrives. */
@@ -131,6 +134,7 @@ export function readConfig(environment: Environment): Config {
   const settings = readSettings(schema, environment);
   const queues = queueStorage(environment);
   return {
+    version: readVersion(),
     mediaConnection: connectionOf(environment, 'MEDIA_STORAGE'),
     internalConnection: connectionOf(environment, INTERNAL_STORAGE),
     queueConnection: queues.connection,
@@ -172,6 +176,9 @@ export function readConfig(environment: Environment): Config {
     childEnvironment: readChildEnvironment(environment),
   };
 }
+
+/** The app is in a folder beside its package.json, wherever it is packed. */
+const readVersion = () => (createRequire(import.meta.url)('../package.json') as { version: string }).version;
 
 /** @throws JobError `user` when anybody could say who they are. */
 function readCallers({

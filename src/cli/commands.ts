@@ -42,6 +42,11 @@ export const COMMANDS: Record<string, Listed[]> = {
       load: () => import('./commands/start.js'),
     },
     {
+      name: 'doctor',
+      does: 'look at this machine and at what is set up, for yourself and for a bug report',
+      load: () => import('./commands/doctor.js'),
+    },
+    {
       name: 'clean',
       does: 'list what ended jobs have left in the data of the local stack, and remove it with --yes',
       load: () => import('./commands/clean.js'),

@@ -107,10 +107,12 @@ export const createGetCaller = ({
   storage,
   callers,
   dailyLimits,
+  version,
 }: {
   storage: Storage;
   callers: Callers;
   dailyLimits: DailyLimits;
+  version: string;
 }) =>
   callers.known(async (_, __, { id, sees }) => {
     const now = Date.now();
@@ -118,7 +120,7 @@ export const createGetCaller = ({
     const { jobs = null, items = null, bytes = null } = dailyLimits;
     const limits = { jobs, items, bytes };
     const nextDayAt = new Date(nextDay(now)).toISOString();
-    return { jsonBody: { id, sees, today, limits, nextDayAt } satisfies CallerAnswer };
+    return { jsonBody: { version, id, sees, today, limits, nextDayAt } satisfies CallerAnswer };
   });
 
 const LOG_IN =

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { isPassing } from '../../container-contract/storage-access.js';
 import { JobError } from '../../job/failure.js';
+import type { CallerAnswer } from '../../api/callers.js';
 import type { MediaState } from '../../api/inbox.js';
 import type { FileList, FrameList, JobStatus, RedriveAnswer } from '../../api/jobs.js';
 import type { JobLogs } from '../../api/logs.js';
@@ -84,6 +85,8 @@ export function createJobClient(
     async start(spec: object): Promise<string> {
       return (await call<{ id: string }>('POST', 'api/jobs', spec, { 'idempotency-key': randomUUID() })).id;
     },
+    /** Who the app takes the caller for, and the app's version. */
+    caller: () => call<CallerAnswer>('GET', 'api/caller'),
     status: (id: string) => call<JobStatus>('GET', `api/jobs/${id}`),
     /** What the job's containers have said, from where an earlier answer's `next` is. */
     logs(id: string, { batch, attempt, from }: { batch?: number; attempt?: number; from: string }): Promise<JobLogs> {

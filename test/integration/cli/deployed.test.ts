@@ -95,3 +95,15 @@ test('score says so when something other than the app answers', async () => {
   expect(stderr).toBe('"my-app" is not the address of an app; it looks like https://my-app.azurewebsites.net.\n');
   expect(code).toBe(2);
 });
+
+test('doctor says of a deployed app whether it answers, and ends with 1 where it does not', async () => {
+  const { code, stdout } = await runCli(['doctor', '--url', stack.url, '--key', 'secret-key']);
+  expect(code).toBe(0);
+  for (const about of ['app', 'key', 'version', 'storage']) expect(stdout).toMatch(new RegExp(`^- ok +${about} `, 'm'));
+  const none = await runCli(['doctor', '--url', 'http://127.0.0.1:9', '--json']);
+  expect(none.code).toBe(1);
+  expect(JSON.parse(none.stdout)).toMatchObject({
+    healthy: false,
+    groups: [{ checks: [{ about: 'app', state: 'fail' }] }],
+  });
+});

@@ -114,6 +114,6 @@ test('GET /api/caller tells who the app takes the caller for', async () => {
   const answers = [await bodyOf(await alice.get('caller')), await bodyOf(await operator.get('caller'))];
   expect(answers).toMatchObject([
     { id: expect.stringMatching(/^key-[0-9a-f]{24}$/) as string, sees: 'own', limits: { jobs: null } },
-    { id: 'nobody', sees: 'all' },
+    { id: 'nobody', sees: 'all', version: expect.stringMatching(/^\d+\.\d+\.\d+/) as string },
   ]);
 });

@@ -18,6 +18,8 @@ export interface JobStatus {
   batches: BatchCounts;
   /** Container runs that were settled. */
   attempts: number;
+  /** How many of them were not the first of their batch: it was tried again, or others helped it. */
+  retries: number;
   /** How many of them ran where, e.g. `{ "aci in westeurope": 12 }`. */
   ranOn: Record<string, number>;
   /** Which batches wait, for their next container or for a look at the one they have, and why: at most three reasons. */

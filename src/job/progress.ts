@@ -72,7 +72,8 @@ export function toPublish({ warnings, ...status }: PublishedStatus): PublishedSt
 export const secondsSince = ({ startedAt }: Pick<StageTime, 'startedAt'>, now: number) =>
   (now - new Date(startedAt).getTime()) / 1000;
 
-const IN_WORDS: Record<Stage, string> = {
+/** What a job does in each stage. */
+export const STAGES_IN_WORDS: Record<Stage, string> = {
   gather: 'waits for images',
   prepare: 'prepares the job',
   split: 'splits the video into frames',
@@ -108,8 +109,8 @@ function stageInWords({
   if (!current) return 'begins';
   if (current.seconds !== undefined)
     return `done with ${counted(items ?? 0, 'item')}${reused === undefined ? '' : `, ${reused} of them reused`}`;
-  if (current.stage === 'gather') return gathering ?? IN_WORDS.gather;
-  if (current.stage !== 'score' || !plan) return IN_WORDS[current.stage];
+  if (current.stage === 'gather') return gathering ?? STAGES_IN_WORDS.gather;
+  if (current.stage !== 'score' || !plan) return STAGES_IN_WORDS[current.stage];
   return `scores ${counted(plan.items, 'item')} in ${counted(plan.batches, 'batch', 'batches')}, ${plan.lanes} at a time`;
 }
 

@@ -27,7 +27,7 @@ export const define: Define = (command, around) => {
 };
 
 export interface DropOptions
-  extends Pick<AppChoice, 'url' | 'key' | 'data' | 'signal'>, Pick<Around, 'json' | 'print' | 'note'> {
+  extends Pick<AppChoice, 'url' | 'key' | 'data' | 'signal'>, Pick<Around, 'env' | 'json' | 'print' | 'note'> {
   /** Files, and folders whose files are meant. */
   files: string[];
   /** Folder of the inbox; by default its top. */
@@ -94,7 +94,7 @@ function inOrder(files: string[]): string[] {
 async function follow(
   client: JobClient,
   stored: { path: string; etag: string },
-  { signal, stream, json, print, note }: DropOptions,
+  { env, signal, stream, json, print, note }: DropOptions,
 ): Promise<void> {
   const media = await decision(client, stored, { signal, say: json ? note : print });
   if (media.job === null || media.state !== 'started')
@@ -103,7 +103,7 @@ async function follow(
       `${stored.path} starts no job: ${media.message ?? 'nobody has seen it; see that the app runs.'}`,
     );
   const { job } = media;
-  const view = createProgressView(stream, json, 'items');
+  const view = createProgressView(stream, { quiet: json, unit: 'items', env });
   const watching = {
     patience: SILENCE_MS,
     signal,

@@ -31,8 +31,8 @@ export const define: Define = (command, around) => {
     )
     .option('--overwrite', 'replace frames of other runs', false);
   addPlace(addJson(command), around).action(async (job: string, flags: Flags) => {
-    const { signal, json, print } = around;
-    const options = { job, ...flags, signal, stream: process.stderr, quiet: json };
+    const { env, signal, json, note, print } = around;
+    const options = { job, ...flags, env, signal, note, stream: process.stderr, quiet: json };
     const saved = await saveFrames(options);
     print(json ? JSON.stringify(summaryOf(saved, options), null, 2) : renderFrames(saved, options));
   });
@@ -64,9 +64,12 @@ export interface FramesOptions extends Pick<AppChoice, 'url' | 'key' | 'data' | 
   /** By default as they are stored, and PNG in place of PPM. */
   format?: FrameFormat;
   overwrite: boolean;
+  env: NodeJS.ProcessEnv;
   /** Takes the progress. */
   stream: NodeJS.WriteStream;
   quiet: boolean;
+  /** Takes a sentence that is neither progress nor result. */
+  note: (sentence: string) => void;
 }
 
 /** What became of the frames of a job that are stored. */
@@ -165,10 +168,10 @@ interface Seen {
 }
 
 async function saveAll(client: JobClient, status: JobStatus, options: FramesOptions): Promise<SavedFrames> {
-  const { job, out, overwrite, stream, quiet } = options;
+  const { job, out, overwrite, stream } = options;
   const { total } = status.items;
   const began = performance.now();
-  const view = createProgressView(stream, quiet);
+  const view = createProgressView(stream, options);
   const seen: Seen = { there: new Set(), taken: new Set(), damages: [] };
   const { there, damages } = seen;
   let saved = 0;
@@ -177,7 +180,7 @@ async function saveAll(client: JobClient, status: JobStatus, options: FramesOpti
     const items = { total: Math.max(total, there.size), done: there.size, failed: 0 };
     view.show({ id: job, stage: 'unpack', items, itemsPerSecond: rate, secondsLeft, waiting: [] });
   };
-  const convert = converter();
+  const convert = converter(options);
   const save = async ({ index, format, read }: Frame) => {
     try {
       const bytes = await read();
@@ -324,11 +327,11 @@ const failedRead = (name: string, cause: unknown) =>
   );
 
 /** Turns frames of one format into another; the picture library is loaded when one is. */
-function converter() {
+function converter({ note }: Pick<FramesOptions, 'note'>) {
   let loading: Promise<Codec> | undefined;
   const load = async () => {
     const { loadCodec } = await import('../../scorer/pictures/load-codec.js');
-    return loadCodec('auto', (sentence) => console.error(sentence));
+    return loadCodec('auto', note);
   };
   /** @throws JobError `item` when the frame is damaged. */
   return async (bytes: Uint8Array, from: FrameFormat, to: FrameFormat): Promise<Uint8Array> => {

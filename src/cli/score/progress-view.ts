@@ -1,71 +1,97 @@
-import { Presets, SingleBar } from 'cli-progress';
 import type { JobStatus } from '../../api/jobs.js';
+import { counted, hideSecrets } from '../../job/failure.js';
+import { type BatchCounts, STAGES_IN_WORDS } from '../../job/progress.js';
+import { createTimeLeft, type TimeLeft } from '../../job/time-left.js';
 
 /** What is shown of a job, or of a command's own work on it. */
 export interface Shown extends Pick<JobStatus, 'id' | 'items' | 'itemsPerSecond' | 'secondsLeft' | 'waiting'> {
   stage: string | null;
+  batches?: Pick<BatchCounts, 'running'>;
+  retries?: number;
 }
 
-/** Shows a job's progress: a bar on a terminal, plain lines elsewhere, nothing when quiet. */
+/** Shows a job's progress: a line that is drawn anew on a terminal, plain lines elsewhere, nothing when quiet. */
 export interface ProgressView {
   show(status: Shown): void;
+  /** The app has not answered for so many seconds. */
+  silent(seconds: number): void;
   end(): void;
 }
 
-export function createProgressView(stream: NodeJS.WriteStream, quiet: boolean, unit = 'frames'): ProgressView {
-  if (quiet) return { show: () => undefined, end: () => undefined };
-  return stream.isTTY ? barView(stream, unit) : lineView(stream, unit);
+interface ViewOptions {
+  quiet: boolean;
+  /** What the items are called. */
+  unit?: string;
+  env: NodeJS.ProcessEnv;
 }
 
-/** What a terminal has room for behind the bar. */
-const WAITING_LENGTH = 50;
-const FORMAT = '{stage} |{bar}| {value}/{total} {unit}  {rate}  {left}';
+export function createProgressView(
+  stream: NodeJS.WriteStream,
+  { quiet, unit = 'frames', env }: ViewOptions,
+): ProgressView {
+  if (quiet) return { show: () => undefined, silent: () => undefined, end: () => undefined };
+  // A terminal that cannot go back in a line says so.
+  return stream.isTTY && env.TERM !== 'dumb' ? terminalView(stream, unit) : plainView(stream, unit);
+}
 
-function barView(stream: NodeJS.WriteStream, unit: string): ProgressView {
-  const bar = new SingleBar(
-    { format: FORMAT, stream, hideCursor: true, barsize: 30, noTTYOutput: false },
-    Presets.shades_classic,
-  );
-  let shown = '';
+const CLEAR_REST = '\u001b[K';
+const HIDE_CURSOR = '\u001b[?25l';
+const SHOW_CURSOR = '\u001b[?25h';
+const USUAL_COLUMNS = 80;
+
+function terminalView(stream: NodeJS.WriteStream, unit: string): ProgressView {
+  const timeLeft = createTimeLeft();
+  let begun = false;
+  let latest: { status: Shown; left: TimeLeft | null } | undefined;
+  const draw = (line: string) => stream.write(`\r${line}${CLEAR_REST}`);
+  const columns = () => stream.columns || USUAL_COLUMNS;
   return {
     show(status) {
-      const stage = status.stage ?? 'queued';
-      const { rate, left } = words(status, unit);
-      const payload = { stage: stage.padEnd(7), unit, rate, left: status.waiting[0]?.slice(0, WAITING_LENGTH) ?? left };
-      if (shown === '') {
-        stream.write(naming(status));
-        bar.start(status.items.total, status.items.done, payload);
-      }
-      shown = stage;
-      bar.setTotal(Math.max(1, status.items.total));
-      bar.update(status.items.done, payload);
+      if (!begun) stream.write(`${naming(status)}${HIDE_CURSOR}`);
+      begun = true;
+      latest = { status, left: timeLeft.look(foretold(status), performance.now() / 1000) };
+      draw(progressLine(status, { unit, columns: columns(), left: latest.left }));
     },
-    end: () => bar.stop(),
+    silent(seconds) {
+      if (!latest) return;
+      const waiting = [`no answer for ${Math.round(seconds)} s; asking again`];
+      draw(progressLine({ ...latest.status, waiting }, { unit, columns: columns(), left: null }));
+    },
+    end() {
+      if (begun) stream.write(`\n${SHOW_CURSOR}`);
+      begun = false;
+    },
   };
 }
 
 const LINE_EVERY_MS = 5000;
 
-function lineView(stream: NodeJS.WriteStream, unit: string): ProgressView {
+function plainView(stream: NodeJS.WriteStream, unit: string): ProgressView {
+  const timeLeft = createTimeLeft();
   let stage = '';
   let last = 0;
   let waiting = '';
+  let isSilent = false;
+  const write = (line: string) => stream.write(`${oneLine(line)}\n`);
   return {
     show(status) {
+      isSilent = false;
       if (last === 0) stream.write(naming(status));
-      const now = Date.now();
+      const now = performance.now();
+      const left = timeLeft.look(foretold(status), now / 1000);
       const why = status.waiting.join(' ');
-      if (why !== waiting && why !== '') stream.write(`waiting: ${why}\n`);
+      if (why !== waiting && why !== '') write(`waiting: ${why}`);
       waiting = why;
-      const current = status.stage ?? 'queued';
+      const current = stageOf(status);
       if (current === stage && now - last < LINE_EVERY_MS) return;
       stage = current;
       last = now;
-      const { rate, left } = words(status, unit);
-      const { done, total, failed } = status.items;
-      stream.write(
-        `${current}: ${done}/${total} ${unit}${failed > 0 ? `, ${failed} failed` : ''}${rate ? `, ${rate}` : ''}${left ? `, ${left}` : ''}\n`,
-      );
+      const { items, rest } = partsOf(status, unit, left);
+      write(`${current}: ${[items, ...rest.map(({ text }) => text)].join(', ')}`);
+    },
+    silent() {
+      if (!isSilent) write('waiting: no answer from the app; asking again');
+      isSilent = true;
     },
     end: () => undefined,
   };
@@ -74,9 +100,123 @@ function lineView(stream: NodeJS.WriteStream, unit: string): ProgressView {
 /** The command `logs` asks for it. */
 const naming = ({ id }: Shown) => `job: ${id}\n`;
 
-function words(status: Shown, unit: string): { rate: string; left: string } {
+const stageOf = ({ stage }: Shown) => stage ?? 'queued';
+
+/** What is left out first where there is little room. */
+const IMPORTANCE = ['retries', 'containers', 'rate', 'left', 'failed'] as const;
+interface Part {
+  kind: (typeof IMPORTANCE)[number];
+  text: string;
+}
+
+/** What is said of a job behind its stage, without what is not known. */
+function partsOf(status: Shown, unit: string, left: TimeLeft | null): { items: string; rest: Part[] } {
+  const { items, itemsPerSecond, stage, batches, retries = 0 } = status;
+  if (items.total === 0 && items.done === 0) return { items: beginningOf(stage), rest: [] };
+  const running = stage === 'score' ? (batches?.running ?? 0) : 0;
+  const starts = stage === 'score' && itemsPerSecond === null;
+  const containers = running > 0 ? counted(running, 'container') : undefined;
+  const said: [Part['kind'], string | undefined][] = [
+    ['failed', items.failed > 0 ? `${items.failed} failed` : undefined],
+    ['rate', itemsPerSecond === null ? undefined : `${itemsPerSecond.toFixed(1)} ${unit}/s`],
+    ['left', starts ? `starting ${containers ?? 'containers'}` : left === null ? undefined : leftInWords(left)],
+    ['containers', starts ? undefined : containers],
+    ['retries', retries === 0 ? undefined : retries === 1 ? '1 retry' : `${retries} retries`],
+  ];
+  // The total of what is still being found is not known.
+  const count = items.total >= items.done && items.total > 0 ? `${items.done}/${items.total}` : `${items.done}`;
   return {
-    rate: status.itemsPerSecond === null ? '' : `${status.itemsPerSecond.toFixed(1)} ${unit}/s`,
-    left: status.secondsLeft === null ? '' : `${status.secondsLeft} s left`,
+    items: `${count} ${unit}`,
+    rest: said.flatMap(([kind, text]) => (text === undefined ? [] : [{ kind, text }])),
   };
+}
+
+const isStage = (stage: string): stage is keyof typeof STAGES_IN_WORDS => stage in STAGES_IN_WORDS;
+
+/** What the first few items took tells too little of the rest. */
+const FEW = 3;
+const foretold = ({ stage, items, secondsLeft }: Shown) => ({
+  stage,
+  secondsLeft: items.done < FEW ? null : secondsLeft,
+});
+
+/** What a stage does that has no numbers yet. */
+function beginningOf(stage: string | null): string {
+  if (stage === null) return 'waits to begin';
+  return isStage(stage) ? STAGES_IN_WORDS[stage] : 'begins';
+}
+
+const LONGEST_BAR = 30;
+const SHORTEST_BAR = 8;
+/** So much of what a job waits for is worth more than a bar and the other numbers. */
+const LEAST_REASON = 40;
+const GAP = '  ';
+
+/**
+ * One line that fits into the columns of a terminal: what matters least is left out.
+ * @param left null while nobody knows.
+ */
+export function progressLine(
+  status: Shown,
+  { unit, columns, left }: { unit: string; columns: number; left: TimeLeft | null },
+): string {
+  const room = columns - 1;
+  const head = stageOf(status).padEnd(7);
+  const { items, rest } = partsOf(status, unit, left);
+  const why = oneLine(status.waiting.join(' '));
+  const reason = why === '' ? 0 : Math.min(why.length, LEAST_REASON) + GAP.length;
+  let parts = why === '' ? rest : rest.filter(({ kind }) => kind !== 'left');
+  const said = () => [items, ...parts.map(({ text }) => text)].join(GAP);
+  const used = () => head.length + GAP.length + said().length + reason;
+  for (const kind of IMPORTANCE) if (used() > room) parts = parts.filter((part) => part.kind !== kind);
+  const { done, total } = status.items;
+  const width = Math.min(LONGEST_BAR, room - used() - GAP.length);
+  const shown = total > 0 && width >= SHORTEST_BAR ? [bar(done / total, width)] : [];
+  const line = [head, ...shown, said()].join(GAP);
+  const last = room - line.length - GAP.length;
+  if (why !== '' && last >= SHORTEST_BAR) return `${line}${GAP}${cut(why, last)}`;
+  return cut(line.length > room ? line.replace(` ${unit}`, '') : line, room);
+}
+
+function bar(share: number, width: number): string {
+  const full = Math.round(Math.min(1, Math.max(0, share)) * width);
+  return '█'.repeat(full) + '░'.repeat(width - full);
+}
+
+/** Nothing in it breaks the line or steers the terminal. */
+const oneLine = (text: string) => hideSecrets(text.replace(/\s+/g, ' ').trim());
+
+/** Letters that take two places: those of East Asian scripts, and emoji. */
+const WIDE =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\u3000-\u303f\uff01-\uff60]/u;
+
+/** As much of a text as fits into so many places. */
+function cut(text: string, places: number): string {
+  let used = 0;
+  let end = 0;
+  for (const letter of text) {
+    used += WIDE.test(letter) ? 2 : 1;
+    if (used > places) return `${text.slice(0, end).replace(/.$/su, '')}…`;
+    end += letter.length;
+  }
+  return text;
+}
+
+const MINUTE = 60;
+const HOUR = 3600;
+const DAY = 86_400;
+
+/** As `2-3 min left`: in the unit of the larger number, no more exact than anyone can know. */
+export function leftInWords({ low, high }: TimeLeft): string {
+  if (high < 5) return 'a few seconds left';
+  const { unit, name, step } = unitOf(high);
+  const [from, to] = [low, high].map((seconds) => Math.round(seconds / unit / step) * step);
+  if (from === to) return `about ${to} ${name} left`;
+  return from === 0 ? `up to ${to} ${name} left` : `${from}-${to} ${name} left`;
+}
+
+function unitOf(seconds: number): { unit: number; name: string; step: number } {
+  if (seconds < 2 * MINUTE) return { unit: 1, name: 's', step: 5 };
+  if (seconds < 2 * HOUR) return { unit: MINUTE, name: 'min', step: 1 };
+  return seconds < 2 * DAY ? { unit: HOUR, name: 'h', step: 0.5 } : { unit: DAY, name: 'd', step: 1 };
 }

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { COMPUTE_KINDS, type Device } from '../../job/compute-choice.js';
 import { JobError, messageOf } from '../../job/failure.js';
 import type { FrameFormat } from '../../job/items/formats.js';
-import { pauseAtAge, round } from '../../job/progress.js';
+import { round } from '../../job/progress.js';
 import type { ON_EXCEEDED } from '../../job/tolerance.js';
 import { poll } from '../../poll.js';
 import type { JobStatus } from '../../api/jobs.js';
@@ -18,6 +18,8 @@ import { joinModel } from './whole-model.js';
 export const COMPUTES = [...COMPUTE_KINDS, `aci${EMULATED}`, `container-apps${EMULATED}`];
 
 const LEAST_PAUSE_MS = 250;
+/** What is shown is not older than this. */
+const LONGEST_PAUSE_MS = 2000;
 /** A deployed app may be restarted, or be out of reach for a moment, while its job goes on. */
 const SILENCE_MS = 60_000;
 const NOTICED_MS = 500;
@@ -83,7 +85,7 @@ export async function runThrough(options: JobOptions, way: Way): Promise<{ statu
   const began = performance.now();
   const seconds = () => Math.round(performance.now() - began) / 1000;
   const { client, lost, hasEnded, isOwn, folder, stop } = await connect(options);
-  const view = createProgressView(process.stderr, options.quiet, way.unit);
+  const view = createProgressView(process.stderr, { ...options, unit: way.unit });
   const { signal, resume } = options;
   let job: string | undefined;
   let latest: JobStatus | undefined;
@@ -293,7 +295,10 @@ export async function followJob(
       if (!(error instanceof JobError && error.blame === 'platform') || silent >= patience) throw error;
     });
     pauseMs = status ? lookPause(status, (performance.now() - began) / 1000) : UNKNOWN_PAUSE_MS;
-    if (!status) return undefined;
+    if (!status) {
+      view.silent((performance.now() - answered) / 1000);
+      return undefined;
+    }
     answered = performance.now();
     view.show(status);
     if (status.state === 'failed' || status.state === 'cancelled') throw endOf(status, renamed);
@@ -310,7 +315,7 @@ const endOf = ({ id, state, error }: JobStatus, renamed: Renamed[]) =>
 const UNKNOWN_PAUSE_MS = 1000;
 
 /**
- * Each look costs the app a few requests to storage: few while much is left or the job is old, more when it is about to end.
+ * Each look costs the app a few requests to storage: few while much is left, more when the job is about to end.
  * @param age of the job in seconds.
  * @returns milliseconds.
  */
@@ -319,7 +324,7 @@ export function lookPause({ stage, secondsLeft }: Pick<JobStatus, 'stage' | 'sec
   const nearEnd = stage === 'stitch' || stage === 'collect';
   if (secondsLeft === null && nearEnd) return UNKNOWN_PAUSE_MS;
   // Of what nobody can tell it takes for granted that it lasts as long as it has lasted so far.
-  return Math.min(pauseAtAge(age) * 1000, Math.max(LEAST_PAUSE_MS, ((secondsLeft ?? age) * 1000) / 2));
+  return Math.min(LONGEST_PAUSE_MS, Math.max(LEAST_PAUSE_MS, ((secondsLeft ?? age) * 1000) / 2));
 }
 
 const CANCEL_PATIENCE_MS = 10_000;

@@ -47,7 +47,7 @@ export async function readJobStatus(
     (published?.stages ?? []).map((time) => [time.stage, time.seconds ?? secondsSince(time, until)]),
   );
   const counts = await readCounts(storage, id, published, { isOver, now, here });
-  const { items, asOf, batches, attempts, ranOn, waiting, containerTime, phases } = counts;
+  const { items, asOf, batches, attempts, retries, ranOn, waiting, containerTime, phases } = counts;
   const running = state === 'running' && current !== undefined && current.stage !== 'finish';
   const elapsed = current ? secondsSince(current, asOf) : 0;
   // Stitching encodes what splitting decoded; a little slower, as measured in docs/lab/benchmarks.md.
@@ -64,6 +64,7 @@ export async function readJobStatus(
     items,
     batches,
     attempts,
+    retries,
     ranOn,
     waiting: running ? (gatheringOf(published) ?? waiting) : [],
     itemsPerSecond: rate,
@@ -107,7 +108,10 @@ function gatheringOf(published: PublishedStatus | undefined): string[] | undefin
   return stages.at(-1)?.stage === 'gather' && gathering !== undefined ? [gathering] : undefined;
 }
 
-interface Counts extends Pick<JobStatus, 'attempts' | 'ranOn' | 'waiting' | 'containerTime' | 'phases' | 'reportedAt'> {
+interface Counts extends Pick<
+  JobStatus,
+  'attempts' | 'retries' | 'ranOn' | 'waiting' | 'containerTime' | 'phases' | 'reportedAt'
+> {
   items: ItemCounts;
   /** Items with an output of the model, in every stage. */
   scored: number;
@@ -148,6 +152,7 @@ async function readCounts(
     asOf: timeOf(isOwnStage(stage) ? [stages[stage]?.at ?? now] : live.map(({ at }) => at), now),
     batches: isOver ? { ...batches, running: 0, pending: batches.pending + batches.running } : batches,
     attempts: settled.reduce((sum, { runs }) => sum + runs, 0),
+    retries: settled.reduce((sum, { runs, state }) => sum + (state === 'retrying' ? runs : Math.max(0, runs - 1)), 0),
     ranOn: sumPlaces(settled.map((batch) => batch.ranOn)),
     waiting: reasons([...here.filter(({ batch }) => batch === undefined), ...waiters], { settled, running, live, now }),
     containerTime: describeTime(sumSplits(settled.map(({ split }) => split))),

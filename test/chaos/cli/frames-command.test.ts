@@ -31,7 +31,9 @@ const save = (
     url: stack.url,
     data: '',
     signal: new AbortController().signal,
+    env: {},
     stream: process.stderr,
+    note: () => undefined,
     quiet: true,
     ...options,
   });

@@ -14,6 +14,7 @@ const status: JobStatus = {
   items: { total: 168, done: 168, failed: 0 },
   batches: { total: 2, pending: 0, running: 0, done: 2, failed: 0 },
   attempts: 2,
+  retries: 1,
   ranOn: { local: 2 },
   waiting: [],
   itemsPerSecond: 7.6,

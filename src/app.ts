@@ -50,6 +50,7 @@ import { createGetMedia } from './triggers/inbox/get-media.js';
 import { createInboxSweep } from './triggers/inbox/inbox-sweep.js';
 import { createTakePoison } from './triggers/inbox/poison.js';
 import { createTakeMedia } from './triggers/inbox/take-media.js';
+import { createListModels } from './triggers/list-models.js';
 import { createLauncher } from './triggers/launch.js';
 import { createRedriveJob } from './triggers/jobs/redrive-job.js';
 import { createPage } from './triggers/page.js';
@@ -154,6 +155,12 @@ app.http('createUpload', {
   methods: ['POST'],
   route: 'uploads',
   handler: takesJson(createCreateUpload({ storage, callers })),
+});
+app.http('listModels', {
+  ...http,
+  methods: ['GET'],
+  route: 'models',
+  handler: createListModels({ ...ports, callers }),
 });
 app.http('getCaller', {
   ...http,

@@ -41,8 +41,11 @@ export const JOB_PREFIX = 'job-';
 export const workContainer = (jobId: string) => `work-${jobId}`;
 export const jobContainer = (jobId: string) => `${JOB_PREFIX}${jobId}`;
 
-export const modelBlob = (model: string) => `${model}.onnx`;
+export const MODEL_ENDING = '.onnx';
+export const modelBlob = (model: string) => `${model}${MODEL_ENDING}`;
 export const cardBlob = (model: string) => `${model}.json`;
+/** A picture that shows what the model makes. */
+export const exampleBlob = (model: string) => `${model}.example.jpg`;
 export const labelsBlob = (model: string) => `${model}.labels.txt`;
 
 /** Creates of container groups, by subscription and region. */

@@ -87,6 +87,10 @@ const compute = {
   memoryGb: z.number().min(0.5).max(240).optional(),
 };
 
+const MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+/** Whether a job can name a model so. */
+export const isModelName = (text: string): boolean => MODEL_NAME.test(text);
+
 const properties = z.strictObject({
   input: z
     .strictObject({
@@ -132,9 +136,7 @@ const properties = z.strictObject({
     }),
   /** Copies what was made of the same bytes in the same way before; absent: scores everything. */
   reuse: z.boolean().optional(),
-  model: z
-    .string()
-    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'must be a model name: letters, digits, ".", "_" and "-"'),
+  model: z.string().regex(MODEL_NAME, 'must be a model name: letters, digits, ".", "_" and "-"'),
   style: blobPath('styles', 'NAME', ['inbox']).optional(),
   output: z
     .strictObject({

@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { BlockBlobClient } from '@azure/storage-blob';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import type { JobList, JobStatus } from '../../../src/api/jobs.js';
+import type { ModelList } from '../../../src/api/models.js';
 import { createJobClient } from '../../../src/cli/client/client.js';
 import { changeEntry, enterJob, findEntries } from '../../../src/job-store/job-list.js';
 import { useStack } from '../../support/stack.js';
+import { modelBlob, cardBlob, modelsOf } from '../../../src/job-store/layout.js';
 import { openAzurite } from '../../support/storage.js';
 import { until } from '../../support/wait.js';
 
@@ -129,4 +131,36 @@ describe('GET /api/jobs', () => {
     expect(kept).toBe('failed');
     expect((await findEntries(storage)).has(lost.jobId)).toBe(false);
   });
+});
+
+test("GET /api/models lists the app's own with a picture, others with what their cards say, and no uploads of others", async () => {
+  const name = `lists.${randomBytes(4).toString('hex')}.x`;
+  const upload = `${name}-abcd2345`;
+  const models = modelsOf(storage);
+  await models.createIfNotExists();
+  const cards = {
+    [name]: '{"description":"Finds dogs.","style":{},"output":{"kind":"classes"}}',
+    [upload]: '{"output":',
+  };
+  for (const [model, card] of Object.entries(cards)) {
+    await models.getBlockBlobClient(modelBlob(model)).upload('model', 5);
+    await models.getBlockBlobClient(cardBlob(model)).upload(card, card.length);
+  }
+  const list = async (answer: Promise<Response>) => ((await (await answer).json()) as ModelList).models;
+  const all = await list(fetch(`${stack.url}/api/models`));
+  expect(all[0]).toMatchObject({
+    name: 'starry-night',
+    bundled: true,
+    description: expect.stringContaining('The Starry Night') as string,
+    gives: 'image',
+    takesStyle: false,
+  });
+  const picture = await fetch(all[0]?.example ?? '');
+  expect(picture.headers.get('content-type')).toBe('image/jpeg');
+  expect(all.filter((model) => model.name.startsWith(name))).toEqual([
+    { name: upload, bundled: false, description: '', gives: null, takesStyle: null, bytes: 5, example: null },
+    { name, bundled: false, description: 'Finds dogs.', gives: 'classes', takesStyle: true, bytes: 5, example: null },
+  ]);
+  const own = (await list(alice.get('models'))).map((model) => model.name);
+  expect([own.includes(name), own.includes(upload)]).toEqual([true, false]);
 });

@@ -94,6 +94,10 @@ function createRuntime({ command, inherited, delays = DELAYS }: EmulatorOptions,
   };
 }
 
+/** A container runs whatever command its request names. Pages have no business here, be it under a name that they point at this machine. */
+const isFromPage = ({ headers: { host = '', origin, 'sec-fetch-site': site } }: IncomingMessage) =>
+  origin !== undefined || site !== undefined || !/^(127\.0\.0\.1|localhost)(:\d+)?$/.test(host);
+
 interface State extends Pick<Emulator, 'azure' | 'apps' | 'faults'> {
   route: (request: Request) => Route | undefined;
 }
@@ -104,6 +108,10 @@ async function serve(
   outgoing: ServerResponse,
   onExchange: EmulatorOptions['onExchange'],
 ): Promise<void> {
+  if (isFromPage(incoming)) {
+    send(outgoing, refuse(403, 'Forbidden', 'The emulator takes no requests from pages.'));
+    return;
+  }
   const request = await readRequest(incoming);
   if (request.url.pathname.startsWith('/emulator/')) {
     send(outgoing, await control(state, request));

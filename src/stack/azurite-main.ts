@@ -7,6 +7,7 @@ import { lockFolder } from '../processes/folder-lock.js';
 import { DISK_FULL, messageOf } from '../job/failure.js';
 import { type AzuriteParts, hashOnTheWay, useLargePieces } from './extents.js';
 import { findByNameFirst, type Loki } from './find-by-name.js';
+import { refuseForeignPages } from './foreign-pages.js';
 import { type DatabaseClass, keepJournals } from './journal.js';
 import { type Answers, encodeListedNames } from './listed-names.js';
 
@@ -22,6 +23,7 @@ useLargePieces(fileSystem);
 const { run, ...parts } = azurite('./azurite.js') as AzuriteParts & { answers: Answers; run: () => void };
 hashOnTheWay(parts);
 encodeListedNames(parts.answers);
+refuseForeignPages();
 
 const STORAGE_IS_FULL = 503;
 

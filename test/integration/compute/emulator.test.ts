@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import http, { type IncomingMessage } from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
@@ -26,6 +28,20 @@ test('an emulator that stops ends also a container that nothing leads to any mor
 });
 
 const azure = useEmulator();
+
+test('a page in a browser cannot have it run anything, not under a name of its own either', async () => {
+  const { url } = azure.emulator;
+  const statusOf = async (headers: Record<string, string>) => {
+    const sent = http.request(new URL('/emulator/groups', url), { headers }).end();
+    const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+    answer.resume();
+    return answer.statusCode;
+  };
+  expect(await statusOf({})).toBe(200);
+  expect(await statusOf({ host: 'rebound.example.com' })).toBe(403);
+  expect(await statusOf({ origin: 'https://example.com' })).toBe(403);
+  expect(await statusOf({ 'sec-fetch-site': 'same-origin' })).toBe(403);
+});
 
 test('a container that uses more memory than its request asks for is killed', async () => {
   const aci = aciCompute(azure.emulator.url, { ACI_MEMORY_GB: '0.5' });

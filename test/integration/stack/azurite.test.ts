@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
-import { BlobServiceClient } from '@azure/storage-blob';
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { AccountSASPermissions, BlobServiceClient } from '@azure/storage-blob';
 import { afterAll, expect, inject, test } from 'vitest';
 
 const service = BlobServiceClient.fromConnectionString(inject('storage'));
@@ -46,4 +48,21 @@ test('a name with characters that XML cannot hold is listed among the others, as
   const top: string[] = [];
   for await (const { name } of container?.listBlobsByHierarchy('/', { prefix: 'odd' }) ?? []) top.push(name);
   expect(top.toSorted()).toEqual(['odd\u0001/', 'odd.mp4', 'odd\uFFFE.mp4']);
+});
+
+test('a page from elsewhere gets nothing, though it knows the key as everybody does', async () => {
+  const signed = service.generateAccountSasUrl(undefined, AccountSASPermissions.parse('rwl'), 'sco');
+  const statusOf = async (path: string, headers: Record<string, string>) => {
+    const url = new URL(signed);
+    url.pathname = path;
+    url.searchParams.set('comp', 'list');
+    const [answer] = (await once(request(url, { headers }).end(), 'response')) as [IncomingMessage];
+    answer.resume();
+    return answer.statusCode;
+  };
+  const account = service.accountName;
+  expect(await statusOf(`/${account}`, {})).toBe(200);
+  expect(await statusOf(`/${account}`, { origin: 'http://localhost:7071' })).toBe(200);
+  expect(await statusOf(`/${account}`, { origin: 'https://example.com' })).toBe(403);
+  expect(await statusOf('/', { host: `${account}.example.com` })).toBe(403);
 });

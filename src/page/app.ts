@@ -2,14 +2,16 @@ import { type ReadonlySignal, signal } from '@preact/signals';
 import type { Connection } from './connection.js';
 import type { Clock } from './polling.js';
 import { hrefOf, readRoute, type Route } from './route.js';
+import type { Dropped } from './start/picked.js';
 
 /** What every view works with. */
 export interface App {
   connection: Connection;
   clock: Clock;
   route: ReadonlySignal<Route>;
-  /** Files that were dropped somewhere else than where a job is started; that view takes them. */
-  dropped: ReadonlySignal<DataTransfer | undefined>;
+  /** Files that were dropped somewhere on the page, for the view that starts jobs; it takes them by `drop(undefined)`. */
+  dropped: ReadonlySignal<Dropped | undefined>;
+  drop: (files: Dropped | undefined) => void;
   go: (route: Exclude<Route, { view: 'nowhere' }>) => void;
   /** Has a screen reader say what has changed. */
   say: (text: string) => void;
@@ -18,15 +20,11 @@ export interface App {
   now: ReadonlySignal<number>;
 }
 
-export interface RunningApp extends App {
-  drop: (files: DataTransfer | undefined) => void;
-}
-
-export function createApp(connection: Connection, clock: Clock): RunningApp {
+export function createApp(connection: Connection, clock: Clock): App {
   const route = signal(readRoute(location.hash));
   const said = signal('');
   const now = signal(clock.now());
-  const dropped = signal<DataTransfer | undefined>(undefined);
+  const dropped = signal<Dropped | undefined>(undefined);
   globalThis.addEventListener('hashchange', () => {
     route.value = readRoute(location.hash);
   });

@@ -1,4 +1,3 @@
-import { type ReadonlySignal, useSignalEffect } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { JobStatus } from '../api/jobs.js';
 import type { App } from './app.js';
@@ -42,7 +41,7 @@ export function usePoll<T>(
 export function Freshness({ app, polled }: { app: App; polled: Polled<unknown> }): Markup {
   const { at, trouble } = polled;
   if (!trouble.value)
-    return html`<p class="fresh">${at.value === undefined ? 'Loading …' : age(at.value, app.now.value)}</p>`;
+    return html`<p class="fresh">${at.value === undefined ? 'Loading …' : `As of ${age(at.value, app.now.value)}`}</p>`;
   const old = at.value === undefined ? '' : ` What you see is from ${age(at.value, app.now.value)}.`;
   return html`<p class="trouble" role="alert">
     ${trouble.value.message}${old} <button type="button" class="quiet" onClick=${polled.refresh}>Try now</button>
@@ -63,13 +62,3 @@ export const State = ({ state }: { state: JobStatus['state'] }): Markup =>
 /** @param share from 0 to 1; undefined: nobody knows. */
 export const Progress = ({ share, label }: { share: number | undefined; label: string }): Markup =>
   html`<progress max="1" value=${share} aria-label=${label}></progress>`;
-
-/** Does something each time a signal becomes another value. */
-export function useChange<T>(value: ReadonlySignal<T>, changed: (now: T) => void): void {
-  const before = useRef<T>(value.peek());
-  useSignalEffect(() => {
-    if (value.value === before.current) return;
-    before.current = value.value;
-    changed(value.value);
-  });
-}

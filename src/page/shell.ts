@@ -1,18 +1,19 @@
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { signal } from '@preact/signals';
-import type { RunningApp } from './app.js';
+import type { App } from './app.js';
 import { html, type Markup } from './html.js';
 import { JobView } from './job/job-view.js';
 import { JobsView } from './jobs/jobs-view.js';
 import { Title } from './parts.js';
 import { hrefOf, type Route } from './route.js';
 import { areShortcutsOn, pressKey, type Shortcut, shortcutsNow, switchShortcuts, useShortcuts } from './shortcuts.js';
+import { droppedIn } from './start/picked.js';
 import { StartView } from './start/start-view.js';
 
 const helpOpen = signal(false);
 
 /** What is around every view: the way to the others, what the app lacks to answer, help, and files dropped anywhere. */
-export function Shell({ app }: { app: RunningApp }): Markup {
+export function Shell({ app }: { app: App }): Markup {
   const route = app.route.value;
   useShortcuts(useMemo(() => shortcutsOf(app), [app]));
   useEffect(() => {
@@ -37,7 +38,7 @@ export function Shell({ app }: { app: RunningApp }): Markup {
   `;
 }
 
-function viewOf(app: RunningApp, route: Route): Markup {
+function viewOf(app: App, route: Route): Markup {
   if (route.view === 'jobs') return html`<${JobsView} app=${app} />`;
   if (route.view === 'start') return html`<${StartView} app=${app} />`;
   if (route.view === 'job') return html`<${JobView} app=${app} id=${route.id} batch=${route.batch} />`;
@@ -58,14 +59,14 @@ function skip(event: Event): void {
   document.querySelector<HTMLElement>('#main')?.focus();
 }
 
-const shortcutsOf = (app: RunningApp): Shortcut[] => [
+const shortcutsOf = (app: App): Shortcut[] => [
   { key: '?', does: 'Show these shortcuts', run: showHelp },
   { key: 'j', does: 'Go to the jobs', run: () => app.go({ view: 'jobs' }) },
   { key: 'n', does: 'Start a new job', run: () => app.go({ view: 'start' }) },
 ];
 
 /** Files may be dropped anywhere; without this the browser would leave the page and show the file. */
-function useDrops(app: RunningApp): void {
+function useDrops(app: App): void {
   useEffect(() => {
     const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes('Files') === true;
     const over = (event: DragEvent) => {
@@ -76,7 +77,7 @@ function useDrops(app: RunningApp): void {
       document.body.classList.remove('dragging');
       if (!hasFiles(event) || event.defaultPrevented) return;
       event.preventDefault();
-      app.drop(event.dataTransfer ?? undefined);
+      if (event.dataTransfer) app.drop(droppedIn(event.dataTransfer));
       app.go({ view: 'start' });
     };
     document.addEventListener('dragover', over);
@@ -90,7 +91,7 @@ function useDrops(app: RunningApp): void {
   }, [app]);
 }
 
-function Lack({ app: { connection } }: { app: RunningApp }): Markup {
+function Lack({ app: { connection } }: { app: App }): Markup {
   const lacks = connection.lacks.value;
   if (lacks === 'nothing') return null;
   if (lacks === 'login')

@@ -2,6 +2,8 @@ import type { Define } from './around.js';
 
 interface Listed {
   name: string;
+  /** An earlier name. */
+  alias?: string;
   does: string;
   /** Loads the file of the command: only the one that is asked for. */
   load: () => Promise<{ define: Define }>;
@@ -34,7 +36,14 @@ export const COMMANDS: Record<string, Listed[]> = {
       load: () => import('./jobs/frames.js'),
     },
   ],
-  'Models:': [{ name: 'model', does: 'look into model files', load: () => import('./commands/model.js') }],
+  'Models:': [
+    {
+      name: 'models',
+      alias: 'model',
+      does: 'list models, look into one, and try it on one picture',
+      load: () => import('./commands/model.js'),
+    },
+  ],
   'This machine:': [
     {
       name: 'start',

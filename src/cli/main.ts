@@ -46,7 +46,9 @@ async function programFor(asked: string[], parts: Around): Promise<Command> {
     program.commandsGroup(heading);
     for (const listed of commands) {
       const command = program.command(listed.name).description(listed.does);
-      if (listed.name === name) (await listed.load()).define(command, parts);
+      if (listed.alias !== undefined) command.alias(listed.alias);
+      if (name !== undefined && [listed.name, listed.alias].includes(name))
+        (await listed.load()).define(command, parts);
     }
   }
   // Without a command there is nothing to do, and nothing wrong.
@@ -61,7 +63,9 @@ function sentenceOf(text: string, name: string | undefined): string {
     .replace(/^error: (.)/, (_, letter: string) => letter.toUpperCase())
     .replace(/\n\((Did you mean .*)\)$/s, '. $1');
   if (said.endsWith('?')) return said;
-  const isKnown = Object.values(COMMANDS).some((commands) => commands.some((each) => each.name === name));
+  const isKnown = Object.values(COMMANDS).some((commands) =>
+    commands.some((each) => [each.name, each.alias].includes(name)),
+  );
   const help = isKnown && name !== undefined ? calling(`${name} --help`) : `npx ${PROGRAM} --help`;
   return `${said.replace(/\.$/, '')}; "${help}" tells what there is.`;
 }

@@ -7,6 +7,7 @@ import type { CallerAnswer } from '../../api/callers.js';
 import type { MediaState } from '../../api/inbox.js';
 import type { FileList, FrameList, JobStatus, RedriveAnswer } from '../../api/jobs.js';
 import type { JobLogs } from '../../api/logs.js';
+import type { ModelList } from '../../api/models.js';
 import type { ImageUpload, Upload } from '../../api/uploads.js';
 import { downloadFile, uploadFile } from './files.js';
 
@@ -85,6 +86,7 @@ export function createJobClient(
     async start(spec: object): Promise<string> {
       return (await call<{ id: string }>('POST', 'api/jobs', spec, { 'idempotency-key': randomUUID() })).id;
     },
+    models: () => call<ModelList>('GET', 'api/models'),
     /** Who the app takes the caller for, and the app's version. */
     caller: () => call<CallerAnswer>('GET', 'api/caller'),
     status: (id: string) => call<JobStatus>('GET', `api/jobs/${id}`),

@@ -28,8 +28,11 @@ const BYTES_PER_PIXEL = 6;
 /** Of packs one is read ahead, one waits for the rest of its items, and one is being stored. */
 const PACKS_HELD = 3;
 
+/** What items are read from, and their outputs written to. */
+export type ItemBlobs = Pick<TaskBlobs, 'readInput' | 'readFrame' | 'readPack' | 'storeOutput' | 'storePack'>;
+
 interface ScoringParts {
-  blobs: Pick<TaskBlobs, 'readInput' | 'readFrame' | 'readPack' | 'storeOutput' | 'storePack'>;
+  blobs: ItemBlobs;
   codec: Codec;
   engine: Pick<EnginePool, 'score' | 'size' | 'starved'>;
   task: Pick<ScoreTask, 'card' | 'pack' | 'packSeconds' | 'frames' | 'output'>;

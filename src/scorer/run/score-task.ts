@@ -13,18 +13,18 @@ import type { Log } from '../records/attempt-log.js';
 import type { InferenceWatch } from './inference-watch.js';
 import { announceAhead, announceAlone } from './reach.js';
 import { type ChangeShare, sharedStretches, type Stretch } from './shared-items.js';
-import { scoreItems } from './score-items.js';
+import { type ItemBlobs, scoreItems } from './score-items.js';
 import type { TaskBlobs } from './task-blobs.js';
 import type { Tally } from '../records/tally.js';
 
 interface Parts {
-  settings: ScorerSettings;
-  blobs: TaskBlobs;
+  settings: Pick<ScorerSettings, 'threads' | 'sessions' | 'visibleGpus' | 'codec' | 'device'>;
+  blobs: Pick<TaskBlobs, 'readModel' | 'readStyle' | 'storedItems' | 'sharedRecord' | 'ring'> & ItemBlobs;
   engine: EnginePool;
   task: ScoreTask;
   tally: Tally;
   log: Log;
-  watch: InferenceWatch;
+  watch: Pick<InferenceWatch, 'begin' | 'end'>;
   /** Stores the progress as it is now. */
   report: () => Promise<void>;
   /** Whether another container has made itself heard. */

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import sharp from 'sharp';
 import { afterAll, describe, expect, test } from 'vitest';
 import { completeCard } from '../../../src/model-card/complete-card.js';
 import { parseCard, type PartialCard } from '../../../src/model-card/schema.js';
@@ -8,7 +9,7 @@ import { checkModelFiles, filesOfModel } from '../../../src/cli/score/user-files
 import { inspect, join } from '../../../src/cli/commands/model.js';
 import { createModelInspector, type ModelInspector } from '../../../src/scorer/engine/inspect/inspect.js';
 import { operatorNode } from '../../../src/scorer/onnx/model-messages.js';
-import { externalTensor, modelFile, tensorInfo } from '../../support/scorer/tiny-model.js';
+import { externalTensor, modelFile, tensorInfo, tinyModel } from '../../support/scorer/tiny-model.js';
 import { runCli } from '../../support/cli.js';
 import { hasSharedData, sharedData } from '../../support/shared-data.js';
 
@@ -189,5 +190,42 @@ describe('the files of a model', () => {
     expect(await filesOfModel({ model })).toEqual({ card, labels });
     const other = write('other.txt', 'null\neins\n');
     expect(await filesOfModel({ model, labels: other })).toEqual({ card, labels: other });
+  });
+});
+
+describe('models try', () => {
+  const picture = path.join(folder, 'a b.png');
+  const model = path.join(folder, 'same.onnx');
+  const runTry = async (...args: string[]) => {
+    const { code, stdout, stderr } = await runCli(['models', 'try', ...args, '--device', 'cpu'], { cwd: folder });
+    return { code, stdout, stderr };
+  };
+
+  test('writes what the model makes of a picture, and says what was assumed', async () => {
+    const pixels = { create: { width: 16, height: 8, channels: 3, background: '#4080c0' } } as const;
+    await sharp(pixels).png().toFile(picture);
+    writeFileSync(model, tinyModel({ operator: 'Identity', shape: ['batch', 3, 'height', 'width'] }));
+    const { stdout, stderr } = await runTry(model, picture, '--json');
+    expect(stderr).toBe('');
+    const out = path.join(folder, 'a b-same.png');
+    expect(JSON.parse(stdout)).toMatchObject({ output: out, gives: 'image', device: 'cpu', inputs: [{ name: 'x' }] });
+    expect((JSON.parse(stdout) as { assumed: string[] }).assumed.join()).toMatch(/range/);
+    const [scored, own] = await Promise.all([out, picture].map((file) => sharp(file).removeAlpha().raw().toBuffer()));
+    expect(scored).toEqual(own);
+    // It is there now, and is not replaced.
+    expect(await runTry(model, picture)).toMatchObject({ code: 2, stderr: expect.stringContaining('--overwrite') });
+  });
+
+  test('refuses a file for another kind of output and what is no picture', async () => {
+    const [other, none] = await Promise.all([runTry(model, picture, '--out', 'x.json'), runTry(model, model)]);
+    expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('must end in .png') });
+    expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining('cannot be scored') });
+  });
+
+  test('models lists what comes with the app and the files that are named, without a stack', async () => {
+    const { stdout } = await runCli(['models', 'list', folder, '--data', path.join(folder, 'none'), '--json']);
+    const { models } = JSON.parse(stdout) as { models: { name: string; bundled: boolean }[] };
+    expect(models).toContainEqual(expect.objectContaining({ name: 'starry-night', bundled: true, gives: 'image' }));
+    expect(models).toContainEqual(expect.objectContaining({ name: model, bundled: false, gives: null }));
   });
 });

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { hideSecrets, JobError } from '../job/failure.js';
+import { hideSecrets, JobError, steeringNothing } from '../job/failure.js';
 import { APP_FOLDER, calling, usualDataFolder } from './installed.js';
 
 /** How a command ends when it has not done what it was told: for the user to mend, for any other reason, by Ctrl-C. */
@@ -35,8 +35,8 @@ export function createAround(parts: Pick<Around, 'env' | 'signal' | 'json'>): Ar
         throw new JobError('user', 'The name of a file or folder is empty; leave the option out or name one.');
       return path.resolve(cwd, file);
     },
-    print: (text) => console.log(text),
-    note: (sentence) => console.error(json ? JSON.stringify({ note: sentence }) : sentence),
+    print: (text) => console.log(json ? text : steeringNothing(text)),
+    note: (sentence) => console.error(json ? JSON.stringify({ note: sentence }) : steeringNothing(sentence)),
   };
 }
 

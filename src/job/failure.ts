@@ -67,6 +67,9 @@ const STEERING = /[^\P{Cc}\t\n\r]|[\u202a-\u202e\u2066-\u2069]/gu;
 export const hideSecrets = (text: string): string =>
   SECRETS.reduce((shown, secret) => shown.replace(secret, '[hidden]'), text).replace(STEERING, '\ufffd');
 
+/** A text as it is, but for what would steer a terminal that shows it. */
+export const steeringNothing = (text: string): string => text.replace(STEERING, '\ufffd').replaceAll('\r', '\ufffd');
+
 /** Longest sentence that is kept of a failure, in bytes of JSON. */
 const LONGEST_MESSAGE = 800;
 const HEAD_SHARE = 0.6;

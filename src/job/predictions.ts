@@ -65,7 +65,7 @@ function rowsOf(kind: PredictionKind, { classes = [], detections = [], file, mem
 /** RFC 4180; texts that a spreadsheet would run as a formula get an apostrophe in front: names come from whoever brings the images. */
 function toLine(cells: Cell[]): string {
   const quote = (cell: Cell) => {
-    const isFormula = typeof cell === 'string' && /^[=+\-@\t\r]/.test(cell);
+    const isFormula = typeof cell === 'string' && /^[=+\-@\t\r\n＝＋－＠]/.test(cell);
     const text = `${isFormula ? "'" : ''}${cell ?? ''}`;
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };

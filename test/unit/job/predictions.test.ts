@@ -29,6 +29,10 @@ test('no name or label runs as a formula in a spreadsheet, and numbers stay numb
   expect(csvLines('classes', { item: '@a.jpg', classes })).toBe(
     `'@a.jpg,1,0,"'=HYPERLINK(""http://x"",""y"")",-1.5\r\n`,
   );
+  for (const sign of ['=', '+', '-', '@', '\t', '＝', '＋', '－', '＠'])
+    expect(csvLines('file', { item: `${sign}a.jpg`, file: 'a.npy' })).toBe(`'${sign}a.jpg,a.npy\r\n`);
+  for (const end of ['\r', '\n'])
+    expect(csvLines('file', { item: `${end}=1`, file: 'a.npy' })).toBe(`"'${end}=1",a.npy\r\n`);
   expect(csvLines('file', { item: '+a.jpg', file: '-a.npy' })).toBe("'+a.jpg,'-a.npy\r\n");
 });
 

@@ -130,13 +130,25 @@ const sizeOf = (folder) =>
 
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
 
-const { values } = parseArgs({
-  options: { out: { type: 'string', default: 'out/app' }, 'no-zip': { type: 'boolean' } },
-});
+function giveUp(sentence) {
+  console.error(sentence);
+  process.exit(2);
+}
+
+/** What was asked for on the command line. */
+function asked() {
+  try {
+    return parseArgs({ options: { out: { type: 'string', default: 'out/app' }, 'no-zip': { type: 'boolean' } } })
+      .values;
+  } catch (error) {
+    return giveUp(`${error.message.split('. ')[0]}; there are --out FOLDER and --no-zip.`);
+  }
+}
+
+const values = asked();
 const out = path.resolve(values.out);
 if (existsSync(out) && readdirSync(out).length > 0 && !existsSync(path.join(out, OURS))) {
-  console.error(`${out} holds something else than a package of the app; name another folder with --out.`);
-  process.exit(2);
+  giveUp(`${out} holds something else than a package of the app; name another folder with --out.`);
 }
 // Whoever finds the folder finds all of it.
 const making = `${out}.partial`;

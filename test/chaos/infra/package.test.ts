@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -121,5 +121,11 @@ describe('the package of the app', () => {
       /holds something else than a package of the app/,
     );
     expect(readdirSync(other)).toEqual(['thesis.txt']);
+  });
+
+  test.each([['--bogus'], ['extra'], ['--out']])('is not made for %s, in one sentence', (...args) => {
+    const { status, stderr } = spawnSync(process.execPath, [PACKAGE, ...args], { encoding: 'utf8' });
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^.+; there are --out FOLDER and --no-zip\.\n$/);
   });
 });

@@ -14,6 +14,7 @@ type Environment = Record<string, string>;
 export function simulatedCompute(maxParallel: number, score = scoreNothing): ComputeProvider {
   const ended = new Set<string>();
   return {
+    endsWithApp: true,
     poll: { minSeconds: 1, maxSeconds: 1 },
     preflight: () => Promise.resolve({ maxParallel, warnings: [] }),
     launch: async ({ name, environment }) => {

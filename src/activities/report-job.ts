@@ -14,6 +14,7 @@ import {
 import { batchAt, type BatchPlan, firstBatchOf } from '../job/plan.js';
 import { round } from '../job/progress.js';
 import { type BatchState, readBatchState } from '../job-store/batches/batch-state.js';
+import { type Scored, scoredInTurn } from '../job-store/batches/scored-parts.js';
 import { readSettled, readUnscored, type Settled } from '../job-store/batches/settled.js';
 import { readItems } from '../job-store/images/items.js';
 import { containerName, jobOf, timingsBlob } from '../job-store/layout.js';
@@ -59,8 +60,11 @@ export async function reportJob(
   let wasted = 0;
   if (job && plan) {
     const describe = await createDescription(storage, job, isDelivered);
-    const report = (batch: number) => reportBatch(storage, job, plan, batch, describe);
-    for await (const each of pMapIterable(numbersOf(plan), report, { concurrency: READS })) {
+    const report = (batch: number, known?: Scored) => reportBatch(storage, job, plan, batch, describe, known);
+    const reports = pMapIterable(scoredOf(storage, job, plan), ([batch, known]) => report(batch, known), {
+      concurrency: READS,
+    });
+    for await (const each of reports) {
       batches.push(each.report);
       scored += each.scored;
       wasted += each.scored - (each.report.done - (each.report.reused ?? 0));
@@ -96,7 +100,19 @@ export async function reportJob(
   };
 }
 
-const numbersOf = (plan: BatchPlan) => Array.from({ length: plan.batches }, (_, k) => firstBatchOf(plan) + k);
+/** The numbers of all batches with what was scored of each. */
+async function* scoredOf(
+  storage: Storage,
+  { jobId }: ResolvedJob,
+  plan: BatchPlan,
+): AsyncGenerator<[batch: number, scored: Scored]> {
+  const next = scoredInTurn(storage, jobId);
+  for (let k = 0; k < plan.batches; k += 1) {
+    const batch = firstBatchOf(plan) + k;
+    const { first, count } = batchAt(plan, batch) ?? { first: 0, count: 0 };
+    yield [batch, await next(first, count)];
+  }
+}
 
 type Describe = (
   index: number,
@@ -139,11 +155,12 @@ async function reportBatch(
   plan: BatchPlan,
   batch: number,
   describe: Describe,
+  listed?: Scored,
 ): Promise<Reported> {
   const { first, count } = batchAt(plan, batch) ?? { first: 0, count: 0 };
   const settled = await readSettled(storage, job.jobId, batch);
   const last = settled?.attempt ?? 0;
-  const state = await readBatchState(storage, job, { batch, first, count }, last, settled?.suspicion);
+  const state = await readBatchState(storage, job, { batch, first, count }, last, settled?.suspicion, listed);
   const { missing } = state;
   const isGivenUp = settled?.state === 'failed';
   const names = isGivenUp && missing.length > 0 ? await readItems(storage, job, first, count) : [];

@@ -180,12 +180,12 @@ export async function isStopped(storage: Storage, jobId: string, run = 1): Promi
   return sight.stop !== undefined;
 }
 
-/** Whether a run of the job was stopped: by this process, or some seconds ago by another. */
-export async function isKnownStopped(storage: Storage, jobId: string, run = 1): Promise<boolean> {
+/** Whether a run of the job was stopped: by this process, or at least so many milliseconds ago by another. */
+export async function isKnownStopped(storage: Storage, jobId: string, run = 1, mostMs = LOOK_MS): Promise<boolean> {
   const sight = sightOf(storage, jobId, run);
   const seen = seenStopped(storage, jobId);
   if (seen?.run === run) sight.clearAt = seen.isStopped ? -Infinity : Math.max(sight.clearAt, seen.askedAt);
-  if (!sight.stop && performance.now() - sight.clearAt >= LOOK_MS)
+  if (!sight.stop && performance.now() - sight.clearAt >= mostMs)
     await (sight.asking ??= ask(storage, jobId, run, sight).finally(() => (sight.asking = undefined)));
   return sight.stop !== undefined;
 }

@@ -137,7 +137,8 @@ function* attemptAll(
   };
   for (;;) {
     const askedAt = context.df.currentUtcDateTime.getTime();
-    const attempted = { jobId, batch, first, count, attempt, again, ...place?.where(askedAt) };
+    const waited = lately === '' ? {} : ({ waited: true } as const);
+    const attempted = { jobId, batch, first, count, attempt, again, ...waited, ...place?.where(askedAt) };
     const now = `scores items ${first} to ${first + count - 1}, attempt ${attempt}${place ? ` on ${place.name}` : ''}`;
     const say = (helpers: Helper[]) => context.df.setCustomStatus(`${now}${helpersInWords(helpers)}${lately}`);
     say(watched?.helpers ?? []);

@@ -19,9 +19,9 @@ import {
 import { computeOf, kindsOf, readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
 import { readSettled, type Settled } from '../../job-store/batches/settled.js';
 import { takeOver } from '../../job-store/reuse/take-over.js';
-import { isStopped, stopIfLate, unlessStopped } from '../../job-store/stop.js';
+import { isKnownStopped, isStopped, stopIfLate, unlessStopped } from '../../job-store/stop.js';
 import { forgetWaiting, orNoteWaiting } from '../../job-store/batches/waiting.js';
-import { freeFromDead, orHeld, whileHolding } from '../../storage/lease.js';
+import { type Confirm, freeFromDead, orHeld, whileHolding } from '../../storage/lease.js';
 import { blobSas, containerSas, type Storage } from '../../storage/storage.js';
 import { writeTraceParent } from '../../job/trace.js';
 import { attemptId, placeOf } from '../../telemetry/ids.js';
@@ -49,6 +49,8 @@ export interface LaunchInput extends AttemptInput {
    * `compute` for one that has not `moved`.
    */
   again?: true | undefined;
+  /** Set when the batch has waited for something: its job's status may still say so. */
+  waited?: true | undefined;
 }
 
 export interface LaunchResult {
@@ -63,13 +65,16 @@ export interface LaunchResult {
   helpers?: number[];
 }
 
+/** A container that is started so much later than another process has stopped the job ends soon: whoever watches it learns of the stop. */
+const STOP_SEEN_MS = 2000;
+
 /**
  * Starts one container for the items of the batch that have no output yet. A second delivery of the same launch starts nothing. One
  * that comes while the first is under way fails with the platform to blame, so that it is tried again; when the first has died, the
  * next one takes over within 30 seconds, or at once where the containers end with the app.
  */
 export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 'compute'>) {
-  return async ({ again, ...asked }: LaunchInput, invocation?: Invocation): Promise<LaunchResult> => {
+  return async ({ again, waited, ...asked }: LaunchInput, invocation?: Invocation): Promise<LaunchResult> => {
     const { jobId, run = 1, batch, first, count } = asked;
     const latest = again ? await attemptToGoOnWith(storage, asked) : { ...asked, helpers: [] };
     const { attempt, helpers } = latest;
@@ -81,12 +86,12 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
       ...(number !== asked.compute && number !== undefined && { compute: number }),
       ...(helpers.length > 0 && { helpers }),
     };
-    if (await isStopped(storage, jobId, run)) return { ...known, remaining: count, stopped: true };
+    if (await isKnownStopped(storage, jobId, run, STOP_SEEN_MS)) return { ...known, remaining: count, stopped: true };
     const job = await readResolvedJob(storage, jobId, run);
     if (await stopIfLate(storage, job)) return { ...known, remaining: count, stopped: true };
     const chosen = computeOf(job, number);
     const provider = compute[chosen.kind];
-    const settled = attempt > 1 ? await readSettled(storage, jobId, batch) : undefined;
+    const settled = await readSettled(storage, jobId, batch);
     // Usually settling has removed the containers before. Where settling was given up, this keeps those of two attempts from running at once.
     const waiter = { jobId, batch, attempt: attempt - 1, turn: input.turn };
     for (const earlier of notSurelyRemoved(settled, attempt))
@@ -106,7 +111,9 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
       });
     const { suspicion, moreMemory } = settled ?? {};
     const lookAtBatch = () => readBatchState(storage, job, input, attempt - 1, suspicion);
-    let state = await lookAtBatch();
+    // Of a batch that has never ended nothing is known to be there, and its container skips what is.
+    const isNew = !again && attempt === 1 && run === 1 && settled === undefined;
+    let state = isNew ? allMissing(first, count) : await lookAtBatch();
     // What the batch still misses after that is scored, even if it is there again by then.
     if (job.spec.reuse === true && attempt === 1) {
       const { missing } = state;
@@ -130,13 +137,20 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
     };
     const what = `batch ${batch}, attempt ${attempt}`;
     const blob = jobOf(storage, jobId).getBlockBlobClient(taskBlob(batch, attempt));
-    if (provider.endsWithApp) await freeFromDead(blob);
-    await orHeld(what, () => writeTask(storage, task, number));
+    const write = () => orHeld(what, () => writeTask(storage, task, number));
     const request = await requestFor(storage, job, input, { moreMemory: moreMemory !== undefined, invocation });
-    await whileHolding(blob, what, (confirm) =>
-      orNoteWaiting(storage, waiter, () => provider.launch({ ...request, confirm })),
-    );
-    await forgetWaiting(storage, input);
+    const ask = (confirm?: Confirm) => orNoteWaiting(storage, waiter, () => provider.launch({ ...request, confirm }));
+    if (provider.endsWithApp) {
+      await write().catch(async () => {
+        await freeFromDead(blob);
+        await write();
+      });
+      await ask();
+    } else {
+      await write();
+      await whileHolding(blob, what, ask);
+    }
+    if (waited || again || input.moved || attempt > 1) await forgetWaiting(storage, input);
     return { ...known, remaining: state.missing.length, stopped: false };
   };
 }
@@ -150,6 +164,11 @@ async function attemptToGoOnWith(storage: Storage, { jobId, batch }: AttemptInpu
   if (latest.attempt > (settled?.attempt ?? 0)) return latest;
   return { attempt: Math.max(latest.attempt, ...latest.helpers, settled?.attempt ?? 0, 0) + 1, helpers: [] };
 }
+
+const allMissing = (first: number, count: number) => ({
+  done: [],
+  missing: Array.from({ length: count }, (_, k) => first + k),
+});
 
 /** The attempts before this one whose containers may be there: one at least, as it may not have been settled to its end. */
 function notSurelyRemoved(settled: Settled | undefined, attempt: number): number[] {

@@ -57,13 +57,13 @@ export function createObserveBatch({ storage, compute }: Pick<Ports, 'storage' |
     const [containers, stop] = await Promise.all([
       Promise.all(
         launched.map(async (each): Promise<Watched> => {
-          const [observation, progress] = await Promise.all([
-            orNoteWaiting(storage, input, () => provider.observe(containerName(jobId, batch, each.attempt))),
-            seeProgress(storage, { jobId, batch, attempt: each.attempt }, SEEN_MS),
-          ]);
+          const name = containerName(jobId, batch, each.attempt);
+          const observation = await orNoteWaiting(storage, input, () => provider.observe(name));
+          if (!isAlive(observation)) return { ...each, progress: undefined, hasPlace: true, isAlive: false };
+          const progress = await seeProgress(storage, { jobId, batch, attempt: each.attempt }, SEEN_MS);
           const hasPlace =
             progress !== undefined || observation.state === 'running' || observation.times?.queued !== undefined;
-          return { ...each, progress, hasPlace, isAlive: isAlive(observation) };
+          return { ...each, progress, hasPlace, isAlive: true };
         }),
       ),
       input.woken === true ? isStopped(storage, jobId, run) : isKnownStopped(storage, jobId, run),

@@ -114,12 +114,19 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
     const sights = { observation, seenEnded, helpers: others.length > 0 ? others : undefined };
     const settling = earlier?.settling ?? { attempt: attempt - 1, state: earlier?.state ?? 'retrying' };
     const interim = { ...before, batch, attempt: last, state: 'retrying', settling, message: '', ...sights } as const;
-    await writeSettled(storage, jobId, interim);
     // On a compute that refused it, it may have been started all the same.
     const providers = (input.moved ? kindsOf(job) : [ranOn.kind]).map((kind) => compute[kind]);
-    await Promise.all(
-      runs.flatMap((each) => providers.map((one) => one.remove(containerName(jobId, batch, each.attempt)))),
-    );
+    const removeAll = () =>
+      Promise.all(
+        runs.flatMap((each) => providers.map((one) => one.remove(containerName(jobId, batch, each.attempt)))),
+      );
+    const haveEnded =
+      !input.moved && [own, ...others].every(({ observation: { state: at } }) => HAS_ENDED.includes(at));
+    // Those that may still store something go first.
+    if (!haveEnded) {
+      await writeSettled(storage, jobId, interim);
+      await removeAll();
+    }
     const suspicionThen = suspicionBefore(earlier?.suspicion ?? NO_SUSPICION, attempt);
     const stateThen = await readBatchState(storage, job, input, last, suspicionThen);
     const shared = others.length > 0 ? await readShared(storage, input) : undefined;
@@ -129,7 +136,6 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
     const rest = await Promise.all(helpers.map((each, k) => gatherOf(each, others[k] ?? { ...own, ...each })));
     const found = [first, ...rest];
     const { result } = first.traces;
-    const stop = await readStop(storage, jobId, run);
     const hadMore = (earlier?.moreMemory ?? attempt) < attempt;
     const isOutOfMemory = found.some(({ death, container }) => death && container.outOfMemory);
     const moreGb = hadMore || !isOutOfMemory ? undefined : memoryLeft(job, ranOn);
@@ -139,6 +145,7 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
     const suspicion = together(suspicions);
     const state = withCondemned(stateThen, condemned(suspicion));
     const culprit = culpritOf(stateThen, state, result);
+    const stop = state.missing.length > 0 ? await readStop(storage, jobId, run) : undefined;
     const judge = ({ watched: { watchEnd }, ...each }: Found) =>
       judgeAttempt({
         ...each,
@@ -179,6 +186,7 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
       suspicion,
       moreMemory: moreGb === undefined && !hadMore ? undefined : hadMore ? earlier?.moreMemory : attempt,
     });
+    if (haveEnded) await removeAll();
     if (helpers.length > 0) await giveHelperPlaces(storage, jobId, batch);
     for (const [k, each] of found.entries())
       if (each.hasLaunched) {
@@ -196,6 +204,9 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
   return (input: SettleInput, invocation?: Invocation) =>
     orNoteWaiting(storage, input, () => settle(input, invocation));
 }
+
+/** Of a container that can do nothing any more. */
+const HAS_ENDED: Observation['state'][] = ['succeeded', 'failed'];
 
 /** The first line of an attempt's log, where its job has several computes. */
 const whereItRan = (time: string, { kind, region }: ResolvedCompute, { place }: Observation): Printed => ({

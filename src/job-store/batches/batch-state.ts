@@ -15,7 +15,7 @@ import {
   timingsBlob,
 } from '../layout.js';
 import type { ResolvedJob } from '../resolved-job.js';
-import { listScored } from './scored-parts.js';
+import { listScored, type Scored } from './scored-parts.js';
 
 interface Attempt {
   jobId: string;
@@ -127,6 +127,7 @@ export interface BatchState {
 /**
  * @param attempts how many attempts the batch has had so far.
  * @param suspicion what is held against its items.
+ * @param known what was scored of them, if that was just listed.
  */
 export async function readBatchState(
   storage: Storage,
@@ -134,8 +135,9 @@ export async function readBatchState(
   { batch, first, count }: { batch: number; first: number; count: number },
   attempts: number,
   suspicion: Suspicion = NO_SUSPICION,
+  known?: Scored,
 ): Promise<BatchState> {
-  const scored = await listScored(storage, job, first, count);
+  const scored = known ?? (await listScored(storage, job, first, count));
   const reads = Array.from({ length: attempts }, (_, k) =>
     readAccount(storage, { jobId: job.jobId, batch, attempt: k + 1 }),
   );

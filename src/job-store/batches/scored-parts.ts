@@ -43,14 +43,40 @@ export async function listScored(
   first: number,
   count: number,
 ): Promise<Scored> {
-  const scored: Scored = { present: new Map(), absent: new Set() };
+  const parts: ScoredPart[] = [];
   for (const prefix of scoredPrefixes({ first, last: first + count - 1 }, pack))
-    for await (const part of listParts(storage, jobId, prefix)) {
-      for (const index of part.absent) scored.absent.add(index);
-      for (const index of presentIn(part)) if (!scored.present.has(index)) scored.present.set(index, part);
-    }
+    for await (const part of listParts(storage, jobId, prefix)) parts.push(part);
+  return putTogether(parts);
+}
+
+function putTogether(parts: ScoredPart[]): Scored {
+  const scored: Scored = { present: new Map(), absent: new Set() };
+  for (const part of parts) {
+    for (const index of part.absent) scored.absent.add(index);
+    for (const index of presentIn(part)) if (!scored.present.has(index)) scored.present.set(index, part);
+  }
   for (const index of scored.present.keys()) scored.absent.delete(index);
   return scored;
+}
+
+/**
+ * What was scored of one run of items after another, from one listing of all.
+ * @returns gives that of `count` items; each call asks for items behind those of the call before, which has to be over.
+ */
+export function scoredInTurn(storage: Storage, jobId: string): (first: number, count: number) => Promise<Scored> {
+  const listing = listParts(storage, jobId);
+  let open: ScoredPart[] = [];
+  return async (first, count) => {
+    const end = first + count;
+    while ((open.at(-1)?.first ?? -1) < end) {
+      const { value, done } = await listing.next();
+      if (done) break;
+      open.push(value);
+    }
+    const scored = putTogether(open.filter((part) => part.first < end));
+    open = open.filter((part) => part.last >= end);
+    return scored;
+  };
 }
 
 /**

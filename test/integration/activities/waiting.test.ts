@@ -84,7 +84,7 @@ describe('a batch whose platform does not answer waits, and the status says so,'
     const launch = createLaunchBatch(ports);
     await expect(launch({ ...attemptOf(0), turn })).rejects.toMatchObject({ noRoom: true });
     expect(await waiting()).toEqual([expect.stringMatching(/^Batch 0: .*Full\. \(tries container-apps in 3 min\)$/)]);
-    await launch({ ...attemptOf(0), turn });
+    await launch({ ...attemptOf(0), turn, waited: true });
     expect(await waiting()).toEqual([]);
   });
 

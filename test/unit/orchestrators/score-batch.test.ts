@@ -82,6 +82,7 @@ describe('a batch', () => {
       settled('complete', 0),
     ]);
     expect(named(calls, 'launchBatch').map(({ attempt }) => attempt)).toEqual([1, 2, 3]);
+    expect(named(calls, 'launchBatch').map(({ waited }) => waited)).toEqual([undefined, true, true]);
     expect(pauses(calls)).toEqual([5, 10]);
     expect(result.missing).toBe(0);
   });

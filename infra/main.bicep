@@ -108,6 +108,9 @@ param moreSettings object = {}
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
 var inNetwork = network != 'public'
+var appName = 'func-${token}'
+// Where the page is that the app serves.
+var pageOrigin = 'https://${appName}.azurewebsites.net'
 
 resource group 'Microsoft.Resources/resourceGroups@2024-11-01' = {
   name: 'rg-${environmentName}-${location}'
@@ -153,6 +156,7 @@ module media 'modules/media-storage.bicep' = {
     keepFramesDays: keepFramesDays
     keepRecordsDays: keepRecordsDays
     workspaceId: monitoring.outputs.workspaceId
+    pageOrigin: pageOrigin
   }
 }
 
@@ -169,6 +173,7 @@ module internal 'modules/internal-storage.bicep' = {
     keepRecordsDays: keepRecordsDays
     logAccess: storageLogs == 'all'
     workspaceId: monitoring.outputs.workspaceId
+    pageOrigin: pageOrigin
   }
 }
 
@@ -255,7 +260,7 @@ module app 'modules/function-app.bicep' = {
   params: {
     location: location
     tags: tags
-    name: 'func-${token}'
+    name: appName
     plan: plan
     mostInstances: mostInstances
     identityId: identities.outputs.appId

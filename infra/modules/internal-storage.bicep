@@ -10,6 +10,7 @@ param allowedAddresses string[]
 param keepRecordsDays int
 param logAccess bool
 param workspaceId string
+param pageOrigin string
 
 // The longest that a job can be told to run: timeouts.jobSeconds.
 var longestJobDays = 30
@@ -48,6 +49,18 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2024-01-01' = {
   parent: account
   name: 'default'
   properties: {
+    // The page of the app reads pictures and records by script, and uploads; each request is signed.
+    cors: {
+      corsRules: [
+        {
+          allowedOrigins: [pageOrigin]
+          allowedMethods: ['GET', 'HEAD', 'PUT', 'OPTIONS']
+          allowedHeaders: ['content-type', 'if-none-match', 'range', 'x-ms-*']
+          exposedHeaders: ['etag', 'content-range', 'x-ms-*']
+          maxAgeInSeconds: 3600
+        }
+      ]
+    }
     deleteRetentionPolicy: { enabled: false }
     containerDeleteRetentionPolicy: { enabled: false }
   }

@@ -9,6 +9,7 @@ param allowedAddresses string[]
 param keepFramesDays int
 param keepRecordsDays int
 param workspaceId string
+param pageOrigin string
 
 // The longest that a job can be told to run: timeouts.jobSeconds.
 var longestJobDays = 30
@@ -46,6 +47,18 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2024-01-01' = {
   parent: account
   name: 'default'
   properties: {
+    // The page of the app reads pictures and records by script, and uploads; each request is signed.
+    cors: {
+      corsRules: [
+        {
+          allowedOrigins: [pageOrigin]
+          allowedMethods: ['GET', 'HEAD', 'PUT', 'OPTIONS']
+          allowedHeaders: ['content-type', 'if-none-match', 'range', 'x-ms-*']
+          exposedHeaders: ['etag', 'content-range', 'x-ms-*']
+          maxAgeInSeconds: 3600
+        }
+      ]
+    }
     deleteRetentionPolicy: { enabled: true, days: 7 }
     // The app removes a job's frames with their container; kept for a week, they would be paid for a week.
     containerDeleteRetentionPolicy: { enabled: false }

@@ -144,6 +144,19 @@ describe.skipIf(why !== undefined)('the deployment to Azure', () => {
     expect(settings.AZURE_CLIENT_ID).toBe(CLIENT);
   });
 
+  test('lets the scripts of the page that the app serves, and of no other, read and upload in storage', () => {
+    const made = readSnapshot('main').predictedResources;
+    const { name = '' } = made.find(({ type }) => type === 'Microsoft.Web/sites') ?? {};
+    const blobs = made.filter(({ type }) => type === 'Microsoft.Storage/storageAccounts/blobServices');
+    expect(blobs).toHaveLength(2);
+    for (const { properties } of blobs)
+      expect((properties as { cors: unknown }).cors).toMatchObject({
+        corsRules: [
+          { allowedOrigins: [`https://${name}.azurewebsites.net`], allowedMethods: ['GET', 'HEAD', 'PUT', 'OPTIONS'] },
+        ],
+      });
+  });
+
   test('chooses where Durable Functions keeps its state by host.json, and names the hub by its layout', async () => {
     const durable = 'AzureFunctionsJobHost__extensions__durableTask__';
     const { settings } = await appWith({});

@@ -150,7 +150,8 @@ export interface Picture {
   item: number;
   /** Of the image, below its folder; of a frame, its number. */
   name: string;
-  scored: StoredPicture;
+  /** Null where a folder's image has no output, or none that is a file of its own. */
+  scored: StoredPicture | null;
   /** Null when it is gone. */
   source: StoredPicture | null;
 }

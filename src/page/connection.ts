@@ -58,6 +58,8 @@ export function createConnection({
       await given;
       const key = kept.getItem(KEY);
       const headers = new Headers(init.headers);
+      // Else the app sends it on to storage, where no browser follows with a key.
+      headers.set('accept', 'application/json');
       if (key !== null) headers.set('x-functions-key', key);
       if (etag !== undefined) headers.set('if-none-match', etag);
       const answer = await ask(path, { ...init, headers, cache: 'no-store' }).catch((error: unknown) => {

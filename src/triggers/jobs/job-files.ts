@@ -10,6 +10,7 @@ import {
   MANIFEST,
   mediaBlob,
   OUTPUT_FILES,
+  PREDICTIONS_JSONL,
   splitPath,
 } from '../../job-store/layout.js';
 import { readResolvedJob } from '../../job-store/resolved-job.js';
@@ -20,7 +21,7 @@ import { noJob } from '../jobs.js';
 const READABLE_MS = 3_600_000;
 
 /**
- * `GET /api/jobs/{id}/files/{file}`: redirects to storage for `output`, `contact-sheet`, `manifest`, `failed-items`, `output-files` or
+ * `GET /api/jobs/{id}/files/{file}`: redirects to storage for `output`, `contact-sheet`, `manifest`, `failed-items`, `output-files`, `predictions` or
  * `source`, readable for an hour. To a request that accepts JSON it says where the file is: a browser follows no redirect to another origin
  * with a header of its own.
  */
@@ -65,9 +66,11 @@ async function findFile(storage: Storage, id: string, file: string) {
   if (!(await job.exists())) return undefined;
   const record = RECORDS.get(file);
   if (record !== undefined) return job.getBlobClient(record);
-  if (file !== 'output' && file !== 'source') return undefined;
-  const { output, spec } = await readResolvedJob(storage, id);
-  const path = file === 'output' ? output : spec.input.video;
+  if (file !== 'output' && file !== 'source' && file !== 'predictions') return undefined;
+  const resolved = await readResolvedJob(storage, id);
+  const prefix = 'video' in resolved ? resolved.predictions : resolved.output;
+  const predictions = prefix === undefined ? undefined : `${prefix}${PREDICTIONS_JSONL}`;
+  const path = { output: resolved.output, source: resolved.spec.input.video, predictions }[file];
   return path === undefined ? undefined : mediaBlob(storage, path);
 }
 

@@ -54,13 +54,15 @@ function readAsked(newest: string | null, at: string | null): Asked {
 
 interface Found {
   item: number;
-  part: ScoredPart;
+  /** Absent where the output of a folder's image has left the work container, or there is none. */
+  part?: ScoredPart;
 }
 
 async function findAt(storage: Storage, job: ResolvedJob, items: number[]): Promise<Found[]> {
   const find = async (item: number): Promise<Found[]> => {
     const part = (await listScored(storage, job, item, 1)).present.get(item);
-    return part ? [{ item, part }] : [];
+    if (part) return [{ item, part }];
+    return !('video' in job) && (await readListed(storage, job, item, 1)).length > 0 ? [{ item }] : [];
   };
   return (await Promise.all(items.map(find))).flat();
 }
@@ -99,18 +101,31 @@ function newestBatches({ settled, reports, changed }: JobNow, plan: BatchPlan): 
     .flatMap((batch) => batchAt(plan, batch) ?? []);
 }
 
-async function pictureOf(storage: Storage, job: ResolvedJob, item: number, part: ScoredPart): Promise<Picture> {
-  const work = workOf(storage, job.jobId);
-  const ending = scoredEnding(job);
-  const isPack = part.blob.endsWith('.zip');
-  const scored = {
-    url: await readableUrl(storage, work, part.blob),
-    member: isPack ? memberName(item, ending) : null,
-    format: ending,
-    bytes: part.bytes,
-  };
+async function pictureOf(
+  storage: Storage,
+  job: ResolvedJob,
+  item: number,
+  part: ScoredPart | undefined,
+): Promise<Picture> {
   const [listed] = await readListed(storage, job, item, 1);
-  return { item, name: listed?.name ?? '', scored, source: await sourceOf(storage, job, item, listed?.name ?? '') };
+  const { name = '', output = '' } = listed ?? {};
+  const [scored, source] = await Promise.all([
+    part ? inPart(storage, job, item, part) : delivered(storage, job, output),
+    sourceOf(storage, job, item, name),
+  ]);
+  return { item, name, scored, source };
+}
+
+async function inPart(storage: Storage, job: ResolvedJob, item: number, part: ScoredPart): Promise<StoredPicture> {
+  const format = scoredEnding(job);
+  const member = part.blob.endsWith('.zip') ? memberName(item, format) : null;
+  return { url: await readableUrl(storage, workOf(storage, job.jobId), part.blob), member, format, bytes: part.bytes };
+}
+
+function delivered(storage: Storage, job: ResolvedJob, output: string): Promise<StoredPicture | null> {
+  const format = scoredEnding(job);
+  const { container, prefix } = imagesOf(storage, job.output);
+  return stored(storage, container.getBlobClient(`${prefix}${output}.${format}`), { member: null, format });
 }
 
 async function sourceOf(storage: Storage, job: ResolvedJob, item: number, name: string): Promise<StoredPicture | null> {

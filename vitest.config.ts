@@ -21,6 +21,8 @@ const withServices = (name: string, include: string[], ffmpeg: Ffmpeg) => ({
     maxConcurrency: 10,
     // Chaos waits more than it computes. Projects with other numbers of workers run one after another.
     ...(name.startsWith('chaos') && { maxWorkers: 3, sequence: { groupOrder: 1 } }),
+    // The browser and the jobs need the cores.
+    ...(name === 'browser' && { maxWorkers: 1, sequence: { groupOrder: 2 } }),
   },
 });
 
@@ -28,7 +30,7 @@ const systemHasFfmpeg = existsSync('/usr/bin/ffmpeg');
 
 /**
  * `unit`: no process, no network. `integration`: Azurite, FFmpeg, ONNX Runtime, devhost and whole jobs. `chaos`: kills, faults and
- * soaks. `chaos-ffmpeg`: the tests of the media room again, with the FFmpeg of the system instead of the one from npm.
+ * soaks. `browser`: the page in Chromium. `chaos-ffmpeg`: the tests of the media room again, with the FFmpeg of the system instead of the one from npm.
  */
 export default defineConfig({
   test: {
@@ -44,6 +46,7 @@ export default defineConfig({
       { extends: true, test: { name: 'unit', include: tests('unit'), isolate: false } },
       withServices('integration', [...tests('integration'), 'devhost/test/conformance/scenario.test.ts'], 'npm'),
       withServices('chaos', [...tests('chaos'), 'devhost/test/conformance/recorded-*.test.ts'], 'npm'),
+      withServices('browser', ['test/browser/**/*.test.ts'], 'npm'),
       ...(systemHasFfmpeg
         ? [withServices('chaos-ffmpeg', ['test/{integration,chaos}/media/**/*.test.ts'], 'system')]
         : []),

@@ -104,7 +104,7 @@ export function createStart(app: App): Start {
       picked.value = found;
       plan.value = undefined;
     });
-    app.say(`${found.name}, ${size(found.bytes)}, is uploaded.`);
+    app.say(`${found.name}, ${size(found.bytes)}, is being uploaded.`);
     void follow(upload, found.bytes, uploading.signal, (options) =>
       found.kind === 'video' ? uploads.uploadFile('video', found.file, options) : uploads.uploadImages(found, options),
     );

@@ -29,12 +29,26 @@ export const COMMANDS: Record<string, Listed[]> = {
     },
   ],
   'Jobs:': [
+    {
+      name: 'jobs',
+      does: 'list the jobs, the newest first, and what each of them does',
+      load: () => import('./jobs/jobs.js'),
+    },
+    { name: 'status', does: 'tell in words how a job stands', load: () => import('./jobs/status.js') },
+    { name: 'watch', does: 'follow a job to its end', load: () => import('./jobs/watch.js') },
     { name: 'logs', does: "show what a job's containers have said", load: () => import('./jobs/logs.js') },
     {
       name: 'frames',
       does: 'save the frames of a job that kept them, or that has not ended',
       load: () => import('./jobs/frames.js'),
     },
+    { name: 'cancel', does: 'end jobs; what they have scored is kept', load: () => import('./jobs/cancel.js') },
+    {
+      name: 'redrive',
+      does: 'start a job once more, for what it has not scored',
+      load: () => import('./jobs/redrive.js'),
+    },
+    { name: 'open', does: 'open the page of the app, of a job or of a batch', load: () => import('./jobs/open.js') },
   ],
   'Models:': [
     {

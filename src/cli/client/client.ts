@@ -5,7 +5,7 @@ import { isPassing } from '../../container-contract/storage-access.js';
 import { JobError } from '../../job/failure.js';
 import type { CallerAnswer } from '../../api/callers.js';
 import type { MediaState } from '../../api/inbox.js';
-import type { FileList, FrameList, JobStatus, RedriveAnswer } from '../../api/jobs.js';
+import type { FileList, FrameList, JobList, JobStatus, RedriveAnswer } from '../../api/jobs.js';
 import type { JobLogs } from '../../api/logs.js';
 import type { ModelList } from '../../api/models.js';
 import type { ImageUpload, Upload } from '../../api/uploads.js';
@@ -35,13 +35,20 @@ export function createJobClient(
   const base = addressOf(baseUrl);
   const headers: Record<string, string> = key === undefined ? {} : { 'x-functions-key': key };
   const stopped = AbortSignal.any([lost, interrupted]);
-  const send = (method: string, url: URL, body?: object, more?: Record<string, string>) =>
-    request(url, {
-      method,
-      headers: { ...headers, ...more, ...(body && { 'content-type': 'application/json' }) },
-      signal: AbortSignal.any([lost, AbortSignal.timeout(ANSWER_MS)]),
-      body: body && JSON.stringify(body),
-    });
+  const send = async (method: string, url: URL, body?: object, more?: Record<string, string>) => {
+    try {
+      return await request(url, {
+        method,
+        headers: { ...headers, ...more, ...(body && { 'content-type': 'application/json' }) },
+        signal: AbortSignal.any([lost, AbortSignal.timeout(ANSWER_MS)]),
+        body: body && JSON.stringify(body),
+      });
+    } catch (cause) {
+      // A stack that ended by itself says so; anything else that is over was ended by the user.
+      if (lost.aborted && !(lost.reason instanceof JobError)) throw new JobError('user', 'Interrupted.', { cause });
+      throw cause;
+    }
+  };
   const ask = (method: string, url: URL) => untilAnswered(() => send(method, url), lost);
   const call = <T>(method: string, route: string, body?: object, more?: Record<string, string>): Promise<T> => {
     const url = new URL(route, base);
@@ -89,6 +96,14 @@ export function createJobClient(
     models: () => call<ModelList>('GET', 'api/models'),
     /** Who the app takes the caller for, and the app's version. */
     caller: () => call<CallerAnswer>('GET', 'api/caller'),
+    /** The address of the page that the app shows. */
+    page: new URL('api/', base).href,
+    /** Jobs, the newest first, from where an earlier answer's `next` is. */
+    jobs({ state, limit, from }: { state?: string; limit: number; from: string }): Promise<JobList> {
+      const query = new URLSearchParams({ limit: String(limit), ...(from !== '' && { from }) });
+      if (state !== undefined) query.set('state', state);
+      return call<JobList>('GET', `api/jobs?${query.toString()}`);
+    },
     status: (id: string) => call<JobStatus>('GET', `api/jobs/${id}`),
     /** What the job's containers have said, from where an earlier answer's `next` is. */
     logs(id: string, { batch, attempt, from }: { batch?: number; attempt?: number; from: string }): Promise<JobLogs> {

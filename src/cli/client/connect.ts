@@ -123,6 +123,27 @@ export function checkJobId(job: string): void {
     throw new JobError('user', `There is no job "${job}"; an id looks like coast-k3v9q2xa.`);
 }
 
+/** In place of an id: the job that was started last. */
+export const LATEST = 'latest';
+
+/**
+ * The id of a job that the user names, or of the latest one.
+ * @throws JobError `user` for what no job can be called, and when there is no job.
+ */
+export async function idOf(client: JobClient, job: string): Promise<string> {
+  if (job !== LATEST) {
+    checkJobId(job);
+    return job;
+  }
+  for (let from = ''; ;) {
+    const { jobs, next } = await client.jobs({ limit: 1, from });
+    const [newest] = jobs;
+    if (newest) return newest.id;
+    if (next === null) throw new JobError('user', `There is no job yet; start one with: ${calling('score VIDEO')}`);
+    from = next;
+  }
+}
+
 /** The error, or one that says where else the job may be. */
 export async function orAskScore(
   { job, url, data }: Pick<AppChoice, 'url' | 'data'> & { job: string },

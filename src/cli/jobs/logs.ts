@@ -4,13 +4,13 @@ import type { JobLogs } from '../../api/logs.js';
 import type { LogLine } from '../../container-contract/log-line.js';
 import { JobError } from '../../job/failure.js';
 import type { JobClient } from '../client/client.js';
-import { checkJobId, findApp, orAskScore } from '../client/connect.js';
+import { checkJobId, findApp, idOf, LATEST, orAskScore } from '../client/connect.js';
 import { addExamples, addJson, addPlace, type Around, type Define, EXIT, type Place, wholeNumber } from '../around.js';
 
 export const define: Define = (command, around) => {
   const most = 999_999_999;
   command
-    .argument('<job>', 'the id of the job')
+    .argument('[job]', `the id of the job, or "${LATEST}"`, LATEST)
     .option('--batch <n>', 'of this batch only, counted from 0', wholeNumber(0, most))
     .option('--attempt <n>', 'of this attempt only, counted from 1', wholeNumber(1, most))
     .option('--follow', 'go on until the job is over', false);
@@ -19,16 +19,17 @@ export const define: Define = (command, around) => {
   );
   addExamples(
     command,
-    ['what its containers have said so far', 'coast-k3v9q2xa'],
-    ['go on until the job is over', 'coast-k3v9q2xa', '--follow'],
-    ['the second container of batch 7', 'coast-k3v9q2xa', '--batch', '7', '--attempt', '2'],
+    ['what the containers of the latest job have said so far'],
+    ['go on until the job is over', LATEST, '--follow'],
+    ['the second container of batch 7', LATEST, '--batch', '7', '--attempt', '2'],
   );
 };
 
 type Flags = Place & Pick<LogsOptions, 'batch' | 'attempt' | 'follow'>;
 
 async function printLogs(job: string, flags: Flags, { json, env, signal, note }: Around): Promise<void> {
-  const options = { job, ...flags, json, env, signal, out: process.stdout, note };
+  const id = job === LATEST ? await idOf(await findApp({ ...flags, signal }), job) : job;
+  const options = { job: id, ...flags, json, env, signal, out: process.stdout, note };
   if (!(await showLogs(options))) process.exitCode = EXIT.interrupted;
 }
 

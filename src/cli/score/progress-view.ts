@@ -72,6 +72,7 @@ function plainView(stream: NodeJS.WriteStream, unit: string): ProgressView {
   let last = 0;
   let waiting = '';
   let isSilent = false;
+  let shown = '';
   const write = (line: string) => stream.write(`${oneLine(line)}\n`);
   return {
     show(status) {
@@ -87,7 +88,9 @@ function plainView(stream: NodeJS.WriteStream, unit: string): ProgressView {
       stage = current;
       last = now;
       const { items, rest } = partsOf(status, unit, left);
-      write(`${current}: ${[items, ...rest.map(({ text }) => text)].join(', ')}`);
+      const line = `${current}: ${[items, ...rest.map(({ text }) => text)].join(', ')}`;
+      if (line !== shown) write(line);
+      shown = line;
     },
     silent() {
       if (!isSilent) write('waiting: no answer from the app; asking again');
@@ -148,6 +151,7 @@ function beginningOf(stage: string | null): string {
 
 const LONGEST_BAR = 30;
 const SHORTEST_BAR = 8;
+const BAR_SHARE = 8;
 /** So much of what a job waits for is worth more than a bar and the other numbers. */
 const LEAST_REASON = 40;
 const GAP = '  ';
@@ -170,8 +174,9 @@ export function progressLine(
   const used = () => head.length + GAP.length + said().length + reason;
   for (const kind of IMPORTANCE) if (used() > room) parts = parts.filter((part) => part.kind !== kind);
   const { done, total } = status.items;
-  const width = Math.min(LONGEST_BAR, room - used() - GAP.length);
-  const shown = total > 0 && width >= SHORTEST_BAR ? [bar(done / total, width)] : [];
+  // As wide as the terminal says, not as what stands behind it leaves: it is not to move all the time.
+  const width = Math.min(LONGEST_BAR, Math.max(SHORTEST_BAR, Math.floor(columns / BAR_SHARE)));
+  const shown = total > 0 && used() + width + GAP.length <= room ? [bar(done / total, width)] : [];
   const line = [head, ...shown, said()].join(GAP);
   const last = room - line.length - GAP.length;
   if (why !== '' && last >= SHORTEST_BAR) return `${line}${GAP}${cut(why, last)}`;

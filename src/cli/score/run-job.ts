@@ -280,7 +280,7 @@ export interface Watching {
  * @throws JobError with the reason when it fails or is cancelled, and what `interrupted` throws.
  */
 export async function followJob(
-  client: JobClient,
+  client: Pick<JobClient, 'status'>,
   id: string,
   view: ProgressView,
   { patience, signal, lost, renamed, interrupted }: Watching,

@@ -1,17 +1,15 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
-import { DEVICES } from '../../job/compute-choice.js';
 import { JobError } from '../../job/failure.js';
 import { endingOf, FRAME_FORMATS, QUALITIES, VIDEO_CODECS, VIDEO_ENDINGS } from '../../job/items/formats.js';
 import { FRAME_RATES, readFrameRate } from '../../job/items/frame-folder.js';
-import { MOST_PARALLEL } from '../../job/plan.js';
-import { FILLS, ON_EXCEEDED } from '../../job/tolerance.js';
-import { computeAsked, COMPUTES, type JobOptions } from './run-job.js';
+import { addChanges, changesOf } from './changes.js';
+import type { JobOptions } from './run-job.js';
 import type { FolderOptions } from './score-folder.js';
 import { ON_DAMAGE, requestOfVideo, scoreVideo, type VideoOptions } from './score-video.js';
 import { renderSummary } from './summary.js';
-import { addExamples, addJson, addPlace, type Around, type Define, sampleOf, wholeNumber } from '../around.js';
+import { addExamples, addJson, addPlace, type Around, type Define, sampleOf } from '../around.js';
 import { checkJobId } from '../client/connect.js';
 import { type Choice, chooseUnfinished, findUnfinished } from './go-on.js';
 import { isModelFile } from './user-files.js';
@@ -71,44 +69,12 @@ export const define: Define = (command, around) => {
       '--draw',
       'draw what the model finds (boxes, masks, classes) into the video; its predictions come beside it',
     )
-    .option('--contact-sheet <file>', 'also save before/after pairs as one PNG', file)
-    .option('--max-parallel <n>', 'containers that run at once', wholeNumber(1, MOST_PARALLEL))
-    .option(
-      '--tolerate <n>',
-      'frames or images that may fail, or percent of them, as in 2%; by default none',
-      tolerance,
-    )
-    .option('--tolerate-batches <n>', 'batches that may be given up; by default none', wholeNumber(0, 10_000_000))
-    .addOption(
-      new Option(
-        '--on-exceeded <choice>',
-        'what becomes of containers that run when more has failed: cancel (the default) ends them, finish lets them end',
-      ).choices(ON_EXCEEDED),
-    )
-    .addOption(
-      new Option(
-        '--fill <choice>',
-        'what the video shows in place of a frame that failed: source (the default), the frame itself, or previous, the one before',
-      ).choices(FILLS),
-    )
+    .option('--contact-sheet <file>', 'also save before/after pairs as one PNG', file);
+  addChanges(command)
     .option(
       '--reuse',
       'copy what the app has made of the same bytes with the same model and style before, and score only the rest',
     )
-    .option('--yes', 'go on although the first pictures come out black, white or in one colour')
-    .addOption(
-      new Option(
-        '--compute <kind>',
-        `what runs the containers: ${COMPUTES.join(', ')}; aci in a region as in aci:westeurope; …-emulated: a stand-in for Azure on this machine`,
-      ).argParser(compute),
-    )
-    .option(
-      '--fallback <kinds>',
-      'what else runs them, in this order, when that has no room: like --compute, separated by commas',
-      (text: string) => text.split(',').map(compute),
-    )
-    .option('--fallback-after <seconds>', 'how long to wait for room, by default 300', wholeNumber(1, 7200))
-    .addOption(new Option('--device <device>', 'what the model runs on; by default the best there is').choices(DEVICES))
     .option(
       '--redrive <job>',
       'in place of a video: go on with a job that was not finished, for what it has not scored',
@@ -227,15 +193,9 @@ function refuseBesideRedrive(
 /** Goes on with a job, and saves its result as the command that started it would have, where that was on this machine. */
 async function goOnWith(job: string, flags: Omit<VideoOptions, 'video'>, print: Print): Promise<void> {
   checkJobId(job);
-  const { url, maxParallel, tolerate, tolerateBatches, onExceeded, fill, yes } = flags;
-  const where = computeAsked(flags);
-  const tolerated = { ...tolerate, failedBatches: tolerateBatches, onExceeded, fill, doubtfulPictures: yes };
+  const { url } = flags;
+  const changes = changesOf(flags);
   const found = url === undefined ? await findUnfinished(flags.data, job) : undefined;
-  const changes = {
-    ...(maxParallel !== undefined && { batch: { maxParallel } }),
-    ...(Object.values(tolerated).some((value) => value !== undefined) && { tolerate: tolerated }),
-    ...(Object.values(where).some((value) => value !== undefined) && { compute: where }),
-  };
   const given = Object.fromEntries(
     Object.entries(flags).filter(([name, value]) => value !== undefined && name !== 'base'),
   );
@@ -244,27 +204,6 @@ async function goOnWith(job: string, flags: Omit<VideoOptions, 'video'>, print: 
   const options = { base, video: job, ...found?.options, ...given, resume };
   if (found && 'folder' in found.options) await runFolder(options as unknown as FolderOptions, print);
   else await runVideo(options as VideoOptions, print);
-}
-
-/** Reads the name of a compute. @throws InvalidArgumentError for what is none. */
-function compute(text: string): string {
-  const [kind = '', region] = text.trim().split(':');
-  if (!COMPUTES.includes(kind))
-    throw new InvalidArgumentError(
-      `It must be one of ${COMPUTES.join(', ')}; aci may name a region, as in aci:westeurope.`,
-    );
-  if (region !== undefined && !/^[a-z0-9]+$/.test(region))
-    throw new InvalidArgumentError('It must name the region as in aci:westeurope.');
-  return text.trim();
-}
-
-/** @throws InvalidArgumentError when it is no number of items and no percentage. */
-function tolerance(text: string): ScoreFlags['tolerate'] {
-  if (!text.endsWith('%')) return { failedItems: wholeNumber(0, 10_000_000)(text) };
-  const failedPercent = Number(text.slice(0, -1));
-  if (!/^\d+(\.\d+)?%$/.test(text) || failedPercent > 100)
-    throw new InvalidArgumentError('It must be a whole number, or a percentage from 0% to 100%.');
-  return { failedPercent };
 }
 
 const isFolder = (file: string) =>

@@ -1,0 +1,113 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { JobStatus } from '../../../src/api/jobs.js';
+import { runCli } from '../../support/cli.js';
+import { makeClip } from '../../support/clip.js';
+import { useStack } from '../../support/stack.js';
+import { until } from '../../support/wait.js';
+
+const stack = useStack();
+const cli = (...args: string[]) => runCli(args, { cwd: stack.folder });
+const ask = (...args: string[]) => cli(...args, '--url', stack.url);
+const jobs = { done: '', failed: '' };
+
+beforeAll(async () => {
+  const clip = makeClip(path.join(stack.folder, 'clip.mp4'), { size: '64x48' });
+  const broken = path.join(stack.folder, 'broken.mp4');
+  writeFileSync(broken, 'no video');
+  const start = async (file: string) =>
+    stack.client.start({ input: { video: await stack.client.upload('video', file) }, model: 'starry-night' });
+  [jobs.done, jobs.failed] = await Promise.all([start(clip), start(broken)]);
+});
+
+test('`watch` follows a job to its end, as lines of JSON for a program, and ends as the job does', async () => {
+  const [done, failed] = await Promise.all([ask('watch', jobs.done, '--json'), ask('watch', jobs.failed, '--json')]);
+  const states = done.stdout
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as JobStatus).state);
+  expect(states.at(-1)).toBe('done');
+  expect(done).toMatchObject({ code: 0, stderr: '' });
+  expect(failed.code).toBe(2);
+  expect(JSON.parse(failed.stderr)).toEqual({ error: expect.stringContaining('not a video') as string, exitCode: 2 });
+});
+
+test('`jobs` lists them, of a state or all, without addresses that open anything', async () => {
+  const { code, stdout } = await ask('jobs', '--state', 'failed', '--json');
+  const list = JSON.parse(stdout) as { jobs: { id: string; state: string }[]; next: string | null };
+  expect(list.jobs.map(({ id }) => id)).toContain(jobs.failed);
+  expect(new Set(list.jobs.map(({ state }) => state))).toEqual(new Set(['failed']));
+  expect(stdout).not.toContain('sig=');
+  expect(code).toBe(0);
+});
+
+test('`status` tells of a job in words or as the app does', async () => {
+  const [words, json] = await Promise.all([ask('status', jobs.done), ask('status', jobs.done, '--json')]);
+  expect(words.stdout).toMatch(new RegExp(`^Job: +${jobs.done}: done\nItems: +24 of 24 done\n`));
+  expect(JSON.parse(json.stdout)).toMatchObject({ id: jobs.done, state: 'done', retries: 0 });
+});
+
+test('`cancel` and `redrive` say of a job that has ended that there is nothing to do', async () => {
+  const [cancelled, redriven] = await Promise.all([
+    ask('cancel', jobs.done, 'none-abcd2345', '--json'),
+    ask('redrive', jobs.done, '--watch'),
+  ]);
+  expect(cancelled.code).toBe(2);
+  expect(JSON.parse(cancelled.stdout)).toEqual({
+    jobs: [
+      { id: jobs.done, error: `Job "${jobs.done}" has ended already.` },
+      { id: 'none-abcd2345', error: 'There is no job "none-abcd2345".' },
+    ],
+  });
+  expect(redriven.code).toBe(0);
+  expect(redriven.stderr).toContain(`Job ${jobs.done} is done, so there is nothing to do.`);
+  expect(redriven.stdout).toContain(`${jobs.done}: done`);
+});
+
+describe('`open`', () => {
+  test('hands the address of a batch to the program that opens pages, as one argument', async () => {
+    const bin = path.join(stack.folder, 'bin');
+    mkdirSync(bin);
+    const opened = path.join(stack.folder, 'opened');
+    writeFileSync(
+      path.join(bin, 'xdg-open'),
+      `#!/bin/sh\nprintf '%s' "$#:$1" > '${opened}.part'; mv '${opened}.part' '${opened}'\n`,
+    );
+    chmodSync(path.join(bin, 'xdg-open'), 0o755);
+    const env = { PATH: `${bin}:${process.env.PATH}` };
+    const { code, stdout } = await runCli(['open', jobs.done, '0', '--url', stack.url], { env });
+    const url = `${stack.url}/api/#/jobs/${jobs.done}/batches/0`;
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `${url}\n` });
+    await until('the page to be opened', () => Promise.resolve(existsSync(opened) || undefined));
+    expect(readFileSync(opened, 'utf8')).toBe(`1:${url}`);
+  });
+
+  test('prints the address where nothing opens it', async () => {
+    const { code, stdout, stderr } = await runCli(['open', '--url', stack.url], { env: { PATH: stack.folder } });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `${stack.url}/api/\n` });
+    expect(stderr).toMatch(/open the address in a browser yourself/);
+  });
+});
+
+test.each([['watch'], ['cancel'], ['open']])(
+  '`%s` refuses what no job can be called, and starts nothing where no stack runs',
+  async (name) => {
+    const [bad, none] = await Promise.all([
+      ask(name, '../jobs'),
+      cli(name, 'coast-abcd2345', '--data', path.join(stack.folder, 'none')),
+    ]);
+    expect(bad.stderr).toMatch(/^There is no job "\.\.\/jobs"; an id looks like /);
+    expect(none.stderr).toMatch(/^No local stack runs on /);
+    expect([bad.code, none.code]).toEqual([2, 2]);
+  },
+);
+
+test('with --json what is wrong is JSON, too', async () => {
+  const { code, stdout, stderr } = await cli('jobs', '--key', 'x', '--json');
+  expect(JSON.parse(stderr)).toEqual({
+    error: '--key is for a deployed app; name the app with --url, or leave --key out.',
+    exitCode: 2,
+  });
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+});

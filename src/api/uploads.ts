@@ -4,9 +4,23 @@ import { hasUnusableCharacters, hasUnusableParts } from '../job/items/blob-names
 /** What an upload may be called: no job may name a path with a part that ends in a dot. */
 const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,79}[A-Za-z0-9_-])?$/;
 
+/** What uploads of media get as their place; with ownership each caller has a folder of its own. */
+const PLACE =
+  'inbox\\/_uploads\\/(?:(?:key-|user-)[a-z0-9-]{1,64}\\/|nobody\\/)?[a-z2-7]{8}\\/[A-Za-z0-9](?:[A-Za-z0-9._-]{0,79}[A-Za-z0-9_-])?';
+
 const fileSchema = z.strictObject({
-  kind: z.enum(['video', 'audio', 'style', 'model']),
+  kind: z.enum(['style', 'model']),
   name: z.string().regex(NAME),
+});
+
+/** With the path of an earlier answer, the URL is for what was going there: it can be read, so that an upload in blocks goes on. */
+const mediaSchema = z.strictObject({
+  kind: z.enum(['video', 'audio']),
+  name: z.string().regex(NAME),
+  path: z
+    .string()
+    .regex(new RegExp(`^${PLACE}$`))
+    .optional(),
 });
 
 /** Images of one folder; more than a thousand are asked for in several requests, the later ones with the first one's path. */
@@ -16,9 +30,7 @@ const imagesSchema = z.strictObject({
   names: z.array(z.string()).min(1).max(1000),
   path: z
     .string()
-    .regex(
-      /^inbox\/_uploads\/(?:(?:key-|user-)[a-z0-9-]{1,64}\/|nobody\/)?[a-z2-7]{8}\/[A-Za-z0-9](?:[A-Za-z0-9._-]{0,79}[A-Za-z0-9_-])?\/$/,
-    )
+    .regex(new RegExp(`^${PLACE}/$`))
     .optional(),
 });
 
@@ -35,12 +47,13 @@ const inboxSchema = z.strictObject({
 });
 
 /** Body of `POST /api/uploads`. */
-export const uploadRequestSchema = z.union([fileSchema, imagesSchema, inboxSchema]);
+export const uploadRequestSchema = z.union([fileSchema, mediaSchema, imagesSchema, inboxSchema]);
 
 export type FileUploadRequest = z.output<typeof fileSchema>;
+export type MediaUploadRequest = z.output<typeof mediaSchema>;
 export type ImagesUploadRequest = z.output<typeof imagesSchema>;
 export type InboxUploadRequest = z.output<typeof inboxSchema>;
-export type UploadRequest = FileUploadRequest | ImagesUploadRequest | InboxUploadRequest;
+export type UploadRequest = FileUploadRequest | MediaUploadRequest | ImagesUploadRequest | InboxUploadRequest;
 
 /** Answer for one file: `path` is what a job specification names; each URL takes one blob, for an hour. */
 export interface Upload {

@@ -179,10 +179,12 @@ function startHost(
 
 /** Which jobs the command line has started and not saved yet. */
 export const SCORES = 'scores';
+/** Where its uploads of large files were going. */
+export const UPLOADS = 'uploads';
 
 /** What a stack puts into its folder, and, as `job-N`, the folders of those that commands start for one job. */
 const OWN_NAMES =
-  /^(azurite|temp|telemetry|stack\.json|(azurite|devhost|azure-emulator)\.log|scores|lock-\d+|job-\d+)$/;
+  /^(azurite|temp|telemetry|stack\.json|(azurite|devhost|azure-emulator)\.log|scores|uploads|lock-\d+|job-\d+)$/;
 
 export const isOfStack = (name: string) => OWN_NAMES.test(name);
 

@@ -4,6 +4,7 @@ import {
   type ImagesUploadRequest,
   type InboxUploadRequest,
   type ImageUpload,
+  type MediaUploadRequest,
   type Upload,
   type UploadRequest,
   uploadRequestSchema,
@@ -60,12 +61,24 @@ function foldersOf({ id, sees }: Caller): { uploads: string; styles: string } {
 }
 
 /** A folder of its own for each upload, so that none overwrites another. */
-async function placeMedia(storage: Storage, { kind, name }: FileUploadRequest, caller: Caller): Promise<Upload> {
+async function placeMedia(
+  storage: Storage,
+  request: FileUploadRequest | MediaUploadRequest,
+  caller: Caller,
+): Promise<Upload> {
   const { uploads, styles } = foldersOf(caller);
-  const path = `${kind === 'style' ? styles : uploads}${randomId()}/${name}`;
+  const { kind, name } = request;
+  const earlier = 'path' in request ? request.path : undefined;
+  const folder = kind === 'style' ? styles : uploads;
+  const path = earlier ?? `${folder}${randomId()}/${name}`;
+  if (!path.startsWith(folder)) throw notYours(folder);
   await storage.media.getContainerClient(splitPath(path).container).createIfNotExists();
-  return { path, url: await writable(storage, mediaBlob(storage, path)) };
+  const permissions = earlier === undefined ? 'cw' : 'rcw';
+  return { path, url: await blobSas(storage, mediaBlob(storage, path), permissions, Date.now() + WRITABLE_MS) };
 }
+
+const notYours = (folder: string) =>
+  new JobError('user', `"path" must be what an answer to you gave, below ${folder}.`);
 
 /** Where it is looked at as new media, and takes the place of what has the same name. */
 async function placeInbox(storage: Storage, { name, folder }: InboxUploadRequest): Promise<Upload> {
@@ -97,8 +110,7 @@ async function placeImages(
   names.forEach(checkImageName);
   const { uploads } = foldersOf(caller);
   const path = earlier ?? `${uploads}${randomId()}/${name}/`;
-  if (!path.startsWith(uploads))
-    throw new JobError('user', `"path" must be what an answer to you gave, below ${uploads}.`);
+  if (!path.startsWith(uploads)) throw notYours(uploads);
   const container = storage.media.getContainerClient(INBOX);
   await container.createIfNotExists();
   const prefix = path.slice(INBOX.length + 1);

@@ -9,7 +9,9 @@ import type { FileList, FrameList, JobList, JobStatus, RedriveAnswer } from '../
 import type { JobLogs } from '../../api/logs.js';
 import type { ModelList } from '../../api/models.js';
 import type { ImageUpload, Upload } from '../../api/uploads.js';
-import { downloadFile, uploadFile } from './files.js';
+import { downloadFile, uploadFile, uploading } from './files.js';
+import { isLarge, type LargeUpload, uploadBlocks, versionOf } from './large-upload.js';
+import type { PendingUploads } from './pending-uploads.js';
 
 /** The app's HTTP interface, local or deployed. Every method throws a JobError with the app's own sentence. */
 export type JobClient = ReturnType<typeof createJobClient>;
@@ -22,15 +24,22 @@ interface Ends {
   interrupted: AbortSignal;
 }
 
+/** Gets the bytes of an upload that are in storage, and all. */
+export type OnProgress = LargeUpload['onProgress'];
+
 const NEVER = new AbortController().signal;
 /** An app that starts cold takes its time. */
 const ANSWER_MS = 120_000;
 
-/** @throws JobError `user` when `baseUrl` is not an address. */
+/**
+ * @param pending remembers uploads that have broken off.
+ * @throws JobError `user` when `baseUrl` is not an address.
+ */
 export function createJobClient(
   baseUrl: string,
   key: string | undefined,
   { lost, interrupted }: Ends = { lost: NEVER, interrupted: NEVER },
+  pending?: PendingUploads,
 ) {
   const base = addressOf(baseUrl);
   const headers: Record<string, string> = key === undefined ? {} : { 'x-functions-key': key };
@@ -55,6 +64,18 @@ export function createJobClient(
     return untilAnswered(async () => readAnswer<T>(await send(method, url, body, more), url), lost);
   };
   const put = (url: string, file: string) => uploadFile(url, file, stopped);
+  /** Uploads a large file block by block, and goes on where an earlier command has broken off. @returns its path. */
+  const putLarge = (kind: 'video' | 'audio', file: string, onProgress: OnProgress): Promise<string> =>
+    uploading(file, async () => {
+      const version = await versionOf(file);
+      const name = uploadName(file);
+      const place = (at?: string) => call<Upload>('POST', 'api/uploads', { kind, name, path: at });
+      const stored = (await pending?.find(file, version)) ?? (await place()).path;
+      await pending?.note(file, version, stored);
+      const renew = async () => (await place(stored)).url;
+      await uploadBlocks(await renew(), file, version, { abortSignal: stopped, onProgress, renew });
+      return stored;
+    });
   const fetch = (url: string, target: string, overwrite = false) =>
     downloadFile(url, target, { overwrite, abortSignal: stopped });
   return {
@@ -66,8 +87,9 @@ export function createJobClient(
     async upload(
       kind: 'video' | 'audio' | 'style' | 'model',
       file: string,
-      { card, labels }: { card?: string; labels?: string } = {},
+      { card, labels, onProgress = () => undefined }: { card?: string; labels?: string; onProgress?: OnProgress } = {},
     ): Promise<string> {
+      if ((kind === 'video' || kind === 'audio') && (await isLarge(file))) return putLarge(kind, file, onProgress);
       const places = await call<Upload>('POST', 'api/uploads', { kind, name: uploadName(file) });
       const { path: stored, url, cardUrl, labelsUrl } = places;
       await put(url, file);
@@ -91,7 +113,9 @@ export function createJobClient(
     },
     /** Starts one job, also when an answer is lost and the request is sent again. @returns its id. */
     async start(spec: object): Promise<string> {
-      return (await call<{ id: string }>('POST', 'api/jobs', spec, { 'idempotency-key': randomUUID() })).id;
+      const { id } = await call<{ id: string }>('POST', 'api/jobs', spec, { 'idempotency-key': randomUUID() });
+      await pending?.forget();
+      return id;
     },
     models: () => call<ModelList>('GET', 'api/models'),
     /** Who the app takes the caller for, and the app's version. */

@@ -4,6 +4,7 @@ import { JobError } from '../../job/failure.js';
 import { holderOfFolder, isAlive } from '../../processes/folder-lock.js';
 import { findStack, isOnlyOfStack, SCORES, startStack } from '../../stack/stack.js';
 import { calling } from '../installed.js';
+import { createPendingUploads } from './pending-uploads.js';
 import type { JobClient } from './client.js';
 
 /** Where a command's jobs run. */
@@ -79,7 +80,9 @@ export async function connect({
       }
     : await startOwnStack(data, emulateAzure, env, resume?.folder);
   const { createJobClient } = await loading;
-  const client = createJobClient(stack.url, key, { lost: stack.lost, interrupted: signal });
+  // A stack of the command's own is gone with it.
+  const keeper = running === undefined ? undefined : createPendingUploads(data, url ?? `local ${folder}`);
+  const client = createJobClient(stack.url, key, { lost: stack.lost, interrupted: signal }, keeper);
   const isAnothers = url === undefined && running !== undefined;
   const hasEnded = async () => isAnothers && (await findStack(data)) === undefined;
   return { client, lost: stack.lost, hasEnded, isOwn: running === undefined, folder: stack.folder, stop: stack.stop };

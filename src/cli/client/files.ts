@@ -10,12 +10,20 @@ import { isAlive } from '../../processes/folder-lock.js';
  * @returns the ETag of what it has become.
  * @throws JobError `user` when the file can no longer be read, `platform` when storage does not take it.
  */
-export async function uploadFile(url: string, file: string, abortSignal: AbortSignal): Promise<string> {
-  try {
+export function uploadFile(url: string, file: string, abortSignal: AbortSignal): Promise<string> {
+  return uploading(file, async () => {
     const blob = new BlockBlobClient(url, undefined, STORAGE_OPTIONS);
     const { etag = '' } = await again(() => blob.uploadFile(file, { abortSignal }), abortSignal);
     return etag;
+  });
+}
+
+/** The same with the sentences for what fails. @throws JobError as `uploadFile`. */
+export async function uploading<T>(file: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
   } catch (cause) {
+    if (cause instanceof JobError) throw cause;
     const why = reasonOf(cause);
     throw isOfFileSystem(cause)
       ? new JobError('user', `${file} cannot be read (${why}); check the file and its permissions.`, { cause })

@@ -225,3 +225,28 @@ function unitOf(seconds: number): { unit: number; name: string; step: number } {
   if (seconds < 2 * HOUR) return { unit: MINUTE, name: 'min', step: 1 };
   return seconds < 2 * DAY ? { unit: HOUR, name: 'h', step: 0.5 } : { unit: DAY, name: 'd', step: 1 };
 }
+
+const UPLOAD_EVERY_MS = 1000;
+const UPLOAD_LINE_EVERY_MS = 5000;
+
+/** Shows how far the upload of a large file is: on one line of a terminal, elsewhere every few seconds, not at all when quiet. */
+export function createUploadView(
+  stream: NodeJS.WriteStream,
+  { quiet, env }: Pick<ViewOptions, 'quiet' | 'env'>,
+): (sent: number, total: number) => void {
+  if (quiet) return () => undefined;
+  const redraws = stream.isTTY && env.TERM !== 'dumb';
+  const pause = redraws ? UPLOAD_EVERY_MS : UPLOAD_LINE_EVERY_MS;
+  const megabytes = (bytes: number) => Math.round(bytes / 1e6);
+  let shownAt = -Infinity;
+  let last = 0;
+  return (sent, total) => {
+    const now = performance.now();
+    if (sent < total && now - shownAt < pause) return;
+    const goesOn = last === 0 && sent > 0 && sent < total ? ', going on where it was' : '';
+    const line = `upload: ${megabytes(sent)} of ${megabytes(total)} MB${goesOn}`;
+    stream.write(redraws ? `\r${line}${CLEAR_REST}${sent < total ? '' : '\n'}` : `${line}\n`);
+    shownAt = now;
+    last = Math.max(1, sent);
+  };
+}

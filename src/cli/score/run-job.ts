@@ -6,11 +6,11 @@ import { round } from '../../job/progress.js';
 import type { ON_EXCEEDED } from '../../job/tolerance.js';
 import { poll } from '../../poll.js';
 import type { JobStatus } from '../../api/jobs.js';
-import type { JobClient } from '../client/client.js';
+import type { JobClient, OnProgress } from '../client/client.js';
 import { type AppChoice, connect, EMULATED } from '../client/connect.js';
 import { forgetUnfinished, noteUnfinished } from '../client/unfinished.js';
 import { calling } from '../installed.js';
-import { createProgressView, type ProgressView } from './progress-view.js';
+import { createProgressView, createUploadView, type ProgressView } from './progress-view.js';
 import type { OwnSeconds } from './summary.js';
 import { filesOfModel, isModelFile, type ModelChoice } from './user-files.js';
 import { joinModel } from './whole-model.js';
@@ -76,7 +76,10 @@ interface Way {
   /** Of the command, where it is to be found again. */
   request: string;
   /** The job's `input` and `output`, and what the user calls the files in them. */
-  upload: (client: JobClient) => Promise<{ input: object; output: object; tolerate?: object; renamed: Renamed[] }>;
+  upload: (
+    client: JobClient,
+    onProgress: OnProgress,
+  ) => Promise<{ input: object; output: object; tolerate?: object; renamed: Renamed[] }>;
   save: (client: JobClient, status: JobStatus) => Promise<void>;
 }
 
@@ -205,7 +208,7 @@ async function uploadAll(
   const { model: named } = options;
   const beside = isModelFile(named) ? await filesOfModel(options) : {};
   const [{ renamed, tolerate, ...files }, model, style] = await Promise.all([
-    upload(client),
+    upload(client, createUploadView(process.stderr, options)),
     isModelFile(named) ? uploadModel(client, named, beside) : named,
     options.style === undefined ? undefined : client.upload('style', options.style),
   ]);

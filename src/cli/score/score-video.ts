@@ -14,7 +14,7 @@ import {
 import { LeftOut } from '../../job/items/left-out.js';
 import type { Fill } from '../../job/tolerance.js';
 import { INBOX, OUTBOX, PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../../job-store/layout.js';
-import type { JobClient } from '../client/client.js';
+import type { JobClient, OnProgress } from '../client/client.js';
 import { downloadFolder, findPictures, findSound, noPictures, uploadFolder } from '../client/folders.js';
 import { requestOf } from '../client/unfinished.js';
 import { type JobOptions, modelFilesOf, ofJob, type Renamed, runThrough } from './run-job.js';
@@ -68,8 +68,8 @@ export async function scoreVideo(options: VideoOptions): Promise<Summary> {
   const { status, seconds } = await runThrough(options, {
     unit: 'frames',
     request: await requestOfVideo(options),
-    upload: async (client) => {
-      const { input, renamed } = await upload(client, options, sound, leftOut);
+    upload: async (client, onProgress) => {
+      const { input, renamed } = await upload(client, options, { sound, leftOut, onProgress });
       const [[stored] = ['']] = renamed;
       const output = outputOf(options, wanted, stored);
       if (output.video !== undefined && options.out !== undefined) renamed.push([output.video, options.out]);
@@ -90,14 +90,13 @@ export async function scoreVideo(options: VideoOptions): Promise<Summary> {
 async function upload(
   client: JobClient,
   { video, frameRate, onDamage }: VideoOptions,
-  sound: string | undefined,
-  leftOut: LeftOut,
+  { sound, leftOut, onProgress }: { sound: string | undefined; leftOut: LeftOut; onProgress: OnProgress },
 ): Promise<{ input: object; renamed: Renamed[] }> {
   if (frameRate === undefined) {
-    const stored = await client.upload('video', video);
+    const stored = await client.upload('video', video, { onProgress });
     return { input: { video: stored, onDamage }, renamed: [[stored, video]] };
   }
-  const audio = sound === undefined ? undefined : await client.upload('audio', sound);
+  const audio = sound === undefined ? undefined : await client.upload('audio', sound, { onProgress });
   const images = await uploadFolder(client, video, sound ?? '', leftOut);
   const renamed: Renamed[] = [[images, `${video}${path.sep}`]];
   if (audio !== undefined && sound !== undefined) renamed.push([audio, sound]);

@@ -37,3 +37,12 @@ test('an upload of images goes on only where requests upload', () => {
   for (const path of ['inbox/abcd2345/a/', 'inbox/a/', 'outbox/_uploads/abcd2345/a/', 'inbox/_uploads/abcd2345/../a/'])
     expect(isAsked({ ...images, path }), path).toBe(false);
 });
+
+test('an upload of a video goes on only where requests upload', () => {
+  const video = { kind: 'video', name: 'a.mp4' };
+  for (const path of ['inbox/_uploads/abcd2345/a.mp4', 'inbox/_uploads/key-1a/abcd2345/a.mp4'])
+    expect(isAsked({ ...video, path }), path).toBe(true);
+  for (const path of ['inbox/a.mp4', 'inbox/_uploads/abcd2345/', 'inbox/_uploads/abcd2345/../a.mp4', 'outbox/a.mp4'])
+    expect(isAsked({ ...video, path }), path).toBe(false);
+  expect(isAsked({ kind: 'model', name: 'a.onnx', path: 'inbox/_uploads/abcd2345/a.onnx' })).toBe(false);
+});

@@ -93,9 +93,10 @@ async function packageApp(target) {
     entryNames: '[name]',
     outdir,
     plugins: [leadOn],
-    // Packages that are CommonJS inside ask for Node's own modules with `require`.
+    // Packages that are CommonJS inside ask for Node's own modules with `require`. A file that bundle.mjs has packed brings such lines along,
+    // and esbuild does not know what a banner declares: so this has a name of its own.
     banner: {
-      js: "import { createRequire as requireFrom } from 'node:module';\nconst require = requireFrom(import.meta.url);",
+      js: "import { createRequire as requireOfApp } from 'node:module';\nconst require = requireOfApp(import.meta.url);",
     },
   });
   cpSync(inDist(SCORER), path.join(outdir, SCORER), { recursive: true });

@@ -336,7 +336,7 @@ export function checkInputSize(input: object): void {
   if (bytes > MOST_INPUT_BYTES)
     throw new JobError(
       'user',
-      `With its defaults and the name of what starts it the job takes ${bytes} bytes; at most ${MOST_INPUT_BYTES} are accepted: use shorter names.`,
+      `With its defaults and the name of what starts it the job takes ${bytes} bytes; at most ${MOST_INPUT_BYTES} are accepted, however short it was written (${MAX_SPEC_BYTES} bytes at most): use shorter names.`,
     );
 }
 

@@ -61,7 +61,10 @@ export function createGiveUpBatch({ storage, telemetry }: Pick<Ports, 'storage' 
       missing: state.missing.length,
     });
     if (stop) await stopJob(storage, jobId, { ...stop, run });
-    else if (unscored.length > 0) await stopIfTooMuchIsLost(storage, job, message);
+    else if (unscored.length > 0) {
+      const own = { batch, failed: unscored.length, missing: state.missing.length };
+      await stopIfTooMuchIsLost(storage, job, own, message);
+    }
     return { failed: state.failed.length, missing: state.missing.length };
   };
 }

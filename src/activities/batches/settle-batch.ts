@@ -198,7 +198,7 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
       const hasNoRoom = ended.end === 'failed' && ended.failure.noRoom;
       await noteWaiting(storage, { jobId, batch, attempt: last, ...(hasNoRoom && { turn: input.turn }) }, message);
     }
-    if (failed > 0) await stopIfTooMuchIsLost(storage, job, message);
+    if (failed > 0) await stopIfTooMuchIsLost(storage, job, { batch, failed, missing: 0 }, message);
     return { failed, missing: state.missing.length, ended, ...(culprit && { identified: true }) };
   };
   return (input: SettleInput, invocation?: Invocation) =>

@@ -1,5 +1,5 @@
 import { excessOf, type Losses, tooManyLost } from '../../job/tolerance.js';
-import { type ListedSettled, listSettled } from '../../job-store/batches/settled.js';
+import { type Loss, lossesWith } from '../../job-store/batches/losses.js';
 import { readFoundItems } from '../../job-store/images/items.js';
 import type { ResolvedJob } from '../../job-store/resolved-job.js';
 import { stopJob } from '../../job-store/stop.js';
@@ -9,13 +9,15 @@ import type { Storage } from '../../storage/storage.js';
 /**
  * Keeps the batches of a job from going on once all of them together have lost more than it tolerates. Each batch asks after it has written
  * its own record: of those that do so at the same moment the last one sees them all.
+ * @param own what the batch has lost that asks.
  * @param why what happened to one of the items.
  */
-export async function stopIfTooMuchIsLost(storage: Storage, job: ResolvedJob, why: string): Promise<void> {
+export async function stopIfTooMuchIsLost(storage: Storage, job: ResolvedJob, own: Loss, why: string): Promise<void> {
   const { jobId, run, spec } = job;
   const { tolerate } = spec;
   const items = tolerate.failedPercent === undefined ? 0 : await itemsOf(storage, job);
-  const excess = excessOf(tolerate, items, lossesOf(await listSettled(storage, jobId)));
+  const isTooMuch = (losses: Losses) => excessOf(tolerate, items, losses) !== undefined;
+  const excess = excessOf(tolerate, items, await lossesWith(storage, jobId, own, isTooMuch));
   if (!excess) return;
   await stopJob(storage, jobId, {
     ...(run !== undefined && { run }),
@@ -27,17 +29,16 @@ export async function stopIfTooMuchIsLost(storage: Storage, job: ResolvedJob, wh
   });
 }
 
-function lossesOf(settled: ListedSettled[]): Losses {
-  const losses: Losses = { failed: 0, missing: 0, batches: 0 };
-  for (const { failed, missing } of settled) {
-    losses.failed += failed - missing;
-    losses.missing += missing;
-    if (missing > 0) losses.batches += 1;
-  }
-  return losses;
-}
+/** Of the jobs that this process works for: of a video it takes its whole timetable to tell. */
+const itemCounts = new WeakMap<ResolvedJob, number>();
 
-const itemsOf = async (storage: Storage, job: ResolvedJob): Promise<number> =>
-  'video' in job
-    ? (await readTimetable(storage, job.jobId)).times.length
-    : ((await readFoundItems(storage, job.jobId))?.items ?? 0);
+async function itemsOf(storage: Storage, job: ResolvedJob): Promise<number> {
+  const known = itemCounts.get(job);
+  if (known !== undefined) return known;
+  const items =
+    'video' in job
+      ? (await readTimetable(storage, job.jobId)).times.length
+      : ((await readFoundItems(storage, job.jobId))?.items ?? 0);
+  itemCounts.set(job, items);
+  return items;
+}

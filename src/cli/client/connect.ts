@@ -30,7 +30,7 @@ export interface AppChoice {
 export const EMULATED = '-emulated';
 
 /** Of a name that may be followed by a region. */
-const isEmulated = (compute: string) => compute.split(':')[0]?.endsWith(EMULATED) === true;
+export const isEmulated = (compute: string) => compute.split(':')[0]?.endsWith(EMULATED) === true;
 
 export interface Connection {
   client: JobClient;

@@ -7,7 +7,7 @@ import type { ON_EXCEEDED } from '../../job/tolerance.js';
 import { poll } from '../../poll.js';
 import type { JobStatus } from '../../api/jobs.js';
 import type { JobClient, OnProgress } from '../client/client.js';
-import { type AppChoice, connect, EMULATED } from '../client/connect.js';
+import { type AppChoice, connect, EMULATED, isEmulated } from '../client/connect.js';
 import { forgetUnfinished, noteUnfinished } from '../client/unfinished.js';
 import { calling } from '../installed.js';
 import { createProgressView, createUploadView, type ProgressView } from './progress-view.js';
@@ -126,7 +126,7 @@ export async function runThrough(options: JobOptions, way: Way): Promise<{ statu
     if (folder !== undefined) await forgetUnfinished(folder, id);
     const total = seconds();
     const own = { start: started, upload: round(uploaded - started, 3), download: round(total - finished, 3), total };
-    const warnings = options.reuse === true && isOwn ? [...status.warnings, NOTHING_TO_REUSE] : status.warnings;
+    const warnings = options.reuse === true && isOwn ? [...status.warnings, nothingToReuse(options)] : status.warnings;
     return { status: { ...status, warnings }, seconds: own };
   } catch (error) {
     if (job !== undefined && !lost.aborted) latest = await client.status(job).catch(() => latest);
@@ -152,7 +152,11 @@ export async function runThrough(options: JobOptions, way: Way): Promise<{ statu
   }
 }
 
-const NOTHING_TO_REUSE = `--reuse had nothing to reuse: this command had a stack of its own, which keeps nothing; start one that stays with "${calling('start')}", or name a deployed app with --url.`;
+/** An emulated compute always gets a stack of the command's own. */
+const nothingToReuse = ({ compute, fallback = [] }: Pick<JobOptions, 'compute' | 'fallback'>) =>
+  [compute ?? '', ...fallback].some(isEmulated)
+    ? '--reuse had nothing to reuse: an emulated compute has a stack of its own each time, which keeps nothing; name the compute local on a stack that stays, or a deployed app with --url.'
+    : `--reuse had nothing to reuse: this command had a stack of its own, which keeps nothing; start one that stays with "${calling('start')}", or name a deployed app with --url.`;
 const NOTHING_KEPT = 'Nothing of it is kept; run the command again.';
 
 /** Whether there is anything to go on with. */

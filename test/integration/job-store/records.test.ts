@@ -627,7 +627,7 @@ describe('how a job ends is decided once', () => {
         spec: parseSpec(JSON.stringify({ input: { images: 'inbox/a/' }, model: 'm', tolerate })),
       }) as unknown as ResolvedJob;
     const stops = async (tolerate: object) => {
-      await stopIfTooMuchIsLost(storage, job(tolerate), 'a.jpg: broken');
+      await stopIfTooMuchIsLost(storage, job(tolerate), { batch: 2, failed: 7, missing: 5 }, 'a.jpg: broken');
       return readStop(storage, jobId);
     };
     await writeFoundItems(storage, jobId, { items: 200, warnings: [] });

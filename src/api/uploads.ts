@@ -36,13 +36,15 @@ const imagesSchema = z.strictObject({
 
 const isKept = (path: string) => !hasUnusableCharacters(path) && !hasUnusableParts(path) && !/[?#%]/.test(path);
 
+const MOST_INBOX_NAME = 200;
+
+/** Whether a file can have this name in the inbox, which a job specification is to be able to name. */
+export const isInboxName = (name: string) => isKept(name) && !name.includes('/') && name.length <= MOST_INBOX_NAME;
+
 /** A file of the inbox under its own name: by what it is called it may start a job. */
 const inboxSchema = z.strictObject({
   kind: z.literal('inbox'),
-  name: z
-    .string()
-    .max(200)
-    .refine((name) => isKept(name) && !name.includes('/')),
+  name: z.string().refine(isInboxName),
   folder: z.string().max(80).refine(isKept).optional(),
 });
 

@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import pMap from 'p-map';
 import type { MediaState } from '../../api/inbox.js';
+import { isInboxName } from '../../api/uploads.js';
 import { JobError } from '../../job/failure.js';
 import { whatStarts } from '../../job/inbox/what-starts.js';
 import { poll } from '../../poll.js';
@@ -21,7 +22,7 @@ export const define: Define = (command, around) => {
   );
   addExamples(
     command,
-    ['upload a video, which starts a job, and follow that', sampleOf(around)],
+    ['upload a video, which starts a job where _defaults.json of the inbox names a model', sampleOf(around)],
     ['a folder with a job file in it, into a folder of the inbox', 'holiday', '--folder', 'holiday'],
   );
 };
@@ -36,6 +37,8 @@ export interface DropOptions
   stream: NodeJS.WriteStream;
 }
 
+const HOW_CALLED =
+  'name a copy without %, ?, #, control characters, and a dot at its end, or start its job with "score", which takes any name.';
 const UPLOADS = 8;
 const LOOK_MS = 500;
 /** A job that waits for no other takes a moment to start. */
@@ -55,6 +58,10 @@ export async function drop(options: DropOptions): Promise<void> {
   const files = inOrder(await filesOf(options.files));
   if (files.length === 0)
     throw new JobError('user', 'There is no file in what was named; name files, or folders with files.');
+  // What is refused is refused before anything is uploaded.
+  for (const file of files)
+    if (!isInboxName(path.basename(file)))
+      throw new JobError('user', `No file in the inbox can be called "${path.basename(file)}"; ${HOW_CALLED}`);
   const client = await findApp(options);
   const upload = (file: string) => {
     signal.throwIfAborted();

@@ -41,3 +41,14 @@ test.concurrent('what starts no job says why', async () => {
   expect(stderr).toMatch(new RegExp(`^inbox/${folder}/_READY starts no job: There is no model "nobody"`, 'm'));
   expect(code).toBe(2);
 });
+
+test.concurrent(
+  'a name that nothing in the inbox can have is refused in one sentence, before anything is uploaded',
+  async () => {
+    const file = path.join(stack.folder, 'sale 100%.mp4');
+    writeFileSync(file, 'no video');
+    const { code, stdout, stderr } = await runCli(['drop', file, '--data', stack.data]);
+    expect(stderr).toMatch(/^No file in the inbox can be called "sale 100%\.mp4"; name a copy without %, .*\.\n$/);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  },
+);

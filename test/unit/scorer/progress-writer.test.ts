@@ -69,7 +69,7 @@ describe('ProgressWriter', () => {
   });
 
   it('writes at once that scoring has begun, and that there is a first item', async () => {
-    const current = { ...progress, phase: 'starting', done: 0 } as {
+    const current = { ...progress, times: {}, phase: 'starting', done: 0 } as {
       -readonly [K in keyof AttemptProgress]: AttemptProgress[K];
     };
     const write = vi.fn(() => Promise.resolve());

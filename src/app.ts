@@ -1,5 +1,6 @@
 import { app, type HttpMethod } from '@azure/functions';
 import * as df from 'durable-functions';
+import { createPlanJob } from './activities/prepare/plan-job.js';
 import { createActivities } from './activities/index.js';
 import { createBlobLedgers } from './compute/aci/create-budget.js';
 import { createLogin } from './compute/azure/login.js';
@@ -52,6 +53,7 @@ import { createTakePoison } from './triggers/inbox/poison.js';
 import { createTakeMedia } from './triggers/inbox/take-media.js';
 import { createListModels } from './triggers/list-models.js';
 import { createLauncher } from './triggers/launch.js';
+import { createPlan } from './triggers/jobs/plan.js';
 import { createRedriveJob } from './triggers/jobs/redrive-job.js';
 import { createPage } from './triggers/page.js';
 import { createRetire } from './triggers/retire.js';
@@ -93,6 +95,7 @@ const ports = {
   tempFolder: config.tempFolder,
   ...(storageFolder !== undefined && { freeBytes: () => freeBytesOf(storageFolder) }),
   bundledModels: config.bundledModels,
+  prices: config.prices,
   limits: config.inbox.limits,
   dailyLimits: config.dailyLimits,
   ownership: config.callers.ownership,
@@ -135,13 +138,19 @@ app.http('startJob', {
   route: 'jobs',
   handler: takesJson(createStartJob({ ...ports, launcher, callers })),
 });
+app.http('planJob', {
+  ...http,
+  methods: ['POST'],
+  route: 'plan',
+  handler: takesJson(createPlan({ ...ports, callers, planJob: createPlanJob(ports) })),
+});
 app.http('listJobs', {
   ...withClient,
   methods: ['GET'],
   route: 'jobs',
-  handler: createListJobs({ storage, callers, waitingHere }),
+  handler: createListJobs({ ...ports, callers, waitingHere }),
 });
-jobRoute('getJob', 'GET', '', createGetJob({ storage, waitingHere }));
+jobRoute('getJob', 'GET', '', createGetJob({ ...ports, waitingHere }));
 jobRoute('listBatches', 'GET', '/batches', createListBatches({ storage, waitingHere }));
 jobRoute('cancelJob', 'DELETE', '', createCancelJob(ports));
 jobRoute('redriveJob', 'POST', '/redrive', takesJson(createRedriveJob({ ...ports, launcher, watch })));

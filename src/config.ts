@@ -9,6 +9,7 @@ import { JobError } from './job/failure.js';
 import type { DailyLimits } from './job/daily-limits.js';
 import type { AdmissionLimits } from './job/inbox/admission.js';
 import { type NoticeChoice, noticeChoices } from './job/notice.js';
+import { parsePrices, PRICES, type PriceTable } from './job/prices.js';
 import type { UrlSettings } from './internet/fetch-url.js';
 import type { NoticeSettings } from './notices/send.js';
 import type { Retention } from './job-store/retention.js';
@@ -59,6 +60,7 @@ const schema = z.object({
   EVENT_GRID_TOPIC: z
     .url({ protocol: /^https$/, error: 'must be the https endpoint of an Event Grid topic' })
     .optional(),
+  PRICES: z.string().optional(),
   INBOX_WAIT_HOURS: whole(1, 168).default(24),
   TELEMETRY_FILE: z.string().optional(),
   PATH: z.string().default(''),
@@ -95,6 +97,8 @@ export interface Config {
   inbox: InboxSettings;
   callers: CallerSettings;
   dailyLimits: DailyLimits;
+  /** What containers cost. */
+  prices: PriceTable;
   /** From where videos are fetched. */
   urls: UrlSettings;
   notices: NoticeSettings;
@@ -160,6 +164,7 @@ export function readConfig(environment: Environment): Config {
       items: settings.MOST_ITEMS_PER_DAY,
       bytes: settings.MOST_GIB_PER_DAY === undefined ? undefined : settings.MOST_GIB_PER_DAY * GIB,
     },
+    prices: readPrices(settings.PRICES),
     urls: { hosts: namesIn(settings.INPUT_URL_HOSTS.toLowerCase()), mostBytes: settings.MOST_URL_GIB * GIB },
     notices: {
       usual: readNotify(settings.NOTIFY),
@@ -215,6 +220,13 @@ function readNotify(text: string | undefined): NoticeChoice[] {
   const { success, data, error } = noticeChoices.safeParse(value);
   if (success) return data;
   throw new JobError('user', `The setting NOTIFY ${error.issues[0]?.message ?? 'is wrong'}.`, { cause: error });
+}
+
+/** @throws JobError `user` when it is no table of prices. */
+function readPrices(text: string | undefined): PriceTable {
+  const prices = text === undefined ? PRICES : parsePrices(text);
+  if (typeof prices === 'string') throw new JobError('user', `The setting PRICES ${prices}.`);
+  return prices;
 }
 
 const SECRET_PREFIX = 'WEBHOOK_SECRET_';

@@ -4,6 +4,8 @@ import type { Origin } from '../job/inbox/claim.js';
 import { MANIFEST_VERSION, nameFailed } from '../job/manifest.js';
 import type { NoticeChoice } from '../job/notice.js';
 import type { BatchPlan } from '../job/plan.js';
+import { costOf, PRICES, type PriceTable } from '../job/prices.js';
+import { round } from '../job/progress.js';
 import { inputOf, type JobSpec } from '../job/spec.js';
 import { excessOf, tooManyLost } from '../job/tolerance.js';
 import { parseTraceParent, type TracePlace } from '../job/trace.js';
@@ -64,7 +66,8 @@ export function createFinishJob({
   tempFolder,
   telemetry,
   notices,
-}: Pick<Ports, 'storage' | 'tempFolder' | 'telemetry' | 'notices'>) {
+  prices = PRICES,
+}: Pick<Ports, 'storage' | 'tempFolder' | 'telemetry' | 'notices' | 'prices'>) {
   return async (
     {
       jobId,
@@ -86,7 +89,7 @@ export function createFinishJob({
     if (isSuperseded(decided)) return { end: decided, done: 0, failed: 0, attempts: 0, warnings: [], notify: [] };
     const job = await findResolvedJob(storage, jobId);
     const ended = { jobId, run, job, plan, asked: asked ?? job?.asked, startedBy };
-    const manifest = await manifestOnce(storage, decided, ended);
+    const manifest = await manifestOnce(storage, prices, decided, ended);
     const { outcome, message, totals, finishedAt } = manifest;
     const end: Stop = { ...decided, reason: outcome, blame: manifest.blame ?? 'user', message: shorten(message) };
     await writeDoneFile(storage, manifest);
@@ -154,13 +157,14 @@ interface Ended extends Pick<Manifest, 'jobId' | 'run' | 'asked'> {
  * Writes the manifest, once: whoever finishes the job again may find that what it tells of is gone, and goes by what it says. A job that
  * has lost more than it tolerates fails with the names of what it has lost, and none is done with fewer outputs than it tolerates.
  */
-async function manifestOnce(storage: Storage, decided: Stop, ended: Ended): Promise<Manifest> {
+async function manifestOnce(storage: Storage, prices: PriceTable, decided: Stop, ended: Ended): Promise<Manifest> {
   const { jobId, run, job, plan, asked, startedBy } = ended;
   const written = await readManifest(storage, jobId);
   if (written?.version === MANIFEST_VERSION && written.run === run) return written as Manifest;
   const report = await reportJob(storage, job, plan, { isDelivered: decided.reason === 'done' });
   const { reason: outcome, blame, message } = judge(decided, { job, plan, report });
-  const { totals, givenUp: _, warnings, ...reported } = report;
+  const { totals, givenUp: _, warnings, spent, ...reported } = report;
+  const usd = costOf(prices, spent);
   const folder = placesOf(job).find((place) => place.endsWith('/'));
   const manifest: Manifest = {
     version: MANIFEST_VERSION,
@@ -179,6 +183,7 @@ async function manifestOnce(storage: Storage, decided: Stop, ended: Ended): Prom
     items: plan?.items ?? 0,
     totals,
     ...reported,
+    cost: usd === undefined ? null : { usd: round(usd, 6), pricesAsOf: prices.asOf },
     comparison: await readComparison(storage, jobId),
     warnings: [...(outcome === 'done' ? toleratedWarning(job, plan, report) : []), ...warnings.slice(0, MOST_WARNINGS)],
     outputs: {

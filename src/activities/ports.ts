@@ -4,6 +4,7 @@ import type { ComputeKind } from '../job/compute-choice.js';
 import type { Urls } from '../internet/fetch-url.js';
 import type { DailyLimits } from '../job/daily-limits.js';
 import type { AdmissionLimits } from '../job/inbox/admission.js';
+import type { PriceTable } from '../job/prices.js';
 import type { Media } from '../media/media.js';
 import type { Notices } from '../notices/send.js';
 import type { ModelInspector } from '../scorer/engine/inspect/inspect.js';
@@ -24,6 +25,8 @@ export interface Ports {
   /** Bytes that are left on the disk of the storage, where that is this machine's. */
   freeBytes?: (() => Promise<number>) | undefined;
   bundledModels: string;
+  /** What containers cost; without it, as far as this version knows. */
+  prices?: PriceTable | undefined;
   /** How much runs at once; without it, as much as there is. */
   limits?: AdmissionLimits | undefined;
   /** What a caller may have done in a day; without it, as much as there is. */

@@ -11,6 +11,7 @@ import {
   type FailedReport,
   MOST_FAILED_LISTED,
 } from '../job/manifest.js';
+import { addShapes, type ShapeSeconds, writeShape } from '../job/prices.js';
 import { batchAt, type BatchPlan, firstBatchOf } from '../job/plan.js';
 import { round } from '../job/progress.js';
 import { type BatchState, readBatchState } from '../job-store/batches/batch-state.js';
@@ -31,6 +32,8 @@ const READS = 16;
 export interface JobReport {
   totals: Counts & { attempts: number; reused?: number };
   containerSeconds: number;
+  /** Seconds of containers by their shapes. */
+  spent: ShapeSeconds;
   scorings: { all: number; wasted: number };
   containerTime: ContainerTime | null;
   phases: PhaseSummary;
@@ -89,6 +92,9 @@ export async function reportJob(
     containerSeconds: round(
       attempts.reduce((sum, each) => sum + each.containerSeconds, 0),
       3,
+    ),
+    spent: addShapes(
+      attempts.map(({ compute, place, containerSeconds: each }) => ({ [writeShape({ compute, ...place })]: each })),
     ),
     scorings: { all: scored, wasted },
     containerTime: describeTime(sumSplits(phases.map(({ split }) => split))),

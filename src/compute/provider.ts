@@ -25,6 +25,8 @@ export interface Preflight {
   gpu?: boolean;
   /** Absent where containers have no memory of their own. */
   memory?: Memory;
+  /** How big a container is, as far as that is known. */
+  size?: Omit<Place, 'region'>;
   /** Seconds that a container of this job may need until its first sign of life, where that is more than usual. */
   provisionSeconds?: number;
 }

@@ -1,11 +1,13 @@
 import { type BlobItem, RestError } from '@azure/storage-blob';
 import { again } from '../container-contract/storage-access.js';
 import { hideSecrets } from '../job/failure.js';
+import { type Pace, paceOf } from '../job/estimate.js';
 import type { AttemptReport } from '../job/manifest.js';
 import { inWords, type ItemCounts, round, type Stage } from '../job/progress.js';
 import { isNotFound, listBlobs, type Storage } from '../storage/storage.js';
 import { listedBlob, listedOf, parseListedBlob } from './layout.js';
 import type { Manifest } from './manifest.js';
+import type { ResolvedJob } from './resolved-job.js';
 
 /** A job in the list of all jobs: one empty blob, whose name puts it in its place and whose metadata say the rest. */
 export interface Entry {
@@ -32,8 +34,12 @@ export interface EntryEnd {
   /** While it scored. */
   itemsPerSecond: number | null;
   output: string | null;
+  /** What its containers have cost, in USD; null where no price is known, absent where nobody counted. */
+  cost?: number | null | undefined;
   /** ISO 8601. */
   endedAt: string;
+  /** What a job like it may take. */
+  pace?: Pace | undefined;
 }
 
 /** How a job has ended, as its manifest says. Of one of an earlier version the manifest may say less. */
@@ -69,8 +75,21 @@ export function endOfManifest(
     items: { total: items, done, failed: failed + givenUp, ...(reused !== undefined && { reused }) },
     itemsPerSecond: seconds > 0 && scored > 0 ? round(scored / seconds, 2) : null,
     output: state === 'done' ? (resolved?.output ?? null) : null,
+    ...(manifest.cost !== undefined && { cost: manifest.cost?.usd ?? null }),
     endedAt: finishedAt,
+    ...(state === 'done' &&
+      run === 1 &&
+      reused === undefined &&
+      resolved && { pace: paceIn(attempts, { finishedAt, items, resolved }) }),
   };
+}
+
+function paceIn(
+  attempts: AttemptReport[],
+  { finishedAt, items, resolved }: { finishedAt: string; items: number; resolved: ResolvedJob },
+): Pace | undefined {
+  const pixels = 'video' in resolved ? resolved.video.width * resolved.video.height : undefined;
+  return paceOf(attempts, { seconds: (Date.parse(finishedAt) - Date.parse(resolved.createdAt)) / 1000, items, pixels });
 }
 
 /** From the first launch to the last end. */

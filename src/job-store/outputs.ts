@@ -44,6 +44,21 @@ export async function keepPlace(storage: Storage, place: OutputPlace): Promise<v
   }
 }
 
+/**
+ * Looks whether a job could keep a place, and keeps none.
+ * @throws as `keepPlace`.
+ */
+export async function checkPlace(storage: Storage, place: OutputPlace): Promise<void> {
+  const { jobId, output } = place;
+  const held = await readHold(storage, output);
+  if (held && held.job !== jobId && !(await isOver(storage, held)))
+    throw new OutputTaken('user', takenBy(held.job, output));
+  const other = await overlapping(storage, jobId, output);
+  if (other !== undefined) throw new OutputTaken('user', other);
+  const there = await existing(storage, place);
+  if (there !== undefined) throw new JobError('user', there);
+}
+
 /** Gives the place up; one that another job has by now is left alone. */
 export async function freePlace(storage: Storage, { jobId, output }: Omit<OutputPlace, 'overwrite'>): Promise<void> {
   const blob = outputsOf(storage).getBlockBlobClient(holdBlob(output));

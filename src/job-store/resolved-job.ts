@@ -1,3 +1,4 @@
+import type { Place } from '../compute/provider.js';
 import type { ComputeChoice, ComputeKind } from '../job/compute-choice.js';
 import { JobError } from '../job/failure.js';
 import type { MadeOf } from '../job/redrive.js';
@@ -42,6 +43,8 @@ interface Resolved extends OfRun {
   gpu?: boolean | undefined;
   /** Of a container, in GB, and what the next one of a batch gets after one that ran out of it; absent where the compute sets no limit. */
   memory?: { gb: number; moreGb?: number } | undefined;
+  /** How big a container is, as far as that is known; absent in records of earlier versions. */
+  size?: Omit<Place, 'region'> | undefined;
   /** Items of a pack; with 1, each is a file of its own. The frames of a video and what is made of them have the same packs. */
   pack: number;
   createdAt: string;
@@ -57,14 +60,14 @@ interface Resolved extends OfRun {
 
 /** A compute as the preflight found it. */
 export interface ResolvedCompute
-  extends Pick<ComputeChoice, 'kind' | 'region' | 'device'>, Pick<Resolved, 'gpu' | 'memory'> {}
+  extends Pick<ComputeChoice, 'kind' | 'region' | 'device'>, Pick<Resolved, 'gpu' | 'memory' | 'size'> {}
 
 /**
  * What runs an attempt of a job.
  * @param number of the compute among those of the job: the first, when left out.
  */
-export function computeOf({ spec, computes, gpu, memory }: ResolvedJob, number = 0): ResolvedCompute {
-  return computes?.[number] ?? { ...spec.compute, gpu, memory };
+export function computeOf({ spec, computes, gpu, memory, size }: ResolvedJob, number = 0): ResolvedCompute {
+  return computes?.[number] ?? { ...spec.compute, gpu, memory, size };
 }
 
 /** Whatever may run containers of a job, each kind once. */

@@ -158,6 +158,11 @@ export const manifestSchema = z.strictObject({
   /** `reused`: how many of `done` were taken over from other jobs, of a job that asks for it. */
   totals: z.strictObject({ ...counts, reused: count.optional(), attempts: count }),
   containerSeconds: seconds,
+  /** What its containers have cost in this run, in USD, by prices of that day; null where no price is known. Absent in manifests of earlier versions. */
+  cost: z
+    .strictObject({ usd: z.number().min(0), pricesAsOf: z.iso.date() })
+    .nullable()
+    .optional(),
   /** How often items were scored, and how often of these in vain: more than once, or lost with a container, as far as that is known. */
   scorings: z.strictObject({ all: count, wasted: count }),
   containerTime: z.strictObject({ sentence: z.string(), percent: perUse, seconds: perUse }).nullable(),

@@ -8,7 +8,7 @@ import type { Ports } from '../ports.js';
 /** What all computes of a job together say of it. */
 export interface JobPreflight extends Pick<Preflight, 'maxParallel' | 'warnings' | 'provisionSeconds'> {
   /** For its record. */
-  found: Pick<ResolvedJob, 'gpu' | 'memory' | 'computes'>;
+  found: Pick<ResolvedJob, 'gpu' | 'memory' | 'size' | 'computes'>;
 }
 
 /**
@@ -22,8 +22,8 @@ export async function askCompute({ compute }: Ports, spec: JobSpec): Promise<Job
     compute[kind].preflight({ maxParallel, region, gpu, memoryGb });
   const [first = spec.compute, ...fallbacks] = choices;
   if (fallbacks.length === 0) {
-    const { gpu, memory, ...told } = await ask(first);
-    return { ...told, found: { gpu, memory } };
+    const { gpu, memory, size, ...told } = await ask(first);
+    return { ...told, found: { gpu, memory, size } };
   }
   const asked = await Promise.all(choices.map((choice, index) => askOne(choice, index, ask)));
   const usable = asked.flatMap((each) => (each instanceof JobError ? [] : [each]));
@@ -35,7 +35,12 @@ export async function askCompute({ compute }: Ports, spec: JobSpec): Promise<Job
     maxParallel: Math.max(...usable.map(({ preflight }) => preflight.maxParallel)),
     warnings: [...left, ...usable.flatMap(({ preflight }) => preflight.warnings)],
     provisionSeconds: Math.max(...usable.map(({ preflight }) => preflight.provisionSeconds ?? 0)),
-    found: { gpu: best.resolved.gpu, memory: best.resolved.memory, computes: usable.map(({ resolved }) => resolved) },
+    found: {
+      gpu: best.resolved.gpu,
+      memory: best.resolved.memory,
+      size: best.resolved.size,
+      computes: usable.map(({ resolved }) => resolved),
+    },
   };
 }
 
@@ -50,8 +55,8 @@ async function askOne(
   try {
     const preflight = await ask(choice);
     const warnings = preflight.warnings.map((warning) => `${name}: ${warning}`);
-    const { gpu, memory } = preflight;
-    return { resolved: { kind, region, device, gpu, memory }, preflight: { ...preflight, warnings } };
+    const { gpu, memory, size } = preflight;
+    return { resolved: { kind, region, device, gpu, memory, size }, preflight: { ...preflight, warnings } };
   } catch (error) {
     if (!(error instanceof JobError)) throw error;
     const { blame, message, retryAfterSeconds, noRoom } = error;

@@ -31,7 +31,15 @@ import { readBytes, type Storage } from '../../storage/storage.js';
 import { placeOf } from '../../telemetry/ids.js';
 import type { Invocation, Ports } from '../ports.js';
 import { failureOf } from '../return-failure.js';
-import { KnownModels, type LocalVideo, probeVideo, resolveModel, sha256Of, sha256OfFile } from './resolve-inputs.js';
+import {
+  KnownModels,
+  type LocalVideo,
+  type TimedTrial,
+  probeVideo,
+  resolveModel,
+  sha256Of,
+  sha256OfFile,
+} from './resolve-inputs.js';
 import { askCompute, type JobPreflight, patient } from './ask-compute.js';
 import { checkFrameFormat, checkReuse, checkStyle } from './check-job.js';
 import { resolveImages, resolveVideo } from './resolve-job.js';
@@ -59,7 +67,7 @@ export interface Prepared extends Handed {
 export function createPrepareJob(ports: Ports, known = new KnownModels()) {
   const { storage, telemetry } = ports;
   const prepare = async (input: PrepareInput, trace: TracePlace): Promise<Checked> => {
-    const { jobId, run = 1, spec, startedBy, fromScratch = false } = input;
+    const { jobId, run = 1, spec, fromScratch = false } = input;
     const createdAt = new Date().toISOString();
     const earlier = run === 1 ? undefined : await findResolvedJob(storage, jobId);
     if (run > 1 && earlier?.run !== run) {
@@ -71,37 +79,10 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
     }
     await Promise.all([workOf(storage, jobId).createIfNotExists(), jobOf(storage, jobId).createIfNotExists()]);
     if (earlier && !fromScratch) return adopt(ports, earlier, { run, spec, createdAt, trace });
-    const folder = jobFolder(ports.tempFolder, jobId);
     await fetchVideo(ports, input);
-    await publishBundledModel(storage, ports.bundledModels, spec.model);
-    // Read before anything of it is used: what is the same at the end was used all the time.
-    const made = await readMadeOf(storage, spec);
-    const probing = probeVideo(ports, jobId, spec, folder, startedBy);
-    const [video, { card, arrayBytes, sha256, random }, preflight, style] = await Promise.all([
-      probing,
-      resolveModel({ ...ports, known }, spec, folder, probing),
-      askCompute(ports, spec),
-      readStyle(storage, spec),
-    ]);
-    checkStyle(spec, card);
-    checkReuse(spec, random);
-    checkFrameFormat(spec, card);
-    const timeouts = patient(spec, preflight);
-    const common = {
-      jobId,
-      ...(run > 1 && { run }),
-      asked: spec,
-      card,
-      sha256: { ...sha256, ...(style && { style: sha256Of(style) }) },
-      parallel: preflight.maxParallel,
-      ...preflight.found,
-      createdAt,
-      trace,
-      made,
-    };
-    const { job: resolved, ...prepared } = video
-      ? await resolveVideo(ports, common, { ...spec, timeouts }, { video, folder, arrayBytes })
-      : resolveImages(common, { ...spec, timeouts }, arrayBytes);
+    const found = await resolveJob({ ...ports, known }, input, { createdAt, trace });
+    const { video, preflight, random } = found;
+    const { job: resolved, ...prepared } = found.resolution;
     const making = random === undefined ? await makingOfJob(ports, resolved, video) : undefined;
     const job = { ...resolved, making };
     if (spec.reuse === true && making === undefined) prepared.warnings.push(whyNotReused(job));
@@ -133,6 +114,50 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
       throw error;
     }
   };
+}
+
+/**
+ * Looks at everything that a new job names and needs, and writes down nothing of the job but the list of the frames of a folder.
+ * @param trial set to find out how long the model takes for the first frame, or else for the picture.
+ * @throws JobError when the job cannot run.
+ */
+export async function resolveJob(
+  ports: Ports & { known: KnownModels },
+  { jobId, run = 1, spec, startedBy }: PrepareInput,
+  { createdAt, trace, trial }: { createdAt: string; trace: TracePlace; trial?: TimedTrial },
+) {
+  const { storage } = ports;
+  const folder = jobFolder(ports.tempFolder, jobId);
+  await publishBundledModel(storage, ports.bundledModels, spec.model);
+  // Read before anything of it is used: what is the same at the end was used all the time.
+  const made = await readMadeOf(storage, spec);
+  const probing = probeVideo(ports, jobId, spec, folder, startedBy);
+  const [video, { card, arrayBytes, sha256, random, cpuSeconds }, preflight, style] = await Promise.all([
+    probing,
+    resolveModel(ports, spec, folder, { probing, trial }),
+    askCompute(ports, spec),
+    readStyle(storage, spec),
+  ]);
+  checkStyle(spec, card);
+  checkReuse(spec, random);
+  checkFrameFormat(spec, card);
+  const timeouts = patient(spec, preflight);
+  const common = {
+    jobId,
+    ...(run > 1 && { run }),
+    asked: spec,
+    card,
+    sha256: { ...sha256, ...(style && { style: sha256Of(style) }) },
+    parallel: preflight.maxParallel,
+    ...preflight.found,
+    createdAt,
+    trace,
+    made,
+  };
+  const resolution = video
+    ? await resolveVideo(ports, common, { ...spec, timeouts }, { video, folder, arrayBytes })
+    : resolveImages(common, { ...spec, timeouts }, arrayBytes);
+  return { resolution, preflight, video, random, cpuSeconds };
 }
 
 /** The parts of a video are kept for other jobs only where the job says so. */
@@ -204,7 +229,7 @@ async function adopt(
   for (const output of placesOf(earlier)) await keepPlace(storage, { jobId, output, overwrite });
   const card = withFreePart(earlier.card, parseCard((await readModelTexts(storage, spec.model)).card ?? '{}'));
   const { batch, compute, retry, tolerate, timeouts } = { ...spec, timeouts: patient(spec, preflight) };
-  const { gpu: _gpu, memory: _memory, computes: _computes, ...same } = earlier;
+  const { gpu: _gpu, memory: _memory, size: _size, computes: _computes, ...same } = earlier;
   const job = {
     ...same,
     run,

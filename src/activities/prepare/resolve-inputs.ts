@@ -72,6 +72,12 @@ export class KnownModels {
   }
 }
 
+/** That the model is tried for its time. */
+export interface TimedTrial {
+  /** Saves a picture to try it with where there is no video. */
+  picture?: () => Promise<string | undefined>;
+}
+
 export interface ResolvedModel {
   card: ModelCard;
   sha256: Pick<Sums, 'model' | 'card' | 'labels'>;
@@ -79,6 +85,8 @@ export interface ResolvedModel {
   random: string | undefined;
   /** About how many each item's array has, of a model that gives arrays. */
   arrayBytes?: number;
+  /** Seconds that all cores of this machine together take for the first frame, when that is asked for. */
+  cpuSeconds?: number | undefined;
 }
 
 /**
@@ -90,7 +98,7 @@ export async function resolveModel(
   ports: Ports & { known: KnownModels },
   { model, compute, tolerate }: JobSpec,
   folder: string,
-  probing: Promise<LocalVideo | undefined>,
+  { probing, trial: timed }: { probing: Promise<LocalVideo | undefined>; trial?: TimedTrial | undefined },
 ): Promise<ResolvedModel> {
   const { storage, known, signal } = ports;
   const blob = modelsOf(storage).getBlobClient(modelBlob(model));
@@ -105,14 +113,27 @@ export async function resolveModel(
   const labels = texts.labels === undefined ? undefined : parseLabels(texts.labels);
   // Elsewhere the scorer finds out: only local compute has the devices of this machine.
   const device = choicesOf(compute).find(({ kind }) => kind === 'local')?.device;
-  const key = JSON.stringify([model, etag, texts, device, video?.facts.width, video?.facts.height]);
+  const key = JSON.stringify([
+    model,
+    etag,
+    texts,
+    device,
+    video?.facts.width,
+    video?.facts.height,
+    timed !== undefined,
+  ]);
   let inspected = known.find(key);
   if (!inspected) {
     const [file, picture] = await Promise.all([
       localCopy(blob, folder, 'model.onnx', missingInput('model', model), signal),
-      video && ('picture' in video ? video.picture : saveFirstFrame(ports, folder, video)),
+      video ? ('picture' in video ? video.picture : saveFirstFrame(ports, folder, video)) : timed?.picture?.(),
     ]);
-    const request = { card, ...(labels && { labels }), ...(picture !== undefined && { picture }) };
+    const request = {
+      card,
+      ...(labels && { labels }),
+      ...(picture !== undefined && { picture }),
+      ...(timed && { timed: true }),
+    };
     const [said, hash] = await Promise.all([ports.inspectModel(file, model, device, request), sha256OfFile(file)]);
     inspected = { ...said, sha256: hash };
     if (inspected.trial?.done === true && !inspected.trial.failure) known.keep(key, inspected);
@@ -127,7 +148,7 @@ export async function resolveModel(
   if (video && trial?.failure && itemsThatMayFail(tolerate, video.facts.framesEstimate) === 0)
     throw new JobError('user', `The first frame of ${video.name} cannot be scored: ${trial.failure}.`);
   if (tolerate.doubtfulPictures === true && 'assumed' in complete.output) delete complete.output.assumed;
-  const resolved = { card: complete, sha256: sums, random: signature.hints?.random };
+  const resolved = { card: complete, sha256: sums, random: signature.hints?.random, cpuSeconds: trial?.cpuSeconds };
   if (complete.output.kind !== 'tensor') return resolved;
   const tensor = findTensor(signature.outputs, complete.output.name, 'output');
   const pixels = video && video.facts.width * video.facts.height;

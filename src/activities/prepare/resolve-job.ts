@@ -12,7 +12,7 @@ import type { Ports } from '../ports.js';
 import type { LocalVideo } from './resolve-inputs.js';
 import { checkResult, checkShape } from './check-job.js';
 
-interface Resolution extends Handed {
+export interface Resolution extends Handed {
   job: ResolvedJob;
 }
 
@@ -27,6 +27,7 @@ type Common = Pick<
   | 'computes'
   | 'gpu'
   | 'memory'
+  | 'size'
   | 'createdAt'
   | 'trace'
   | 'made'

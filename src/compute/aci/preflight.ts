@@ -25,7 +25,9 @@ export async function preflightAci(groups: Groups, request: PreflightRequest): P
     checkRights(settings.endpoint, login, needsOf(settings)),
   ]);
   const warning = await checkOwnImage(settings, preflight);
-  return warning === undefined ? preflight : { ...preflight, warnings: [...preflight.warnings, warning] };
+  // With a GPU it depends on the region.
+  const size = preflight.gpu === true ? {} : { size: { cpus: settings.cpu, memoryGib: memoryGb } };
+  return { ...preflight, ...size, warnings: [...preflight.warnings, ...(warning === undefined ? [] : [warning])] };
 }
 
 /** @throws JobError `user` for a region that the app may not use. */

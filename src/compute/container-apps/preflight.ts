@@ -72,7 +72,8 @@ async function checkCapacity(jobs: Jobs, { maxParallel, gpu, memoryGb }: Preflig
   const { cpu, ...memory } = sizeFor(jobs.settings, onGpu, memoryGb);
   const room = onGpu ? await gpuRoom(jobs, environment) : await cpuRoom(jobs, environment, cpu);
   const fit = fitParallel(maxParallel, room?.free, room?.why ?? '');
-  return { maxParallel: fit.maxParallel, warnings: [...gpuWarnings, ...fit.warnings], gpu: onGpu, memory };
+  const size = { cpus: cpu, memoryGib: memory.gb, gpus: onGpu ? 1 : 0 };
+  return { maxParallel: fit.maxParallel, warnings: [...gpuWarnings, ...fit.warnings], gpu: onGpu, memory, size };
 }
 
 /**

@@ -20,5 +20,5 @@ export function preflightLocal({ maxParallel, gpu, memoryGb }: PreflightRequest,
     warnings.push(
       `This machine has ${counted(cores, 'core')}, so ${allowed} instead of ${maxParallel} containers run at once.`,
     );
-  return { maxParallel: allowed, warnings };
+  return { maxParallel: allowed, warnings, size: { cpus: Math.max(1, Math.floor(cores / allowed)) } };
 }

@@ -11,9 +11,10 @@ import {
   unpackRows,
 } from '../../job/attempts/attempt-row.js';
 import { sumSplits, type TimeSplit } from '../../job/attempts/bottleneck.js';
-import { type AttemptPhases, type PhaseSums, sumsOf } from '../../job/attempts/phases.js';
+import { type AttemptPhases, containerSeconds, type PhaseSums, sumsOf } from '../../job/attempts/phases.js';
 import { type ComputeKind, nameOfChoice } from '../../job/compute-choice.js';
 import type { Suspicion } from '../../job/attempts/suspicion.js';
+import { addShapes, type ShapeSeconds, writeShape } from '../../job/prices.js';
 import type { Blame } from '../../job/failure.js';
 import type { SettledCounts } from '../../job/progress.js';
 import { listMetadata, readJson, type Storage, writeJson } from '../../storage/storage.js';
@@ -86,6 +87,8 @@ export interface ListedSettled extends SettledCounts {
   phases: PhaseSums;
   /** What the time of all its attempts went into. */
   split: TimeSplit;
+  /** Seconds of its containers by their shapes; undefined where older versions have not kept them. */
+  spent: ShapeSeconds | undefined;
   /** How many containers ran where. */
   ranOn: Record<string, number>;
   /** As in `Settled`, shortened. */
@@ -113,6 +116,7 @@ export function settledMetadata(settled: Settled): Record<string, string> {
     phases: JSON.stringify(sumsOf(phases)),
     split: JSON.stringify(sumSplits(phases.map(({ split }) => split))),
     places: JSON.stringify(countPlaces(ends)),
+    spent: JSON.stringify(spentBy(phases, ends)),
     ...(message !== '' && { message: inAscii(message) }),
     rows: packRows(rowsOf(settled)),
   };
@@ -140,6 +144,15 @@ function countPlaces(ends: EndedRun[]): Record<string, number> {
   for (const name of ends.flatMap((end) => placeName(end) ?? [])) counts[name] = (counts[name] ?? 0) + 1;
   return counts;
 }
+
+/** Seconds of containers by their shapes. */
+export const spentBy = (phases: AttemptPhases[], ends: EndedRun[]): ShapeSeconds =>
+  addShapes(
+    phases.map((each) => {
+      const { compute, place } = ends.find(({ attempt }) => attempt === each.attempt) ?? {};
+      return { [writeShape({ compute, ...place })]: containerSeconds(each) };
+    }),
+  );
 
 /** Undefined before the first attempt was settled. */
 export const readSettled = (storage: Storage, jobId: string, batch: number) =>
@@ -177,6 +190,7 @@ export function settledOf(batch: number, metadata: Record<string, string>): List
     state: (metadata.state ?? 'retrying') as BatchStanding,
     phases: JSON.parse(metadata.phases ?? '{}') as PhaseSums,
     split: JSON.parse(metadata.split ?? '{}') as TimeSplit,
+    spent: metadata.spent === undefined ? undefined : (JSON.parse(metadata.spent) as ShapeSeconds),
     ranOn: JSON.parse(metadata.places ?? '{}') as Record<string, number>,
     message: fromAscii(metadata.message ?? ''),
     rows: metadata.rows === undefined ? [] : unpackRows(metadata.rows),

@@ -68,6 +68,24 @@ export async function* readListedPictures(
   yield* pMapIterable(once(), look, { concurrency: LOOKS, backpressure: 4 * LOOKS });
 }
 
+/**
+ * The names in a list, each once, whether they are there or not.
+ * @throws JobError `user`, as `readListedPictures`.
+ */
+export async function* readListedNames(storage: Storage, list: List): AsyncGenerator<string> {
+  const { name: called, blob, isJson } = listBlobOf(storage, list);
+  const { readableStreamBody } = await again(() => blob.download()).catch((cause: unknown) => {
+    throw isNotFound(cause) ? missingList(called) : cause;
+  });
+  const seen = new Set<string>();
+  const bytes = (readableStreamBody ?? []) as AsyncIterable<Uint8Array>;
+  for await (const name of readNames(called, bytes, { isJson })) {
+    if (seen.has(name)) continue;
+    seen.add(name);
+    yield name;
+  }
+}
+
 /** Undefined when there is no such picture. */
 async function versionOf(storage: Storage, picture: string): Promise<{ etag: string; bytes: number } | undefined> {
   try {

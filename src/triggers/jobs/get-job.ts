@@ -1,6 +1,7 @@
 import type { InvocationContext } from '@azure/functions';
 import * as df from 'durable-functions';
 import { type PublishedStatus, publishedIn } from '../../job/progress.js';
+import type { PriceTable } from '../../job/prices.js';
 import type { JobSpec } from '../../job/spec.js';
 import { readResolvedJob } from '../../job-store/resolved-job.js';
 import type { Storage } from '../../storage/storage.js';
@@ -12,9 +13,11 @@ import { findKept, inputOfJob } from '../jobs.js';
 /** `GET /api/jobs/{id}`: live progress, from the orchestration's status and the reports of its containers. */
 export const createGetJob = ({
   storage,
+  prices,
   waitingHere,
 }: {
   storage: Storage;
+  prices: PriceTable;
   waitingHere: (jobId: string) => WaitingHere[];
 }) =>
   answerErrors(async (request, context) => {
@@ -23,7 +26,12 @@ export const createGetJob = ({
     if (typeof status === 'string') return refuse(404, status);
     const published = publishedIn(status.customStatus);
     const spec = (await findSpec(storage, context, id, published)) ?? null;
-    const body = await readJobStatus(storage, id, status, published, { now: Date.now(), here: waitingHere(id), spec });
+    const body = await readJobStatus(storage, id, status, published, {
+      now: Date.now(),
+      here: waitingHere(id),
+      spec,
+      prices,
+    });
     return answerVersion(request, body, withoutClock(body));
   });
 

@@ -4,6 +4,8 @@ import type { NextTurn } from '../../job/attempts/room.js';
 import { nameBottleneck } from '../../job/attempts/advice.js';
 import { describeTime, sumSplits } from '../../job/attempts/bottleneck.js';
 import { summarize, sumPhases } from '../../job/attempts/phases.js';
+import { costInAll } from '../../job/estimate.js';
+import { addShapes, costOf, hourly, PRICES, type PriceTable, type ShapeSeconds } from '../../job/prices.js';
 import {
   type BatchCounts,
   countProgress,
@@ -11,12 +13,14 @@ import {
   type ItemCounts,
   LONGEST_PAUSE,
   type PublishedStatus,
+  round,
   secondsSince,
   type SettledCounts,
   type Stage,
 } from '../../job/progress.js';
 import type { JobSpec } from '../../job/spec.js';
 import type { OwnStage } from '../../job-store/layout.js';
+import { computeOf, readResolvedJob } from '../../job-store/resolved-job.js';
 import { readNow, type Report } from '../../job-store/now.js';
 import { outsideEnd, type WaitingHere } from '../job-watch.js';
 import type { JobOutput } from '../../orchestrators/score-job.js';
@@ -30,13 +34,19 @@ type Orchestration = Pick<DurableOrchestrationStatus, 'runtimeStatus' | 'output'
  * @param now milliseconds since the epoch.
  * @param here why the job has to wait, as far as only this process knows.
  * @param spec what the job was told to do, as far as it is known.
+ * @param prices what containers cost.
  */
 export async function readJobStatus(
   storage: Storage,
   id: string,
   status: Orchestration,
   published: PublishedStatus | undefined,
-  { now, here = [], spec = null }: { now: number; here?: WaitingHere[]; spec?: JobSpec | null },
+  {
+    now,
+    here = [],
+    spec = null,
+    prices = PRICES,
+  }: { now: number; here?: WaitingHere[]; spec?: JobSpec | null; prices?: PriceTable | undefined },
 ): Promise<JobStatus> {
   const current = published?.stages.at(-1);
   const state = stateOf(status, published);
@@ -47,6 +57,7 @@ export async function readJobStatus(
     (published?.stages ?? []).map((time) => [time.stage, time.seconds ?? secondsSince(time, until)]),
   );
   const counts = await readCounts(storage, id, published, { isOver, now, here });
+  const cost = await readCost(storage, id, published, { ...counts, prices, isOver, now });
   const { items, asOf, batches, attempts, retries, ranOn, waiting, containerTime, phases } = counts;
   const running = state === 'running' && current !== undefined && current.stage !== 'finish';
   const elapsed = current ? secondsSince(current, asOf) : 0;
@@ -75,7 +86,7 @@ export async function readJobStatus(
     stages: roundAll(stages),
     warnings: published?.warnings ?? [],
     error: errorOf(state, status, published),
-    cost: null,
+    cost,
     bottleneck:
       isOver || containerTime !== null
         ? nameBottleneck({
@@ -98,7 +109,7 @@ export async function readJobStatus(
 /** A status without what only the clock changes, by which two of them can be told apart. */
 export function withoutClock(status: JobStatus): object {
   const isOver = status.state !== 'running' && status.state !== 'queued';
-  const { stages, stage, itemsPerSecond: _, framesPerSecond: __, secondsLeft: ___, ...same } = status;
+  const { stages, stage, itemsPerSecond: _, framesPerSecond: __, secondsLeft: ___, cost: ____, ...same } = status;
   return isOver ? status : { ...same, stage, stages: { ...stages, ...(stage && { [stage]: 0 }) } };
 }
 
@@ -108,11 +119,39 @@ function gatheringOf(published: PublishedStatus | undefined): string[] | undefin
   return stages.at(-1)?.stage === 'gather' && gathering !== undefined ? [gathering] : undefined;
 }
 
+/** What the containers of a run cost. Of those that go on counts the time since their programs began. */
+async function readCost(
+  storage: Storage,
+  id: string,
+  published: PublishedStatus | undefined,
+  { spent, beganAt, items, scored, prices, isOver, now }: Counts & { prices: PriceTable; isOver: boolean; now: number },
+): Promise<JobStatus['cost']> {
+  const settled = spent && costOf(prices, spent);
+  const job = published?.plan && (await readResolvedJob(storage, id, published.run ?? 1).catch(() => undefined));
+  if (settled === undefined || !job) return null;
+  const { kind, size } = computeOf(job);
+  const price = hourly(prices, { compute: kind, ...size });
+  const seconds = isOver ? 0 : beganAt.reduce((sum, began) => sum + Math.max(0, now - began) / 1000, 0);
+  if (price === undefined && (seconds > 0 || settled === 0)) return null;
+  const soFar = round(settled + ((price ?? 0) * seconds) / 3600, 6);
+  if (isOver) return { soFar, inAll: null };
+  const left = published.stages.at(-1)?.stage === 'score' ? items.total - items.done - items.failed : 0;
+  const done = Math.max(0, scored - (published.adopted?.done ?? 0));
+  return {
+    soFar,
+    inAll: left <= 0 || price === 0 ? { low: soFar, high: soFar } : (costInAll(soFar, { done, left }) ?? null),
+  };
+}
+
 interface Counts extends Pick<
   JobStatus,
   'attempts' | 'retries' | 'ranOn' | 'waiting' | 'containerTime' | 'phases' | 'reportedAt'
 > {
   items: ItemCounts;
+  /** Seconds of the containers that have ended by their shapes; undefined where an older version has not kept them. */
+  spent: ShapeSeconds | undefined;
+  /** When the programs of those that go on began, in milliseconds since the epoch. */
+  beganAt: number[];
   /** Items with an output of the model, in every stage. */
   scored: number;
   /** When the numbers of items were true, in milliseconds since the epoch. */
@@ -155,6 +194,8 @@ async function readCounts(
     retries: settled.reduce((sum, { runs, state }) => sum + (state === 'retrying' ? runs : Math.max(0, runs - 1)), 0),
     ranOn: sumPlaces(settled.map((batch) => batch.ranOn)),
     waiting: reasons([...here.filter(({ batch }) => batch === undefined), ...waiters], { settled, running, live, now }),
+    spent: settled.every(({ spent }) => spent) ? addShapes(settled.map(({ spent = {} }) => spent)) : undefined,
+    beganAt: live.flatMap(({ startedAt }) => (startedAt === undefined ? [] : [Date.parse(startedAt)])),
     containerTime: describeTime(sumSplits(settled.map(({ split }) => split))),
     phases: summarize(sumPhases(settled.map((batch) => batch.phases))),
   };

@@ -3,6 +3,7 @@ import type { BlobItem } from '@azure/storage-blob';
 import pMap from 'p-map';
 import type { JobList, JobStatus, ListedJob } from '../../api/jobs.js';
 import { JobError } from '../../job/failure.js';
+import type { PriceTable } from '../../job/prices.js';
 import { inWords, publishedIn } from '../../job/progress.js';
 import {
   endEntry,
@@ -24,6 +25,7 @@ import { readJobStatus } from './job-status.js';
 
 interface ListPorts {
   storage: Storage;
+  prices: PriceTable;
   callers: Pick<Callers, 'known'>;
   waitingHere: (jobId: string) => WaitingHere[];
 }
@@ -146,7 +148,7 @@ function cut(items: BlobItem[], most: number, isWanted: (entry: Entry) => boolea
 /** Undefined when there is no such job after all. */
 async function look(ports: ListPorts, context: InvocationContext, entry: Entry): Promise<ListedJob | undefined> {
   if (entry.end) return listedAs(entry, entry.end);
-  const { storage, waitingHere } = ports;
+  const { storage, prices, waitingHere } = ports;
   const { jobId: id, run } = entry;
   const orchestration = await findJob(context, id);
   if (!orchestration) return lookForEnd(storage, entry, Date.now() - entry.acceptedAt);
@@ -163,7 +165,11 @@ async function look(ports: ListPorts, context: InvocationContext, entry: Entry):
     );
     if (ended) return ended;
   }
-  const status = await readJobStatus(storage, id, orchestration, published, { now: Date.now(), here: waitingHere(id) });
+  const status = await readJobStatus(storage, id, orchestration, published, {
+    now: Date.now(),
+    here: waitingHere(id),
+    prices,
+  });
   const { state, stage, items, itemsPerSecond, secondsLeft, output, cost } = status;
   return {
     ...sayingOf(entry),
@@ -234,10 +240,19 @@ const sayingOf = ({ jobId, acceptedAt, input, model, compute }: Entry) => ({
   thumbnail: null,
 });
 
-const listedAs = (entry: Entry, end: EntryEnd): ListedJob => ({
+const listedAs = (
+  entry: Entry,
+  { state, now, stage, items, itemsPerSecond, output, endedAt, cost = null }: EntryEnd,
+): ListedJob => ({
   ...sayingOf(entry),
   run: entry.run,
-  ...end,
+  state,
+  now,
+  stage,
+  items,
+  itemsPerSecond,
+  output,
+  endedAt,
   secondsLeft: null,
-  cost: null,
+  cost: cost === null ? null : { soFar: cost, inAll: null },
 });

@@ -44,7 +44,7 @@ export const createStartJob = ({
   });
 
 /** @throws JobError `user` when a caller who sees its own jobs alone names what may be another's. */
-async function checkOwn(callers: Callers, caller: Caller, spec: JobSpec): Promise<void> {
+export async function checkOwn(callers: Callers, caller: Caller, spec: JobSpec): Promise<void> {
   if (caller.sees === 'all') return;
   const outside = whatIsOutside(caller.id, spec);
   if (outside !== undefined) throw new JobError('user', outside);

@@ -4,6 +4,7 @@ import { BlockBlobClient } from '@azure/storage-blob';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { BatchList, FileAnswer, JobStatus } from '../../../src/api/jobs.js';
 import type { AttemptRow } from '../../../src/job/attempts/attempt-row.js';
+import type { Plan } from '../../../src/api/plan.js';
 import { makeClip } from '../../support/clip.js';
 import { tinyModel } from '../../support/scorer/tiny-model.js';
 import { useStack } from '../../support/stack.js';
@@ -140,6 +141,55 @@ describe('POST /api/jobs', () => {
   });
 });
 
+describe('POST /api/plan', () => {
+  const plan = (spec: object) => send('plan', JSON.stringify(spec));
+
+  test('tells by an earlier job what a job would take, and leaves nothing behind', async () => {
+    const containers = async () => {
+      const names: string[] = [];
+      for await (const { name } of stack.storage.listContainers()) if (/-clip-/.test(name)) names.push(name);
+      return names;
+    };
+    const before = await containers();
+    const answer = await plan({ input: { video }, model: 'starry-night', batch: { size: 4, maxParallel: 2 } });
+    expect(answer.status).toBe(200);
+    const { seconds, ...said } = (await answer.json()) as Plan;
+    expect(said).toMatchObject({
+      items: 12,
+      batches: 3,
+      parallel: 2,
+      cost: { low: 0, high: 0, currency: 'USD' },
+      basis: expect.stringMatching(/^Job .+ with the same model on local/) as string,
+      warnings: [],
+    });
+    expect(seconds?.low).toBeGreaterThan(0);
+    expect(seconds?.high).toBeGreaterThan(seconds?.low ?? 0);
+    expect(await containers()).toEqual(before);
+  });
+
+  test.each([
+    { input: { video: 'inbox/none.mp4' }, model: 'starry-night' },
+    { input: { images: 'inbox/none/' }, model: 'starry-night', compute: { kind: 'aci' } },
+    { input: {}, model: 'm' },
+  ])('refuses %j in the words of POST /api/jobs', async (spec) => {
+    const refused = await refusal(await plan(spec));
+    expect(refused).toEqual(await refusal(await post(spec)));
+    expect(refused.status).toBe(400);
+  });
+
+  test('refuses what the preparation of a job would', async () => {
+    const { status, error } = await refusal(
+      await plan({ input: { video }, model: 'starry-night', output: { draw: true } }),
+    );
+    expect(status).toBe(400);
+    expect(error).toMatch(/gives pictures, which make the video themselves/);
+    const taken = await refusal(
+      await plan({ input: { video }, model: 'starry-night', output: { video: 'outbox/http/first.mp4' } }),
+    );
+    expect(taken.error).toMatch(/There is outbox\/http\/first\.mp4 already/);
+  });
+});
+
 describe('GET /api/jobs/{id}/files', () => {
   const files = (id: string, query = '') => fetch(`${stack.url}/api/jobs/${id}/files${query}`);
 
@@ -184,6 +234,7 @@ describe('GET /api/jobs/{id}', () => {
       items: { total: 12, done: 12, failed: 0 },
       batches: { total: 3, pending: 0, running: 0, done: 3, failed: 0 },
       secondsLeft: null,
+      cost: { soFar: 0, inAll: null },
       error: null,
       output: 'outbox/http/first.mp4',
       warnings: [],

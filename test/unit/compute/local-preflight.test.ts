@@ -3,8 +3,8 @@ import { preflightLocal } from '../../../src/compute/local/preflight.js';
 
 describe('on this machine', () => {
   test('one container runs for each core, unless the job asks for fewer', () => {
-    expect(preflightLocal({}, 4)).toEqual({ maxParallel: 4, warnings: [] });
-    expect(preflightLocal({ maxParallel: 2 }, 4)).toEqual({ maxParallel: 2, warnings: [] });
+    expect(preflightLocal({}, 4)).toEqual({ maxParallel: 4, warnings: [], size: { cpus: 1 } });
+    expect(preflightLocal({ maxParallel: 2 }, 4)).toEqual({ maxParallel: 2, warnings: [], size: { cpus: 2 } });
   });
 
   test('a job that asks for more gets what there is, and a warning with the numbers', () => {

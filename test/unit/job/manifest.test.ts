@@ -40,6 +40,7 @@ const FULL = {
   items: 10,
   totals: { ...counts, attempts: 3 },
   containerSeconds: 12.5,
+  cost: { usd: 0.0007, pricesAsOf: '2026-08-02' },
   scorings: { all: 9, wasted: 2 },
   containerTime: { sentence: 'All.', percent: { inference: 100 }, seconds: { inference: 9 } },
   phases: { queued: { mean: 1, longest: 2 } },

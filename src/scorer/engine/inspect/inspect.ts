@@ -46,6 +46,7 @@ const trialSchema = z.object({
     }),
   ),
   failure: z.string().nullable().optional(),
+  cpuSeconds: z.number().optional(),
   done: z.boolean(),
 }) satisfies z.ZodType<Trial>;
 

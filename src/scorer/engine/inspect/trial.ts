@@ -22,6 +22,8 @@ export interface TrialRequest {
   labels?: string[];
   /** File of a picture to score. */
   picture?: string;
+  /** Whether it is to be found out how long the picture takes. */
+  timed?: boolean;
 }
 
 /** What a trial showed. */
@@ -30,6 +32,8 @@ export interface Trial {
   runs: TrialRun[];
   /** Why the picture could not be scored; null when it could; absent when it was not tried, because that would take too long. */
   failure?: string | null;
+  /** Seconds that all cores together take for the picture, when that is asked for. */
+  cpuSeconds?: number;
   /** Whether there is nothing more to come. */
   done: boolean;
 }
@@ -56,7 +60,7 @@ const BYTES_PER_PIXEL = 2500;
 export async function* tryModel(
   session: ort.InferenceSession,
   signature: ModelSignature,
-  { card: partial, labels, picture }: TrialRequest,
+  { card: partial, labels, picture, timed }: TrialRequest,
 ): AsyncGenerator<Trial> {
   const trial: Trial = { runs: [], done: false };
   const card = completeCard(partial, signature, labels);
@@ -81,12 +85,25 @@ export async function* tryModel(
     yield { ...trial, done: true };
     return;
   }
-  const [outcome] = await scoreFrames([request], complete, async (views) => {
-    const outputs = await infer(views.map((view) => view.picture));
-    const count = batchOf(card.input.name, signature) ?? views.length;
-    return views.map((view, index) => readView(outputs, complete, view, { index, count }));
-  });
-  yield { ...trial, failure: outcome?.ok === false ? outcome.message : null, done: true };
+  const first = process.cpuUsage();
+  const score = () =>
+    scoreFrames([request], complete, async (views) => {
+      const outputs = await infer(views.map((view) => view.picture));
+      const count = batchOf(card.input.name, signature) ?? views.length;
+      return views.map((view, index) => readView(outputs, complete, view, { index, count }));
+    });
+  const [outcome] = await score();
+  const shown: Trial = { ...trial, failure: outcome?.ok === false ? outcome.message : null, done: true };
+  if (timed !== true || outcome?.ok === false) {
+    yield shown;
+    return;
+  }
+  // The first time takes longer, but says something if the second one takes too long.
+  const firstSeconds = cpuSecondsSince(first);
+  yield { ...shown, cpuSeconds: firstSeconds };
+  const again = process.cpuUsage();
+  await score();
+  yield { ...shown, cpuSeconds: Math.min(firstSeconds, cpuSecondsSince(again)) };
 }
 
 function createInference(session: ort.InferenceSession, card: ModelCard, signature: ModelSignature) {
@@ -98,6 +115,11 @@ function createInference(session: ort.InferenceSession, card: ModelCard, signatu
   const feed = createFeeder(card.input, batchOf(card.input.name, signature));
   return (pictures: Picture[]): Promise<Outputs> =>
     runSession(session, { ...constants, [card.input.name]: feed(pictures) }, outputNames(card));
+}
+
+function cpuSecondsSince(began: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(began);
+  return (user + system) / 1e6;
 }
 
 /** A picture with different values everywhere. */

@@ -1,39 +1,20 @@
-import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { ScoredFormat } from '../../container-contract/places.js';
-import type { Device } from '../../job/compute-choice.js';
-import { hideSecrets, JobError } from '../../job/failure.js';
+import { JobError } from '../../job/failure.js';
 import { endingOf, FRAME_FORMATS } from '../../job/items/formats.js';
-import { completeCard } from '../../model-card/complete-card.js';
-import { draftCard } from '../../model-card/draft-card.js';
-import { hintsOf } from '../../model-card/hints.js';
-import { parseLabels } from '../../model-card/labels.js';
-import { type ModelCard, parseCard } from '../../model-card/schema.js';
+import type { ModelCard } from '../../model-card/schema.js';
 import { describeTensor, type TensorSignature } from '../../model-card/signature.js';
-import { createModelInspector } from '../../scorer/engine/inspect/inspect.js';
-import { type Tried, tryPicture } from '../../scorer/run/try-picture.js';
-import { APP_FOLDER } from '../installed.js';
-import {
-  checkDistinct,
-  checkInputFile,
-  checkModelFiles,
-  checkOutputFile,
-  filesOfModel,
-  isModelFile,
-  type ModelChoice,
-} from '../score/user-files.js';
-import { joinModel } from '../score/whole-model.js';
+import { type Tried, tryPictures } from '../../scorer/run/try-picture.js';
+import { checkDistinct, checkInputFile, checkOutputFile } from '../score/user-files.js';
+import { bytesOf, type OpenChoice, openModel } from '../score/open-model.js';
 
-export interface TryOptions extends ModelChoice {
+export interface TryOptions extends OpenChoice {
   picture: string;
   out?: string;
   /** Where the output goes without `out`, but for its ending. */
   base: string;
   overwrite: boolean;
-  /** Writes the picture although it looks wrong. */
-  yes: boolean;
-  device: Device;
 }
 
 export interface TriedModel {
@@ -62,36 +43,26 @@ export interface TriedModel {
  * @throws JobError `user`: the model, its card or a picture cannot be used, or the output cannot be written.
  */
 export async function tryModel(options: TryOptions): Promise<TriedModel> {
-  const { picture, style, device, base, overwrite, yes } = options;
-  const choice = bundled(options);
+  const { picture, style, device, base, overwrite } = options;
   await checkInputFile(picture, 'picture');
-  await checkModelFiles(choice);
-  const beside = await filesOfModel(choice);
-  const partial = parseCard(beside.card === undefined ? '{}' : await readFile(beside.card, 'utf8'));
-  const labels = beside.labels === undefined ? undefined : parseLabels(await readFile(beside.labels, 'utf8'));
-  const whole = await joinModel(choice.model);
+  const { file, model, card, signature, assumed, remove } = await openModel(options);
   try {
-    const name = path.basename(choice.model);
-    // A model that is broken may bring down the process that loads it: this one is another.
-    const { trial, ...signature } = await createModelInspector()(whole.file, name, device, {
-      card: partial,
-      ...(labels && { labels }),
-    });
-    const card = completeCard(partial, signature, labels, trial?.runs);
-    if (yes && 'assumed' in card.output) delete card.output.assumed;
-    if (style !== undefined && card.style === null)
-      throw new JobError('user', `The model ${name} takes no style picture; leave --style out.`);
     const ending = endingFor(card, options.out);
     const out = options.out ?? `${base}.${ending}`;
     await checkOutputFile(out, '--out', overwrite);
-    await checkDistinct([['--out', out]], [picture, choice.model, ...(style === undefined ? [] : [style])]);
+    await checkDistinct([['--out', out]], [picture, model, ...(style === undefined ? [] : [style])]);
     const files = {
-      model: await bytesOf(whole.file),
-      picture: await bytesOf(picture),
+      model: await bytesOf(file),
+      pictures: [{ name: path.basename(picture), bytes: await bytesOf(picture) }],
       ...(style !== undefined && { style: await bytesOf(style) }),
     };
-    const { output, codec, said, milliseconds, ...ran } = await tryPicture(files, {
-      name: path.basename(picture),
+    const {
+      outputs: [output = new Uint8Array()],
+      codec,
+      said,
+      milliseconds,
+      ...ran
+    } = await tryPictures(files, {
       card,
       ending,
       device,
@@ -99,7 +70,7 @@ export async function tryModel(options: TryOptions): Promise<TriedModel> {
     const result = ending === 'json' ? recordIn(output) : undefined;
     await writeFile(out, ending === 'json' ? `${JSON.stringify(result, null, 2)}\n` : output);
     return {
-      model: choice.model,
+      model,
       picture,
       output: out,
       bytes: output.length,
@@ -109,16 +80,13 @@ export async function tryModel(options: TryOptions): Promise<TriedModel> {
       device: ran.device,
       codec,
       milliseconds,
-      assumed:
-        beside.card === undefined
-          ? draftCard(signature, hintsOf(signature)).questions.map((each) => hideSecrets(each))
-          : [],
+      assumed,
       warnings: said,
       ...(result !== undefined && { result }),
       card,
     };
   } finally {
-    await whole.remove();
+    await remove();
   }
 }
 
@@ -126,19 +94,6 @@ export async function tryModel(options: TryOptions): Promise<TriedModel> {
 function recordIn(output: Uint8Array): Record<string, unknown> {
   const { input: _, ...record } = JSON.parse(Buffer.from(output).toString('utf8')) as Record<string, unknown>;
   return record;
-}
-
-const bytesOf = async (file: string) => new Uint8Array(await readFile(file));
-
-/** A model of the app by its name, as its file. @throws JobError `user` when there is none of this name. */
-function bundled<T extends ModelChoice>(choice: T): T {
-  if (isModelFile(choice.model)) return choice;
-  const file = path.join(APP_FOLDER, 'models', `${choice.model}.onnx`);
-  if (existsSync(file)) return { ...choice, model: file };
-  throw new JobError(
-    'user',
-    `No model "${choice.model}" comes with the app; name an .onnx file, or one that "models list" shows.`,
-  );
 }
 
 /** @throws JobError `user` when the output is of another kind than the file is called. */

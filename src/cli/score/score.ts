@@ -9,7 +9,7 @@ import type { JobOptions } from './run-job.js';
 import type { FolderOptions } from './score-folder.js';
 import { ON_DAMAGE, requestOfVideo, scoreVideo, type VideoOptions } from './score-video.js';
 import { renderSummary } from './summary.js';
-import { addExamples, addJson, addPlace, type Around, type Define, sampleOf } from '../around.js';
+import { addExamples, addJson, addPlace, type Around, type Define, sampleOf, wholeNumber } from '../around.js';
 import { checkJobId } from '../client/connect.js';
 import { type Choice, chooseUnfinished, findUnfinished } from './go-on.js';
 import { isModelFile } from './user-files.js';
@@ -21,6 +21,8 @@ interface ScoreFlags
   list?: string;
   /** The job to go on with. */
   redrive?: string;
+  /** How many frames to try. */
+  preview?: number;
 }
 
 export const define: Define = (command, around) => {
@@ -69,7 +71,12 @@ export const define: Define = (command, around) => {
       '--draw',
       'draw what the model finds (boxes, masks, classes) into the video; its predictions come beside it',
     )
-    .option('--contact-sheet <file>', 'also save before/after pairs as one PNG', file);
+    .option('--contact-sheet <file>', 'also save before/after pairs as one PNG', file)
+    .option(
+      '--preview <n>',
+      'score only so many frames or images, spread over all, on this machine, and save before/after pairs of them as one PNG',
+      wholeNumber(1, 24),
+    );
   addChanges(command)
     .option(
       '--reuse',
@@ -83,7 +90,7 @@ export const define: Define = (command, around) => {
     .option('--fresh', 'start a new job, whatever an earlier command with the same request has left');
   addPlace(addJson(command, 'print the summary as JSON and nothing else'), around).action(
     async (input: string | undefined, asked: ScoreFlags) => {
-      const { json: quiet = false, out, redrive, resume, fresh, ...flags } = asked;
+      const { json: quiet = false, out, redrive, resume, fresh, preview: count, ...flags } = asked;
       const choice = { ...(resume !== undefined && { resume }), ...(fresh !== undefined && { fresh }) };
       if (redrive !== undefined) {
         refuseBesideRedrive(input, { ...choice, reuse: flags.reuse });
@@ -104,6 +111,16 @@ export const define: Define = (command, around) => {
       if (input === undefined)
         throw new JobError('user', 'Name a video or a folder of images, or a job to go on with: --redrive JOB.');
       const base = resolve(`${path.parse(input).name}-${path.parse(flags.model).name}`);
+      if (count !== undefined) {
+        refuseBesidePreview({ out, url: flags.url });
+        const { preview, renderPreview } = await import('./preview.js');
+        const folder = await isFolder(input);
+        const { device = 'auto', yes = false, overwrite = false } = flags;
+        const sheet = flags.contactSheet ?? `${base}.preview.png`;
+        const found = await preview({ ...flags, device, yes, overwrite, input, isFolder: folder, count, sheet, env });
+        print(quiet ? JSON.stringify(found, null, 2) : renderPreview(found, folder ? 'image' : 'frame'));
+        return;
+      }
       const common = { ...flags, quiet, env, signal, note };
       if (await isFolder(input)) {
         if (flags.frameRate !== undefined) {
@@ -176,6 +193,13 @@ async function whatIsLeft(
   if (url !== undefined) return {};
   const found = await chooseUnfinished(data, request, choice, { signal, note });
   return found ? { resume: { job: found.job, folder: found.folder } } : {};
+}
+
+/** @throws JobError `user` for what a preview does not make, and where it does not run. */
+function refuseBesidePreview({ out, url }: { out: string | undefined; url: string | undefined }): void {
+  if (out !== undefined)
+    throw new JobError('user', '--preview makes no output but the contact sheet; name that with --contact-sheet.');
+  if (url !== undefined) throw new JobError('user', '--preview runs on this machine; leave --url out.');
 }
 
 /** @throws JobError `user` for what has no meaning beside a job that is named. */

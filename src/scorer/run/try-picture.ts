@@ -1,5 +1,5 @@
 import { CONTRACT, type ScoreTask } from '../../container-contract/task.js';
-import type { ScoredFormat } from '../../container-contract/places.js';
+import { parseScoredPart, type ScoredFormat } from '../../container-contract/places.js';
 import type { WorkTimings } from '../../container-contract/result.js';
 import type { Device } from '../../job/compute-choice.js';
 import { JobError } from '../../job/failure.js';
@@ -11,13 +11,13 @@ import { scoreTask } from './score-task.js';
 
 export interface TrialFiles {
   model: Uint8Array<ArrayBuffer>;
-  picture: Uint8Array<ArrayBuffer>;
+  pictures: { name: string; bytes: Uint8Array<ArrayBuffer> }[];
   style?: Uint8Array<ArrayBuffer>;
 }
 
 export interface Tried {
-  /** What the scorer would store for the picture. */
-  output: Uint8Array;
+  /** What the scorer would store for each picture. */
+  outputs: Uint8Array[];
   /** What ran the model, e.g. `cpu`. */
   device: string;
   codec: string;
@@ -27,21 +27,21 @@ export interface Tried {
 }
 
 /**
- * Scores one picture as a container would, without any storage.
+ * Scores pictures as a container would, without any storage.
  * @param card complete.
  * @param ending of the output, as the card's kind of output allows.
  * @throws JobError `user` or `item`: what is wrong with the model, its card, the style picture or the picture.
  */
-export async function tryPicture(
-  { model, picture, style }: TrialFiles,
-  { name, card, ending, device }: { name: string; card: ModelCard; ending: ScoredFormat; device: Device },
+export async function tryPictures(
+  { model, pictures, style }: TrialFiles,
+  { card, ending, device }: { card: ModelCard; ending: ScoredFormat; device: Device },
 ): Promise<Tried> {
   const task: ScoreTask = {
     contract: CONTRACT,
     jobId: 'trial',
     batch: 0,
     attempt: 1,
-    items: [{ name, index: 0, input: name }],
+    items: pictures.map(({ name }, index) => ({ name, index, input: String(index) })),
     pack: 1,
     frames: 'ppm',
     output: { ending },
@@ -51,15 +51,15 @@ export async function tryPicture(
     resultBlob: 'result',
     logBlob: 'log',
   };
-  let output: Uint8Array | undefined;
+  const outputs: Uint8Array[] = [];
   const noPacks = () => new Error('A trial has no packs and shares nothing.');
   const blobs = {
     readModel: () => Promise.resolve(model),
     readStyle: () => Promise.resolve(style),
-    readInput: () => Promise.resolve(picture),
+    readInput: (index: string) => Promise.resolve(pictures[Number(index)]?.bytes ?? new Uint8Array()),
     storedItems: () => Promise.resolve(new Set<number>()),
-    storeOutput: (_: string, bytes: Uint8Array) => {
-      output = bytes;
+    storeOutput: (name: string, bytes: Uint8Array) => {
+      outputs[parseScoredPart(name)?.first ?? 0] = bytes;
       return Promise.resolve();
     },
     readFrame: () => Promise.reject(noPacks()),
@@ -95,9 +95,8 @@ export async function tryPicture(
     await engine.close();
   }
   const [failed] = tally.failed;
-  if (failed) throw new JobError('user', `The picture ${name} cannot be scored: ${failed.reason}.`);
-  if (output === undefined) throw new Error('The scorer stored nothing.');
+  if (failed) throw new JobError('user', `The picture ${failed.name} cannot be scored: ${failed.reason}.`);
   const { warnings = [] } = tally.result('completed', undefined);
   const { device: ran, codec, timings: milliseconds } = tally;
-  return { output, device: ran, codec: codec ?? 'sharp', milliseconds, said: [...said, ...warnings] };
+  return { outputs, device: ran, codec: codec ?? 'sharp', milliseconds, said: [...said, ...warnings] };
 }

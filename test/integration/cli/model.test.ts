@@ -1,4 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import sharp from 'sharp';
@@ -220,6 +229,20 @@ describe('models try', () => {
     const [other, none] = await Promise.all([runTry(model, picture, '--out', 'x.json'), runTry(model, model)]);
     expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('must end in .png') });
     expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining('cannot be scored') });
+  });
+
+  test('score --preview writes a contact sheet of some pictures and nothing else', async () => {
+    const images = path.join(folder, 'images');
+    mkdirSync(images);
+    for (const name of ["a'1.png", 'b.png', 'c.png']) copyFileSync(picture, path.join(images, name));
+    const { code, stdout } = await runCli(['score', images, '--model', model, '--preview', '2', '--json'], {
+      cwd: folder,
+    });
+    expect(code).toBe(0);
+    const sheet = path.join(folder, 'images-same.preview.png');
+    expect(JSON.parse(stdout)).toMatchObject({ contactSheet: sheet, previewed: 2, items: 3 });
+    expect(await sharp(sheet).metadata()).toMatchObject({ format: 'png' });
+    expect(readdirSync(images)).toHaveLength(3);
   });
 
   test('models lists what comes with the app and the files that are named, without a stack', async () => {

@@ -221,11 +221,11 @@ async function request(url: URL, init: RequestInit): Promise<Response> {
     throw new (isCut(cause) ? AnswerLost : JobError)('platform', message, { cause });
   }
   if (answer.status < 400) return answer;
-  if (answer.status === 401 || answer.status === 403)
-    throw new JobError(
-      'user',
-      `${url.origin} refused the request (HTTP ${answer.status}); pass the app's function key with --key.`,
-    );
+  if (answer.status === 401 || answer.status === 403) {
+    const hasKey = new Headers(init.headers).has('x-functions-key');
+    const mend = hasKey ? 'the key is not one of the app' : "pass the app's function key with --key";
+    throw new JobError('user', `${url.origin} refused the request (HTTP ${answer.status}); ${mend}.`);
+  }
   const said = await answer.json().then(
     (body) => (body as { error?: unknown } | null)?.error,
     () => undefined,

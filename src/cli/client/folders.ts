@@ -85,9 +85,11 @@ export async function findSound(folder: string): Promise<string | undefined> {
 
 /** The error for a folder without pictures. */
 export function noPictures(folder: string, leftOut: LeftOut): JobError {
+  const found = leftOut.summary();
+  const instead = found === 'nothing' ? 'which has no files that count' : `but ${found}`;
   return new JobError(
     'user',
-    `There are no images (${PICTURE_KINDS}) in ${folder}, but ${leftOut.summary()}; name a folder of images.`,
+    `There are no images (${PICTURE_KINDS}) in ${folder}, ${instead}; name a folder of images.`,
   );
 }
 

@@ -65,3 +65,16 @@ test("the app's own sentence is an answer, and nothing is repeated", async () =>
   await expect(client.start(spec)).rejects.toMatchObject({ blame: 'platform', message: 'Storage is busy.' });
   expect(asked).toHaveLength(1);
 });
+
+test('an app that refuses a key is said to, and one that was sent none asks for it', async () => {
+  const { client, url } = await appThat((answer) => answer.writeHead(401).end());
+  await expect(client.status('a')).rejects.toMatchObject({
+    blame: 'user',
+    message: expect.stringContaining('with --key') as string,
+  });
+  const error: unknown = await createJobClient(url, 'wrong-key')
+    .status('a')
+    .catch((cause: unknown) => cause);
+  expect(String(error)).toMatch(/\(HTTP 401\); the key is not one of the app\.$/);
+  expect(String(error)).not.toContain('wrong-key');
+});

@@ -40,15 +40,23 @@ async function wayTo(app: string, refused: number): Promise<{ url: string; keys:
   return { url, keys, looks: () => looks };
 }
 
-test('score uses a deployed app with its key, and looks again when it does not answer for a moment', async () => {
-  const clip = makeClip(path.join(stack.folder, 'clip.mp4'), { size: '64x48' });
+const HOSTILE = `-映像 it's "50%" #1?\n&$HOME`;
+
+test('score uses a deployed app with its key, whatever a video is called, and looks again when it does not answer for a moment', async () => {
+  makeClip(path.join(stack.folder, `${HOSTILE}.mp4`), { size: '64x48' });
   const { url, keys, looks } = await wayTo(stack.url, 3);
-  const { code, stdout, stderr } = await runCli(['score', clip, '--url', url, '--key', 'secret-key', '--json'], {
-    cwd: stack.folder,
-  });
+  const { code, stdout, stderr } = await runCli(
+    ['score', '--url', url, '--key', 'secret-key', '--json', '--', `${HOSTILE}.mp4`],
+    {
+      cwd: stack.folder,
+    },
+  );
   expect(stderr).toBe('');
   expect(code).toBe(0);
-  expect(JSON.parse(stdout)).toMatchObject({ output: path.join(stack.folder, 'clip-starry-night.mp4'), frames: 24 });
+  expect(JSON.parse(stdout)).toMatchObject({
+    output: path.join(stack.folder, `${HOSTILE}-starry-night.mp4`),
+    frames: 24,
+  });
   expect([...keys]).toEqual(['secret-key']);
   expect(looks()).toBe(3);
 });

@@ -47,7 +47,9 @@ describe('the command line, packed and installed in another folder', () => {
   test('scores a video with npx and keeps its data out of node_modules', async () => {
     makeClip(path.join(work, 'my clip.mp4'), { seconds: 0.25, size: '64x64' });
     const env = { ...process.env, XDG_DATA_HOME: path.join(work, 'data'), INIT_CWD: undefined };
-    const score = ['--offline', '--no', NAME, 'score', 'my clip.mp4', '--compute', 'aci-emulated', '--json'];
+    const doctor = ['--offline', '--no', NAME, 'doctor', '--compute', 'aci-emulated'];
+    expect((await run('npx', doctor, { cwd: work, env })).stdout).toMatch(/^- ok +aci +rights, quota/m);
+    const score = ['--offline', '--no', NAME, 'score', 'my clip.mp4', '--json'];
     const { stdout } = await run('npx', score, { cwd: work, env });
     expect(JSON.parse(stdout)).toMatchObject({ frames: 3, failedFrames: 0 });
     expect(existsSync(path.join(work, 'my clip-starry-night.mp4'))).toBe(true);

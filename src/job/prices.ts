@@ -104,7 +104,9 @@ export function costOf(prices: PriceTable, seconds: ShapeSeconds): number | unde
 export function addShapes(parts: ShapeSeconds[]): ShapeSeconds {
   const sums: ShapeSeconds = {};
   for (const part of parts)
-    for (const [shape, seconds] of Object.entries(part)) sums[shape] = (sums[shape] ?? 0) + seconds;
+    for (const [shape, seconds] of Object.entries(part))
+      // What never had a place has no price to be known.
+      if (seconds > 0) sums[shape] = (sums[shape] ?? 0) + seconds;
   return sums;
 }
 

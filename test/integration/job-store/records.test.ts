@@ -112,6 +112,7 @@ describe('what a job keeps in storage comes back as it was written', () => {
         phases: { started: [2, 5, 2.5] },
         split: { start: 5, inference: 80 },
         ranOn: {},
+        spent: {},
         message: settled.message,
         rows: [1, 2].map((number) => ({
           ...endedRow({ attempt: number, end: null, message: '' }),

@@ -25,7 +25,7 @@ test('containers cost their seconds, each by its shape, and nothing is said wher
     writeShape({ compute: 'aci', cpus: 1, memoryGib: 1 }),
     writeShape({ compute: 'aci', cpus: 2, memoryGib: 4 }),
   ];
-  const seconds = addShapes([{ [small]: 1800 }, { [small]: 1800, [large]: 3600 }, {}]);
+  const seconds = addShapes([{ [small]: 1800, [writeShape({})]: 0 }, { [small]: 1800, [large]: 3600 }, {}]);
   expect(costOf(PRICES, seconds)).toBeCloseTo(0.04495 + 0.0988, 6);
   expect(costOf(PRICES, {})).toBe(0);
   expect(costOf(PRICES, { ...seconds, [writeShape({ compute: 'aci' })]: 1 })).toBeUndefined();

@@ -130,10 +130,10 @@ export function GrowingSheet({ app, job }: { app: App; job: JobStatus }): Markup
   useSteps(
     app,
     async (signal) => {
-      const { items } = wanted.current;
+      const { items, stage } = wanted.current;
       const missing = cellsOf(total).filter((item) => !cells.value.has(item));
       if (missing.length === 0 || bytes.current > MOST_BYTES) return undefined;
-      if (!app.clock.isVisible() || items.done < total / CELLS / 2) return PAUSE_MS;
+      if (!app.clock.isVisible() || (stage === 'score' && items.done < total / CELLS / 2)) return PAUSE_MS;
       const path = `jobs/${encodeURIComponent(id)}/pictures?at=${missing.join()}`;
       const { pictures } = await app.connection.get<PictureList>(path, signal);
       for (const { item, scored } of pictures) {

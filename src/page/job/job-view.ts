@@ -42,7 +42,7 @@ export function JobView({ app, id, batch }: { app: App; id: string; batch: numbe
       <span>started ${age(Date.parse(job.createdAt), app.now.value)}</span>
     </p>
     ${isRunning(job) || polled.trouble.value ? html`<${Freshness} app=${app} polled=${polled} />` : null}
-    <div class="job">
+    <div class="one-job">
       <${ProgressCard} app=${app} job=${job} at=${polled.at.value ?? app.now.value} refresh=${refresh} />
       ${isVideo && html`<${Result} app=${app} job=${job} />`}
       ${isRunning(job) && html`<${Newest} app=${app} job=${job} />`}

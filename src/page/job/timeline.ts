@@ -87,15 +87,11 @@ export function Timeline({
   chosen: number | undefined;
 }): Markup {
   const filter = useSignal<Filter>('all');
-  const scrolled = useSignal(0);
   const shown = useMemo(() => inOrder(rows.filter(FILTERS[filter.value].isIn)), [rows, filter.value]);
   const isRunning = job.state === 'running';
   const now = isRunning ? app.now.value : latestOf(rows);
   const axis = useMemo(() => createTimeAxis(spansOf(rows, now)), [rows, now]);
   if (rows.length === 0) return null;
-  const height = Math.min(MOST_PIXELS, Math.max(1, shown.length) * ROW_PIXELS);
-  const first = Math.max(0, Math.floor(scrolled.value / ROW_PIXELS) - AROUND);
-  const last = Math.min(shown.length, Math.ceil((scrolled.value + height) / ROW_PIXELS) + AROUND);
   return html`<section class="card timeline" aria-labelledby="batches">
     <h2 id="batches">Batches and their containers</h2>
     <div class="row filters" role="group" aria-label="Which batches">
@@ -130,35 +126,56 @@ export function Timeline({
           </span>
         </div>
       </div>
-      <div
-        role="rowgroup"
-        class="scroll"
-        tabindex="0"
-        aria-label="Rows of batches; scroll for more"
-        style=${{ height: `${height}px` }}
-        onScroll=${(event: Event) => {
-          scrolled.value = (event.currentTarget as HTMLElement).scrollTop;
-        }}
-      >
-        <div class="all" role="presentation" style=${{ height: `${shown.length * ROW_PIXELS}px` }}>
-          ${shown
-            .slice(first, last)
-            .map(
-              (row, k) =>
-                html`<${Line}
-                  key=${row.batch}
-                  id=${job.id}
-                  row=${row}
-                  index=${first + k}
-                  axis=${axis}
-                  now=${now}
-                  isChosen=${row.batch === chosen}
-                />`,
-            )}
-        </div>
-      </div>
+      <${Rows} id=${job.id} rows=${shown} axis=${axis} now=${now} chosen=${chosen} />
     </div>
   </section>`;
+}
+
+/** The rows that are seen, and some around them. */
+function Rows({
+  id,
+  rows,
+  axis,
+  now,
+  chosen,
+}: {
+  id: string;
+  rows: BatchRow[];
+  axis: TimeAxis;
+  now: number;
+  chosen: number | undefined;
+}): Markup {
+  const scrolled = useSignal(0);
+  const height = Math.min(MOST_PIXELS, Math.max(1, rows.length) * ROW_PIXELS);
+  const first = Math.max(0, Math.floor(scrolled.value / ROW_PIXELS) - AROUND);
+  const last = Math.min(rows.length, Math.ceil((scrolled.value + height) / ROW_PIXELS) + AROUND);
+  return html`<div
+    role="rowgroup"
+    class="scroll"
+    tabindex="0"
+    aria-label="Rows of batches; scroll for more"
+    style=${{ height: `${height}px` }}
+    onScroll=${(event: Event) => {
+      scrolled.value = (event.currentTarget as HTMLElement).scrollTop;
+    }}
+  >
+    <div class="all" role="presentation" style=${{ height: `${rows.length * ROW_PIXELS}px` }}>
+      ${rows
+        .slice(first, last)
+        .map(
+          (row, k) =>
+            html`<${Line}
+              key=${row.batch}
+              id=${id}
+              row=${row}
+              index=${first + k}
+              axis=${axis}
+              now=${now}
+              isChosen=${row.batch === chosen}
+            />`,
+        )}
+    </div>
+  </div>`;
 }
 
 const spansOf = (rows: BatchRow[], now: number): Span[] =>

@@ -1,0 +1,187 @@
+import path from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { BatchList, BatchRow, JobStatus } from '../../src/api/jobs.js';
+import { makeClip } from '../support/clip.js';
+import { useStack } from '../support/stack.js';
+import { barriersOf, browser, fits, keepPicture, type Tab, useTabs } from '../support/tabs.js';
+
+const HOSTILE = '<img src=x onerror="document.title=\'taken\'">';
+
+describe.skipIf(browser === undefined)('the view of a job', () => {
+  const stack = useStack();
+  const tabs = useTabs();
+  let video = '';
+  beforeAll(async () => {
+    const clip = makeClip(path.join(stack.folder, 'harbour at night.mp4'), { size: '160x90', seconds: 2 });
+    video = await stack.client.upload('video', clip);
+  });
+  const start = (more: object = {}) =>
+    stack.client.start({
+      input: { video },
+      model: 'starry-night',
+      batch: { size: 8, maxParallel: 2, pack: 4 },
+      ...more,
+    });
+
+  test('shows it from its beginning to its end: pictures before and after, batches, and the result beside its source', async () => {
+    const id = await start();
+    const tab = await tabs.open(`#/jobs/${id}`);
+    const { page, requests } = tab;
+    await page.getByRole('heading', { level: 1, name: /harbour-at-night\.mp4/ }).waitFor();
+    const slider = page.getByRole('slider', { name: /as it was before/ });
+    await slider.focus();
+    await slider.press('ArrowRight');
+    expect(await slider.getAttribute('aria-valuetext')).toBe('51 % before, 49 % after');
+    await page.getByRole('heading', { name: /^Done: \d+ frames/ }).waitFor();
+    await stack.ended(id);
+    for (const name of ['source', 'result'])
+      await expect
+        .poll(() =>
+          page
+            .locator('video')
+            .nth(name === 'source' ? 0 : 1)
+            .evaluate((each: HTMLVideoElement) => each.readyState),
+        )
+        .toBeGreaterThan(1);
+    await page.getByRole('row', { name: /batch 0001/ }).waitFor();
+    expect(await page.getByRole('img', { name: /^Attempt 1 of batch 0001 on local: .*; done\.$/ }).count()).toBe(1);
+    await page.getByRole('link', { name: 'batch 0001' }).click();
+    await page
+      .getByRole('log')
+      .getByText(/completed: 8 scored/)
+      .waitFor();
+    expect(page.url()).toMatch(new RegExp(`#/jobs/${id}/batches/1$`));
+    await expect.poll(() => page.getByRole('link', { name: /^Download/ }).count()).toBe(1);
+    expect(await barriersOf(tab)).toEqual([]);
+    // Frames come from storage, and what is asked of the app does not grow with them.
+    expect(requests.filter(({ url }) => /^\/api\/jobs\/[^/]+\/(?:frames|files$)/.test(url.pathname))).toEqual([]);
+    const before = requests.length;
+    await page.getByRole('link', { name: 'Close' }).click();
+    expect(requests.length).toBe(before);
+    await keepPicture(tab, 'page-job.png');
+  });
+
+  test('cancels it once that is confirmed, and runs the rest again with one click', async () => {
+    const id = await start({ batch: { size: 'auto', maxParallel: 1 } });
+    const { page } = await tabs.open(`#/jobs/${id}`);
+    await page.getByRole('button', { name: 'Cancel …' }).click();
+    await page.getByRole('button', { name: 'Let it run' }).click();
+    await page.getByRole('button', { name: 'Cancel …' }).click();
+    await page.getByRole('button', { name: 'Cancel the job' }).click();
+    await page.getByRole('heading', { name: /^Cancelled; / }).waitFor();
+    expect(await stack.ended(id)).toMatchObject({ state: 'cancelled' });
+    await page.getByRole('button', { name: 'Run the rest again' }).click();
+    await page.getByText('run 2', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Cancel …' }).waitFor();
+    await stack.client.cancel(id);
+    await page.getByRole('heading', { name: /^Cancelled; / }).waitFor();
+  });
+
+  test('says why it failed', async () => {
+    const id = await start({ input: { video: video.replace(/[^/]+$/, 'none.mp4') } }).catch(() => undefined);
+    expect(id).toBeUndefined();
+    const failed = { ...statusOf(), state: 'failed', error: { kind: 'user', message: `Bad ${HOSTILE}.` } } as const;
+    const { page } = await openFake(failed, []);
+    await page.getByRole('alert').getByText(`Bad ${HOSTILE}.`).waitFor();
+    expect(await page.getByRole('button', { name: 'Run the rest again' }).count()).toBe(1);
+  });
+
+  /** The view of a job that the app tells of in these words. */
+  async function openFake(status: JobStatus, batches: BatchRow[], look = {}): Promise<Tab> {
+    const tab = await tabs.open('#/jobs', look);
+    await tab.page.route(/\/api\/jobs\/big-aaaaaaaa/, async (route) => {
+      const { pathname, searchParams } = new URL(route.request().url());
+      const list: BatchList = { run: 1, at: '', batches: searchParams.has('since') ? [] : batches, next: '1.0.1.' };
+      if (pathname.endsWith('/pictures')) return route.fulfill({ json: { pictures: [] } });
+      if (pathname.includes('/files/')) return route.fulfill({ status: 404, json: { error: 'None.' } });
+      return route.fulfill({ json: pathname.endsWith('/batches') ? list : status });
+    });
+    tab.expectStatus(404);
+    await tab.page.evaluate(() => {
+      location.hash = '#/jobs/big-aaaaaaaa';
+    });
+    return tab;
+  }
+
+  test.each([
+    { width: 1280, dark: false },
+    { width: 390, dark: true },
+  ])('stays quick with 2,500 batches, names from outside as text, and free of barriers: %j', async (look) => {
+    const tab = await openFake(statusOf(), manyRows(), look);
+    const { page } = tab;
+    await page.getByRole('link', { name: 'batch 0007', exact: true }).first().waitFor();
+    const shown = await page.getByRole('rowheader').allTextContents();
+    expect(shown.slice(0, 4)).toEqual(['batch 0007', 'batch 0407', 'batch 0807', 'batch 1207']);
+    expect(shown.length).toBeLessThan(60);
+    expect(await page.evaluate(() => document.querySelectorAll('*').length)).toBeLessThan(2000);
+    await page.getByRole('rowgroup', { name: /^Rows of batches/ }).evaluate((rows) => rows.scrollTo(0, 1e6));
+    await page.getByRole('rowheader', { name: 'batch 2499' }).waitFor();
+    await page.getByRole('button', { name: /^With failures/ }).click();
+    await expect.poll(() => page.getByRole('rowheader').count()).toBe(6);
+    expect(await page.getByText(HOSTILE).count()).toBeGreaterThan(2);
+    expect(await page.title()).toBe(`${HOSTILE}.mp4 · Batch scoring`);
+    expect(await fits(tab)).toBe(true);
+    expect(await barriersOf(tab)).toEqual([]);
+  });
+});
+
+const T0 = Date.parse('2026-11-27T06:00:00Z');
+
+function manyRows(): BatchRow[] {
+  return Array.from({ length: 2500 }, (_, batch): BatchRow => {
+    const same = { batch, first: batch * 40, count: 40, message: '' };
+    if (batch >= 2300) return { ...same, state: 'pending', done: 0, failed: 0, waiting: null, runs: 0, attempts: [] };
+    const from = T0 + Math.floor(batch / 20) * 25_000 + (batch >= 1000 ? 9e6 : 0);
+    const attempt = {
+      attempt: 1,
+      helps: null,
+      place: HOSTILE,
+      launchedAt: from,
+      placedAt: from + 1000,
+      pulledAt: null,
+      startedAt: from + 5000,
+      modelLoadedAt: from + 7000,
+      firstItemAt: from + 7500,
+      lastItemAt: from + 20_000,
+      endedAt: from + 21_000,
+    };
+    if (batch % 400 !== 7) {
+      const attempts = [{ ...attempt, end: 'complete', blame: null, message: '' } as const];
+      return { ...same, state: 'done', done: 40, failed: 0, waiting: null, runs: 1, attempts };
+    }
+    const message = `the scorer was killed by ${HOSTILE}`;
+    const attempts = [{ ...attempt, end: 'failed', blame: 'attempt', message } as const];
+    return { ...same, state: 'failed', done: 30, failed: 10, waiting: null, message, runs: 1, attempts };
+  });
+}
+
+function statusOf(): JobStatus {
+  const status = {
+    id: 'big-aaaaaaaa',
+    run: 1,
+    state: 'running',
+    stage: 'score',
+    items: { total: 100_000, done: 91_940, failed: 60 },
+    batches: { total: 2500, pending: 200, running: 0, done: 2294, failed: 6 },
+    attempts: 2300,
+    ranOn: {},
+    waiting: [`Batches 2300, 2301: ${HOSTILE}`],
+    itemsPerSecond: 31.2,
+    framesPerSecond: 31.2,
+    secondsLeft: 260,
+    containerTime: { sentence: 'Most is inference.', percent: { start: 20, inference: 80 }, seconds: {} },
+    phases: {},
+    stages: { prepare: 3, split: 100, score: 3000 },
+    warnings: [`The picture ${HOSTILE} is odd.`],
+    error: null,
+    cost: { soFar: 1.234, inAll: { low: 1.3, high: 1.5 } },
+    bottleneck: '82 % of the time is encoding.',
+    cancelled: null,
+    output: null,
+    predictions: null,
+    createdAt: new Date(T0).toISOString(),
+    spec: { input: { video: `inbox/${HOSTILE}.mp4` }, model: HOSTILE, compute: { kind: 'aci' }, output: {} },
+    reportedAt: new Date(T0).toISOString(),
+  };
+  return status as unknown as JobStatus;
+}

@@ -103,8 +103,10 @@ export async function barriersOf({ page }: Tab): Promise<string[]> {
 export const fits = ({ page }: Tab): Promise<boolean> =>
   page.evaluate(() => document.documentElement.scrollWidth <= innerWidth);
 
-/** Keeps a picture for the documents when it is asked for: `DOCS_PICTURES=1 npm run test:browser`. */
+/** Whether pictures for the documents are asked for: `DOCS_PICTURES=1 npm run test:browser`. */
+export const keepsPictures = process.env.DOCS_PICTURES === '1';
+
 export async function keepPicture({ page }: Tab, name: string): Promise<void> {
-  if (process.env.DOCS_PICTURES !== '1') return;
+  if (!keepsPictures) return;
   await page.screenshot({ path: path.join(PICTURES, name), animations: 'disabled' });
 }

@@ -11,7 +11,7 @@ export function JobRow({ job, now }: { job: ListedJob; now: number }): Markup {
   const { id, state, items, input } = job;
   const name = nameOf(input);
   const share = items.total > 0 ? (items.done + items.failed) / items.total : undefined;
-  return html`<li class="job card">
+  return html`<li class="listed card">
     <${Thumbnail} url=${job.thumbnail} />
     <div class="said">
       <div class="name">

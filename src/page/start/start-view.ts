@@ -218,8 +218,7 @@ function Estimate({ plan }: { plan: Exclude<Start['plan']['value'], string | und
     ${
       items !== null &&
       html`<p>
-        ${counted(items, 'item')}${batches === null ? '' : ` in ${counted(batches, 'batch', 'batches')}`}, ${parallel}
-        at a time
+        ${`${counted(items, 'item')}${batches === null ? '' : ` in ${counted(batches, 'batch', 'batches')}`}, ${parallel} at a time`}
       </p>`
     }
     <p class="hint">${basis}${cost ? ` ${cost.sentence}` : ''}</p>

@@ -3,8 +3,10 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { BatchList, BatchRow, JobStatus } from '../../src/api/jobs.js';
 import { makeClip } from '../support/clip.js';
 import { useStack } from '../support/stack.js';
-import { barriersOf, browser, fits, keepPicture, type Tab, useTabs } from '../support/tabs.js';
+import { barriersOf, browser, fits, keepPicture, keepsPictures, type Tab, useTabs } from '../support/tabs.js';
+import { until } from '../support/wait.js';
 
+const ROOT = path.resolve(import.meta.dirname, '../..');
 const HOSTILE = '<img src=x onerror="document.title=\'taken\'">';
 
 describe.skipIf(browser === undefined)('the view of a job', () => {
@@ -22,6 +24,20 @@ describe.skipIf(browser === undefined)('the view of a job', () => {
       batch: { size: 8, maxParallel: 2, pack: 4 },
       ...more,
     });
+
+  test.runIf(keepsPictures)('is a picture for the documents', async () => {
+    const coast = await stack.client.upload('video', path.join(ROOT, 'samples/coast.mp4'));
+    const id = await stack.client.start({ input: { video: coast }, model: 'starry-night' });
+    const tab = await tabs.open(`#/jobs/${id}`);
+    await tab.page.getByRole('slider', { name: /as it was before/ }).waitFor();
+    await until('half of the frames', async () => {
+      const { items } = await stack.client.status(id);
+      return items.done >= items.total / 2 || undefined;
+    });
+    await tab.page.waitForTimeout(2500);
+    await keepPicture(tab, 'page-job.png');
+    await stack.ended(id);
+  });
 
   test('shows it from its beginning to its end: pictures before and after, batches, and the result beside its source', async () => {
     const id = await start();
@@ -58,7 +74,6 @@ describe.skipIf(browser === undefined)('the view of a job', () => {
     const before = requests.length;
     await page.getByRole('link', { name: 'Close' }).click();
     expect(requests.length).toBe(before);
-    await keepPicture(tab, 'page-job.png');
   });
 
   test('cancels it once that is confirmed, and runs the rest again with one click', async () => {

@@ -122,7 +122,7 @@ function whyNoTime({ state, stage, items }: JobStatus): string {
 }
 
 function costInWords({ soFar, inAll }: NonNullable<JobStatus['cost']>, running: boolean): string {
-  if (!running || inAll === null) return price(soFar);
+  if (!running || inAll === null || inAll.high === 0) return price(soFar);
   return `${price(soFar)} so far, ${range(inAll.low, inAll.high, price)} in all`;
 }
 

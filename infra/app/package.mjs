@@ -2,6 +2,7 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -146,24 +147,47 @@ function asked() {
   }
 }
 
+const TAKES = 100;
+
+/**
+ * Puts a folder into the place of another one, which goes aside: no folder can be replaced at once.
+ * Whoever comes to do the same in between is waited out.
+ */
+function takePlace(folder, place, aside) {
+  for (let takes = 1; ; takes += 1) {
+    try {
+      if (existsSync(place)) renameSync(place, `${aside}-${takes}`);
+      renameSync(folder, place);
+      return;
+    } catch (error) {
+      if (takes === TAKES || !['ENOENT', 'ENOTEMPTY', 'EEXIST', 'EPERM'].includes(error.code)) throw error;
+    }
+  }
+}
+
 const values = asked();
 const out = path.resolve(values.out);
 if (existsSync(out) && readdirSync(out).length > 0 && !existsSync(path.join(out, OURS))) {
   giveUp(`${out} holds something else than a package of the app; name another folder with --out.`);
 }
-// Whoever finds the folder finds all of it.
-const making = `${out}.partial`;
-rmSync(making, { recursive: true, force: true });
-mkdirSync(making, { recursive: true });
-await packageApp(making);
-rmSync(out, { recursive: true, force: true });
-renameSync(making, out);
-console.log(`${out}: ${megabytes(sizeOf(out))}`);
-for (const part of ['dist', ...PACKAGES.map((name) => `node_modules/${name.split('/')[0]}`), 'node_modules/@img'])
-  console.log(`  ${part}: ${megabytes(sizeOf(path.join(out, part)))}`);
-if (!values['no-zip']) {
-  const archive = `${out}.zip`;
-  const size = writeZip(out, `${archive}.partial`, isProgram);
-  renameSync(`${archive}.partial`, archive);
-  console.log(`${archive}: ${megabytes(size)}`);
+// Whoever finds the folder finds all of it, and two that make it at the same time do not get into each other's way.
+mkdirSync(path.dirname(out), { recursive: true });
+const making = mkdtempSync(`${out}.`);
+try {
+  const made = path.join(making, 'app');
+  mkdirSync(made);
+  await packageApp(made);
+  const archive = path.join(making, 'app.zip');
+  const size = values['no-zip'] ? undefined : writeZip(made, archive, isProgram);
+  const parts = ['dist', ...PACKAGES.map((name) => `node_modules/${name.split('/')[0]}`), 'node_modules/@img'];
+  const sizes = parts.map((part) => `  ${part}: ${megabytes(sizeOf(path.join(made, part)))}`);
+  const whole = megabytes(sizeOf(made));
+  takePlace(made, out, path.join(making, 'before'));
+  console.log([`${out}: ${whole}`, ...sizes].join('\n'));
+  if (size !== undefined) {
+    renameSync(archive, `${out}.zip`);
+    console.log(`${out}.zip: ${megabytes(size)}`);
+  }
+} finally {
+  rmSync(making, { recursive: true, force: true });
 }

@@ -10,14 +10,30 @@ const { APP_PACKAGE: file = 'out/app.zip', SCORER_IMAGE = '', SCORER_GPU_IMAGE =
 const PAUSE_SECONDS = Number(process.env.PUBLISH_PAUSE_SECONDS ?? 30);
 const TRIES = 25;
 
+/**
+ * How the Azure command line begins a line that says that somebody lacks a right: for the resource manager, for storage and for the site that takes
+ * packages. The words and numbers alone are in what builds print, too.
+ */
+const DENIED = new RegExp(
+  String.raw`^(?:ERROR: )?(?:${[
+    String.raw`\(?AuthorizationFailed\b`,
+    'Code: AuthorizationFailed\\s*$',
+    'You do not have the required permissions\\b',
+    'This request is not authorized to perform this operation\\b',
+    'ErrorCode: ?Authorization(?:PermissionMismatch|Failure)\\b',
+    "Operation returned an invalid status '?Forbidden\\b",
+    'Status Code: 403\\b',
+  ].join('|')})`,
+  'm',
+);
+
 /** Runs it again while Azure says that it may not be done. */
 async function onceAllowed(what, ...options) {
   for (let tries = 1; ; tries += 1) {
     try {
       return az(...options);
     } catch (error) {
-      const isDenied = /403|Authorization|required permissions/i.test(String(error.stderr));
-      if (!isDenied || tries === TRIES) giveUpOn(what, error);
+      if (!DENIED.test(String(error.stderr)) || tries === TRIES) giveUpOn(what, error);
       if (tries === 1)
         console.log(`Azure does not let you ${what} yet; it may take up to ten minutes until it knows your new role.`);
       await pause(PAUSE_SECONDS * 1000);

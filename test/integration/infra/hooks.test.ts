@@ -97,6 +97,29 @@ describe.skipIf(process.platform === 'win32')('once the resources are there', ()
     });
   });
 
+  test('a build that fails is told at once, whatever it has printed', async () => {
+    const printed = ['#8 403 files', 'npm ERR! 403 Forbidden', 'Authorization: none', 'ERROR: failed to solve'];
+    const { code, asked, said } = await run('publish.mjs', DEPLOYED, [
+      NO_IMAGE,
+      { to: 'acr build', fails: printed.join('\\n') },
+    ]);
+    expect({ code, asked: asked.length }).toEqual({ code: 1, asked: 2 });
+    expect(said).toMatch(/Could not build .*: ERROR: failed to solve\n$/);
+  });
+
+  test.each([
+    'ERROR: (AuthorizationFailed) The client \\042x\\042 does not have authorization\\nCode: AuthorizationFailed',
+    'ERROR: \\nYou do not have the required permissions needed to perform this operation.',
+    'ERROR: This request is not authorized to perform this operation using this permission.',
+    'ERROR: Operation returned an invalid status Forbidden',
+  ])('Azure knows of a role later: %s', async (fails) => {
+    const { code, asked } = await run('publish.mjs', DEPLOYED, [{ to: 'restart', fails, once: true }]);
+    expect({ code, restarts: asked.filter((line) => line.includes('restart')).length }).toEqual({
+      code: 0,
+      restarts: 2,
+    });
+  });
+
   test.each<[string, Record<string, string>, RegExp]>([
     ['a package', { APP_PACKAGE: '/nowhere/app.zip' }, /no package of the app at \/nowhere\/app\.zip/],
     ['the Azure command line', { PATH: '/nowhere' }, /no Azure command line/],

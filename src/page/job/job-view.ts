@@ -6,11 +6,11 @@ import { Freshness, State, Title, usePoll } from '../parts.js';
 import { age, nameOf } from '../words.js';
 import { BatchPanel } from './batch-panel.js';
 import { useBatches } from './batches.js';
-import { GrowingSheet, Newest } from './compare.js';
+import { GrowingSheet, Newest } from './pictures/compare.js';
 import { Failures } from './failures.js';
-import { Gallery } from './gallery.js';
+import { Gallery } from './pictures/gallery.js';
 import { isRunning, nowInWords, ProgressCard } from './progress-card.js';
-import { Result } from './result.js';
+import { Result } from './pictures/result.js';
 import { Speed } from './speed.js';
 import { Timeline } from './timeline.js';
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { writePack } from '../../../../src/container-contract/pack.js';
 import type { BatchRow, JobStatus } from '../../../../src/api/jobs.js';
 import { groupFailures } from '../../../../src/page/job/failures.js';
-import { findMember, readPpm } from '../../../../src/page/job/picture.js';
+import { findMember, readPpm } from '../../../../src/page/job/pictures/picture.js';
 import { rateOverTime, sampleRate } from '../../../../src/page/job/speed.js';
 import { createTimeAxis } from '../../../../src/page/job/time-axis.js';
 import { createTimeLeft, timeLeftInWords } from '../../../../src/page/job/time-left.js';

@@ -1,10 +1,10 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import type { JobStatus, Picture, PictureList } from '../../api/jobs.js';
-import type { App } from '../app.js';
-import { html, type Markup } from '../html.js';
+import type { JobStatus, Picture, PictureList } from '../../../api/jobs.js';
+import type { App } from '../../app.js';
+import { html, type Markup } from '../../html.js';
 import { canShow, loadPicture, paint } from './picture.js';
-import { useSteps } from './work.js';
+import { useSteps } from '../work.js';
 
 /** Canvases need no more pixels than screens have. */
 const MOST_WIDTH = 1600;

@@ -1,10 +1,10 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import type { FileAnswer, JobStatus, Picture, PictureList } from '../../api/jobs.js';
-import type { App } from '../app.js';
-import { html, type Markup } from '../html.js';
+import type { FileAnswer, JobStatus, Picture, PictureList } from '../../../api/jobs.js';
+import type { App } from '../../app.js';
+import { html, type Markup } from '../../html.js';
 import { canShow, loadPicture, paint, readRange } from './picture.js';
-import { useWork } from './work.js';
+import { useWork } from '../work.js';
 
 const PAGE = 24;
 

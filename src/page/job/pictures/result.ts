@@ -1,11 +1,11 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import type { FileAnswer, JobStatus } from '../../api/jobs.js';
-import type { App } from '../app.js';
-import { html, type Markup } from '../html.js';
-import { nameOf, size } from '../words.js';
-import { isRunning } from './progress-card.js';
-import { useWork } from './work.js';
+import type { FileAnswer, JobStatus } from '../../../api/jobs.js';
+import type { App } from '../../app.js';
+import { html, type Markup } from '../../html.js';
+import { nameOf, size } from '../../words.js';
+import { isRunning } from '../progress-card.js';
+import { useWork } from '../work.js';
 
 /** Where a file of a job is; undefined while that is asked, null when there is none. */
 export function useFile(app: App, id: string, file: string | undefined): FileAnswer | null | undefined {

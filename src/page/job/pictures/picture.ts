@@ -1,4 +1,4 @@
-import type { StoredPicture } from '../../api/jobs.js';
+import type { StoredPicture } from '../../../api/jobs.js';
 
 /** Reads single pictures out of storage: a frame is often one of many in a ZIP file without compression, and as raw pixels. */
 

@@ -4,6 +4,7 @@
  * local Functions host into dist/stack/devhost and the emulator of Azure into dist/stack/azure-emulator, which start in less than half, and
  * which a package of the command line brings that way. The web page becomes three files, dist/page/files. Of Application Insights' client it
  * keeps the part that fills in envelopes, dist/telemetry/application-insights.js, a tenth of it. Packages with native parts stay where they are.
+ * Of those that are packed the licences are in dist/THIRD-PARTY-NOTICES.txt.
  * Does nothing when a bundle is younger than all it is made of.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -37,10 +38,23 @@ const compiled = compiledIn(source).filter((file) => !file.startsWith(page + pat
 const installed = [path.join(root, 'package-lock.json'), import.meta.filename];
 const isOld = (file, inputs) => changed(file) <= Math.max(...inputs.map((input) => changed(input)));
 
+/** Places of the packages that each bundle has in it. */
+const packedFile = path.join(source, 'packed.json');
+const packed = statSync(packedFile, { throwIfNoEntry: false }) ? JSON.parse(readFileSync(packedFile, 'utf8')) : {};
+let isPacked = false;
+
+/** Has esbuild pack, and notes whose packages are in it. */
+async function pack(name, options) {
+  const [{ build }, { placesIn }] = await Promise.all([import('esbuild'), import('./infra/licences.mjs')]);
+  const built = await build({ ...options, absWorkingDir: root, metafile: true, logLevel: 'warning' });
+  packed[name] = [...new Set(placesIn(built.metafile))].toSorted();
+  isPacked = true;
+  return built;
+}
+
 if (isOld(path.join(outdir, 'main.js'), [...compiled, ...installed])) {
-  const { build } = await import('esbuild');
   rmSync(outdir, { recursive: true, force: true });
-  await build({
+  await pack('scorer', {
     entryPoints: {
       main: path.join(source, 'scorer/main.js'),
       'engine-worker': path.join(source, 'scorer/engine/engine-worker.js'),
@@ -54,12 +68,10 @@ if (isOld(path.join(outdir, 'main.js'), [...compiled, ...installed])) {
     format: 'esm',
     external: ['onnxruntime-node', 'sharp'],
     banner,
-    logLevel: 'warning',
   });
 }
 
 if (isOld(path.join(azurite, 'azurite.js'), installed)) {
-  const { build } = await import('esbuild');
   // Telemetry and a database server are what Azurite has no use for here, and a third of what it reads.
   const leaveOut = {
     name: 'leave-out',
@@ -84,7 +96,7 @@ if (isOld(path.join(azurite, 'azurite.js'), installed)) {
       );
     },
   };
-  await build({
+  await pack('azurite', {
     entryPoints: { lokijs: 'lokijs', azurite: 'parts' },
     outdir: azurite,
     bundle: true,
@@ -92,7 +104,6 @@ if (isOld(path.join(azurite, 'azurite.js'), installed)) {
     target: 'node20',
     format: 'cjs',
     plugins: [leaveOut],
-    logLevel: 'warning',
   });
   // The folder above is one of ES modules.
   writeFileSync(path.join(azurite, 'package.json'), '{"type":"commonjs"}');
@@ -101,9 +112,8 @@ if (isOld(path.join(azurite, 'azurite.js'), installed)) {
 /** Packs a program of a workspace, which brings packages of its own. */
 async function packWorkspace(from, to, entryPoints) {
   if (!isOld(path.join(to, 'main.js'), [...compiledIn(from), ...installed])) return;
-  const { build } = await import('esbuild');
   rmSync(to, { recursive: true, force: true });
-  await build({
+  await pack(path.basename(to), {
     entryPoints: Object.fromEntries(Object.entries(entryPoints).map(([name, file]) => [name, path.join(from, file)])),
     outdir: to,
     bundle: true,
@@ -112,7 +122,6 @@ async function packWorkspace(from, to, entryPoints) {
     target: 'node20',
     format: 'esm',
     banner,
-    logLevel: 'warning',
   });
 }
 
@@ -128,8 +137,7 @@ const drawn = readdirSync(pageSource, { recursive: true })
   .filter((file) => /\.(css|html)$/.test(file));
 const shared = ['api', 'job'].flatMap((room) => compiledIn(path.join(source, room)));
 if (isOld(path.join(pageFiles, 'index.html'), [...compiledIn(page), ...shared, ...drawn, ...installed])) {
-  const { build } = await import('esbuild');
-  const { outputFiles, metafile } = await build({
+  const { outputFiles, metafile } = await pack('page', {
     entryPoints: { app: path.join(page, 'main.js'), style: path.join(pageSource, 'page.css') },
     entryNames: '[name].[hash]',
     outdir: pageFiles,
@@ -139,9 +147,7 @@ if (isOld(path.join(pageFiles, 'index.html'), [...compiledIn(page), ...shared, .
     platform: 'browser',
     target: 'es2022',
     format: 'esm',
-    metafile: true,
     write: false,
-    logLevel: 'warning',
   });
   rmSync(pageFiles, { recursive: true, force: true });
   mkdirSync(pageFiles, { recursive: true });
@@ -161,7 +167,6 @@ if (isOld(path.join(pageFiles, 'index.html'), [...compiledIn(page), ...shared, .
 }
 
 if (isOld(insights, installed)) {
-  const { build } = await import('esbuild');
   // What stands in for the parts that collect by themselves, send, print, and read settings of their own; the client asks no more of them.
   const standIns = {
     CorrelationContextManager: 'exports.CorrelationContextManager = { getCurrentContext: () => null };',
@@ -182,7 +187,7 @@ if (isOld(insights, installed)) {
       onLoad({ filter: /./, namespace: 'stand-in' }, ({ path: name }) => ({ contents: standIns[name] }));
     },
   };
-  await build({
+  await pack('application-insights', {
     stdin: {
       // The package's index would start what collects by itself.
       contents: "export { default as TelemetryClient } from 'applicationinsights/out/Library/TelemetryClient.js';",
@@ -195,6 +200,11 @@ if (isOld(insights, installed)) {
     format: 'esm',
     banner,
     plugins: [standIn],
-    logLevel: 'warning',
   });
+}
+
+if (isPacked) {
+  const { writeNotices } = await import('./infra/licences.mjs');
+  writeNotices(source, 'durable-batch-scoring command line', Object.values(packed).flat());
+  writeFileSync(packedFile, JSON.stringify(packed));
 }

@@ -99,7 +99,7 @@ function refuseNonModel(bytes: Uint8Array, subject: string): void {
     const files = `"${file.slice(0, 100)}"${more.length > 0 ? ` and ${more.length} more` : ''}`;
     throw new JobError(
       'user',
-      `${subject} keeps its weights in other files (${files}): join them with "npm run model -- join MODEL.onnx --out ONE.onnx" and upload that one, or name the model to "npm run score", which does so itself.`,
+      `${subject} keeps its weights in other files (${files}): join them with "models join" and upload that one, or name the model to the command "score", which does so itself.`,
     );
   }
 }

@@ -44,13 +44,24 @@ describe('the command line, packed and installed in another folder', () => {
     expect(files.filter((file) => /\.(ts|map|tsbuildinfo)$/.test(file))).toEqual([]);
   });
 
-  test('scores a video with npx and keeps its data out of node_modules', async () => {
-    makeClip(path.join(work, 'my clip.mp4'), { seconds: 0.25, size: '64x64' });
+  test('brings the licences of the packages that are packed into its programs', () => {
+    const notices = readFileSync(path.join(installed, 'dist/THIRD-PARTY-NOTICES.txt'), 'utf8');
+    const hasText = (name: string) => new RegExp(`^${name} \\d\\S+ \\(.+\\)\\n-+\\n\\n.*\\S`, 'm').test(notices);
+    // Of the page, the scorer, the local Functions host, the emulator of Azure, and Azurite.
+    const packed = ['preact', 'jimp', '@azure/data-tables', 'find-my-way', 'azurite', 'lokijs'];
+    expect(packed.filter((name) => !hasText(name))).toEqual([]);
+  });
+
+  test('scores a video with npx, finds what it brings, and keeps its data out of node_modules', async () => {
+    makeClip(path.join(work, 'my clip.mp4'), { seconds: 0.25, size: '64x64', sound: false });
     const env = { ...process.env, XDG_DATA_HOME: path.join(work, 'data'), INIT_CWD: undefined };
-    const doctor = ['--offline', '--no', NAME, 'doctor', '--compute', 'aci-emulated'];
-    expect((await run('npx', doctor, { cwd: work, env })).stdout).toMatch(/^- ok +aci +rights, quota/m);
     const score = ['--offline', '--no', NAME, 'score', 'my clip.mp4', '--json'];
-    const { stdout } = await run('npx', score, { cwd: work, env });
+    const doctor = ['doctor', '--compute', 'aci-emulated'];
+    const [{ stdout }, report] = await Promise.all([
+      run('npx', score, { cwd: work, env }),
+      run(path.join(work, 'node_modules/.bin', NAME), doctor, { cwd: work, env }),
+    ]);
+    expect(report.stdout).toMatch(/^- ok +aci +rights, quota/m);
     expect(JSON.parse(stdout)).toMatchObject({ frames: 3, failedFrames: 0 });
     expect(existsSync(path.join(work, 'my clip-starry-night.mp4'))).toBe(true);
     expect(existsSync(path.join(work, 'data', NAME))).toBe(true);

@@ -16,10 +16,13 @@ import { LIST_LENGTH } from '../src/job/items/item-list.js';
 import { INBOX, jobOf, OUTBOX, RESOLVED_JOB, workOf } from '../src/job-store/layout.js';
 import { writeStoredPack } from '../src/job-store/stored-packs.js';
 import { type Storage, writeJson } from '../src/storage/storage.js';
+import { createMedia } from '../src/media/media.js';
+import { tools } from '../test/support/clip.js';
 import { openAzurite } from '../test/support/storage.js';
 
 const counts = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [1000, 20_000];
 const folder = mkdtempSync(path.join(os.tmpdir(), 'bench-images-'));
+const media = createMedia(tools);
 const azurite = await startAzurite(folder, process.env);
 const connection = azurite.connectionString;
 const storage = openAzurite(connection);
@@ -82,7 +85,10 @@ for (const count of counts) {
   show(`list ${count} blobs`, await measured(() => createListImages({ storage })({ jobId })));
   const range = { jobId, first: 0, count };
   show(`collect ${count} lines`, await measured(() => createCollectItems({ storage })(range)));
-  show(`merge ${count} lines`, await measured(() => createCollectPredictions({ storage })({ jobId, items: count })));
+  show(
+    `merge ${count} lines`,
+    await measured(() => createCollectPredictions({ storage, media, tempFolder: folder })({ jobId, items: count })),
+  );
 }
 
 await azurite.stop();

@@ -24,6 +24,7 @@ import { endJob, isSuperseded } from '../job-store/stop.js';
 import { hasScored } from '../job-store/batches/scored-parts.js';
 import { readEarlierRuns } from '../job-store/earlier-runs.js';
 import type { OfRun } from '../job/run.js';
+import { hasThumbnail } from '../job-store/thumbnail.js';
 import { readComparison } from '../job-store/videos/video-timing.js';
 import type { Storage } from '../storage/storage.js';
 import { placeOf } from '../telemetry/ids.js';
@@ -185,6 +186,7 @@ async function manifestOnce(storage: Storage, prices: PriceTable, decided: Stop,
     ...reported,
     cost: usd === undefined ? null : { usd: round(usd, 6), pricesAsOf: prices.asOf },
     comparison: await readComparison(storage, jobId),
+    ...(outcome === 'done' && (await hasThumbnail(storage, jobId)) && { thumbnail: true }),
     warnings: [...(outcome === 'done' ? toleratedWarning(job, plan, report) : []), ...warnings.slice(0, MOST_WARNINGS)],
     outputs: {
       files: await readDelivered(storage, jobId),

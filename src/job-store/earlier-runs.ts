@@ -20,6 +20,7 @@ import {
   STOP,
   tasksPrefix,
   TIMES_PREFIX,
+  THUMBNAIL,
   TIMING,
   workOf,
 } from './layout.js';
@@ -81,7 +82,7 @@ export async function clearForRun(
     ];
     for (const prefix of gone) await removeBelow(job, prefix);
     const ends = [COMPARISON, FAILED_ITEMS, OUTPUT_FILES];
-    const single = keeps ? ends : [...ends, ITEMS, TIMING, SPLIT_CHUNKS, CONTACT_SHEET];
+    const single = keeps ? ends : [...ends, ITEMS, TIMING, SPLIT_CHUNKS, CONTACT_SHEET, THUMBNAIL];
     for (const blob of single) await job.getBlobClient(blob).deleteIfExists();
   }
   if (hasWork && !keeps) await removeBelow(work, '');

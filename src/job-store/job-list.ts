@@ -38,6 +38,8 @@ export interface EntryEnd {
   cost?: number | null | undefined;
   /** ISO 8601. */
   endedAt: string;
+  /** Whether a small picture of what it has made was kept; absent: none. */
+  thumbnail?: true | undefined;
   /** What a job like it may take. */
   pace?: Pace | undefined;
 }
@@ -77,6 +79,7 @@ export function endOfManifest(
     output: state === 'done' ? (resolved?.output ?? null) : null,
     ...(manifest.cost !== undefined && { cost: manifest.cost?.usd ?? null }),
     endedAt: finishedAt,
+    ...(manifest.thumbnail === true && { thumbnail: true }),
     ...(state === 'done' &&
       run === 1 &&
       reused === undefined &&

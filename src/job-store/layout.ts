@@ -204,6 +204,8 @@ export const TIMING = 'timing.json';
 /** What `stitchVideo` found when it read its output back. */
 export const COMPARISON = 'comparison.json';
 export const CONTACT_SHEET = 'contact-sheet.png';
+/** A small picture of what the job has made. */
+export const THUMBNAIL = 'thumbnail.jpg';
 
 /** Name of the container that runs an attempt: the same for every delivery of the launch, different for every attempt. */
 export const containerName = (jobId: string, batch: number, attempt: number) =>

@@ -169,6 +169,8 @@ export const manifestSchema = z.strictObject({
   phases: perPhase(z.strictObject({ mean: z.number(), longest: z.number() })),
   /** How the output video compares with its source. */
   comparison: z.looseObject({ problems: z.array(z.string()) }).optional(),
+  /** Whether a small picture of what the job has made is among its records; absent: none. */
+  thumbnail: z.literal(true).optional(),
   warnings: z.array(z.string()),
   outputs: z.strictObject({
     files: z.array(outputFile),

@@ -6,6 +6,7 @@ import { probe, type ProbeOptions, probeSound } from './probe/probe.js';
 import { type Chunk, findChunks } from './split/chunks.js';
 import { split, splitChunk, type SplitChunkRequest, type SplitRequest } from './split/split.js';
 import { contactSheet, type Pair } from './stitch/contact-sheet.js';
+import { thumbnail } from './stitch/thumbnail.js';
 import { rehearse, type Rehearsed, type RehearseRequest } from './stitch/rehearse.js';
 import { encodeSegment, join, stitch } from './stitch/stitch.js';
 import type { EncodeRequest, JoinRequest, StitchRequest } from './stitch/stitch-arguments.js';
@@ -57,6 +58,8 @@ export interface Media {
   compare: (request: CompareRequest) => Promise<Comparison>;
   /** @see contactSheet in stitch/contact-sheet.ts */
   contactSheet: (pairs: Pair[], output: string) => Promise<void>;
+  /** @see thumbnail in stitch/thumbnail.ts */
+  thumbnail: (picture: Buffer, folder: string) => Promise<Buffer>;
   /** The same port, whose programs are killed and started no more once the signal is aborted. */
   stoppedBy: (signal: AbortSignal) => Media;
 }
@@ -91,6 +94,7 @@ export function createMedia(
     join: (request) => join(ffmpeg, request),
     compare: (request) => compare(tools, request),
     contactSheet: (pairs, output) => contactSheet(tools, pairs, output),
+    thumbnail: (picture, folder) => thumbnail(ffmpeg, picture, folder),
     stoppedBy: (stopping) => createMedia(paths, { limits, environment, confinement, signal: stopping }),
   };
 }

@@ -1,8 +1,14 @@
 import { csvHeader, csvLines, type Prediction, type PredictionKind } from '../../job/predictions.js';
 import { PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../../job-store/layout.js';
 import { readPredictions } from '../../job-store/images/predictions.js';
-import { packsArrays } from '../../job-store/images/items.js';
+import { imagesOf, packsArrays, readListed, scoredEnding } from '../../job-store/images/items.js';
 import { writeDelivered } from '../../job-store/manifest.js';
+import { readUnscored } from '../../job-store/batches/settled.js';
+import { keepThumbnail } from '../../job-store/thumbnail.js';
+import { readSourceFrame } from '../../job-store/videos/frames.js';
+import { LIST_LENGTH } from '../../job/items/item-list.js';
+import { givesPictures } from '../../model-card/schema.js';
+import { readBytes, type Storage } from '../../storage/storage.js';
 import { deliverStream } from '../../job-store/outputs.js';
 import { readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
 import type { OfRun } from '../../job/run.js';
@@ -18,12 +24,14 @@ export interface CollectedPredictions {
 }
 
 /** Joins the parts of the predictions, in the order of the items, into a JSONL and a CSV file. Images have none. */
-export function createCollectPredictions({ storage, signal }: Pick<Ports, 'storage' | 'signal'>) {
+export function createCollectPredictions(ports: Pick<Ports, 'storage' | 'media' | 'tempFolder' | 'signal'>) {
+  const { storage, signal } = ports;
   return async ({ jobId, run = 1, items }: OfRun & { items: number }): Promise<CollectedPredictions> => {
     const job = await readResolvedJob(storage, jobId, run);
     const [output, of] =
       'video' in job ? [job.predictions ?? job.output, 'frames' as const] : [job.output, 'images' as const];
     const place = { jobId, output, overwrite: job.spec.output.overwrite };
+    await keepThumbnail(ports, jobId, () => pictureOf(storage, job, items));
     const kind = kindOf(job);
     if (kind === undefined) return { output, bytes: 0 };
     const parts = () => readPredictions(storage, jobId, items, signal);
@@ -32,6 +40,27 @@ export function createCollectPredictions({ storage, signal }: Pick<Ports, 'stora
     await writeDelivered(storage, jobId, 'tables', [jsonl, csv]);
     return { output, predictions: output, bytes: jsonl.bytes + csv.bytes };
   };
+}
+
+/** A picture larger than this is not made small. */
+const MOST_PICTURE_BYTES = 64 * 1024 * 1024;
+
+/**
+ * What to show of the job in the list of jobs: of a folder the first picture that was delivered, of a video without another one a frame from its
+ * middle, as it came.
+ */
+async function pictureOf(storage: Storage, job: ResolvedJob, items: number): Promise<Buffer | undefined> {
+  if ('video' in job)
+    return job.output === job.predictions ? readSourceFrame(storage, job, Math.floor(items / 2)) : undefined;
+  if (!job.spec.output.draw && !givesPictures(job.card)) return undefined;
+  const unscored = await readUnscored(storage, job.jobId);
+  const listed = await readListed(storage, job, 0, Math.min(LIST_LENGTH, items));
+  const first = listed.find((_, index) => !unscored.has(index));
+  if (!first) return undefined;
+  const { container, prefix } = imagesOf(storage, job.output);
+  const name = `${prefix}${first.output}.${scoredEnding(job)}`;
+  const bytes = await readBytes(container, name, MOST_PICTURE_BYTES);
+  return bytes && bytes.length < MOST_PICTURE_BYTES ? bytes : undefined;
 }
 
 function kindOf(job: ResolvedJob): PredictionKind | undefined {

@@ -13,6 +13,7 @@ import { CONTACT_SHEET, jobOf, segmentBlob, splitPath, workOf } from '../../job-
 import { diskError, jobFolder, localCopy, localSource, ownFolder } from '../../job-store/local-copy.js';
 import { writeDelivered } from '../../job-store/manifest.js';
 import { deliver } from '../../job-store/outputs.js';
+import { keepThumbnail } from '../../job-store/thumbnail.js';
 import { readVideoJob, type VideoJob } from '../../job-store/resolved-job.js';
 import { readTimetable, writeComparison } from '../../job-store/videos/video-timing.js';
 import { partOf, type Timetable } from '../../media/media.js';
@@ -46,8 +47,9 @@ export function createStitchVideo(ports: StitchPorts & Pick<Ports, 'tempFolder'>
         upload(storage, job, output, ports.signal),
       );
       const sheet = uploadContactSheet(storage, media, job, shown, path.join(own, CONTACT_SHEET));
-      // Both are waited for whatever happens, so that no ffmpeg is left behind.
-      await Promise.allSettled([delivery, sheet]);
+      const small = keepThumbnail(ports, jobId, () => Promise.resolve(middleOf(shown)));
+      // All are waited for whatever happens, so that no ffmpeg is left behind.
+      await Promise.allSettled([delivery, sheet, small]);
       const [bytes] = await Promise.all([delivery, sheet]);
       return { output: job.output, bytes };
     } catch (error) {
@@ -161,6 +163,8 @@ async function upload(
   await writeDelivered(storage, jobId, 'video', [{ path: output, bytes, sha256: hash.digest('hex') }]);
   return bytes;
 }
+
+const middleOf = (shown: Map<number, Buffer>) => [...shown.values()][Math.floor(shown.size / 2)];
 
 /** Which frames the contact sheet shows: the middles of equal parts. */
 function contactSheetFrames(frames: number): number[] {

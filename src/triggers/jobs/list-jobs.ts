@@ -16,6 +16,7 @@ import {
 } from '../../job-store/job-list.js';
 import { jobOf, listedOf } from '../../job-store/layout.js';
 import { readManifest } from '../../job-store/manifest.js';
+import { thumbnailUrl } from '../../job-store/thumbnail.js';
 import type { Storage } from '../../storage/storage.js';
 import type { Caller, Callers } from '../callers.js';
 import { outsideEnd, type WaitingHere } from '../job-watch.js';
@@ -147,8 +148,8 @@ function cut(items: BlobItem[], most: number, isWanted: (entry: Entry) => boolea
 
 /** Undefined when there is no such job after all. */
 async function look(ports: ListPorts, context: InvocationContext, entry: Entry): Promise<ListedJob | undefined> {
-  if (entry.end) return listedAs(entry, entry.end);
   const { storage, prices, waitingHere } = ports;
+  if (entry.end) return listedAs(storage, entry, entry.end);
   const { jobId: id, run } = entry;
   const orchestration = await findJob(context, id);
   if (!orchestration) return lookForEnd(storage, entry, Date.now() - entry.acceptedAt);
@@ -228,7 +229,7 @@ async function keepEnd(storage: Storage, entry: Entry, end: EntryEnd): Promise<L
     return undefined;
   }
   await endEntry(storage, entry, end);
-  return listedAs(entry, end);
+  return listedAs(storage, entry, end);
 }
 
 const sayingOf = ({ jobId, acceptedAt, input, model, compute }: Entry) => ({
@@ -240,10 +241,11 @@ const sayingOf = ({ jobId, acceptedAt, input, model, compute }: Entry) => ({
   thumbnail: null,
 });
 
-const listedAs = (
+const listedAs = async (
+  storage: Storage,
   entry: Entry,
-  { state, now, stage, items, itemsPerSecond, output, endedAt, cost = null }: EntryEnd,
-): ListedJob => ({
+  { state, now, stage, items, itemsPerSecond, output, endedAt, thumbnail, cost = null }: EntryEnd,
+): Promise<ListedJob> => ({
   ...sayingOf(entry),
   run: entry.run,
   state,
@@ -255,4 +257,5 @@ const listedAs = (
   endedAt,
   secondsLeft: null,
   cost: cost === null ? null : { soFar: cost, inAll: null },
+  thumbnail: thumbnail ? await thumbnailUrl(storage, entry.jobId) : null,
 });

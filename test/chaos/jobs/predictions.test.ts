@@ -10,6 +10,7 @@ import { runCli } from '../../support/cli.js';
 import { makeClip, tools } from '../../support/clip.js';
 import { decodeRgb, packetHashes } from '../../support/media.js';
 import { findingModel, tinyModel } from '../../support/scorer/tiny-model.js';
+import { thumbnailOf } from '../../support/thumbnail.js';
 import { useStack } from '../../support/stack.js';
 
 const stack = useStack();
@@ -59,6 +60,8 @@ test('masks become a picture for each frame and a table that names them', async 
   const input = { video: await stack.client.upload('video', file('clip.mp4')) };
   const id = await stack.client.start({ input, model, output: { predictions: 'outbox/masks' } });
   expect(await stack.ended(id)).toMatchObject({ state: 'done', output: 'outbox/masks/', predictions: 'outbox/masks/' });
+  const small = await thumbnailOf(stack, id);
+  expect(await sharp(small?.bytes).metadata()).toMatchObject({ format: 'jpeg', width: WIDTH, height: HEIGHT });
   await downloadFolder(stack.client, id, file('masks'));
   const rows = lines(file('masks', 'predictions.csv'));
   expect(rows).toEqual(['frame,time,file', ...indices.map((frame) => `${frame},${seconds(frame)},000000${frame}.png`)]);

@@ -4,6 +4,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { beforeAll, beforeEach, expect, inject, test } from 'vitest';
 import { createCollectItems } from '../../../src/activities/images/collect-items.js';
+import { createMedia } from '../../../src/media/media.js';
+import { tools } from '../../support/clip.js';
 import { createCollectPredictions } from '../../../src/activities/images/collect-predictions.js';
 import { createListImages } from '../../../src/activities/images/list-images.js';
 import { readPack } from '../../../src/container-contract/pack.js';
@@ -102,7 +104,7 @@ async function membersOf(archive: Buffer | undefined): Promise<Map<string, Buffe
 const images = (count: number) => Array.from({ length: count }, (_, k) => `nested/${String(k).padStart(4, '0')}.jpg`);
 const collect = async (items: number, fileBytes?: number) => {
   const { bytes } = await createCollectItems({ storage }, fileBytes)({ jobId, first: 0, count: items });
-  await createCollectPredictions({ storage })({ jobId, items });
+  await createCollectPredictions({ storage, media: createMedia(tools), tempFolder: os.tmpdir() })({ jobId, items });
   return bytes;
 };
 const numpy = (() => {

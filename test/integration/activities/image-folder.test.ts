@@ -2,6 +2,9 @@ import type { ContainerClient } from '@azure/storage-blob';
 import pMap from 'p-map';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { createCollectItems } from '../../../src/activities/images/collect-items.js';
+import os from 'node:os';
+import { createMedia } from '../../../src/media/media.js';
+import { tools } from '../../support/clip.js';
 import { createCollectPredictions } from '../../../src/activities/images/collect-predictions.js';
 import { takeNewVersions } from '../../../src/job-store/images/listed-pictures.js';
 import { readItems, readListed } from '../../../src/job-store/images/items.js';
@@ -238,7 +241,7 @@ describe('more items than one list holds', () => {
 
   test('are merged in their order without those that have no output, however often a step is run', async () => {
     const collect = createCollectItems({ storage });
-    const merge = createCollectPredictions({ storage });
+    const merge = createCollectPredictions({ storage, media: createMedia(tools), tempFolder: os.tmpdir() });
     const range = { jobId, first: 0, count: COUNT };
     await collect(range);
     const first = await merge({ jobId, items: COUNT });

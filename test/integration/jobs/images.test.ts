@@ -13,6 +13,7 @@ import { paint } from '../../support/scorer/pictures.js';
 import { tinyModel } from '../../support/scorer/tiny-model.js';
 import { runCli } from '../../support/cli.js';
 import { tools } from '../../support/clip.js';
+import { thumbnailOf } from '../../support/thumbnail.js';
 import { useStack } from '../../support/stack.js';
 
 const stack = useStack();
@@ -98,6 +99,8 @@ describe('a folder of all kinds of pictures', () => {
       const found = await pixels(readFileSync(file('painted', output)));
       expect(found.equals(expected), name).toBe(true);
     }
+    const small = await thumbnailOf(stack, id);
+    expect(await sharp(small?.bytes).metadata()).toMatchObject({ format: 'jpeg', width: 24, height: 16 });
     const { totals, failedItems, outputs, resolved } = await readManifest(id);
     expect(totals).toEqual({ done: 9, failed: 1, givenUp: 0, neverReached: 0, attempts: 2 });
     const reason = 'the picture cannot be read: it is no JPEG, PNG, WebP, AVIF, TIFF, BMP or GIF';

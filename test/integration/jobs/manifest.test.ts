@@ -6,6 +6,7 @@ import { uploadFolder } from '../../../src/cli/client/folders.js';
 import { checkManifest } from '../../support/manifest.js';
 import { sample } from '../../support/media.js';
 import { tinyModel } from '../../support/scorer/tiny-model.js';
+import { thumbnailOf } from '../../support/thumbnail.js';
 import { useStack } from '../../support/stack.js';
 import { until } from '../../support/wait.js';
 
@@ -54,6 +55,7 @@ test('the predictions of a job are named with their sizes and sums', async () =>
   const spec = { input: { images }, model, tolerate: { failedPercent: 40 } };
   const id = await stack.client.start(spec);
   expect(await stack.ended(id)).toMatchObject({ state: 'done', items: { done: 2, failed: 1 } });
+  expect(await thumbnailOf(stack, id)).toBeNull();
   const { outputs, failedItems } = await manifestOf(id);
   expect(outputs.files.map(({ path: name }) => name)).toEqual([
     `outbox/${id}/predictions.jsonl`,

@@ -14,6 +14,7 @@ import { readPpm } from '../../../src/scorer/pictures/files/ppm.js';
 import { checkManifest } from '../../support/manifest.js';
 import { makeClip, tools } from '../../support/clip.js';
 import { compareRgb, decodeRgb, packetHashes, psnrPerFrame, sample } from '../../support/media.js';
+import { thumbnailOf } from '../../support/thumbnail.js';
 import { useStack } from '../../support/stack.js';
 import { replaceFrame, storedItems } from '../../support/stored-items.js';
 import { until } from '../../support/wait.js';
@@ -79,6 +80,21 @@ describe('the first half second of the sample, made smaller and painted', () => 
       sound: [{ sameData: true }],
       problems: [],
     });
+  });
+
+  test('is shown in the list of jobs by a small JPEG of a scored frame', async () => {
+    const { type, bytes } = (await thumbnailOf(stack, id)) ?? {};
+    expect({ type, ...(await sharp(bytes).metadata()) }).toMatchObject({
+      type: 'image/jpeg',
+      format: 'jpeg',
+      width: 240,
+    });
+    expect(bytes?.length).toBeLessThan(30_000);
+    const { framesEstimate: frames, width, height } = await media.probe(output);
+    const middle = Buffer.from(decodeRgb(build, output).subarray(Math.floor((5 * frames) / 8) * width * height * 3));
+    const shown = await sharp(bytes).raw().toBuffer();
+    const apart = shown.reduce((sum, value, at) => sum + Math.abs(value - (middle[at] ?? 0)), 0) / shown.length;
+    expect(apart).toBeLessThan(12);
   });
 
   test('has the very same sound packets', () => {

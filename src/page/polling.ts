@@ -31,9 +31,9 @@ const LONGEST_MS = 30_000;
 
 /**
  * Asks again and again for what changes: every second while the page is visible, every ten seconds while it is not, at once when it comes to
- * the front; less and less often, down to every 30 seconds, while it gets no answer; and no more once nothing changes.
+ * the front; less and less often, down to every 30 seconds, while it gets no answer; once nothing changes, only when it comes to the front.
  * @param read as `Connection.getSince`.
- * @param pace what may be in the way of a second: `over` asks no more until `refresh`, a number is the milliseconds to the next question.
+ * @param pace what may be in the way of a second: `over` asks no more until `refresh` or the page comes to the front, a number is the milliseconds to the next question.
  */
 export function createPoll<T>(
   read: (etag: string | undefined, signal: AbortSignal) => Promise<Version<T> | undefined>,
@@ -99,7 +99,7 @@ export function createPoll<T>(
   }
 
   const endTurns = clock.onTurn(() => {
-    if (isOver) return;
+    // What is over may have begun again elsewhere.
     if (clock.isVisible()) void ask();
     else if (!isAsking) wait();
   });

@@ -1,7 +1,12 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { BatchList, BatchRow, JobStatus } from '../../src/api/jobs.js';
+import { uploadFolder } from '../../src/cli/client/folders.js';
+import { LeftOut } from '../../src/job/items/left-out.js';
 import { makeClip } from '../support/clip.js';
+import { tinyModel } from '../support/scorer/tiny-model.js';
 import { useStack } from '../support/stack.js';
 import { barriersOf, browser, fits, keepPicture, keepsPictures, type Tab, useTabs } from '../support/tabs.js';
 import { until } from '../support/wait.js';
@@ -99,6 +104,30 @@ describe.skipIf(browser === undefined)('the view of a job', () => {
     const { page } = await openFake(failed, []);
     await page.getByRole('alert').getByText(`Bad ${HOSTILE}.`).waitFor();
     expect(await page.getByRole('button', { name: 'Run the rest again' }).count()).toBe(1);
+  });
+
+  test('shows what a model says of pictures and gives it to take along, and names a picture that cannot be shown', async () => {
+    const folder = path.join(stack.folder, 'said of');
+    mkdirSync(folder);
+    await sharp(path.resolve('samples/style-waves.jpg')).resize(32, 32).toFile(path.join(folder, 'waves.jpg'));
+    writeFileSync(path.join(folder, 'none.jpg'), 'no picture');
+    const file = path.join(stack.folder, 'values.onnx');
+    writeFileSync(file, tinyModel({ operator: 'Identity', shape: [1, 3, 4, 4] }));
+    writeFileSync(`${file}.json`, JSON.stringify({ output: { kind: 'classes', top: 2 }, input: { range: [0, 1] } }));
+    const model = await stack.client.upload('model', file, { card: `${file}.json` });
+    const images = await uploadFolder(stack.client, folder, '', new LeftOut());
+    const id = await stack.client.start({ input: { images }, model, tolerate: { failedItems: 1 } });
+    await stack.ended(id);
+    const tab = await tabs.open(`#/jobs/${id}`);
+    const { page } = tab;
+    await page.getByText('This picture cannot be shown.').waitFor();
+    expect(await page.getByRole('img', { name: 'waves.jpg, as it came' }).count()).toBe(1);
+    await expect.poll(() => page.getByRole('meter').count()).toBe(2);
+    const href = await page.getByRole('link', { name: /^predictions\.jsonl/ }).getAttribute('href');
+    expect(await (await fetch(href ?? '')).text()).toContain('"item":"waves.jpg"');
+    const table = await page.getByRole('link', { name: /^predictions\.csv/ }).getAttribute('href');
+    expect(await (await fetch(table ?? '')).text()).toContain('waves.jpg,');
+    expect(await barriersOf(tab)).toEqual([]);
   });
 
   /** The view of a job that the app tells of in these words. */

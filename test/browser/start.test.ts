@@ -110,6 +110,12 @@ describe.skipIf(browser === undefined)('a job that is started on the page', () =
     await page.getByText('Choose a video or pictures first.').waitFor();
     await choose(tab, 'Choose files', [STYLE, path.join(ROOT, 'samples/coast.mp4')]);
     await page.getByText('1 video and 1 picture').waitFor();
+    const broken = path.join(stack.folder, 'broken film.mp4');
+    writeFileSync(broken, 'no video');
+    await choose(tab, 'Choose files', broken);
+    const input = page.getByRole('region', { name: 'What to score' });
+    await input.getByRole('alert').getByText('broken film.mp4').waitFor();
+    await page.getByRole('button', { name: 'Choose something else' }).click();
     await choose(tab, 'Choose files', STYLE);
     await page.getByText('Uploaded.', { exact: true }).waitFor();
     const field = page.getByLabel('Containers at once');

@@ -122,5 +122,22 @@ const FIELDS: [RegExp, keyof Draft | 'input' | 'style'][] = [
   [/"reuse"/, 'reuse'],
 ];
 
+/** What the user has uploaded: where it is, and what it is called at home. */
+export interface Uploaded {
+  field: 'input' | 'style';
+  path: string;
+  name: string;
+}
+
+/** What the app says, with uploads by their names at home, and the field that it belongs to. */
+export function saidOf(sentence: string, uploads: readonly Uploaded[]) {
+  const about = uploads.find(({ path }) => sentence.includes(path));
+  const named = uploads.reduce(
+    (said, { path, name }) => said.replaceAll(path, () => (path.endsWith('/') ? `${name}/` : name)),
+    sentence,
+  );
+  return { field: fieldOf(sentence) ?? about?.field, message: named };
+}
+
 /** Beside which field a sentence of the app belongs; undefined: it is about something else. */
 export const fieldOf = (sentence: string) => FIELDS.find(([name]) => name.test(sentence))?.[1];

@@ -4,7 +4,7 @@ import type { Plan } from '../../api/plan.js';
 import type { App } from '../app.js';
 import { Refusal } from '../connection.js';
 import { size } from '../words.js';
-import { type Draft, EMPTY_DRAFT, fieldOf, specOf } from './draft.js';
+import { type Draft, EMPTY_DRAFT, type fieldOf, saidOf, specOf, type Uploaded } from './draft.js';
 import { type Chosen, pick, type Picked } from './picked.js';
 import { createUploads, putByBrowser } from './uploads.js';
 
@@ -68,7 +68,15 @@ export function createStart(app: App): Start {
 
   const tell = (error: unknown, field?: Trouble['field']) => {
     const message = error instanceof Refusal ? error.message : 'The page has an error; load it again.';
-    trouble.value = { field: field ?? fieldOf(message), message };
+    const uploaded: Uploaded[] = [
+      { field: 'input', path: upload.value?.path ?? '', name: picked.value?.name ?? '' },
+      { field: 'style', path: styleUpload.value?.path ?? '', name: style.value?.name ?? '' },
+    ];
+    const said = saidOf(
+      message,
+      uploaded.filter(({ path }) => path !== ''),
+    );
+    trouble.value = { ...said, field: field ?? said.field };
   };
 
   /** Sends something to storage, and says how far that is. */

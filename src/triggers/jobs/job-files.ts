@@ -10,6 +10,7 @@ import {
   MANIFEST,
   mediaBlob,
   OUTPUT_FILES,
+  PREDICTIONS_CSV,
   PREDICTIONS_JSONL,
   splitPath,
 } from '../../job-store/layout.js';
@@ -21,8 +22,8 @@ import { noJob } from '../jobs.js';
 const READABLE_MS = 3_600_000;
 
 /**
- * `GET /api/jobs/{id}/files/{file}`: redirects to storage for `output`, `contact-sheet`, `manifest`, `failed-items`, `output-files`, `predictions` or
- * `source`, readable for an hour. To a request that accepts JSON it says where the file is: a browser follows no redirect to another origin
+ * `GET /api/jobs/{id}/files/{file}`: redirects to storage for `output`, `contact-sheet`, `manifest`, `failed-items`, `output-files`, `predictions`,
+ * `predictions-csv` or `source`, readable for an hour. To a request that accepts JSON it says where the file is: a browser follows no redirect to another origin
  * with a header of its own.
  */
 export const createGetFile = ({ storage }: { storage: Storage }) =>
@@ -61,16 +62,26 @@ const RECORDS = new Map([
   ['contact-sheet', CONTACT_SHEET],
 ]);
 
+const TABLES = new Map([
+  ['predictions', PREDICTIONS_JSONL],
+  ['predictions-csv', PREDICTIONS_CSV],
+]);
+
 async function findFile(storage: Storage, id: string, file: string) {
   const job = jobOf(storage, id);
   if (!(await job.exists())) return undefined;
   const record = RECORDS.get(file);
   if (record !== undefined) return job.getBlobClient(record);
-  if (file !== 'output' && file !== 'source' && file !== 'predictions') return undefined;
+  const table = TABLES.get(file);
+  if (file !== 'output' && file !== 'source' && table === undefined) return undefined;
   const resolved = await readResolvedJob(storage, id);
   const prefix = 'video' in resolved ? resolved.predictions : resolved.output;
-  const predictions = prefix === undefined ? undefined : `${prefix}${PREDICTIONS_JSONL}`;
-  const path = { output: resolved.output, source: resolved.spec.input.video, predictions }[file];
+  const path =
+    table === undefined
+      ? file === 'output'
+        ? resolved.output
+        : resolved.spec.input.video
+      : prefix && `${prefix}${table}`;
   return path === undefined ? undefined : mediaBlob(storage, path);
 }
 

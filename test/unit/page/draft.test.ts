@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseSpec } from '../../../src/job/spec.js';
-import { type Draft, EMPTY_DRAFT, fieldOf, specOf } from '../../../src/page/start/draft.js';
+import { type Draft, EMPTY_DRAFT, fieldOf, saidOf, specOf } from '../../../src/page/start/draft.js';
 
 const VIDEO = { kind: 'video', path: 'inbox/_uploads/abcdefgh/coast.mp4' } as const;
 const IMAGES = { kind: 'images', path: 'inbox/_uploads/abcdefgh/trip/' } as const;
@@ -79,6 +79,24 @@ describe('the specification of what is chosen', () => {
 
   test.each(['x', '24 fps', '-1'])('that the app refuses for the frame rate "%s" says so beside it', (frameRate) => {
     expect(fieldOf(refusal(specOf(draft({ frameRate }), IMAGES, undefined)))).toBe('frameRate');
+  });
+
+  test('is told of an upload by its name at home, beside where that was chosen', () => {
+    const uploads = [
+      { field: 'input', path: VIDEO.path, name: 'Küste $& 1.mp4' },
+      { field: 'style', path: 'styles/abcdefgh/waves.jpg', name: 'waves.jpg' },
+    ] as const;
+    expect(saidOf(`${VIDEO.path} is empty (0 bytes); copy or upload it again.`, uploads)).toEqual({
+      field: 'input',
+      message: 'Küste $& 1.mp4 is empty (0 bytes); copy or upload it again.',
+    });
+    expect(saidOf('styles/abcdefgh/waves.jpg is no picture.', uploads).field).toBe('style');
+    const folder = { field: 'input', path: IMAGES.path, name: 'trip' } as const;
+    expect(saidOf(`${IMAGES.path}a.jpg differs.`, [folder])).toEqual({
+      field: 'input',
+      message: 'trip/a.jpg differs.',
+    });
+    expect(saidOf('Too much runs already.', uploads).field).toBeUndefined();
   });
 
   test('of which the app refuses something else says so beside none', () => {

@@ -104,12 +104,24 @@ describe('polling', () => {
     expect([await pass(), await pass()]).toEqual([10_000, 40_000]);
   });
 
-  test('asks no more when nothing changes any more, until it is told to', async () => {
+  test('asks once when it comes to the front after the end, and goes on where it has begun again', async () => {
     const { clock, pass, turn } = createBrowser();
+    const { asked, read } = answers(9, 'unchanged', 7);
+    createPoll(read, { clock, pace: (value) => (value === 9 ? 'over' : 1000) });
+    await settled();
+    await turn(false);
+    expect([await pass(), asked.length]).toEqual([undefined, 1]);
+    await turn(true);
+    expect([await pass(), asked.length]).toEqual([undefined, 2]);
+    await turn(true);
+    expect([await pass(), asked.length]).toEqual([1000, 4]);
+  });
+
+  test('asks no more when nothing changes any more, until it is told to', async () => {
+    const { clock, pass } = createBrowser();
     const { asked, read } = answers(7, 9, 8);
     const polled = createPoll(read, { clock, pace: (value) => (value === 9 ? 'over' : 1000) });
     await pass();
-    await turn(true);
     expect([await pass(), asked.length]).toEqual([undefined, 2]);
     polled.refresh();
     expect([await pass(), polled.data.value]).toEqual([2000, 8]);

@@ -79,7 +79,11 @@ function Entry({ picture, said }: { picture: Picture; said: Said | undefined }):
     <div class="shown">
       ${
         shown && canShow(shown.format)
-          ? html`<${Shown} key=${shown.url} stored=${shown} alt=${name} />`
+          ? html`<${Shown}
+              key=${shown.url}
+              stored=${shown}
+              alt=${`${name}, ${shown === source ? 'as it came' : 'scored'}`}
+            />`
           : html`<p class="soft">${source === null ? 'The image is gone.' : 'A browser cannot show this kind.'}</p>`
       }
       ${said?.detections && html`<${Boxes} detections=${said.detections} stored=${source} />`}
@@ -108,6 +112,10 @@ function Entry({ picture, said }: { picture: Picture; said: Said | undefined }):
 /** A picture: by its own URL where the browser can read it there, else drawn. */
 function Shown({ stored, alt }: { stored: NonNullable<Picture['source']>; alt: string }): Markup {
   const canvas = useRef<HTMLCanvasElement>(null);
+  const isLost = useSignal(false);
+  const lose = () => {
+    isLost.value = true;
+  };
   const isDrawn = stored.member !== null || stored.format === 'ppm';
   useWork(
     async (signal) => {
@@ -116,9 +124,11 @@ function Shown({ stored, alt }: { stored: NonNullable<Picture['source']>; alt: s
       if (canvas.current) paint(canvas.current, picture);
     },
     [stored.url],
+    lose,
   );
+  if (isLost.value) return html`<p class="soft">This picture cannot be shown.</p>`;
   if (isDrawn) return html`<canvas ref=${canvas} role="img" aria-label=${alt} />`;
-  return html`<img src=${stored.url} alt=${alt} loading="lazy" decoding="async" />`;
+  return html`<img src=${stored.url} alt=${alt} loading="lazy" decoding="async" onError=${lose} />`;
 }
 
 /** Boxes over a picture, in its own pixels. */

@@ -35,6 +35,11 @@ export function Result({ app, job }: { app: App; job: JobStatus }): Markup {
     ${isVideo && html`<${ContactSheet} app=${app} id=${id} />`}
     <div class="row downloads">
       ${isVideo && html`<${Download} app=${app} id=${id} file="output" name=${nameOf(output)} isMain=${true} />`}
+      ${
+        job.predictions !== null &&
+        html`<${Download} app=${app} id=${id} file="predictions" name="predictions.jsonl" />
+          <${Download} app=${app} id=${id} file="predictions-csv" name="predictions.csv" />`
+      }
       <${Download} app=${app} id=${id} file="manifest" name="manifest.json" />
       ${job.items.failed > 0 && html`<${Download} app=${app} id=${id} file="failed-items" name="failed-items.jsonl" />`}
     </div>

@@ -8,6 +8,7 @@ import type {
   ScoredFrames,
   TimedReply,
 } from './engine-protocol.js';
+import { silenceRuntime } from './silent-runtime.js';
 
 interface Waiting {
   begun?: (() => void) | undefined;
@@ -34,6 +35,7 @@ export class Engine {
 
   /** @param turn hears when there are frames to score and when there are none any more, in milliseconds since the process started. */
   constructor(private readonly turn: (isBusy: boolean, since: number) => void = () => undefined) {
+    silenceRuntime();
     this.#worker = new Worker(new URL('./engine-worker.js', import.meta.url), { workerData: this.#closing });
     this.#worker.on('message', (reply: TimedReply) => this.#settle(reply));
     this.#worker.on('error', (cause) =>

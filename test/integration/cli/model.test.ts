@@ -225,6 +225,21 @@ describe('models try', () => {
     expect(await runTry(model, picture)).toMatchObject({ code: 2, stderr: expect.stringContaining('--overwrite') });
   });
 
+  test('ONNX Runtime reports nothing home: it leaves no number of this machine, and no file beside the pictures', async () => {
+    const [home, here] = ['home', 'here'].map((name) => mkdtempSync(path.join(folder, name)));
+    // On a machine that says it is there for tests, it is silent anyway.
+    const env = {
+      HOME: home,
+      XDG_CACHE_HOME: undefined,
+      CI: undefined,
+      GITHUB_ACTIONS: undefined,
+      TF_BUILD: undefined,
+    };
+    const args = ['models', 'try', model, picture, '--device', 'cpu', '--out', path.join(folder, 'silent.png')];
+    expect(await runCli(args, { cwd: here, env })).toMatchObject({ code: 0, stderr: '' });
+    expect([home, here].map((each) => readdirSync(each ?? ''))).toEqual([[], []]);
+  });
+
   test('refuses a file for another kind of output and what is no picture', async () => {
     const [other, none] = await Promise.all([runTry(model, picture, '--out', 'x.json'), runTry(model, model)]);
     expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('must end in .png') });

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type Device, DEVICES } from '../../../job/compute-choice.js';
 import { messageOf } from '../../../job/failure.js';
+import { silenceRuntime } from '../silent-runtime.js';
 import { inspectModel } from './inspect.js';
 import { type TrialRequest, tryModel } from './trial.js';
 
@@ -15,6 +16,7 @@ const [file = '', name = path.basename(file), wanted, mode] = process.argv.slice
 const device: Device = DEVICES.find((known) => known === wanted) ?? 'cpu';
 const print = (value: unknown) => console.log(JSON.stringify(value));
 giveWay();
+silenceRuntime();
 try {
   if (mode === 'try') {
     const request = JSON.parse(await text(process.stdin)) as TrialRequest;

@@ -4,7 +4,10 @@ export interface Range {
   high: number;
 }
 
-/** Answer of `POST /api/plan`, whose body is a job specification: what the job would take. Nothing is started and nothing is kept. */
+/**
+ * Answer of `POST /api/plan`: what a job would take. The body is its specification, with `items` beside it where not all of them are in
+ * storage: how many there would be. Nothing is started and nothing is kept.
+ */
 export interface Plan {
   /** Frames of the video or images of the folder; null where nobody knows before the job runs. */
   items: number | null;

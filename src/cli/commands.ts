@@ -18,6 +18,11 @@ export const COMMANDS: Record<string, Listed[]> = {
       load: () => import('./score/score.js'),
     },
     {
+      name: 'plan',
+      does: 'tell what a "score" would take, in time and money, before anything is spent',
+      load: () => import('./commands/plan.js'),
+    },
+    {
       name: 'demo',
       does: 'run the bundled sample through the bundled model',
       load: () => import('./commands/demo.js'),

@@ -274,10 +274,31 @@ export const inputOf = ({ input }: Pick<JobSpec, 'input'>): string => input.vide
  * @throws JobError `user`: the sentence names up to three wrong properties and what they must be.
  */
 export function parseSpec(text: string): JobSpec {
+  return checkSpec(readSpecJson(text), 'the job specification');
+}
+
+/** Of how many items a plan may be told. */
+const MOST_PLANNED = 1_000_000_000;
+const plannedItems = z.object({ items: z.int().min(1).max(MOST_PLANNED).optional() });
+
+/**
+ * Reads the same from a body that may say beside it how many items there are, where storage has only some of them.
+ * @throws JobError `user`, as `parseSpec`.
+ */
+export function parsePlanned(text: string): { spec: JobSpec; items?: number | undefined } {
+  const json = readSpecJson(text);
+  if (typeof json !== 'object' || json === null || !('items' in json))
+    return { spec: checkSpec(json, 'the job specification') };
+  const told = plannedItems.safeParse(json, { reportInput: true });
+  if (!told.success) throw wrongIn('the body', told.error);
+  const { items: _, ...spec } = json;
+  return { spec: checkSpec(spec, 'the job specification'), items: told.data.items };
+}
+
+function readSpecJson(text: string): unknown {
   checkSpecSize(new TextEncoder().encode(text).length);
-  let json: unknown;
   try {
-    json = JSON.parse(text);
+    return JSON.parse(text);
   } catch (cause) {
     throw new JobError(
       'user',
@@ -285,7 +306,6 @@ export function parseSpec(text: string): JobSpec {
       { cause },
     );
   }
-  return checkSpec(json, 'the job specification');
 }
 
 /**

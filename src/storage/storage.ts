@@ -300,7 +300,7 @@ export async function containerSas(
 export async function blobSas(
   storage: Storage,
   blob: BlobClient,
-  permissions: 'r' | 'cw' | 'rcw',
+  permissions: 'r' | 'cw' | 'cwd' | 'rcw',
   expiresAt: number,
 ): Promise<string> {
   const options = { ...validity(expiresAt), permissions: BlobSASPermissions.parse(permissions) };

@@ -73,7 +73,7 @@ async function placeMedia(
   const path = earlier ?? `${folder}${randomId()}/${name}`;
   if (!path.startsWith(folder)) throw notYours(folder);
   await storage.media.getContainerClient(splitPath(path).container).createIfNotExists();
-  const permissions = earlier === undefined ? 'cw' : 'rcw';
+  const permissions = earlier === undefined ? 'cwd' : 'rcw';
   return { path, url: await blobSas(storage, mediaBlob(storage, path), permissions, Date.now() + WRITABLE_MS) };
 }
 
@@ -92,7 +92,7 @@ async function placeModel(storage: Storage, name: string): Promise<Upload> {
   const models = modelsOf(storage);
   await models.createIfNotExists();
   const model = `${name.replace(/\.onnx$/i, '')}-${randomId()}`;
-  const urlOf = (blob: string) => writable(storage, models.getBlobClient(blob));
+  const urlOf = (blob: string) => lent(storage, models.getBlobClient(blob));
   return {
     path: model,
     url: await urlOf(modelBlob(model)),
@@ -114,7 +114,7 @@ async function placeImages(
   const container = storage.media.getContainerClient(INBOX);
   await container.createIfNotExists();
   const prefix = path.slice(INBOX.length + 1);
-  const urls = names.map((image) => writable(storage, container.getBlobClient(`${prefix}${image}`)));
+  const urls = names.map((image) => lent(storage, container.getBlobClient(`${prefix}${image}`)));
   return { path, urls: await Promise.all(urls) };
 }
 
@@ -131,5 +131,8 @@ function checkImageName(name: string): void {
     `An image cannot be called "${name.slice(0, 100)}"; use at most ${LONGEST_NAME} characters in at most ${MOST_PARTS} parts, no backslashes, control characters or half characters, and no parts that are empty or end in a dot.`,
   );
 }
+
+/** What only the caller has the name of can be removed again. */
+const lent = (storage: Storage, blob: BlobClient) => blobSas(storage, blob, 'cwd', Date.now() + WRITABLE_MS);
 
 const writable = (storage: Storage, blob: BlobClient) => blobSas(storage, blob, 'cw', Date.now() + WRITABLE_MS);

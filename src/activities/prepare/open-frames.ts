@@ -2,7 +2,13 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { itemName } from '../../container-contract/places.js';
 import { JobError } from '../../job/failure.js';
-import { findTwins, inFrameOrder, isSoundBeside, missingNumbers, readFrameRate } from '../../job/items/frame-folder.js';
+import {
+  inFrameOrder,
+  isSoundBeside,
+  missingNumbers,
+  readFrameRate,
+  requireSingle,
+} from '../../job/items/frame-folder.js';
 import { LIST_LENGTH } from '../../job/items/item-list.js';
 import { LeftOut } from '../../job/items/left-out.js';
 import { type PictureSize, pictureSize } from '../../job/items/picture-size.js';
@@ -95,12 +101,7 @@ async function listFrames(storage: Storage, jobId: string, { images, audio }: Fr
     );
   const frames = inFrameOrder(pictures);
   const names = frames.map(({ name }) => name);
-  const twins = findTwins(names);
-  if (twins)
-    throw new JobError(
-      'user',
-      `${twins.join(' and ')} in ${images} are two files for one frame; remove one of each such pair.`,
-    );
+  requireSingle(names, images);
   const missing = missingNumbers(names);
   const sound = audio ?? (sounds[0] === undefined ? undefined : `${images}${sounds[0]}`);
   for (let from = 0; from < frames.length; from += LIST_LENGTH) {

@@ -44,6 +44,8 @@ export interface PlanRequest {
   /** An id that no job has. */
   planId: string;
   spec: JobSpec;
+  /** How many there are, where storage has only some of them. */
+  items?: number | undefined;
   /** Whose jobs are looked at; all, when left out. */
   owner?: string | undefined;
 }
@@ -54,10 +56,10 @@ export interface PlanRequest {
  */
 export function createPlanJob(ports: Ports, known = new KnownModels()) {
   const { storage, tempFolder, prices = PRICES } = ports;
-  return async ({ planId: jobId, spec, owner }: PlanRequest): Promise<JobPlan> => {
+  return async ({ planId: jobId, spec, items, owner }: PlanRequest): Promise<JobPlan> => {
     try {
       return spec.input.url === undefined
-        ? await planKnown({ ...ports, known, prices }, { planId: jobId, spec, owner })
+        ? await planKnown({ ...ports, known, prices }, { planId: jobId, spec, items, owner })
         : await planFetched(ports, spec);
     } finally {
       await removeJobFolder(tempFolder, jobId);
@@ -81,7 +83,7 @@ async function planFetched(ports: Ports, spec: JobSpec): Promise<JobPlan> {
 
 async function planKnown(
   ports: Ports & { known: KnownModels; prices: PriceTable },
-  { planId: jobId, spec, owner }: PlanRequest,
+  { planId: jobId, spec, items: told, owner }: PlanRequest,
 ): Promise<JobPlan> {
   const { storage, tempFolder, prices } = ports;
   if (spec.input.frameRate !== undefined) await jobOf(storage, jobId).createIfNotExists();
@@ -89,10 +91,15 @@ async function planKnown(
   const images = makesFrames(spec.input) ? undefined : spec.input.images;
   const trial =
     images === undefined ? {} : { picture: () => savePicture(storage, images, jobFolder(tempFolder, jobId)) };
-  const created = { createdAt: new Date(now).toISOString(), trace: placeOf(jobId, undefined, undefined), trial };
+  const created = {
+    createdAt: new Date(now).toISOString(),
+    trace: placeOf(jobId, undefined, undefined),
+    trial,
+    items: told,
+  };
   const [{ resolution, preflight, cpuSeconds }, counted] = await Promise.all([
     resolveJob({ ...ports, chunkFrames: WHOLE }, { jobId, spec }, created),
-    images === undefined ? undefined : countImages(storage, images, spec),
+    images === undefined ? undefined : (told ?? countImages(storage, images, spec)),
   ]);
   const { job, expectedItems, pack } = resolution;
   const { overwrite } = spec.output;

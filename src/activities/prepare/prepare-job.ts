@@ -119,19 +119,27 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
 /**
  * Looks at everything that a new job names and needs, and writes down nothing of the job but the list of the frames of a folder.
  * @param trial set to find out how long the model takes for the first frame, or else for the picture.
+ * @param items how many frames there would be, where storage has only some of them.
  * @throws JobError when the job cannot run.
  */
 export async function resolveJob(
   ports: Ports & { known: KnownModels },
   { jobId, run = 1, spec, startedBy }: PrepareInput,
-  { createdAt, trace, trial }: { createdAt: string; trace: TracePlace; trial?: TimedTrial },
+  {
+    createdAt,
+    trace,
+    trial,
+    items,
+  }: { createdAt: string; trace: TracePlace; trial?: TimedTrial; items?: number | undefined },
 ) {
   const { storage } = ports;
   const folder = jobFolder(ports.tempFolder, jobId);
   await publishBundledModel(storage, ports.bundledModels, spec.model);
   // Read before anything of it is used: what is the same at the end was used all the time.
   const made = await readMadeOf(storage, spec);
-  const probing = probeVideo(ports, jobId, spec, folder, startedBy);
+  const probing = probeVideo(ports, jobId, spec, folder, startedBy).then((video): LocalVideo | undefined =>
+    video === undefined || items === undefined ? video : { ...video, facts: { ...video.facts, framesEstimate: items } },
+  );
   const [video, { card, arrayBytes, sha256, random, cpuSeconds }, preflight, style] = await Promise.all([
     probing,
     resolveModel(ports, spec, folder, { probing, trial }),

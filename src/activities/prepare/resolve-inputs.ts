@@ -26,7 +26,7 @@ import type { Ports } from '../ports.js';
 /** A video, or a folder of frames. */
 export type LocalVideo = OpenedVideo | OpenedFrames;
 
-interface OpenedVideo {
+export interface OpenedVideo {
   name: string;
   file: string;
   facts: VideoFacts;

@@ -8,13 +8,21 @@ import type { MediaState } from '../../api/inbox.js';
 import type { FileList, FrameList, JobList, JobStatus, RedriveAnswer } from '../../api/jobs.js';
 import type { JobLogs } from '../../api/logs.js';
 import type { ModelList } from '../../api/models.js';
+import type { Plan } from '../../api/plan.js';
 import type { ImageUpload, Upload } from '../../api/uploads.js';
-import { downloadFile, uploadFile, uploading } from './files.js';
+import { downloadFile, removeFile, uploadFile, uploading } from './files.js';
 import { isLarge, type LargeUpload, uploadBlocks, versionOf } from './large-upload.js';
 import type { PendingUploads } from './pending-uploads.js';
 
 /** The app's HTTP interface, local or deployed. Every method throws a JobError with the app's own sentence. */
 export type JobClient = ReturnType<typeof createJobClient>;
+
+/** What moves the files of a job to the app. */
+export interface Uploader {
+  upload: (kind: UploadKind, file: string, beside?: Beside & { onProgress?: OnProgress }) => Promise<string>;
+  placeImages: (folder: string, names: string[], stored: string | undefined) => Promise<ImageUpload>;
+  put: (url: string, file: string) => Promise<unknown>;
+}
 
 /** What ends the client's work early. */
 interface Ends {
@@ -26,6 +34,16 @@ interface Ends {
 
 /** Gets the bytes of an upload that are in storage, and all. */
 export type OnProgress = LargeUpload['onProgress'];
+
+type UploadKind = 'video' | 'audio' | 'style' | 'model';
+
+/** Files that go with a model. */
+interface Beside {
+  card?: string;
+  labels?: string;
+}
+
+type OnPlaced = (urls: string[]) => void;
 
 const NEVER = new AbortController().signal;
 /** An app that starts cold takes its time. */
@@ -76,6 +94,18 @@ export function createJobClient(
       await uploadBlocks(await renew(), file, version, { abortSignal: stopped, onProgress, renew });
       return stored;
     });
+  /** Uploads a file as a whole. @returns the path of a job specification, and the URLs that it went to. */
+  const putWhole = async (kind: UploadKind, file: string, { card, labels }: Beside, onPlaced: OnPlaced) => {
+    const places = await call<Upload>('POST', 'api/uploads', { kind, name: uploadName(file) });
+    const { path: stored, url, cardUrl, labelsUrl } = places;
+    onPlaced([url, cardUrl, labelsUrl].filter((each) => each !== undefined));
+    await put(url, file);
+    if (card !== undefined && cardUrl !== undefined) await put(cardUrl, card);
+    if (labels !== undefined && labelsUrl !== undefined) await put(labelsUrl, labels);
+    return stored;
+  };
+  const placeImages = (folder: string, names: string[], stored: string | undefined) =>
+    call<ImageUpload>('POST', 'api/uploads', { kind: 'images', name: uploadName(folder), names, path: stored });
   const fetch = (url: string, target: string, overwrite = false) =>
     downloadFile(url, target, { overwrite, abortSignal: stopped });
   return {
@@ -85,21 +115,41 @@ export function createJobClient(
     fetch,
     /** Uploads a file, a model with its card and label file, and returns the path that a job specification names. */
     async upload(
-      kind: 'video' | 'audio' | 'style' | 'model',
+      kind: UploadKind,
       file: string,
-      { card, labels, onProgress = () => undefined }: { card?: string; labels?: string; onProgress?: OnProgress } = {},
+      { onProgress = () => undefined, ...beside }: Beside & { onProgress?: OnProgress } = {},
     ): Promise<string> {
       if ((kind === 'video' || kind === 'audio') && (await isLarge(file))) return putLarge(kind, file, onProgress);
-      const places = await call<Upload>('POST', 'api/uploads', { kind, name: uploadName(file) });
-      const { path: stored, url, cardUrl, labelsUrl } = places;
-      await put(url, file);
-      if (card !== undefined && cardUrl !== undefined) await put(cardUrl, card);
-      if (labels !== undefined && labelsUrl !== undefined) await put(labelsUrl, labels);
-      return stored;
+      return putWhole(kind, file, beside, () => undefined);
     },
     /** URLs to upload the named images of a folder to; `stored` is the path that an earlier answer gave for the same folder. */
-    placeImages: (folder: string, names: string[], stored: string | undefined) =>
-      call<ImageUpload>('POST', 'api/uploads', { kind: 'images', name: uploadName(folder), names, path: stored }),
+    placeImages,
+    /** Uploads in the same way, and removes all of it again. */
+    lending(): Uploader & { takeBack: () => Promise<void> } {
+      const lent: string[] = [];
+      const under: Promise<unknown>[] = [];
+      const onPlaced = (urls: string[]) => lent.push(...urls);
+      const following = <T>(work: Promise<T>) => {
+        under.push(work.catch(() => undefined));
+        return work;
+      };
+      return {
+        upload: (kind, file, beside = {}) => following(putWhole(kind, file, beside, onPlaced)),
+        placeImages: async (folder, names, stored) => {
+          const placed = await following(placeImages(folder, names, stored));
+          onPlaced(placed.urls);
+          return placed;
+        },
+        put: (url, file) => following(put(url, file)),
+        takeBack: async () => {
+          // What comes late would stay.
+          await Promise.all(under);
+          await Promise.all(lent.map((url) => removeFile(url)));
+        },
+      };
+    },
+    /** What the job of a specification would take; `items` tells how many there are where not all are uploaded. */
+    plan: (spec: object, items?: number) => call<Plan>('POST', 'api/plan', { ...spec, items }),
     /** Uploads a file into the inbox under its own name, in place of what has it. @returns its path there, and its version. */
     async drop(file: string, folder: string | undefined): Promise<{ path: string; etag: string }> {
       const asked = { kind: 'inbox', name: path.basename(file), folder };

@@ -31,6 +31,17 @@ export async function uploading<T>(file: string, work: () => Promise<T>): Promis
   }
 }
 
+/** Removes what is at a URL, if it is there. @throws JobError `platform` when storage does not. */
+export async function removeFile(url: string): Promise<void> {
+  try {
+    await new BlockBlobClient(url, undefined, STORAGE_OPTIONS).deleteIfExists();
+  } catch (cause) {
+    const { pathname } = new URL(url);
+    const why = reasonOf(cause);
+    throw new JobError('platform', `${pathname} in the storage of the app could not be removed (${why}).`, { cause });
+  }
+}
+
 /**
  * Saves what is at a URL as a file, whole or not at all.
  * @param overwrite whether it may replace a file that is not empty; else it is saved beside that one, and the error says where.

@@ -10,7 +10,7 @@ import type { LeftOut } from '../../job/items/left-out.js';
 import { isJsonList, readNames } from '../../job/items/name-list.js';
 import { PREDICTIONS_JSONL } from '../../job-store/layout.js';
 import type { FileList } from '../../api/jobs.js';
-import type { JobClient } from './client.js';
+import type { JobClient, Uploader } from './client.js';
 
 /** Files that are moved at once. */
 const TRANSFERS = 8;
@@ -100,7 +100,7 @@ export function noPictures(folder: string, leftOut: LeftOut): JobError {
  * @throws JobError `user` when there are none.
  */
 export async function uploadFolder(
-  client: JobClient,
+  client: Uploader,
   folder: string,
   except: string,
   leftOut: LeftOut,

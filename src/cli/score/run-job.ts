@@ -6,7 +6,7 @@ import { round } from '../../job/progress.js';
 import type { ON_EXCEEDED } from '../../job/tolerance.js';
 import { poll } from '../../poll.js';
 import type { JobStatus } from '../../api/jobs.js';
-import type { JobClient, OnProgress } from '../client/client.js';
+import type { JobClient, OnProgress, Uploader } from '../client/client.js';
 import { type AppChoice, connect, EMULATED, isEmulated } from '../client/connect.js';
 import { forgetUnfinished, noteUnfinished } from '../client/unfinished.js';
 import { calling } from '../installed.js';
@@ -70,16 +70,20 @@ export const modelFilesOf = ({ model, card, labels, style }: JobOptions): string
 /** A path in the app's storage, or the name of an uploaded model, and the user's own name for it. */
 export type Renamed = [stored: string, given: string];
 
+/** The job's `input` and `output`, and what the user calls the files in them. */
+export interface Uploaded {
+  input: object;
+  output: object;
+  tolerate?: object;
+  renamed: Renamed[];
+}
+
 interface Way {
   /** What the progress counts. */
   unit: string;
   /** Of the command, where it is to be found again. */
   request: string;
-  /** The job's `input` and `output`, and what the user calls the files in them. */
-  upload: (
-    client: JobClient,
-    onProgress: OnProgress,
-  ) => Promise<{ input: object; output: object; tolerate?: object; renamed: Renamed[] }>;
+  upload: (client: Uploader, onProgress: OnProgress) => Promise<Uploaded>;
   save: (client: JobClient, status: JobStatus) => Promise<void>;
 }
 
@@ -191,7 +195,7 @@ async function startNew(
 }
 
 /** @throws JobError `user` when the work failed because it was interrupted. */
-async function interruptible<T>(work: Promise<T>, signal: AbortSignal, when: string): Promise<T> {
+export async function interruptible<T>(work: Promise<T>, signal: AbortSignal, when: string): Promise<T> {
   try {
     return await work;
   } catch (cause) {
@@ -204,8 +208,9 @@ async function interruptible<T>(work: Promise<T>, signal: AbortSignal, when: str
 const pause = (milliseconds: number, signals: AbortSignal[]) =>
   wait(milliseconds, undefined, { signal: AbortSignal.any(signals) }).catch(() => undefined);
 
-async function uploadAll(
-  client: JobClient,
+/** Uploads all that a job needs, and says what the job is. */
+export async function uploadAll(
+  client: Uploader,
   options: JobOptions,
   upload: Way['upload'],
 ): Promise<{ spec: object; renamed: Renamed[] }> {
@@ -255,11 +260,11 @@ function choiceNamed(name: string): { kind: string; region: string | undefined }
 }
 
 /** The sentence with the user's own names in place of the app's. */
-const inUsersWords = (sentence: string, renamed: Renamed[]) =>
+export const inUsersWords = (sentence: string, renamed: Renamed[]) =>
   renamed.reduce((text, [stored, given]) => text.replaceAll(stored, given), sentence);
 
 async function uploadModel(
-  client: JobClient,
+  client: Uploader,
   model: string,
   beside: { card?: string; labels?: string },
 ): Promise<string> {

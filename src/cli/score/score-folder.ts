@@ -7,10 +7,10 @@ import type { Manifest } from '../../job/manifest.js';
 import { FAILED_ITEMS, MANIFEST, PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../../job-store/layout.js';
 import { LeftOut } from '../../job/items/left-out.js';
 import type { JobStatus } from '../../api/jobs.js';
-import type { JobClient } from '../client/client.js';
+import type { JobClient, Uploader } from '../client/client.js';
 import { downloadFolder, findPictures, noPictures, readList, uploadFolder } from '../client/folders.js';
 import { requestOf } from '../client/unfinished.js';
-import { type JobOptions, modelFilesOf, ofJob, runThrough } from './run-job.js';
+import { type JobOptions, modelFilesOf, ofJob, runThrough, type Uploaded } from './run-job.js';
 import { bottleneckOf, type OwnSeconds, renderBottleneck, renderSeconds, reusedOf } from './summary.js';
 import { checkModelFiles } from './user-files.js';
 
@@ -53,9 +53,8 @@ export interface FolderSummary {
  */
 export async function scoreFolder(options: FolderOptions): Promise<FolderSummary> {
   const isNew = options.resume === undefined;
-  const except = isNew ? await checkFolders(options) : options.out;
-  if (isNew) await checkModelFiles(options);
-  else await mkdir(options.out, { recursive: true });
+  const except = isNew ? await checkFolderJob(options) : options.out;
+  if (!isNew) await mkdir(options.out, { recursive: true });
   const only = options.list === undefined || !isNew ? undefined : await readList(options.folder, options.list);
   let failed: FailedItem[] = [];
   let predictions = false;
@@ -63,14 +62,7 @@ export async function scoreFolder(options: FolderOptions): Promise<FolderSummary
   const { status, seconds } = await runThrough(options, {
     unit: 'images',
     request: await requestOfFolder(options),
-    upload: async (client) => {
-      const images = await uploadFolder(client, options.folder, except, leftOut, only);
-      return {
-        input: { images },
-        output: { frameFormat: options.frameFormat },
-        renamed: [[images, `${options.folder}${path.sep}`]],
-      };
-    },
+    upload: (client) => uploadImages(client, options, { except, leftOut, only }),
     save: async (client, { id, items }) => {
       predictions = await downloadFolder(client, id, options.out, options.overwrite);
       if (items.failed > 0) failed = await readFailed(client, id, options);
@@ -79,14 +71,31 @@ export async function scoreFolder(options: FolderOptions): Promise<FolderSummary
   return summarise(status, seconds, { output: options.out, predictions, failed, leftOut });
 }
 
+/**
+ * @returns the folder of the outputs, as a path below the images' folder if it is in there.
+ * @throws JobError `user` before anything is started when there is nothing to do, nowhere to put it, or a file cannot be read.
+ */
+export async function checkFolderJob(options: FolderOptions): Promise<string> {
+  const except = await checkFolders(options);
+  await checkModelFiles(options);
+  return except;
+}
+
+/** Uploads what the job is about, and says what it is to make of it. */
+export async function uploadImages(
+  client: Uploader,
+  { folder, frameFormat }: FolderOptions,
+  { except, leftOut, only }: { except: string; leftOut: LeftOut; only: Set<string> | undefined },
+): Promise<Uploaded> {
+  const images = await uploadFolder(client, folder, except, leftOut, only);
+  return { input: { images }, output: { frameFormat }, renamed: [[images, `${folder}${path.sep}`]] };
+}
+
 /** Tells whether another command asks for the same. */
 export const requestOfFolder = (options: FolderOptions) =>
   requestOf(ofJob(options), [options.folder, options.list, ...modelFilesOf(options)]);
 
-/**
- * @returns the folder of the outputs, as a path below the images' folder if it is in there.
- * @throws JobError `user` before anything is started when there is nothing to do or nowhere to put it.
- */
+/** The same for the folders alone. */
 async function checkFolders({ folder, out, overwrite = false }: FolderOptions): Promise<string> {
   const [images, existing] = await Promise.all([stat(folder), stat(out).catch(() => undefined)]);
   if (existing?.ino === images.ino && existing.dev === images.dev)

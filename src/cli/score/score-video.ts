@@ -14,10 +14,10 @@ import {
 import { LeftOut } from '../../job/items/left-out.js';
 import type { Fill } from '../../job/tolerance.js';
 import { INBOX, OUTBOX, PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../../job-store/layout.js';
-import type { JobClient, OnProgress } from '../client/client.js';
+import type { JobClient, OnProgress, Uploader } from '../client/client.js';
 import { downloadFolder, findPictures, findSound, noPictures, uploadFolder } from '../client/folders.js';
 import { requestOf } from '../client/unfinished.js';
-import { type JobOptions, modelFilesOf, ofJob, type Renamed, runThrough } from './run-job.js';
+import { type JobOptions, modelFilesOf, ofJob, type Renamed, runThrough, type Uploaded } from './run-job.js';
 import { isVideo, type Saved, type Summary, summarise } from './summary.js';
 import { checkDistinct, checkInputFile, checkModelFiles, checkOutputFile, isModelFile } from './user-files.js';
 
@@ -59,22 +59,14 @@ const TABLES: Record<string, string> = { '.jsonl': PREDICTIONS_JSONL, '.csv': PR
  * @throws JobError with the sentence of whatever went wrong.
  */
 export async function scoreVideo(options: VideoOptions): Promise<Summary> {
-  const wanted = await wantedOf(options);
-  const uploads = options.frameRate !== undefined && options.resume === undefined;
-  const sound = uploads ? (options.audio ?? (await findSound(options.video))) : undefined;
-  await checkFiles(options, wanted, sound);
+  const checked = await checkVideoJob(options);
+  const { wanted } = checked;
   const leftOut = new LeftOut();
   let saved: Saved = { output: options.out ?? options.base, predictions: null, contactSheet: null };
   const { status, seconds } = await runThrough(options, {
     unit: 'frames',
     request: await requestOfVideo(options),
-    upload: async (client, onProgress) => {
-      const { input, renamed } = await upload(client, options, { sound, leftOut, onProgress });
-      const [[stored] = ['']] = renamed;
-      const output = outputOf(options, wanted, stored);
-      if (output.video !== undefined && options.out !== undefined) renamed.push([output.video, options.out]);
-      return { input, output, tolerate: { fill: options.fill }, renamed };
-    },
+    upload: (client, onProgress) => uploadVideo(client, options, { ...checked, leftOut, onProgress }),
     save: async (client, done) => {
       saved = await save(client, done, options, wanted);
     },
@@ -86,18 +78,51 @@ export async function scoreVideo(options: VideoOptions): Promise<Summary> {
   return { ...summary, warnings: [...summary.warnings, `There is no contact sheet, because ${why}.`] };
 }
 
+/** What is known of the command's files when they can be used. */
+export interface CheckedVideo {
+  wanted: Wanted;
+  /** The sound that goes with frames. */
+  sound: string | undefined;
+}
+
+/** @throws JobError `user` before anything is started when a file cannot be read or written. */
+export async function checkVideoJob(options: VideoOptions): Promise<CheckedVideo> {
+  const wanted = await wantedOf(options);
+  const uploads = options.frameRate !== undefined && options.resume === undefined;
+  const sound = uploads ? (options.audio ?? (await findSound(options.video))) : undefined;
+  if (options.resume === undefined) await checkInputs(options, sound);
+  await checkOutputs(options, wanted, sound);
+  return { wanted, sound };
+}
+
+interface Upload extends CheckedVideo {
+  leftOut: LeftOut;
+  onProgress: OnProgress;
+  /** What stands for all of it: a file for the video, the names of some frames. */
+  part?: { file?: string; names?: Set<string> };
+}
+
+/** Uploads what the job is about, and says what it is to make of it. */
+export async function uploadVideo(client: Uploader, options: VideoOptions, upload: Upload): Promise<Uploaded> {
+  const { input, renamed } = await uploadInput(client, options, upload);
+  const [[stored] = ['']] = renamed;
+  const output = outputOf(options, upload.wanted, stored);
+  if (output.video !== undefined && options.out !== undefined) renamed.push([output.video, options.out]);
+  return { input, output, tolerate: { fill: options.fill }, renamed };
+}
+
 /** Uploads the video, or the frames and their sound. @returns what the job reads, and what the user calls it, the first of it first. */
-async function upload(
-  client: JobClient,
+async function uploadInput(
+  client: Uploader,
   { video, frameRate, onDamage }: VideoOptions,
-  { sound, leftOut, onProgress }: { sound: string | undefined; leftOut: LeftOut; onProgress: OnProgress },
+  { sound, leftOut, onProgress, part = {} }: Upload,
 ): Promise<{ input: object; renamed: Renamed[] }> {
   if (frameRate === undefined) {
-    const stored = await client.upload('video', video, { onProgress });
+    const stored = await client.upload('video', part.file ?? video, { onProgress });
     return { input: { video: stored, onDamage }, renamed: [[stored, video]] };
   }
   const audio = sound === undefined ? undefined : await client.upload('audio', sound, { onProgress });
-  const images = await uploadFolder(client, video, sound ?? '', leftOut);
+  const images = await uploadFolder(client, video, sound ?? '', leftOut, part.names);
   const renamed: Renamed[] = [[images, `${video}${path.sep}`]];
   if (audio !== undefined && sound !== undefined) renamed.push([audio, sound]);
   return { input: { images, frameRate, audio }, renamed };
@@ -177,12 +202,6 @@ async function saveSheet(client: JobClient, id: string, file: string, options: V
 async function saveTable(client: JobClient, id: string, file: string, overwrite?: boolean): Promise<void> {
   for await (const files of client.files(id))
     for (const { name, url } of files) if (name === TABLES[endingOf(file)]) await client.fetch(url, file, overwrite);
-}
-
-/** @throws JobError `user` before anything is started when a file cannot be read or written. */
-async function checkFiles(options: VideoOptions, wanted: Wanted, sound: string | undefined): Promise<void> {
-  if (options.resume === undefined) await checkInputs(options, sound);
-  await checkOutputs(options, wanted, sound);
 }
 
 async function checkInputs(options: VideoOptions, sound: string | undefined): Promise<void> {

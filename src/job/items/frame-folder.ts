@@ -1,4 +1,4 @@
-import { counted } from '../failure.js';
+import { counted, JobError } from '../failure.js';
 
 /** A folder whose pictures are the frames of a video: how many a second, in which order, and which sound goes with them. */
 
@@ -44,13 +44,19 @@ const orderKey = (name: string) =>
     return `${String(value.length).padStart(3, '0')}${value}`;
   });
 
-/** The first two files that are one frame in two formats, such as `a.jpg` and `a.png`. @param names in the order of the frames. */
-export function findTwins(names: string[]): [string, string] | undefined {
+/**
+ * @param names in the order of the frames.
+ * @throws JobError `user` when two files are one frame in two formats, such as `a.jpg` and `a.png`.
+ */
+export function requireSingle(names: string[], folder: string): void {
   for (const [index, name] of names.entries()) {
     const before = names[index - 1];
-    if (before !== undefined && stemOf(before) === stemOf(name)) return [before, name];
+    if (before !== undefined && stemOf(before) === stemOf(name))
+      throw new JobError(
+        'user',
+        `${before} and ${name} in ${folder} are two files for one frame; remove one of each such pair.`,
+      );
   }
-  return undefined;
 }
 
 const stemOf = (name: string) => name.replace(/\.[^./]*$/, '');

@@ -1,7 +1,7 @@
 import type { JobPlan, PlanRequest } from '../../activities/prepare/plan-job.js';
 import type { Ports } from '../../activities/ports.js';
 import type { Plan } from '../../api/plan.js';
-import { checkSpecSize, inputOf, makeJobId, parseSpec } from '../../job/spec.js';
+import { checkSpecSize, inputOf, makeJobId, parsePlanned } from '../../job/spec.js';
 import { requireInputs } from '../../job-store/inputs.js';
 import type { Callers } from '../callers.js';
 import { randomId } from '../jobs.js';
@@ -20,11 +20,11 @@ export function createPlan(
   const { callers, planJob } = ports;
   return callers.known(async (request, _, caller) => {
     checkSpecSize(Number(request.headers.get('content-length') ?? 0));
-    const spec = parseSpec(await request.text());
+    const { spec, items } = parsePlanned(await request.text());
     await checkOwn(callers, caller, spec);
     await requireInputs(ports, spec);
     const planId = makeJobId(inputOf(spec), randomId());
     const owner = caller.sees === 'own' ? caller.id : undefined;
-    return { jsonBody: (await planJob({ planId, spec, owner })) satisfies Plan };
+    return { jsonBody: (await planJob({ planId, spec, items, owner })) satisfies Plan };
   });
 }

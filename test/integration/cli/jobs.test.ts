@@ -1,9 +1,11 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { JobStatus } from '../../../src/api/jobs.js';
 import { runCli } from '../../support/cli.js';
-import { makeClip } from '../../support/clip.js';
+import type { Plan } from '../../../src/api/plan.js';
+import { makeClip, tools } from '../../support/clip.js';
 import { useStack } from '../../support/stack.js';
 import { until } from '../../support/wait.js';
 
@@ -63,6 +65,68 @@ test('`cancel` and `redrive` say of a job that has ended that there is nothing t
   expect(redriven.code).toBe(0);
   expect(redriven.stderr).toContain(`Job ${jobs.done} is done, so there is nothing to do.`);
   expect(redriven.stdout).toContain(`${jobs.done}: done`);
+});
+
+describe('`plan`', () => {
+  /** All that is in the storage of the media and of the models that uploads have added. */
+  const uploads = async () => {
+    const found: string[] = [];
+    for (const container of ['inbox', 'models'])
+      for await (const { name } of stack.storage.getContainerClient(container).listBlobsFlat())
+        if (/planned|shots/.test(name)) found.push(name);
+    return found;
+  };
+  const planned = async (...args: string[]) => {
+    const { code, stdout, stderr } = await ask('plan', ...args, '--json');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    return JSON.parse(stdout) as Plan;
+  };
+
+  test('tells what a job would take, of a large video and of a folder by what is counted here, and leaves nothing', async () => {
+    const large = path.join(stack.folder, 'planned.avi');
+    execFileSync(
+      tools.ffmpeg,
+      `-v error -f lavfi -i testsrc=size=160x120:rate=20:duration=30 -c:v rawvideo -pix_fmt yuv420p`
+        .split(' ')
+        .concat(large),
+    );
+    const shots = path.join(stack.folder, 'shots');
+    mkdirSync(shots);
+    execFileSync(tools.ffmpeg, [
+      '-v',
+      'error',
+      '-i',
+      path.join(stack.folder, 'clip.mp4'),
+      '-frames:v',
+      '9',
+      `${shots}/%d.png`,
+    ]);
+    const model = path.join(stack.folder, 'planned.onnx');
+    copyFileSync('models/starry-night.onnx', model);
+    const [video, images] = await Promise.all([
+      planned('planned.avi', '--max-parallel', '2'),
+      planned('shots', '--model', model, '--out', 'new'),
+    ]);
+    expect(video).toMatchObject({ items: 600, parallel: 2, cost: { high: 0 } });
+    expect(video.basis).toContain('the app was given its beginning');
+    expect(images).toMatchObject({ items: 9, warnings: [] });
+    expect(images.basis).toMatch(/^A trial of the model .* counted on this machine/);
+    expect(images.seconds?.low).toBeGreaterThan(0);
+    expect(await uploads()).toEqual([]);
+    expect(readdirSync(stack.folder).filter((name) => /^(new|shots-|planned)/.test(name))).toEqual([
+      'planned.avi',
+      'planned.onnx',
+    ]);
+  });
+
+  test('refuses what `score` refuses, in the same words, and leaves nothing', async () => {
+    const args = ['broken.mp4', '--model', 'planned.onnx'];
+    const [plan, score] = await Promise.all([ask('plan', ...args), ask('score', ...args)]);
+    expect(plan.code).toBe(2);
+    expect(score.stderr.trim().split('\n').at(-1)).toBe(plan.stderr.trim());
+    // The job that failed has its model still.
+    expect(await uploads()).toEqual([expect.stringMatching(/^planned-.+\.onnx$/)]);
+  });
 });
 
 describe('`open`', () => {

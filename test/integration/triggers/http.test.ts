@@ -167,6 +167,13 @@ describe('POST /api/plan', () => {
     expect(await containers()).toEqual(before);
   });
 
+  test('takes the number of items from who knows it, where storage has only some', async () => {
+    const spec = { input: { video }, model: 'starry-night', batch: { size: 100 } };
+    expect(await (await plan({ ...spec, items: 1000 })).json()).toMatchObject({ items: 1000, batches: 10 });
+    const { error } = await refusal(await plan({ ...spec, items: 0 }));
+    expect(error).toMatch(/"items"/);
+  });
+
   test.each([
     { input: { video: 'inbox/none.mp4' }, model: 'starry-night' },
     { input: { images: 'inbox/none/' }, model: 'starry-night', compute: { kind: 'aci' } },

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import {
-  findTwins,
   inFrameOrder,
   isSoundBeside,
   missingNumbers,
   readFrameRate,
+  requireSingle,
 } from '../../../../src/job/items/frame-folder.js';
 
 describe('a frame rate', () => {
@@ -80,8 +80,10 @@ describe('frames', () => {
   });
 
   test('of one name in two formats are found', () => {
-    expect(findTwins(['a1.jpg', 'a1.png', 'a2.jpg'])).toEqual(['a1.jpg', 'a1.png']);
-    expect(findTwins(['a1.jpg', 'a2.png', 'b/a2.png'])).toBeUndefined();
+    expect(() => requireSingle(['a1.jpg', 'a1.png', 'a2.jpg'], 'shots/')).toThrow(
+      'a1.jpg and a1.png in shots/ are two files for one frame',
+    );
+    requireSingle(['a1.jpg', 'a2.png', 'b/a2.png'], 'shots/');
   });
 });
 

@@ -4,7 +4,7 @@ import type { ComputeChoice } from './compute-choice.js';
 
 /**
  * Goes up with every change by which frames are cut or items are scored so that other bytes come out of the same: what was made before
- * is not reused then.
+ * is not reused then. test/integration/scorer/scoring-version.test.ts fails where that is forgotten.
  */
 export const SCORING_VERSION = 1;
 

@@ -47,6 +47,7 @@ function terminalView(stream: NodeJS.WriteStream, unit: string): ProgressView {
   const columns = () => stream.columns || USUAL_COLUMNS;
   return {
     show(status) {
+      if (isRefused(status)) return;
       if (!begun) stream.write(`${naming(status)}${HIDE_CURSOR}`);
       begun = true;
       latest = { status, left: timeLeft.look(foretold(status), performance.now() / 1000) };
@@ -77,6 +78,7 @@ function plainView(stream: NodeJS.WriteStream, unit: string): ProgressView {
   return {
     show(status) {
       isSilent = false;
+      if (isRefused(status)) return;
       if (last === 0) stream.write(naming(status));
       const now = performance.now();
       const left = timeLeft.look(foretold(status), now / 1000);
@@ -102,6 +104,9 @@ function plainView(stream: NodeJS.WriteStream, unit: string): ProgressView {
 
 /** The command `logs` asks for it. */
 const naming = ({ id }: Shown) => `job: ${id}\n`;
+
+/** A job that ends before it has items has nothing to show in its last stage; why it ends is said instead. */
+const isRefused = ({ stage, items }: Shown) => stage === 'finish' && items.total === 0 && items.done === 0;
 
 const stageOf = ({ stage }: Shown) => stage ?? 'queued';
 

@@ -92,6 +92,17 @@ function streamOf(isTTY: boolean) {
   return { stream, written: () => written };
 }
 
+test.each([true, false])('a job that is refused before it has items shows no finish (terminal: %s)', (isTerminal) => {
+  const { stream, written } = streamOf(isTerminal);
+  const view = createProgressView(stream, { quiet: false, unit: 'frames', env: { TERM: 'xterm' } });
+  const refused = { ...scoring, items: { total: 0, done: 0, failed: 0 }, itemsPerSecond: null, secondsLeft: null };
+  view.show({ ...refused, stage: 'prepare' });
+  view.show({ ...refused, stage: 'finish' });
+  view.end();
+  expect(written()).toContain('prepares the job');
+  expect(written()).not.toContain('finish');
+});
+
 describe('elsewhere than on a terminal', () => {
   test('a line is printed for each stage, with the name of the job first', () => {
     const { stream, written } = streamOf(false);

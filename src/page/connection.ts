@@ -91,6 +91,11 @@ export function createConnection({
   return {
     lacks,
     useKey: (key) => {
+      // A header cannot carry it: with it no request would leave the browser, also after the page is loaded again.
+      if (!/^[\x21-\x7e]+$/.test(key)) {
+        lacks.value = 'right key';
+        return;
+      }
       kept.setItem(KEY, key);
       lacks.value = 'nothing';
       goOn();

@@ -38,6 +38,10 @@ describe.skipIf(browser === undefined)('a job that is started on the page', () =
     const { page } = tab;
     await choose(tab, 'Choose files', video);
     await page.getByText('Küste 100% "x" <b>.mp4', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Choose something else' }).press('Enter');
+    await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('input-title');
+    await choose(tab, 'Choose files', video);
+    await page.getByRole('button', { name: 'Choose something else' }).waitFor();
     await page.getByRole('radio', { name: 'starry-night' }).check();
     await page.getByLabel('Quality').selectOption('best');
     await page.getByLabel('Items that may fail').fill('50%');

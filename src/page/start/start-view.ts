@@ -36,8 +36,15 @@ export function StartView({ app }: { app: App }): Markup {
 
 function Input({ start, now }: { start: Start; now: number }): Markup {
   const picked = start.picked.value;
+  const title = useRef<HTMLHeadingElement>(null);
+  const before = useRef(picked);
+  useEffect(() => {
+    // What had the focus is gone with what it was in: without this the keyboard begins at the top again.
+    if (before.current !== picked && document.activeElement === document.body) title.current?.focus();
+    before.current = picked;
+  }, [picked]);
   return html`<section class="card" aria-labelledby="input-title">
-    <h2 id="input-title">What to score</h2>
+    <h2 id="input-title" ref=${title} tabindex="-1">What to score</h2>
     ${picked ? html`<${Preview} picked=${picked} />` : html`<${DropZone} choose=${start.choose} />`}
     ${
       picked &&

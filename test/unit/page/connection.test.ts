@@ -43,6 +43,20 @@ describe('the connection to the app', () => {
     expect([...kept.values()]).toEqual(['s3cret']);
   });
 
+  test.each(['s3crét', 's3 cret', 's3cret\u200b', '…'])(
+    'takes no key that a header cannot carry: "%s"',
+    async (key) => {
+      const { connection, asked, kept } = createApp(withKey('s3cret'));
+      const answer = connection.get('jobs');
+      await settled();
+      connection.useKey(key);
+      await settled();
+      expect([connection.lacks.value, kept.size, asked.length]).toEqual(['right key', 0, 1]);
+      connection.useKey('s3cret');
+      expect(await answer).toEqual({ jobs: [] });
+    },
+  );
+
   test('asks for no key where the app asks for a login', async () => {
     const sentence = 'Nobody knows who sends this request.';
     const { connection } = createApp(() => json({ error: sentence }, { status: 401 }));

@@ -72,6 +72,7 @@ describe.skipIf(browser === undefined)('the view of a job', () => {
       .getByText(/completed: 8 scored/)
       .waitFor();
     expect(page.url()).toMatch(new RegExp(`#/jobs/${id}/batches/1$`));
+    await page.getByText('Items 8 to 15: 8 done.').waitFor();
     await expect.poll(() => page.getByRole('link', { name: /^Download/ }).count()).toBe(1);
     expect(await barriersOf(tab)).toEqual([]);
     // Frames come from storage, and what is asked of the app does not grow with them.

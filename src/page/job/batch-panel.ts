@@ -44,7 +44,7 @@ export function BatchPanel({
     ${
       row &&
       html`<p>
-          Items ${row.first} to ${row.first + row.count - 1}: ${row.done}
+          Items ${row.first} to ${row.first + row.count - 1}: ${row.done}${' '}
           done${row.failed > 0 && `, ${row.failed} failed`}. ${row.waiting !== null && ` It waits: ${row.waiting}`}
         </p>
         ${row.message !== '' && html`<p class="warning">${row.message}</p>`}

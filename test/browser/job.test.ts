@@ -7,6 +7,7 @@ import { uploadFolder } from '../../src/cli/client/folders.js';
 import { LeftOut } from '../../src/job/items/left-out.js';
 import { makeClip } from '../support/clip.js';
 import { tinyModel } from '../support/scorer/tiny-model.js';
+import { findingModel } from '../support/scorer/tiny-model.js';
 import { useStack } from '../support/stack.js';
 import { barriersOf, browser, fits, keepPicture, keepsPictures, type Tab, useTabs } from '../support/tabs.js';
 import { until } from '../support/wait.js';
@@ -42,6 +43,37 @@ describe.skipIf(browser === undefined)('the view of a job', () => {
     await tab.page.waitForTimeout(2500);
     await keepPicture(tab, 'page-job.png');
     await stack.ended(id);
+  });
+
+  test('shows what a model found in the frames of a video, page by page, and the list of jobs a picture of it', async () => {
+    const [clip, model] = ['clip.mp4', 'finder.onnx'].map((name) => path.join(stack.folder, name));
+    makeClip(clip ?? '', { size: '64x48', rate: '30', seconds: 2 });
+    writeFileSync(model ?? '', findingModel([{ box: [0.25, 0.25, 0.75, 0.75], scores: [0.125, 0.75] }]));
+    const card = path.join(stack.folder, 'finder.json');
+    writeFileSync(card, JSON.stringify({ output: { kind: 'detections', labels: ['cat', HOSTILE] } }));
+    const id = await stack.client.start({
+      input: { video: await stack.client.upload('video', clip ?? '') },
+      model: await stack.client.upload('model', model ?? '', { card }),
+    });
+    expect(await stack.ended(id)).toMatchObject({ state: 'done', items: { done: 60 } });
+    const { page, requests } = await tabs.open(`#/jobs/${id}`);
+    const table = page.getByRole('region', { name: 'Frames and what was found in them' });
+    const last = table.locator('tbody > tr > th[scope=row]:first-child');
+    await table.getByText(HOSTILE).first().waitFor();
+    await page.getByRole('button', { name: 'Later' }).click();
+    await table.getByText('1.97 s').waitFor();
+    expect(await last.first().textContent()).toBe('50');
+    await page.getByRole('button', { name: 'Earlier' }).click();
+    await table.getByText('0.03 s').waitFor();
+    const reads = requests.filter(({ url }) => url.pathname.endsWith('/predictions.jsonl'));
+    expect(reads.map(({ headers }) => headers['range']?.split('-')[0])).toEqual([
+      'bytes=0',
+      expect.stringMatching(/^bytes=\d{4,}$/),
+      'bytes=0',
+    ]);
+    await page.goto(`${stack.url}/api/#/jobs`);
+    const picture = page.locator('.listed', { has: page.locator(`a[href*="${id}"]`) }).locator('img.picture');
+    await expect.poll(() => picture.evaluate((each: HTMLImageElement) => each.naturalWidth)).toBe(64);
   });
 
   test('shows it from its beginning to its end: pictures before and after, batches, and the result beside its source', async () => {

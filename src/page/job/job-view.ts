@@ -8,6 +8,7 @@ import { BatchPanel } from './batch-panel.js';
 import { useBatches } from './batches.js';
 import { GrowingSheet, Newest } from './pictures/compare.js';
 import { Failures } from './failures.js';
+import { FrameTable } from './pictures/frame-table.js';
 import { Gallery } from './pictures/gallery.js';
 import { isRunning, nowInWords, ProgressCard } from './progress-card.js';
 import { Result } from './pictures/result.js';
@@ -45,6 +46,7 @@ export function JobView({ app, id, batch }: { app: App; id: string; batch: numbe
     <div class="one-job">
       <${ProgressCard} app=${app} job=${job} at=${polled.at.value ?? app.now.value} refresh=${refresh} />
       ${isVideo && html`<${Result} app=${app} job=${job} />`}
+      ${isVideo && html`<${FrameTable} app=${app} job=${job} />`}
       ${isRunning(job) && html`<${Newest} app=${app} job=${job} />`}
       ${isRunning(job) && isVideo && html`<${GrowingSheet} app=${app} job=${job} />`}
       ${!isVideo && (job.stage === 'score' || !isRunning(job)) && html`<${Gallery} app=${app} job=${job} />`}

@@ -14,7 +14,7 @@ interface Found {
   score: number;
 }
 /** What a model said of an image: a line of `predictions.jsonl`. */
-interface Said {
+export interface Said {
   item?: string;
   classes?: Found[];
   detections?: (Found & { box: number[] })[];
@@ -201,7 +201,7 @@ const TONES: [[number, number, number], ...[number, number, number][]] = [
 const MOST_BARS = 5;
 
 /** What was found, the surest first. */
-function Bars({ found }: { found: Found[] }): Markup {
+export function Bars({ found }: { found: Found[] }): Markup {
   if (found.length === 0) return html`<p class="soft">Nothing was found.</p>`;
   return html`<table class="bars">
     <caption class="unseen">

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { writePack } from '../../../../src/container-contract/pack.js';
 import type { BatchRow, JobStatus } from '../../../../src/api/jobs.js';
 import { groupFailures } from '../../../../src/page/job/failures.js';
+import { linesIn } from '../../../../src/page/job/pictures/frame-table.js';
 import { findMember, readPpm } from '../../../../src/page/job/pictures/picture.js';
 import { rateOverTime, sampleRate } from '../../../../src/page/job/speed.js';
 import { createTimeAxis } from '../../../../src/page/job/time-axis.js';
@@ -215,5 +216,21 @@ describe('the rate', () => {
 
   test('is unknown until something is scored', () => {
     expect(sampleRate(rateOverTime([rowOf(0, { attempts: [attemptOf({ firstItemAt: null })] })], 0))).toEqual([]);
+  });
+});
+
+describe('a part of a file of lines', () => {
+  const part = (text: string) => new TextEncoder().encode(text);
+
+  test('gives the lines that are there whole, and where the next one begins', () => {
+    expect(linesIn(part('a\nbü\nc'), 9, false)).toEqual({ lines: ['a', 'bü'], bytes: 6 });
+    expect(linesIn(part('a\nb\nc\n'), 2, false)).toEqual({ lines: ['a', 'b'], bytes: 4 });
+    expect(linesIn(part('abc'), 9, false)).toEqual({ lines: [], bytes: 0 });
+  });
+
+  test('gives the last line of a file, with or without its end', () => {
+    expect(linesIn(part('a\nb'), 9, true)).toEqual({ lines: ['a', 'b'], bytes: 3 });
+    expect(linesIn(part('a\n'), 9, true)).toEqual({ lines: ['a'], bytes: 2 });
+    expect(linesIn(part(''), 9, true)).toEqual({ lines: [], bytes: 0 });
   });
 });

@@ -1,4 +1,5 @@
-import { statfs } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, stat, statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -52,7 +53,11 @@ const LITTLE_DISK = 5 * GIB;
 const NO_DISK = GIB / 2;
 
 async function checkDisk(about: string, folder: string): Promise<Check> {
-  const { bavail, bsize } = await statfs(await nearest(folder));
+  const there = await nearest(folder);
+  const refused = await whyNotWritable(there);
+  if (refused !== undefined)
+    return fail(about, `${folder} cannot be written, as ${refused}`, 'Mend that, or name another folder.');
+  const { bavail, bsize } = await statfs(there);
   return judgeDisk(about, bavail * bsize, folder);
 }
 
@@ -62,6 +67,15 @@ export function judgeDisk(about: string, free: number, folder: string): Check {
   if (free < LITTLE_DISK)
     return warn(about, found, 'Frames of a video take up to 3 bytes a pixel: long ones may not fit.');
   return ok(about, found);
+}
+
+async function whyNotWritable(folder: string): Promise<string | undefined> {
+  if (!(await stat(folder)).isDirectory()) return `${folder} is a file`;
+  const isWritable = await access(folder, constants.R_OK | constants.W_OK | constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+  return isWritable ? undefined : `your user may not read and write ${folder}`;
 }
 
 /** The folder, or the one above it that exists. */

@@ -110,4 +110,4 @@ export function renderReport(title: string, groups: Group[]): string {
 }
 
 const line = ({ about, state, found, help }: Check, width: number) =>
-  `- ${state.padEnd(4)} ${about.padEnd(width)}  ${found}${help === undefined ? '' : `. ${help}`}`;
+  `- ${state.padEnd(4)} ${about.padEnd(width)}  ${found}${help === undefined ? '' : `${found.endsWith('.') ? '' : '.'} ${help}`}`;

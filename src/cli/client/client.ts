@@ -221,7 +221,7 @@ export function createJobClient(
 }
 
 /**
- * The address of an app, with the slash that routes are resolved against.
+ * The address of an app, with the slash that routes are resolved against; from that of its page, too.
  * @throws JobError `user` when it is not one.
  */
 function addressOf(text: string): URL {
@@ -231,7 +231,7 @@ function addressOf(text: string): URL {
       'user',
       `"${text}" is not the address of an app; it looks like https://my-app.azurewebsites.net.`,
     );
-  return url.pathname.endsWith('/') ? url : new URL(`${url.pathname}/`, url);
+  return new URL(url.pathname.replace(/\/*(\/api)?\/*$/, '/'), url);
 }
 
 /** What came back says nothing of whether the app did what it was asked: its process or the connection ended in the middle. */

@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { ScoredFormat } from '../../container-contract/places.js';
 import { JobError } from '../../job/failure.js';
@@ -6,6 +5,7 @@ import { endingOf, FRAME_FORMATS } from '../../job/items/formats.js';
 import type { ModelCard } from '../../model-card/schema.js';
 import { describeTensor, type TensorSignature } from '../../model-card/signature.js';
 import { type Tried, tryPictures } from '../../scorer/run/try-picture.js';
+import { saveBytes } from '../client/files.js';
 import { checkDistinct, checkInputFile, checkOutputFile } from '../score/user-files.js';
 import { bytesOf, type OpenChoice, openModel } from '../score/open-model.js';
 
@@ -68,7 +68,8 @@ export async function tryModel(options: TryOptions): Promise<TriedModel> {
       device,
     });
     const result = ending === 'json' ? recordIn(output) : undefined;
-    await writeFile(out, ending === 'json' ? `${JSON.stringify(result, null, 2)}\n` : output);
+    const written = ending === 'json' ? Buffer.from(`${JSON.stringify(result, null, 2)}\n`) : output;
+    await saveBytes(written, out, overwrite);
     return {
       model,
       picture,

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { counted, JobError } from '../../job/failure.js';
@@ -9,6 +9,7 @@ import { runChild } from '../../processes/child-process.js';
 import { tryPictures } from '../../scorer/run/try-picture.js';
 import { findPictures, noPictures } from '../client/folders.js';
 import { bytesOf, type OpenChoice, openModel } from './open-model.js';
+import { saveBytes } from '../client/files.js';
 import { checkDistinct, checkOutputFile } from './user-files.js';
 
 export interface PreviewOptions extends OpenChoice {
@@ -72,7 +73,7 @@ export async function preview(options: PreviewOptions): Promise<Preview> {
     try {
       const drawn = path.join(folder, 'sheet.png');
       await media.contactSheet(pairs, drawn);
-      await writeFile(sheet, await bytesOf(drawn));
+      await saveBytes(await bytesOf(drawn), sheet, overwrite);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

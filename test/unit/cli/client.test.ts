@@ -66,6 +66,13 @@ test("the app's own sentence is an answer, and nothing is repeated", async () =>
   expect(asked).toHaveLength(1);
 });
 
+test("the address of the app's page is one of the app, too", async () => {
+  const { url, asked } = await appThat(started);
+  for (const page of [`${url}/api/`, `${url}/api`, `${url}/api/#/jobs/a-22222222`, `${url}/`])
+    await createJobClient(page, undefined).start(spec);
+  expect(asked.map((request) => request.url)).toEqual(Array(4).fill('/api/jobs'));
+});
+
 test('an app that refuses a key is said to, and one that was sent none asks for it', async () => {
   const { client, url } = await appThat((answer) => answer.writeHead(401).end());
   await expect(client.status('a')).rejects.toMatchObject({

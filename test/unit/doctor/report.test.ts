@@ -1,6 +1,7 @@
+import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { judgeVersion } from '../../../src/cli/commands/doctor.js';
-import { checkNode, judgeDisk } from '../../../src/doctor/machine.js';
+import { checkMachine, checkNode, judgeDisk } from '../../../src/doctor/machine.js';
 import { judgeEncoders } from '../../../src/doctor/programs.js';
 import { attempt, cleanGroups, fail, ok, renderReport, warn, withoutPrivate } from '../../../src/doctor/report.js';
 import { checkAzure, checkSettings } from '../../../src/doctor/services.js';
@@ -40,6 +41,9 @@ describe('a report for others', () => {
     expect(report).toContain('- ok   Node       22');
     expect(report).toContain('- warn port 7071  in use. Another one is taken.');
     expect(report).toContain('- fail FFmpeg     a b. Install it.');
+    expect(renderReport('app 1', [{ title: 'Here', checks: [fail('x', 'A is wrong.', 'Mend it.')] }])).toContain(
+      'A is wrong. Mend it.',
+    );
     expect(report).not.toContain('None');
     expect(report).toMatch(/1 failed, 1 to look at, 1 fine\.$/);
   });
@@ -73,6 +77,20 @@ describe('a check', () => {
   test('of a disk warns when it is nearly full, and fails when it is', () => {
     const gib = 1024 ** 3;
     expect([0.1, 2, 50].map((free) => judgeDisk('disk', free * gib, '/').state)).toEqual(['fail', 'warn', 'ok']);
+  });
+
+  test('of a disk fails where nothing can be written, as where a file has the place of the folder', async () => {
+    const own = import.meta.filename;
+    const { checks } = await checkMachine('>=20', [
+      ['data', own],
+      ['below', path.join(own, 'data')],
+      ['new', path.join(import.meta.dirname, 'new/data')],
+    ]);
+    const states = checks.flatMap(({ about, state }) => (about.startsWith('disk') && state === 'fail' ? [about] : []));
+    expect(states.slice(0, 2)).toEqual(['disk, data', 'disk, below']);
+    expect(checks.find(({ about }) => about === 'disk, data')).toMatchObject({
+      found: expect.stringContaining(own) as string,
+    });
   });
 
   test('of the encoders fails without the one for the usual codec', () => {

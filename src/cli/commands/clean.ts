@@ -89,7 +89,8 @@ export async function clean(options: CleanOptions): Promise<Goes[]> {
       // Azurite gives room back when it starts.
       if (yes) await withAzurite(folder, env, () => settled(folder));
     }
-    if (yes) print(`${megabytes(before - (await bytesBelow(folder)))} of disk are free again.`);
+    // What Azurite writes as it starts may be more than it gives back.
+    if (yes) print(`${megabytes(Math.max(0, before - (await bytesBelow(folder))))} of disk are free again.`);
     return found;
   } finally {
     await lock.release();

@@ -9,7 +9,7 @@ import { JobError } from './job/failure.js';
 import type { DailyLimits } from './job/daily-limits.js';
 import type { AdmissionLimits } from './job/inbox/admission.js';
 import { type NoticeChoice, noticeChoices } from './job/notice.js';
-import { parsePrices, PRICES, type PriceTable } from './job/prices.js';
+import { parsePrices, PRICES, type PriceTable } from './job/estimate/prices.js';
 import type { UrlSettings } from './internet/fetch-url.js';
 import type { NoticeSettings } from './notices/send.js';
 import type { Retention } from './job-store/retention.js';

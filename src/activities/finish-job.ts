@@ -4,7 +4,7 @@ import type { Origin } from '../job/inbox/claim.js';
 import { MANIFEST_VERSION, nameFailed } from '../job/manifest.js';
 import type { NoticeChoice } from '../job/notice.js';
 import type { BatchPlan } from '../job/plan.js';
-import { costOf, PRICES, type PriceTable } from '../job/prices.js';
+import { costOf, PRICES, type PriceTable } from '../job/estimate/prices.js';
 import { round } from '../job/progress.js';
 import { inputOf, type JobSpec } from '../job/spec.js';
 import { excessOf, tooManyLost } from '../job/tolerance.js';

@@ -4,7 +4,7 @@ import type { ComputeKind } from '../job/compute-choice.js';
 import type { Urls } from '../internet/fetch-url.js';
 import type { DailyLimits } from '../job/daily-limits.js';
 import type { AdmissionLimits } from '../job/inbox/admission.js';
-import type { PriceTable } from '../job/prices.js';
+import type { PriceTable } from '../job/estimate/prices.js';
 import type { Media } from '../media/media.js';
 import type { Notices } from '../notices/send.js';
 import type { ModelInspector } from '../scorer/engine/inspect/inspect.js';

@@ -11,7 +11,7 @@ import {
   type FailedReport,
   MOST_FAILED_LISTED,
 } from '../job/manifest.js';
-import { addShapes, type ShapeSeconds, writeShape } from '../job/prices.js';
+import { addShapes, type ShapeSeconds, writeShape } from '../job/estimate/prices.js';
 import { batchAt, type BatchPlan, firstBatchOf } from '../job/plan.js';
 import { round } from '../job/progress.js';
 import { type BatchState, readBatchState } from '../job-store/batches/batch-state.js';

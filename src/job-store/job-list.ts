@@ -1,7 +1,7 @@
 import { type BlobItem, RestError } from '@azure/storage-blob';
 import { again } from '../container-contract/storage-access.js';
 import { hideSecrets } from '../job/failure.js';
-import { type Pace, paceOf } from '../job/estimate.js';
+import { type Pace, paceOf } from '../job/estimate/estimate.js';
 import type { AttemptReport } from '../job/manifest.js';
 import { inWords, type ItemCounts, round, type Stage } from '../job/progress.js';
 import { isNotFound, listBlobs, type Storage } from '../storage/storage.js';

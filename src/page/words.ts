@@ -63,3 +63,12 @@ export function range(low: number, high: number, say: (value: number) => string)
     ? `${first}–${to}`
     : `${from} to ${to}`;
 }
+
+/** `3–5 min left`; rounded, so that it can be read. */
+export function timeLeftInWords({ low, high }: { low: number; high: number }): string {
+  if (high < 5) return 'a few seconds left';
+  const step = high < 60 ? 5 : high < 90 ? 10 : high < 3600 ? 60 : 600;
+  const from = Math.max(step === 5 ? 1 : step, Math.floor(low / step) * step);
+  const to = Math.max(from, Math.ceil(high / step) * step);
+  return `${range(from, to, duration)} left`;
+}

@@ -1,10 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { type ComputeKind, nameOfChoice } from '../../job/compute-choice.js';
-import { estimateJob, type Expected, expectedBy, expectedByTrial, type Span } from '../../job/estimate.js';
+import { estimateJob, type Expected, expectedBy, expectedByTrial, type Span } from '../../job/estimate/estimate.js';
 import { fewWarnings } from '../../job/failure.js';
 import { LeftOut } from '../../job/items/left-out.js';
 import { planBatches } from '../../job/plan.js';
-import { agedPrices, hourly, PRICES, type PriceTable } from '../../job/prices.js';
+import { agedPrices, hourly, PRICES, type PriceTable } from '../../job/estimate/prices.js';
 import { round } from '../../job/progress.js';
 import { type JobSpec, makesFrames } from '../../job/spec.js';
 import { findPictures } from '../../job-store/images/find-pictures.js';

@@ -1,7 +1,7 @@
 import type { JobStatus } from '../../api/jobs.js';
 import { counted, hideSecrets } from '../../job/failure.js';
 import { STAGES_IN_WORDS } from '../../job/progress.js';
-import { createTimeLeft } from '../../job/time-left.js';
+import { createTimeLeft } from '../../job/estimate/time-left.js';
 import { addExamples, addJson, addPlace, type Around, type Define, type Place } from '../around.js';
 import { findApp, idOf, LATEST, orAskScore } from '../client/connect.js';
 import { calling } from '../installed.js';

@@ -1,7 +1,7 @@
 import type { JobStatus } from '../../api/jobs.js';
 import { counted, hideSecrets } from '../../job/failure.js';
 import { type BatchCounts, STAGES_IN_WORDS } from '../../job/progress.js';
-import { createTimeLeft, type TimeLeft } from '../../job/time-left.js';
+import { createTimeLeft, type TimeLeft } from '../../job/estimate/time-left.js';
 
 /** What is shown of a job, or of a command's own work on it. */
 export interface Shown extends Pick<JobStatus, 'id' | 'items' | 'itemsPerSecond' | 'secondsLeft' | 'waiting'> {

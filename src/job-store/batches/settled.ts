@@ -14,7 +14,7 @@ import { sumSplits, type TimeSplit } from '../../job/attempts/bottleneck.js';
 import { type AttemptPhases, containerSeconds, type PhaseSums, sumsOf } from '../../job/attempts/phases.js';
 import { type ComputeKind, nameOfChoice } from '../../job/compute-choice.js';
 import type { Suspicion } from '../../job/attempts/suspicion.js';
-import { addShapes, type ShapeSeconds, writeShape } from '../../job/prices.js';
+import { addShapes, type ShapeSeconds, writeShape } from '../../job/estimate/prices.js';
 import type { Blame } from '../../job/failure.js';
 import type { SettledCounts } from '../../job/progress.js';
 import { listMetadata, readJson, type Storage, writeJson } from '../../storage/storage.js';

@@ -1,11 +1,11 @@
 import { useSignal } from '@preact/signals';
 import { useMemo, useRef, useState } from 'preact/hooks';
 import type { JobStatus, RedriveAnswer } from '../../api/jobs.js';
+import { createTimeLeft } from '../../job/estimate/time-left.js';
 import type { App } from '../app.js';
 import { html, type Markup } from '../html.js';
 import { Progress } from '../parts.js';
-import { age, counted, duration, price, range, rate } from '../words.js';
-import { createTimeLeft, timeLeftInWords } from './time-left.js';
+import { age, counted, duration, price, range, rate, timeLeftInWords } from '../words.js';
 
 export const isRunning = ({ state }: Pick<JobStatus, 'state'>) => state === 'running' || state === 'queued';
 const isVideo = ({ spec }: JobStatus) => spec?.input.images === undefined || spec.input.frameRate !== undefined;
@@ -71,7 +71,7 @@ export function ProgressCard({
   refresh: () => void;
 }): Markup {
   const timeLeft = useMemo(createTimeLeft, [job.id]);
-  const estimate = useMemo(() => timeLeft(job, at), [job, at]);
+  const estimate = useMemo(() => timeLeft.look(job, at / 1000), [job, at]);
   const since = (app.now.value - at) / 1000;
   const left = estimate && { low: Math.max(0, estimate.low - since), high: Math.max(1, estimate.high - since) };
   const { items, stage, state, error, waiting, warnings, cost } = job;

@@ -1,7 +1,7 @@
 import type { InvocationContext } from '@azure/functions';
 import * as df from 'durable-functions';
 import { type PublishedStatus, publishedIn } from '../../job/progress.js';
-import type { PriceTable } from '../../job/prices.js';
+import type { PriceTable } from '../../job/estimate/prices.js';
 import type { JobSpec } from '../../job/spec.js';
 import { readResolvedJob } from '../../job-store/resolved-job.js';
 import type { Storage } from '../../storage/storage.js';

@@ -4,8 +4,8 @@ import type { NextTurn } from '../../job/attempts/room.js';
 import { nameBottleneck } from '../../job/attempts/advice.js';
 import { describeTime, sumSplits } from '../../job/attempts/bottleneck.js';
 import { summarize, sumPhases } from '../../job/attempts/phases.js';
-import { costInAll } from '../../job/estimate.js';
-import { addShapes, costOf, hourly, PRICES, type PriceTable, type ShapeSeconds } from '../../job/prices.js';
+import { costInAll } from '../../job/estimate/estimate.js';
+import { addShapes, costOf, hourly, PRICES, type PriceTable, type ShapeSeconds } from '../../job/estimate/prices.js';
 import {
   type BatchCounts,
   countProgress,

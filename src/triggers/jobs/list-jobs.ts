@@ -3,7 +3,7 @@ import type { BlobItem } from '@azure/storage-blob';
 import pMap from 'p-map';
 import type { JobList, JobStatus, ListedJob } from '../../api/jobs.js';
 import { JobError } from '../../job/failure.js';
-import type { PriceTable } from '../../job/prices.js';
+import type { PriceTable } from '../../job/estimate/prices.js';
 import { inWords, publishedIn } from '../../job/progress.js';
 import {
   endEntry,

@@ -54,7 +54,9 @@ const endings: [string, boolean, (command: ChildProcess, pid: number) => void][]
 function closeTerminal(command: ChildProcess): void {
   command.stdout?.destroy();
   command.stderr?.destroy();
-  process.kill(-(command.pid ?? 0), 'SIGHUP');
+  // A group 0 would be that of the tests themselves.
+  if (command.pid === undefined) throw new Error('The command was not started.');
+  process.kill(-command.pid, 'SIGHUP');
 }
 
 /** The stack that the last test has left for the next one. */

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { type CliResult, runCli } from '../../support/cli.js';
 import { createMedia } from '../../../src/media/media.js';
 import { makeClip, tools } from '../../support/clip.js';
-import { commandOf, processesWith } from '../../support/processes.js';
+import { commandOf, killNow, processesWith } from '../../support/processes.js';
 import { until } from '../../support/wait.js';
 import { findStack } from '../../../src/stack/stack.js';
 
@@ -118,7 +118,7 @@ describe.concurrent('npm run score, with a stack of its own,', () => {
   });
 
   test.each([
-    ['The Azure emulator', 'container-apps-emulated', 'azure-emulator/dist', 'SCORER_LAUNCH='],
+    ['The Azure emulator', 'container-apps-emulated', 'stack/azure-emulator/main', 'SCORER_LAUNCH='],
     ['The local Functions host', 'local', 'stack/devhost/main', 'TASK_BLOB='],
   ])('gives the job up when %s ends, and leaves nothing running', async (title, compute, program, scorer) => {
     const data = path.join(folder, title);
@@ -127,8 +127,8 @@ describe.concurrent('npm run score, with a stack of its own,', () => {
       env: mark(title),
     });
     await scorerOf(title, scorer, ended);
-    const [part = 0] = left(title).filter((pid) => commandOf(pid).includes(program));
-    process.kill(part, 'SIGKILL');
+    const [part] = left(title).filter((pid) => commandOf(pid).includes(program));
+    expect(killNow(part)).toBe(true);
     const { code, stderr } = await ended;
     expect(stderr.trim().split('\n').at(-1)).toMatch(
       new RegExp(

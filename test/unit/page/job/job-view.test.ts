@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { writePack } from '../../../../src/container-contract/pack.js';
-import type { BatchRow, JobStatus } from '../../../../src/api/jobs.js';
+import type { BatchRow } from '../../../../src/api/jobs.js';
 import { groupFailures } from '../../../../src/page/job/failures.js';
 import { linesIn } from '../../../../src/page/job/pictures/frame-table.js';
 import { findMember, readPpm } from '../../../../src/page/job/pictures/picture.js';
 import { rateOverTime, sampleRate } from '../../../../src/page/job/speed.js';
 import { createTimeAxis } from '../../../../src/page/job/time-axis.js';
-import { createTimeLeft, timeLeftInWords } from '../../../../src/page/job/time-left.js';
+import { timeLeftInWords } from '../../../../src/page/words.js';
 import { attemptInWords, barsOf, inOrder } from '../../../../src/page/job/timeline.js';
 
 type Attempt = BatchRow['attempts'][number];
@@ -108,33 +108,6 @@ describe('the time axis', () => {
 });
 
 describe('the time left', () => {
-  const job = (done: number, secondsLeft: number | null): JobStatus =>
-    ({ run: 1, stage: 'score', state: 'running', items: { total: 1000, done, failed: 0 }, secondsLeft }) as JobStatus;
-
-  test('is unknown until the app has an estimate', () => {
-    expect(createTimeLeft()(job(0, null), 0)).toBeUndefined();
-  });
-
-  test('is a narrow range at an even rate and a wide one at an uneven one', () => {
-    const width = (dones: number[]) => {
-      const look = createTimeLeft();
-      const seen = dones.map((done, k) => look(job(done, 1000), k * 2000)).at(-1);
-      return (seen?.high ?? 0) - (seen?.low ?? 0);
-    };
-    const even = width(Array.from({ length: 30 }, (_, k) => 10 * k));
-    const uneven = width(Array.from({ length: 30 }, (_, k) => 10 * k + (k % 2) * 9));
-    expect(even).toBeGreaterThan(0);
-    expect(uneven).toBeGreaterThan(2 * even);
-  });
-
-  test('does not jump when the estimate does', () => {
-    const look = createTimeLeft();
-    const before = look(job(10, 100), 0);
-    const after = look(job(20, 300), 1000);
-    expect(after?.high).toBeLessThan((before?.high ?? 0) + 0.5 * 300);
-    expect(after?.high).toBeGreaterThan(before?.high ?? 0);
-  });
-
   test.each([
     [{ low: 2, high: 4 }, 'a few seconds left'],
     [{ low: 31, high: 44 }, '30–45 s left'],

@@ -1,7 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { costInAll, estimateJob, expectedBy, expectedByTrial, type Pace, paceOf } from '../../../src/job/estimate.js';
-import type { AttemptReport } from '../../../src/job/manifest.js';
-import { planBatches } from '../../../src/job/plan.js';
+import {
+  costInAll,
+  estimateJob,
+  expectedBy,
+  expectedByTrial,
+  type Pace,
+  paceOf,
+} from '../../../../src/job/estimate/estimate.js';
+import type { AttemptReport } from '../../../../src/job/manifest.js';
+import { planBatches } from '../../../../src/job/plan.js';
 
 const T0 = Date.parse('2026-11-27T06:00:00.000Z');
 /** A container run that took two seconds until it was ready. */

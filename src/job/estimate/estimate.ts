@@ -1,6 +1,6 @@
-import type { AttemptReport } from './manifest.js';
-import type { BatchPlan } from './plan.js';
-import { round } from './progress.js';
+import type { AttemptReport } from '../manifest.js';
+import type { BatchPlan } from '../plan.js';
+import { round } from '../progress.js';
 
 /** A range in which a number lies in eight of ten cases. */
 export interface Span {

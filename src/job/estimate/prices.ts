@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { COMPUTE_KINDS, type ComputeKind } from './compute-choice.js';
+import { COMPUTE_KINDS, type ComputeKind } from '../compute-choice.js';
 
 const usd = z.number('must be a price in USD').min(0).max(1000);
 

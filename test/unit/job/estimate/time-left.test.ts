@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createTimeLeft } from '../../../src/job/time-left.js';
+import { createTimeLeft } from '../../../../src/job/estimate/time-left.js';
 
 test('one look gives a wide range, and steady ones a narrow one around the same end', () => {
   const timeLeft = createTimeLeft();

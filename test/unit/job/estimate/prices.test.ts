@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { readConfig } from '../../../src/config.js';
-import { addShapes, agedPrices, costOf, hourly, parsePrices, PRICES, writeShape } from '../../../src/job/prices.js';
+import { readConfig } from '../../../../src/config.js';
+import {
+  addShapes,
+  agedPrices,
+  costOf,
+  hourly,
+  parsePrices,
+  PRICES,
+  writeShape,
+} from '../../../../src/job/estimate/prices.js';
 
 const storage = { AzureWebJobsStorage: 'UseDevelopmentStorage=true' };
 

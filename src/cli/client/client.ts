@@ -271,15 +271,16 @@ async function request(url: URL, init: RequestInit): Promise<Response> {
     throw new (isCut(cause) ? AnswerLost : JobError)('platform', message, { cause });
   }
   if (answer.status < 400) return answer;
-  if (answer.status === 401 || answer.status === 403) {
-    const hasKey = new Headers(init.headers).has('x-functions-key');
-    const mend = hasKey ? 'the key is not one of the app' : "pass the app's function key with --key";
-    throw new JobError('user', `${url.origin} refused the request (HTTP ${answer.status}); ${mend}.`);
-  }
   const said = await answer.json().then(
     (body) => (body as { error?: unknown } | null)?.error,
     () => undefined,
   );
+  // The app says a sentence where it refuses, its host where a key is wrong does not.
+  if (typeof said !== 'string' && (answer.status === 401 || answer.status === 403)) {
+    const hasKey = new Headers(init.headers).has('x-functions-key');
+    const mend = hasKey ? 'the key is not one of the app' : "pass the app's function key with --key";
+    throw new JobError('user', `${url.origin} refused the request (HTTP ${answer.status}); ${mend}.`);
+  }
   const passes = answer.status >= 500 || answer.status === 408 || answer.status === 429;
   const blame = passes ? 'platform' : 'user';
   if (typeof said === 'string') throw new JobError(blame, said);

@@ -42,13 +42,16 @@ const USUAL_COLUMNS = 80;
 function terminalView(stream: NodeJS.WriteStream, unit: string): ProgressView {
   const timeLeft = createTimeLeft();
   let begun = false;
+  let named = false;
   let latest: { status: Shown; left: TimeLeft | null } | undefined;
   const draw = (line: string) => stream.write(`\r${line}${CLEAR_REST}`);
   const columns = () => stream.columns || USUAL_COLUMNS;
   return {
     show(status) {
+      if (!named) stream.write(naming(status));
+      named = true;
       if (isRefused(status)) return;
-      if (!begun) stream.write(`${naming(status)}${HIDE_CURSOR}`);
+      if (!begun) stream.write(HIDE_CURSOR);
       begun = true;
       latest = { status, left: timeLeft.look(foretold(status), performance.now() / 1000) };
       draw(progressLine(status, { unit, columns: columns(), left: latest.left }));
@@ -73,13 +76,15 @@ function plainView(stream: NodeJS.WriteStream, unit: string): ProgressView {
   let last = 0;
   let waiting = '';
   let isSilent = false;
+  let named = false;
   let shown = '';
   const write = (line: string) => stream.write(`${oneLine(line)}\n`);
   return {
     show(status) {
       isSilent = false;
+      if (!named) stream.write(naming(status));
+      named = true;
       if (isRefused(status)) return;
-      if (last === 0) stream.write(naming(status));
       const now = performance.now();
       const left = timeLeft.look(foretold(status), now / 1000);
       const why = status.waiting.join(' ');

@@ -106,7 +106,7 @@ test('score says so when something other than the app answers', async () => {
 
 test('doctor says of a deployed app whether it answers, and ends with 1 where it does not', async () => {
   const { code, stdout } = await runCli(['doctor', '--url', stack.url, '--key', 'secret-key']);
-  expect(code).toBe(0);
+  expect(code, stdout).toBe(0);
   for (const about of ['app', 'key', 'version', 'storage']) expect(stdout).toMatch(new RegExp(`^- ok +${about} `, 'm'));
   const none = await runCli(['doctor', '--url', 'http://127.0.0.1:9', '--json']);
   expect(none.code).toBe(1);

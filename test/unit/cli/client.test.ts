@@ -85,3 +85,13 @@ test('an app that refuses a key is said to, and one that was sent none asks for 
   expect(String(error)).toMatch(/\(HTTP 401\); the key is not one of the app\.$/);
   expect(String(error)).not.toContain('wrong-key');
 });
+
+test('what the app refuses to a caller whose key it takes is not blamed on the key', async () => {
+  const { url } = await appThat((answer) =>
+    answer.writeHead(403, { 'content-type': 'application/json' }).end('{"error":"The inbox is for operators."}'),
+  );
+  await expect(createJobClient(url, 'right-key').status('a')).rejects.toMatchObject({
+    blame: 'user',
+    message: 'The inbox is for operators.',
+  });
+});

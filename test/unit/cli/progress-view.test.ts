@@ -103,6 +103,23 @@ test.each([true, false])('a job that is refused before it has items shows no fin
   expect(written()).not.toContain('finish');
 });
 
+test.each([true, false])(
+  'a job that was refused before anybody looked is named all the same (terminal: %s)',
+  (isTerminal) => {
+    const { stream, written } = streamOf(isTerminal);
+    const view = createProgressView(stream, { quiet: false, unit: 'frames', env: { TERM: 'xterm' } });
+    view.show({
+      ...scoring,
+      stage: 'finish',
+      items: { total: 0, done: 0, failed: 0 },
+      itemsPerSecond: null,
+      secondsLeft: null,
+    });
+    view.end();
+    expect(written()).toBe(`job: ${scoring.id}\n`);
+  },
+);
+
 describe('elsewhere than on a terminal', () => {
   test('a line is printed for each stage, with the name of the job first', () => {
     const { stream, written } = streamOf(false);

@@ -8,16 +8,20 @@ describe.skipIf(browser === undefined)('the page', () => {
   const tabs = useTabs();
   beforeAll(() => listEnded('coast-aaaaaaaa'));
 
-  test('comes as a few small files, and asks for nothing but the jobs', async () => {
+  test('comes as a few small files, and asks for nothing but the jobs and a small picture of each', async () => {
     const tab = await tabs.open();
     await tab.page.getByRole('listitem').first().waitFor();
-    const own = tab.requests.map(({ url }) => url.pathname.replace(/\.[A-Z0-9]{8}\./, '.'));
+    const pictures = tab.requests.filter(({ url }) => url.pathname.endsWith('/thumbnail.jpg'));
+    const first = tab.requests.filter((request) => !pictures.includes(request));
+    const own = first.map(({ url }) => url.pathname.replace(/\.[A-Z0-9]{8}\./, '.'));
     const files = own.filter((path) => path !== '/api/jobs');
     expect(files.toSorted()).toEqual(['/api/', '/api/app.js', '/api/style.css']);
     expect(new Set(own)).toEqual(new Set([...files, '/api/jobs']));
-    const bodies = tab.requests.slice(0, 4).map(async ({ url }) => (await (await fetch(url)).arrayBuffer()).byteLength);
-    const weight = (await Promise.all(bodies)).reduce((sum, bytes) => sum + bytes, 0);
+    const weighed = (some: typeof first) =>
+      Promise.all(some.map(async ({ url }) => (await (await fetch(url)).arrayBuffer()).byteLength));
+    const weight = (await weighed(first.slice(0, 4))).reduce((sum, bytes) => sum + bytes, 0);
     expect(weight).toBeLessThan(150_000);
+    for (const bytes of await weighed(pictures)) expect(bytes).toBeLessThan(30_000);
   });
 
   test.each([

@@ -192,7 +192,8 @@ function whatStays({
 }): string {
   const { items = 0, totals } = manifest ?? {};
   if (fromScratch) return ' and scores everything again';
-  if (resolved && !hasWork && (totals?.done ?? 0) > 0) return ' and scores everything again, because what it had scored has been removed';
+  if (resolved && !hasWork && (totals?.done ?? 0) > 0)
+    return ' and scores everything again, because what it had scored has been removed';
   return items === 0 ? '' : `; ${totals?.done ?? 0} of ${counted(items, 'item')} are scored already`;
 }
 

@@ -31,8 +31,9 @@ export function checkSettings(env: Environment): Group {
 /**
  * The accounts and the computes that the settings name, as the app itself would use them.
  * @param env with the settings of an emulator, where one is to be checked.
+ * @param isAskedFor whether it fails where nothing of Azure is set up.
  */
-export async function checkAzure(env: Environment): Promise<Group> {
+export async function checkAzure(env: Environment, { isAskedFor = false } = {}): Promise<Group> {
   const isStored = Object.keys(env).some(
     (name) => /^(?:AzureWebJobsStorage|MEDIA_STORAGE|INTERNAL_STORAGE)/.test(name) && isSet(env, name),
   );
@@ -43,12 +44,17 @@ export async function checkAzure(env: Environment): Promise<Group> {
   } catch (error) {
     return { title: 'Azure', checks: [fail('settings', messageOf(error), 'No app starts with these.')] };
   }
+  if (isAskedFor && !isStored && !config.computes.aci && !config.computes.containerApps)
+    return { title: 'Azure', checks: [fail('Azure', 'nothing of it is set up here', SET_UP)] };
   const checks = await Promise.all([
     ...(isStored ? checkStorage(config) : [[ok('storage', 'not configured here: the local stack brings its own')]]),
     ...checkComputes(config),
   ]);
   return { title: 'Azure', checks: checks.flat() };
 }
+
+const SET_UP =
+  'Set the settings of the app (docs/running.md) in this environment and log in with "az login", or ask a deployed app with --url and --key.';
 
 function checkStorage(config: Config): Promise<Check[]>[] {
   const accounts = { media: config.mediaConnection, internal: config.internalConnection };

@@ -17,6 +17,7 @@ import {
 import { checkAzure, checkSettings } from '../../doctor/services.js';
 import { startAzureEmulator } from '../../stack/azure-emulator.js';
 import { findStack } from '../../stack/stack.js';
+import { JobError } from '../../job/failure.js';
 import { addExamples, addJson, addPlace, type Around, type Define, EXIT, type Place } from '../around.js';
 import { createJobClient } from '../client/client.js';
 import { APP_FOLDER, calling } from '../installed.js';
@@ -24,16 +25,23 @@ import { APP_FOLDER, calling } from '../installed.js';
 const EMULATED = ['aci-emulated', 'container-apps-emulated'];
 
 interface Flags extends Place {
+  azure: boolean;
   compute?: string;
 }
 
 export const define: Define = (command, around) => {
+  command.option('--azure', 'check Azure alone, as it is set up in this environment: rights, quota, storage', false);
   command.addOption(
     new Option('--compute <kind>', 'check a stand-in for Azure on this machine in place of what is configured').choices(
       EMULATED,
     ),
   );
   addPlace(addJson(command, 'print the report as JSON'), around).action(async (flags: Flags) => {
+    if (flags.url !== undefined && (flags.azure || flags.compute !== undefined))
+      throw new JobError(
+        'user',
+        `--${flags.azure ? 'azure' : 'compute'} looks at what is set up here; leave it or --url out.`,
+      );
     const { version, engines } = JSON.parse(await readFile(path.join(APP_FOLDER, 'package.json'), 'utf8')) as Package;
     const found = await (flags.url === undefined
       ? lookHere(flags, around, engines.node)
@@ -54,7 +62,8 @@ export const define: Define = (command, around) => {
       '--key',
       'KEY',
     ],
-    ['rights and quota, against a stand-in for Azure', '--compute', 'aci-emulated'],
+    ['rights and quota in Azure, as it is set up here', '--azure'],
+    ['the same against a stand-in for Azure', '--azure', '--compute', 'aci-emulated'],
   );
 };
 
@@ -63,7 +72,9 @@ interface Package {
   engines: { node: string };
 }
 
-async function lookHere({ data, compute }: Flags, { env }: Around, node: string): Promise<Group[]> {
+async function lookHere({ data, compute, azure: only }: Flags, { env }: Around, node: string): Promise<Group[]> {
+  const lookAtAzure = () => (compute === undefined ? checkAzure(env, { isAskedFor: only }) : checkEmulated(env));
+  if (only) return [await lookAtAzure(), checkSettings(env)];
   const model = path.join(APP_FOLDER, 'models/starry-night.onnx');
   const temp = env.TEMP_FOLDER || os.tmpdir();
   const stack = await findStack(data);
@@ -77,7 +88,7 @@ async function lookHere({ data, compute }: Flags, { env }: Around, node: string)
     checkPrograms(env, model),
     checkPackages(APP_FOLDER),
     attempt('local stack', () => checkStack(stack?.url)),
-    compute === undefined ? checkAzure(env) : checkEmulated(env),
+    lookAtAzure(),
   ]);
   return [
     machine,

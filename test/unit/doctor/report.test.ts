@@ -125,4 +125,9 @@ describe('a check', () => {
       'container-apps: ok',
     ]);
   });
+
+  test('of Azure fails where nothing is set up and it was asked for', async () => {
+    const { checks } = await checkAzure({}, { isAskedFor: true });
+    expect(checks).toMatchObject([{ about: 'Azure', state: 'fail', help: expect.stringContaining('--url') as string }]);
+  });
 });

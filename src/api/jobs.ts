@@ -2,7 +2,7 @@ import type { Cancelled } from '../job/attempts/attempt-end.js';
 import type { AttemptRow } from '../job/attempts/attempt-row.js';
 import type { ContainerTime } from '../job/attempts/bottleneck.js';
 import type { PhaseSummary } from '../job/attempts/phases.js';
-import type { Range } from './plan.js';
+import type { Span } from '../job/estimate/estimate.js';
 import type { BatchCounts, ItemCounts, Stage } from '../job/progress.js';
 import type { JobSpec } from '../job/spec.js';
 
@@ -39,7 +39,7 @@ export interface JobStatus {
   /** Why the job failed or was cancelled; `kind` tells whose failure it is. */
   error: { kind: 'user' | 'platform'; message: string } | null;
   /** What its containers have cost so far, and are likely to cost in all, in USD; null where no price is known, 0 on the app's own machine. */
-  cost: { soFar: number; inAll: Range | null } | null;
+  cost: { soFar: number; inAll: Span | null } | null;
   /** Where the job is slowest, and what would help, in one or two sentences; null while nothing tells. */
   bottleneck: string | null;
   /** Who has cancelled the job, and when; null for any other. */

@@ -1,8 +1,4 @@
-/** A range in which a number lies in eight of ten cases. */
-export interface Range {
-  low: number;
-  high: number;
-}
+import type { Span } from '../job/estimate/estimate.js';
 
 /**
  * Answer of `POST /api/plan`: what a job would take. The body is its specification, with `items` beside it where not all of them are in
@@ -15,7 +11,7 @@ export interface Plan {
   /** Containers that run at once. */
   parallel: number;
   /** From start to end; null where `items` is or nothing tells how fast the model is. */
-  seconds: Range | null;
+  seconds: Span | null;
   /** Null where `seconds` is. `local` costs nothing. */
   cost: Cost | null;
   /** What the range is based on, in a sentence: an earlier job with the same model, or a trial of the model on the app's machine. */
@@ -23,7 +19,7 @@ export interface Plan {
   warnings: string[];
 }
 
-export interface Cost extends Range {
+export interface Cost extends Span {
   currency: 'USD';
   /** What is counted and what is not, and of which day the prices are. */
   sentence: string;

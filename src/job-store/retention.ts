@@ -1,6 +1,6 @@
 import { listBlobs, type Storage } from '../storage/storage.js';
 import { JOB_PREFIX, jobOf, workOf } from './layout.js';
-import { type EntryKey, removeEntry } from './job-list.js';
+import { type EntryKey, removeEntry } from './list/job-list.js';
 import { removeOwner } from './callers/owners.js';
 import { type Manifest, readManifest } from './manifest.js';
 import { withdrawFromReuse } from './reuse/offer.js';

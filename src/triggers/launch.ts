@@ -9,7 +9,7 @@ import { writeTraceParent } from '../job/trace.js';
 import { countRun, forgetRun } from '../job-store/callers/days.js';
 import { readOwner, removeOwner, writeOwner } from '../job-store/callers/owners.js';
 import { givePlaces, readPlaces, takePlace } from '../job-store/inbox/places.js';
-import { changeEntry, enterJob, type Entry, removeEntry } from '../job-store/job-list.js';
+import { changeEntry, enterJob, type Entry, removeEntry } from '../job-store/list/job-list.js';
 import { hasManifest } from '../job-store/manifest.js';
 import { freePlace, keepPlace } from '../job-store/outputs.js';
 import { withFetchedVideo } from '../job-store/videos/fetched-video.js';

@@ -2,7 +2,7 @@ import type { InvocationContext, TimerHandler } from '@azure/functions';
 import { counted, messageOf } from '../job/failure.js';
 import { removeDays } from '../job-store/callers/days.js';
 import { removeClaims } from '../job-store/inbox/claims.js';
-import { type EntryKey, findEntries } from '../job-store/job-list.js';
+import { type EntryKey, findEntries } from '../job-store/list/job-list.js';
 import { dueOf, type KnownJob, listJobs, oldest, removeJob, type Retention } from '../job-store/retention.js';
 import type { Storage } from '../storage/storage.js';
 import { hasEnded } from './jobs.js';

@@ -1,5 +1,5 @@
 import { inject } from 'vitest';
-import { type Entry, enterJob } from '../../src/job-store/job-list.js';
+import { type Entry, enterJob } from '../../src/job-store/list/job-list.js';
 import { openAzurite } from './storage.js';
 
 /** Puts a job that has ended into the list of jobs of the shared stack, as if it had run. */

@@ -4,7 +4,7 @@ import { readPredictions } from '../../job-store/images/predictions.js';
 import { imagesOf, packsArrays, readListed, scoredEnding } from '../../job-store/images/items.js';
 import { writeDelivered } from '../../job-store/manifest.js';
 import { readUnscored } from '../../job-store/batches/settled.js';
-import { keepThumbnail } from '../../job-store/thumbnail.js';
+import { keepThumbnail } from '../../job-store/list/thumbnail.js';
 import { readSourceFrame } from '../../job-store/videos/frames.js';
 import { LIST_LENGTH } from '../../job/items/item-list.js';
 import { givesPictures } from '../../model-card/schema.js';

@@ -9,7 +9,7 @@ import { round } from '../../job/progress.js';
 import { type JobSpec, makesFrames } from '../../job/spec.js';
 import { findPictures } from '../../job-store/images/find-pictures.js';
 import { readListedNames } from '../../job-store/images/listed-pictures.js';
-import { type Entry, entryOf } from '../../job-store/job-list.js';
+import { type Entry, entryOf } from '../../job-store/list/job-list.js';
 import { jobOf, listedOf, mediaBlob } from '../../job-store/layout.js';
 import { jobFolder, localCopy, removeJobFolder } from '../../job-store/local-copy.js';
 import { missingInput } from '../../job-store/inputs.js';

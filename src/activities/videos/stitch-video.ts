@@ -13,7 +13,7 @@ import { CONTACT_SHEET, jobOf, segmentBlob, splitPath, workOf } from '../../job-
 import { diskError, jobFolder, localCopy, localSource, ownFolder } from '../../job-store/local-copy.js';
 import { writeDelivered } from '../../job-store/manifest.js';
 import { deliver } from '../../job-store/outputs.js';
-import { keepThumbnail } from '../../job-store/thumbnail.js';
+import { keepThumbnail } from '../../job-store/list/thumbnail.js';
 import { readVideoJob, type VideoJob } from '../../job-store/resolved-job.js';
 import { readTimetable, writeComparison } from '../../job-store/videos/video-timing.js';
 import { partOf, type Timetable } from '../../media/media.js';

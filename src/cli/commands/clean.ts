@@ -2,7 +2,7 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { counted, JobError, messageOf } from '../../job/failure.js';
-import { findEntries } from '../../job-store/job-list.js';
+import { findEntries } from '../../job-store/list/job-list.js';
 import { bytesOfJob, dueOf, listJobs, removeJob } from '../../job-store/retention.js';
 import { FolderInUse, type FolderLock, holderOfFolder, lockFolder } from '../../processes/folder-lock.js';
 import { startAzurite } from '../../stack/azurite.js';

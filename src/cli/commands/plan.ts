@@ -1,7 +1,8 @@
 import { access, mkdtemp, open, rm, rmdir } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import type { Plan, Range } from '../../api/plan.js';
+import type { Plan } from '../../api/plan.js';
+import type { Span } from '../../job/estimate/estimate.js';
 import { counted, JobError, messageOf } from '../../job/failure.js';
 import { inFrameOrder, missingNumbers, requireSingle } from '../../job/items/frame-folder.js';
 import { LeftOut } from '../../job/items/left-out.js';
@@ -259,14 +260,14 @@ const UNITS = [
 ] as const;
 
 /** The range in the unit in which both ends can be told apart. */
-function timeInWords({ low, high }: Range): string {
+function timeInWords({ low, high }: Span): string {
   const { name, seconds: unit } = UNITS.find(({ seconds }) => low >= 2 * seconds) ?? { name: 's', seconds: 1 };
   const [from, to] = [low, high].map((each) => (each / unit).toPrecision(2)).map(Number);
   return from === to ? `about ${to} ${name}` : `${from} to ${to} ${name}`;
 }
 
 /** To the cent, and small sums to two digits. */
-function costInWords({ low, high }: Range): string {
+function costInWords({ low, high }: Span): string {
   if (high === 0) return 'nothing.';
   const usd = (sum: number) => (sum >= 1 ? sum.toFixed(2) : String(Number(sum.toPrecision(2))));
   return `${usd(low)} to ${usd(high)} USD.`;

@@ -1,7 +1,8 @@
 import type { JobStatus } from '../../api/jobs.js';
 import { counted, hideSecrets } from '../../job/failure.js';
 import { type BatchCounts, STAGES_IN_WORDS } from '../../job/progress.js';
-import { createTimeLeft, type TimeLeft } from '../../job/estimate/time-left.js';
+import type { Span } from '../../job/estimate/estimate.js';
+import { createTimeLeft } from '../../job/estimate/time-left.js';
 
 /** What is shown of a job, or of a command's own work on it. */
 export interface Shown extends Pick<JobStatus, 'id' | 'items' | 'itemsPerSecond' | 'secondsLeft' | 'waiting'> {
@@ -43,7 +44,7 @@ function terminalView(stream: NodeJS.WriteStream, unit: string): ProgressView {
   const timeLeft = createTimeLeft();
   let begun = false;
   let named = false;
-  let latest: { status: Shown; left: TimeLeft | null } | undefined;
+  let latest: { status: Shown; left: Span | null } | undefined;
   const draw = (line: string) => stream.write(`\r${line}${CLEAR_REST}`);
   const columns = () => stream.columns || USUAL_COLUMNS;
   return {
@@ -123,7 +124,7 @@ interface Part {
 }
 
 /** What is said of a job behind its stage, without what is not known. */
-function partsOf(status: Shown, unit: string, left: TimeLeft | null): { items: string; rest: Part[] } {
+function partsOf(status: Shown, unit: string, left: Span | null): { items: string; rest: Part[] } {
   const { items, itemsPerSecond, stage, batches, retries = 0 } = status;
   if (items.total === 0 && items.done === 0) return { items: beginningOf(stage), rest: [] };
   const running = stage === 'score' ? (batches?.running ?? 0) : 0;
@@ -172,7 +173,7 @@ const GAP = '  ';
  */
 export function progressLine(
   status: Shown,
-  { unit, columns, left }: { unit: string; columns: number; left: TimeLeft | null },
+  { unit, columns, left }: { unit: string; columns: number; left: Span | null },
 ): string {
   const room = columns - 1;
   const head = stageOf(status).padEnd(7);
@@ -222,7 +223,7 @@ const HOUR = 3600;
 const DAY = 86_400;
 
 /** As `2-3 min left`: in the unit of the larger number, no more exact than anyone can know. */
-export function leftInWords({ low, high }: TimeLeft): string {
+export function leftInWords({ low, high }: Span): string {
   if (high < 5) return 'a few seconds left';
   const { unit, name, step } = unitOf(high);
   const [from, to] = [low, high].map((seconds) => Math.round(seconds / unit / step) * step);

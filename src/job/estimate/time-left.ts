@@ -1,3 +1,5 @@
+import type { Span } from './estimate.js';
+
 /** What was said before still counts for as long as the job seems to need, within these bounds in seconds. */
 const LEAST_WINDOW = 5;
 const LONGEST_WINDOW = 60;
@@ -5,12 +7,6 @@ const LONGEST_WINDOW = 60;
 const DOUBT = 0.25;
 const LOW = 0.1;
 const HIGH = 0.9;
-
-/** A range in which the seconds that are left lie in eight of ten cases. */
-export interface TimeLeft {
-  low: number;
-  high: number;
-}
 
 /**
  * Makes a range of the one number that a job's status gives for the time that is left: each look at the job foretells an end, and the range
@@ -21,7 +17,7 @@ export function createTimeLeft() {
   let before: string | null = null;
   return {
     /** @param at seconds on any clock. @returns null while nobody knows. */
-    look({ stage, secondsLeft }: { stage: string | null; secondsLeft: number | null }, at: number): TimeLeft | null {
+    look({ stage, secondsLeft }: { stage: string | null; secondsLeft: number | null }, at: number): Span | null {
       if (stage !== before) foretold = [];
       before = stage;
       if (secondsLeft === null) return null;

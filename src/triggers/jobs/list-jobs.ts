@@ -13,10 +13,10 @@ import {
   entryOf,
   findEntries,
   removeEntry,
-} from '../../job-store/job-list.js';
+} from '../../job-store/list/job-list.js';
 import { jobOf, listedOf } from '../../job-store/layout.js';
 import { readManifest } from '../../job-store/manifest.js';
-import { thumbnailUrl } from '../../job-store/thumbnail.js';
+import { thumbnailUrl } from '../../job-store/list/thumbnail.js';
 import type { Storage } from '../../storage/storage.js';
 import type { Caller, Callers } from '../callers.js';
 import { outsideEnd, type WaitingHere } from '../job-watch.js';

@@ -10,7 +10,7 @@ import { type Changes, parseChanges, withChanges } from '../../job/redrive.js';
 import { checkSpecSize, isJobId, type JobSpec } from '../../job/spec.js';
 import { endOfEarlierBatches, requireSame, shelveManifest } from '../../job-store/earlier-runs.js';
 import { requireInputs } from '../../job-store/inputs.js';
-import { findAccepted } from '../../job-store/job-list.js';
+import { findAccepted } from '../../job-store/list/job-list.js';
 import { jobOf, MANIFEST, workOf } from '../../job-store/layout.js';
 import type { Manifest } from '../../job-store/manifest.js';
 import { findResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, inject, test } from 'vitest';
 import type { JobList, JobStatus } from '../../../src/api/jobs.js';
 import type { ModelList } from '../../../src/api/models.js';
 import { createJobClient } from '../../../src/cli/client/client.js';
-import { changeEntry, enterJob, findEntries } from '../../../src/job-store/job-list.js';
+import { changeEntry, enterJob, findEntries } from '../../../src/job-store/list/job-list.js';
 import { useStack } from '../../support/stack.js';
 import { modelBlob, cardBlob, modelsOf } from '../../../src/job-store/layout.js';
 import { openAzurite } from '../../support/storage.js';

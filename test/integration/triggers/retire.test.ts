@@ -5,7 +5,7 @@ import { InvocationContext } from '@azure/functions';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readConfig } from '../../../src/config.js';
 import { claimId, claimVersion, readClaim } from '../../../src/job-store/inbox/claims.js';
-import { enterJob, findEntries } from '../../../src/job-store/job-list.js';
+import { enterJob, findEntries } from '../../../src/job-store/list/job-list.js';
 import { jobOf, MANIFEST, mediaBlob, workOf } from '../../../src/job-store/layout.js';
 import type { Retention } from '../../../src/job-store/retention.js';
 import type { Part } from '../../../src/stack/part.js';

@@ -1,13 +1,13 @@
 import { type BlobItem, RestError } from '@azure/storage-blob';
-import { again } from '../container-contract/storage-access.js';
-import { hideSecrets } from '../job/failure.js';
-import { type Pace, paceOf } from '../job/estimate/estimate.js';
-import type { AttemptReport } from '../job/manifest.js';
-import { inWords, type ItemCounts, round, type Stage } from '../job/progress.js';
-import { isNotFound, listBlobs, type Storage } from '../storage/storage.js';
-import { listedBlob, listedOf, parseListedBlob } from './layout.js';
-import type { Manifest } from './manifest.js';
-import type { ResolvedJob } from './resolved-job.js';
+import { again } from '../../container-contract/storage-access.js';
+import { hideSecrets } from '../../job/failure.js';
+import { type Pace, paceOf } from '../../job/estimate/estimate.js';
+import type { AttemptReport } from '../../job/manifest.js';
+import { inWords, type ItemCounts, round, type Stage } from '../../job/progress.js';
+import { isNotFound, listBlobs, type Storage } from '../../storage/storage.js';
+import { listedBlob, listedOf, parseListedBlob } from '../layout.js';
+import type { Manifest } from '../manifest.js';
+import type { ResolvedJob } from '../resolved-job.js';
 
 /** A job in the list of all jobs: one empty blob, whose name puts it in its place and whose metadata say the rest. */
 export interface Entry {

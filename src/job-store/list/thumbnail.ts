@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
-import type { Media } from '../media/media.js';
-import { blobSas, type Storage } from '../storage/storage.js';
-import { jobOf, THUMBNAIL } from './layout.js';
-import { jobFolder } from './local-copy.js';
+import type { Media } from '../../media/media.js';
+import { blobSas, type Storage } from '../../storage/storage.js';
+import { jobOf, THUMBNAIL } from '../layout.js';
+import { jobFolder } from '../local-copy.js';
 
 interface ThumbnailPorts {
   storage: Storage;

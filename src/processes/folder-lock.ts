@@ -2,14 +2,11 @@ import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runChild } from './child-process.js';
+import { lives, type ThisProcess, startOf } from './living.js';
 
 /** A process that holds a folder. */
-export interface Holder {
+export interface Holder extends ThisProcess {
   host: string;
-  pid: number;
-  /** When the process was started, as its system says it: the number of one that ended is given to another. */
-  started: string;
 }
 
 export interface FolderLock {
@@ -106,36 +103,9 @@ async function holderOf(file: string): Promise<Holder | 'being written' | undefi
     const holder = JSON.parse(text) as Holder | null;
     if (holder === null) return undefined;
     if (holder.host !== os.hostname()) return age < SILENT_MS ? holder : undefined;
-    return isAlive(holder.pid) && (await startOf(holder.pid)) === holder.started ? holder : undefined;
+    return (await lives(holder)) ? holder : undefined;
   } catch {
     // It was removed in between, or is no lock.
     return undefined;
-  }
-}
-
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // Another user's process refuses the signal, and lives.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
-}
-
-/** When a process was started; the same text every time, '' when it lives no more or the system does not say. */
-async function startOf(pid: number): Promise<string> {
-  if (process.platform !== 'linux')
-    return (await runChild('/bin/ps', ['-o', 'lstart=', '-p', String(pid)], { env: {} })).stdout.toString().trim();
-  try {
-    const [boot, status] = await Promise.all([
-      readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
-      readFile(`/proc/${pid}/stat`, 'utf8'),
-    ]);
-    // proc(5): after the name in brackets, which may hold spaces, come the state and, 19 fields on, the start in ticks since the boot.
-    const fields = status.slice(status.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? '' : `${boot.trim()} ${fields[19]}`;
-  } catch {
-    return '';
   }
 }

@@ -1,7 +1,8 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { JobError } from '../../job/failure.js';
-import { holderOfFolder, isAlive } from '../../processes/folder-lock.js';
+import { holderOfFolder } from '../../processes/folder-lock.js';
+import { isAlive } from '../../processes/living.js';
 import { findStack, isOnlyOfStack, SCORES, startStack } from '../../stack/stack.js';
 import { calling } from '../installed.js';
 import { createPendingUploads } from './pending-uploads.js';

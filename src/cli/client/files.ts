@@ -4,7 +4,7 @@ import path from 'node:path';
 import { BlockBlobClient } from '@azure/storage-blob';
 import { again, isPassing, saveWhole, STORAGE_OPTIONS } from '../../container-contract/storage-access.js';
 import { JobError, messageOf } from '../../job/failure.js';
-import { isAlive } from '../../processes/folder-lock.js';
+import { isAlive } from '../../processes/living.js';
 
 /**
  * @returns the ETag of what it has become.

@@ -1,18 +1,20 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { ThisProcess } from '../../processes/living.js';
 import { SCORES } from '../../stack/stack.js';
 import { ownFolders } from './connect.js';
 
-/** A job that a `score` has started on this machine and whose result it has not saved yet. */
-export interface Unfinished {
+/**
+ * A job that a `score` has started on this machine and whose result it has not saved yet, and the command's process: while that lives, nobody else
+ * goes on with the job.
+ */
+export interface Unfinished extends ThisProcess {
   job: string;
   /** Tells whether another command asks for the same. */
   request: string;
   /** What the command was told, but for where the app is and how it shows its progress. */
   options: Record<string, unknown>;
-  /** Of the command: while it runs, nobody else goes on with the job. */
-  pid: number;
   /** ISO 8601. */
   startedAt: string;
 }

@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline/promises';
 import { JobError } from '../../job/failure.js';
-import { isAlive } from '../../processes/folder-lock.js';
+import { lives } from '../../processes/living.js';
 import type { Around } from '../around.js';
 import { type Found, forgetUnfinished, listUnfinished } from '../client/unfinished.js';
 
@@ -28,7 +28,8 @@ export async function chooseUnfinished(
   { signal, note }: Pick<Around, 'signal' | 'note'>,
 ): Promise<Found | undefined> {
   if (resume && fresh) throw new JobError('user', '--resume and --fresh do not go together; leave one of them out.');
-  const left = (await listUnfinished(data)).filter((each) => each.request === request && !isAlive(each.pid));
+  const left: Found[] = [];
+  for (const each of await listUnfinished(data)) if (each.request === request && !(await lives(each))) left.push(each);
   const [latest] = left;
   if (!latest) {
     if (resume)

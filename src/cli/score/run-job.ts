@@ -8,6 +8,7 @@ import { poll } from '../../poll.js';
 import type { JobStatus } from '../../api/jobs.js';
 import type { JobClient, OnProgress, Uploader } from '../client/client.js';
 import { type AppChoice, connect, EMULATED, isEmulated } from '../client/connect.js';
+import { startOf } from '../../processes/living.js';
 import { forgetUnfinished, noteUnfinished } from '../client/unfinished.js';
 import { calling } from '../installed.js';
 import { createProgressView, createUploadView, type ProgressView } from './progress-view.js';
@@ -109,6 +110,7 @@ export async function runThrough(options: JobOptions, way: Way): Promise<{ statu
         request: way.request,
         options: ofJob(options),
         pid: process.pid,
+        started: await startOf(process.pid),
         startedAt: new Date().toISOString(),
       });
     const uploaded = seconds();

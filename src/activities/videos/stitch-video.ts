@@ -41,16 +41,19 @@ export function createStitchVideo(ports: StitchPorts & Pick<Ports, 'tempFolder'>
     const own = await ownFolder(folder, 'stitch-');
     const output = path.join(own, `stitched${path.extname(job.output) || '.mp4'}`);
     try {
-      const files = { folder: own, source, output };
-      const shown = await stitch(ports, job, timetable, files);
-      const delivery = check(ports, job, { source, timetable, output }).then(() =>
-        upload(storage, job, output, ports.signal),
-      );
-      const sheet = uploadContactSheet(storage, media, job, shown, path.join(own, CONTACT_SHEET));
-      const small = keepThumbnail(ports, jobId, () => Promise.resolve(middleOf(shown)));
+      let pictures: Promise<PromiseSettledResult<void>[]> | undefined;
+      const draw = (shown: Map<number, Buffer>) => {
+        const sheet = uploadContactSheet(storage, media, job, shown, path.join(own, CONTACT_SHEET));
+        pictures = Promise.allSettled([sheet, keepThumbnail(ports, jobId, () => Promise.resolve(middleOf(shown)))]);
+      };
+      const delivery = stitch(ports, job, timetable, { folder: own, source, output }, draw)
+        .then(() => check(ports, job, { source, timetable, output }))
+        .then(() => upload(storage, job, output, ports.signal));
       // All are waited for whatever happens, so that no ffmpeg is left behind.
-      await Promise.allSettled([delivery, sheet, small]);
-      const [bytes] = await Promise.all([delivery, sheet]);
+      await Promise.allSettled([delivery]);
+      const failed = (await pictures)?.find(({ status }) => status === 'rejected');
+      const bytes = await delivery;
+      if (failed?.status === 'rejected') throw failed.reason;
       return { output: job.output, bytes };
     } catch (error) {
       throw diskError(error, folder);
@@ -66,13 +69,17 @@ interface StitchFiles {
   output: string;
 }
 
-/** Makes the output file. @returns the frames of the contact sheet, as they are shown. */
+/**
+ * Makes the output file.
+ * @param draw gets the frames of the contact sheet as they are shown, as soon as the last of them has passed
+ */
 async function stitch(
   { storage, media, signal }: StitchPorts,
   job: VideoJob,
   timetable: Timetable,
   files: StitchFiles,
-): Promise<Map<number, Buffer>> {
+  draw: (shown: Map<number, Buffer>) => void,
+): Promise<void> {
   const { source, output } = files;
   const frames = timetable.times.length;
   const indices = contactSheetFrames(frames);
@@ -80,21 +87,28 @@ async function stitch(
     await joinSegments({ storage, media, signal }, job, timetable, files);
     const fills = await readFills(storage, job);
     const read = async (index: number) => [index, await readFrameToShow(storage, job, index, fills)] as const;
-    return new Map(await Promise.all(indices.map(read)));
+    draw(new Map(await Promise.all(indices.map(read))));
+    return;
   }
   const { others, video: facts, shape } = job;
   const { frameFormat: format, codec, quality } = job.spec.output;
-  const shown = new Map<number, Buffer>();
-  const toShow = keeping(indices, readFramesToShow(storage, job, { first: 0, count: frames }), shown);
+  const toShow = keeping(indices, readFramesToShow(storage, job, { first: 0, count: frames }), draw);
   await media.stitch({ frames: toShow, format, source, facts, shape, timetable, others, output, codec, quality });
-  return shown;
 }
 
-/** Keeps the frames with some of the numbers, from 0, as they pass. */
-async function* keeping(indices: number[], frames: AsyncIterable<Buffer>, kept: Map<number, Buffer>) {
+/** Keeps the frames with some of the numbers, from 0 and ascending, as they pass. @param onAll gets them once the last has passed */
+async function* keeping(
+  indices: number[],
+  frames: AsyncIterable<Buffer>,
+  onAll: (kept: Map<number, Buffer>) => void,
+): AsyncGenerator<Buffer> {
+  const kept = new Map<number, Buffer>();
   let index = 0;
   for await (const frame of frames) {
-    if (indices.includes(index)) kept.set(index, frame);
+    if (indices.includes(index)) {
+      kept.set(index, frame);
+      if (kept.size === indices.length) onAll(kept);
+    }
     index += 1;
     yield frame;
   }

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { JobError } from '../../job/failure.js';
-import { ffmpegFailure, local, type Program, QUIET, run, type Tools } from '../ffmpeg/process.js';
+import { ffmpegFailure, local, type Program, QUIET, run, type Tools, words } from '../ffmpeg/process.js';
 
 export interface Pair {
   /** PPM, PNG or JPEG, each of any size. */
@@ -12,6 +12,8 @@ export interface Pair {
 
 const WIDTH = 1200;
 const GUTTER = 6;
+/** The cheapest deflate behind this predictor gives a smaller file than ffmpeg's own choice, in less than half the time. */
+const PNG = words('-c:v png -compression_level 1 -pred sub');
 
 /**
  * One PNG, at most 1200 pixels wide: a row per pair, before on the left, after on the right. Every picture is fitted into a cell of
@@ -25,7 +27,7 @@ export async function contactSheet(tools: Tools, pairs: Pair[], output: string):
     const files = await savePictures(folder, pairs);
     const inputs = files.flatMap((file) => ['-protocol_whitelist', 'file,pipe', '-i', local(file)]);
     const graph = sheetGraph(pairs.length, await cellOf(tools, files.slice(0, 2)));
-    const sheet = ['-filter_complex', graph, '-frames:v', '1', '-c:v', 'png', '-f', 'image2pipe', 'pipe:1'];
+    const sheet = ['-filter_complex', graph, '-frames:v', '1', ...PNG, '-f', 'image2pipe', 'pipe:1'];
     const end = await run(tools.ffmpeg, [...QUIET, '-nostdin', ...inputs, ...sheet]);
     if (end.code !== 0) throw ffmpegFailure(tools.ffmpeg, end, 'draw the contact sheet');
     await writeFile(output, end.stdout);

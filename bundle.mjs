@@ -58,6 +58,7 @@ if (isOld(path.join(outdir, 'main.js'), [...compiled, ...installed])) {
     entryPoints: {
       main: path.join(source, 'scorer/main.js'),
       'engine-worker': path.join(source, 'scorer/engine/engine-worker.js'),
+      'inspect-main': path.join(source, 'scorer/engine/inspect/inspect-main.js'),
       'decoder-process': path.join(source, 'scorer/pictures/decoder-process.js'),
     },
     outdir,

@@ -28,11 +28,10 @@ const PROGRAMS = [
   'app.js',
   'processes/attached.js',
   'scorer/engine/engine-worker.js',
-  'scorer/engine/inspect/inspect-main.js',
   'scorer/pictures/decoder-process.js',
 ];
 const SCORER = 'scorer/bundle';
-const SCORER_PROGRAMS = ['main', 'engine/engine-worker', 'pictures/decoder-process'];
+const SCORER_PROGRAMS = ['main', 'engine/engine-worker', 'engine/inspect/inspect-main', 'pictures/decoder-process'];
 const PAGE = 'page/files';
 const PAGE_PROGRAM = 'page/main.js';
 const MODELS = path.join(ROOT, 'models');

@@ -19,7 +19,7 @@ cpSync(path.join(SCORER, 'bundle'), path.join(target, 'dist/scorer/bundle'), { r
 cpSync(path.join(ROOT, 'package.json'), path.join(target, 'package.json'));
 const copied = copyPackages(PACKAGES, target, { os: process.platform, cpu: process.arch });
 const { metafile } = await build({
-  entryPoints: ['main', 'engine/engine-worker', 'pictures/decoder-process'].map((file) =>
+  entryPoints: ['main', 'engine/engine-worker', 'engine/inspect/inspect-main', 'pictures/decoder-process'].map((file) =>
     path.join(SCORER, `${file}.js`),
   ),
   outdir: 'nowhere',

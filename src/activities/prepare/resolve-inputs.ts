@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { choicesOf } from '../../job/compute-choice.js';
 import { JobError } from '../../job/failure.js';
 import type { Origin } from '../../job/inbox/claim.js';
-import type { JobSpec } from '../../job/spec.js';
+import { type JobSpec, makesFrames } from '../../job/spec.js';
 import { itemsThatMayFail } from '../../job/tolerance.js';
 import { missingInput, readModelTexts } from '../../job-store/inputs.js';
 import { modelBlob, modelsOf } from '../../job-store/layout.js';
@@ -18,7 +18,7 @@ import { completeCard } from '../../model-card/complete-card.js';
 import { parseLabels } from '../../model-card/labels.js';
 import { type ModelCard, parseCard } from '../../model-card/schema.js';
 import { findTensor, type ModelSignature } from '../../model-card/signature.js';
-import type { Trial } from '../../scorer/engine/inspect/trial.js';
+import type { Trial, TrialRequest } from '../../scorer/engine/inspect/trial.js';
 import { isNotFound } from '../../storage/storage.js';
 import { framesIn, type OpenedFrames, openFrames } from './open-frames.js';
 import type { Ports } from '../ports.js';
@@ -61,14 +61,19 @@ export class KnownModels {
   static readonly #MOST = 100;
   readonly #known = new Map<string, KnownModel>();
 
-  find(key: string) {
-    return this.#known.get(key);
+  /** Whether there is one of this version, for frames of any size. */
+  has(version: string): boolean {
+    return [...this.#known.keys()].some((key) => key.startsWith(version));
   }
 
-  keep(key: string, model: KnownModel): void {
+  find(version: string, size: string) {
+    return this.#known.get(version + size);
+  }
+
+  keep(version: string, size: string, model: KnownModel): void {
     const [oldest] = this.#known.keys();
     if (oldest !== undefined && this.#known.size >= KnownModels.#MOST) this.#known.delete(oldest);
-    this.#known.set(key, model);
+    this.#known.set(version + size, model);
   }
 }
 
@@ -96,47 +101,51 @@ export interface ResolvedModel {
  */
 export async function resolveModel(
   ports: Ports & { known: KnownModels },
-  { model, compute, tolerate }: JobSpec,
+  { model, input, compute, tolerate }: JobSpec,
   folder: string,
   { probing, trial: timed }: { probing: Promise<LocalVideo | undefined>; trial?: TimedTrial | undefined },
 ): Promise<ResolvedModel> {
   const { storage, known, signal } = ports;
   const blob = modelsOf(storage).getBlobClient(modelBlob(model));
-  const [texts, video, { etag }] = await Promise.all([
+  const [texts, { etag }] = await Promise.all([
     readModelTexts(storage, model),
-    probing,
     blob.getProperties().catch((cause: unknown) => {
       throw isNotFound(cause) ? missingInput('model', model) : cause;
     }),
   ]);
-  const card = parseCard(texts.card ?? '{}');
-  const labels = texts.labels === undefined ? undefined : parseLabels(texts.labels);
   // Elsewhere the scorer finds out: only local compute has the devices of this machine.
   const device = choicesOf(compute).find(({ kind }) => kind === 'local')?.device;
-  const key = JSON.stringify([
-    model,
-    etag,
-    texts,
-    device,
-    video?.facts.width,
-    video?.facts.height,
-    timed !== undefined,
-  ]);
-  let inspected = known.find(key);
-  if (!inspected) {
-    const [file, picture] = await Promise.all([
-      localCopy(blob, folder, 'model.onnx', missingInput('model', model), signal),
+  const file = path.join(folder, 'model.onnx');
+  const inspect = (asked: TrialRequest | Promise<TrialRequest>) => ports.inspectModel(file, model, device, asked);
+  let hashing = Promise.resolve('');
+  const request = async (asked: TrialRequest, video: LocalVideo | undefined): Promise<TrialRequest> => {
+    const [, picture] = await Promise.all([
+      localCopy(blob, folder, 'model.onnx', missingInput('model', model), signal).then(() => {
+        hashing = sha256OfFile(file);
+        hashing.catch(() => undefined);
+      }),
       video ? ('picture' in video ? video.picture : saveFirstFrame(ports, folder, video)) : timed?.picture?.(),
     ]);
-    const request = {
-      card,
-      ...(labels && { labels }),
-      ...(picture !== undefined && { picture }),
-      ...(timed && { timed: true }),
-    };
-    const [said, hash] = await Promise.all([ports.inspectModel(file, model, device, request), sha256OfFile(file)]);
-    inspected = { ...said, sha256: hash };
-    if (inspected.trial?.done === true && !inspected.trial.failure) known.keep(key, inspected);
+    return { ...asked, ...(picture !== undefined && { picture }), ...(timed && { timed: true }) };
+  };
+  const read = () => {
+    const labels = texts.labels === undefined ? undefined : parseLabels(texts.labels);
+    return { card: parseCard(texts.card ?? '{}'), ...(labels && { labels }) };
+  };
+  const version = JSON.stringify([model, etag, texts, device, timed !== undefined]);
+  // The process that inspects a model starts in the time in which the video is looked at.
+  const begun =
+    makesFrames(input) && !known.has(version) ? inspect(probing.then((opened) => request(read(), opened))) : undefined;
+  begun?.catch(() => undefined);
+  const video = await probing;
+  const asked = read();
+  const { card, labels } = asked;
+  const size = JSON.stringify([video?.facts.width, video?.facts.height]);
+  let inspected = known.find(version, size);
+  if (!inspected) {
+    const said = await (begun ?? request(asked, video).then(inspect));
+    inspected = { ...said, sha256: await hashing };
+    if (inspected.trial?.done === true && !inspected.trial.failure) known.keep(version, size, inspected);
   }
   const { trial, sha256, ...signature } = inspected;
   const sums = {

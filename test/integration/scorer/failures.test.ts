@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -9,7 +9,9 @@ import type { ModelCard } from '../../../src/model-card/schema.js';
 import { createModelInspector } from '../../../src/scorer/engine/inspect/inspect.js';
 import { constantNode, operatorNode } from '../../../src/scorer/onnx/model-messages.js';
 import { AttributeProto_AttributeType as AttributeType, TensorProtoSchema } from '../../../src/scorer/onnx/onnx_pb.js';
+import { poll } from '../../../src/poll.js';
 import { startChild } from '../../../src/processes/child-process.js';
+import { isAlive } from '../../../src/processes/living.js';
 import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
 import { hasSharedData, sharedData } from '../../support/shared-data.js';
 import { cardOf, ROOT, ScorerJob, STARRY_NIGHT, startScorer } from '../../support/scorer/harness.js';
@@ -97,6 +99,42 @@ describe.concurrent('the inspector', () => {
   it('survives a model that ends the process', async () => {
     const crashing = createModelInspector({}, path.join(ROOT, 'dist/scorer/no-such-entry.js'));
     await expect(crashing(STARRY_NIGHT, 'mine')).rejects.toThrow('The model "mine" crashes ONNX Runtime (exit code 1)');
+  });
+
+  describe('that is told later what to try', () => {
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'inspector-'));
+    afterAll(() => rmSync(folder, { recursive: true, force: true }));
+    /** An inspector that says which process it is. */
+    const watched = (name: string) => {
+      const [entry, said] = [path.join(folder, `${name}.mjs`), path.join(folder, `${name}.pid`)];
+      const say = `writeFileSync(${JSON.stringify(said)}, String(process.pid));`;
+      writeFileSync(entry, `import { writeFileSync } from 'node:fs'; ${say} await import(${JSON.stringify(ENTRY)});`);
+      const started = () =>
+        poll(() => Promise.resolve(existsSync(said) ? readFileSync(said, 'utf8') || undefined : undefined), {
+          pauseMs: 10,
+        });
+      return { inspector: createModelInspector({}, entry), started };
+    };
+
+    it('starts before it is, and reads the file that comes meanwhile', async () => {
+      const { inspector, started } = watched('early');
+      const file = path.join(folder, 'later.onnx');
+      const asking = started().then(() => {
+        copyFileSync(STARRY_NIGHT, file);
+        return { card: {} };
+      });
+      const { trial } = await inspector(file, 'mine', 'cpu', asking);
+      expect(trial).toMatchObject({ done: true });
+    });
+
+    it('ends when there is nothing to try, and throws why', async () => {
+      const { inspector, started } = watched('vain');
+      const asking = started().then((): never => {
+        throw new Error('no such video');
+      });
+      await expect(inspector(STARRY_NIGHT, 'mine', 'cpu', asking)).rejects.toThrow('no such video');
+      expect(isAlive(Number(await started()))).toBe(false);
+    });
   });
 });
 

@@ -4,13 +4,14 @@ import { text } from 'node:stream/consumers';
 import { type Device, DEVICES } from '../../../job/compute-choice.js';
 import { messageOf } from '../../../job/failure.js';
 import { silenceRuntime } from '../silent-runtime.js';
-import { inspectModel } from './inspect.js';
+import { loadCodec } from '../../pictures/load-codec.js';
+import { inspectModel, loadReader } from './inspect.js';
 import { type TrialRequest, tryModel } from './trial.js';
 
 /**
- * `node inspect-main.js MODEL.onnx [NAME] [DEVICE] [try]`: one line of JSON, the model's signature or `{"error": …}` with exit code
+ * `node inspect-main.js MODEL.onnx [NAME] [DEVICE] [try|try-soon]`: one line of JSON, the model's signature or `{"error": …}` with exit code
  * 2; also an error when the device cannot be used. With `try`, which reads a request from standard input, more lines follow: what a trial
- * of the model has shown so far, each whole.
+ * of the model has shown so far, each whole. With `try-soon` the file need not be there before the request, which has a picture.
  */
 const [file = '', name = path.basename(file), wanted, mode] = process.argv.slice(2);
 const device: Device = DEVICES.find((known) => known === wanted) ?? 'cpu';
@@ -18,8 +19,10 @@ const print = (value: unknown) => console.log(JSON.stringify(value));
 giveWay();
 silenceRuntime();
 try {
-  if (mode === 'try') {
-    const request = JSON.parse(await text(process.stdin)) as TrialRequest;
+  if (mode === 'try' || mode === 'try-soon') {
+    const asking = text(process.stdin);
+    if (mode === 'try-soon') await Promise.all([loadReader(), loadCodec('auto', () => undefined)]);
+    const request = JSON.parse(await asking) as TrialRequest;
     await inspectModel(file, name, device, async (session, signature) => {
       print(signature);
       try {

@@ -11,16 +11,17 @@ import type { Trial, TrialRequest } from './trial.js';
 
 /**
  * Reads a model's signature and hints from a file and, when asked, tries the model. `name` is what sentences call the model; `device` is
- * tried, by default the CPU. Throws JobError `user`.
+ * tried, by default the CPU. A request that has a picture may still come, and with it the file; the process starts meanwhile. Throws
+ * JobError `user`, and what the request is rejected with.
  */
 export type ModelInspector = (
   file: string,
   name: string,
   device?: Device,
-  request?: TrialRequest,
+  request?: TrialRequest | Promise<TrialRequest>,
 ) => Promise<ModelSignature & { trial?: Trial }>;
 
-const ENTRY = fileURLToPath(new URL('./inspect-main.js', import.meta.url));
+const ENTRY = fileURLToPath(new URL('../../bundle/inspect-main.js', import.meta.url));
 const TIME_LIMIT_SECONDS = 120;
 /** A trial that takes longer is left: what it has shown so far counts. */
 const TRIAL_SECONDS = 20;
@@ -50,6 +51,16 @@ const trialSchema = z.object({
   done: z.boolean(),
 }) satisfies z.ZodType<Trial>;
 
+/** Loads what reads a model, which takes longer than reading a small one. */
+export const loadReader = () =>
+  Promise.all([
+    import('../devices.js'),
+    import('../session.js'),
+    import('./find-channels.js'),
+    import('../../onnx/model-hints.js'),
+    import('../../onnx/zip-maps.js'),
+  ]);
+
 /**
  * Loads the model into this very process; a malformed one may bring the process down.
  * @param use gets the loaded model before it is released.
@@ -61,13 +72,7 @@ export async function inspectModel(
   device: Device = 'cpu',
   use?: (session: ort.InferenceSession, signature: ModelSignature) => Promise<void>,
 ): Promise<ModelSignature> {
-  const [{ loadOnDevice }, { signatureOf }, { findChannels }, { readHints }, { withoutZipMaps }] = await Promise.all([
-    import('../devices.js'),
-    import('../session.js'),
-    import('./find-channels.js'),
-    import('../../onnx/model-hints.js'),
-    import('../../onnx/zip-maps.js'),
-  ]);
+  const [{ loadOnDevice }, { signatureOf }, { findChannels }, { readHints }, { withoutZipMaps }] = await loadReader();
   const subject = `The model "${name}"`;
   let bytes: Buffer<ArrayBuffer>;
   try {
@@ -93,9 +98,21 @@ export function createModelInspector(
   trialSeconds: number = TRIAL_SECONDS,
 ): ModelInspector {
   return async (file, name, device = 'cpu', request) => {
-    const args = [entry, file, name, device, ...(request ? ['try'] : [])];
-    const child = startChild(process.execPath, args, { env: environment, timeLimit: TIME_LIMIT_SECONDS });
-    child.stdin.end(request && JSON.stringify(request));
+    const mode = request instanceof Promise ? ['try-soon'] : request ? ['try'] : [];
+    const args = [entry, file, name, device, ...mode];
+    const child = startChild(process.execPath, args, { env: environment });
+    let limit: NodeJS.Timeout | undefined;
+    const asking = Promise.resolve(request).then(
+      (asked) => {
+        limit = setTimeout(child.kill, TIME_LIMIT_SECONDS * 1000);
+        child.stdin.end(asked && JSON.stringify(asked));
+      },
+      (error: unknown) => {
+        child.kill();
+        throw error;
+      },
+    );
+    asking.catch(() => undefined);
     let trying: NodeJS.Timeout | undefined;
     const lines: string[] = [];
     for await (const line of createInterface({ input: child.stdout })) {
@@ -103,6 +120,8 @@ export function createModelInspector(
       trying ??= setTimeout(child.kill, trialSeconds * 1000);
     }
     const ended = await child.ended;
+    await asking;
+    clearTimeout(limit);
     clearTimeout(trying);
     if (ended.notStarted) {
       const { message } = ended.notStarted;

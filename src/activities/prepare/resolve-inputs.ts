@@ -118,13 +118,15 @@ export async function resolveModel(
   const file = path.join(folder, 'model.onnx');
   const inspect = (asked: TrialRequest | Promise<TrialRequest>) => ports.inspectModel(file, model, device, asked);
   let hashing = Promise.resolve('');
+  const fetchModel = async () => {
+    await localCopy(blob, folder, 'model.onnx', missingInput('model', model), signal);
+    hashing = sha256OfFile(file);
+    hashing.catch(() => undefined);
+  };
   const request = async (asked: TrialRequest, video: LocalVideo | undefined): Promise<TrialRequest> => {
-    const [, picture] = await Promise.all([
-      localCopy(blob, folder, 'model.onnx', missingInput('model', model), signal).then(() => {
-        hashing = sha256OfFile(file);
-        hashing.catch(() => undefined);
-      }),
+    const [picture] = await Promise.all([
       video ? ('picture' in video ? video.picture : saveFirstFrame(ports, folder, video)) : timed?.picture?.(),
+      fetchModel(),
     ]);
     return { ...asked, ...(picture !== undefined && { picture }), ...(timed && { timed: true }) };
   };

@@ -102,16 +102,17 @@ export function createModelInspector(
     const args = [entry, file, name, device, ...mode];
     const child = startChild(process.execPath, args, { env: environment });
     let limit: NodeJS.Timeout | undefined;
-    const asking = Promise.resolve(request).then(
-      (asked) => {
+    const ask = async () => {
+      try {
+        const asked = await request;
         limit = setTimeout(child.kill, TIME_LIMIT_SECONDS * 1000);
         child.stdin.end(asked && JSON.stringify(asked));
-      },
-      (error: unknown) => {
+      } catch (error) {
         child.kill();
         throw error;
-      },
-    );
+      }
+    };
+    const asking = ask();
     asking.catch(() => undefined);
     let trying: NodeJS.Timeout | undefined;
     const lines: string[] = [];

@@ -23,7 +23,7 @@ export interface CpuNetwork {
 }
 
 /** Longest side of the picture that is compared: the optimization is the same everywhere, and a frame may need gigabytes. */
-const COMPARED_PIXELS = 256;
+const COMPARED_PIXELS = 128;
 /** The share of the output's range by which the outputs may differ: one step of a byte. */
 const TOLERANCE = 1 / 255;
 

@@ -80,7 +80,6 @@ describe.each(['sharp', 'jimp'] as const)('%s', (name) => {
 
   it.each(FRAME_FORMATS)('gives pixels of %s whose memory can move to another thread', async (format) => {
     const { data } = await codec.decode(await codec.encode(picture, format), format);
-    expect(data.byteLength).toBe(data.buffer.byteLength);
     structuredClone(data, { transfer: [data.buffer] });
     expect(data.byteLength).toBe(0);
   });

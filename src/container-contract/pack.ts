@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { hasUnusableCharacters } from '../job/items/blob-names.js';
+import { FrameMemory } from '../job/items/frame-memory.js';
 
 /**
  * A pack: items that are stored as one blob. It is a ZIP file without compression (PKWARE APPNOTE 6.3.10,
@@ -90,12 +91,14 @@ export async function* writePack(members: Iterable<Member> | AsyncIterable<Membe
  * The members of a pack as they arrive; holds one of them and the index.
  * @param bytes of the whole pack: what claims to be larger is refused before it is held.
  * @param isNamed left out: any names are right.
+ * @param memory where the members go; left out: new memory each.
  * @throws RangeError with a clause, after the members before the fault: the pack is cut off or is not as `writePack` writes it.
  */
 export async function* readPack(
   chunks: AsyncIterable<Uint8Array>,
   bytes: number,
   isNamed: IsNamed = () => true,
+  memory = new FrameMemory(),
 ): AsyncGenerator<ReadMember> {
   const arriving = new Arriving(chunks);
   const outline = new Outline();
@@ -109,7 +112,7 @@ export async function* readPack(
       const header = outline.add(name.toString(), size, crc);
       if (!isRight || !header.equals(Buffer.concat([fields, name])) || outline.bytes > bytes)
         throw new RangeError(CHANGED);
-      const content = await arriving.take(size);
+      const content = await arriving.take(size, memory.take(size));
       if (crc32(content) !== crc) throw new RangeError(CHANGED);
       yield { name: name.toString(), bytes: content };
     }
@@ -247,17 +250,15 @@ class Arriving {
   }
 
   /** @throws RangeError when there are fewer. */
-  async take(count: number): Promise<Buffer<ArrayBuffer>> {
-    const parts: Uint8Array[] = [];
-    let missing = count;
-    while (missing > 0) {
+  async take(count: number, place = Buffer.allocUnsafe(count)): Promise<Buffer<ArrayBuffer>> {
+    for (let at = 0; at < count;) {
       if (this.#rest.length === 0 && !(await this.#more())) throw new RangeError(CUT);
-      const part = this.#rest.subarray(0, missing);
+      const part = this.#rest.subarray(0, count - at);
       this.#rest = this.#rest.subarray(part.length);
-      parts.push(part);
-      missing -= part.length;
+      place.set(part, at);
+      at += part.length;
     }
-    return Buffer.concat(parts);
+    return place;
   }
 
   async atEnd(): Promise<boolean> {

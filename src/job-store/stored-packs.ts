@@ -13,6 +13,7 @@ import {
 import { again, downloadChunks } from '../container-contract/storage-access.js';
 import { JobError } from '../job/failure.js';
 import { contentTypeOf } from '../job/items/formats.js';
+import type { FrameMemory } from '../job/items/frame-memory.js';
 import { isNotFound } from '../storage/storage.js';
 
 /** Stores items as one blob, whole or not at all. */
@@ -86,7 +87,11 @@ export interface StoredPack {
 export class PackReader {
   #open: { blob: string; members: AsyncGenerator<Member> } | undefined;
 
-  constructor(private readonly container: ContainerClient) {}
+  /** @param memory where members go; left out: new memory each. */
+  constructor(
+    private readonly container: ContainerClient,
+    private readonly memory?: FrameMemory,
+  ) {}
 
   /** @throws JobError `item` when the pack is gone or damaged, or the member is not among those behind the last one that was read. */
   async read(pack: StoredPack, member: string): Promise<Buffer> {
@@ -115,7 +120,7 @@ export class PackReader {
   async *#members({ blob, isNamed }: StoredPack): AsyncGenerator<Member> {
     try {
       const { bytes, chunks } = await downloadChunks(this.container.getBlobClient(blob));
-      yield* readPack(chunks, bytes, isNamed);
+      yield* readPack(chunks, bytes, isNamed, this.memory);
     } catch (error) {
       throw packError(this.container, blob, error);
     }

@@ -1,5 +1,6 @@
 import type { OfRun } from '../../job/run.js';
 import { JobError } from '../../job/failure.js';
+import { FrameMemory } from '../../job/items/frame-memory.js';
 import { inputOf } from '../../job/spec.js';
 import { storeFrames } from '../../job-store/videos/frames.js';
 import { jobFolder, localVideo } from '../../job-store/local-copy.js';
@@ -34,9 +35,10 @@ export function createSplitChunk({ storage, media, tempFolder, signal }: SplitPo
       if (isAsProbed(job.video, findings)) times.push(...raw);
     };
     const format = job.spec.output.frameFormat;
-    const frames = media.splitChunk({ file, name, facts: job.video, format, chunk, onTimes });
+    const memory = new FrameMemory();
+    const frames = media.splitChunk({ file, name, facts: job.video, format, chunk, memory, onTimes });
     const { first, count } = chunk;
-    const chunkOf = { first, keep: 'all', chunk: { index, count } } as const;
+    const chunkOf = { first, keep: 'all', chunk: { index, count }, memory } as const;
     const found = await storeFrames(storage, job, frames, chunkOf).catch((error: unknown) => {
       // Whether the file is damaged or only cannot be decoded from here on shows when it is split as a whole.
       if (error instanceof JobError && error.blame === 'user') return 0;

@@ -1,5 +1,6 @@
 import type { OfRun } from '../../job/run.js';
 import { counted, fewWarnings, JobError } from '../../job/failure.js';
+import { FrameMemory } from '../../job/items/frame-memory.js';
 import { inputOf } from '../../job/spec.js';
 import { hasFrames, storeFrames } from '../../job-store/videos/frames.js';
 import { jobFolder, localVideo } from '../../job-store/local-copy.js';
@@ -62,8 +63,9 @@ export function createSplitVideo({
     async function splitWhole(facts: VideoFacts, keep: 'all' | 'none'): Promise<Found> {
       const found: [Timetable, Findings][] = [];
       const onTimetable = (...both: [Timetable, Findings]) => void found.push(both);
-      const split = media.split(file, { format, facts, name, keep: onDamage === 'keep', onTimetable });
-      await storeFrames(storage, job, split, { first: 0, keep });
+      const memory = new FrameMemory();
+      const split = media.split(file, { format, facts, name, memory, keep: onDamage === 'keep', onTimetable });
+      await storeFrames(storage, job, split, { first: 0, keep, memory });
       const [[timetable, findings] = []] = found;
       if (!timetable || !findings || timetable.times.length === 0)
         throw new JobError('user', `${name} has no frame that can be decoded.`);

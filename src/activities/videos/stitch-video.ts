@@ -106,7 +106,8 @@ async function* keeping(
   let index = 0;
   for await (const frame of frames) {
     if (indices.includes(index)) {
-      kept.set(index, frame);
+      // Its memory is used for others once the next frame is asked for.
+      kept.set(index, Buffer.from(frame));
       if (kept.size === indices.length) onAll(kept);
     }
     index += 1;

@@ -13,6 +13,7 @@ import { again } from '../../container-contract/storage-access.js';
 import { JobError } from '../../job/failure.js';
 import { contentTypeOf } from '../../job/items/formats.js';
 import { groupsOf } from '../../job/items/item-list.js';
+import { FrameMemory } from '../../job/items/frame-memory.js';
 import { type FrameRange, PACK_BYTES } from '../../job/plan.js';
 import { ppmDamage, ppmHeader } from '../../job/items/ppm.js';
 import { fillsOf } from '../../job/tolerance.js';
@@ -40,6 +41,8 @@ export interface StoreOptions {
   keep: 'all' | 'none';
   /** Absent for a whole video. */
   chunk?: { index: number; count: number };
+  /** Gets the memory of frames back when they are stored. */
+  memory?: FrameMemory;
 }
 
 /** Uploads the frames as they come, a pack at a time, and reports how far it is. A blob is there whole or not at all. @returns their number. */
@@ -47,7 +50,7 @@ export async function storeFrames(
   storage: Storage,
   job: VideoJob,
   frames: AsyncIterable<Buffer>,
-  { first, keep, chunk }: StoreOptions,
+  { first, keep, chunk, memory }: StoreOptions,
 ): Promise<number> {
   const { jobId, pack } = job;
   const progress = createStageProgress(storage, jobId, 'split', chunk?.index);
@@ -57,6 +60,7 @@ export async function storeFrames(
   const store = async (group: Frame[]) => {
     const name = placeOf(job, group[0]?.index ?? 0).blob;
     if (!there.has(name)) await upload(storage, job, name, group);
+    for (const { bytes } of group) memory?.giveBack(bytes);
     return group.length;
   };
   // pMap itself loses an error of its source while several uploads wait for the next frame (p-map 7.1.1).
@@ -120,7 +124,8 @@ async function upload(storage: Storage, job: VideoJob, name: string, frames: Fra
 }
 
 /**
- * The frames to show, in order, some fetched ahead; reports how far it is.
+ * The frames to show, in order, some fetched ahead; reports how far it is. The memory of a frame is used for others once the next one is
+ * asked for.
  * @param chunk of a long video that is encoded in several.
  * @throws JobError `item` when a scored frame is gone that no batch has ended without; `user` when somebody removed a frame.
  */
@@ -132,13 +137,15 @@ export async function* readFramesToShow(
 ): AsyncGenerator<Buffer> {
   const progress = createStageProgress(storage, job.jobId, 'stitch', chunk);
   const fills = await readFills(storage, job);
+  const memory = new FrameMemory();
   const frames =
     job.pack === 1
       ? readSingleFrames(storage, job, range, fills)
-      : readAhead(readPackedFrames(storage, job, range, fills), PACK_BYTES, ({ length }) => length);
+      : readAhead(readPackedFrames(storage, job, range, fills, memory), PACK_BYTES, ({ length }) => length);
   let done = 0;
   for await (const frame of frames) {
     yield frame;
+    memory.giveBack(frame);
     done += 1;
     progress.report(done);
   }
@@ -185,12 +192,14 @@ async function* readPackedFrames(
   job: VideoJob,
   { first, count }: FrameRange,
   fills: Fills,
+  memory: FrameMemory,
 ): AsyncGenerator<Buffer> {
   const work = workOf(storage, job.jobId);
-  const [scored, sources] = [new PackReader(work), new PackReader(work)];
+  const [scored, sources] = [new PackReader(work, memory), new PackReader(work, memory)];
   const { frameFormat: format } = job.spec.output;
   const packOf = (part: ScoredPart) => ({ blob: part.blob, isNamed: namesIn(part, format) });
   const { present } = await listScored(storage, job, first, count);
+  const shownAgain = new Set(fills.values());
   let last: { index: number; frame: Buffer } | undefined;
   try {
     for (let index = first; index < first + count; index += 1) {
@@ -198,7 +207,9 @@ async function* readPackedFrames(
       const { blob, member } = placeOf(job, index);
       const filled = fills.get(index);
       if (part) {
-        const frame = await orScoredAgain(work, part.blob, () => next(scored, packOf(part), member));
+        const read = await orScoredAgain(work, part.blob, () => next(scored, packOf(part), member));
+        // What is shown again later may not lie in memory that others get meanwhile.
+        const frame = shownAgain.has(index) ? Buffer.from(read) : read;
         last = { index, frame };
         yield frame;
       } else if (filled !== undefined) {

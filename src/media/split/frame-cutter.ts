@@ -1,36 +1,69 @@
 import { JobError } from '../../job/failure.js';
 import type { FrameFormat } from '../../job/items/formats.js';
 import { MOST_HEADER_BYTES, readPpmHeader } from '../../job/items/ppm.js';
+import { FrameMemory } from '../../job/items/frame-memory.js';
 
 /** Finds the end of one picture in a stream that comes in chunks of any size. */
 interface Boundary {
   /** Reads a chunk from `from` on; returns the offset just after the picture, or -1 when the chunk ends first. */
   feed: (chunk: Buffer, from: number) => number;
+  /** Bytes of the whole picture, where and as soon as its beginning tells. */
+  bytes?: number;
 }
 
 /**
  * Cuts the stream that ffmpeg's image2pipe writes, pictures one after another, into single pictures.
  * @param onRest called when the stream ends within a picture, which is left out: only how ffmpeg ended tells what that means
+ * @param memory where pictures go that tell their size; left out: new memory each
  */
 export async function* cutFrames(
   stream: AsyncIterable<Buffer>,
   format: FrameFormat,
   onRest: () => void,
+  memory = new FrameMemory(),
 ): AsyncGenerator<Buffer> {
   const begin = BOUNDARIES[format];
-  let boundary = begin();
-  let parts: Buffer[] = [];
+  let [boundary, picture] = [begin(), new Pieces(memory)];
   for await (const chunk of stream) {
     let from = 0;
     while (from < chunk.length) {
       const end = boundary.feed(chunk, from);
-      parts.push(chunk.subarray(from, end < 0 ? chunk.length : end));
+      picture.add(chunk.subarray(from, end < 0 ? chunk.length : end), boundary.bytes);
       if (end < 0) break;
-      yield Buffer.concat(parts);
-      [boundary, parts, from] = [begin(), [], end];
+      yield picture.whole();
+      [boundary, picture, from] = [begin(), new Pieces(memory), end];
     }
   }
-  if (parts.length > 0) onRest();
+  if (picture.length > 0) onRest();
+}
+
+/** The pieces of one picture: copied to their place as they come, once its size is known. */
+class Pieces {
+  length = 0;
+  readonly #parts: Buffer[] = [];
+  #place: Buffer | undefined;
+
+  constructor(private readonly memory: FrameMemory) {}
+
+  add(part: Buffer, bytes: number | undefined): void {
+    if (bytes === undefined) this.#parts.push(part);
+    else {
+      this.#place ??= this.#begin(bytes);
+      part.copy(this.#place, this.length);
+    }
+    this.length += part.length;
+  }
+
+  whole(): Buffer {
+    return this.#place ?? Buffer.concat(this.#parts);
+  }
+
+  #begin(bytes: number): Buffer {
+    const place = this.memory.take(bytes);
+    let at = 0;
+    for (const part of this.#parts) at += part.copy(place, at);
+    return place;
+  }
 }
 
 const BOUNDARIES: Record<FrameFormat, () => Boundary> = { ppm: ppmBoundary, png: pngBoundary, jpg: jpegBoundary };
@@ -39,7 +72,7 @@ const BOUNDARIES: Record<FrameFormat, () => Boundary> = { ppm: ppmBoundary, png:
 function ppmBoundary(): Boundary {
   let start = Buffer.alloc(0);
   let left: number | undefined;
-  return {
+  const boundary: Boundary = {
     feed(chunk, from) {
       let at = from;
       if (left === undefined) {
@@ -47,6 +80,7 @@ function ppmBoundary(): Boundary {
         start = Buffer.concat([start, chunk.subarray(at, at + MOST_HEADER_BYTES - seen)]);
         const header = readPpmHeader(start);
         if (header) {
+          boundary.bytes = header.fileBytes;
           left = header.fileBytes - header.pixelsAt;
           at += header.pixelsAt - seen;
         } else if (start.length < MOST_HEADER_BYTES) return -1;
@@ -57,6 +91,7 @@ function ppmBoundary(): Boundary {
       return left === 0 ? at + taken : -1;
     },
   };
+  return boundary;
 }
 
 const PNG_SIGNATURE = 8;

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { counted, JobError } from '../../job/failure.js';
 import { toRgb } from '../colour.js';
 import type { FrameFormat } from '../../job/items/formats.js';
+import type { FrameMemory } from '../../job/items/frame-memory.js';
 import type { VideoFacts } from '../facts.js';
 import {
   BROKEN,
@@ -27,6 +28,8 @@ interface DecodeRequest {
   /** What `probe` found in the file. */
   facts: VideoFacts;
   format: FrameFormat;
+  /** Where the frames go; left out: new memory each. */
+  memory?: FrameMemory;
   /** Whether a file that breaks half-way ends after the frames before the break; otherwise an error follows them. */
   keep?: boolean;
 }
@@ -74,7 +77,7 @@ export async function* splitChunk(ffmpeg: Program, request: SplitChunkRequest): 
 
 async function* decode(
   ffmpeg: Program,
-  { file, name, facts, format, keep = false }: DecodeRequest,
+  { file, name, facts, format, memory, keep = false }: DecodeRequest,
   jump: string[],
   trim: string,
   onTimes: (times: RawTimes, findings: Findings, broken: boolean) => void,
@@ -98,7 +101,7 @@ async function* decode(
     const cutOff = () => {
       isCut = true;
     };
-    for await (const frame of cutFrames(running.stdout, format, cutOff)) {
+    for await (const frame of cutFrames(running.stdout, format, cutOff, memory)) {
       given += 1;
       if (given > ffmpeg.limits.frames)
         throw new JobError(

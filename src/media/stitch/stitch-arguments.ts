@@ -9,7 +9,7 @@ import { otherStreams, type OtherStreams, tagOptions } from './other-streams.js'
 
 /** Frames to encode. */
 export interface EncodeRequest {
-  /** Pictures, all of `format`, in order. */
+  /** Pictures, all of `format`, in order; each is read before the next one is asked for. */
   frames: AsyncIterable<Buffer>;
   format: FrameFormat;
   /** What `probe` found in the video that the frames came from. */

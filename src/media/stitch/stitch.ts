@@ -174,7 +174,8 @@ async function checkSize({ limits }: Program, file: string, name: string): Promi
 }
 
 /**
- * Gives the frames to ffmpeg as fast as it takes them.
+ * Gives the frames to ffmpeg as fast as it takes them. A frame that is larger than what waits in the pipe is written when the next one is
+ * asked for.
  * @returns how many it gave; null when ffmpeg ended before the last one, and how it ended says why
  */
 async function feed(

@@ -281,8 +281,10 @@ describe('what a job keeps in storage comes back as it was written', () => {
       const output = { frameFormat: 'ppm' };
       const work = workOf(storage, jobId);
       await work.create();
+      // So large that their memory is used again.
+      const [width, height] = [256, 200];
       const frame = (index: number, shade = 0) =>
-        Buffer.concat([Buffer.from(ppmHeader(4, 2)), Buffer.alloc(24, shade + index)]);
+        Buffer.concat([Buffer.from(ppmHeader(width, height)), Buffer.alloc(3 * width * height, shade + index)]);
       const member = (index: number, shade?: number) => ({
         name: memberName(index, 'ppm'),
         bytes: frame(index, shade),
@@ -316,7 +318,7 @@ describe('what a job keeps in storage comes back as it was written', () => {
       }
       const show = async (fill: string, first: number) => {
         const spec = { output, tolerate: { fill } };
-        const job = { jobId, video: { width: 4, height: 2 }, spec, card: { output: {} }, pack } as unknown as VideoJob;
+        const job = { jobId, video: { width, height }, spec, card: { output: {} }, pack } as unknown as VideoJob;
         const shades: (number | undefined)[] = [];
         for await (const shown of readFramesToShow(storage, job, { first, count: 8 - first }))
           shades.push(shown.at(-1));

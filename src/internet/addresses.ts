@@ -48,7 +48,7 @@ export function isPublicAddress(address: string): boolean {
 export type Resolve = (host: string) => Promise<string[]>;
 
 /** All addresses that the system knows of a host, as a URL names it. */
-export const resolveAll: Resolve = async (host) => {
+const resolveAll: Resolve = async (host) => {
   const found = await lookup(host.replace(/^\[(.*)\]$/, '$1'), { all: true });
   return found.map(({ address }) => address);
 };

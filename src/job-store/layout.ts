@@ -21,13 +21,13 @@ export const CLAIMS = 'claims';
 export const INBOX_QUEUE = 'inbox-events';
 export const MODELS = 'models';
 /** Which jobs have made outputs in which way, for jobs that reuse them. */
-export const REUSABLE = 'reusable';
+const REUSABLE = 'reusable';
 /** What all instances of the app count together. */
 export const LIMITS = 'limits';
 /** Which job writes where, one blob for each output of a job that is not over. */
-export const OUTPUT_HOLDS = 'outputs';
+const OUTPUT_HOLDS = 'outputs';
 /** Whose job it is, one blob for each job that a caller has started. */
-export const OWNERS = 'owners';
+const OWNERS = 'owners';
 /** The list of all jobs, the newest first: one blob each. */
 export const LISTED = 'jobs';
 /** What the app keeps for itself, beyond any job. */

@@ -114,7 +114,7 @@ async function noStack(data: string): Promise<JobError> {
 }
 
 /** How to reach the stack that a `score` runs below the folder for the time of its job; undefined when none does. */
-export async function howToAskScore(data: string): Promise<string | undefined> {
+async function howToAskScore(data: string): Promise<string | undefined> {
   for (const folder of await ownFolders(data))
     if (await findStack(folder))
       return `"${calling('score')}" runs a stack of its own until its job is over; ask it with --data ${folder}.`;

@@ -128,7 +128,7 @@ export async function join(file: string, out: string): Promise<string[]> {
   return joinInto(file, out);
 }
 
-export function cardText({ card }: CardDraft): string {
+function cardText({ card }: CardDraft): string {
   return `${JSON.stringify(card, null, 2)}\n`;
 }
 

@@ -352,7 +352,7 @@ function damaged([first = '', ...more]: string[], there: number, { out }: Frames
 const NAMED = 20;
 
 /** What the command says in the end. */
-export function renderFrames({ saved, there, missing, status }: SavedFrames, { out, source }: FramesOptions): string {
+function renderFrames({ saved, there, missing, status }: SavedFrames, { out, source }: FramesOptions): string {
   const { id, state, error, items } = status;
   const earlier =
     there === 0

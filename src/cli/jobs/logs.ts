@@ -62,7 +62,7 @@ const SILENCE_MS = 60_000;
  * @returns whether all was printed; false when it was interrupted.
  * @throws JobError `user` when no app runs, or it has no such job, batch or attempt; `platform` when the app does not answer.
  */
-export async function showLogs(options: LogsOptions): Promise<boolean> {
+async function showLogs(options: LogsOptions): Promise<boolean> {
   const { job, follow, signal, out } = options;
   checkJobId(job);
   let isRead = true;

@@ -146,7 +146,7 @@ function countPlaces(ends: EndedRun[]): Record<string, number> {
 }
 
 /** Seconds of containers by their shapes. */
-export const spentBy = (phases: AttemptPhases[], ends: EndedRun[]): ShapeSeconds =>
+const spentBy = (phases: AttemptPhases[], ends: EndedRun[]): ShapeSeconds =>
   addShapes(
     phases.map((each) => {
       const { compute, place } = ends.find(({ attempt }) => attempt === each.attempt) ?? {};

@@ -116,7 +116,7 @@ const write = ({ run, owner, input, model, compute, end }: Entry): Record<string
 });
 
 /** Undefined for what no app has written. */
-export function readEntry(name: string, metadata: Record<string, string> = {}): Entry | undefined {
+function readEntry(name: string, metadata: Record<string, string> = {}): Entry | undefined {
   const key = parseListedBlob(name);
   const said = metadata[METADATA];
   if (!key || said === undefined) return undefined;

@@ -86,7 +86,7 @@ const COVERS: Record<string, [ending: string, type: string]> = {
   tiff: ['tiff', 'image/tiff'],
 };
 
-export const coverType = ({ from }: OtherStream) => COVERS[from];
+const coverType = ({ from }: OtherStream) => COVERS[from];
 
 /** The ways to take a stream into a container, the best one first. Each may turn out not to work with the FFmpeg at hand. */
 export function waysFor(stream: Stream, kind: StreamKind, container: Container): string[] {

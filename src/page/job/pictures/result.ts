@@ -8,7 +8,7 @@ import { isRunning } from '../progress-card.js';
 import { useWork } from '../work.js';
 
 /** Where a file of a job is; undefined while that is asked, null when there is none. */
-export function useFile(app: App, id: string, file: string | undefined): FileAnswer | null | undefined {
+function useFile(app: App, id: string, file: string | undefined): FileAnswer | null | undefined {
   const answer = useSignal<FileAnswer | null | undefined>(undefined);
   useWork(
     async (signal) => {
@@ -133,7 +133,7 @@ function Videos({ app, id, hasSource }: { app: App; id: string; hasSource: boole
 }
 
 /** Has one video do what another does. @returns what ends that. */
-export function keepInStep(leads: HTMLVideoElement, follows: HTMLVideoElement): () => void {
+function keepInStep(leads: HTMLVideoElement, follows: HTMLVideoElement): () => void {
   let frame = 0;
   const align = () => {
     const apart = follows.currentTime - leads.currentTime;

@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -183,7 +183,8 @@ export function readConfig(environment: Environment): Config {
 }
 
 /** The app is in a folder beside its package.json, wherever it is packed. */
-const readVersion = () => (createRequire(import.meta.url)('../package.json') as { version: string }).version;
+const readVersion = () =>
+  (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
 
 /** @throws JobError `user` when anybody could say who they are. */
 function readCallers({

@@ -34,6 +34,8 @@ const USUAL_PORT = 7071;
 
 export interface HostOptions {
   app: string;
+  /** What is loaded of it, a path in its folder or a glob; without it "main" in its package.json says so. */
+  main: string | undefined;
   host: string;
   /** What the command line says; without it local.settings.json or host.json does, or 7071. */
   port: number | undefined;
@@ -79,7 +81,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost> {
   const server = await listen(options.host, options.port ?? local.port ?? USUAL_PORT, (request) => serve(request), log);
   setUpEnvironment(server.port);
   // Loading the app takes about as long as Azurite takes to start.
-  const worker = new AppWorker({ ...settings, folder: app, log, strict: options.strict });
+  const worker = new AppWorker({ ...settings, folder: app, main: options.main, log, strict: options.strict });
   let backend: Backend | undefined;
   try {
     const opening = openTablesBackend(settings.storage, settings.hubName, {

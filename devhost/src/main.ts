@@ -11,6 +11,7 @@ const FAULT = 2;
 interface Options {
   port?: number;
   host: string;
+  main?: string;
   hub?: string;
   storage?: string;
   enforceKeys: boolean;
@@ -27,6 +28,7 @@ const program = new Command('devhost')
   .argument('[folder]', 'folder of the compiled app, with host.json and package.json', '.')
   .option('--port <number>', 'port to listen on, 0 for any free one (default: LocalHttpPort or 7071)', parsePort)
   .option('--host <address>', 'address to listen on', '127.0.0.1')
+  .option('--main <file>', 'file of the app to load, instead of "main" in package.json')
   .option('--hub <name>', 'task hub, instead of the one in host.json')
   .option('--storage <connection>', 'connection string, or name of a setting with one, instead of AzureWebJobsStorage')
   .option('--enforce-keys', 'ask for function, host and system keys, as Azure does', false)
@@ -43,7 +45,7 @@ program.parse();
 await main(program.args[0] ?? '.', program.opts<Options>());
 
 async function main(app: string, options: Options): Promise<void> {
-  const { verbose, port, hub, storage, spans } = options;
+  const { verbose, port, main: file, hub, storage, spans } = options;
   const log = new Log(verbose);
   process.on('unhandledRejection', (reason) =>
     log.error(`A promise of the host was rejected and nobody handled it: ${messageOf(reason)}`),
@@ -58,6 +60,7 @@ async function main(app: string, options: Options): Promise<void> {
     running = await startHost({
       ...options,
       app,
+      main: file,
       port,
       hub,
       storage,

@@ -64,6 +64,7 @@ const leadOn = {
 
 function newPlaceOf(file) {
   if (file === MODELS) return '../models';
+  if (file === path.join(ROOT, 'package.json')) return '../package.json';
   const inside = path.relative(DIST, file).replaceAll(path.sep, '/');
   if (PROGRAMS.includes(inside)) return `./${path.posix.basename(inside)}`;
   return inside === PAGE || inside.startsWith(`${SCORER}/`) ? `./${inside}` : undefined;

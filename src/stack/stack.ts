@@ -8,6 +8,8 @@ import { startAzureEmulator } from './azure-emulator.js';
 import { choosePort, type Part, startOnFreePort, startPart } from './part.js';
 
 const APP_FOLDER = fileURLToPath(new URL('../..', import.meta.url));
+/** The app as bundle.mjs has packed it: it is loaded in a third of the time. */
+const APP = fileURLToPath(new URL('./app/app.js', import.meta.url));
 const DEVHOST = fileURLToPath(new URL('./devhost/main.js', import.meta.url));
 const USUAL_PORT = 7071;
 const STATE_FILE = 'stack.json';
@@ -165,7 +167,7 @@ function startHost(
   signal?: AbortSignal,
 ): Promise<Part> {
   const patience = String(STORAGE_PATIENCE_SECONDS);
-  const args = [APP_FOLDER, '--port', String(port), '--storage-patience', patience];
+  const args = [APP_FOLDER, '--main', APP, '--port', String(port), '--storage-patience', patience];
   return startPart({
     title: 'The local Functions host',
     script: DEVHOST,

@@ -17,12 +17,12 @@ const CAPABILITIES = [
 ];
 
 /**
- * Loads the app the way the Node worker does: every file that `main` of its package.json names (a glob is allowed), then
+ * Loads the app the way the Node worker does: every file that `main`, by default that of its package.json, names (a glob is allowed), then
  * its appStart hooks, then the end of registration. An app that streams HTTP is refused: it would expect its requests
  * through a proxy of its own. Returns the paths of the files.
  */
-export async function loadApp(folder: string, core: CoreModule): Promise<string[]> {
-  const files = await mainFiles(folder);
+export async function loadApp(folder: string, core: CoreModule, main?: string): Promise<string[]> {
+  const files = await mainFiles(folder, main);
   for (const file of files) {
     try {
       await import(pathToFileURL(file).href);
@@ -51,11 +51,13 @@ export async function loadApp(folder: string, core: CoreModule): Promise<string[
   return files;
 }
 
-async function mainFiles(folder: string): Promise<string[]> {
-  const main = await readMain(folder);
+async function mainFiles(folder: string, asked: string | undefined): Promise<string[]> {
+  const main = asked ?? (await readMain(folder));
   const files = await filesOf(main, folder);
-  if (files.length === 0)
-    throw new UserFault(`"main" in ${folder}/package.json names '${main}', and no file matches: build the app first.`);
+  if (files.length === 0) {
+    const who = asked === undefined ? `"main" in ${folder}/package.json` : '--main';
+    throw new UserFault(`${who} names '${main}', and no file matches: build the app first.`);
+  }
   return files.toSorted();
 }
 

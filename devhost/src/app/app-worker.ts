@@ -12,6 +12,8 @@ import { CutOff, describeEnd, type WorkerEnd, WorkerProcess } from './worker-pro
 export interface AppWorkerOptions {
   /** Folder of the app. */
   folder: string;
+  /** What is loaded of it, in place of `main` in its package.json. */
+  main: string | undefined;
   log: Log;
   /** How long an invocation may take; no limit when left out. */
   functionTimeout: FunctionTimeout | undefined;
@@ -181,9 +183,10 @@ export class AppWorker implements Invoker {
   }
 
   #fork(): WorkerProcess {
-    const { folder, log, functionTimeout } = this.#options;
+    const { folder, main, log, functionTimeout } = this.#options;
     return new WorkerProcess({
       folder,
+      main,
       verbose: log.verbose,
       callLimit: functionTimeout?.ms,
       client: () => this.#client,

@@ -4,7 +4,7 @@ import type { InvocationInput } from './invoker.js';
 
 /** What the host tells a worker process. */
 export type ToWorker =
-  | { kind: 'load'; folder: string; verbose: boolean }
+  | { kind: 'load'; folder: string; main: string | undefined; verbose: boolean }
   /** Comes before the first call: the JSON text that every durableClient binding receives. */
   | { kind: 'client'; payload: string }
   | { kind: 'call'; id: number; type: TriggerType; name: string; input: InvocationInput }

@@ -17,10 +17,10 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 const FAREWELL_MS = 1000;
 
 process.once('message', (message: ToWorker) => {
-  if (message.kind === 'load') void load(message.folder, new Log(message.verbose));
+  if (message.kind === 'load') void load(message, new Log(message.verbose));
 });
 
-async function load(folder: string, log: Log): Promise<void> {
+async function load({ folder, main }: ToWorker & { kind: 'load' }, log: Log): Promise<void> {
   process.on('unhandledRejection', (reason) =>
     log.error(`A promise of the app was rejected and nobody handled it: ${messageOf(reason)}`),
   );
@@ -31,7 +31,7 @@ async function load(folder: string, log: Log): Promise<void> {
   const core = new CoreModule(log);
   installCoreModule(core);
   try {
-    const files = await loadApp(folder, core);
+    const files = await loadApp(folder, core, main);
     obey(core, log);
     const metadata = core.functions.all().map((each) => each.metadata);
     // Without what cannot be sent, such as functions among the options.

@@ -52,6 +52,8 @@ interface Call {
 export interface WorkerOptions {
   /** Folder of the app. */
   folder: string;
+  /** What is loaded of it, in place of `main` in its package.json. */
+  main: string | undefined;
   verbose: boolean;
   /** Milliseconds that a call may take before its process is ended; no limit when left out. */
   callLimit: number | undefined;
@@ -83,7 +85,7 @@ export class WorkerProcess {
   #hears: (message: FromWorker) => void = () => undefined;
 
   constructor(options: WorkerOptions) {
-    const { folder, verbose, callLimit, client } = options;
+    const { folder, main, verbose, callLimit, client } = options;
     this.#callLimit = callLimit;
     this.#client = client;
     this.#child = fork(MAIN, [], {
@@ -96,7 +98,7 @@ export class WorkerProcess {
     this.#child.on('message', (message) => this.#receive(message as FromWorker));
     this.ended = this.#end();
     this.loaded = this.#load();
-    this.#send({ kind: 'load', folder, verbose });
+    this.#send({ kind: 'load', folder, main, verbose });
   }
 
   /** Whether a call can still reach it. */

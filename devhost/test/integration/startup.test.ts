@@ -23,6 +23,20 @@ const functions = (code: string) => `import { app } from '@azure/functions';\n${
 const HELLO = functions("app.http('hello', { handler: () => ({ body: process.env.GREETING ?? 'hello' }) });");
 
 describe('an app', () => {
+  it('may have another file than its main loaded', async () => {
+    const app = temporaryApp({ 'package.json': { main: 'no.js' }, 'packed.mjs': HELLO });
+    const host = await start({ app, args: ['--main', 'packed.mjs'] });
+    expect(await (await fetch(`${host.url}/api/hello`)).text()).toBe('hello');
+  });
+
+  it('is refused when there is no such file', async () => {
+    const app = temporaryApp({ 'package.json': { main: 'packed.mjs' }, 'packed.mjs': HELLO });
+    expect(await refusal({ app, args: ['--main', 'no.js'] })).toEqual([
+      2,
+      "devhost: --main names 'no.js', and no file matches: build the app first.",
+    ]);
+  });
+
   it('may be CommonJS with a glob as main, and its hooks run', async () => {
     const register = (name: string) => `
       const { app } = require('@azure/functions');

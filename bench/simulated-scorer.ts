@@ -12,7 +12,7 @@ type Environment = Record<string, string>;
 
 /** A compute whose containers have ended as soon as they are launched. @param score what they do. */
 export function simulatedCompute(maxParallel: number, score = scoreNothing): ComputeProvider {
-  const ended = new Set<string>();
+  const ended = new Map<string, string>();
   return {
     endsWithApp: true,
     poll: { minSeconds: 1, maxSeconds: 1 },
@@ -20,9 +20,12 @@ export function simulatedCompute(maxParallel: number, score = scoreNothing): Com
     launch: async ({ name, environment }) => {
       if (ended.has(name)) return;
       await score(environment);
-      ended.add(name);
+      ended.set(name, new Date().toISOString());
     },
-    observe: (name) => Promise.resolve(ended.has(name) ? { state: 'succeeded', exitCode: 0 } : { state: 'lost' }),
+    observe: (name) => {
+      const endedAt = ended.get(name);
+      return Promise.resolve(endedAt === undefined ? { state: 'lost' } : { state: 'succeeded', exitCode: 0, endedAt });
+    },
     logs: () => Promise.resolve([]),
     remove: () => Promise.resolve(),
     list: () => Promise.resolve([]),

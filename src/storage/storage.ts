@@ -88,14 +88,39 @@ export function isNotFound(error: unknown): boolean {
 }
 
 /** Writes JSON as one atomic blob; `metadata` values must be ASCII. */
-export async function writeJson(
+export const writeJson = (
   container: ContainerClient,
   blob: string,
   value: unknown,
   metadata?: Record<string, string>,
+): Promise<void> => putJson(container, blob, value, metadata, {});
+
+/** As `writeJson`, unless there is such a blob. @returns whether it was written; false also when only the answer of an earlier try was lost. */
+export async function createJson(
+  container: ContainerClient,
+  blob: string,
+  value: unknown,
+  metadata?: Record<string, string>,
+): Promise<boolean> {
+  try {
+    await putJson(container, blob, value, metadata, { ifNoneMatch: '*' });
+    return true;
+  } catch (error) {
+    if (error instanceof RestError && CONFLICTS.includes(error.statusCode ?? 0)) return false;
+    throw error;
+  }
+}
+
+async function putJson(
+  container: ContainerClient,
+  blob: string,
+  value: unknown,
+  metadata: Record<string, string> | undefined,
+  conditions: object,
 ): Promise<void> {
   const body = JSON.stringify(value);
-  const options = { blobHTTPHeaders: { blobContentType: contentTypeOf(blob) }, ...(metadata ? { metadata } : {}) };
+  const blobHTTPHeaders = { blobContentType: contentTypeOf(blob) };
+  const options = { blobHTTPHeaders, conditions, ...(metadata ? { metadata } : {}) };
   await again(() => container.getBlockBlobClient(blob).upload(body, Buffer.byteLength(body), options));
 }
 
@@ -158,22 +183,28 @@ export async function changeJson<T>(
   next: (before: T | undefined) => T,
 ): Promise<T> {
   const client = container.getBlockBlobClient(blob);
+  let own = ownVersions.get(client.url);
   for (let tries = 1; tries <= CHANGE_TRIES; tries += 1) {
-    const { etag, text } = await readVersion(container, blob);
+    const isOwn = own !== undefined;
+    const { etag, text }: Version = own ?? (await readVersion(container, blob));
+    own = undefined;
     const before = text === undefined ? undefined : (JSON.parse(text) as T);
     const value = next(before);
+    // Only a write tells whether what this process wrote last is still there.
+    if (value === before && isOwn) continue;
     if (value === before) return value;
     const body = JSON.stringify(value);
     const conditions = etag === undefined ? { ifNoneMatch: '*' } : { ifMatch: etag };
     const blobHTTPHeaders = { blobContentType: contentTypeOf(blob) };
     try {
-      await again(() => client.upload(body, Buffer.byteLength(body), { conditions, blobHTTPHeaders }));
+      const written = await again(() => client.upload(body, Buffer.byteLength(body), { conditions, blobHTTPHeaders }));
+      remember(client.url, { text: body, ...(written.etag !== undefined && { etag: written.etag }) });
       return value;
     } catch (error) {
       if (isNotFound(error)) await container.createIfNotExists();
       else if (!(error instanceof RestError && CONFLICTS.includes(error.statusCode ?? 0))) throw error;
     }
-    await pause(Math.random() * Math.min(LONGEST_PAUSE_MS, 10 * tries));
+    if (!isOwn) await pause(Math.random() * Math.min(LONGEST_PAUSE_MS, 10 * tries));
   }
   throw new JobError(
     'platform',
@@ -184,8 +215,24 @@ export async function changeJson<T>(
   );
 }
 
+interface Version {
+  etag?: string;
+  text?: string;
+}
+
+const MOST_VERSIONS = 64;
+/** What this process has written last of what it changes, by URL: as long as nobody else changes that, it need not be read. */
+const ownVersions = new Map<string, Version>();
+
+function remember(url: string, version: Version): void {
+  ownVersions.delete(url);
+  ownVersions.set(url, version);
+  const [oldest] = ownVersions.keys();
+  if (ownVersions.size > MOST_VERSIONS && oldest !== undefined) ownVersions.delete(oldest);
+}
+
 /** The text of a blob and the version that was read; nothing when there is none. */
-async function readVersion(container: ContainerClient, blob: string): Promise<{ etag?: string; text?: string }> {
+async function readVersion(container: ContainerClient, blob: string): Promise<Version> {
   try {
     return await again(async () => {
       const { etag, contentLength, readableStreamBody } = await container.getBlobClient(blob).download();

@@ -3,7 +3,13 @@ import type { OfRun } from '../../job/run.js';
 import type { LaunchRequest } from '../../compute/provider.js';
 import type { TaskItem } from '../../container-contract/task.js';
 import { writeEnvironment } from '../../container-contract/environment.js';
-import { type LatestAttempts, latestAttempts, readBatchState, writeTask } from '../../job-store/batches/batch-state.js';
+import {
+  createTask,
+  type LatestAttempts,
+  latestAttempts,
+  readBatchState,
+  writeTask,
+} from '../../job-store/batches/batch-state.js';
 import { keepLog } from '../../job-store/batches/logs.js';
 import { imagesOf, placesFor, readItems } from '../../job-store/images/items.js';
 import {
@@ -20,7 +26,7 @@ import { computeOf, kindsOf, readResolvedJob, type ResolvedJob } from '../../job
 import { readSettled, type Settled } from '../../job-store/batches/settled.js';
 import { takeOver } from '../../job-store/reuse/take-over.js';
 import { isKnownStopped, isStopped, stopIfLate, unlessStopped } from '../../job-store/stop.js';
-import { forgetWaiting, orNoteWaiting } from '../../job-store/batches/waiting.js';
+import { forgetWaiting, orNoteWaiting, type Waiter } from '../../job-store/batches/waiting.js';
 import { type Confirm, freeFromDead, orHeld, whileHolding } from '../../storage/lease.js';
 import { blobSas, containerSas, type Storage } from '../../storage/storage.js';
 import { writeTraceParent } from '../../job/trace.js';
@@ -91,6 +97,34 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
     if (await stopIfLate(storage, job)) return { ...known, remaining: count, stopped: true };
     const chosen = computeOf(job, number);
     const provider = compute[chosen.kind];
+    const what = `batch ${batch}, attempt ${attempt}`;
+    const blob = jobOf(storage, jobId).getBlockBlobClient(taskBlob(batch, attempt));
+    const start = async (waiter: Waiter, moreMemory: boolean) => {
+      const request = await requestFor(storage, job, input, { moreMemory, invocation });
+      const ask = (confirm?: Confirm) => orNoteWaiting(storage, waiter, () => provider.launch({ ...request, confirm }));
+      await (provider.endsWithApp ? ask() : whileHolding(blob, what, ask));
+    };
+    const taskOf = async (missing: number[]) => {
+      const items = await readItems(storage, job, first, count);
+      const shared = mayShare(job) && { shareBlob: shareBlob(batch, attempt) };
+      return {
+        ...taskFor(
+          job,
+          input,
+          missing.flatMap((index) => items[index - first] ?? []),
+        ),
+        ...shared,
+      };
+    };
+    // Of a batch that has no task yet nothing is to be found; its container skips what is there all the same.
+    if (!again && attempt === 1 && run === 1 && !input.moved && job.spec.reuse !== true) {
+      const task = { ...(await taskOf(allOf(first, count))), before: 0 };
+      if (await createTask(storage, task, number)) {
+        await start({ jobId, batch, attempt: 0, turn: input.turn }, false);
+        if (waited) await forgetWaiting(storage, input);
+        return { ...known, remaining: count, stopped: false };
+      }
+    }
     const settled = await readSettled(storage, jobId, batch);
     // Usually settling has removed the containers before. Where settling was given up, this keeps those of two attempts from running at once.
     const waiter = { jobId, batch, attempt: attempt - 1, turn: input.turn };
@@ -111,9 +145,8 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
       });
     const { suspicion, moreMemory } = settled ?? {};
     const lookAtBatch = () => readBatchState(storage, job, input, attempt - 1, suspicion);
-    // Of a batch that has never ended nothing is known to be there, and its container skips what is.
     const isNew = !again && attempt === 1 && run === 1 && settled === undefined;
-    let state = isNew ? allMissing(first, count) : await lookAtBatch();
+    let state = isNew ? { done: [], missing: allOf(first, count) } : await lookAtBatch();
     // What the batch still misses after that is scored, even if it is there again by then.
     if (job.spec.reuse === true && attempt === 1) {
       const { missing } = state;
@@ -126,30 +159,19 @@ export function createLaunchBatch({ storage, compute }: Pick<Ports, 'storage' | 
       state = await lookAtBatch();
     }
     if (state.missing.length === 0) return { ...known, remaining: 0, stopped: false };
-    const items = await readItems(storage, job, first, count);
-    const missing = state.missing.flatMap((index) => items[index - first] ?? []);
     const alone = suspicion?.suspects.filter((index) => state.missing.includes(index)) ?? [];
     const task = {
-      ...taskFor(job, input, missing),
+      ...(await taskOf(state.missing)),
       before: state.done.length,
       ...(alone.length > 0 && { alone }),
-      ...(mayShare(job) && { shareBlob: shareBlob(batch, attempt) }),
     };
-    const what = `batch ${batch}, attempt ${attempt}`;
-    const blob = jobOf(storage, jobId).getBlockBlobClient(taskBlob(batch, attempt));
     const write = () => orHeld(what, () => writeTask(storage, task, number));
-    const request = await requestFor(storage, job, input, { moreMemory: moreMemory !== undefined, invocation });
-    const ask = (confirm?: Confirm) => orNoteWaiting(storage, waiter, () => provider.launch({ ...request, confirm }));
-    if (provider.endsWithApp) {
-      await write().catch(async () => {
-        await freeFromDead(blob);
-        await write();
-      });
-      await ask();
-    } else {
+    await write().catch(async (error: unknown) => {
+      if (!provider.endsWithApp) throw error;
+      await freeFromDead(blob);
       await write();
-      await whileHolding(blob, what, ask);
-    }
+    });
+    await start(waiter, moreMemory !== undefined);
     if (waited || again || input.moved || attempt > 1) await forgetWaiting(storage, input);
     return { ...known, remaining: state.missing.length, stopped: false };
   };
@@ -165,10 +187,7 @@ async function attemptToGoOnWith(storage: Storage, { jobId, batch }: AttemptInpu
   return { attempt: Math.max(latest.attempt, ...latest.helpers, settled?.attempt ?? 0, 0) + 1, helpers: [] };
 }
 
-const allMissing = (first: number, count: number) => ({
-  done: [],
-  missing: Array.from({ length: count }, (_, k) => first + k),
-});
+const allOf = (first: number, count: number) => Array.from({ length: count }, (_, k) => first + k);
 
 /** The attempts before this one whose containers may be there: one at least, as it may not have been settled to its end. */
 function notSurelyRemoved(settled: Settled | undefined, attempt: number): number[] {

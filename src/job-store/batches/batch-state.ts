@@ -2,7 +2,7 @@ import type { AttemptProgress } from '../../container-contract/progress.js';
 import type { AttemptResult, FailedItem } from '../../container-contract/result.js';
 import { CONTRACT, type ScoreTask } from '../../container-contract/task.js';
 import { type Condemned, condemned, NO_SUSPICION, type Suspicion } from '../../job/attempts/suspicion.js';
-import { listBlobs, listMetadata, readJson, type Storage, writeJson } from '../../storage/storage.js';
+import { createJson, listBlobs, listMetadata, readJson, type Storage, writeJson } from '../../storage/storage.js';
 import { readItems } from '../images/items.js';
 import {
   jobOf,
@@ -27,11 +27,16 @@ interface Attempt {
  * Tells the scorer of an attempt what to do, and where to write its progress, result, log and timings.
  * @param compute which of the job's computes the attempt is launched on, of a job that has several.
  */
-export async function writeTask(
-  storage: Storage,
-  task: Omit<ScoreTask, 'contract' | 'progressBlob' | 'resultBlob' | 'logBlob' | 'timingsBlob'>,
-  compute?: number,
-): Promise<void> {
+export const writeTask = (storage: Storage, task: NewTask, compute?: number): Promise<void> =>
+  writeJson(...recordOf(storage, task, compute));
+
+/** As `writeTask`, unless that was done before. @returns whether it was written. */
+export const createTask = (storage: Storage, task: NewTask, compute?: number): Promise<boolean> =>
+  createJson(...recordOf(storage, task, compute));
+
+type NewTask = Omit<ScoreTask, 'contract' | 'progressBlob' | 'resultBlob' | 'logBlob' | 'timingsBlob'>;
+
+function recordOf(storage: Storage, task: NewTask, compute: number | undefined): Parameters<typeof writeJson> {
   const { jobId, batch, attempt } = task;
   const whole: ScoreTask = {
     ...task,
@@ -46,7 +51,7 @@ export async function writeTask(
     ...(compute !== undefined && { compute: String(compute) }),
     ...(helps !== undefined && { helps: String(helps) }),
   };
-  await writeJson(jobOf(storage, jobId), taskBlob(batch, attempt), whole, metadata);
+  return [jobOf(storage, jobId), taskBlob(batch, attempt), whole, metadata];
 }
 
 /** What the scorer of an attempt was told to do; undefined when the attempt was never launched. */

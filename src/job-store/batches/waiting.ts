@@ -4,7 +4,7 @@ import { type Storage, writeJson } from '../../storage/storage.js';
 import { jobOf, waitingBlob } from '../layout.js';
 
 /** A batch that waits; `attempt` is the last one that it was launched with, 0 before the first. */
-interface Waiter {
+export interface Waiter {
   jobId: string;
   batch: number;
   attempt: number;

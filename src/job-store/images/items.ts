@@ -19,6 +19,7 @@ export interface FoundItems {
 /** Keeps one list of at most `LIST_LENGTH` items. */
 export async function writeItemList(storage: Storage, jobId: string, list: number, items: ListedItem[]): Promise<void> {
   const text = formatList(items);
+  recent = recent.filter(({ job }) => job.jobId !== jobId);
   await jobOf(storage, jobId).getBlockBlobClient(itemListBlob(list)).upload(text, Buffer.byteLength(text));
 }
 
@@ -57,8 +58,31 @@ export async function readListed(
   }
   const [from, to] = [placeOf(first), placeOf(first + count - 1)];
   const items: ListedItem[] = [];
-  for (let list = from.list; list <= to.list; list += 1) items.push(...(await readList(storage, job.jobId, list)));
+  for (let list = from.list; list <= to.list; list += 1) items.push(...(await recentList(storage, job, list)));
   return items.slice(from.line, from.line + count);
+}
+
+interface RecentList {
+  job: ResolvedJob;
+  list: number;
+  readAt: number;
+  items: Promise<ListedItem[]>;
+}
+
+const MOST_RECENT = 4;
+const RECENT_MS = 60_000;
+/** What neighbouring batches of a run read one after another. */
+let recent: RecentList[] = [];
+
+function recentList(storage: Storage, job: ResolvedJob, list: number): Promise<ListedItem[]> {
+  const now = performance.now();
+  const known = recent.find((each) => each.job === job && each.list === list && now - each.readAt < RECENT_MS);
+  if (known) return known.items;
+  const items = readList(storage, job.jobId, list);
+  const added = { job, list, readAt: now, items };
+  recent = [...recent.filter((each) => each.job !== job || each.list !== list), added].slice(-MOST_RECENT);
+  items.catch(() => (recent = recent.filter((each) => each !== added)));
+  return items;
 }
 
 /** @throws JobError `user` when somebody removed it. */

@@ -189,7 +189,7 @@ async function manifestOnce(storage: Storage, prices: PriceTable, decided: Stop,
     ...(outcome === 'done' && (await hasThumbnail(storage, jobId)) && { thumbnail: true }),
     warnings: [...(outcome === 'done' ? toleratedWarning(job, plan, report) : []), ...warnings.slice(0, MOST_WARNINGS)],
     outputs: {
-      files: await readDelivered(storage, jobId),
+      files: job ? await readDelivered(storage, job) : [],
       folder: folder === undefined ? undefined : await listDelivered(storage, jobId, folder),
     },
   };

@@ -62,7 +62,8 @@ export async function reportJob(
   let scored = 0;
   let wasted = 0;
   if (job && plan) {
-    const describe = await createDescription(storage, job, isDelivered);
+    let describing: Promise<Describe> | undefined;
+    const describe = () => (describing ??= createDescription(storage, job, isDelivered));
     const report = (batch: number, known?: Scored) => reportBatch(storage, job, plan, batch, describe, known);
     const reports = pMapIterable(scoredOf(storage, job, plan), ([batch, known]) => report(batch, known), {
       concurrency: READS,
@@ -160,7 +161,7 @@ async function reportBatch(
   job: ResolvedJob,
   plan: BatchPlan,
   batch: number,
-  describe: Describe,
+  describe: () => Promise<Describe>,
   listed?: Scored,
 ): Promise<Reported> {
   const { first, count } = batchAt(plan, batch) ?? { first: 0, count: 0 };
@@ -176,11 +177,10 @@ async function reportBatch(
     ? missing.map((index) => ({ index, name: names[index - first]?.name ?? '', reason, blame, attempt: last }))
     : [];
   const own = state.failed.map((item) => ({ attempt: last, ...item, blame: 'item' as const }));
-  const failed = [...own, ...left]
-    .toSorted((one, other) => one.index - other.index)
-    .map(({ index, name, reason: why, blame: of, attempt }) =>
-      describe(index, { name, reason: why, blame: of, batch, attempt }),
-    );
+  const lost = [...own, ...left].toSorted((one, other) => one.index - other.index);
+  const failed: FailedReport[] = [];
+  for (const { index, name, reason: why, blame: of, attempt } of lost)
+    failed.push((await describe())(index, { name, reason: why, blame: of, batch, attempt }));
   const attempts = await reportAttempts(storage, job, { batch, last, settled, state });
   const counts = {
     done: state.done.length,

@@ -1,5 +1,5 @@
 import type { JobEnd } from '../job/notice.js';
-import { type Storage, writeJson } from '../storage/storage.js';
+import { isNotFound, type Storage, writeJson } from '../storage/storage.js';
 import { doneBlob, jobOf, MANIFEST, OUTBOX } from './layout.js';
 import { type Manifest, readManifest } from './manifest.js';
 
@@ -24,7 +24,11 @@ export async function readJobEnd(storage: Storage, jobId: string): Promise<JobEn
 /** Says in the outbox that the job has ended, for whoever watches the outbox. */
 export async function writeDoneFile(storage: Storage, manifest: Manifest): Promise<void> {
   const outbox = storage.media.getContainerClient(OUTBOX);
-  await outbox.createIfNotExists();
   const { jobId, startedBy } = manifest;
-  await writeJson(outbox, doneBlob(jobId, startedBy), endOf(storage, manifest), { job: jobId });
+  const write = () => writeJson(outbox, doneBlob(jobId, startedBy), endOf(storage, manifest), { job: jobId });
+  await write().catch(async (error: unknown) => {
+    if (!isNotFound(error)) throw error;
+    await outbox.createIfNotExists();
+    await write();
+  });
 }

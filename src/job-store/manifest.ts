@@ -71,11 +71,12 @@ async function writeLines(
 export const writeDelivered = (storage: Storage, jobId: string, by: 'video' | 'tables', files: OutputFile[]) =>
   writeJson(jobOf(storage, jobId), `${DELIVERED_PREFIX}${by}.json`, files);
 
-export async function readDelivered(storage: Storage, jobId: string): Promise<OutputFile[]> {
-  const files: OutputFile[] = [];
-  for await (const { name } of listBlobs(jobOf(storage, jobId), { prefix: DELIVERED_PREFIX }))
-    files.push(...((await readJson<OutputFile[]>(jobOf(storage, jobId), name)) ?? []));
-  return files;
+export async function readDelivered(storage: Storage, job: ResolvedJob): Promise<OutputFile[]> {
+  const isVideo = 'video' in job && job.output !== job.predictions;
+  const hasTables = !('video' in job) || job.predictions !== undefined;
+  const kinds = [...(hasTables ? ['tables'] : []), ...(isVideo ? ['video'] : [])];
+  const read = (by: string) => readJson<OutputFile[]>(jobOf(storage, job.jobId), `${DELIVERED_PREFIX}${by}.json`);
+  return (await Promise.all(kinds.map(read))).flatMap((files) => files ?? []);
 }
 
 interface ListedFile {

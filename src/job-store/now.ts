@@ -6,7 +6,7 @@ import { readProgress } from './batches/batch-state.js';
 import { type ListedSettled, settledOf } from './batches/settled.js';
 import { type Waiting, waitingOf } from './batches/waiting.js';
 import { jobOf, NOW_PREFIX, type OwnStage, parseNowBlob } from './layout.js';
-import { stageDoneOf } from './stage-progress.js';
+import { stageDoneOf, stageHere } from './stage-progress.js';
 
 /** What was last stored of a job that runs, or has run. */
 export interface JobNow {
@@ -45,6 +45,17 @@ export interface StageReport {
   at: number;
 }
 
+/** Of a job that has stored nothing yet. */
+export const nothingNow = (): JobNow => ({
+  settled: [],
+  reports: [],
+  waiting: [],
+  changed: new Map(),
+  stages: {},
+  run: 1,
+  isStopped: false,
+});
+
 /** All of it from one listing, whose metadata hold it, however many items the job has. */
 export async function readNow(storage: Storage, jobId: string): Promise<JobNow> {
   const looking = look(storage, jobId);
@@ -57,14 +68,40 @@ export async function readNow(storage: Storage, jobId: string): Promise<JobNow> 
   }
 }
 
+/** What changes in a stage that is not the scoring are the stage's own count and what is decided over the job. */
+const OLDEST_MS = 10_000;
+
+/**
+ * As `readNow`, for a status: while this process handles the stage itself, or nothing is counted any more, what a listing has told since
+ * the stage began is told again for ten seconds, with the count of this moment. Whether the job was stopped then may be told late.
+ * @param since when the stage began, in milliseconds since the epoch.
+ */
+export async function readNowIn(
+  storage: Storage,
+  jobId: string,
+  { stage, since }: { stage: OwnStage | 'finish'; since: number },
+): Promise<JobNow> {
+  const { whole, askedAt = -Infinity, wallAt = -Infinity } = sightsOf(storage).last.get(jobId) ?? {};
+  const own = stage === 'finish' ? undefined : stageHere(storage, jobId, stage);
+  const isOfUse = whole && (stage === 'finish' || own) && wallAt >= since && performance.now() - askedAt < OLDEST_MS;
+  if (!isOfUse) return readNow(storage, jobId);
+  if (stage === 'finish' || !own) return whole;
+  const { done = 0 } = whole.stages[stage] ?? {};
+  return { ...whole, stages: { ...whole.stages, [stage]: { done: Math.max(done, own.done), at: own.at } } };
+}
+
 /** What a listing told of a job. */
 interface Sight extends Pick<JobNow, 'run' | 'isStopped'> {
   /** Of a job with many records none are kept. */
   reports?: Report[];
+  /** All of it; of a job with many records it is not kept. */
+  whole?: JobNow;
   /** Batches that get no further container. */
   over: number;
   /** When storage was asked for it, on the process's clock. */
   askedAt: number;
+  /** The same in milliseconds since the epoch. */
+  wallAt: number;
 }
 
 /** All work of a process for a job shares what it saw of it last. */
@@ -133,16 +170,8 @@ export async function seeOver(storage: Storage, jobId: string, mostMs: number): 
 }
 
 async function look(storage: Storage, jobId: string): Promise<JobNow> {
-  const askedAt = performance.now();
-  const now: JobNow = {
-    settled: [],
-    reports: [],
-    waiting: [],
-    changed: new Map(),
-    stages: {},
-    run: 1,
-    isStopped: false,
-  };
+  const [askedAt, wallAt] = [performance.now(), Date.now()];
+  const now = nothingNow();
   let records = 0;
   const blobs = listBlobs(jobOf(storage, jobId), { prefix: NOW_PREFIX, includeMetadata: true });
   for await (const { name, metadata = {}, properties } of blobs) {
@@ -169,7 +198,8 @@ async function look(storage: Storage, jobId: string): Promise<JobNow> {
     last.delete(jobId);
     const { run, isStopped, reports, settled } = now;
     const over = settled.filter(isOver).length;
-    last.set(jobId, { run, isStopped, askedAt, over, ...(records <= MOST_LISTED && { reports }) });
+    const kept = records <= MOST_LISTED ? { reports, whole: now } : {};
+    last.set(jobId, { run, isStopped, askedAt, wallAt, over, ...kept });
     const [oldest] = last.keys();
     if (last.size > MOST_REMEMBERED && oldest !== undefined) last.delete(oldest);
   }

@@ -77,8 +77,13 @@ async function hold(storage: Storage, jobId: string, output: string): Promise<vo
   const holds = outputsOf(storage);
   const blob = holds.getBlockBlobClient(holdBlob(output));
   const body = JSON.stringify({ job: jobId, since: Date.now() } satisfies Hold);
-  const write = (conditions: object) => again(() => blob.upload(body, body.length, { conditions }));
-  await again(() => holds.createIfNotExists());
+  const put = (conditions: object) => again(() => blob.upload(body, body.length, { conditions }));
+  const write = (conditions: object) =>
+    put(conditions).catch(async (error: unknown) => {
+      if (!isNotFound(error)) throw error;
+      await again(() => holds.createIfNotExists());
+      return put(conditions);
+    });
   for (;;) {
     if (await unlessConflict(() => write({ ifNoneMatch: '*' }))) return;
     const properties = await blob.getProperties().catch(ignoreNotFound);

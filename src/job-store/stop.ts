@@ -280,10 +280,12 @@ async function decide<Next extends Decision | undefined>(
   next: (before: Decision | undefined) => Next,
 ): Promise<Next> {
   const container = jobOf(storage, jobId);
-  await container.createIfNotExists();
   const blob = container.getBlockBlobClient(STOP);
-  for (;;) {
-    const { etag, decision: before } = await read(storage, jobId);
+  // Of most jobs this is the only decision: if there is another, the write finds out.
+  for (let isLikelyFirst = next(undefined) !== undefined; ; isLikelyFirst = false) {
+    const { etag, decision: before }: Awaited<ReturnType<typeof read>> = isLikelyFirst
+      ? {}
+      : await read(storage, jobId);
     const decision = next(before);
     if (decision === undefined || decision === before) return tellOf(decision);
     const body = JSON.stringify(decision);
@@ -293,7 +295,8 @@ async function decide<Next extends Decision | undefined>(
       await blob.upload(body, Buffer.byteLength(body), { conditions, metadata });
       return tellOf(decision);
     } catch (error) {
-      if (!(error instanceof RestError && STALE.includes(error.statusCode ?? 0))) throw error;
+      if (isNotFound(error)) await container.createIfNotExists();
+      else if (!(error instanceof RestError && STALE.includes(error.statusCode ?? 0))) throw error;
     }
   }
 

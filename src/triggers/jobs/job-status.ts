@@ -21,7 +21,7 @@ import {
 import type { JobSpec } from '../../job/spec.js';
 import type { OwnStage } from '../../job-store/layout.js';
 import { computeOf, readResolvedJob } from '../../job-store/resolved-job.js';
-import { readNow, type Report } from '../../job-store/now.js';
+import { type JobNow, nothingNow, readNow, readNowIn, type Report } from '../../job-store/now.js';
 import { outsideEnd, type WaitingHere } from '../job-watch.js';
 import type { JobOutput } from '../../orchestrators/score-job.js';
 import type { Storage } from '../../storage/storage.js';
@@ -171,7 +171,7 @@ async function readCounts(
 ): Promise<Counts> {
   const stage = published?.stages.at(-1)?.stage;
   const none = { total: 0, pending: 0, running: 0, done: 0, failed: 0 };
-  const { settled, reports: running, waiting, stages } = await readNow(storage, id);
+  const { settled, reports: running, waiting, stages } = await readNowOf(storage, id, published, isOver);
   const own = isOwnStage(stage) ? (stages[stage]?.done ?? 0) : undefined;
   const waiters = stage === 'score' ? [...waiting, ...here] : here;
   const { items, batches } = published?.plan
@@ -200,6 +200,20 @@ async function readCounts(
     phases: summarize(sumPhases(settled.map((batch) => batch.phases))),
   };
   return own === undefined ? counts : { ...counts, items: { ...items, total: Math.max(items.total, own), done: own } };
+}
+
+/** Asks storage for no more than may have changed since a look before. */
+function readNowOf(
+  storage: Storage,
+  id: string,
+  published: PublishedStatus | undefined,
+  isOver: boolean,
+): Promise<JobNow> | JobNow {
+  const { stages = [], run = 1, plan } = published ?? {};
+  const { stage, startedAt = '' } = stages.at(-1) ?? {};
+  if (run === 1 && plan === undefined && (stage === 'gather' || stage === 'prepare')) return nothingNow();
+  if (isOver || (stage !== 'finish' && !isOwnStage(stage))) return readNow(storage, id);
+  return readNowIn(storage, id, { stage, since: Date.parse(startedAt) });
 }
 
 function sumPlaces(counts: Record<string, number>[]): Record<string, number> {

@@ -1,10 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import diagnostics from 'node:diagnostics_channel';
 import type { ClientRequest } from 'node:http';
+import { OrchestrationRuntimeStatus } from 'durable-functions';
 import { expect, inject, test } from 'vitest';
 import { createLaunchBatch } from '../../../src/activities/batches/launch-batch.js';
 import { createObserveBatch } from '../../../src/activities/batches/observe-batch.js';
 import { createSettleBatch } from '../../../src/activities/batches/settle-batch.js';
+import type { JobStatus } from '../../../src/api/jobs.js';
+import type { Stage } from '../../../src/job/progress.js';
+import { createStageProgress } from '../../../src/job-store/stage-progress.js';
+import { readJobStatus } from '../../../src/triggers/jobs/job-status.js';
 import { reportJob } from '../../../src/activities/report-job.js';
 import { progressMetadata } from '../../../src/container-contract/progress.js';
 import { parseSpec } from '../../../src/job/spec.js';
@@ -58,7 +63,7 @@ test('a batch that goes well asks little of storage', async () => {
     ...notSetUp().local,
     endsWithApp: true as const,
     launch: () => Promise.resolve(),
-    observe: () => Promise.resolve({ state: 'succeeded' as const, exitCode: 0 }),
+    observe: () => Promise.resolve({ state: 'succeeded' as const, exitCode: 0, endedAt: at }),
     logs: () => Promise.resolve([]),
     remove: () => Promise.resolve(),
   };
@@ -89,17 +94,48 @@ test('a batch that goes well asks little of storage', async () => {
   const found = await readResolvedJob(storage, jobId, 1);
   const reported = await asked(() => reportJob(storage, found, plan, { isDelivered: false }));
   const last = `b0000${BATCHES - 1}`;
-  expect(launched).toEqual([`GET now/settled/${last}.json`, `PUT tasks/${last}-a1.json`]);
+  expect(launched).toEqual([`PUT tasks/${last}-a1.json`]);
   expect(watched).toEqual([]);
   expect(settled.toSorted()).toEqual([
     `GET list scored/000000`,
     `GET logs/${last}-a1.jsonl`,
-    `GET now/settled/${last}.json`,
     `GET results/${last}-a1.json`,
     `PUT logs/${last}-a1.jsonl`,
     `PUT now/settled/${last}.json`,
   ]);
   // All that was scored is listed once; besides, the records of each batch are read.
-  expect(reported.filter((request) => request.includes('list'))).toEqual(['GET list now/settled/', 'GET list scored/']);
-  expect(reported).toHaveLength(2 + 2 * BATCHES + 1);
+  expect(reported.filter((request) => request.includes('list'))).toEqual(['GET list scored/']);
+  expect(reported).toHaveLength(1 + 2 * BATCHES + 1);
+});
+
+test('looks at a job ask storage for little where nothing but a count of this process changes', async () => {
+  const now = Date.now();
+  const orchestration = {
+    runtimeStatus: OrchestrationRuntimeStatus.Running,
+    output: null,
+    createdTime: new Date(now),
+    lastUpdatedTime: new Date(now),
+  };
+  const look = async (stage: Stage) => {
+    const published = { stages: [{ stage, startedAt: new Date(now).toISOString() }], warnings: [], items: 300 };
+    let status: JobStatus | undefined;
+    const requests = await asked(async () => {
+      status = await readJobStatus(storage, jobId, orchestration, published, { now });
+    });
+    return { requests, done: status?.items.done };
+  };
+  expect((await look('prepare')).requests).toEqual([]);
+  const progress = createStageProgress(storage, jobId, 'split');
+  expect(await look('split')).toEqual({ requests: ['GET list now/'], done: 0 });
+  const stored = await asked(() => {
+    progress.report(100);
+    return progress.settled();
+  });
+  expect(stored).toEqual(['PUT now/stages/split-0.json']);
+  expect(await look('split')).toEqual({ requests: [], done: 100 });
+  progress.report(200);
+  expect(await look('split')).toEqual({ requests: [], done: 200 });
+  expect((await look('stitch')).requests).toEqual(['GET list now/']);
+  expect((await look('finish')).requests).toEqual([]);
+  expect((await look('score')).requests).toEqual(['GET list now/']);
 });

@@ -3,7 +3,7 @@
  * compiled scorer into dist/scorer/bundle, which starts in two thirds of the time, and Azurite into dist/stack/azurite, the
  * local Functions host into dist/stack/devhost and the emulator of Azure into dist/stack/azure-emulator, which start in less than half, and
  * which a package of the command line brings that way; the app itself into dist/stack/app, which the local host loads in place of dist/app.js in
- * a third of the time. The web page becomes three files, dist/page/files. Of Application Insights' client it
+ * a third of the time, and the command line into dist/cli/packed, which asks the app in half the time. The web page becomes three files, dist/page/files. Of Application Insights' client it
  * keeps the part that fills in envelopes, dist/telemetry/application-insights.js, a tenth of it. Packages with native parts stay where they are.
  * Of those that are packed the licences are in dist/THIRD-PARTY-NOTICES.txt.
  * Does nothing when a bundle is younger than all it is made of.
@@ -19,6 +19,7 @@ const azurite = path.join(source, 'stack/azurite');
 const devhost = path.join(source, 'stack/devhost');
 const emulator = path.join(source, 'stack/azure-emulator');
 const app = path.join(source, 'stack/app');
+const commands = path.join(source, 'cli/packed');
 const insights = path.join(source, 'telemetry/application-insights.js');
 const page = path.join(source, 'page');
 const pageFiles = path.join(page, 'files');
@@ -30,7 +31,7 @@ const banner = {
 };
 
 const changed = (file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-const bundles = [outdir, azurite, devhost, emulator, app, pageFiles];
+const bundles = [outdir, azurite, devhost, emulator, app, commands, pageFiles];
 const compiledIn = (folder) =>
   readdirSync(folder, { recursive: true })
     .map((file) => path.join(folder, file))
@@ -206,15 +207,17 @@ if (isOld(insights, installed)) {
   });
 }
 
-if (isOld(path.join(app, 'app.js'), [...compiled, insights, ...installed])) {
-  // Leads what a file names beside itself to where that still is.
+/** Packs a program of dist whose files name others beside themselves, and leads them back to where those still are. */
+async function packInPlace(to, entry) {
+  const packedEntry = path.join(to, path.basename(entry));
+  if (!isOld(packedEntry, [...compiled, insights, ...installed])) return;
   const leadBack = {
     name: 'lead-back',
     setup({ onLoad }) {
       onLoad({ filter: /\.js$/ }, ({ path: file }) => {
         if (!file.startsWith(source + path.sep)) return undefined;
         const placeOf = (_, named) => {
-          const place = path.relative(app, path.resolve(path.dirname(file), named)).replaceAll(path.sep, '/');
+          const place = path.relative(to, path.resolve(path.dirname(file), named)).replaceAll(path.sep, '/');
           return `new URL('${place}', import.meta.url)`;
         };
         const text = readFileSync(file, 'utf8');
@@ -222,18 +225,19 @@ if (isOld(path.join(app, 'app.js'), [...compiled, insights, ...installed])) {
       });
     },
   };
-  await pack('app', {
-    entryPoints: [path.join(source, 'app.js')],
-    outdir: app,
+  await pack(path.relative(source, to), {
+    entryPoints: [entry],
+    outdir: to,
     bundle: true,
+    splitting: true,
     platform: 'node',
     target: 'node20',
     format: 'esm',
-    splitting: true,
     external: [
       '@azure/functions-core',
       '@ffmpeg-installer/ffmpeg',
       '@ffprobe-installer/ffprobe',
+      'jimp',
       'onnxruntime-node',
       'sharp',
     ],
@@ -244,15 +248,20 @@ if (isOld(path.join(app, 'app.js'), [...compiled, insights, ...installed])) {
         'node_modules/@azure/arm-containerinstance/dist-esm/src/index.js',
       ),
     },
-    banner: { js: banner.js.replaceAll('requireFrom', 'requireOfApp') },
+    banner: { js: banner.js.replaceAll('requireFrom', 'requireHere') },
     plugins: [leadBack],
   });
-  // An app that runs loads parts when it needs them: those of the last day's builds stay.
-  for (const name of readdirSync(app)) {
-    const file = path.join(app, name);
+  // What runs loads parts when it needs them: those of the last day's builds stay.
+  for (const name of readdirSync(to)) {
+    const file = path.join(to, name);
     if (changed(file) < Date.now() - 86_400_000) rmSync(file);
   }
 }
+
+await Promise.all([
+  packInPlace(app, path.join(source, 'app.js')),
+  packInPlace(commands, path.join(source, 'cli/main.js')),
+]);
 
 if (isPacked) {
   const { writeNotices } = await import('./infra/licences.mjs');

@@ -48,6 +48,6 @@ test('each command has a line of its own in the list, and a script in the packag
   const { scripts } = (await import('../../../package.json')) as unknown as { scripts: Record<string, string> };
   for (const { name, does } of listed) {
     expect(does).toMatch(/^[a-z]/);
-    expect(scripts[name]).toContain(`node dist/cli/main.js ${name}`);
+    expect(scripts[name]).toContain(`node dist/cli/packed/main.js ${name}`);
   }
 });

@@ -209,20 +209,16 @@ export function splitAgain(facts: VideoFacts, { fields, kinds, lost }: Findings)
  * @param last what the video was split by in the end
  */
 export function findingsWarnings(probed: VideoFacts, last: VideoFacts, { fields, kinds }: Findings): string[] {
-  const some = counted(fields, 'frame');
+  const part = `The video is interlaced in part: ${counted(fields, 'frame')}, woven from the lines of two moments,`;
   return [
     ...(kinds.length > 1 && !probed.changing
       ? [`The pictures change in mid-stream (${kinds.join(', ')}); all are scaled to the size of the first.`]
       : []),
     ...(last.interlaced && !probed.interlaced
-      ? [
-          `The video is interlaced in part: ${some}, woven from the lines of two moments, were deinterlaced to one moment each.`,
-        ]
+      ? [`${part} ${fields === 1 ? 'was' : 'were'} deinterlaced to one moment each.`]
       : []),
     ...(!last.interlaced && fields > 0 && tellsFields(probed.codec)
-      ? [
-          `The video is interlaced in part: ${some}, woven from the lines of two moments, are not deinterlaced, because the pictures change in mid-stream.`,
-        ]
+      ? [`${part} ${fields === 1 ? 'is' : 'are'} not deinterlaced, because the pictures change in mid-stream.`]
       : []),
   ];
 }

@@ -61,7 +61,7 @@ describe('a video that the probe takes for even', () => {
     const { facts, frames: combed } = await splitWhole(media, clip);
     expect(facts).toMatchObject({ interlaced: false, framesEstimate: 84, warnings: [] });
     const { frames, warnings, chunks, frame } = await split(clip, `late-${how.replaceAll(' ', '-')}`, chunkFrames);
-    expect([frames, warnings]).toEqual([84, [expect.stringMatching(/2 frames.*deinterlaced/)]]);
+    expect([frames, warnings]).toEqual([84, [expect.stringMatching(/[12] frames?, .*(was|were) deinterlaced/)]]);
     expect(chunks).toBeGreaterThanOrEqual(expected);
     expect((await frame(43))?.equals(combed[43] ?? Buffer.alloc(0))).toBe(false);
     expect((await frame(42))?.equals(combed[42] ?? Buffer.alloc(0))).toBe(true);

@@ -81,14 +81,15 @@ export function readProgressMetadata(metadata: Record<string, string>): AttemptC
   };
   const { startedat: startedAt, lastitemat: lastItemAt, updatedat: updatedAt } = metadata;
   const isWhole = startedAt !== undefined && lastItemAt !== undefined && updatedAt !== undefined;
+  const times = {
+    ...(metadata.modelloaded !== undefined && { modelLoaded: metadata.modelloaded }),
+    ...(metadata.firstitem !== undefined && { firstItem: metadata.firstitem }),
+  };
   return {
     attempt: number('attempt'),
     ...(metadata.helps !== undefined && { helps: number('helps') }),
     ...counts,
-    times: {
-      ...(metadata.modelloaded !== undefined && { modelLoaded: metadata.modelloaded }),
-      ...(metadata.firstitem !== undefined && { firstItem: metadata.firstitem }),
-    },
-    ...(isWhole && { watched: { ...counts, total: number('total'), startedAt, lastItemAt, updatedAt } }),
+    times,
+    ...(isWhole && { watched: { ...counts, total: number('total'), startedAt, lastItemAt, updatedAt, times } }),
   };
 }

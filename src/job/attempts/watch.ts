@@ -23,6 +23,8 @@ export interface ReportedProgress {
   startedAt: string;
   lastItemAt: string;
   updatedAt: string;
+  /** When the model was ready, once it was. */
+  times?: { modelLoaded?: string };
   /** Until its next report; 1 where it is absent. */
   pauseSeconds?: number;
 }
@@ -82,7 +84,8 @@ export function secondsToNextPoll(
   if (!progress || handled === 0) return clamp((now - launchedAt) / 2000);
   const remaining = progress.total - progress.skipped - handled;
   const updatedAt = Date.parse(progress.updatedAt);
-  const secondsPerItem = (updatedAt - Date.parse(progress.startedAt)) / 1000 / handled;
+  const beganAt = Date.parse(progress.times?.modelLoaded ?? progress.startedAt);
+  const secondsPerItem = (updatedAt - beganAt) / 1000 / handled;
   const left = remaining * secondsPerItem - Math.max(0, now - updatedAt) / 1000;
   // The first item comes late, after the start: what it promises of the others is far too long.
   return clamp(Math.min(left > 0 ? left * PATIENCE : -left / 2, (now - launchedAt) / 2000));

@@ -56,6 +56,11 @@ describe('the pause before the next look', () => {
     expect(secondsToNextPoll(bounds, 0, at(40), undefined)).toBe(20);
   });
 
+  test('does not take the start of the container for time that items take', () => {
+    const report = { ...progress({ done: 50, updated: 100 }), times: { modelLoaded: iso(80) } };
+    expect(secondsToNextPoll(bounds, 0, at(110), report)).toBeCloseTo(7);
+  });
+
   test('is most of the time that the remaining items will take', () => {
     expect(secondsToNextPoll(bounds, 0, at(16), progress({ done: 80, updated: 16 }))).toBeCloseTo(2.8);
   });

@@ -95,12 +95,8 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
     const provider = compute[ranOn.kind];
     const runs: [WatchedRun, ...WatchedHelper[]] = [input, ...helpers];
     const last = runs.at(-1)?.attempt ?? attempt;
-    const isFirst = run === 1 && last === 1 && !input.moved;
-    const there = isFirst ? await provider.observe(containerName(jobId, batch, attempt)) : undefined;
-    // What an earlier delivery may have kept of a batch's first container is what is seen of one that still is there, once it has ended.
-    const isSeen = there?.endedAt !== undefined && HAS_ENDED.includes(there.state);
-    const earlier = isSeen ? undefined : await readSettled(storage, jobId, batch);
-    const known = earlier?.attempt === last ? earlier : there && { observation: there };
+    const earlier = await readSettled(storage, jobId, batch);
+    const known = earlier?.attempt === last ? earlier : undefined;
     const look = (each: WatchedRun, before?: Partial<SeenContainer>) =>
       see(storage, provider, { job, input, ranOn }, each, before);
     const [own, ...others] = await Promise.all([
@@ -108,7 +104,7 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
       ...helpers.map((each) =>
         look(
           each,
-          earlier?.helpers?.find(({ attempt: number }) => number === each.attempt),
+          known?.helpers?.find(({ attempt: number }) => number === each.attempt),
         ),
       ),
     ]);

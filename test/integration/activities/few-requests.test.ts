@@ -99,6 +99,7 @@ test('a batch that goes well asks little of storage', async () => {
   expect(settled.toSorted()).toEqual([
     `GET list scored/000000`,
     `GET logs/${last}-a1.jsonl`,
+    `GET now/settled/${last}.json`,
     `GET results/${last}-a1.json`,
     `PUT logs/${last}-a1.jsonl`,
     `PUT now/settled/${last}.json`,

@@ -39,7 +39,7 @@ it('a heavy model makes inference the bottleneck', async () => {
 });
 
 it('a huge picture before a trivial model makes pictures the bottleneck', async () => {
-  expect(await bottleneck(quick, [1200, 900])).toBe('pictures');
+  expect(await bottleneck(quick, [2400, 1800])).toBe('pictures');
 });
 
 it('slow storage makes itself the bottleneck', async () => {

@@ -88,8 +88,6 @@ export interface Histories {
   parkTaken(instanceId: string, body: MessageBody, from: Taken): Promise<string>;
   /** Removes the history, the parked messages and the long texts of an instance; its row stays. */
   clear(instanceId: string): Promise<void>;
-  /** Whether there is a history under this id, of whatever execution. */
-  has(instanceId: string): Promise<boolean>;
   /** As `clear`, for many instances that have ended. */
   clearAll(instanceIds: readonly string[]): Promise<void>;
 }

@@ -138,17 +138,6 @@ export class HistoryTable implements Histories {
     await this.#payloads.removeAll(toKey(instanceId));
   }
 
-  /** Asks for one row: a list of none takes Azurite through the whole table. */
-  async has(instanceId: string): Promise<boolean> {
-    try {
-      await this.#table.getEntity(toKey(instanceId), SENTINEL, { queryOptions: { select: ['RowKey'] } });
-      return true;
-    } catch (error) {
-      if (error instanceof RestError && error.statusCode === 404) return false;
-      throw error;
-    }
-  }
-
   /** Neighbours are listed together: Azurite looks at every row of the table for each list. */
   async clearAll(instanceIds: readonly string[]): Promise<void> {
     const keys = instanceIds.map((id) => toKey(id)).toSorted();

@@ -125,10 +125,6 @@ class MemoryHistories implements Histories {
     this.#stored.delete(instanceId);
   }
 
-  async has(instanceId: string): Promise<boolean> {
-    return this.#of(instanceId).etag !== undefined;
-  }
-
   async clearAll(instanceIds: readonly string[]): Promise<void> {
     for (const id of instanceIds) await this.clear(id);
   }

@@ -221,8 +221,7 @@ export class Engine {
     const child = this.#adopt({ row: newRow(start), start, history: [], etag: undefined, hasRow: false });
     const isNamedByApp = !InstanceId.startsWith(`${parent.OrchestrationInstance.ExecutionId}:`);
     try {
-      if (isNamedByApp && (await this.backend.histories.has(InstanceId)))
-        await this.backend.histories.clear(InstanceId);
+      if (isNamedByApp) await this.backend.histories.clear(InstanceId);
     } catch (error) {
       this.live.delete(InstanceId);
       throw error;

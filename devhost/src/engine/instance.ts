@@ -83,7 +83,7 @@ export class Instance {
     return this.#execution.start;
   }
 
-  /** The row by what is durable; its row in storage may be some seconds older. Undefined while storage alone knows what there is. */
+  /** The row by what is durable; its row in storage may be a second older. Undefined while storage alone knows what there is. */
   get shown(): InstanceRow | undefined {
     return this.#shown;
   }
@@ -284,7 +284,7 @@ class Timers {
 }
 
 /** How long a row may tell of an earlier turn when nothing but its times would change. */
-const ROW_DELAY_MS = 5000;
+const ROW_DELAY_MS = 1000;
 
 /** Writes a row never twice at once; changes made while a write is under way, or may wait, go out together in the next one. */
 class RowWriter {

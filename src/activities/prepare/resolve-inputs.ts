@@ -118,10 +118,11 @@ export async function resolveModel(
   const file = path.join(folder, 'model.onnx');
   const inspect = (asked: TrialRequest | Promise<TrialRequest>) => ports.inspectModel(file, model, device, asked);
   let hashing = Promise.resolve('');
-  const fetchModel = async () => {
-    await localCopy(blob, folder, 'model.onnx', missingInput('model', model), signal);
-    hashing = sha256OfFile(file);
+  const fetchModel = () => {
+    const copying = localCopy(blob, folder, 'model.onnx', missingInput('model', model), signal);
+    hashing = copying.then(() => sha256OfFile(file));
     hashing.catch(() => undefined);
+    return copying;
   };
   const request = async (asked: TrialRequest, video: LocalVideo | undefined): Promise<TrialRequest> => {
     const [picture] = await Promise.all([

@@ -63,7 +63,10 @@ describe('a video that the probe takes for even', () => {
     const { frames, warnings, chunks, frame } = await split(clip, `late-${how.replaceAll(' ', '-')}`, chunkFrames);
     expect([frames, warnings]).toEqual([84, [expect.stringMatching(/[12] frames?, .*(was|were) deinterlaced/)]]);
     expect(chunks).toBeGreaterThanOrEqual(expected);
-    expect((await frame(43))?.equals(combed[43] ?? Buffer.alloc(0))).toBe(false);
+    const changed = [];
+    for (const index of [43, 44])
+      if (!(await frame(index))?.equals(combed[index] ?? Buffer.alloc(0))) changed.push(index);
+    expect(changed).toContain(44);
     expect((await frame(42))?.equals(combed[42] ?? Buffer.alloc(0))).toBe(true);
   });
 });

@@ -87,9 +87,9 @@ const inspect = createModelInspector(
   path.join(ROOT, 'dist/scorer/engine/inspect/inspect-main.js'),
 );
 const signatures = new Map<string, ReturnType<ModelInspector>>();
-/** All runs have the same models: each is inspected once. */
-const inspectOnce: ModelInspector = (file, name) => {
-  const signature = signatures.get(name) ?? inspect(file, name);
+/** All runs have the same models: each is inspected once, and not tried. The file comes with the request. */
+const inspectOnce: ModelInspector = (file, name, _, request) => {
+  const signature = signatures.get(name) ?? Promise.resolve(request).then(() => inspect(file, name));
   signatures.set(name, signature);
   return signature;
 };

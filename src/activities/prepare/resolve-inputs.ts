@@ -117,7 +117,7 @@ export async function resolveModel(
   const device = choicesOf(compute).find(({ kind }) => kind === 'local')?.device;
   const file = path.join(folder, 'model.onnx');
   const inspect = (asked: TrialRequest | Promise<TrialRequest>) => ports.inspectModel(file, model, device, asked);
-  let hashing = Promise.resolve('');
+  let hashing: Promise<string> | undefined;
   const fetchModel = () => {
     const copying = localCopy(blob, folder, 'model.onnx', missingInput('model', model), signal);
     hashing = copying.then(() => sha256OfFile(file));
@@ -147,7 +147,7 @@ export async function resolveModel(
   let inspected = known.find(version, size);
   if (!inspected) {
     const said = await (begun ?? request(asked, video).then(inspect));
-    inspected = { ...said, sha256: await hashing };
+    inspected = { ...said, sha256: await (hashing ?? sha256OfFile(file)) };
     if (inspected.trial?.done === true && !inspected.trial.failure) known.keep(version, size, inspected);
   }
   const { trial, sha256, ...signature } = inspected;

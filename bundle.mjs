@@ -1,11 +1,13 @@
 /**
- * Packs programs that consist of many files into a few, because reading them file by file takes most of the time in which they start: the
- * compiled scorer into dist/scorer/bundle, which starts in two thirds of the time, and Azurite into dist/stack/azurite, the
- * local Functions host into dist/stack/devhost and the emulator of Azure into dist/stack/azure-emulator, which start in less than half, and
- * which a package of the command line brings that way; the app itself into dist/stack/app, which the local host loads in place of dist/app.js in
- * a third of the time, and the command line into dist/cli/packed, which asks the app in half the time. The web page becomes three files, dist/page/files. Of Application Insights' client it
- * keeps the part that fills in envelopes, dist/telemetry/application-insights.js, a tenth of it. Packages with native parts stay where they are.
- * Of those that are packed the licences are in dist/THIRD-PARTY-NOTICES.txt.
+ * Packs programs that consist of many files into a few, because reading them file by file takes most of the time in which they start:
+ * - the compiled scorer, with the process that inspects a model: dist/scorer/bundle, which starts in two thirds of the time;
+ * - Azurite, the local Functions host and the emulator of Azure: dist/stack/azurite, devhost and azure-emulator, in less than half. A package
+ *   of the command line brings them that way;
+ * - the app, which the local host loads in place of dist/app.js: dist/stack/app, in a third;
+ * - the command line: dist/cli/packed, in half;
+ * - the web page: dist/page/files, three files;
+ * - of Application Insights' client the part that fills in envelopes: dist/telemetry/application-insights.js, a tenth of it.
+ * Packages with native parts stay where they are. The licences of what is packed are in dist/THIRD-PARTY-NOTICES.txt.
  * Does nothing when a bundle is younger than all it is made of.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -29,6 +31,8 @@ const pageSource = path.join(root, 'src/page');
 const banner = {
   js: "import { createRequire as requireFrom } from 'node:module';\nconst require = requireFrom(import.meta.url);",
 };
+
+const PROGRAM = { bundle: true, splitting: true, platform: 'node', target: 'node20', format: 'esm' };
 
 const changed = (file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 const bundles = [outdir, azurite, devhost, emulator, app, commands, pageFiles];
@@ -65,11 +69,7 @@ if (isOld(path.join(outdir, 'main.js'), [...compiled, ...installed])) {
       'decoder-process': path.join(source, 'scorer/pictures/decoder-process.js'),
     },
     outdir,
-    bundle: true,
-    splitting: true,
-    platform: 'node',
-    target: 'node20',
-    format: 'esm',
+    ...PROGRAM,
     external: ['onnxruntime-node', 'sharp'],
     banner,
   });
@@ -120,11 +120,7 @@ async function packWorkspace(from, to, entryPoints) {
   await pack(path.basename(to), {
     entryPoints: Object.fromEntries(Object.entries(entryPoints).map(([name, file]) => [name, path.join(from, file)])),
     outdir: to,
-    bundle: true,
-    splitting: true,
-    platform: 'node',
-    target: 'node20',
-    format: 'esm',
+    ...PROGRAM,
     banner,
   });
 }
@@ -228,11 +224,7 @@ async function packInPlace(to, entry) {
   await pack(path.relative(source, to), {
     entryPoints: [entry],
     outdir: to,
-    bundle: true,
-    splitting: true,
-    platform: 'node',
-    target: 'node20',
-    format: 'esm',
+    ...PROGRAM,
     external: [
       '@azure/functions-core',
       '@ffmpeg-installer/ffmpeg',

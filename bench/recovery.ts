@@ -54,13 +54,13 @@ try {
     parts = await scoredParts();
     const at = performance.now();
     const since = () => Math.round(performance.now() - at) / 1000;
-    const before = new Set(pidsOf('scorer/bundle'));
+    const before = new Set(pidsOf('scorer/bundle/main'));
     pidsOf('stack/devhost/main').forEach(killNow);
     await stack.ended;
     await stack.stop();
     stack = await start();
     const answers = since();
-    await until('a scorer', () => pidsOf('scorer/bundle').some((pid) => !before.has(pid)) || undefined, 60, 10);
+    await until('a scorer', () => pidsOf('scorer/bundle/main').some((pid) => !before.has(pid)) || undefined, 60, 10);
     const runs = since();
     parts = await until('the next item', () => moreParts(parts), 60, 10);
     rows.push({ 'host answers, s': answers, 'scorer runs, s': runs, 'next item stored, s': since() });

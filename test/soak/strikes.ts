@@ -99,7 +99,7 @@ export async function strike(
   const happenings: Record<StrikeKind, () => Promise<boolean>> = {
     'host killed': () => restart('host'),
     'worker killed': () => killOne('stack/devhost/worker-main'),
-    'scorer killed': () => killOne('scorer/bundle'),
+    'scorer killed': () => killOne('scorer/bundle/main'),
     'ffmpeg killed': () => killOne('ffmpeg'),
     'Azurite killed': () => restart('azurite'),
     'emulator killed': () => restart('emulator'),

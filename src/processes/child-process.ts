@@ -101,6 +101,18 @@ export async function startAttached(
 /** How a child ended: `exit code 3` or `killed by SIGKILL`. */
 export const describeEnd = ({ code, signal }: Ended) => (signal === null ? `exit code ${code}` : `killed by ${signal}`);
 
+/** Signals by which a program that breaks ends itself. */
+const CRASHES = new Set<NodeJS.Signals>(['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGSYS', 'SIGTRAP']);
+
+/**
+ * Whether a signal came from outside: from a person, from a system that shuts down, or from the kernel where memory is short. Says nothing of
+ * what the program was at.
+ */
+export const isFromOutside = (signal: NodeJS.Signals | null) => signal !== null && !CRASHES.has(signal);
+
+/** What may have killed a program from outside, to go at the end of a sentence. */
+export const PERHAPS_MEMORY = 'perhaps because memory is short';
+
 function launch(
   program: string,
   args: string[],

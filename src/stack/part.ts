@@ -2,7 +2,7 @@ import { createWriteStream } from 'node:fs';
 import getPort, { portNumbers } from 'get-port';
 import { JobError, messageOf } from '../job/failure.js';
 import { poll } from '../poll.js';
-import { describeEnd, startAttached } from '../processes/child-process.js';
+import { describeEnd, isFromOutside, PERHAPS_MEMORY, startAttached } from '../processes/child-process.js';
 
 /** A part of the local stack that runs: Azurite, the Functions host or the Azure emulator. */
 export interface Part {
@@ -50,8 +50,13 @@ export async function startPart({ title, script, args, env, logFile, ready, sign
     child.stdout.setEncoding('utf8').on('data', read);
     child.stderr.on('data', read);
   });
-  const notStarted = child.ended.then((): never => {
+  const notStarted = child.ended.then((end): never => {
     log.end();
+    if (isFromOutside(end.signal))
+      throw new JobError(
+        'user',
+        `${title} was ${describeEnd(end)} before it had started, ${PERHAPS_MEMORY}; try again.`,
+      );
     throw new JobError('user', `${title} did not start: ${lastLine(text) || `see ${logFile}`}`);
   });
   const matched = await Promise.race([announced, notStarted]);

@@ -199,19 +199,22 @@ async function beginningOf(options: VideoOptions, checked: CheckedVideo): Promis
   const from = ['-v', 'error', '-nostdin', '-t', BEGINNING_SECONDS, '-i', `file:${video}`];
   const streams = ['-map', `0:${streamIndex}`, '-map', '0:a?', '-map', '0:s?', '-c', 'copy'];
   try {
-    await runChild(tools.ffmpeg, [...from, ...streams, `file:${file}`], { env: {}, signal });
+    const { code } = await runChild(tools.ffmpeg, [...from, ...streams, `file:${file}`], { env: {}, signal });
+    signal.throwIfAborted();
+    if (code === 0)
+      return {
+        items: framesEstimate,
+        upload: (client) => uploadPart(client, options, checked, { file }),
+        warnings: [],
+        said: 'The video was looked at on this machine; the app was given its beginning.',
+        remove,
+      };
   } catch (error) {
     await remove();
-    if (signal.aborted) throw error;
-    return undefined;
+    throw error;
   }
-  return {
-    items: framesEstimate,
-    upload: (client) => uploadPart(client, options, checked, { file }),
-    warnings: [],
-    said: 'The video was looked at on this machine; the app was given its beginning.',
-    remove,
-  };
+  await remove();
+  return undefined;
 }
 
 const uploadPart = (

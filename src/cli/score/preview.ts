@@ -5,7 +5,7 @@ import { counted, JobError } from '../../job/failure.js';
 import { LeftOut } from '../../job/items/left-out.js';
 import { givesPictures } from '../../model-card/schema.js';
 import { createMedia, findFfmpeg, type Media, readMediaLimits } from '../../media/media.js';
-import { runChild } from '../../processes/child-process.js';
+import { describeEnd, isFromOutside, PERHAPS_MEMORY, runChild } from '../../processes/child-process.js';
 import { tryPictures } from '../../scorer/run/try-picture.js';
 import { findPictures, noPictures } from '../client/folders.js';
 import { bytesOf, type OpenChoice, openModel } from './open-model.js';
@@ -129,7 +129,9 @@ async function framesOf(
       'image2pipe',
       'pipe:1',
     ];
-    const { stdout } = await runChild(ffmpeg, cut, { env: {} });
+    const { stdout, ...end } = await runChild(ffmpeg, cut, { env: {} });
+    if (isFromOutside(end.signal))
+      throw new JobError('platform', `ffmpeg was ${describeEnd(end)}, ${PERHAPS_MEMORY}; try again.`);
     if (stdout.length > 0) pictures.push({ name: `frame at ${at} s`, bytes: new Uint8Array(stdout) });
   }
   if (pictures.length === 0)

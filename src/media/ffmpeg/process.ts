@@ -1,6 +1,7 @@
+import { basename } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { JobError } from '../../job/failure.js';
-import { type Ended, runChild, startChild } from '../../processes/child-process.js';
+import { type Ended, isFromOutside, PERHAPS_MEMORY, runChild, startChild } from '../../processes/child-process.js';
 import type { MediaLimits } from '../limits.js';
 
 /** Errors only on stderr. */
@@ -72,13 +73,14 @@ export function start(program: Program, args: string[], onSide?: (text: string) 
 
 /**
  * Runs ffmpeg or ffprobe to its end and gives what it printed.
- * @throws JobError `user` when it cannot be started; any other end is the caller's to judge.
+ * @throws JobError `user` when it cannot be started, `platform` when it was killed from outside; any other end is the caller's to judge.
  */
 export async function run(program: Program, args: string[]): Promise<Ended & { stdout: Buffer }> {
   const [command, all, options] = commandOf(program, args);
   const { stdout, ...ended } = await runChild(command, all, options);
   const end = withoutWrapper(ended);
   if (end.notStarted) throw cannotStart(program, end.notStarted);
+  if (isKilled(end)) throw wasKilled(program, end, 'finish');
   return { ...end, stdout };
 }
 
@@ -95,9 +97,20 @@ function withoutWrapper(end: Ended): Ended {
   return failed ? { ...end, notStarted: new Error(end.stderr.trim()) } : end;
 }
 
+/** Whether it was killed from outside, which says nothing of the file. */
+export const isKilled = ({ signal, tooLong }: Ended) => !tooLong && isFromOutside(signal);
+
+const wasKilled = ({ path }: Program, { signal }: Ended, doing: string) =>
+  new JobError(
+    'platform',
+    `${nameOf(path)} was killed by ${signal} before it could ${doing}, ${PERHAPS_MEMORY}; try again when other programs need less.`,
+  );
+
+const nameOf = (program: string) => (/ffprobe/.test(basename(program)) ? 'ffprobe' : 'ffmpeg');
+
 /**
- * What an unsuccessful end of ffmpeg means. Killed from outside (out of memory, a machine that stops) is worth another try, so `platform`;
- * anything else would fail again the same way.
+ * What an unsuccessful end of ffmpeg means. Killed from outside is worth another try, so `platform`; anything else, a crash too, would fail
+ * again the same way.
  * @param doing what failed, such as `split coast.mp4`
  */
 export function ffmpegFailure(program: Program, end: Ended, doing: string): JobError {
@@ -107,7 +120,11 @@ export function ffmpegFailure(program: Program, end: Ended, doing: string): JobE
     return user(
       `ffmpeg did not ${doing} within ${program.limits.seconds} s; shorten the video or raise FFMPEG_SECONDS.`,
     );
-  if (end.signal) return new JobError('platform', `ffmpeg was stopped by ${end.signal} before it could ${doing}.`);
+  if (isKilled(end)) return wasKilled(program, end, doing);
+  if (end.signal)
+    return user(
+      `${nameOf(program.path)} crashes (${end.signal}) when it is to ${doing}; name another one in the settings.`,
+    );
   if (isDiskFull(end))
     return user(`The disk is full: ffmpeg could not ${doing}; free some space or choose another temporary folder.`);
   return user(`ffmpeg could not ${doing}: ${reasonIn(end.stderr)}.`);

@@ -3,6 +3,7 @@ import type { SoundFacts, VideoFacts } from '../facts.js';
 import {
   BROKEN,
   ffmpegFailure,
+  isKilled,
   local,
   type Program,
   QUIET,
@@ -45,7 +46,7 @@ export async function probe(
   if (info.streams.length > streams)
     throw refused(`${name} has ${info.streams.length} streams; at most ${streams} are taken.`);
   const { packets, end } = await listPackets(ffprobe, file, stream.index, name);
-  if (end.tooLong) throw ffmpegFailure(ffprobe, end, `list the frames of ${name}`);
+  if (end.tooLong || isKilled(end)) throw ffmpegFailure(ffprobe, end, `list the frames of ${name}`);
   const broken = damage(end, name);
   if (broken && !keep) throw broken;
   const timing = timingOf(packets, headerTiming(stream, info));
@@ -104,7 +105,7 @@ async function readHeaders(ffprobe: Program, file: string, name: string, unread 
       parts.push(part);
     }
     const end = await running.ended;
-    if (end.notStarted) throw ffmpegFailure(ffprobe, end, `read ${name}`);
+    if (end.notStarted || isKilled(end)) throw ffmpegFailure(ffprobe, end, `read ${name}`);
     if (end.tooLong) throw refused(`${name} cannot be opened within ${seconds} s, so it is broken; export it again.`);
     if (end.signal) throw refused(`${name} makes ffprobe crash (${end.signal}); name another ffprobe in the settings.`);
     if (end.code !== 0) throw await unread(file, name, end.stderr);

@@ -142,7 +142,7 @@ function createTrials(
     const end = await run(ffmpeg, [...input, ...maps, ...words(`-strict -2 -f ${held(into).muxer}`), local(taken)]);
     if (end.code === 0) return readContents(ffprobe, taken);
     // None of these says anything about the streams.
-    if (end.tooLong || end.signal || isDiskFull(end)) throw ffmpegFailure(ffmpeg, end, `try what ${file} can hold`);
+    if (end.tooLong || isDiskFull(end)) throw ffmpegFailure(ffmpeg, end, `try what ${file} can hold`);
     return undefined;
   }
 

@@ -4,6 +4,7 @@ import { counted } from '../../job/failure.js';
 import { rounded, secondsOfClock, type VideoFacts } from '../facts.js';
 import {
   ffmpegFailure,
+  isKilled,
   local,
   type Program,
   QUIET,
@@ -233,7 +234,7 @@ async function* readPackets(ffprobe: Program, file: string, options: string[], e
     for await (const line of createInterface({ input: running.stdout }))
       if (line !== '') yield new Map(line.split('|').map((field) => halves(field)));
     const end = await running.ended;
-    if (end.code !== 0 && !mayBreak) throw ffmpegFailure(ffprobe, end, 'read the output back');
+    if (isKilled(end) || (end.code !== 0 && !mayBreak)) throw ffmpegFailure(ffprobe, end, 'read the output back');
   } finally {
     await running.stop();
   }

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { JobError } from '../../job/failure.js';
 import { type PictureKind, pictureKind } from '../../job/items/formats.js';
 import { type Codec, type Picture, PIXEL_LIMIT } from './codec.js';
+import { isFromOutside, PERHAPS_MEMORY } from '../../processes/child-process.js';
 import { type Answer, type Message, receive, send } from './decoder-protocol.js';
 
 export interface GuardedCodec extends Codec {
@@ -14,6 +15,8 @@ export interface GuardedCodec extends Codec {
 
 /** Each holds the picture library and one picture; more of them than this would wait for the inference anyway. */
 const MOST_PROCESSES = 4;
+/** A picture whose processes were killed from outside so often, one after another, is read no more: it may take all the memory there is. */
+const MOST_KILLS = 3;
 /** How long a picture may take: many times what it needs where other programs use the cores too. */
 const SECONDS = 10;
 const SECONDS_PER_MEGABYTE = 1;
@@ -34,9 +37,13 @@ export function guardCodec(
   const queue: ((decoder: DecoderProcess) => void)[] = [];
   const most = Math.min(MOST_PROCESSES, os.availableParallelism());
 
+  let isClosed = false;
+
   const borrow = (): Promise<DecoderProcess> => {
-    const idle = free.pop();
-    if (idle) return Promise.resolve(idle);
+    for (let idle = free.pop(); idle; idle = free.pop()) {
+      if (!idle.ended) return Promise.resolve(idle);
+      all.delete(idle);
+    }
     if (all.size >= most) return new Promise((resolve) => queue.push(resolve));
     return Promise.resolve(start());
   };
@@ -57,14 +64,19 @@ export function guardCodec(
     decode: async (bytes, format) => {
       const kind = format === 'ppm' ? undefined : pictureKind(bytes);
       if (kind === undefined || kind === 'jpeg' || kind === 'png') return codec.decode(bytes, format);
-      const decoder = await borrow();
-      try {
-        return await decoder.decode(bytes, kind);
-      } finally {
-        giveBack(decoder);
+      for (let tries = 1; ; tries += 1) {
+        const decoder = await borrow();
+        try {
+          return await decoder.decode(bytes, kind);
+        } catch (error) {
+          if (!decoder.wasKilled || tries === MOST_KILLS || isClosed) throw error;
+        } finally {
+          giveBack(decoder);
+        }
       }
     },
     close: () => {
+      isClosed = true;
       for (const decoder of all) decoder.end();
     },
   };
@@ -77,6 +89,7 @@ class DecoderProcess {
   /** Why the process is of no more use. */
   #failure: JobError | undefined;
   #isReady = false;
+  #wasKilled = false;
 
   constructor(program: string, codec: Codec['name']) {
     // It gets none of the scorer's environment, which holds secrets.
@@ -85,17 +98,21 @@ class DecoderProcess {
     // How it ended tells why.
     this.#child.stdin.on('error', () => {});
     this.#child.once('error', (cause) => this.#fail(notStarted(cause.message)));
-    this.#child.once('exit', (code, signal) =>
-      this.#fail(
-        this.#isReady
-          ? new JobError('item', 'the picture cannot be read: it makes the picture library crash')
-          : notStarted(signal ?? `exit code ${code}`),
-      ),
-    );
+    this.#child.once('exit', (code, signal) => {
+      this.#wasKilled = !this.ended && isFromOutside(signal);
+      if (!this.#isReady) this.#fail(notStarted(signal ?? `exit code ${code}`));
+      else if (this.#wasKilled) this.#fail(killed(signal));
+      else this.#fail(new JobError('item', 'the picture cannot be read: it makes the picture library crash'));
+    });
   }
 
   get ended(): boolean {
     return this.#failure !== undefined;
+  }
+
+  /** Whether it ended because somebody or something else ended it. */
+  get wasKilled(): boolean {
+    return this.#wasKilled;
   }
 
   /** @throws JobError `item`: as `Codec.decode`, or it took too long, or the process died of it; `platform`: it does not start. */
@@ -139,6 +156,12 @@ class DecoderProcess {
     this.#refuse(this.#failure);
   }
 }
+
+const killed = (signal: NodeJS.Signals | null) =>
+  new JobError(
+    'item',
+    `the picture cannot be read: the process that reads it was killed ${MOST_KILLS} times (${signal}), ${PERHAPS_MEMORY}`,
+  );
 
 function notStarted(why: string): JobError {
   return new JobError('platform', `The process that reads pictures does not start (${why}).`);

@@ -101,9 +101,56 @@ describe.concurrent('the inspector', () => {
     await expect(crashing(STARRY_NIGHT, 'mine')).rejects.toThrow('The model "mine" crashes ONNX Runtime (exit code 1)');
   });
 
+  it.each(['SIGSEGV', 'SIGABRT', 'SIGILL', 'SIGBUS', 'SIGFPE', 'SIGTRAP'] as const)(
+    'blames the model for a process that breaks with %s',
+    async (signal) => {
+      const crashing = createModelInspector({}, endingBy(signal));
+      await expect(crashing(STARRY_NIGHT, 'mine')).rejects.toMatchObject({
+        blame: 'user',
+        message: `The model "mine" crashes ONNX Runtime (killed by ${signal}): export or download it again.`,
+      });
+    },
+  );
+
+  it.each(['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
+    'blames the platform for a process that %s from outside ends',
+    async (signal) => {
+      const killed = createModelInspector({}, endingBy(signal));
+      await expect(killed(STARRY_NIGHT, 'mine')).rejects.toMatchObject({
+        blame: 'platform',
+        message: `The model "mine" could not be looked into: the process that loads it was killed by ${signal}, perhaps because memory is short; try again when other programs need less.`,
+      });
+    },
+  );
+
+  it('says of a model that takes too long that it does', async () => {
+    const idle = path.join(folder, 'idle.mjs');
+    writeFileSync(idle, 'setInterval(() => {}, 1000);');
+    const hasty = createModelInspector({}, idle, { seconds: 0.2, trialSeconds: 20 });
+    await expect(hasty(STARRY_NIGHT, 'mine')).rejects.toMatchObject({
+      blame: 'user',
+      message: 'The model "mine" cannot be loaded within 0.2 s; export it smaller or simpler.',
+    });
+  });
+
+  it('keeps what a trial has shown before its process was killed', async () => {
+    const dying = path.join(folder, 'dying-trial.mjs');
+    const kill = `console.log = (line) => process.stdout.write(line + '\\n', () => { if (line.includes('"runs"')) process.kill(process.pid, 'SIGKILL'); });`;
+    writeFileSync(dying, `${kill} await import(${JSON.stringify(ENTRY)});`);
+    const { trial } = await createModelInspector({}, dying)(STARRY_NIGHT, 'mine', 'cpu', { card: {} });
+    expect(trial).toMatchObject({ runs: [expect.anything()], done: false });
+  });
+
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'inspector-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  /** A program that a signal ends as soon as it runs. */
+  const endingBy = (signal: NodeJS.Signals) => {
+    const entry = path.join(folder, `${signal}.mjs`);
+    writeFileSync(entry, `process.kill(process.pid, '${signal}'); setInterval(() => {}, 1000);`);
+    return entry;
+  };
+
   describe('that is told later what to try', () => {
-    const folder = mkdtempSync(path.join(os.tmpdir(), 'inspector-'));
-    afterAll(() => rmSync(folder, { recursive: true, force: true }));
     /** An inspector that says which process it is. */
     const watched = (name: string) => {
       const [entry, said] = [path.join(folder, `${name}.mjs`), path.join(folder, `${name}.pid`)];
@@ -212,7 +259,7 @@ describe.concurrent('the inspector is given a hostile model:', () => {
   };
 
   it('a loop without an end is left, and nothing counts that it has not shown', async () => {
-    const hasty = createModelInspector({}, ENTRY, 0.5);
+    const hasty = createModelInspector({}, ENTRY, { seconds: 120, trialSeconds: 0.5 });
     const given = await hasty(written('endless.onnx', endless()), 'mine', 'cpu', { card: { input: { name: 'x' } } });
     expect(given).toMatchObject({ inputs: [{ name: 'x' }] });
     expect(given.trial).toBeUndefined();

@@ -6,13 +6,13 @@ import * as z from 'zod';
 import type { Device } from '../../../job/compute-choice.js';
 import { JobError, messageOf } from '../../../job/failure.js';
 import type { ModelHints, ModelSignature } from '../../../model-card/signature.js';
-import { describeEnd, startChild } from '../../../processes/child-process.js';
+import { describeEnd, isFromOutside, PERHAPS_MEMORY, startChild } from '../../../processes/child-process.js';
 import type { Trial, TrialRequest } from './trial.js';
 
 /**
  * Reads a model's signature and hints from a file and, when asked, tries the model. `name` is what sentences call the model; `device` is
  * tried, by default the CPU. A request that has a picture may still come, and with it the file; the process starts meanwhile. Throws
- * JobError `user`, and what the request is rejected with.
+ * JobError `user` where the model is to blame and `platform` where the process was killed, and what the request is rejected with.
  */
 export type ModelInspector = (
   file: string,
@@ -22,9 +22,15 @@ export type ModelInspector = (
 ) => Promise<ModelSignature & { trial?: Trial }>;
 
 const ENTRY = fileURLToPath(new URL('../../bundle/inspect-main.js', import.meta.url));
-const TIME_LIMIT_SECONDS = 120;
-/** A trial that takes longer is left: what it has shown so far counts. */
-const TRIAL_SECONDS = 20;
+/** What a model may take. */
+export interface InspectionLimits {
+  /** Until it has been read. */
+  seconds: number;
+  /** A trial that takes longer is left: what it has shown so far counts. */
+  trialSeconds: number;
+}
+
+const LIMITS: InspectionLimits = { seconds: 120, trialSeconds: 20 };
 
 const tensor = z.object({ name: z.string(), type: z.string(), shape: z.array(z.union([z.number(), z.string()])) });
 const texts = z.record(z.string(), z.string());
@@ -90,22 +96,26 @@ export async function inspectModel(
 /**
  * Loads the model in a process of its own, so that a file that crashes the runtime costs an error and no more.
  * @param environment of that process; it needs none of the app's secrets.
- * @param trialSeconds after which a trial is left.
  */
 export function createModelInspector(
   environment: NodeJS.ProcessEnv = {},
   entry: string = ENTRY,
-  trialSeconds: number = TRIAL_SECONDS,
+  { seconds, trialSeconds }: InspectionLimits = LIMITS,
 ): ModelInspector {
   return async (file, name, device = 'cpu', request) => {
     const mode = request instanceof Promise ? ['try-soon'] : request ? ['try'] : [];
     const args = [entry, file, name, device, ...mode];
     const child = startChild(process.execPath, args, { env: environment });
     let limit: NodeJS.Timeout | undefined;
+    let isTooLong = false;
+    const end = () => {
+      isTooLong = true;
+      child.kill();
+    };
     const ask = async () => {
       try {
         const asked = await request;
-        limit = setTimeout(child.kill, TIME_LIMIT_SECONDS * 1000);
+        limit = setTimeout(end, seconds * 1000);
         child.stdin.end(asked && JSON.stringify(asked));
       } catch (error) {
         child.kill();
@@ -132,9 +142,17 @@ export function createModelInspector(
     }
     const answer = parseLine(answerSchema, lines[0]);
     if (answer === undefined) {
+      const subject = `The model "${name}"`;
+      if (isTooLong)
+        throw new JobError('user', `${subject} cannot be loaded within ${seconds} s; export it smaller or simpler.`);
+      if (isFromOutside(ended.signal))
+        throw new JobError(
+          'platform',
+          `${subject} could not be looked into: the process that loads it was ${describeEnd(ended)}, ${PERHAPS_MEMORY}; try again when other programs need less.`,
+        );
       throw new JobError(
         'user',
-        `The model "${name}" crashes ONNX Runtime (${describeEnd(ended)}): export or download it again.`,
+        `${subject} crashes ONNX Runtime (${describeEnd(ended)}): export or download it again.`,
       );
     }
     if ('error' in answer) throw new JobError('user', answer.error);

@@ -20,7 +20,7 @@ export const COMPUTES = [...COMPUTE_KINDS, `aci${EMULATED}`, `container-apps${EM
 
 const LEAST_PAUSE_MS = 250;
 /** What is shown is not older than this. */
-const LONGEST_PAUSE_MS = 2000;
+const LONGEST_PAUSE_MS = 3000;
 /** A deployed app may be restarted, or be out of reach for a moment, while its job goes on. */
 const SILENCE_MS = 60_000;
 const NOTICED_MS = 500;

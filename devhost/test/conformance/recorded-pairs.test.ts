@@ -25,11 +25,18 @@ const WEBHOOK = '/runtime/webhooks/durabletask';
 const ENDED = new Set(['Completed', 'Failed', 'Terminated']);
 
 describe.runIf(isPresent)('the recorded answers of the real host', () => {
-  it('are devhost’s too, but for the intended differences', { timeout: 180_000 }, async () => {
+  it('are devhost’s too, but for the intended differences', async () => {
     const pairs = recordedPairs().filter((pair) => !isOfAnotherApp(pair));
+    const orders = ordersOfResults(pairs.map(({ real }) => real));
+    expect(Object.keys(orders)).toEqual(['anyReuse-r1', 'anyThenAwait-r1', 'anyWindow-r1']);
     const probe = readFileSync(path.join(RECORDINGS, 'probe/index.js'), 'utf8');
     const host = await startHost({
-      app: temporaryApp({ 'index.js': probe, 'package.json': { main: 'index.js' } }),
+      app: temporaryApp({
+        'index.js': probe,
+        'recorded-order.cjs': readFileSync(path.join(import.meta.dirname, 'recorded-order.cjs'), 'utf8'),
+        'recorded-order.json': orders,
+        'package.json': { main: '{index.js,recorded-order.cjs}' },
+      }),
       env: { PROBE_LOG: '/dev/null' },
       args: ['--enforce-keys'],
     });
@@ -44,6 +51,7 @@ describe.runIf(isPresent)('the recorded answers of the real host', () => {
         `${pairs.length} recorded exchanges, ${facts} facts compared, ${differences.length} differ by ${used.size} of ${INTENDED.length} intentions.`,
       );
       expect(differences.filter((each) => !intentionOf(each)).map((each) => sentence(each))).toEqual([]);
+      expect(ordersOfResults(replay.answers)).toEqual(orders);
     } finally {
       await host.stop();
     }
@@ -67,6 +75,16 @@ function recordedPairs(): Pair[] {
     });
 }
 
+/** Of each instance whose activities tell its id in their results: these results, in the order in which it got them. */
+function ordersOfResults(answers: Answer[]): Record<string, string[]> {
+  const orders: Record<string, string[]> = {};
+  for (const { instanceId, historyEvents = [] } of answers.flatMap(rowsOf)) {
+    const results = historyEvents.flatMap((each) => (each.EventType === 'TaskCompleted' ? [String(each.Result)] : []));
+    if (results.some((each) => each.startsWith(`${instanceId} `))) orders[instanceId] = results;
+  }
+  return orders;
+}
+
 /** The probe app got these after most of the exchanges had been recorded. */
 function withoutLaterFunctions(answer: Answer): Answer {
   return JSON.parse(JSON.stringify(answer).replaceAll(/, '(?:giveOne|statusNull|quick)'/g, '')) as Answer;
@@ -79,6 +97,7 @@ interface Row {
   input: unknown;
   customStatus: unknown;
   output: unknown;
+  historyEvents?: { EventType: string; Result?: unknown }[];
 }
 
 /**
@@ -86,6 +105,8 @@ interface Row {
  * into the state in which the real host answered: starts, suspends or terminates it, and waits.
  */
 class Replay {
+  /** What devhost has answered. */
+  readonly answers: Answer[] = [];
   readonly #host: AskedHost;
   readonly #known = new Map<string, { name: string; input: unknown }>();
 
@@ -101,6 +122,7 @@ class Replay {
   async compare({ name, request, real }: Pair): Promise<{ facts: number; differences: Difference[] }> {
     await this.#prepare(request, real);
     let answer = withoutLaterFunctions(await observe(this.#host, request));
+    this.answers.push(answer);
     let wanted = real;
     if (/purge-multi-running/.test(name)) await this.#removeAll();
     if (Array.isArray(real.body) && Array.isArray(answer.body)) [wanted, answer] = comparableLists(wanted, answer);
@@ -162,7 +184,7 @@ class Replay {
       const now = await this.#status(id);
       return now === undefined || reached(now) || ENDED.has(now.runtimeStatus);
     };
-    await until(check, 25_000).catch(() => undefined);
+    await until(check).catch(() => undefined);
   }
 
   async #status(id: string): Promise<Row | undefined> {

@@ -19,8 +19,12 @@ export interface FoundItems {
 /** Keeps one list of at most `LIST_LENGTH` items. */
 export async function writeItemList(storage: Storage, jobId: string, list: number, items: ListedItem[]): Promise<void> {
   const text = formatList(items);
-  recent = recent.filter(({ job }) => job.jobId !== jobId);
-  await jobOf(storage, jobId).getBlockBlobClient(itemListBlob(list)).upload(text, Buffer.byteLength(text));
+  try {
+    await jobOf(storage, jobId).getBlockBlobClient(itemListBlob(list)).upload(text, Buffer.byteLength(text));
+  } finally {
+    const lists = recent.get(storage);
+    for (const key of lists?.keys() ?? []) if (key.startsWith(`${jobId} `)) lists?.delete(key);
+  }
 }
 
 /** Keeps what was found, once all lists are written. */
@@ -63,25 +67,32 @@ export async function readListed(
 }
 
 interface RecentList {
-  job: ResolvedJob;
-  list: number;
-  readAt: number;
+  /** When storage was asked for it, on the process's clock. */
+  askedAt: number;
   items: Promise<ListedItem[]>;
 }
 
 const MOST_RECENT = 4;
 const RECENT_MS = 60_000;
-/** What neighbouring batches of a run read one after another. */
-let recent: RecentList[] = [];
+/** By job, run and number, what neighbouring batches read one after another; the latest is last. */
+const recent = new WeakMap<Storage, Map<string, RecentList>>();
 
-function recentList(storage: Storage, job: ResolvedJob, list: number): Promise<ListedItem[]> {
-  const now = performance.now();
-  const known = recent.find((each) => each.job === job && each.list === list && now - each.readAt < RECENT_MS);
-  if (known) return known.items;
-  const items = readList(storage, job.jobId, list);
-  const added = { job, list, readAt: now, items };
-  recent = [...recent.filter((each) => each.job !== job || each.list !== list), added].slice(-MOST_RECENT);
-  items.catch(() => (recent = recent.filter((each) => each !== added)));
+function recentList(storage: Storage, { jobId, run = 1 }: ResolvedJob, list: number): Promise<ListedItem[]> {
+  const lists = recent.get(storage) ?? new Map<string, RecentList>();
+  recent.set(storage, lists);
+  const key = `${jobId} ${run} ${list}`;
+  const askedAt = performance.now();
+  const known = lists.get(key);
+  if (known && askedAt - known.askedAt < RECENT_MS) return known.items;
+  const items = readList(storage, jobId, list);
+  const asked = { askedAt, items };
+  lists.delete(key);
+  lists.set(key, asked);
+  const [oldest] = lists.keys();
+  if (lists.size > MOST_RECENT && oldest !== undefined) lists.delete(oldest);
+  items.catch(() => {
+    if (lists.get(key) === asked) lists.delete(key);
+  });
   return items;
 }
 

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { hideSecrets, JobError, steeringNothing } from '../job/failure.js';
+import { JobError, messageOf, steeringNothing, unbroken } from '../job/failure.js';
 import { APP_FOLDER, calling, usualDataFolder } from './installed.js';
 
 /** How a command ends when it has not done what it was told: for the user to mend, for any other reason, by Ctrl-C. */
@@ -36,7 +36,7 @@ export function createAround(parts: Pick<Around, 'env' | 'signal' | 'json'>): Ar
       return path.resolve(cwd, file);
     },
     print: (text) => console.log(json ? text : steeringNothing(text)),
-    note: (sentence) => console.error(json ? JSON.stringify({ note: sentence }) : steeringNothing(sentence)),
+    note: (sentence) => console.error(json ? JSON.stringify({ note: sentence }) : unbroken(sentence)),
   };
 }
 
@@ -45,7 +45,7 @@ const quoted = (text: string) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${tex
 
 /** A sentence with which a command ends, as it is printed: with `--json` as `{"error": "…", "exitCode": 2}` on one line. */
 export function errorLine(sentence: string, exitCode: number, json: boolean): string {
-  const said = hideSecrets(sentence);
+  const said = messageOf(sentence);
   return json ? JSON.stringify({ error: said, exitCode }) : said;
 }
 

@@ -70,6 +70,9 @@ export const hideSecrets = (text: string): string =>
 /** A text as it is, but for what would steer a terminal that shows it. */
 export const steeringNothing = (text: string): string => text.replace(STEERING, '\ufffd').replaceAll('\r', '\ufffd');
 
+/** The same as a line that no name in it, and nothing else that it quotes, ends early. */
+export const unbroken = (line: string): string => steeringNothing(line).replaceAll('\n', '\ufffd');
+
 /** Longest sentence that is kept of a failure, in bytes of JSON. */
 const LONGEST_MESSAGE = 800;
 const HEAD_SHARE = 0.6;

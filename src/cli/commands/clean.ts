@@ -1,7 +1,7 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { counted, JobError, messageOf } from '../../job/failure.js';
+import { counted, JobError, messageOf, unbroken } from '../../job/failure.js';
 import { findEntries } from '../../job-store/list/job-list.js';
 import { bytesOfJob, dueOf, listJobs, removeJob } from '../../job-store/retention.js';
 import { FolderInUse, type FolderLock, holderOfFolder, lockFolder } from '../../processes/folder-lock.js';
@@ -18,7 +18,12 @@ export const define: Define = (command, around) => {
     .option('--all', 'everything goes: uploads, outputs, models and jobs that have not ended, too', false);
   addData(addJson(command), around).action(async ({ data: folder, ...flags }: Flags) => {
     const { env, json, print } = around;
-    const found = await clean({ ...flags, folder, env, print: json ? () => undefined : print });
+    const found = await clean({
+      ...flags,
+      folder,
+      env,
+      print: json ? () => undefined : (line) => print(unbroken(line)),
+    });
     const left = found.map(({ what, bytes }) => ({ what, bytes }));
     if (json) print(JSON.stringify({ folder, removed: flags.yes, left }, null, 2));
   });

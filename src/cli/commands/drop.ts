@@ -3,7 +3,7 @@ import path from 'node:path';
 import pMap from 'p-map';
 import type { MediaState } from '../../api/inbox.js';
 import { isInboxName } from '../../api/uploads.js';
-import { JobError } from '../../job/failure.js';
+import { JobError, unbroken } from '../../job/failure.js';
 import { whatStarts } from '../../job/inbox/what-starts.js';
 import { poll } from '../../poll.js';
 import type { JobClient } from '../client/client.js';
@@ -71,7 +71,7 @@ export async function drop(options: DropOptions): Promise<void> {
   await pMap(others, upload, { concurrency: UPLOADS });
   const starters: { path: string; etag: string }[] = [];
   for (const file of starting) starters.push(await upload(file));
-  say(`${files.length === 1 ? (files[0] ?? '') : `${files.length} files`} uploaded to inbox/${folder ?? ''}`);
+  say(unbroken(`${files.length === 1 ? (files[0] ?? '') : `${files.length} files`} uploaded to inbox/${folder ?? ''}`));
   if (starters.length === 0) say('Nothing of it starts a job: a video, a job file or _READY would.');
   for (const stored of starters) await follow(client, stored, options);
 }
@@ -122,7 +122,9 @@ async function follow(
     const { output } = await followJob(client, job, view, watching);
     view.end();
     print(
-      json ? JSON.stringify({ file: stored.path, job, output }) : `Job ${job} is done: ${output ?? 'it has no output'}`,
+      json
+        ? JSON.stringify({ file: stored.path, job, output })
+        : unbroken(`Job ${job} is done: ${output ?? 'it has no output'}`),
     );
   } finally {
     view.end();
@@ -141,7 +143,7 @@ async function decision(
     signal.throwIfAborted();
     const media = await client.media(stored);
     if (media.state === 'waiting') waits += 1;
-    if (waits === PATIENT_LOOKS) say(`${stored.path} waits for other jobs.`);
+    if (waits === PATIENT_LOOKS) say(unbroken(`${stored.path} waits for other jobs.`));
     last = media;
     return media.state === 'unseen' || media.state === 'waiting' ? undefined : media;
   };

@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { ListedModel, ModelList } from '../../api/models.js';
-import { JobError } from '../../job/failure.js';
+import { JobError, unbroken } from '../../job/failure.js';
 import { parseCard } from '../../model-card/schema.js';
 import { findStack } from '../../stack/stack.js';
 import type { Place } from '../around.js';
@@ -73,7 +73,9 @@ export function renderModels({ models }: ModelList): string {
   return models
     .map(({ name, description, gives, takesStyle, bytes }) => {
       const what = `${gives ?? 'its card does not say what it gives'}${takesStyle ? ', with a style picture' : ''}`;
-      return `${name.padEnd(width)}  ${(bytes / 1e6).toFixed(1).padStart(7)} MB  ${what}${description === '' ? '' : `: ${description}`}`;
+      return unbroken(
+        `${name.padEnd(width)}  ${(bytes / 1e6).toFixed(1).padStart(7)} MB  ${what}${description === '' ? '' : `: ${description}`}`,
+      );
     })
     .join('\n');
 }

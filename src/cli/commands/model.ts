@@ -5,7 +5,7 @@ import { Option } from 'commander';
 import { completeCard } from '../../model-card/complete-card.js';
 import { type CardDraft, draftCard } from '../../model-card/draft-card.js';
 import { DEVICES } from '../../job/compute-choice.js';
-import { hideSecrets, JobError } from '../../job/failure.js';
+import { hideSecrets, JobError, unbroken } from '../../job/failure.js';
 import { createModelInspector, type ModelInspector } from '../../scorer/engine/inspect/inspect.js';
 import { hintsOf } from '../../model-card/hints.js';
 import { addExamples, addJson, addPlace, type Define, type Place } from '../around.js';
@@ -66,7 +66,7 @@ export const define: Define = (command, around) => {
   addJson(joining).action(async (file: string, { out }: { out: string }) => {
     const joined = await join(file, out);
     if (json) print(JSON.stringify({ output: out, joined }, null, 2));
-    else print(`${out} holds the model with the weights of ${joined.join(', ')}.`);
+    else print(unbroken(`${out} holds the model with the weights of ${joined.join(', ')}.`));
   });
   addExamples(listing, ['those of the app that runs here'], ['and your own', 'models/']);
   addExamples(

@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import type { Plan } from '../../api/plan.js';
 import type { Span } from '../../job/estimate/estimate.js';
-import { counted, JobError, messageOf } from '../../job/failure.js';
+import { counted, JobError, messageOf, unbroken } from '../../job/failure.js';
 import { inFrameOrder, missingNumbers, requireSingle } from '../../job/items/frame-folder.js';
 import { LeftOut } from '../../job/items/left-out.js';
 import { pictureSize } from '../../job/items/picture-size.js';
@@ -253,7 +253,9 @@ export function renderPlan(plan: Plan, of: AskedJob['of']): string {
     `Cost:     ${cost === null ? 'unknown' : `${costInWords(cost)} ${cost.sentence}`}`,
     `Basis:    ${basis}`,
     ...warnings.map((warning) => `Warning:  ${warning}`),
-  ].join('\n');
+  ]
+    .map(unbroken)
+    .join('\n');
 }
 
 const UNITS = [

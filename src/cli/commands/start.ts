@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { watch } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { JobError, messageOf } from '../../job/failure.js';
+import { JobError, messageOf, unbroken } from '../../job/failure.js';
 import { poll } from '../../poll.js';
 import { runChild } from '../../processes/child-process.js';
 import { type Stack, type StackOptions, startStack } from '../../stack/stack.js';
@@ -70,7 +70,7 @@ async function run({
   ...options
 }: Omit<StartOptions, 'telemetry'> & StackOptions): Promise<void> {
   const stack = await startStack({ ...options, watchInbox: true });
-  const say = json ? note : print;
+  const say = json ? note : (line: string) => print(unbroken(line));
   const [, blobs = ''] = /BlobEndpoint=([^;]+)/.exec(stack.storage) ?? [];
   if (json) print(JSON.stringify({ url: stack.url, blobs, data: options.folder }));
   say(`The app listens on ${stack.url}; start jobs with: ${calling('score VIDEO')}`);

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { ScoredFormat } from '../../container-contract/places.js';
-import { JobError } from '../../job/failure.js';
+import { JobError, unbroken } from '../../job/failure.js';
 import { endingOf, FRAME_FORMATS } from '../../job/items/formats.js';
 import type { ModelCard } from '../../model-card/schema.js';
 import { describeTensor, type TensorSignature } from '../../model-card/signature.js';
@@ -160,7 +160,9 @@ export function renderTried({
     ...warnings.map((warning) => `Warning: ${warning}`),
     ...(result === undefined ? [] : [JSON.stringify(result)]),
     `Output:  ${output}`,
-  ].join('\n');
+  ]
+    .map(unbroken)
+    .join('\n');
 }
 
 function cardInWords({ input }: ModelCard): string {

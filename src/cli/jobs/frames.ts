@@ -7,7 +7,7 @@ import type { FramePart, JobStatus } from '../../api/jobs.js';
 import { type IsNamed, readPack } from '../../container-contract/pack.js';
 import { itemName, memberName, presentIn } from '../../container-contract/places.js';
 import { downloadChunks, isPassing, readWhole, STORAGE_OPTIONS } from '../../container-contract/storage-access.js';
-import { counted, JobError, messageOf } from '../../job/failure.js';
+import { counted, JobError, messageOf, unbroken } from '../../job/failure.js';
 import { endingOf, FRAME_FORMATS, type FrameFormat } from '../../job/items/formats.js';
 import { ppmDamage } from '../../job/items/ppm.js';
 import { estimate } from '../../job/progress.js';
@@ -381,5 +381,5 @@ function renderFrames({ saved, there, missing, status }: SavedFrames, { out, sou
         ? 'The job has not come to its frames yet: run the command again later.'
         : `The job goes on, and ${items.total} frames are expected: run the command again for the rest.`,
     );
-  return lines.join('\n');
+  return lines.map(unbroken).join('\n');
 }

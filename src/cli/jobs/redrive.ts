@@ -1,4 +1,4 @@
-import { JobError } from '../../job/failure.js';
+import { JobError, unbroken } from '../../job/failure.js';
 import { addExamples, addJson, addPlace, type Around, type Define, type Place } from '../around.js';
 import { EMULATED, findApp, idOf, LATEST, orAskScore } from '../client/connect.js';
 import { addChanges, type ChangeFlags, changesOf } from '../score/changes.js';
@@ -33,7 +33,7 @@ async function redrive(job: string, flags: Flags, around: Around): Promise<void>
     const id = await idOf(client, job);
     const answer = await client.redrive(id, { ...changesOf(flags), ...(fromScratch === true && { fromScratch }) });
     if (json) print(JSON.stringify(answer, null, watch === true ? undefined : 2));
-    else (watch === true ? note : print)(answer.message);
+    else (watch === true ? note : print)(unbroken(answer.message));
     if (watch !== true) return;
     const { watchJob } = await import('./watch.js');
     await watchJob(id, flags, around);

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { counted, JobError } from '../../job/failure.js';
+import { counted, JobError, unbroken } from '../../job/failure.js';
 import { LeftOut } from '../../job/items/left-out.js';
 import { givesPictures } from '../../model-card/schema.js';
 import { createMedia, findFfmpeg, type Media, readMediaLimits } from '../../media/media.js';
@@ -163,7 +163,9 @@ export function renderPreview(
     ...warnings.map((warning) => `Warning: ${warning}`),
     `${counted(previewed, unit)} of about ${items} on ${device}. Scoring all of them on this machine would take about ${inWords(seconds.low)} to ${inWords(seconds.high)}.`,
     `Contact sheet: ${contactSheet}`,
-  ].join('\n');
+  ]
+    .map(unbroken)
+    .join('\n');
 }
 
 const inWords = (seconds: number) =>

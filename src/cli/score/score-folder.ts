@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access, mkdir, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { counted, JobError, messageOf } from '../../job/failure.js';
+import { counted, JobError, messageOf, unbroken } from '../../job/failure.js';
 import type { FailedItem } from '../../container-contract/result.js';
 import type { Manifest } from '../../job/manifest.js';
 import { FAILED_ITEMS, MANIFEST, PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../../job-store/layout.js';
@@ -173,7 +173,7 @@ export function renderFolderSummary(summary: FolderSummary): string {
   const { images, batches, failed, failedImages, imagesPerSecond, output, predictions, warnings } = summary;
   const rate = imagesPerSecond === null ? '' : `, ${imagesPerSecond.toFixed(1)} images/s`;
   return [
-    renderSeconds(summary),
+    ...renderSeconds(summary).split('\n'),
     ...warnings.map((warning) => `Warning: ${warning}`),
     ...failed.slice(0, SHOWN_FAILURES).map(({ name, reason }) => `Failed: ${name}: ${reason}`),
     `${counted(images, 'image')} in ${counted(batches, 'batch')}${reusedOf(summary.reusedImages)}${rate}`,
@@ -183,5 +183,7 @@ export function renderFolderSummary(summary: FolderSummary): string {
     ...(failedImages === 0
       ? []
       : [`Not scored:  ${failedImages} of ${counted(images, 'image')}; ${path.join(output, FAILED_ITEMS)} names them`]),
-  ].join('\n');
+  ]
+    .map(unbroken)
+    .join('\n');
 }

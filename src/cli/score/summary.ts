@@ -1,6 +1,6 @@
 import path from 'node:path';
 import Table from 'cli-table3';
-import { counted } from '../../job/failure.js';
+import { counted, unbroken } from '../../job/failure.js';
 import { endingOf, VIDEO_ENDINGS } from '../../job/items/formats.js';
 import type { JobStatus } from '../../api/jobs.js';
 import { calling } from '../installed.js';
@@ -98,7 +98,7 @@ export function renderSummary(summary: Summary): string {
   const rate = summary.framesPerSecond === null ? '' : `, ${summary.framesPerSecond.toFixed(1)} frames/s`;
   const again = summary.attempts > summary.batches ? `, ${counted(summary.attempts, 'container run')}` : '';
   return [
-    renderSeconds(summary),
+    ...renderSeconds(summary).split('\n'),
     ...summary.warnings.map((warning) => `Warning: ${warning}`),
     `${counted(summary.frames, 'frame')} in ${counted(summary.batches, 'batch')}${again}${reusedOf(summary.reusedFrames)}${rate}`,
     ...renderBottleneck(summary),
@@ -113,7 +113,9 @@ export function renderSummary(summary: Summary): string {
       : [
           `Not scored:    ${summary.failedFrames} of ${counted(summary.frames, 'frame')}; the list failed-items of job ${summary.job} names them`,
         ]),
-  ].join('\n');
+  ]
+    .map(unbroken)
+    .join('\n');
 }
 
 /** Whether it is a video that was saved. */

@@ -2,7 +2,7 @@ import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { JobError, messageOf } from '../../job/failure.js';
+import { JobError, messageOf, unbroken } from '../../job/failure.js';
 import { holderOfFolder } from '../../processes/folder-lock.js';
 import { type PageParts, renderPage } from './html.js';
 import {
@@ -89,7 +89,7 @@ export async function followTraces(data: string, print: (text: string) => void):
     if (!trace) return;
     const page = path.join(folder, `trace-${/^[\w-]+$/.test(job) ? job : traceId}.html`);
     await writeFile(page, renderPage(trace, parts));
-    print(`\n${renderTrace(trace)}\nTimeline: ${page}`);
+    print(`\n${renderTrace(trace)}\n${unbroken(`Timeline: ${page}`)}`);
   };
   const showEnded = async () => {
     for (const [job, seen] of jobs) {

@@ -1,5 +1,6 @@
 import Table from 'cli-table3';
 import { PHASES } from '../../job/attempts/phases.js';
+import { unbroken } from '../../job/failure.js';
 import { isOrchestrationOf, type Trace, type TraceSpan } from './tree.js';
 
 /** Where the time of a job went. Seconds; shares are parts of one. */
@@ -244,7 +245,7 @@ export function whysOf(attempts: AttemptRow[]): string[] {
   const failed = attempts.filter(({ why }) => why !== undefined);
   const told = failed
     .slice(0, MOST_WHYS)
-    .map(({ batch, attempt, why }) => `Batch ${batch}, attempt ${attempt}: ${why}`);
+    .map(({ batch, attempt, why }) => unbroken(`Batch ${batch}, attempt ${attempt}: ${why}`));
   return failed.length > MOST_WHYS ? [...told, `and ${failed.length - MOST_WHYS} more that failed`] : told;
 }
 

@@ -14,6 +14,8 @@ const BLACK = 4;
 const FAR = 64;
 /** About so many pixels tell that a picture is right; only of one that looks wrong are all measured. The first frame waits for it. */
 const GLANCED_PIXELS = 5_000;
+/** About so many pixels tell what share of all is how. */
+const SHARE_PIXELS = 100_000;
 /** Share of values that makes it the picture's and not that of a few pixels. */
 const MOST_OF_IT = 0.9;
 /** Shares of values that are the lowest or the highest: few in most pictures, many where a network cuts off the rest. */
@@ -45,34 +47,47 @@ interface Values {
   above: (limit: number) => number;
 }
 
-/** @param pixels about how many are looked at, spread over the picture; left out: all. */
+/**
+ * Nothing is copied, and only the bounds are those of all values: a large picture has hundreds of megabytes of them.
+ * @param pixels about how many are looked at, spread over the picture; left out: all.
+ */
 function measure(values: TensorValues, image: ImageTensor, pixels = Infinity): Values {
   const channels = channelsOf(image);
   const plane = values.length / channels;
   const [across, along] = image.layout === 'NHWC' ? [channels, 1] : [1, plane];
-  const step = Math.max(1, Math.floor(plane / pixels));
-  const seen = Array.from({ length: channels }, () => new Float64Array(Math.ceil(plane / step)));
-  for (const [channel, some] of seen.entries())
-    for (let at = 0, from = channel * along; at < some.length; at += 1, from += step * across)
-      some[at] = values[from] ?? 0;
-  const least = seen.map((some) => some.reduce((low, value) => Math.min(low, value), Infinity));
-  const most = seen.map((some) => some.reduce((high, value) => Math.max(high, value), -Infinity));
-  const share = (holds: (value: number) => boolean) => {
+  // Odd, so that it does not go down columns.
+  const stepFor = (most: number) => across * (Math.floor(plane / most) | 1);
+  const starts = Array.from({ length: channels }, (_, channel) => channel * along);
+  const bounds = starts.map((start) => boundsOf(values, start, start + plane * across, stepFor(pixels)));
+  const step = stepFor(Math.min(pixels, SHARE_PIXELS));
+  const share = (sign: 1 | -1, limit: number) => {
     let [count, all] = [0, 0];
-    for (const some of seen) {
-      for (const value of some) if (holds(value)) count += 1;
-      all += some.length;
+    for (const start of starts) {
+      for (let at = start; at < start + plane * across; at += step, all += 1)
+        if (sign * (values[at] ?? 0) < sign * limit) count += 1;
     }
     return count / all;
   };
   return {
-    least: Math.min(...least),
-    most: Math.max(...most),
-    span: Math.max(...most.map((high, channel) => high - (least[channel] ?? 0))),
-    finite: seen.every((some) => some.every((value) => Number.isFinite(value))),
-    below: (limit) => share((value) => value < limit),
-    above: (limit) => share((value) => value > limit),
+    least: Math.min(...bounds.map(({ low }) => low)),
+    most: Math.max(...bounds.map(({ high }) => high)),
+    span: Math.max(...bounds.map(({ low, high }) => high - low)),
+    finite: bounds.every(({ finite }) => finite),
+    below: (limit) => share(1, limit),
+    above: (limit) => share(-1, limit),
   };
+}
+
+function boundsOf(values: TensorValues, start: number, end: number, step: number) {
+  let [low, high, finite] = [Infinity, -Infinity, true];
+  for (let at = start; at < end; at += step) {
+    const value = values[at] ?? 0;
+    if (value < low) low = value;
+    if (value > high) high = value;
+    // What is not finite turns the difference into NaN.
+    if (value - value !== 0) finite = false;
+  }
+  return { low, high, finite };
 }
 
 interface Fault {
@@ -174,13 +189,15 @@ async function findLines(
   if (own && !equal(own, output.range)) return line({ output: own });
   if (input.type === 'uint8') return undefined;
   const usual = USUAL.filter((range) => !equal(range, input.range));
-  const seen: [Range, Values][] = [];
+  const seen: { range: Range; given: (Range | undefined)[] }[] = [];
   for (const range of usual) {
     const values = await run(range).catch(() => undefined);
-    if (values) seen.push([range, measure(values, output)]);
+    if (values === undefined) continue;
+    const measured = measure(values, output);
+    seen.push({ range, given: tries.map((extremes) => seemingRange(measured, extremes)) });
   }
-  for (const extremes of tries) {
-    const given = seen.map(([range, values]) => ({ range, given: seemingRange(values, extremes) }));
+  for (const index of tries.keys()) {
+    const given = seen.map((each) => ({ range: each.range, given: each.given[index] }));
     const same = given.find((each) => each.given && equal(each.given, each.range));
     if (same) return line({ input: same.range, ...(!equal(output.range, input.range) && { output: same.range }) });
     const other = given.find((each) => each.given);

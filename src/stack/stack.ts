@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -57,6 +58,11 @@ export async function startStack({
   spans,
   env,
 }: StackOptions): Promise<Stack> {
+  // A stack that runs on the folder is named before the port that it has.
+  if (!existsSync(folder)) {
+    if (azuritePort !== undefined) await chooseAzurite(azuritePort, 0);
+    if (port !== undefined) await chooseHostPort(port, 0);
+  }
   const temp = path.join(folder, 'temp');
   const lock = await takeFolder(folder, temp);
   const parts: Part[] = [];
@@ -132,8 +138,7 @@ async function startPair(
 ): Promise<Pair> {
   const chosen = await chooseAzurite(azuritePort, above);
   const storage = chosen.connectionString;
-  const program = 'the local Functions host';
-  const hostPort = await choosePort(USUAL_PORT + above, { port, option: '--port', program });
+  const hostPort = await chooseHostPort(port, above);
   const abort = new AbortController();
   const env = { ...settings, AzureWebJobsStorage: storage };
   const start = () => startHost(folder, { port: hostPort, spans, env }, abort.signal);
@@ -154,6 +159,9 @@ async function startPair(
     throw error;
   }
 }
+
+const chooseHostPort = (asked: number | undefined, above: number) =>
+  choosePort(USUAL_PORT + above, { port: asked, option: '--port', program: 'the local Functions host' });
 
 /** How long the host waits for a storage that is starting on a busy machine. */
 const STORAGE_PATIENCE_SECONDS = 30;

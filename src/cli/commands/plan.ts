@@ -1,4 +1,4 @@
-import { access, mkdtemp, open, rm, rmdir } from 'node:fs/promises';
+import { mkdtemp, open, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import type { Plan } from '../../api/plan.js';
@@ -111,7 +111,7 @@ function partOf(asked: AskedJob): Promise<Part> {
 
 async function partOfFolder(options: FolderOptions): Promise<Part> {
   const { folder, list, signal } = options;
-  const except = await leavingNone(options.out, () => checkFolderJob(options));
+  const except = await checkFolderJob(options);
   const leftOut = new LeftOut();
   let items = 0;
   let first = '';
@@ -137,8 +137,8 @@ async function* namesIn(folder: string, except: string, leftOut: LeftOut): Async
 }
 
 async function partOfFrames(options: VideoOptions): Promise<Part> {
-  const { video: folder, signal, out, base } = options;
-  const checked = await leavingNone(out ?? base, () => checkVideoJob(options));
+  const { video: folder, signal } = options;
+  const checked = await checkVideoJob(options);
   const leftOut = new LeftOut();
   const pictures: { name: string }[] = [];
   for await (const name of namesIn(folder, checked.sound ?? '', leftOut)) {
@@ -177,10 +177,9 @@ async function firstReadable(folder: string, ordered: string[]): Promise<Set<str
 }
 
 async function partOfVideo(options: VideoOptions): Promise<Part> {
-  const { video, out, base } = options;
-  const checked = await leavingNone(out ?? base, () => checkVideoJob(options));
+  const checked = await checkVideoJob(options);
   const all = { upload: (client: Uploader) => uploadPart(client, options, checked, {}), warnings: [] };
-  return (await isLarge(video)) ? ((await beginningOf(options, checked)) ?? all) : all;
+  return (await isLarge(options.video)) ? ((await beginningOf(options, checked)) ?? all) : all;
 }
 
 /** Seconds of a video that are enough to see what it is. */
@@ -223,23 +222,6 @@ const uploadPart = (
   checked: CheckedVideo,
   part: { file?: string; names?: Set<string> },
 ) => uploadVideo(client, options, { ...checked, leftOut: new LeftOut(), onProgress: () => undefined, part });
-
-/** Runs the checks of `score` and removes the folders that they make for what would be saved. */
-async function leavingNone<T>(out: string, check: () => Promise<T>): Promise<T> {
-  const missing: string[] = [];
-  const isMissing = (folder: string) =>
-    access(folder).then(
-      () => false,
-      () => true,
-    );
-  for (let folder = out; folder !== path.dirname(folder) && (await isMissing(folder)); folder = path.dirname(folder))
-    missing.push(folder);
-  try {
-    return await check();
-  } finally {
-    for (const folder of missing) await rmdir(folder).catch(() => undefined);
-  }
-}
 
 /** The plan in words. */
 export function renderPlan(plan: Plan, of: AskedJob['of']): string {

@@ -1,4 +1,4 @@
-import { access, constants, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { BlockBlobClient } from '@azure/storage-blob';
 import { Option } from 'commander';
@@ -101,8 +101,13 @@ export async function saveFrames(options: FramesOptions): Promise<SavedFrames> {
     // What cannot be had is said before a folder is made.
     const { parts } = await client.frames(job, { ...options, from: '' });
     if (parts.length === 0 && isOver(status)) throw noFrames(status, options);
-    await prepareFolder(options);
-    return await saveAll(client, status, options);
+    const made = await prepareFolder(options);
+    try {
+      return await saveAll(client, status, options);
+    } catch (error) {
+      if (made !== undefined) await removeUnused(out, made);
+      throw error;
+    }
   } catch (error) {
     if (!signal.aborted) throw await orAskScore(options, error);
     const sentence = `Interrupted; what is in ${out} is whole, and the same command saves the rest.`;
@@ -120,17 +125,20 @@ function noFrames({ id, state, error }: JobStatus, { source }: FramesOptions): J
 /** Tells whose frames a folder holds: without it nobody could tell those of an earlier run from others of the same names. */
 const MARK = '.frames.json';
 
-/** @throws JobError `user` when the folder cannot be written, or holds other frames that may not be replaced. */
-async function prepareFolder({ job, source, out, overwrite }: FramesOptions): Promise<void> {
+/**
+ * @returns the first of the folders that it has made, if any.
+ * @throws JobError `user` when the folder cannot be written, or holds other frames that may not be replaced.
+ */
+async function prepareFolder({ job, source, out, overwrite }: FramesOptions): Promise<string | undefined> {
   const existing = await stat(out).catch(() => undefined);
   if (existing && !existing.isDirectory()) throw new JobError('user', `${out} is a file; name a folder with --out.`);
   const mark = JSON.stringify({ job, frames: source ? 'source' : 'scored' });
   try {
-    await mkdir(out, { recursive: true });
+    const made = await mkdir(out, { recursive: true });
     await access(out, constants.W_OK);
     await removeParts(out);
     const marked = await readFile(path.join(out, MARK), 'utf8').catch(() => undefined);
-    if (marked === mark) return;
+    if (marked === mark) return made;
     const others = (await readdir(out)).filter((name) => FRAME_NAME.test(name));
     const [taken] = others;
     if (taken !== undefined && !overwrite)
@@ -141,11 +149,20 @@ async function prepareFolder({ job, source, out, overwrite }: FramesOptions): Pr
     // What was left of them could not be told from this job's once the folder is marked.
     for (const name of others) await rm(path.join(out, name));
     await saveBytes(Buffer.from(mark), path.join(out, MARK), true);
+    return made;
   } catch (cause) {
     if (cause instanceof JobError) throw cause;
     const sentence = `The folder ${out} cannot be written (${messageOf(cause)}); name another one with --out.`;
     throw new JobError('user', sentence, { cause });
   }
+}
+
+/** Removes a folder in which no frame was saved, and those above it that were made for it. */
+async function removeUnused(out: string, made: string): Promise<void> {
+  if ((await readdir(out)).some((name) => name !== MARK)) return;
+  await rm(path.join(out, MARK), { force: true });
+  for (let folder = out; folder.startsWith(made); folder = path.dirname(folder))
+    await rmdir(folder).catch(() => undefined);
 }
 
 const FRAME_NAME = new RegExp(`^(\\d{7,})\\.(${FRAME_FORMATS.join('|')})$`);

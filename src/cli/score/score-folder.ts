@@ -1,7 +1,6 @@
-import { constants } from 'node:fs';
-import { access, mkdir, readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { counted, JobError, messageOf, unbroken } from '../../job/failure.js';
+import { counted, JobError, unbroken } from '../../job/failure.js';
 import type { FailedItem } from '../../container-contract/result.js';
 import type { Manifest } from '../../job/manifest.js';
 import { FAILED_ITEMS, MANIFEST, PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../../job-store/layout.js';
@@ -12,7 +11,7 @@ import { downloadFolder, findPictures, noPictures, readList, uploadFolder } from
 import { requestOf } from '../client/unfinished.js';
 import { type JobOptions, modelFilesOf, ofJob, runThrough, type Uploaded } from './run-job.js';
 import { bottleneckOf, type OwnSeconds, renderBottleneck, renderSeconds, reusedOf } from './summary.js';
-import { checkModelFiles } from './user-files.js';
+import { checkModelFiles, checkOutputFolder, makeOutputFolder } from './user-files.js';
 
 export interface FolderOptions extends JobOptions {
   folder: string;
@@ -54,7 +53,6 @@ export interface FolderSummary {
 export async function scoreFolder(options: FolderOptions): Promise<FolderSummary> {
   const isNew = options.resume === undefined;
   const except = isNew ? await checkFolderJob(options) : options.out;
-  if (!isNew) await mkdir(options.out, { recursive: true });
   const only = options.list === undefined || !isNew ? undefined : await readList(options.folder, options.list);
   let failed: FailedItem[] = [];
   let predictions = false;
@@ -64,6 +62,7 @@ export async function scoreFolder(options: FolderOptions): Promise<FolderSummary
     request: await requestOfFolder(options),
     upload: (client) => uploadImages(client, options, { except, leftOut, only }),
     save: async (client, { id, items }) => {
+      await makeOutputFolder(options.out);
       predictions = await downloadFolder(client, id, options.out, options.overwrite);
       if (items.failed > 0) failed = await readFailed(client, id, options);
     },
@@ -111,17 +110,14 @@ async function checkFolders({ folder, out, overwrite = false }: FolderOptions): 
   // Closes the folder.
   await pictures.return(undefined);
   if (done) throw noPictures(folder, leftOut);
-  try {
-    if (!existing) await mkdir(out);
-    await access(out, constants.W_OK);
-  } catch (cause) {
+  const parent = await stat(path.dirname(out)).catch(() => undefined);
+  if (!parent)
     throw new JobError(
       'user',
-      `The folder ${out} cannot be written (${messageOf(cause)}); name another one with --out.`,
-      { cause },
+      `The folder ${path.dirname(out)} does not exist; create it or name another folder with --out.`,
     );
-  }
-  const inside = (await readdir(out)).filter((name) => !name.startsWith('.'));
+  await checkOutputFolder(out);
+  const inside = (existing ? await readdir(out) : []).filter((name) => !name.startsWith('.'));
   if (inside.length > 0 && !overwrite)
     throw new JobError('user', `${out} is not empty; name another folder with --out, or add --overwrite.`);
   return except;

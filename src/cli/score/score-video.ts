@@ -1,7 +1,7 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { JobStatus } from '../../api/jobs.js';
-import { JobError, messageOf } from '../../job/failure.js';
+import { JobError } from '../../job/failure.js';
 import {
   endingOf,
   fileKindByName,
@@ -19,7 +19,15 @@ import { downloadFolder, findPictures, findSound, noPictures, uploadFolder } fro
 import { requestOf } from '../client/unfinished.js';
 import { type JobOptions, modelFilesOf, ofJob, type Renamed, runThrough, type Uploaded } from './run-job.js';
 import { isVideo, type Saved, type Summary, summarise } from './summary.js';
-import { checkDistinct, checkInputFile, checkModelFiles, checkOutputFile, isModelFile } from './user-files.js';
+import {
+  checkDistinct,
+  checkInputFile,
+  checkModelFiles,
+  checkOutputFile,
+  checkOutputFolder,
+  isModelFile,
+  makeOutputFolder,
+} from './user-files.js';
 
 /** Those that a job chooses by itself. */
 const CHOSEN_ENDINGS = ['.mp4', '.mkv'];
@@ -169,6 +177,7 @@ async function save(
 ): Promise<Saved> {
   const { out, base, contactSheet, overwrite } = options;
   const folder = out ?? base;
+  if (wanted === 'folder') await makeOutputFolder(folder);
   if (predictions === null && output?.endsWith('/') === true) {
     await downloadFolder(client, id, folder, overwrite);
     return { output: folder, predictions: null, contactSheet: null };
@@ -228,11 +237,18 @@ async function checkOutputs(options: VideoOptions, wanted: Wanted, sound: string
     outputs,
     inputs.filter((file) => file !== undefined),
   );
-  if (wanted === 'folder') await makeFolder(out ?? base);
-  const files =
-    wanted === 'any' ? [...CHOSEN_ENDINGS.map((ending) => base + ending), ...(await inFolder(base, tables))] : saved;
+  if (wanted === 'folder') await checkOutputFolder(out ?? base);
+  const there = await inFolder(out ?? base, tables);
+  const files = {
+    ...chosen,
+    folder: there,
+    any: [...CHOSEN_ENDINGS.map((ending) => base + ending), ...there],
+  }[wanted];
   for (const file of files) await checkOutputFile(file, '--out', options.overwrite);
-  if (contactSheet !== undefined) await checkOutputFile(contactSheet, '--contact-sheet', options.overwrite);
+  const isBesideTables =
+    wanted === 'folder' && there.length === 0 && path.dirname(contactSheet ?? '') === (out ?? base);
+  if (contactSheet !== undefined && !isBesideTables)
+    await checkOutputFile(contactSheet, '--contact-sheet', options.overwrite);
 }
 
 async function checkVideo(video: string): Promise<void> {
@@ -260,16 +276,3 @@ const inFolder = (folder: string, files: string[]) =>
     (found) => (found.isDirectory() ? files : []),
     () => [],
   );
-
-/** @throws JobError `user` when the folder cannot be made. */
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (cause) {
-    throw new JobError(
-      'user',
-      `The folder ${folder} cannot be made (${messageOf(cause)}); name another one with --out.`,
-      { cause },
-    );
-  }
-}

@@ -1,5 +1,5 @@
 import { constants, existsSync } from 'node:fs';
-import { access, open, readFile, rm, stat } from 'node:fs/promises';
+import { access, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { JobError, messageOf } from '../../job/failure.js';
 import { checkWholeModel } from './whole-model.js';
@@ -29,11 +29,8 @@ export async function checkOutputFile(file: string, option: string, overwrite = 
   const parent = await stat(folder).catch(() => undefined);
   if (!parent?.isDirectory())
     throw new JobError('user', `The folder ${folder} does not exist; create it or name another file with ${option}.`);
-  const part = path.join(folder, `.part-${process.pid}`);
   try {
-    // Permissions, read-only and special file systems: only trying tells.
-    await (await open(part, 'w')).close();
-    await rm(part, { force: true });
+    await tryToWrite(folder);
   } catch (cause) {
     throw new JobError(
       'user',
@@ -41,6 +38,36 @@ export async function checkOutputFile(file: string, option: string, overwrite = 
       { cause },
     );
   }
+}
+
+/** Permissions, read-only and special file systems: only trying tells. */
+async function tryToWrite(folder: string): Promise<void> {
+  const part = path.join(folder, `.part-${process.pid}`);
+  await (await open(part, 'w')).close();
+  await rm(part, { force: true });
+}
+
+/**
+ * Checks a folder, which `--out` names, without making it: a command that is refused leaves nothing.
+ * @throws JobError `user` when it could not be made or written to in the end.
+ */
+export async function checkOutputFolder(folder: string): Promise<void> {
+  let nearest = folder;
+  while (!existsSync(nearest) && nearest !== path.dirname(nearest)) nearest = path.dirname(nearest);
+  await tryToWrite(nearest).catch((cause: unknown) => cannotWrite(folder, cause));
+}
+
+/** @throws JobError `user` when it cannot be made. */
+export async function makeOutputFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true }).catch((cause: unknown) => cannotWrite(folder, cause));
+}
+
+function cannotWrite(folder: string, cause: unknown): never {
+  throw new JobError(
+    'user',
+    `The folder ${folder} cannot be written (${messageOf(cause)}); name another one with --out.`,
+    { cause },
+  );
 }
 
 /**

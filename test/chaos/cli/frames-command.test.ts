@@ -200,3 +200,12 @@ test('a job that is over and has no scored frame in storage has nothing to save'
   });
   expect(() => statSync(folder('nothing'))).toThrow('ENOENT');
 });
+
+test('where not one frame can be read, no folder is left', async () => {
+  const work = workOf(jobs.packed);
+  for await (const { name } of work.listBlobsFlat({ prefix: 'scored/' }))
+    await work.getBlockBlobClient(name).uploadData(Buffer.from('no frame'));
+  const out = folder('unread/deeper');
+  await expect(save(jobs.packed, out)).rejects.toThrow(/cannot be read/);
+  expect(() => statSync(folder('unread'))).toThrow('ENOENT');
+});

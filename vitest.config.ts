@@ -36,6 +36,8 @@ export default defineConfig({
   test: {
     reporters: ['default', './test/support/count-reporter.ts'],
     maxWorkers: 2,
+    // Compiling what tests import takes a fifth of the time of the unit tests, which run on three versions of Node, one after another.
+    experimental: { fsModuleCache: true },
     sequence: { sequencer: LongestFirst },
     // Nothing that is right fails by these, on whatever machine; what waits for an event says before what it waited for.
     testTimeout: 240_000,

@@ -10,7 +10,7 @@ import { runCli } from '../../support/cli.js';
 import { makeClip } from '../../support/clip.js';
 import { until } from '../../support/wait.js';
 
-const MAIN = path.resolve('dist/cli/main.js');
+const MAIN = path.resolve('dist/cli/packed/main.js');
 const folder = mkdtempSync(path.join(os.tmpdir(), 'scoring-go-on-'));
 const data = path.join(folder, 'data');
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -24,7 +24,7 @@ async function start(npm: boolean) {
   const args = ['start', '--data', data];
   const [program, ...rest] = npm
     ? ['npm', 'start', '--', ...args.slice(1)]
-    : [process.execPath, 'dist/cli/main.js', ...args];
+    : [process.execPath, 'dist/cli/packed/main.js', ...args];
   const command = spawn(program ?? '', rest, {
     cwd: ROOT,
     env: { ...process.env, HOME: home },

@@ -127,22 +127,17 @@ describe.skipIf(!hasSharedData)('further models that give pictures (needs ../sha
     expect(psnr(await pixels(scored), expected)).toBe(Infinity);
   });
 
+  // Windows ML's mosaic, of 720x720 and BGR, is candy with other weights: see models.test.ts.
   it.each([
-    ['winml/mosaic', 'winml_mosaic', 'inputImage', 720, BGR],
-    ['gnsmrky/mosaic_nc8_256x256', 'mosaic_nc8_256x256', 'input.1', 256, RGB],
-    ['derived/udnie_fp16w_fp32io', 'udnie_fp16w_fp32io', 'input_image', 96, RGB],
-  ] as const)(
-    '%s: exactly what the network gives, and other channels are found out',
-    async (model, card, input, side, order) => {
-      const frame = await photo(side, side);
-      const expected = bytes(await run(model, { [input]: await planes(frame, side, side, [...order]) }), side, side, [
-        ...order,
-      ]);
-      expect(psnr(await pixels(await score(model, card, frame)), expected)).toBe(Infinity);
-      const wrong = await score(model, card, frame, { bgr: order !== BGR });
-      expect(psnr(await pixels(wrong), expected)).toBeLessThan(25);
-    },
-  );
+    ['gnsmrky/mosaic_nc8_256x256', 'mosaic_nc8_256x256', 'input.1', 256],
+    ['derived/udnie_fp16w_fp32io', 'udnie_fp16w_fp32io', 'input_image', 96],
+  ])('%s: exactly what the network gives, and other channels are found out', async (model, card, input, side) => {
+    const frame = await photo(side, side);
+    const expected = bytes(await run(model, { [input]: await planes(frame, side, side, RGB) }), side, side, RGB);
+    expect(psnr(await pixels(await score(model, card, frame)), expected)).toBe(Infinity);
+    const wrong = await score(model, card, frame, { bgr: true });
+    expect(psnr(await pixels(wrong), expected)).toBeLessThan(25);
+  });
 
   it('udnie_nc8_dyn comes close to its author’s picture', async () => {
     const frame = await sharp(sharedData('images/content/gns_amber.jpg')).png().toBuffer();

@@ -19,8 +19,8 @@ describe.skipIf(!hasSharedData)('models with other conventions (needs ../shared/
     expect(psnr(await pixels(await score('winml/candy', 'candy', frame, { bgr: false })), expected)).toBeLessThan(20);
   });
 
-  it('candy: a frame of another size comes back in its size', async () => {
-    const scored = await score('winml/candy', 'candy', await photo(160, 90));
+  it('mosaic_nc8_256x256: a frame of another size comes back in its size', async () => {
+    const scored = await score('gnsmrky/mosaic_nc8_256x256', 'mosaic_nc8_256x256', await photo(160, 90));
     expect(await sharp(scored).metadata()).toMatchObject({ width: 160, height: 90 });
   });
 

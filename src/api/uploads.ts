@@ -8,6 +8,12 @@ const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,79}[A-Za-z0-9_-])?$/;
 const PLACE =
   'inbox\\/_uploads\\/(?:(?:key-|user-)[a-z0-9-]{1,64}\\/|nobody\\/)?[a-z2-7]{8}\\/[A-Za-z0-9](?:[A-Za-z0-9._-]{0,79}[A-Za-z0-9_-])?';
 
+const PLACES = new RegExp(PLACE, 'g');
+
+/** A text in which uploads are called as their users call them, without the places that the app gave them. */
+export const withoutPlaces = (text: string): string =>
+  text.replaceAll(PLACES, (place) => place.slice(place.lastIndexOf('/') + 1));
+
 const fileSchema = z.strictObject({
   kind: z.enum(['style', 'model']),
   name: z.string().regex(NAME),

@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import type { JobList, ListedJob } from '../../api/jobs.js';
+import { withoutPlaces } from '../../api/uploads.js';
 import { hideSecrets } from '../../job/failure.js';
 import { addExamples, addJson, addPlace, type Around, type Define, type Place, wholeNumber } from '../around.js';
 import type { JobClient } from '../client/client.js';
@@ -89,6 +90,6 @@ function cellsOf(job: ListedJob, now: number): string[] {
   const { id, state, items, itemsPerSecond, createdAt } = job;
   const count = items.total === 0 && items.done === 0 ? '' : `${items.done}/${items.total}`;
   const rate = itemsPerSecond === null ? '' : `${itemsPerSecond.toFixed(1)}/s`;
-  const said = hideSecrets(job.now.replace(/\s+/g, ' '));
+  const said = hideSecrets(withoutPlaces(job.now.replace(/\s+/g, ' ')));
   return [id, state, count, rate, ageInWords(createdAt, now), costInWords(job.cost), said];
 }

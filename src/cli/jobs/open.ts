@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { JobError } from '../../job/failure.js';
+import { counted, JobError } from '../../job/failure.js';
 import { addExamples, addJson, addPlace, type Around, type Define, type Place, wholeNumber } from '../around.js';
 import { findApp, idOf, LATEST, orAskScore } from '../client/connect.js';
 
@@ -43,13 +43,22 @@ async function open(
     try {
       const id = await idOf(client, job);
       // What is not there is said here, and not by the page.
-      await client.status(id);
+      const { batches } = await client.status(id);
+      if (batch !== undefined && batch >= batches.total) throw noBatch(id, batch, batches.total);
       return `#/jobs/${id}${batch === undefined ? '' : `/batches/${batch}`}`;
     } catch (error) {
       throw await orAskScore({ ...flags, job }, error);
     }
   }
 }
+
+const noBatch = (id: string, batch: number, total: number) =>
+  new JobError(
+    'user',
+    total === 0
+      ? `Job ${id} has no batches.`
+      : `Job ${id} has ${counted(total, 'batch')}, counted from 0, so there is no batch ${batch}.`,
+  );
 
 const OPENERS: Partial<Record<NodeJS.Platform, [program: string, ...args: string[]]>> = {
   darwin: ['open'],

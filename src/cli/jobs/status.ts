@@ -1,4 +1,5 @@
 import type { JobStatus } from '../../api/jobs.js';
+import { withoutPlaces } from '../../api/uploads.js';
 import { counted, hideSecrets } from '../../job/failure.js';
 import { STAGES_IN_WORDS } from '../../job/progress.js';
 import { createTimeLeft } from '../../job/estimate/time-left.js';
@@ -45,7 +46,7 @@ export function renderStatus(status: JobStatus, now: number): string {
   ];
   return lines
     .filter(([, said]) => said !== '')
-    .map(([what, said]) => `${`${what}:`.padEnd(12)}${hideSecrets(said.replace(/\s+/g, ' '))}`)
+    .map(([what, said]) => `${`${what}:`.padEnd(12)}${hideSecrets(withoutPlaces(said.replace(/\s+/g, ' ')))}`)
     .join('\n');
 }
 

@@ -6,6 +6,7 @@ import { round } from '../../job/progress.js';
 import type { ON_EXCEEDED } from '../../job/tolerance.js';
 import { poll } from '../../poll.js';
 import type { JobStatus } from '../../api/jobs.js';
+import { withoutPlaces } from '../../api/uploads.js';
 import type { JobClient, OnProgress, Uploader } from '../client/client.js';
 import { type AppChoice, connect, EMULATED, isEmulated } from '../client/connect.js';
 import { startOf } from '../../processes/living.js';
@@ -263,7 +264,7 @@ function choiceNamed(name: string): { kind: string; region: string | undefined }
 
 /** The sentence with the user's own names in place of the app's. */
 export const inUsersWords = (sentence: string, renamed: Renamed[]) =>
-  renamed.reduce((text, [stored, given]) => text.replaceAll(stored, given), sentence);
+  withoutPlaces(renamed.reduce((text, [stored, given]) => text.replaceAll(stored, given), sentence));
 
 async function uploadModel(
   client: Uploader,

@@ -67,6 +67,33 @@ test('`cancel` and `redrive` say of a job that has ended that there is nothing t
   expect(redriven.stdout).toContain(`${jobs.done}: done`);
 });
 
+test('a file that was uploaded is called as its user calls it, wherever a job is told of', async () => {
+  const told = await Promise.all(['status', 'watch'].map((command) => ask(command, jobs.failed)));
+  const listed = await ask('jobs', '--state', 'failed', '--limit', '100');
+  for (const { stdout, stderr } of [...told, listed]) {
+    expect(stdout + stderr).toMatch(/(?<![\w/])broken\.mp4 is not a video/);
+    expect(stdout + stderr).not.toContain('_uploads');
+  }
+});
+
+test('`open` and `logs` say of a batch that is not there that it is not', async () => {
+  const there = await ask('open', jobs.done, '0', '--print');
+  expect(there).toMatchObject({ code: 0, stdout: `${stack.url}/api/#/jobs/${jobs.done}/batches/0\n` });
+  const batches = (await stack.client.status(jobs.done)).batches.total;
+  for (const batch of [batches, 99]) {
+    expect(await ask('open', jobs.done, String(batch), '--print')).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: `Job ${jobs.done} has ${batches === 1 ? '1 batch' : `${batches} batches`}, counted from 0, so there is no batch ${batch}.\n`,
+    });
+    const logs = await ask('logs', jobs.done, '--batch', String(batch));
+    expect(logs).toMatchObject({ code: 2, stdout: '' });
+    expect(logs.stderr).toMatch(new RegExp(`no batch ${batch}`));
+  }
+  const none = await ask('open', jobs.failed, '0', '--print');
+  expect(none).toMatchObject({ code: 2, stdout: '', stderr: `Job ${jobs.failed} has no batches.\n` });
+});
+
 describe('`plan`', () => {
   /** All that is in the storage of the media and of the models that uploads have added. */
   const uploads = async () => {

@@ -5,7 +5,7 @@ import { BlobServiceClient } from '@azure/storage-blob';
 import { afterAll, beforeAll, inject } from 'vitest';
 import { createJobClient, type JobClient } from '../../src/cli/client/client.js';
 import type { JobStatus } from '../../src/api/jobs.js';
-import { until } from './wait.js';
+import { LOOK_MS, until } from './wait.js';
 
 /** Where a local stack is. */
 export interface StackAddress {
@@ -73,9 +73,6 @@ export function useOwnStack({
 }
 
 const temporaryFolder = () => mkdtempSync(path.join(os.tmpdir(), 'scoring-test-'));
-
-/** A look at a job is work for the stack, which is to score meanwhile. */
-const LOOK_MS = 250;
 
 function connect(stack: TestStack, address: StackAddress): void {
   Object.assign(stack, address);

@@ -1,5 +1,8 @@
 import { poll } from '../../src/poll.js';
 
+/** Pause between two looks at a job: one is work for the stack, 25 milliseconds of a core, which is to score meanwhile. */
+export const LOOK_MS = 250;
+
 /**
  * Asks until there is an answer.
  * @param seconds Longest wait for it.

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HostProcess, newHub } from '../../../devhost/test/support/host-process.js';
 import { createJobClient } from '../../../src/cli/client/client.js';
 import { makeClip } from '../../support/clip.js';
-import { until } from '../../support/wait.js';
+import { LOOK_MS, until } from '../../support/wait.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
 const PACKAGE = path.join(ROOT, 'infra/app/package.mjs');
@@ -87,11 +87,11 @@ describe('the package of the app', () => {
       makeClip(clip, { seconds: 0.25 });
       const video = await client.upload('video', clip, {});
       const id = await client.start({ input: { video }, model: 'starry-night' });
-      const ended = await until('the end of the job', async () => {
+      const ended = async () => {
         const status = await client.status(id);
         return status.state === 'running' || status.state === 'queued' ? undefined : status;
-      });
-      expect(ended).toMatchObject({ state: 'done', items: { done: 3 } });
+      };
+      expect(await until('the end of the job', ended, undefined, LOOK_MS)).toMatchObject({ state: 'done', items: { done: 3 } });
     } finally {
       await host.stop();
     }

@@ -4,7 +4,7 @@ import { jobContainer, MANIFEST } from '../../../src/job-store/layout.js';
 import { PHASES } from '../../../src/job/attempts/phases.js';
 import { checkManifest } from '../../support/manifest.js';
 import { useEmulatedJobs } from '../../support/emulated-jobs.js';
-import { until } from '../../support/wait.js';
+import { LOOK_MS, until } from '../../support/wait.js';
 
 const jobs = useEmulatedJobs();
 const once = { retry: { maxAttempts: 1, firstDelaySeconds: 0 } };
@@ -24,7 +24,7 @@ describe('a job on emulated Container Instances', () => {
     const id = await jobs.start('aci');
     if (fault.on === 'PUT' && 'code' in fault) {
       const waiting = async () => (await jobs.stack.client.status(id)).waiting[0];
-      expect(await until('the reason', waiting)).toMatch(/no room for the container now|throttl/);
+      expect(await until('the reason', waiting, undefined, LOOK_MS)).toMatch(/no room for the container now|throttl/);
     }
     await jobs.endsRight(id);
     expect((await jobs.stack.client.status(id)).waiting).toEqual([]);

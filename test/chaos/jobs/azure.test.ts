@@ -3,7 +3,7 @@ import { parseLogLine } from '../../../src/container-contract/log-line.js';
 import { containerName } from '../../../src/job-store/layout.js';
 import { type CliResult, runCli } from '../../support/cli.js';
 import { useEmulatedJobs } from '../../support/emulated-jobs.js';
-import { until } from '../../support/wait.js';
+import { LOOK_MS, until } from '../../support/wait.js';
 
 const jobs = useEmulatedJobs();
 const { stack } = jobs;
@@ -47,7 +47,7 @@ test('a job on emulated aci waits out a throttled create, says so meanwhile, and
   await jobs.spoil({ on: 'PUT', status: 429, code: 'TooManyRequests', retryAfter: 1 });
   const id = await jobs.start('aci');
   const waiting = async () => (await stack.client.status(id)).waiting[0];
-  expect(await until('the reason', waiting)).toMatch(/throttl/);
+  expect(await until('the reason', waiting, undefined, LOOK_MS)).toMatch(/throttl/);
   await jobs.endsRight(id);
   expect((await stack.client.status(id)).waiting).toEqual([]);
   expect(await jobs.attempts(id)).toEqual([1, 1]);

@@ -9,7 +9,7 @@ import { checkManifest } from '../../support/manifest.js';
 import { runCli } from '../../support/cli.js';
 import { makeClip } from '../../support/clip.js';
 import { processesWith } from '../../support/processes.js';
-import { until } from '../../support/wait.js';
+import { LOOK_MS, until } from '../../support/wait.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'scoring-recovery-'));
 const data = path.join(folder, 'data');
@@ -51,10 +51,11 @@ test('a job goes on at the next start after the host was killed, no finished fra
     retry: { firstDelaySeconds: 0 },
   });
   const following = runCli(['logs', id, '--follow', '--json', '--data', data]);
-  const before = await until('some scored frames', async () => {
+  const look = async () => {
     const { stage, items } = await first.client.status(id);
     return stage === 'score' && items.done >= 6 ? items.done : undefined;
-  });
+  };
+  const before = await until('some scored frames', look, undefined, LOOK_MS);
   const { code, stderr } = await first.killHost();
   expect(stderr).toMatch(
     /^The local Functions host ended unexpectedly \(killed by SIGKILL; its log is .+\), so .+ start it again\.$/m,
@@ -62,10 +63,11 @@ test('a job goes on at the next start after the host was killed, no finished fra
   expect(code).toBe(1);
 
   const second = await startStack();
-  const status = await until('the end of the job', async () => {
+  const ended = async () => {
     const seen = await second.client.status(id);
     return seen.state === 'running' ? undefined : seen;
-  });
+  };
+  const status = await until('the end of the job', ended, undefined, LOOK_MS);
   expect(status).toMatchObject({ state: 'done', items: { total: 72, done: 72, failed: 0 } });
   const file = path.join(folder, 'manifest.json');
   await second.client.download(id, 'manifest', file);

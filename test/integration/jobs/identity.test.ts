@@ -16,7 +16,7 @@ import {
 } from '../../support/identity-storage.js';
 import { type Ingestion, startIngestion } from '../../support/ingestion.js';
 import { processesWith } from '../../support/processes.js';
-import { until } from '../../support/wait.js';
+import { LOOK_MS, until } from '../../support/wait.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'identity-job-'));
 let azurite: IdentityStorage;
@@ -77,10 +77,11 @@ describe.skipIf(!hasOpenssl)('an app that has a managed identity and no key', ()
     const query = new URL(url.exec(environment)?.[1] ?? '').searchParams;
     expect(query.get('skoid')).toBe('ab1f708d-50f6-404c-a006-d71b2ac7a606');
     expect(environment).not.toMatch(/AccountKey|IDENTITY_HEADER|InstrumentationKey/);
-    const status = await until('the end of the job', async () => {
+    const ended = async () => {
       const seen = await client.status(id);
       return seen.state === 'running' ? undefined : seen;
-    });
+    };
+    const status = await until('the end of the job', ended, undefined, LOOK_MS);
     expect(status).toMatchObject({ state: 'done', error: null, items: { total: 6, done: 6 } });
     await client.download(id, 'output', path.join(folder, 'out.mp4'));
     expect((await readFile(path.join(folder, 'out.mp4'))).length).toBeGreaterThan(1000);

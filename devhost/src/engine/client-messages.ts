@@ -102,6 +102,7 @@ export class ClientMessages {
     try {
       const message = await inbox.open(delivery);
       checkId(message.instanceId);
+      await this.#engine.ending(message.instanceId);
       const { body } = message;
       if (body.EventType === 'ExecutionStarted') await this.#begin(delivery, { ...message, body });
       else await this.#handOver(delivery, message);

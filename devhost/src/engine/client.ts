@@ -54,9 +54,7 @@ export class OrchestrationClient {
   async start(request: StartRequest): Promise<string> {
     const id = request.instanceId ?? newId();
     checkId(id);
-    const before = this.#engine.live.get(id);
-    // Its row may tell that it has ended before it is done with ending.
-    if (before && isTerminal(before.row.status)) await before.settled();
+    await this.#engine.ending(id);
     if (this.#engine.live.has(id) || this.#starting.has(id)) throw exists(this.status(id) ?? 'Pending');
     this.#starting.add(id);
     try {
@@ -159,6 +157,7 @@ export class OrchestrationClient {
 
   /** Runs again what failed in a failed instance. Returns why not, if it is another one. */
   async rewind(instanceId: string, reason: string): Promise<ClientError | undefined> {
+    await this.#engine.ending(instanceId);
     const row = await this.get(instanceId);
     if (!row) return new ClientError(404, `No orchestration with instance ID "$${instanceId}" found.`);
     const status = this.status(instanceId) ?? row.status;
@@ -213,7 +212,8 @@ export class OrchestrationClient {
   }
 
   async #mustLive(instanceId: string): Promise<void> {
-    if (this.#engine.live.has(instanceId)) return;
+    const live = this.#engine.live.get(instanceId);
+    if (live && !live.hasEnded) return;
     const row = await this.get(instanceId);
     if (!row) throw new ClientError(404, '');
     if (isTerminal(row.status)) throw new ClientError(410, '');

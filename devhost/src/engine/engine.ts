@@ -56,7 +56,7 @@ export interface EngineOptions {
 export class Engine {
   readonly backend: Backend;
   readonly exportSpans: ExportSpans | undefined;
-  /** Every instance that has not ended. */
+  /** Every instance that has not ended, or whose last row is being written. */
   readonly live = new Map<string, Instance>();
   readonly log: Pick<Log, 'debug' | 'warn'>;
   readonly #services: InstanceServices;
@@ -158,6 +158,12 @@ export class Engine {
   async rewind(instanceId: string, reason: string): Promise<void> {
     // Children must be known before their parents look for them.
     for (const id of await rewindHistory(this.backend, instanceId, reason)) await this.wake(id);
+  }
+
+  /** Resolves when an instance is done with ending: it shows its end before, while its row is still being written. */
+  async ending(instanceId: string): Promise<void> {
+    const instance = this.live.get(instanceId);
+    if (instance?.hasEnded === true) await instance.settled();
   }
 
   /** Makes an instance live that is not. */

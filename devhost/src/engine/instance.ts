@@ -1,13 +1,14 @@
 import type PQueue from 'p-queue';
 import type { Backend, InstanceRow } from '../backend/backend.js';
 import { type Log, messageOf } from '../log.js';
-import type {
-  CompletionBody,
-  ExecutionCompleted,
-  ExecutionStarted,
-  HistoryEvent,
-  ScheduledEvent,
-  TimerCreated,
+import {
+  type CompletionBody,
+  type ExecutionCompleted,
+  type ExecutionStarted,
+  type HistoryEvent,
+  isTerminal,
+  type ScheduledEvent,
+  type TimerCreated,
 } from '../protocol/history.js';
 import { turnSpans } from '../tracing/orchestration-spans.js';
 import type { ExportSpans } from '../tracing/spans.js';
@@ -86,6 +87,11 @@ export class Instance {
   /** The row by what is durable; its row in storage may be a second older. Undefined while storage alone knows what there is. */
   get shown(): InstanceRow | undefined {
     return this.#shown;
+  }
+
+  /** Whether it shows its end, which is durable then; its row may not be. */
+  get hasEnded(): boolean {
+    return isTerminal(this.row.status);
   }
 
   get openTasks(): ScheduledEvent[] {

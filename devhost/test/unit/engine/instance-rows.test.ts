@@ -1,6 +1,9 @@
-import { expect, it } from 'vitest';
+import { setImmediate } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
 import type { InstanceRow } from '../../../src/backend/backend.js';
 import { MemoryBackend } from '../../../src/backend/memory-backend.js';
+import { isTerminal } from '../../../src/protocol/history.js';
+import { startMessage } from '../../support/client-messages.js';
 import { EngineInProcess } from '../../support/engine-in-process.js';
 import { until } from '../../support/until.js';
 import '../../support/everything.js';
@@ -94,4 +97,67 @@ it('a row tells of an execution that ContinueAsNew has begun only when storage h
   expect(await engine.ends(id)).toMatchObject({ input: 2, output: 2 });
   expect((await backend.instances.get(id))?.input).toBe('2');
   await engine.stop();
+});
+
+describe('while the last row of an instance is being written', () => {
+  const broken = new Set<string>();
+  df.app.activity('breaks', {
+    handler: (key: string) => {
+      if (broken.has(key)) throw new Error(`${key} is broken`);
+      return key;
+    },
+  });
+  df.app.orchestration('tries', function* (context) {
+    return yield context.df.callActivity('breaks', context.df.getInput());
+  });
+
+  /** An instance that shows its end, and what lets its row be written. */
+  async function ending(key: string): Promise<{ engine: EngineInProcess; backend: MemoryBackend; letGo: () => void }> {
+    const backend = new MemoryBackend();
+    const engine = new EngineInProcess(backend);
+    const update = backend.instances.update.bind(backend.instances);
+    let letGo = (): void => undefined;
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    backend.instances.update = async (row) => {
+      if (isTerminal(row.status)) await held;
+      await update(row);
+    };
+    await engine.start('tries', key, 'one');
+    await engine.ends('one');
+    return { engine, backend, letGo };
+  }
+
+  it('it takes no more messages', async () => {
+    const { engine, letGo } = await ending('fine');
+    await expect(engine.raise('one', 'go')).rejects.toMatchObject({ status: 410 });
+    letGo();
+    await engine.stop();
+  });
+
+  it('it can be started anew, by the client or by a message', async () => {
+    for (const again of ['client', 'message']) {
+      const { engine, backend, letGo } = await ending('fine');
+      if (again === 'message')
+        backend.inbox.send(JSON.stringify(startMessage('tries', again, { instanceId: 'one', executionId: 'e2' })));
+      const started = again === 'message' ? engine.takeMessages() : engine.start('tries', again, 'one');
+      letGo();
+      await started;
+      expect((await engine.ends('one')).output).toBe(again);
+      expect(engine.warnings).toEqual([]);
+      await engine.stop();
+    }
+  });
+
+  it('it can be rewound', async () => {
+    broken.add('weak');
+    const { engine, letGo } = await ending('weak');
+    broken.clear();
+    const rewound = engine.rewind('one', 'mended');
+    // It would have been done by then, and too early.
+    await setImmediate();
+    letGo();
+    expect(await rewound).toBeUndefined();
+    await until(async () => (await engine.status('one')).output === 'weak');
+    await engine.stop();
+  });
 });

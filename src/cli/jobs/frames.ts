@@ -13,14 +13,14 @@ import { ppmDamage } from '../../job/items/ppm.js';
 import { estimate } from '../../job/progress.js';
 import type { Codec } from '../../scorer/pictures/codec.js';
 import type { JobClient } from '../client/client.js';
-import { type AppChoice, checkJobId, findApp, orAskScore } from '../client/connect.js';
+import { type AppChoice, findApp, idOf, LATEST, orAskScore } from '../client/connect.js';
 import { removeParts, saveBytes } from '../client/files.js';
 import { addExamples, addJson, addPlace, type Define, type Place } from '../around.js';
 import { createProgressView } from '../score/progress-view.js';
 
 export const define: Define = (command, around) => {
   command
-    .argument('<job>', 'the id of the job')
+    .argument('<job>', `the id of the job, or "${LATEST}"`)
     .requiredOption('--out <folder>', 'where the frames go', around.resolve)
     .option('--source', 'the frames before they were scored', false)
     .addOption(
@@ -39,6 +39,7 @@ export const define: Define = (command, around) => {
   addExamples(
     command,
     ['save the scored frames as PNG files', 'coast-k3v9q2xa', '--out', 'frames'],
+    ['those of the job that was started last, as far as it is', LATEST, '--out', 'frames'],
     ['the frames as they came, as JPEG files', 'coast-k3v9q2xa', '--out', 'source', '--source', '--format', 'jpg'],
   );
 };
@@ -93,17 +94,17 @@ const URLS_MS = 45 * 60_000;
  * @throws JobError `user` when no app runs, the job has no frames, or they cannot be written there; `platform` when they cannot be read.
  */
 export async function saveFrames(options: FramesOptions): Promise<SavedFrames> {
-  const { job, out, signal } = options;
-  checkJobId(job);
+  const { out, signal } = options;
   try {
     const client = await findApp(options);
-    const status = await client.status(job);
+    const named = { ...options, job: await idOf(client, options.job) };
+    const status = await client.status(named.job);
     // What cannot be had is said before a folder is made.
-    const { parts } = await client.frames(job, { ...options, from: '' });
-    if (parts.length === 0 && isOver(status)) throw noFrames(status, options);
-    const made = await prepareFolder(options);
+    const { parts } = await client.frames(named.job, { ...named, from: '' });
+    if (parts.length === 0 && isOver(status)) throw noFrames(status, named);
+    const made = await prepareFolder(named);
     try {
-      return await saveAll(client, status, options);
+      return await saveAll(client, status, named);
     } catch (error) {
       if (made !== undefined) await removeUnused(out, made);
       throw error;

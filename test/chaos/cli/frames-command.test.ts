@@ -80,6 +80,16 @@ test('scored frames become PNG files under the names of their items, with the sa
   }
 });
 
+test('the job that was started last is meant by "latest", and its frames are those of its id', async () => {
+  const short = makeClip(folder('newest.mp4'), { size: '64x48', seconds: 0.25 });
+  const video = await stack.client.upload('video', short);
+  const newest = await stack.client.start({ input: { video }, model: 'starry-night', output: { keepFrames: true } });
+  await stack.ended(newest);
+  const out = folder('latest');
+  expect(await save('latest', out)).toMatchObject({ saved: FEW, status: { id: newest } });
+  expect(await save(newest, out)).toMatchObject({ saved: 0, there: FEW });
+});
+
 test('frames as they came are saved as they are stored where their format is asked for', async () => {
   const out = folder('nested/source');
   await save(jobs.packed, out, { source: true, format: 'ppm' });

@@ -1,10 +1,11 @@
+import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { again } from '../container-contract/storage-access.js';
 import type { FailedReport, Manifest as Recorded, OutputFile } from '../job/manifest.js';
 import type { Cancelled } from '../job/attempts/attempt-end.js';
 import type { JobSpec } from '../job/spec.js';
 import type { Comparison } from '../media/media.js';
-import { listBlobs, readJson, type Storage, writeJson } from '../storage/storage.js';
+import { isNotFound, listBlobs, readJson, type Storage, writeJson } from '../storage/storage.js';
 import {
   DELIVERED_PREFIX,
   FAILED_ITEMS,
@@ -52,6 +53,19 @@ const BUFFER_BYTES = 4 * 1024 * 1024;
 /** Keeps the list of all items without an output, one JSON line each. @param items is called again when the list is written again. */
 export const writeFailedItems = (storage: Storage, jobId: string, items: () => AsyncIterable<FailedReport>) =>
   writeLines(storage, jobId, FAILED_ITEMS, items);
+
+/** The items without an output that are to blame for it themselves, of the run that has ended last. */
+export async function* readBlamedItems(storage: Storage, jobId: string): AsyncGenerator<FailedReport> {
+  const blob = jobOf(storage, jobId).getBlobClient(FAILED_ITEMS);
+  const { readableStreamBody } = await again(() => blob.download()).catch((error: unknown) => {
+    if (isNotFound(error)) return { readableStreamBody: undefined };
+    throw error;
+  });
+  for await (const line of createInterface({ input: Readable.from(readableStreamBody ?? []) })) {
+    const item = JSON.parse(line) as FailedReport;
+    if (item.blame === 'item') yield item;
+  }
+}
 
 async function writeLines(
   storage: Storage,

@@ -23,9 +23,11 @@ import { listScored, namesIn, orScoredAgain, removeDamaged, type ScoredPart } fr
 import { imagesOf, readListed } from '../images/items.js';
 import { readUnscored } from '../batches/settled.js';
 import { workOf } from '../layout.js';
+import { readBlamedItems } from '../manifest.js';
 import type { VideoJob } from '../resolved-job.js';
 import { createStageProgress } from '../stage-progress.js';
 import { type Even, PackReader, readStoredMember, type StoredPack, writeStoredPack } from '../stored-packs.js';
+import { forgetChunkTimes } from './video-timing.js';
 
 /** Uploads of single frames that wait for storage at the same time, or downloads; ffmpeg is held back when all are busy. */
 const TRANSFERS = 6;
@@ -75,6 +77,38 @@ export async function storeFrames(
   return done;
 }
 
+/**
+ * Removes what cannot be read of the frames that were to blame for having no output, and what tells that their chunks were split: the next
+ * split makes them again. A frame that is a file of its own and no PPM has nothing that tells whether it is whole, so it is made again in any
+ * case.
+ */
+export async function removeDamagedFrames(storage: Storage, job: VideoJob): Promise<void> {
+  const work = workOf(storage, job.jobId);
+  if (job.images !== undefined || !(await work.exists())) return;
+  const packs = new PackReader(work);
+  const looked = new Set<string>();
+  for await (const { frame: index } of readBlamedItems(storage, job.jobId)) {
+    if (index === undefined) continue;
+    const { blob } = placeOf(job, index);
+    if (looked.has(blob)) continue;
+    looked.add(blob);
+    if (await isWhole(index)) continue;
+    await work.getBlobClient(blob).deleteIfExists();
+    await forgetChunkTimes(storage, job.jobId, index);
+  }
+
+  async function isWhole(index: number): Promise<boolean> {
+    try {
+      if (job.pack > 1) await packs.check(sourcePack(job, index));
+      else await readFrame(work, job, index);
+      return job.pack > 1 || job.spec.output.frameFormat === 'ppm';
+    } catch (error) {
+      if (error instanceof JobError && error.blame === 'item') return false;
+      throw error;
+    }
+  }
+}
+
 /** Whether so many frames, which is all, are there. */
 export async function hasFrames(storage: Storage, job: VideoJob, frames: number): Promise<boolean> {
   const there = await uploaded(storage, job.jobId, FRAMES_PREFIX);
@@ -110,6 +144,14 @@ interface Place {
 function placeOf({ pack, spec }: VideoJob, index: number): Place {
   const { frameFormat: format } = spec.output;
   return { blob: framesBlob(index, pack, format), member: memberName(index, format) };
+}
+
+/** The pack in which a frame lies as it came. */
+function sourcePack(job: VideoJob, index: number): StoredPack {
+  const start = packStart(index, job.pack);
+  const isNamed = (name: string, position: number) =>
+    name === memberName(start + position, job.spec.output.frameFormat);
+  return { blob: placeOf(job, index).blob, isNamed };
 }
 
 async function upload(storage: Storage, job: VideoJob, name: string, frames: Frame[]): Promise<void> {
@@ -204,7 +246,7 @@ async function* readPackedFrames(
   try {
     for (let index = first; index < first + count; index += 1) {
       const part = present.get(index);
-      const { blob, member } = placeOf(job, index);
+      const { member } = placeOf(job, index);
       const filled = fills.get(index);
       if (part) {
         const read = await orScoredAgain(work, part.blob, () => next(scored, packOf(part), member));
@@ -216,9 +258,7 @@ async function* readPackedFrames(
         if (last?.index !== filled) last = { index: filled, frame: await readFrameToShow(storage, job, filled, fills) };
         yield last.frame;
       } else if (fills.has(index)) {
-        const start = packStart(index, job.pack);
-        const isNamed = (name: string, position: number) => name === memberName(start + position, format);
-        yield await orStartedAgain(next(sources, { blob, isNamed }, member));
+        yield await orStartedAgain(next(sources, sourcePack(job, index), member));
       } else throw goneFrame(work.containerName, member);
     }
   } catch (error) {

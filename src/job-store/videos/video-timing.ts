@@ -34,6 +34,13 @@ export const writeChunkTimes = (storage: Storage, jobId: string, chunk: number, 
 export const readChunkTimes = (storage: Storage, jobId: string, chunk: number) =>
   readJson<RawTimes>(jobOf(storage, jobId), chunkTimesBlob(chunk));
 
+/** Has the chunk that a frame lies in split again, of a video that was split in chunks. */
+export async function forgetChunkTimes(storage: Storage, jobId: string, frame: number): Promise<void> {
+  const chunks = (await readJson<Chunk[]>(jobOf(storage, jobId), SPLIT_CHUNKS)) ?? [];
+  const chunk = chunks.findIndex(({ first, count }) => frame >= first && frame < first + count);
+  if (chunk >= 0) await jobOf(storage, jobId).getBlobClient(chunkTimesBlob(chunk)).deleteIfExists();
+}
+
 /** The times of all frames of a video that was split in chunks; undefined when a chunk was not as expected. */
 export async function joinChunkTimes(storage: Storage, jobId: string, chunks: number): Promise<RawTimes | undefined> {
   const expected = (await readJson<Chunk[]>(jobOf(storage, jobId), SPLIT_CHUNKS)) ?? [];

@@ -105,9 +105,9 @@ export class TaskBlobs {
       yield* readPack(chunks, bytes, isNamed);
     } catch (cause) {
       if (cause instanceof RangeError)
-        throw new JobError('item', `the pack ${name} cannot be read: ${cause.message}`, { cause });
+        throw new JobError('item', `the pack ${name} cannot be read: ${cause.message}; ${REMEDY}`, { cause });
       throw isGone(cause)
-        ? new JobError('item', `the pack ${name} does not exist`, { cause })
+        ? new JobError('item', `the pack ${name} does not exist; ${REMEDY}`, { cause })
         : storageFailure(`read ${name}`, cause);
     }
   }
@@ -301,6 +301,9 @@ export class TaskBlobs {
 }
 
 /** Whether somebody has written the blob since. */
+/** What makes the frames of a video whole again. */
+const REMEDY = 'starting the job once more splits it from the video again';
+
 const isStale = (cause: unknown) =>
   cause instanceof RestError && (cause.statusCode === 409 || cause.statusCode === 412);
 

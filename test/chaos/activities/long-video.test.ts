@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { createEncodeChunk } from '../../../src/activities/videos/encode-chunk.js';
 import { missingInput } from '../../../src/job-store/inputs.js';
@@ -10,12 +11,16 @@ import { createSplitChunk } from '../../../src/activities/videos/split-chunk.js'
 import { createSplitVideo } from '../../../src/activities/videos/split-video.js';
 import { createStitchVideo } from '../../../src/activities/videos/stitch-video.js';
 import { type Comparison, createMedia, type PackedTimetable } from '../../../src/media/media.js';
-import { framesBlob } from '../../../src/container-contract/places.js';
+import { framesBlob, itemName } from '../../../src/container-contract/places.js';
 import { COMPARISON, jobOf, mediaBlob, segmentBlob, TIMING, workOf } from '../../../src/job-store/layout.js';
+import { writeFailedItems } from '../../../src/job-store/manifest.js';
+import { readVideoJob } from '../../../src/job-store/resolved-job.js';
+import { removeDamagedFrames } from '../../../src/job-store/videos/frames.js';
 import { readJson, writeJson } from '../../../src/storage/storage.js';
 import { openAzurite } from '../../support/storage.js';
 import { tools } from '../../support/clip.js';
 import { decodeRgb } from '../../support/media.js';
+import { storedItems } from '../../support/stored-items.js';
 import { frameVersions, giveUpItems, prepareVideoJob } from '../../support/video-job.js';
 
 const connection = inject('storage');
@@ -75,6 +80,35 @@ describe('a video in chunks', () => {
     await createSplitVideo(ports)({ jobId: 'whole', chunks: 1 });
     expect(await timing('chunked')).toEqual(await timing('whole'));
     expect([...(await versions('chunked')).keys()]).toEqual([...(await versions('whole')).keys()]);
+  });
+
+  test('has a pack of frames that could not be read split again, and no other', async () => {
+    const jobId = 'harmed';
+    const [PACK, INDEX] = [5, 30];
+    const several = await prepareVideoJob({ ...ports, clip, pack: PACK }, jobId, {
+      output: { video: `outbox/${jobId}.mkv`, codec: 'ffv1' },
+    });
+    expect(several).toBeGreaterThan(1);
+    await splitInChunks(jobId, several);
+    const frames = await storedItems(workOf(storage, jobId), 'frames/');
+    const before = await versions(jobId);
+    const name = framesBlob(INDEX, PACK, 'ppm');
+    await workOf(storage, jobId).getBlockBlobClient(name).upload('', 0);
+    const failed = [INDEX + 1, 2].map((frame) => ({
+      name: itemName(frame),
+      frame,
+      reason: 'it could not be scored',
+      blame: 'item' as const,
+      batch: 0,
+      attempt: 1,
+    }));
+    await writeFailedItems(storage, jobId, () => Readable.from(failed));
+
+    await removeDamagedFrames(storage, await readVideoJob(storage, jobId));
+    await splitInChunks(jobId, several);
+    expect(await storedItems(workOf(storage, jobId), 'frames/')).toEqual(frames);
+    const again = [...(await versions(jobId))].filter(([blob, version]) => before.get(blob) !== version);
+    expect(again.map(([blob]) => blob)).toEqual([name]);
   });
 
   test('is fetched whole, however many chunks ask for it at the same moment', async () => {

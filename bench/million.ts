@@ -80,7 +80,7 @@ function pageOf(first: number): string {
   const blobs = Array.from(
     { length: last - first },
     (_, k) =>
-      `<Blob><Name>million/${String(first + k).padStart(7, '0')}.jpg</Name><Properties><Content-Length>1</Content-Length><BlobType>BlockBlob</BlobType></Properties></Blob>`,
+      `<Blob><Name>million/${String(first + k).padStart(7, '0')}.jpg</Name><Properties><Etag>"0x1"</Etag><Content-Length>1</Content-Length><BlobType>BlockBlob</BlobType></Properties></Blob>`,
   );
   const next = last < images ? String(last) : '';
   return `<?xml version="1.0" encoding="utf-8"?><EnumerationResults ContainerName="${INBOX}"><Blobs>${blobs.join('')}</Blobs><NextMarker>${next}</NextMarker></EnumerationResults>`;

@@ -6,11 +6,12 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
  */
 const LONG: Record<string, number> = {
   'chaos/jobs/azure-faults': 102,
+  'chaos/jobs/told': 60,
   'chaos/infra/scorer-image': 99,
   'chaos/stack/endings': 84,
   'chaos/jobs/azure': 80,
   'chaos/jobs/apps-matrix': 79,
-  'chaos/stack/soak': 75,
+  'chaos/stack/soak': 45,
   'chaos/jobs/killed-scorers': 67,
   'chaos/jobs/aci-matrix': 56,
   'chaos/cli/go-on': 55,

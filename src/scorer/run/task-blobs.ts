@@ -300,10 +300,10 @@ export class TaskBlobs {
   }
 }
 
-/** Whether somebody has written the blob since. */
 /** What makes the frames of a video whole again. */
 const REMEDY = 'starting the job once more splits it from the video again';
 
+/** Whether somebody has written the blob since. */
 const isStale = (cause: unknown) =>
   cause instanceof RestError && (cause.statusCode === 409 || cause.statusCode === 412);
 

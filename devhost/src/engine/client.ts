@@ -44,7 +44,8 @@ export interface StartRequest {
 /** What a client of the hub may ask for. Messages are durable when a call returns; they are not yet acted upon. */
 export class OrchestrationClient {
   readonly #engine: Engine;
-  readonly #starting = new Set<string>();
+  /** Starts under way by instance; each resolves when it has ended either way. */
+  readonly #starting = new Map<string, Promise<unknown>>();
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -55,34 +56,44 @@ export class OrchestrationClient {
     const id = request.instanceId ?? newId();
     checkId(id);
     await this.#engine.ending(id);
-    if (this.#engine.live.has(id) || this.#starting.has(id)) throw exists(this.status(id) ?? 'Pending');
-    this.#starting.add(id);
+    // Whoever is refused finds what was started.
+    for (let other = this.#starting.get(id); other; other = this.#starting.get(id)) await other;
+    if (this.#engine.live.has(id)) throw exists(this.status(id) ?? 'Pending');
+    const starting = this.#startNew(id, request);
+    this.#starting.set(
+      id,
+      starting.catch(() => undefined),
+    );
     try {
-      const generation = request.instanceId === undefined ? 0 : await this.#makeRoom(id);
-      const executionId = randomUUID();
-      const start: ExecutionStarted = {
-        EventType: 'ExecutionStarted',
-        OrchestrationInstance: { InstanceId: id, ExecutionId: executionId },
-        ParentInstance: null,
-        ParentTraceContext: createdTrace(request.caller, id, executionId),
-        Name: request.name,
-        Version: request.version,
-        Input: request.input,
-        Generation: generation,
-      };
-      const row = newRow(start);
-      let ok = false;
-      try {
-        await this.#store(row);
-        ok = true;
-      } finally {
-        this.#engine.exportSpans?.([createdSpan(start, request.caller, since(row.createdTime), ok)]);
-      }
-      this.#engine.begin(row);
+      await starting;
       return id;
     } finally {
       this.#starting.delete(id);
     }
+  }
+
+  async #startNew(id: string, request: StartRequest): Promise<void> {
+    const generation = request.instanceId === undefined ? 0 : await this.#makeRoom(id);
+    const executionId = randomUUID();
+    const start: ExecutionStarted = {
+      EventType: 'ExecutionStarted',
+      OrchestrationInstance: { InstanceId: id, ExecutionId: executionId },
+      ParentInstance: null,
+      ParentTraceContext: createdTrace(request.caller, id, executionId),
+      Name: request.name,
+      Version: request.version,
+      Input: request.input,
+      Generation: generation,
+    };
+    const row = newRow(start);
+    let ok = false;
+    try {
+      await this.#store(row);
+      ok = true;
+    } finally {
+      this.#engine.exportSpans?.([createdSpan(start, request.caller, since(row.createdTime), ok)]);
+    }
+    this.#engine.begin(row);
   }
 
   /**

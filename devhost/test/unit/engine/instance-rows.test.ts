@@ -99,6 +99,29 @@ it('a row tells of an execution that ContinueAsNew has begun only when storage h
   await engine.stop();
 });
 
+it('who starts an instance that is being started is refused once it is there to be seen', async () => {
+  const backend = new MemoryBackend();
+  const engine = new EngineInProcess(backend);
+  const put = backend.instances.put.bind(backend.instances);
+  let letGo = (): void => undefined;
+  const held = new Promise<void>((resolve) => (letGo = resolve));
+  backend.instances.put = async (row) => {
+    await held;
+    await put(row);
+  };
+  const first = engine.start('waits', null, 'one');
+  const second = engine.start('waits', null, 'one').then(
+    () => 'started',
+    async ({ status }: { status: number }) => [status, (await engine.status('one')).name],
+  );
+  // It would have been refused by then, and too early.
+  await setImmediate();
+  letGo();
+  expect(await first).toBe('one');
+  expect(await second).toEqual([409, 'waits']);
+  await engine.stop();
+});
+
 describe('while the last row of an instance is being written', () => {
   const broken = new Set<string>();
   df.app.activity('breaks', {

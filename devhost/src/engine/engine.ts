@@ -219,6 +219,7 @@ export class Engine {
   async #createChild(start: ChildStarted): Promise<void> {
     const parent = start.ParentInstance;
     const { InstanceId } = start.OrchestrationInstance;
+    await this.ending(InstanceId);
     const other = this.live.get(InstanceId);
     if (other) {
       if (!isAnswerTo(other.start, parent)) this.#refuseChild(parent, InstanceId);

@@ -42,6 +42,18 @@ function watched(): { backend: MemoryBackend; written: string[] } {
   return { backend, written };
 }
 
+/** Has a backend wait with writing some rows until `letGo` is called. */
+function holding(backend: MemoryBackend, method: 'put' | 'update', isHeld: (row: InstanceRow) => boolean): () => void {
+  const write = backend.instances[method].bind(backend.instances);
+  let letGo = (): void => undefined;
+  const held = new Promise<void>((resolve) => (letGo = resolve));
+  backend.instances[method] = async (row) => {
+    if (isHeld(row)) await held;
+    await write(row);
+  };
+  return letGo;
+}
+
 it('the row of an instance is not written for each of its turns, but at once for what clients wait for', async () => {
   const { backend, written } = watched();
   const engine = new EngineInProcess(backend);
@@ -102,13 +114,7 @@ it('a row tells of an execution that ContinueAsNew has begun only when storage h
 it('who starts an instance that is being started is refused once it is there to be seen', async () => {
   const backend = new MemoryBackend();
   const engine = new EngineInProcess(backend);
-  const put = backend.instances.put.bind(backend.instances);
-  let letGo = (): void => undefined;
-  const held = new Promise<void>((resolve) => (letGo = resolve));
-  backend.instances.put = async (row) => {
-    await held;
-    await put(row);
-  };
+  const letGo = holding(backend, 'put', () => true);
   const first = engine.start('waits', null, 'one');
   const second = engine.start('waits', null, 'one').then(
     () => 'started',
@@ -133,18 +139,15 @@ describe('while the last row of an instance is being written', () => {
   df.app.orchestration('tries', function* (context) {
     return yield context.df.callActivity('breaks', context.df.getInput());
   });
+  df.app.orchestration('hands on', function* (context) {
+    return yield context.df.callSubOrchestrator('tries', context.df.getInput(), 'one');
+  });
 
   /** An instance that shows its end, and what lets its row be written. */
   async function ending(key: string): Promise<{ engine: EngineInProcess; backend: MemoryBackend; letGo: () => void }> {
     const backend = new MemoryBackend();
     const engine = new EngineInProcess(backend);
-    const update = backend.instances.update.bind(backend.instances);
-    let letGo = (): void => undefined;
-    const held = new Promise<void>((resolve) => (letGo = resolve));
-    backend.instances.update = async (row) => {
-      if (isTerminal(row.status)) await held;
-      await update(row);
-    };
+    const letGo = holding(backend, 'update', ({ instanceId, status }) => instanceId === 'one' && isTerminal(status));
     await engine.start('tries', key, 'one');
     await engine.ends('one');
     return { engine, backend, letGo };
@@ -169,6 +172,17 @@ describe('while the last row of an instance is being written', () => {
       expect(engine.warnings).toEqual([]);
       await engine.stop();
     }
+  });
+
+  it('it can be made anew as a sub-orchestration', async () => {
+    const { engine, letGo } = await ending('fine');
+    const parent = await engine.start('hands on', 'again');
+    await engine.reaches(parent, 'Running');
+    // It would have been refused by then.
+    await setImmediate();
+    letGo();
+    expect(await engine.ends(parent)).toMatchObject({ runtimeStatus: 'Completed', output: 'again' });
+    await engine.stop();
   });
 
   it('it can be rewound', async () => {

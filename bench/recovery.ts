@@ -60,9 +60,9 @@ try {
     await stack.stop();
     stack = await start();
     const answers = since();
-    await until('a scorer', () => pidsOf('scorer/bundle/main').some((pid) => !before.has(pid)) || undefined, 60, 10);
+    await until('a scorer', () => pidsOf('scorer/bundle/main').some((pid) => !before.has(pid)) || undefined, 10);
     const runs = since();
-    parts = await until('the next item', () => moreParts(parts), 60, 10);
+    parts = await until('the next item', () => moreParts(parts), 10);
     rows.push({ 'host answers, s': answers, 'scorer runs, s': runs, 'next item stored, s': since() });
   }
 } finally {

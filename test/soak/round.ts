@@ -155,7 +155,7 @@ async function patiently<T>(ask: () => Promise<T>): Promise<T> {
       throw error;
     }
   };
-  return (await until('an answer of the app', answer, 60, LOOK_MS)).value;
+  return (await until('an answer of the app', answer, LOOK_MS)).value;
 }
 
 const isOver = ({ state }: JobStatus) => state === 'done' || state === 'failed' || state === 'cancelled';
@@ -189,7 +189,7 @@ async function cancelAndRedrive(world: World, job: Job): Promise<boolean> {
       const status = await patiently(() => world.client.status(job.id));
       return isOver(status) ? status : undefined;
     };
-    const { state, run } = await until(`the end of the cancelled job ${job.id}`, ended, 60, LOOK_MS);
+    const { state, run } = await until(`the end of the cancelled job ${job.id}`, ended, LOOK_MS);
     if (state !== 'cancelled') return false;
     await redrive(world, job.id, run);
     return true;
@@ -204,5 +204,5 @@ async function redrive(world: World, id: string, run: number): Promise<void> {
   await patiently(() =>
     world.client.redrive(id).catch(async (error: unknown) => (await begun()) ?? Promise.reject(error)),
   );
-  await until(`run ${run + 1} of job ${id}`, () => patiently(begun), 60, LOOK_MS);
+  await until(`run ${run + 1} of job ${id}`, () => patiently(begun), LOOK_MS);
 }

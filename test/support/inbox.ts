@@ -33,26 +33,20 @@ export function inboxOf(stack: TestStack) {
     },
     claim,
     /** The claim once it is over, or as it is in the end of the time. */
-    decided: (version: Uploaded, seconds = 30) =>
-      until(
-        `a decision on ${version.name}`,
-        async () => {
-          const found = await claim(version);
-          return found?.state === 'started' || found?.state === 'refused' ? found : undefined;
-        },
-        seconds,
-      ),
+    decided: (version: Uploaded) =>
+      until(`a decision on ${version.name}`, async () => {
+        const found = await claim(version);
+        return found?.state === 'started' || found?.state === 'refused' ? found : undefined;
+      }),
     quarantined: (version: Uploaded) =>
       readJson<{ reason: string; remedy: string; blob: string }>(
         container(QUARANTINE),
         quarantineBlob(version.name, claimId(version)),
       ),
     /** Waits until no message is left, not even one that is to come later. */
-    drained: (seconds = 30) =>
-      until(
-        'an empty queue',
-        async () => ((await queue().getProperties()).approximateMessagesCount === 0 ? true : undefined),
-        seconds,
+    drained: () =>
+      until('an empty queue', async () =>
+        (await queue().getProperties()).approximateMessagesCount === 0 ? true : undefined,
       ),
     async poisoned(): Promise<number> {
       const poison = QueueServiceClient.fromConnectionString(stack.connectionString).getQueueClient(

@@ -30,8 +30,6 @@ const ROOT = path.resolve(import.meta.dirname, '../..');
 const DEVHOST = path.join(ROOT, 'dist/stack/devhost/main.js');
 const EMULATOR = path.join(ROOT, 'azure-emulator/dist/main.js');
 const SCORER = path.join(ROOT, 'dist/scorer/bundle/main.js');
-/** What starts a part again tries for so long: storage may be away or full meanwhile. */
-const PATIENCE_SECONDS = 60;
 
 /** A local stack whose every request to storage passes a proxy that can spoil it, and whose parts can be killed one by one. */
 export async function startRestartableStack({
@@ -110,7 +108,7 @@ export async function startRestartableStack({
       await stopping;
       await pause(pauseMs);
       const again = () => starts[name]().catch(() => undefined);
-      keep(name, await until(`the start of the ${name}`, again, PATIENCE_SECONDS, 250));
+      keep(name, await until(`the start of the ${name}`, again, 250));
     },
     stop: async () => {
       for (const name of ['host', 'emulator', 'azurite'] as const) await parts.get(name)?.stop();

@@ -78,7 +78,7 @@ function connect(stack: TestStack, address: StackAddress): void {
   Object.assign(stack, address);
   stack.storage = BlobServiceClient.fromConnectionString(address.connectionString);
   stack.client = createJobClient(address.url, undefined);
-  stack.ended = (id, seconds) => until(`the end of job ${id}`, () => endOf(stack, id), seconds, LOOK_MS);
+  stack.ended = (id, seconds) => until(`the end of job ${id}`, () => endOf(stack, id), LOOK_MS, seconds);
 }
 
 async function endOf(stack: TestStack, id: string): Promise<JobStatus | undefined> {

@@ -41,6 +41,6 @@ export function expected(id: string): unknown[] {
 
 /** Sends the event when the second execution has begun: one that comes earlier is lost to ContinueAsNew, as in Azure. */
 export async function raiseEvent(engine: EngineInProcess, id: string): Promise<void> {
-  await until(async () => ((await engine.status(id)).input as { seen: string[] }).seen.length > 0, 60_000);
+  await until(async () => ((await engine.status(id)).input as { seen: string[] }).seen.length > 0);
   await engine.raise(id, 'go', 'event');
 }

@@ -1,5 +1,5 @@
 /** Waits for a condition. */
-export async function until(condition: () => boolean | Promise<boolean>, patience = 60_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, patience = 200_000): Promise<void> {
   const deadline = Date.now() + patience;
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`Not within ${patience} ms: ${condition.toString()}`);

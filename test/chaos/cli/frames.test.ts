@@ -23,7 +23,7 @@ test('`frames` that is killed half-way leaves whole files alone under their name
   let kill: (signal: NodeJS.Signals) => void = () => undefined;
   const first = runCli(frames(killed), { onSpawn: (send) => (kill = send) });
   const hasBegun = () => existsSync(killed) && readdirSync(killed).some((name) => name.endsWith('.png'));
-  await until('the first file', () => hasBegun() || undefined, 60, 2);
+  await until('the first file', () => hasBegun() || undefined, 2);
   kill('SIGKILL');
   await first;
 

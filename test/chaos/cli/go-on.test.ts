@@ -43,7 +43,7 @@ async function strike(args: string[], signal: NodeJS.Signals, isTime: (said: str
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
   const closed = once(child, 'close');
-  await until('the moment', async () => ((await isTime(said)) ? true : undefined), 60, 50);
+  await until('the moment', async () => ((await isTime(said)) ? true : undefined), 50);
   child.kill(signal);
   await closed;
   return said;

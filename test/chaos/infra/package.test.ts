@@ -91,7 +91,7 @@ describe('the package of the app', () => {
         const status = await client.status(id);
         return status.state === 'running' || status.state === 'queued' ? undefined : status;
       };
-      expect(await until('the end of the job', ended, undefined, LOOK_MS)).toMatchObject({
+      expect(await until('the end of the job', ended, LOOK_MS)).toMatchObject({
         state: 'done',
         items: { done: 3 },
       });

@@ -24,7 +24,7 @@ describe('a job on emulated Container Instances', () => {
     const id = await jobs.start('aci');
     if (fault.on === 'PUT' && 'code' in fault) {
       const waiting = async () => (await jobs.stack.client.status(id)).waiting[0];
-      expect(await until('the reason', waiting, undefined, LOOK_MS)).toMatch(/no room for the container now|throttl/);
+      expect(await until('the reason', waiting, LOOK_MS)).toMatch(/no room for the container now|throttl/);
     }
     await jobs.endsRight(id);
     expect((await jobs.stack.client.status(id)).waiting).toEqual([]);

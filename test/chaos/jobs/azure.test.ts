@@ -47,7 +47,7 @@ test('a job on emulated aci waits out a throttled create, says so meanwhile, and
   await jobs.spoil({ on: 'PUT', status: 429, code: 'TooManyRequests', retryAfter: 1 });
   const id = await jobs.start('aci');
   const waiting = async () => (await stack.client.status(id)).waiting[0];
-  expect(await until('the reason', waiting, undefined, LOOK_MS)).toMatch(/throttl/);
+  expect(await until('the reason', waiting, LOOK_MS)).toMatch(/throttl/);
   await jobs.endsRight(id);
   expect((await stack.client.status(id)).waiting).toEqual([]);
   expect(await jobs.attempts(id)).toEqual([1, 1]);

@@ -17,7 +17,6 @@ const first = Number(process.env.CHAOS_FIRST ?? 1);
 const seeds = process.env.CHAOS_SEEDS?.split(',').map(Number) ?? Array.from({ length: rounds }, (_, k) => first + k);
 
 /** A busy machine takes its time. */
-const LONG = { timeout: 240_000 };
 const world = useWorld();
 
 /** All that befalls a run, as its seed decides. */
@@ -128,7 +127,7 @@ beforeAll(async () => {
 
 afterAll(() => console.log(`${seeds.length} jobs, during which ${deaths} hosts died in the middle of an activity.`));
 
-describe.concurrent('whatever befalls Azure and the hosts, a job ends right and leaves nothing behind', LONG, () => {
+describe.concurrent('whatever befalls Azure and the hosts, a job ends right and leaves nothing behind', () => {
   test.each(seeds)('seed %i', async (seed) => {
     const { run, jobId, outcome, message } = await runSeed(seed);
     const { left, created, replaced } = containersOf(world.emulator, jobId);
@@ -178,7 +177,7 @@ async function runWithFallback(
 const ALWAYS = 1_000_000;
 const FULL = { on: 'PUT', status: 409, code: 'ServiceUnavailable', message: 'not available in the location' } as const;
 
-describe.concurrent('a job with a fallback leaves nothing behind and', LONG, () => {
+describe.concurrent('a job with a fallback leaves nothing behind and', () => {
   test('runs in the second region when the first has no room, although its orchestrations die meanwhile', async () => {
     let lived = 0;
     const { jobId, ranOn } = await runWithFallback('dies', {

@@ -4,13 +4,11 @@ import { DEADLY, useDeadlyItems } from '../../support/deadly-items.js';
 const { score } = useDeadlyItems();
 const { crash, kill, hang, memory } = DEADLY;
 
-const LONG = { timeout: 240_000 };
-
 /** Frames that are no danger, but for those at some indices. */
 const frames = (count: number, deadly: Record<number, number>) =>
   Array.from({ length: count }, (_, index) => deadly[index] ?? index);
 
-describe.concurrent('items of which containers end', LONG, () => {
+describe.concurrent('items of which containers end', () => {
   test('crashing their program fail by name at two runs each, and the rest is scored', async () => {
     const { failed, done, runs, told } = await score('local', frames(60, { 20: crash, 45: crash }));
     expect([...failed.keys()], told.join('\n')).toEqual([20, 45]);

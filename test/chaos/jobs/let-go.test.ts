@@ -52,12 +52,7 @@ const start = (input: object) =>
 async function letsGo(input: object, stage: Stage, how: keyof typeof ENDS) {
   const { end, message } = ENDS[how];
   const id = await start(input);
-  await until(
-    `stage ${stage}`,
-    async () => ((await stack.client.status(id)).stage === stage ? true : undefined),
-    undefined,
-    50,
-  );
+  await until(`stage ${stage}`, async () => ((await stack.client.status(id)).stage === stage ? true : undefined), 50);
   await end(id);
   const ended = await until(
     'the end',
@@ -67,7 +62,6 @@ async function letsGo(input: object, stage: Stage, how: keyof typeof ENDS) {
       const over = state !== 'running' && manifest !== undefined && running(id).length === 0;
       return over ? manifest : undefined;
     },
-    undefined,
     100,
   );
   expect(ended).toMatchObject({ outcome: 'cancelled', message });

@@ -55,7 +55,7 @@ test('a job goes on at the next start after the host was killed, no finished fra
     const { stage, items } = await first.client.status(id);
     return stage === 'score' && items.done >= 6 ? items.done : undefined;
   };
-  const before = await until('some scored frames', look, undefined, LOOK_MS);
+  const before = await until('some scored frames', look, LOOK_MS);
   const { code, stderr } = await first.killHost();
   expect(stderr).toMatch(
     /^The local Functions host ended unexpectedly \(killed by SIGKILL; its log is .+\), so .+ start it again\.$/m,
@@ -67,7 +67,7 @@ test('a job goes on at the next start after the host was killed, no finished fra
     const seen = await second.client.status(id);
     return seen.state === 'running' ? undefined : seen;
   };
-  const status = await until('the end of the job', ended, undefined, LOOK_MS);
+  const status = await until('the end of the job', ended, LOOK_MS);
   expect(status).toMatchObject({ state: 'done', items: { total: 72, done: 72, failed: 0 } });
   const file = path.join(folder, 'manifest.json');
   await second.client.download(id, 'manifest', file);

@@ -99,7 +99,7 @@ async function outputsOf(jobId: string) {
   return { ends, runs, state, done: results.map(({ done }) => done) };
 }
 
-describe.concurrent('a slow batch', { timeout: 120_000 }, () => {
+describe.concurrent('a slow batch', () => {
   test('is scored by two containers, each of which leaves the items of the other one alone', async () => {
     const { result, jobId, runs } = await scoreTogether('local');
     expect(result).toMatchObject({ failed: 0, missing: 0 });

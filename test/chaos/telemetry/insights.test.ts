@@ -55,7 +55,7 @@ async function run(kind: string): Promise<string> {
     const status = await client.status(started);
     return status.state === 'running' || status.state === 'queued' ? undefined : status;
   };
-  expect(await until(`the end of ${started}`, ended, 60, 100)).toMatchObject({ state: 'done' });
+  expect(await until(`the end of ${started}`, ended, 100)).toMatchObject({ state: 'done' });
   return started;
 }
 

@@ -43,7 +43,7 @@ test('a job is shown once when it has ended, as a table and a page', async () =>
   const { printed, stop } = await follow();
   writeFileSync(file('host.jsonl'), linesOf(HOST));
   writeFileSync(file('app.jsonl'), linesOf(APP));
-  await until('the trace', () => Promise.resolve(printed.length > 0 || undefined), undefined, 50);
+  await until('the trace', () => Promise.resolve(printed.length > 0 || undefined), 50);
   appendFileSync(file('host.jsonl'), linesOf(HOST.slice(-1)));
   await stop();
   expect(printed).toHaveLength(1);

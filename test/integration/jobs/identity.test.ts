@@ -81,7 +81,7 @@ describe.skipIf(!hasOpenssl)('an app that has a managed identity and no key', ()
       const seen = await client.status(id);
       return seen.state === 'running' ? undefined : seen;
     };
-    const status = await until('the end of the job', ended, undefined, LOOK_MS);
+    const status = await until('the end of the job', ended, LOOK_MS);
     expect(status).toMatchObject({ state: 'done', error: null, items: { total: 6, done: 6 } });
     await client.download(id, 'output', path.join(folder, 'out.mp4'));
     expect((await readFile(path.join(folder, 'out.mp4'))).length).toBeGreaterThan(1000);

@@ -169,7 +169,7 @@ describe.concurrent('records that are refused for good', () => {
     const others = Array.from({ length: 8 }, (_, index) => `b${index}`);
     for (const other of others) {
       sender.add(lines(other));
-      await until(other, () => (arrived().includes(other) ? true : undefined), undefined, 5);
+      await until(other, () => (arrived().includes(other) ? true : undefined), 5);
     }
     await sender.flush(PATIENT_MS);
     expect(arrived()).toEqual(others);

@@ -161,7 +161,7 @@ async function strike<Struck>(
     for await (const part of listParts(world.storage, jobId)) found.push(...[...presentIn(part)].map(itemName));
     return found.length > 0 ? found : undefined;
   };
-  const stored = await until('the first stored item', look, LIMIT);
+  const stored = await until('the first stored item', look);
   const struck = find(world, containerName(jobId, 0, 1));
   if (!struck) throw new Error('The batch was over before it could be struck.');
   await how(struck, world);
@@ -169,7 +169,6 @@ async function strike<Struck>(
 }
 
 /** A busy machine takes its time. */
-const LONG = { timeout: 240_000 };
 
 /** Plays every fault in every phase, each with a batch of its own. */
 export function playMatrix<Struck>(
@@ -182,7 +181,7 @@ export function playMatrix<Struck>(
     setting.quick = await makeTemplate(setting.world, kind, VIDEO, MODEL);
     setting.slow = await makeTemplate(setting.world, kind, LARGE_VIDEO, SLOW_MODEL);
   });
-  describe.concurrent.each(phases)(`a batch on ${kind} %s`, LONG, (_, phase) => {
+  describe.concurrent.each(phases)(`a batch on ${kind} %s`, (_, phase) => {
     test.each(phase)('survives or ends right after $fault', async (cell) => check(setting, cell));
   });
 }

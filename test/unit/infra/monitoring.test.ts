@@ -12,7 +12,7 @@ beforeAll(async () => {
   recorded = toTables((await recordJobs()).map(rowOf));
   // The first query takes the longest by far.
   resultOf(queryOf('job-timeline'));
-}, 60_000);
+});
 
 describe('the queries', () => {
   test.each([...QUERIES])('%s asks only for what exists and for what the app tells', (_, text) => {

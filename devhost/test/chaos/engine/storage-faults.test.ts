@@ -9,8 +9,6 @@ import { until } from '../../support/until.js';
 /** How many hubs run at once, each with an orchestration that does everything an engine can. */
 const HUBS = Number(process.env['CHAOS_HUBS'] ?? 8);
 
-const PATIENCE_MS = 60_000;
-
 let proxy: StorageProxy;
 beforeAll(async () => {
   proxy = await startStorageProxy(inject('storage'), 3);
@@ -27,7 +25,7 @@ const persistently = async <T>(ask: () => Promise<T>): Promise<T> => {
       () => undefined,
     );
     return answer !== undefined;
-  }, PATIENCE_MS);
+  });
   if (!answer) throw new Error('Nobody answered in time.');
   return answer.value;
 };
@@ -60,7 +58,7 @@ it(
           const status = await engine.status(id).catch(() => undefined);
           output = status?.output;
           return status?.runtimeStatus === 'Completed' || status?.runtimeStatus === 'Failed';
-        }, PATIENCE_MS);
+        });
         expect(output).toEqual(expected(id));
         for (const key of expected(id).slice(0, -1))
           expect(runs.get(String(key)), `runs of ${String(key)}`).toBeLessThanOrEqual(3);

@@ -46,8 +46,8 @@ it('a message that a killed host was working on comes back when its lease ends, 
 });
 
 it('a function keeps its message for longer than the lease', async () => {
-  const { start, send, isEmpty } = await queueApp(4500);
-  const host = await start({ DEVHOST_QUEUE_LEASE_SECONDS: '3' });
+  const { start, send, isEmpty } = await queueApp(7500);
+  const host = await start({ DEVHOST_QUEUE_LEASE_SECONDS: '5' });
   await send('{"job":8}');
   await until(() => host.log.includes('done'));
   await until(isEmpty);

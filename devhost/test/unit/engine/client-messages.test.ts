@@ -118,11 +118,10 @@ describe('a message of another client', () => {
     expect((await hub.engine.ends('untold')).output).toBe('second');
   });
 
-  it('starts an instance when its time has come, and can end it before', async () => {
+  it('that starts an instance later leaves it pending, suspended and resumed or not, and another can end it', async () => {
     const hub = new Hub();
-    const startAt = new Date(Date.now() + 200);
+    const event = { ScheduledStartTime: new Date(Date.now() + 3_600_000).toISOString() };
     for (const instanceId of ['later', 'never', 'dropped']) {
-      const event = { ScheduledStartTime: startAt.toISOString() };
       await hub.send(startMessage('returnsInput', 1, { instanceId, executionId: 'e', event }));
       await hub.send(
         clientMessage('suspended', { instanceId, event: { Reason: 'wait' } }),
@@ -138,6 +137,14 @@ describe('a message of another client', () => {
     const next = await new EngineInProcess(hub.storage).recover();
     await next.wakePending();
     expect((await next.status('later')).runtimeStatus).toBe('Pending');
+  });
+
+  it('that starts an instance later is obeyed by the next host when the time has come', async () => {
+    const hub = new Hub();
+    const startAt = new Date(Date.now() + 200);
+    const event = { ScheduledStartTime: startAt.toISOString() };
+    await hub.send(startMessage('returnsInput', 1, { instanceId: 'later', executionId: 'e', event }));
+    const next = await new EngineInProcess(hub.storage).recover();
     await until(async () => {
       await next.wakePending();
       return (await next.status('later')).runtimeStatus === 'Completed';

@@ -6,9 +6,6 @@ import { treeOf } from '../../support/trace-tree.js';
 import { until } from '../../support/until.js';
 import { dyingBefore, failingStarts, listingBreaksOff, losingAnswer, refusing } from '../../support/faulty-backend.js';
 
-/** Dozens of orchestrations run at once. */
-const PATIENCE = { timeout: 30_000 };
-
 /** What the client of every orchestration is doing. */
 const CALLER = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), sampled: true, state: '' };
 
@@ -37,44 +34,40 @@ async function forEach(count: number, test: (nth: number) => Promise<void>): Pro
   await Promise.all(Array.from({ length: count }, (_, index) => test(index + 1)));
 }
 
-it(
-  'a host that dies before any one of its writes leaves a hub with which the next host completes',
-  PATIENCE,
-  async () => {
-    const { faults, trace } = await soundRun(dyingBefore);
-    await forEach(faults, async (nth) => {
-      const id = `dies-${nth}`;
-      const storage = new MemoryBackend();
-      const { backend, fault } = dyingBefore(nth, storage);
-      const doomed = new EngineInProcess(backend);
-      doomed.caller = CALLER;
-      const acknowledged = { start: false, event: false };
-      const life = async (): Promise<void> => {
-        await doomed.start('everything', { seen: [] }, id);
-        acknowledged.start = true;
-        await raiseEvent(doomed, id);
-        acknowledged.event = true;
-        await doomed.ends(id);
-      };
-      await Promise.race([life(), fault]);
+it('a host that dies before any one of its writes leaves a hub with which the next host completes', async () => {
+  const { faults, trace } = await soundRun(dyingBefore);
+  await forEach(faults, async (nth) => {
+    const id = `dies-${nth}`;
+    const storage = new MemoryBackend();
+    const { backend, fault } = dyingBefore(nth, storage);
+    const doomed = new EngineInProcess(backend);
+    doomed.caller = CALLER;
+    const acknowledged = { start: false, event: false };
+    const life = async (): Promise<void> => {
+      await doomed.start('everything', { seen: [] }, id);
+      acknowledged.start = true;
+      await raiseEvent(doomed, id);
+      acknowledged.event = true;
+      await doomed.ends(id);
+    };
+    await Promise.race([life(), fault]);
 
-      const next = await new EngineInProcess(storage).recover();
-      next.caller = CALLER;
-      if (!acknowledged.start) await next.start('everything', { seen: [] }, id);
-      if (!acknowledged.event) await raiseEvent(next, id);
-      expect((await next.ends(id)).output, `after death before write ${nth}`).toEqual(expected(id));
-      await next.stop();
-      expect(traceOf(doomed, next), `trace after death before write ${nth}`).toEqual(trace);
-      for (const key of expected(id).slice(0, -1))
-        expect(runs.get(String(key)), `runs of ${String(key)}`).toBeLessThanOrEqual(2);
-    });
-  },
-);
+    const next = await new EngineInProcess(storage).recover();
+    next.caller = CALLER;
+    if (!acknowledged.start) await next.start('everything', { seen: [] }, id);
+    if (!acknowledged.event) await raiseEvent(next, id);
+    expect((await next.ends(id)).output, `after death before write ${nth}`).toEqual(expected(id));
+    await next.stop();
+    expect(traceOf(doomed, next), `trace after death before write ${nth}`).toEqual(trace);
+    for (const key of expected(id).slice(0, -1))
+      expect(runs.get(String(key)), `runs of ${String(key)}`).toBeLessThanOrEqual(2);
+  });
+});
 
 it.each([
   ['that storage takes while its answer is lost is neither repeated nor forgotten', 'lost', losingAnswer],
   ['that storage refuses is made again, and no child is forgotten', 'refused', refusing],
-])('a checkpoint %s', PATIENCE, async (_, name, faulty) => {
+])('a checkpoint %s', async (_, name, faulty) => {
   const { faults, trace } = await soundRun(faulty);
   await forEach(faults, async (nth) => {
     const id = `${name}-${nth}`;

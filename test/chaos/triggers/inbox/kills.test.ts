@@ -62,7 +62,6 @@ test('each folder that is ready starts one job, although the host is killed whil
           const { state, job } = await stack.client.media(each);
           return state === 'started' ? (job ?? undefined) : undefined;
         },
-        60,
         250,
       ),
     ),

@@ -97,9 +97,10 @@ async function planKnown(
     trial,
     items: told,
   };
+  const leftOut = new LeftOut();
   const [{ resolution, preflight, cpuSeconds }, counted] = await Promise.all([
     resolveJob({ ...ports, chunkFrames: WHOLE }, { jobId, spec }, created),
-    images === undefined ? undefined : (told ?? countImages(storage, images, spec)),
+    images === undefined ? undefined : (told ?? countImages(storage, images, spec, leftOut)),
   ]);
   const { job, expectedItems, pack } = resolution;
   const { overwrite } = spec.output;
@@ -110,6 +111,7 @@ async function planKnown(
   const warnings = fewWarnings([
     ...resolution.warnings,
     ...preflight.warnings,
+    ...leftOut.warnings(),
     ...(aged !== undefined && kind !== 'local' ? [aged] : []),
   ]);
   const said = { parallel: preflight.maxParallel, warnings };
@@ -204,9 +206,10 @@ async function countImages(
   storage: Storage,
   images: string,
   { input: { list } }: JobSpec,
+  leftOut: LeftOut,
 ): Promise<number | undefined> {
   let count = 0;
-  const found = list === undefined ? findPictures(storage, images, new LeftOut()) : readListedNames(storage, list);
+  const found = list === undefined ? findPictures(storage, images, leftOut) : readListedNames(storage, list);
   for await (const _ of found) {
     count += 1;
     if (count > MOST_COUNTED) return undefined;

@@ -6,7 +6,7 @@ import { counted, JobError, messageOf } from '../../job/failure.js';
 import { isSoundBeside } from '../../job/items/frame-folder.js';
 import { groupsOf } from '../../job/items/item-list.js';
 import { type FileKind, fileKindByName, fileKindByStart, KIND_BYTES, PICTURE_KINDS } from '../../job/items/formats.js';
-import type { LeftOut } from '../../job/items/left-out.js';
+import { HIDDEN_FOLDER, HIDDEN_PICTURE, type LeftOut, LINKED_FOLDER } from '../../job/items/left-out.js';
 import { isJsonList, readNames } from '../../job/items/name-list.js';
 import { PREDICTIONS_JSONL } from '../../job-store/layout.js';
 import type { FileList } from '../../api/jobs.js';
@@ -24,9 +24,9 @@ export interface PictureFile {
 }
 
 /**
- * The pictures in a folder and its sub-folders, told by their names or, where the name does not tell, by their content. Names that begin
- * with a dot, links to folders and the folder `except` are passed over.
- * @param leftOut counts the other files.
+ * The pictures in a folder and its sub-folders, told by their names or, where the name does not tell, by their content.
+ * @param except the folder or file in there that is something else.
+ * @param leftOut counts the other files, and what is hidden or a link to a folder.
  * @throws JobError `user` when a folder or a file cannot be read.
  */
 export async function* findPictures(
@@ -39,12 +39,14 @@ export async function* findPictures(
     for await (const entry of await opendir(path.join(folder, below))) {
       const name = below === '' ? entry.name : `${below}/${entry.name}`;
       const file = path.join(folder, name);
-      if (entry.name.startsWith('.') || file === except) continue;
-      if (entry.isDirectory()) yield* findPictures(folder, except, leftOut, name);
-      else if ((await stat(file)).isFile()) {
-        const kind = await kindOf(file);
+      if (file === except) continue;
+      if (entry.name.startsWith('.')) await leaveHidden(file, name, leftOut);
+      else if (entry.isDirectory()) yield* findPictures(folder, except, leftOut, name);
+      else {
+        const found = await stat(file);
+        const kind = found.isDirectory() ? LINKED_FOLDER : found.isFile() ? await kindOf(file, name) : undefined;
         if (kind === 'picture') yield { file, name };
-        else leftOut.add(name, kind);
+        else leftOut.add(kind === LINKED_FOLDER ? `${name}/` : name, kind);
       }
     }
   } catch (cause) {
@@ -57,8 +59,16 @@ export async function* findPictures(
   }
 }
 
-async function kindOf(file: string): Promise<FileKind> {
-  const kind = fileKindByName(file);
+/** Whatever cannot be read of it stops nothing: editors leave links to nowhere. */
+async function leaveHidden(file: string, name: string, leftOut: LeftOut): Promise<void> {
+  const found = await stat(file).catch(() => undefined);
+  if (found?.isDirectory()) return leftOut.add(`${name}/`, HIDDEN_FOLDER);
+  const kind = found?.isFile() ? await kindOf(file, name).catch(() => undefined) : undefined;
+  leftOut.add(name, kind === 'picture' ? HIDDEN_PICTURE : kind);
+}
+
+async function kindOf(file: string, name: string): Promise<FileKind> {
+  const kind = fileKindByName(name);
   if (kind !== undefined) return kind;
   const opened = await open(file);
   try {

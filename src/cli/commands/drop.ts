@@ -5,6 +5,8 @@ import type { MediaState } from '../../api/inbox.js';
 import { isInboxName } from '../../api/uploads.js';
 import { JobError, unbroken } from '../../job/failure.js';
 import { whatStarts } from '../../job/inbox/what-starts.js';
+import type { OtherKind } from '../../job/items/formats.js';
+import { LeftOut } from '../../job/items/left-out.js';
 import { poll } from '../../poll.js';
 import type { JobClient } from '../client/client.js';
 import { type AppChoice, findApp } from '../client/connect.js';
@@ -55,9 +57,13 @@ const UNSEEN_MS = 660_000;
 export async function drop(options: DropOptions): Promise<void> {
   const { folder, json, print, note, signal } = options;
   const say = json ? note : print;
-  const files = inOrder(await filesOf(options.files));
-  if (files.length === 0)
-    throw new JobError('user', 'There is no file in what was named; name files, or folders with files.');
+  const leftOut = new LeftOut();
+  const files = inOrder(await filesOf(options.files, leftOut));
+  if (files.length === 0) {
+    const found = leftOut.summary();
+    const but = found === 'nothing' ? '' : `, but ${found}`;
+    throw new JobError('user', `There is no file in what was named${but}; name files, or folders with files.`);
+  }
   // What is refused is refused before anything is uploaded.
   for (const file of files)
     if (!isInboxName(path.basename(file)))
@@ -72,19 +78,33 @@ export async function drop(options: DropOptions): Promise<void> {
   const starters: { path: string; etag: string }[] = [];
   for (const file of starting) starters.push(await upload(file));
   say(unbroken(`${files.length === 1 ? (files[0] ?? '') : `${files.length} files`} uploaded to inbox/${folder ?? ''}`));
+  for (const sentence of leftOut.warnings()) say(unbroken(sentence));
   if (starters.length === 0) say('Nothing of it starts a job: a video, a job file or _READY would.');
   for (const stored of starters) await follow(client, stored, options);
 }
 
-/** The files themselves, and those that lie directly in a folder. */
-async function filesOf(named: string[]): Promise<string[]> {
+const HIDDEN_FILE: OtherKind = { one: 'a hidden file', noun: 'hidden file', advice: 'name it to upload it' };
+const SPECIAL_FILE: OtherKind = { one: 'a special file', noun: 'special file', advice: 'store what comes out of it' };
+const FOLDER_BELOW: OtherKind = { one: 'a folder', noun: 'folder', advice: 'drop it on its own, with --folder' };
+
+/** The files themselves, and those that lie directly in a folder. @param leftOut counts what else is in there. */
+async function filesOf(named: string[], leftOut: LeftOut): Promise<string[]> {
   const found = named.map(async (file) => {
     const facts = await stat(file).catch((cause: unknown) => {
       throw new JobError('user', `There is no file ${file}.`, { cause });
     });
     if (!facts.isDirectory()) return [file];
-    const inside = await readdir(file, { withFileTypes: true });
-    return inside.filter((each) => each.isFile()).map(({ name }) => path.join(file, name));
+    const inside: string[] = [];
+    for (const name of await readdir(file)) {
+      const below = path.join(file, name);
+      // What cannot be found is said by its upload.
+      const entry = await stat(below).catch(() => undefined);
+      if (entry?.isDirectory() === true) leftOut.add(`${name}/`, FOLDER_BELOW);
+      else if (name.startsWith('.')) leftOut.add(name, HIDDEN_FILE);
+      else if (entry?.isFile() === false) leftOut.add(name, SPECIAL_FILE);
+      else inside.push(below);
+    }
+    return inside;
   });
   return (await Promise.all(found)).flat();
 }

@@ -38,6 +38,7 @@ export interface Preview {
 interface Sample {
   pictures: { name: string; bytes: Uint8Array<ArrayBuffer> }[];
   items: number;
+  warnings: string[];
 }
 
 /**
@@ -52,7 +53,7 @@ export async function preview(options: PreviewOptions): Promise<Preview> {
   const { FFMPEG_PATH: ffmpegPath, FFPROBE_PATH: ffprobePath, PATH = '' } = env;
   const tools = findFfmpeg({ ...(ffmpegPath && { ffmpegPath }), ...(ffprobePath && { ffprobePath }) }, PATH);
   const media = createMedia(tools, { limits: readMediaLimits(env), environment: { PATH }, confinement: [] });
-  const { pictures, items } = isFolder
+  const { pictures, items, warnings } = isFolder
     ? await imagesOf(input, count, sheet)
     : await framesOf(input, count, { media, ffmpeg: tools.ffmpeg });
   const { file, card, assumed, remove } = await openModel(options);
@@ -87,7 +88,7 @@ export async function preview(options: PreviewOptions): Promise<Preview> {
       device: tried.device,
       seconds,
       assumed,
-      warnings: tried.said,
+      warnings: [...warnings, ...tried.said],
     };
   } finally {
     await remove();
@@ -136,7 +137,7 @@ async function framesOf(
   }
   if (pictures.length === 0)
     throw new JobError('user', `No frame of ${video} can be read; play it to see what is wrong.`);
-  return { pictures, items: framesEstimate };
+  return { pictures, items: framesEstimate, warnings: [] };
 }
 
 async function imagesOf(folder: string, count: number, except: string): Promise<Sample> {
@@ -149,7 +150,7 @@ async function imagesOf(folder: string, count: number, except: string): Promise<
   const pictures = await Promise.all(
     chosen.map(async (name) => ({ name, bytes: await bytesOf(path.join(folder, name)) })),
   );
-  return { pictures, items: names.length };
+  return { pictures, items: names.length, warnings: leftOut.warnings() };
 }
 
 export function renderPreview(

@@ -6,6 +6,7 @@ import {
   endingOf,
   fileKindByName,
   isNamedAsPicture,
+  MAC_METADATA,
   type Quality,
   VIDEO,
   VIDEO_ENDINGS,
@@ -255,7 +256,8 @@ async function checkVideo(video: string): Promise<void> {
   await checkInputFile(video, 'video');
   if (isNamedAsPicture(video) && !/\.gif$/i.test(video))
     throw new JobError('user', `${video} is a picture; put it into a folder and name the folder.`);
-  const kind = fileKindByName(video);
+  const kind = fileKindByName(path.basename(video));
+  if (kind === MAC_METADATA) throw new JobError('user', `${video} is ${kind.one}; name the file beside it.`);
   if (typeof kind === 'object' && kind !== VIDEO)
     throw new JobError('user', `${video} is ${kind.one}; ${kind.advice}, put it into a folder and name the folder.`);
 }

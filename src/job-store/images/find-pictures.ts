@@ -32,25 +32,29 @@ export async function* findPictures(
 ): AsyncGenerator<FoundPicture> {
   const { container, prefix } = imagesOf(storage, images);
   const looked = pMapIterable(
-    listBlobs(container, { prefix }),
-    async ({ name, properties }) => ({
-      name: name.slice(prefix.length),
-      etag: bareEtag(properties.etag),
-      bytes: properties.contentLength ?? 0,
-      kind: await kindOf(container, name, properties),
+    listBlobs(container, { prefix, includeMetadata: true }),
+    async (blob) => ({
+      name: blob.name.slice(prefix.length),
+      etag: bareEtag(blob.properties.etag),
+      bytes: blob.properties.contentLength ?? 0,
+      kind: isFolder(blob) ? ('folder' as const) : await kindOf(container, blob),
     }),
     { concurrency: LOOKS, backpressure: 4 * LOOKS },
   );
   for await (const { name, etag, bytes, kind } of looked) {
+    if (kind === 'folder') continue;
     if (kind === 'picture') yield { name, etag, bytes };
     else if (!isOther(name) && !isAboutJobs(name)) leftOut.add(name, kind);
   }
 }
 
+/** Whether a blob stands for a folder: storage has none, or lists its own, and tools write these. */
+const isFolder = ({ name, properties, metadata }: BlobItem): boolean =>
+  (properties.contentLength ?? 0) === 0 && (name.endsWith('/') || metadata?.hdi_isfolder === 'true');
+
 async function kindOf(
   container: ContainerClient,
-  name: string,
-  { contentLength }: BlobItem['properties'],
+  { name, properties: { contentLength } }: BlobItem,
 ): Promise<FileKind> {
   const kind = fileKindByName(name);
   if (kind !== undefined || contentLength === 0) return kind;

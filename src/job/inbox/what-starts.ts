@@ -1,4 +1,4 @@
-import { fileKindByName, VIDEO } from '../items/formats.js';
+import { fileKindByName, MAC_METADATA, VIDEO } from '../items/formats.js';
 
 /**
  * What starts a job: a job file, a video in a folder that has defaults, or the trigger file that says of a folder of pictures that it is
@@ -27,7 +27,8 @@ export function whatStarts(name: string): Starter | undefined {
   const file = parts.pop() ?? '';
   if (parts.some((part) => part.startsWith('_'))) return undefined;
   if (READY.test(file)) return 'folder';
-  if (file.startsWith('_')) return undefined;
+  const kind = fileKindByName(file);
+  if (file.startsWith('_') || kind === MAC_METADATA) return undefined;
   if (JOB_FILE.test(file)) return 'job-file';
-  return fileKindByName(file) === VIDEO ? 'video' : undefined;
+  return kind === VIDEO ? 'video' : undefined;
 }

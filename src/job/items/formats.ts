@@ -32,24 +32,24 @@ export function pictureKind(start: Uint8Array): PictureKind | undefined {
 export interface OtherKind {
   /** One of them: `a HEIC file`. */
   one: string;
-  /** `HEIC`: goes before "file" and "files". */
-  adjective: string;
+  /** What they are called after a number: `HEIC file`. */
+  noun: string;
   /** What to do with them. */
   advice: string;
 }
 
 const CONVERT = 'convert it to JPEG or PNG first';
 const CONVERT_HEIC = 'convert it to JPEG or PNG first, with sips on a Mac, with heif-convert or ImageMagick elsewhere';
-const RAW: OtherKind = {
-  one: 'a raw file of a camera',
-  adjective: 'camera raw',
-  advice: 'develop it to JPEG, PNG or TIFF first',
-};
+const DEVELOP = 'develop it to JPEG, PNG or TIFF first';
 const otherKindOf = (adjective: string, one = `a ${adjective} file`, advice = CONVERT): OtherKind => ({
   one,
-  adjective,
+  noun: `${adjective} file`,
   advice,
 });
+
+/** What macOS puts beside each file on volumes of other systems: `._a.jpg` beside `a.jpg`. */
+export const MAC_METADATA = otherKindOf('macOS metadata', 'a metadata file of macOS', 'no picture is missing with it');
+const MAC_NAME = /(?:^|\/)\._[^/]*$/;
 
 export const VIDEO = otherKindOf('video', 'a video', 'score it as a video');
 
@@ -58,13 +58,14 @@ const NO_START = /^(?!)/;
 
 /** By name and by first bytes; the bytes come in the order in which they are tried. */
 const OTHER_KINDS: [OtherKind, name: RegExp, start: RegExp][] = [
+  [MAC_METADATA, MAC_NAME, NO_START],
   [
     otherKindOf('HEIC', 'a HEIC file', CONVERT_HEIC),
     /\.(?:heic|heif|hif|heics)$/i,
     /^.{4}ftyp(?:.{4})*?(?:hei[cxmsfv]|hev[cxms]|mif[12]|msf1)/s,
   ],
   [
-    RAW,
+    otherKindOf('camera raw', 'a raw file of a camera', DEVELOP),
     /\.(?:dng|nef|nrw|cr2|cr3|crw|arw|srf|sr2|orf|rw2|rwl|raw|raf|pef|srw|3fr|fff|iiq|mos|mef|mrw|x3f|erf|kdc|dcr|dcs|gpr)$/i,
     /^(?:IIU\0|IIR[OS]|MMOR|FUJIFILMCCD-RAW|.{4}ftypcrx |II.{4}HEAPCCDR|FOVb|\0MRM)/s,
   ],
@@ -107,7 +108,7 @@ export const fileKindByStart = (start: Uint8Array): FileKind =>
 
 /** Whether a file is a picture by its name. */
 export function isNamedAsPicture(name: string): boolean {
-  return /\.(?:jpe?g|jpe|jfif|png|webp|avif|tiff?|bmp|dib|gif)$/i.test(name);
+  return /\.(?:jpe?g|jpe|jfif|png|webp|avif|tiff?|bmp|dib|gif)$/i.test(name) && !MAC_NAME.test(name);
 }
 
 /** Larger pictures are neither read nor made: they are refused before their pixels are allocated. */

@@ -4,17 +4,34 @@ import type { OtherKind } from './formats.js';
 const EXAMPLES = 3;
 const LONGEST_EXAMPLE = 80;
 
+/** What is no picture of a folder for where it lies or what it is called. */
+export const HIDDEN_PICTURE: OtherKind = {
+  one: 'a hidden picture',
+  noun: 'hidden picture',
+  advice: 'rename it without the dot to have it scored',
+};
+export const HIDDEN_FOLDER: OtherKind = {
+  one: 'a hidden folder',
+  noun: 'hidden folder',
+  advice: 'rename it without the dot to have what is in it scored',
+};
+export const LINKED_FOLDER: OtherKind = {
+  one: 'a link to a folder',
+  noun: 'linked folder',
+  advice: 'copy it into this folder to have what is in it scored',
+};
+
 interface Files {
   count: number;
   examples: string[];
 }
 
-/** The files of an image folder that are no items, by what they are. */
+/** What of an image folder is no item, by what it is. */
 export class LeftOut {
   readonly #kinds = new Map<OtherKind, Files>();
   readonly #others: Files = { count: 0, examples: [] };
 
-  /** @param kind what the file is, where it is a relative of pictures. */
+  /** @param kind what it is, where something can be done about it. */
   add(name: string, kind: OtherKind | undefined): void {
     const files = kind === undefined ? this.#others : (this.#kinds.get(kind) ?? { count: 0, examples: [] });
     if (kind !== undefined) this.#kinds.set(kind, files);
@@ -26,7 +43,7 @@ export class LeftOut {
   warnings(): string[] {
     const known = [...this.#kinds].map(([kind, files]) => {
       const { count } = files;
-      return `${counted(count, `${kind.adjective} file`)} ${count === 1 ? 'is' : 'are'} left out (${named(files)}): ${adviceFor(kind, count)}.`;
+      return `${counted(count, kind.noun)} ${count === 1 ? 'is' : 'are'} left out (${named(files)}): ${adviceFor(kind, count)}.`;
     });
     const { count } = this.#others;
     if (count === 0) return known;
@@ -37,7 +54,7 @@ export class LeftOut {
   /** What a folder without pictures holds, and what to do with it: `3 HEIC files (convert them to JPEG or PNG first)`. */
   summary(): string {
     const known = [...this.#kinds].map(
-      ([kind, { count }]) => `${counted(count, `${kind.adjective} file`)} (${adviceFor(kind, count)})`,
+      ([kind, { count }]) => `${counted(count, kind.noun)} (${adviceFor(kind, count)})`,
     );
     const { count } = this.#others;
     const others = count === 0 ? [] : [count === 1 ? 'one file of another kind' : `${count} files of other kinds`];
@@ -48,5 +65,5 @@ export class LeftOut {
 const named = ({ count, examples }: Files) => `${examples.join(', ')}${count > examples.length ? ', …' : ''}`;
 
 function adviceFor({ advice }: OtherKind, count: number): string {
-  return count === 1 ? advice : advice.replace(/\bit\b/, 'them').replace(/\bits\b/, 'their');
+  return count === 1 ? advice : advice.replaceAll(/\bit\b/g, 'them').replaceAll(/\bits\b/g, 'their');
 }

@@ -1,4 +1,4 @@
-import { fileKindByName, VIDEO } from '../../job/items/formats.js';
+import { fileKindByName, type OtherKind, VIDEO } from '../../job/items/formats.js';
 import { counted } from '../words.js';
 
 /** A file that the user has chosen, and its path below what was chosen, as in `holidays/2026/beach.jpg`. */
@@ -28,7 +28,7 @@ export interface NotPicked {
 
 /** Makes of what was chosen or dropped what a job scores: one video, or all pictures of a folder and its sub-folders. */
 export function pick(chosen: readonly Chosen[]): Picked | NotPicked {
-  const seen = chosen.filter(({ path }) => !path.split('/').some((part) => part.startsWith('.')));
+  const seen = chosen.filter(({ path }) => !isHidden(path));
   const videos = seen.filter(({ path }) => fileKindByName(path) === VIDEO);
   const images = seen.filter(({ path }) => fileKindByName(path) === 'picture');
   const [video] = videos;
@@ -37,7 +37,7 @@ export function pick(chosen: readonly Chosen[]): Picked | NotPicked {
   if (video && videos.length > 1)
     return { problem: `These are ${videos.length} videos; a job takes one, so start a job for each.` };
   if (video) return { kind: 'video', name: leaf(video.path), bytes: video.file.size, file: video.file };
-  if (images.length === 0) return { problem: nothingIn(seen) };
+  if (images.length === 0) return { problem: nothingIn(chosen) };
   const folder = folderOf(images);
   const below = images.map(({ path, file }) => ({ path: folder === '' ? path : path.slice(folder.length + 1), file }));
   return {
@@ -45,9 +45,15 @@ export function pick(chosen: readonly Chosen[]): Picked | NotPicked {
     name: folder === '' ? 'pictures' : leaf(folder),
     bytes: images.reduce((sum, { file }) => sum + file.size, 0),
     images: below.toSorted((one, other) => (one.path < other.path ? -1 : 1)),
-    leftOut: leftOutOf(seen),
+    leftOut: leftOutOf(chosen),
   };
 }
+
+const isHidden = (path: string) => path.split('/').some((part) => part.startsWith('.'));
+const HIDDEN: Pick<OtherKind, 'noun' | 'advice'> = {
+  noun: 'hidden file',
+  advice: 'rename it without the dot to have it scored',
+};
 
 const both = (videos: number, images: number) => `${counted(videos, 'video')} and ${counted(images, 'picture')}`;
 const leaf = (path: string) => path.slice(path.lastIndexOf('/') + 1);
@@ -72,17 +78,19 @@ function nothingIn(files: readonly Chosen[]): string {
 
 /** `2 HEIC files are left out: convert them …`. */
 function leftOutOf(files: readonly Chosen[]): string[] {
-  const kinds = new Map<string, { count: number; advice: string }>();
+  const kinds = new Map<Pick<OtherKind, 'noun' | 'advice'>, number>();
   let others = 0;
   for (const { path } of files) {
     const kind = fileKindByName(path);
-    if (kind === 'picture' || kind === VIDEO) continue;
-    if (kind === undefined) others += 1;
-    else kinds.set(kind.adjective, { count: (kinds.get(kind.adjective)?.count ?? 0) + 1, advice: kind.advice });
+    const isMedia = kind === 'picture' || kind === VIDEO;
+    if (isMedia && !isHidden(path)) continue;
+    const why = isMedia ? HIDDEN : kind;
+    if (why === undefined) others += 1;
+    else kinds.set(why, (kinds.get(why) ?? 0) + 1);
   }
   const told = [...kinds].map(
-    ([adjective, { count, advice }]) =>
-      `${counted(count, `${adjective} file`)} ${count === 1 ? 'is' : 'are'} left out: ${advice.replace(/\bit\b/, count === 1 ? 'it' : 'them')}.`,
+    ([{ noun, advice }, count]) =>
+      `${counted(count, noun)} ${count === 1 ? 'is' : 'are'} left out: ${advice.replaceAll(/\bit\b/g, count === 1 ? 'it' : 'them')}.`,
   );
   const rest = others === 0 ? [] : [`${counted(others, 'other file')} ${others === 1 ? 'is' : 'are'} left out.`];
   return [...told, ...rest];

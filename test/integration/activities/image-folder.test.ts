@@ -175,6 +175,22 @@ describe('a folder of all sorts', () => {
   });
 });
 
+test('what macOS writes beside pictures, and what stands for a folder, is no item', async () => {
+  const jobId = 'copied-abcd2345';
+  await prepare(jobId, {});
+  await putAll(
+    inbox,
+    ['a.jpg', '._a.jpg', 'album.jpg/b.jpg', '.c.jpg'].map((name) => [`${jobId}/${name}`, 'text']),
+  );
+  const stub = { metadata: { hdi_isfolder: 'true' } };
+  for (const folder of ['album.jpg', 'empty']) await inbox.getBlockBlobClient(`${jobId}/${folder}`).upload('', 0, stub);
+  for (const folder of ['', 'old/']) await put(inbox, `${jobId}/${folder}`, '');
+  expect(await createListImages({ storage })({ jobId })).toEqual({
+    items: 3,
+    warnings: ['1 macOS metadata file is left out (._a.jpg): no picture is missing with it.'],
+  });
+});
+
 test('a folder without pictures is refused with what is in it', async () => {
   const jobId = 'texts-abcd2345';
   await prepare(jobId, {});

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { bareEtag } from '../../../src/job/inbox/media-event.js';
@@ -33,6 +33,32 @@ test.concurrent('what is dropped starts a job, which is followed to its end', as
   expect(stdout).toContain(`2 files uploaded to inbox/${folder}`);
   expect(stderr).toMatch(new RegExp(`job: ${folder}-[0-9a-f]{16}`));
   expect(stderr).toMatch(/There is no JPEG.+ below inbox\//);
+  expect(code).toBe(2);
+});
+
+test.concurrent('what of a folder is not uploaded is said, and a link to a file is', async () => {
+  const folder = newFolder();
+  const files = path.join(stack.folder, folder);
+  mkdirSync(path.join(files, 'below'), { recursive: true });
+  for (const name of ['notes.txt', '.hidden.txt', 'below/a.txt']) writeFileSync(path.join(files, name), 'text');
+  symlinkSync('notes.txt', path.join(files, 'linked.txt'));
+  const { code, stdout, stderr } = await runCli(['drop', files, '--folder', folder, '--data', stack.data]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toContain(`2 files uploaded to inbox/${folder}`);
+  expect(stdout).toMatch(/^1 folder is left out \(below\/\): drop it on its own, with --folder\.$/m);
+  expect(stdout).toMatch(/^1 hidden file is left out \(\.hidden\.txt\): name it to upload it\.$/m);
+  const uploaded: string[] = [];
+  const blobs = stack.storage.getContainerClient(INBOX).listBlobsFlat({ prefix: `${folder}/` });
+  for await (const { name } of blobs) uploaded.push(path.basename(name));
+  expect(uploaded).toEqual(['linked.txt', 'notes.txt']);
+});
+
+test.concurrent('a folder whose files are all hidden is refused with that', async () => {
+  const files = path.join(stack.folder, newFolder());
+  mkdirSync(files);
+  writeFileSync(path.join(files, '.hidden.mp4'), 'video');
+  const { code, stderr } = await runCli(['drop', files, '--data', stack.data]);
+  expect(stderr).toMatch(/^There is no file in what was named, but 1 hidden file \(name it to upload it\); /);
   expect(code).toBe(2);
 });
 

@@ -15,6 +15,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { completeCard } from '../../../src/model-card/complete-card.js';
 import { parseCard, type PartialCard } from '../../../src/model-card/schema.js';
 import { checkModelFiles, filesOfModel } from '../../../src/cli/score/user-files.js';
+import type { Preview } from '../../../src/cli/score/preview.js';
 import { inspect, join } from '../../../src/cli/commands/model.js';
 import { createModelInspector, type ModelInspector } from '../../../src/scorer/engine/inspect/inspect.js';
 import { operatorNode } from '../../../src/scorer/onnx/model-messages.js';
@@ -249,15 +250,16 @@ describe('models try', () => {
   test('score --preview writes a contact sheet of some pictures and nothing else', async () => {
     const images = path.join(folder, 'images');
     mkdirSync(images);
-    for (const name of ["a'1.png", 'b.png', 'c.png']) copyFileSync(picture, path.join(images, name));
+    for (const name of ["a'1.png", 'b.png', 'c.png', '.d.png']) copyFileSync(picture, path.join(images, name));
     const { code, stdout } = await runCli(['score', images, '--model', model, '--preview', '2', '--json'], {
       cwd: folder,
     });
     expect(code).toBe(0);
     const sheet = path.join(folder, 'images-same.preview.png');
     expect(JSON.parse(stdout)).toMatchObject({ contactSheet: sheet, previewed: 2, items: 3 });
+    expect((JSON.parse(stdout) as Preview).warnings).toContainEqual(expect.stringMatching(/^1 hidden picture is left/));
     expect(await sharp(sheet).metadata()).toMatchObject({ format: 'png' });
-    expect(readdirSync(images)).toHaveLength(3);
+    expect(readdirSync(images)).toHaveLength(4);
   });
 
   test('models lists what comes with the app and the files that are named, without a stack', async () => {

@@ -167,6 +167,17 @@ describe('POST /api/plan', () => {
     expect(await containers()).toEqual(before);
   });
 
+  test('says what of a folder the job would leave out', async () => {
+    const inbox = stack.storage.getContainerClient('inbox');
+    for (const name of ['a.jpg', 'b.heic'])
+      await inbox.getBlockBlobClient(`planned-folder/${name}`).uploadFile('samples/style-waves.jpg');
+    const answer = await plan({ input: { images: 'inbox/planned-folder/' }, model: 'starry-night' });
+    expect(await answer.json()).toMatchObject({
+      items: 1,
+      warnings: [expect.stringMatching(/^1 HEIC file is left out \(b\.heic\)/) as string],
+    });
+  });
+
   test('takes the number of items from who knows it, where storage has only some', async () => {
     const spec = { input: { video }, model: 'starry-night', batch: { size: 100 } };
     expect(await (await plan({ ...spec, items: 1000 })).json()).toMatchObject({ items: 1000, batches: 10 });

@@ -10,9 +10,7 @@ describe('what a job scores', () => {
   });
 
   test('is all pictures of a folder by their names below it, in order', () => {
-    const picked = pick(
-      files('trip/day 2/b.png', 'trip/a.jpg', 'trip/day 2/a#1%.jpeg', 'trip/.DS_Store', 'trip/.t/x.png'),
-    );
+    const picked = pick(files('trip/day 2/b.png', 'trip/a.jpg', 'trip/day 2/a#1%.jpeg'));
     expect(picked).toMatchObject({ kind: 'images', name: 'trip', bytes: 15, leftOut: [] });
     expect('images' in picked && picked.images.map(({ path }) => path)).toEqual([
       'a.jpg',
@@ -39,11 +37,22 @@ describe('what a job scores', () => {
     });
   });
 
+  test('says that what is hidden is left out', () => {
+    expect(pick(files('t/a.jpg', 't/.b.jpg', 't/.c/d.jpg', 't/._a.jpg', 't/.DS_Store'))).toMatchObject({
+      images: [{ path: 'a.jpg' }],
+      leftOut: [
+        '2 hidden files are left out: rename them without the dot to have them scored.',
+        '1 macOS metadata file is left out: no picture is missing with it.',
+        '1 other file is left out.',
+      ],
+    });
+  });
+
   test.each([
     [['a.mp4', 'b.jpg'], /1 video and 1 picture/],
     [['a.mp4', 'b.mp4'], /2 videos.*one/],
     [['notes.txt'], /no video and no picture in it\. 1 other file/],
-    [['.hidden.mp4'], /no file in it/],
+    [['.hidden.mp4'], /no video and no picture in it\. 1 hidden file is left out: rename it/],
     [[], /no file in it/],
     [['x.heic'], /no picture in it\. 1 HEIC file is left out: convert it/],
   ])('is nothing of %o, and says why', (paths, problem) => {

@@ -37,6 +37,8 @@ describe('the name of a new blob', () => {
     'a/mp4',
     'a/coast.mp4.part',
     'a/coast.mp4/',
+    'a/._coast.mp4',
+    'a/._coast.job.json',
     'a/_READY/',
     '',
     '/',

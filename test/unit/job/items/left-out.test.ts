@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { fileKindByName, fileKindByStart } from '../../../../src/job/items/formats.js';
-import { LeftOut } from '../../../../src/job/items/left-out.js';
+import { HIDDEN_FOLDER, HIDDEN_PICTURE, LeftOut, LINKED_FOLDER } from '../../../../src/job/items/left-out.js';
 
 function leftOut(...names: string[]): LeftOut {
   const files = new LeftOut();
@@ -20,6 +20,18 @@ describe('what a folder leaves out is told', () => {
       ),
       expect.stringMatching(/^1 camera raw file is left out \(c\.dng\): develop it to JPEG/),
       '1 file is not an image and is left out: notes.txt.',
+    ]);
+  });
+
+  test('also of hidden pictures and of folders that nobody looks into', () => {
+    const files = new LeftOut();
+    for (const name of ['.a.jpg', 'b/.c.png']) files.add(name, HIDDEN_PICTURE);
+    for (const name of ['.cache/', '.old/']) files.add(name, HIDDEN_FOLDER);
+    files.add('album/', LINKED_FOLDER);
+    expect(files.warnings()).toEqual([
+      '2 hidden pictures are left out (.a.jpg, b/.c.png): rename them without the dot to have them scored.',
+      '2 hidden folders are left out (.cache/, .old/): rename them without the dot to have what is in them scored.',
+      '1 linked folder is left out (album/): copy it into this folder to have what is in it scored.',
     ]);
   });
 
@@ -45,8 +57,11 @@ describe('a relative of pictures is known', () => {
     ['a.svg', 'SVG'],
     ['a.psd', 'Photoshop'],
     ['a.mp4', 'video'],
+    ['._a.jpg', 'macOS metadata'],
+    ['b/._a.mp4', 'macOS metadata'],
+    ['._notes', 'macOS metadata'],
   ])('by its name: %s', (name, adjective) => {
-    expect(fileKindByName(name)).toMatchObject({ adjective });
+    expect(fileKindByName(name)).toMatchObject({ noun: `${adjective} file` });
   });
 
   test.each([
@@ -64,11 +79,11 @@ describe('a relative of pictures is known', () => {
     ['8BPS', 'Photoshop'],
     ['....ftypisom....isomavc1', 'video'],
   ])('by its first bytes: %j', (start, adjective) => {
-    expect(fileKindByStart(Buffer.from(start, 'latin1'))).toMatchObject({ adjective });
+    expect(fileKindByStart(Buffer.from(start, 'latin1'))).toMatchObject({ noun: `${adjective} file` });
   });
 
   test('and nothing else is', () => {
-    for (const name of ['a.txt', 'heic', 'a.jpg', 'Thumbs.db', 'README'])
+    for (const name of ['a.txt', 'heic', 'a.jpg', '.a.jpg', 'b._a.jpg', 'Thumbs.db', 'README'])
       expect([undefined, 'picture']).toContain(fileKindByName(name));
     expect(fileKindByStart(Buffer.from('plain text'))).toBeUndefined();
     expect(fileKindByStart(Buffer.from('....ftypavif....avifmif1', 'latin1'))).toBe('picture');

@@ -11,7 +11,6 @@ import type {
   CompletionBody,
   ExecutionCompleted,
   ExecutionStarted,
-  ParentLink,
   RuntimeStatus,
   ScheduledEvent,
 } from '../protocol/history.js';
@@ -220,11 +219,7 @@ export class Engine {
     const parent = start.ParentInstance;
     const { InstanceId } = start.OrchestrationInstance;
     await this.ending(InstanceId);
-    const other = this.live.get(InstanceId);
-    if (other) {
-      if (!isAnswerTo(other.start, parent)) this.#refuseChild(parent, InstanceId);
-      return;
-    }
+    if (this.#isTaken(start)) return;
     const child = this.#adopt({ row: newRow(start), start, history: [], etag: undefined, hasRow: false });
     const isNamedByApp = !InstanceId.startsWith(`${parent.OrchestrationInstance.ExecutionId}:`);
     try {
@@ -236,16 +231,22 @@ export class Engine {
     child.deliver({ body: start });
   }
 
-  #refuseChild(parent: ParentLink, childId: string): void {
-    const reason = `An orchestration instance with the id '${childId}' is already running.`;
-    const { InstanceId, ExecutionId } = parent.OrchestrationInstance;
-    this.#deliver(InstanceId, ExecutionId, childFailed(parent, reason, reason));
+  /** Whether an instance of the child's id is running: the child, which was made before, or another's, which fails the call. */
+  #isTaken({ ParentInstance: parent, OrchestrationInstance: { InstanceId: childId } }: ChildStarted): boolean {
+    const running = this.live.get(childId);
+    if (running && !isAnswerTo(running.start, parent)) {
+      const reason = `An orchestration instance with the id '${childId}' is already running.`;
+      const { InstanceId, ExecutionId } = parent.OrchestrationInstance;
+      this.#deliver(InstanceId, ExecutionId, childFailed(parent, reason, reason));
+    }
+    return running !== undefined;
   }
 
   /** A parent's history asks for a child: it may be alive, may have ended unnoticed, may never have been made. */
   async #recoverChild(start: ChildStarted): Promise<void> {
     const { InstanceId: childId } = start.OrchestrationInstance;
-    if (this.live.has(childId)) return;
+    await this.ending(childId);
+    if (this.#isTaken(start)) return;
     const found = await find(this.backend, childId);
     if (found.start && isAnswerTo(found.start, start.ParentInstance)) {
       (await this.#revive(found))?.();

@@ -6,6 +6,19 @@ import { treeOf } from '../../support/trace-tree.js';
 import { until } from '../../support/until.js';
 import { dyingBefore, failingStarts, listingBreaksOff, losingAnswer, refusing } from '../../support/faulty-backend.js';
 
+const df = await import('durable-functions');
+
+df.app.orchestration('waits', function* (context) {
+  return yield context.df.waitForExternalEvent('go');
+});
+df.app.orchestration('callsTaken', function* (context) {
+  try {
+    return yield context.df.callSubOrchestrator('waits', null, 'taken');
+  } catch (error) {
+    return String(error);
+  }
+});
+
 /** What the client of every orchestration is doing. */
 const CALLER = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), sampled: true, state: '' };
 
@@ -80,6 +93,37 @@ it.each([
     expect(traceOf(engine), `trace after fault ${nth}`).toEqual(trace);
     await engine.stop();
   });
+});
+
+it('a host that dies before it has refused a sub-orchestration whose id is taken leaves it to the next host', async () => {
+  const writes = await run(Number.POSITIVE_INFINITY, 'calls-taken');
+  await forEach(writes, async (nth) => void (await run(nth, `calls-taken-${nth}`)));
+
+  /** One instance runs as `taken`, another calls it as its child, and the host dies before its nth write. @returns how many writes it made. */
+  async function run(nth: number, id: string): Promise<number> {
+    const storage = new MemoryBackend();
+    const { backend, fault, count } = dyingBefore(nth, storage);
+    const doomed = new EngineInProcess(backend);
+    const life = async (): Promise<void> => {
+      await doomed.start('waits', null, 'taken');
+      await doomed.reaches('taken', 'Running');
+      await doomed.start('callsTaken', null, id);
+      await doomed.ends(id);
+    };
+    await Promise.race([life(), fault]);
+    const made = count();
+
+    const next = await new EngineInProcess(storage).recover();
+    const started = new Set(await next.list({}));
+    if (!started.has('taken')) await next.start('waits', null, 'taken');
+    await next.reaches('taken', 'Running');
+    if (!started.has(id)) await next.start('callsTaken', null, id);
+    const message = "An orchestration instance with the id 'taken' is already running.";
+    expect((await next.ends(id)).output, `after death before write ${nth}`).toContain(message);
+    expect((await next.status('taken')).runtimeStatus).toBe('Running');
+    await next.stop();
+    return made;
+  }
 });
 
 describe('a start whose row storage', () => {

@@ -1,5 +1,6 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import type { JobList, ListedJob } from '../../api/jobs.js';
 import { JobError } from '../../job/failure.js';
 import { holderOfFolder } from '../../processes/folder-lock.js';
 import { isAlive } from '../../processes/living.js';
@@ -139,14 +140,22 @@ export async function idOf(client: JobClient, job: string): Promise<string> {
     checkJobId(job);
     return job;
   }
-  for (let from = ''; ;) {
-    const { jobs, next } = await client.jobs({ limit: 1, from });
-    const [newest] = jobs;
-    if (newest) return newest.id;
-    if (next === null) throw new JobError('user', `There is no job yet; start one with: ${calling('score VIDEO')}`);
-    from = next;
-  }
+  const newest = await newestJob(client);
+  if (!newest) throw noJobYet();
+  return newest.id;
 }
+
+/** The job that the app has started last; undefined when it has started none. */
+export async function newestJob(client: JobClient): Promise<ListedJob | undefined> {
+  for (let from: string | null = ''; from !== null;) {
+    const page: JobList = await client.jobs({ limit: 1, from });
+    if (page.jobs[0]) return page.jobs[0];
+    from = page.next;
+  }
+  return undefined;
+}
+
+export const noJobYet = () => new JobError('user', `There is no job yet; start one with: ${calling('score VIDEO')}`);
 
 /** The error, or one that says where else the job may be. */
 export async function orAskScore(

@@ -26,9 +26,14 @@ async function cancelAll(jobs: string[], place: Place, { json, print, signal }: 
   const client = await findApp({ ...place, signal });
   const outcomes: Outcome[] = [];
   const errors: unknown[] = [];
+  const asked = new Set<string>();
   for (const job of new Set(jobs)) {
     try {
-      outcomes.push(await cancel(client, await idOf(client, job), signal));
+      const id = await idOf(client, job);
+      // "latest" may be one of the others.
+      if (asked.has(id)) continue;
+      asked.add(id);
+      outcomes.push(await cancel(client, id, signal));
     } catch (error) {
       if (signal.aborted) throw error;
       const told = await orAskScore({ ...place, job }, error);

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
+import type { JobStatus } from '../../api/jobs.js';
 import { counted, JobError } from '../../job/failure.js';
 import { addExamples, addJson, addPlace, type Around, type Define, type Place, wholeNumber } from '../around.js';
 import { findApp, idOf, LATEST, orAskScore } from '../client/connect.js';
+import { isOver } from './words.js';
 
 interface Flags extends Place {
   print?: boolean;
@@ -43,8 +45,9 @@ async function open(
     try {
       const id = await idOf(client, job);
       // What is not there is said here, and not by the page.
-      const { batches } = await client.status(id);
-      if (batch !== undefined && batch >= batches.total) throw noBatch(id, batch, batches.total);
+      const status = await client.status(id);
+      const missing = batch === undefined ? undefined : noBatch(status, batch);
+      if (missing !== undefined) throw new JobError('user', missing);
       return `#/jobs/${id}${batch === undefined ? '' : `/batches/${batch}`}`;
     } catch (error) {
       throw await orAskScore({ ...flags, job }, error);
@@ -52,13 +55,16 @@ async function open(
   }
 }
 
-const noBatch = (id: string, batch: number, total: number) =>
-  new JobError(
-    'user',
-    total === 0
-      ? `Job ${id} has no batches.`
-      : `Job ${id} has ${counted(total, 'batch')}, counted from 0, so there is no batch ${batch}.`,
-  );
+/** Why a batch cannot be looked at; undefined when it can. */
+export function noBatch(status: Pick<JobStatus, 'id' | 'state' | 'batches'>, batch: number): string | undefined {
+  const { id, state, batches } = status;
+  if (batch < batches.total) return undefined;
+  if (batches.total > 0)
+    return `Job ${id} has ${counted(batches.total, 'batch')}, counted from 0, so there is no batch ${batch}.`;
+  return isOver(status)
+    ? `Job ${id} ended as ${state} before it had batches; leave the batch out.`
+    : `Job ${id} has no batches yet; leave the batch out, or look again once its items are scored.`;
+}
 
 const OPENERS: Partial<Record<NodeJS.Platform, [program: string, ...args: string[]]>> = {
   darwin: ['open'],

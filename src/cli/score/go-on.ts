@@ -1,7 +1,9 @@
 import { createInterface } from 'node:readline/promises';
 import { JobError } from '../../job/failure.js';
 import { lives } from '../../processes/living.js';
+import { findStack } from '../../stack/stack.js';
 import type { Around } from '../around.js';
+import { type AppChoice, findApp, newestJob, noJobYet } from '../client/connect.js';
 import { type Found, forgetUnfinished, listUnfinished } from '../client/unfinished.js';
 
 export interface Choice {
@@ -14,6 +16,20 @@ export interface Choice {
 /** What commands on this machine have left of a job. */
 export async function findUnfinished(data: string, job: string): Promise<Found | undefined> {
   return (await listUnfinished(data)).find((each) => each.job === job);
+}
+
+/**
+ * The id of the job that was started last: in the app or, on this machine, by a command whose own stack has ended meanwhile.
+ * @throws JobError `user` when there is none.
+ */
+export async function latestOf(app: Pick<AppChoice, 'url' | 'key' | 'data' | 'signal'>): Promise<string> {
+  const { url, data } = app;
+  const [left] = url === undefined ? await listUnfinished(data) : [];
+  if (left && !(await findStack(data))) return left.job;
+  const newest = await newestJob(await findApp(app));
+  const latest = left && (!newest || newest.createdAt < left.startedAt) ? left.job : newest?.id;
+  if (latest === undefined) throw noJobYet();
+  return latest;
 }
 
 /**

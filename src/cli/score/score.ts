@@ -1,9 +1,9 @@
 import { JobError } from '../../job/failure.js';
 import { addExamples, addJson, addPlace, type Around, type Define, sampleOf, wholeNumber } from '../around.js';
-import { checkJobId } from '../client/connect.js';
+import { checkJobId, LATEST } from '../client/connect.js';
 import { addJobOptions, baseOf, isFolder, jobAsked, type JobFlags } from './asked.js';
 import { changesOf } from './changes.js';
-import { type Choice, chooseUnfinished, findUnfinished } from './go-on.js';
+import { type Choice, chooseUnfinished, findUnfinished, latestOf } from './go-on.js';
 import type { JobOptions } from './run-job.js';
 import type { FolderOptions } from './score-folder.js';
 import { requestOfVideo, scoreVideo, type VideoOptions } from './score-video.js';
@@ -29,7 +29,7 @@ export const define: Define = (command, around) => {
     )
     .option(
       '--redrive <job>',
-      'in place of a video: go on with a job that was not finished, for what it has not scored',
+      `in place of a video: go on with a job that was not finished, or "${LATEST}", for what it has not scored`,
     )
     .option('--resume', 'go on with what an earlier command with the same request has left, without asking')
     .option('--fresh', 'start a new job, whatever an earlier command with the same request has left');
@@ -39,8 +39,9 @@ export const define: Define = (command, around) => {
       const choice = { ...(resume !== undefined && { resume }), ...(fresh !== undefined && { fresh }) };
       if (redrive !== undefined) {
         refuseBesideRedrive(input, { ...choice, reuse: flags.reuse });
+        const job = redrive === LATEST ? await latestOf({ ...flags, signal }) : redrive;
         return goOnWith(
-          redrive,
+          job,
           {
             ...flags,
             quiet,
@@ -48,7 +49,7 @@ export const define: Define = (command, around) => {
             signal,
             note,
             ...(out !== undefined && { out }),
-            base: resolve(redrive),
+            base: resolve(job),
           },
           print,
         );
@@ -88,7 +89,7 @@ export const define: Define = (command, around) => {
       '--overwrite',
     ],
     ['a folder of images with a model of your own', 'photos', '--model', 'candy.onnx', '--out', 'painted'],
-    ['go on with a job that was not finished', '--redrive', 'coast-k3v9q2xa'],
+    ['go on with the job that was started last and was not finished', '--redrive', LATEST],
   );
 };
 

@@ -1,8 +1,19 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { JobStatus } from '../../../src/api/jobs.js';
+import { noteUnfinished } from '../../../src/cli/client/unfinished.js';
+import { SCORES } from '../../../src/stack/stack.js';
 import { runCli } from '../../support/cli.js';
 import type { Plan } from '../../../src/api/plan.js';
 import { makeClip, tools } from '../../support/clip.js';
@@ -91,7 +102,27 @@ test('`open` and `logs` say of a batch that is not there that it is not', async 
     expect(logs.stderr).toMatch(new RegExp(`no batch ${batch}`));
   }
   const none = await ask('open', jobs.failed, '0', '--print');
-  expect(none).toMatchObject({ code: 2, stdout: '', stderr: `Job ${jobs.failed} has no batches.\n` });
+  expect(none).toMatchObject({ code: 2, stdout: '' });
+  expect(none.stderr).toBe(`Job ${jobs.failed} ended as failed before it had batches; leave the batch out.\n`);
+});
+
+test('`score --redrive latest` goes on with what a command on this machine has left last', async () => {
+  const data = path.join(stack.folder, 'left');
+  const own = path.join(data, 'job-77');
+  mkdirSync(own, { recursive: true });
+  for (const name of readdirSync(stack.data).filter((each) => each !== SCORES))
+    symlinkSync(path.join(stack.data, name), path.join(own, name));
+  await stack.ended(jobs.done);
+  const out = path.join(stack.folder, 'left.mp4');
+  const options = { video: 'clip.mp4', base: 'left', model: 'starry-night', out };
+  const left = { request: '', options, pid: 0, started: '' };
+  await noteUnfinished(own, { ...left, job: 'older-abcd2345', startedAt: '2026-01-01T00:00:00Z' });
+  await noteUnfinished(own, { ...left, job: jobs.done, startedAt: '2026-01-02T00:00:00Z' });
+  const { code, stdout, stderr } = await cli('score', '--redrive', 'latest', '--data', data, '--json');
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(JSON.parse(stdout)).toMatchObject({ job: jobs.done, output: out });
+  const nothing = await cli('score', '--redrive', 'latest', '--data', path.join(stack.folder, 'none'));
+  expect(nothing).toMatchObject({ code: 2, stderr: expect.stringMatching(/^No local stack runs on /) as string });
 });
 
 describe('`plan`', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { JobStatus, ListedJob } from '../../../src/api/jobs.js';
 import { renderJobs } from '../../../src/cli/jobs/jobs.js';
+import { noBatch } from '../../../src/cli/jobs/open.js';
 import { renderStatus } from '../../../src/cli/jobs/status.js';
 import { ageInWords, costInWords } from '../../../src/cli/jobs/words.js';
 
@@ -44,6 +45,23 @@ const status: JobStatus = {
   spec: null,
   reportedAt: null,
 };
+
+describe('a batch that a job has not got', () => {
+  const batches = { total: 0, pending: 0, running: 0, done: 0, failed: 0 };
+
+  test.each(['queued', 'running'] as const)('may come while the job is %s', (state) => {
+    expect(noBatch({ ...status, state, batches }, 0)).toMatch(/^Job coast-k3v9q2xa has no batches yet; /);
+  });
+
+  test.each(['done', 'failed', 'cancelled'] as const)('will not come once the job ended as %s', (state) => {
+    expect(noBatch({ ...status, state, batches }, 0)).toMatch(`ended as ${state} before it had batches`);
+  });
+
+  test('is told from one that it has', () => {
+    expect(noBatch(status, 8)).toMatch(/^Job coast-k3v9q2xa has 8 batches, counted from 0, so there is no batch 8\.$/);
+    expect(noBatch(status, 7)).toBeUndefined();
+  });
+});
 
 describe('the list of jobs', () => {
   test('has a line for each: id, state, items, rate, age, cost, and what it does', () => {

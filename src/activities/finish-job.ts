@@ -13,8 +13,8 @@ import { claimId, readClaim } from '../job-store/inbox/claims.js';
 import { givePlaces } from '../job-store/inbox/places.js';
 import { quarantine } from '../job-store/inbox/quarantine.js';
 import { writeDoneFile } from '../job-store/job-end.js';
-import { endEntry, endOfManifest, findAccepted } from '../job-store/list/job-list.js';
-import { splitPath, workOf } from '../job-store/layout.js';
+import { endEntry, endOfManifest, type EntryKey, findAccepted, isListed } from '../job-store/list/job-list.js';
+import { jobOf, splitPath, workOf } from '../job-store/layout.js';
 import { removeJobFolder } from '../job-store/local-copy.js';
 import { listDelivered, type Manifest, readDelivered, readManifest, writeManifest } from '../job-store/manifest.js';
 import { freePlace } from '../job-store/outputs.js';
@@ -85,10 +85,13 @@ export function createFinishJob({
     }: FinishInput,
     invocation?: Invocation,
   ): Promise<Finished> => {
-    const decided = await endJob(storage, jobId, { reason, blame, message: why, ...(run > 1 && { run }) });
-    // A later run has the job's records by now.
-    if (isSuperseded(decided)) return { end: decided, done: 0, failed: 0, attempts: 0, warnings: [], notify: [] };
+    const asItEnds: Stop = { reason, blame, message: why, ...(run > 1 && { run }) };
     const job = await findResolvedJob(storage, jobId);
+    if (!job && acceptedAt !== undefined && (await isForgotten(storage, { jobId, acceptedAt })))
+      return nothingMore(asItEnds);
+    const decided = await endJob(storage, jobId, asItEnds);
+    // A later run has the job's records by now.
+    if (isSuperseded(decided)) return nothingMore(decided);
     const ended = { jobId, run, job, plan, asked: asked ?? job?.asked, startedBy };
     const manifest = await manifestOnce(storage, prices, decided, ended);
     const { outcome, message, totals, finishedAt } = manifest;
@@ -137,6 +140,13 @@ export function createFinishJob({
     };
   };
 }
+
+/** What comes of it where the end of the run is none of the job any more. */
+const nothingMore = (end: Stop): Finished => ({ end, done: 0, failed: 0, attempts: 0, warnings: [], notify: [] });
+
+/** Whether the end was written down before and the job's records have been removed since. One that has no records yet is listed. */
+const isForgotten = async (storage: Storage, key: EntryKey) =>
+  !(await isListed(storage, key)) && !(await jobOf(storage, key.jobId).exists());
 
 /** Says in the list of jobs how one has ended. */
 async function listEnd(storage: Storage, manifest: Manifest, accepted: number | undefined): Promise<void> {

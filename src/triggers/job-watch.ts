@@ -18,7 +18,7 @@ import { laneId } from '../orchestrators/score-lane.js';
 import { sleepersOf } from '../orchestrators/sleepers.js';
 import type { Storage } from '../storage/storage.js';
 import { placeOf } from '../telemetry/ids.js';
-import { findInstance, hasEnded, isUnknown, toldAtStart } from './jobs.js';
+import { findInstance, hasEnded, isForgotten, isUnknown, toldAtStart } from './jobs.js';
 
 interface WatchPorts extends Pick<Ports, 'storage' | 'compute' | 'telemetry'> {
   /** The activity. */
@@ -147,7 +147,8 @@ async function look(
       await stopIfLate(storage, await readResolvedJob(storage, jobId, run));
     return false;
   }
-  if (!(await hasManifest(storage, jobId))) await endFromOutside(ports, client, { jobId, run }, status, isIdle);
+  if (!(await hasManifest(storage, jobId)) && !(await isForgotten(storage, client, status)))
+    await endFromOutside(ports, client, { jobId, run }, status, isIdle);
   return true;
 }
 

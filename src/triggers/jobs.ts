@@ -1,12 +1,16 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { InvocationContext } from '@azure/functions';
+import type { HttpResponseInit, InvocationContext } from '@azure/functions';
 import * as df from 'durable-functions';
 import { JobError } from '../job/failure.js';
 import { publishedIn } from '../job/progress.js';
 import { isJobId } from '../job/spec.js';
 import { jobOf } from '../job-store/layout.js';
+import { isListed } from '../job-store/list/job-list.js';
 import { type JobInput, scoreJob } from '../orchestrators/score-job.js';
 import type { Storage } from '../storage/storage.js';
+import { refuse } from './http.js';
+
+type Orchestration = df.DurableOrchestrationStatus;
 
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz234567';
 
@@ -88,24 +92,40 @@ export const durableHost: JobHost = {
   },
 };
 
-/** Before that, a job without records is one that was ended before it began. */
-const DAY_MS = 86_400_000;
-
 /** What is said of a job that there is not, and of one that is none of the caller's business. */
 export const noJob = (id: string) => `There is no job "${id}".`;
 
-/** The orchestration of a job whose records are kept; else a sentence that says why there is none to show. */
+/** Says that a job is over and its records have been removed. */
+export function refuseForgotten({ instanceId, lastUpdatedTime }: Orchestration): HttpResponseInit {
+  const day = new Date(lastUpdatedTime).toISOString().slice(0, 10);
+  return refuse(
+    410,
+    `Job "${instanceId}" ended on ${day}, and its records have been removed since; what it delivered stays, and a new job scores the same input again.`,
+  );
+}
+
+/** Whether the records of a job that is over have been removed. One that was ended before it had any is still listed. */
+export async function isForgotten(
+  storage: Storage,
+  client: Pick<df.DurableClient, 'getStatus'>,
+  { instanceId: jobId, runtimeStatus, customStatus }: Orchestration,
+): Promise<boolean> {
+  if (await jobOf(storage, jobId).exists()) return false;
+  if (runtimeStatus === df.OrchestrationRuntimeStatus.Completed || publishedIn(customStatus)?.plan) return true;
+  const input = await askHost(() => inputOfJob(client, jobId));
+  return input?.acceptedAt === undefined || !(await isListed(storage, { jobId, acceptedAt: input.acceptedAt }));
+}
+
+/** The orchestration of a job whose records are kept; else the answer that says why there is none to show. */
 export async function findKept(
   storage: Storage,
   context: InvocationContext,
   id: string,
-): Promise<df.DurableOrchestrationStatus | string> {
+): Promise<Orchestration | HttpResponseInit> {
   const status = await findJob(context, id);
-  if (!status) return noJob(id);
-  const isOld = hasEnded(status.runtimeStatus) && Date.now() - new Date(status.createdTime).getTime() > DAY_MS;
-  if (isOld && !(await jobOf(storage, id).exists()))
-    return `The records of job "${id}" have been removed, as it ended long ago.`;
-  return status;
+  if (!status) return refuse(404, noJob(id));
+  const isGone = isOver(status) && (await isForgotten(storage, df.getClient(context), status));
+  return isGone ? refuseForgotten(status) : status;
 }
 
 /** @throws JobError `platform` when the Functions host did not do what its durable client asked for. */

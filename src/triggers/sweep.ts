@@ -3,7 +3,7 @@ import type { Ports } from '../activities/ports.js';
 import type { ComputeProvider, Launched } from '../compute/provider.js';
 import { messageOf } from '../job/failure.js';
 import { keepLog } from '../job-store/batches/logs.js';
-import { parseContainerName } from '../job-store/layout.js';
+import { jobOf, parseContainerName } from '../job-store/layout.js';
 import { hasManifest } from '../job-store/manifest.js';
 import { findResolvedJob } from '../job-store/resolved-job.js';
 import { readDecision, stopJob } from '../job-store/stop.js';
@@ -85,6 +85,9 @@ async function whyRemove(
   if (await hasManifest(storage, jobId)) return `job ${jobId} has ended`;
   const state = await stateOf(context, jobId);
   if (state === undefined || !hasEnded(state)) return undefined;
+  const why = `job ${jobId} was ended as ${state} and has removed nothing itself`;
+  // Nothing can launch for a job whose records are removed, and nothing is to be written of it any more.
+  if (!(await jobOf(storage, jobId).exists())) return why;
   // The batches of a terminated job may live on: this keeps them from launching the next container.
   const message = `The job was ${state === 'Terminated' ? 'terminated' : 'ended'} from outside.`;
   const decision = await readDecision(storage, jobId);
@@ -92,5 +95,5 @@ async function whyRemove(
   // A run that was just decided has its orchestration in a moment.
   if (!(decision && 'begun' in decision && now - Date.parse(decision.begun) < BEGIN_MS))
     await stopJob(storage, jobId, { reason: 'cancelled', blame: 'user', message, ...(run > 1 && { run }) });
-  return `job ${jobId} was ended as ${state} and has removed nothing itself`;
+  return why;
 }

@@ -163,6 +163,9 @@ export const endEntry = (
     before === undefined || before.run > run ? undefined : { ...before, run, end },
   );
 
+/** Whether a job is listed: each is, from before its start until its records are removed. */
+export const isListed = (storage: Storage, key: EntryKey): Promise<boolean> => blobOf(storage, key).exists();
+
 export async function removeEntry(storage: Storage, key: EntryKey): Promise<void> {
   await blobOf(storage, key)
     .deleteIfExists()

@@ -5,7 +5,7 @@ import type { PriceTable } from '../../job/estimate/prices.js';
 import type { JobSpec } from '../../job/spec.js';
 import { readResolvedJob } from '../../job-store/resolved-job.js';
 import type { Storage } from '../../storage/storage.js';
-import { answerErrors, answerVersion, refuse } from '../http.js';
+import { answerErrors, answerVersion } from '../http.js';
 import type { WaitingHere } from '../job-watch.js';
 import { readJobStatus, withoutClock } from './job-status.js';
 import { findKept, inputOfJob } from '../jobs.js';
@@ -23,7 +23,7 @@ export const createGetJob = ({
   answerErrors(async (request, context) => {
     const id = request.params.id ?? '';
     const status = await findKept(storage, context, id);
-    if (typeof status === 'string') return refuse(404, status);
+    if (!('runtimeStatus' in status)) return status;
     const published = publishedIn(status.customStatus);
     const spec = (await findSpec(storage, context, id, published)) ?? null;
     const body = await readJobStatus(storage, id, status, published, {

@@ -1,11 +1,10 @@
 import { nameOfChoice } from '../../job/compute-choice.js';
 import { publishedIn } from '../../job/progress.js';
 import { listLaunched } from '../../job-store/batches/batch-state.js';
-import { jobOf } from '../../job-store/layout.js';
 import { readNow } from '../../job-store/now.js';
 import { computeOf, readResolvedJob } from '../../job-store/resolved-job.js';
 import type { Storage } from '../../storage/storage.js';
-import { answerErrors, answerVersion, refuse } from '../http.js';
+import { answerErrors, answerVersion } from '../http.js';
 import type { WaitingHere } from '../job-watch.js';
 import { findKept } from '../jobs.js';
 import { batchRows, readSince } from './batch-rows.js';
@@ -26,7 +25,7 @@ export const createListBatches = ({
     const { id = '' } = request.params;
     const since = readSince(request.query.get('since'));
     const status = await findKept(storage, context, id);
-    if (typeof status === 'string') return refuse(404, status);
+    if (!('runtimeStatus' in status)) return status;
     const published = publishedIn(status.customStatus);
     const state = stateOf(status, published);
     const ended = state === 'queued' || state === 'running' ? undefined : state;
@@ -35,8 +34,6 @@ export const createListBatches = ({
       ended ? [] : listLaunched(storage, id),
       !ended && published?.plan ? readResolvedJob(storage, id, published.run ?? 1) : undefined,
     ]);
-    if (ended && published?.plan && now.settled.length === 0 && !(await jobOf(storage, id).exists()))
-      return refuse(404, `The records of job "${id}" have been removed, so nobody knows its batches any more.`);
     const placeOf = (compute: number | undefined) => (job === undefined ? '' : nameOfChoice(computeOf(job, compute)));
     const facts = { published, now, launched, here: waitingHere(id), placeOf, ended };
     const rows = batchRows(facts, since);

@@ -1,3 +1,4 @@
+import type { HttpResponseInit, InvocationContext } from '@azure/functions';
 import { type BlobClient, type BlobItem, type ContainerClient, RestError } from '@azure/storage-blob';
 import type { FileAnswer, FileList } from '../../api/jobs.js';
 import { JobError } from '../../job/failure.js';
@@ -17,7 +18,7 @@ import {
 import { readResolvedJob } from '../../job-store/resolved-job.js';
 import { blobSas, isNotFound, listPage, type Storage } from '../../storage/storage.js';
 import { answerErrors, refuse } from '../http.js';
-import { noJob } from '../jobs.js';
+import { findKept } from '../jobs.js';
 
 const READABLE_MS = 3_600_000;
 
@@ -27,9 +28,11 @@ const READABLE_MS = 3_600_000;
  * with a header of its own.
  */
 export const createGetFile = ({ storage }: { storage: Storage }) =>
-  answerErrors(async (request) => {
+  answerErrors(async (request, context) => {
     const { id = '', file = '' } = request.params;
-    const blob = isJobId(id) ? await findFile(storage, id, file) : undefined;
+    const refusal = await refuseWithoutRecords(storage, context, id);
+    if (refusal) return refusal;
+    const blob = await findFile(storage, id, file);
     const properties = blob && (await propertiesOf(blob));
     if (!blob || !properties)
       return refuse(
@@ -43,6 +46,17 @@ export const createGetFile = ({ storage }: { storage: Storage }) =>
     const { contentLength: bytes = 0, contentType: type = '' } = properties;
     return { headers, jsonBody: { url, bytes, type } satisfies FileAnswer };
   });
+
+/** The answer where there are no records that tell of files; undefined where there are, even if nothing else knows the job any more. */
+async function refuseWithoutRecords(
+  storage: Storage,
+  context: InvocationContext,
+  id: string,
+): Promise<HttpResponseInit | undefined> {
+  if (isJobId(id) && (await jobOf(storage, id).exists())) return undefined;
+  const status = await findKept(storage, context, id);
+  return 'runtimeStatus' in status ? refuse(404, `Job "${id}" has no files so far.`) : status;
+}
 
 /** Undefined when there is no such blob. */
 async function propertiesOf(blob: BlobClient) {
@@ -68,10 +82,8 @@ const TABLES = new Map([
 ]);
 
 async function findFile(storage: Storage, id: string, file: string) {
-  const job = jobOf(storage, id);
-  if (!(await job.exists())) return undefined;
   const record = RECORDS.get(file);
-  if (record !== undefined) return job.getBlobClient(record);
+  if (record !== undefined) return jobOf(storage, id).getBlobClient(record);
   const table = TABLES.get(file);
   if (file !== 'output' && file !== 'source' && table === undefined) return undefined;
   const resolved = await readResolvedJob(storage, id);
@@ -89,9 +101,10 @@ const FILES_AT_ONCE = 1000;
 
 /** `GET /api/jobs/{id}/files?from=`: what became of an image folder, or the predictions of a video, at most a thousand files at a time. */
 export const createListFiles = ({ storage }: { storage: Storage }) =>
-  answerErrors(async (request) => {
+  answerErrors(async (request, context) => {
     const { id = '' } = request.params;
-    if (!isJobId(id) || !(await jobOf(storage, id).exists())) return refuse(404, noJob(id));
+    const refusal = await refuseWithoutRecords(storage, context, id);
+    if (refusal) return refusal;
     const job = await readResolvedJob(storage, id);
     const prefix = 'video' in job ? job.predictions : job.output;
     if (prefix === undefined) return refuse(404, `Job "${id}" is a video's: its one file is at /files/output.`);

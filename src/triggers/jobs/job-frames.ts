@@ -22,7 +22,7 @@ export const createListFrames = ({ storage }: { storage: Storage }) =>
     const { id = '' } = request.params;
     const isSource = readFlag('source', request.query.get('source'));
     const status = await findKept(storage, context, id);
-    if (typeof status === 'string') return refuse(404, status);
+    if (!('runtimeStatus' in status)) return status;
     const job = (await findResolvedJob(storage, id)) && (await readResolvedJob(storage, id));
     if (job && !('video' in job))
       return refuse(404, `Job "${id}" scores images and has no frames; what it made of them is listed at /files.`);

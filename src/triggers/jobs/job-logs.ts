@@ -15,7 +15,7 @@ export const createGetLogs = ({ storage }: { storage: Storage }) =>
     const batch = readNumber('batch', request.query.get('batch'), 0);
     const attempt = readNumber('attempt', request.query.get('attempt'), 1);
     const status = await findKept(storage, context, id);
-    if (typeof status === 'string') return refuse(404, status);
+    if (!('runtimeStatus' in status)) return status;
     const over = isOver(status);
     const published = publishedIn(status.customStatus);
     const missing = await whatIsMissing(storage, id, {

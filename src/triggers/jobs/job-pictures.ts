@@ -10,7 +10,7 @@ import { workOf } from '../../job-store/layout.js';
 import { type JobNow, readNow } from '../../job-store/now.js';
 import { findResolvedJob, readResolvedJob, type ResolvedJob } from '../../job-store/resolved-job.js';
 import { isNotFound, type Storage } from '../../storage/storage.js';
-import { answerErrors, refuse } from '../http.js';
+import { answerErrors } from '../http.js';
 import { findKept } from '../jobs.js';
 import { readableUrl } from './job-files.js';
 
@@ -25,7 +25,7 @@ export const createListPictures = ({ storage }: { storage: Storage }) =>
     const { id = '' } = request.params;
     const asked = readAsked(request.query.get('newest'), request.query.get('at'));
     const status = await findKept(storage, context, id);
-    if (typeof status === 'string') return refuse(404, status);
+    if (!('runtimeStatus' in status)) return status;
     const { plan, run = 1 } = publishedIn(status.customStatus) ?? {};
     const job = plan && (await findResolvedJob(storage, id)) && (await readResolvedJob(storage, id, run));
     if (!job) return { jsonBody: NONE };

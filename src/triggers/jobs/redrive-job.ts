@@ -19,7 +19,7 @@ import type { JobInput } from '../../orchestrators/score-job.js';
 import { readJson } from '../../storage/storage.js';
 import { answerErrors, refuse } from '../http.js';
 import type { JobWatch } from '../job-watch.js';
-import { askHost, findJob, hasEnded, inputOfJob, noJob } from '../jobs.js';
+import { askHost, findJob, hasEnded, inputOfJob, isForgotten, noJob, refuseForgotten } from '../jobs.js';
 import type { Launcher } from '../launch.js';
 
 interface RedrivePorts extends Pick<Ports, 'storage' | 'bundledModels' | 'urls'> {
@@ -40,10 +40,8 @@ export const createRedriveJob = (ports: RedrivePorts) =>
     checkSpecSize(Number(request.headers.get('content-length') ?? 0));
     const changes = parseChanges(await request.text());
     const id = request.params.id ?? '';
-    const known = isJobId(id) ? await findEnded(ports, context, id) : 'unknown';
-    if (known === 'unknown') return refuse(404, noJob(id));
-    if (known === 'running')
-      return refuse(409, `Job "${id}" has not ended; cancel it first, or wait until it has ended.`);
+    const known = isJobId(id) ? await findEnded(ports, context, id) : refuse(404, noJob(id));
+    if (!('firstBatch' in known)) return known;
     const answer = known.begun
       ? await startBegun(ports, context, id, known.begun)
       : await startNext(ports, context, known, changes);
@@ -63,17 +61,22 @@ interface Ended {
   begun?: Begun;
 }
 
-/** Settles what a run has left that was ended from outside and whose end nobody has written down. */
+/**
+ * Settles what a run has left that was ended from outside and whose end nobody has written down.
+ * @returns the answer when there is no such job any more, or it has not ended.
+ */
 async function findEnded(
   { storage, watch }: RedrivePorts,
   context: InvocationContext,
   jobId: string,
-): Promise<Ended | 'unknown' | 'running'> {
+): Promise<Ended | HttpResponseInit> {
   const status = await findJob(context, jobId);
-  if (status && !hasEnded(status.runtimeStatus)) return 'running';
+  if (status && !hasEnded(status.runtimeStatus))
+    return refuse(409, `Job "${jobId}" has not ended; cancel it first, or wait until it has ended.`);
   const decision = await readDecision(storage, jobId);
-  if (!status && !decision && !(await jobOf(storage, jobId).exists())) return 'unknown';
   const client = df.getClient(context);
+  if (!decision && status && (await isForgotten(storage, client, status))) return refuseForgotten(status);
+  if (!decision && !status && !(await jobOf(storage, jobId).exists())) return refuse(404, noJob(jobId));
   const input = status && (await askHost(() => inputOfJob(client, jobId)));
   const begun = decision && 'begun' in decision ? decision : undefined;
   const run = status ? (input?.run ?? 1) : (decision?.run ?? 1);
@@ -157,7 +160,10 @@ async function startNext(
     },
   };
   await launcher.keepOutputs(begun.input);
-  if ((await beginRun(storage, jobId, begun)) !== begun) return startedElsewhere(jobId);
+  const decided = await beginRun(storage, jobId, begun);
+  if (decided === undefined)
+    return `The records of job "${jobId}" were removed just now; start it again with POST /api/jobs.`;
+  if (decided !== begun) return startedElsewhere(jobId);
   await shelveManifest(storage, jobId);
   await launcher.begin(context, begun.input);
   return accepted({

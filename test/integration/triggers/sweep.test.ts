@@ -84,6 +84,16 @@ test('a job that was terminated keeps no container and gets no other one, and on
   expect(await readJson(jobOf(storage, 'terminated-k3v9q2xa'), STOP)).toMatchObject({ reason: 'cancelled' });
 });
 
+test('a container that outlives the records of its job is removed, and nothing is written of that job again', async () => {
+  const jobId = 'forgotten-k3v9q2xa';
+  const left = await launch({ jobId });
+  await jobOf(storage, jobId).delete();
+  expect(await sweep(undefined, { [jobId]: 'Terminated' })).toEqual([
+    expect.stringMatching(`removed the aci container ${left}: job ${jobId} .*Terminated`),
+  ]);
+  expect(await jobOf(storage, jobId).exists()).toBe(false);
+});
+
 test('what a container printed that nobody settled is kept before it is removed', async () => {
   const jobId = `swept-${randomBytes(4).toString('hex')}`;
   await jobOf(storage, jobId).create();

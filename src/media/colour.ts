@@ -9,25 +9,78 @@ import type { ColourTags, VideoFacts } from './facts.js';
 /** Without these options swscale is off by up to one level between RGB and Y'CbCr, always in the same direction. */
 const SCALER = 'flags=bicubic+accurate_rnd+full_chroma_int';
 
-/** For each tag, the values that ffprobe prints and that ffmpeg accepts as an option. */
-const MATRICES = new Set(['bt709', 'fcc', 'bt470bg', 'smpte170m', 'smpte240m', 'bt2020nc']);
-const PRIMARIES = new Set(['bt709', 'bt470m', 'bt470bg', 'smpte170m', 'smpte240m', 'film', 'bt2020']);
-const TRANSFERS = new Set(['bt709', 'smpte170m', 'smpte240m', 'linear', 'iec61966-2-1', 'bt2020-10', 'bt2020-12']);
+/** The numbers of ITU-T H.273 behind ffprobe's names, because ffmpeg's options have other names for some of them. */
+const NUMBERS: Record<'matrix' | 'primaries' | 'transfer', Record<string, number>> = {
+  matrix: {
+    bt709: 1,
+    fcc: 4,
+    bt470bg: 5,
+    smpte170m: 6,
+    smpte240m: 7,
+    ycgco: 8,
+    bt2020nc: 9,
+    bt2020c: 10,
+    smpte2085: 11,
+    'chroma-derived-nc': 12,
+    'chroma-derived-c': 13,
+    ictcp: 14,
+  },
+  primaries: {
+    bt709: 1,
+    bt470m: 4,
+    bt470bg: 5,
+    smpte170m: 6,
+    smpte240m: 7,
+    film: 8,
+    bt2020: 9,
+    smpte428: 10,
+    smpte431: 11,
+    smpte432: 12,
+    ebu3213: 22,
+    'jedec-p22': 22,
+  },
+  transfer: {
+    bt709: 1,
+    bt470m: 4,
+    bt470bg: 5,
+    smpte170m: 6,
+    smpte240m: 7,
+    linear: 8,
+    log100: 9,
+    log316: 10,
+    'iec61966-2-4': 11,
+    bt1361e: 12,
+    'iec61966-2-1': 13,
+    'bt2020-10': 14,
+    'bt2020-12': 15,
+    smpte428: 17,
+  },
+};
 
-/** Options that tag the output as the source was tagged. A source without tags gives an output without, so that players guess alike. */
+/** Said even where there is nothing to say: without it, FFmpeg 4.4 and later tag what the filters have named, as BT.601 if nobody knew. */
+const UNSPECIFIED = 2;
+
+const numberOf = (what: keyof typeof NUMBERS, name: string | null) => String(NUMBERS[what][name ?? ''] ?? UNSPECIFIED);
+
+/**
+ * Options that tag the output as the source was tagged. A source without tags gives an output without, so that players guess alike; only
+ * what was RGB has no matrix of its own.
+ */
 export function colourTags(facts: Pick<VideoFacts, 'colour' | 'pixelFormat'>): string[] {
-  const { matrix, primaries, transfer } = facts.colour;
-  return [
-    ...tag('-colorspace', matrix, MATRICES),
-    ...tag('-color_primaries', primaries, PRIMARIES),
-    ...tag('-color_trc', transfer, TRANSFERS),
-    '-color_range',
-    rangeOf(facts),
-  ];
+  const matrix = isRgb(facts) ? TAG_OF[matrixOf(facts.colour)] : facts.colour.matrix;
+  return ['-colorspace', numberOf('matrix', matrix), ...lightTags(facts), '-color_range', rangeOf(facts)];
 }
 
-const tag = (option: string, value: string | null, known: Set<string>) =>
-  value && known.has(value) ? [option, value] : [];
+/** The same for pictures that stay RGB. */
+export const lightTags = ({ colour }: Pick<VideoFacts, 'colour'>) => [
+  '-color_primaries',
+  numberOf('primaries', colour.primaries),
+  '-color_trc',
+  numberOf('transfer', colour.transfer),
+];
+
+const isRgb = ({ colour, pixelFormat }: Pick<VideoFacts, 'colour' | 'pixelFormat'>) =>
+  colour.matrix === 'gbr' || /rgb|bgr|gbr|pal8|bayer|xyz/.test(pixelFormat);
 
 /**
  * The filters between a decoded frame and a picture of it. A JPEG always holds BT.601 in full range; it is made from RGB because swscale
@@ -128,14 +181,26 @@ export const pixelShape = ({ sampleAspect }: Pick<VideoFacts, 'sampleAspect'>) =
  * The coefficients between R'G'B' and Y'CbCr, as the scale filter names them. A file that does not say is read as BT.601, as ffmpeg itself
  * does; what matters is that the way back is the same.
  */
-function matrixOf({ matrix }: ColourTags): string {
+function matrixOf({ matrix }: ColourTags): Matrix {
   if (matrix === 'bt709' || matrix === 'smpte240m' || matrix === 'fcc') return matrix;
   return matrix?.startsWith('bt2020') ? 'bt2020' : 'bt601';
 }
 
+type Matrix = 'bt601' | 'bt709' | 'smpte240m' | 'fcc' | 'bt2020';
+
+const TAG_OF: Record<Matrix, string> = {
+  bt601: 'bt470bg',
+  bt709: 'bt709',
+  smpte240m: 'smpte240m',
+  fcc: 'fcc',
+  bt2020: 'bt2020nc',
+};
+
+const ZSCALED = new Set<Matrix>(['bt601', 'bt709', 'fcc']);
+
 /** The same as zscale names it; undefined for those that it names wrongly or that FFmpeg of 2018 fails at. */
 const zscaleMatrix = (tags: ColourTags): string | undefined =>
-  ({ bt601: 'bt470bg', bt709: 'bt709', fcc: 'fcc' })[matrixOf(tags)];
+  ZSCALED.has(matrixOf(tags)) ? TAG_OF[matrixOf(tags)] : undefined;
 
 const zscaleRange = (range: 'pc' | 'tv') => (range === 'pc' ? 'full' : 'limited');
 

@@ -1,5 +1,5 @@
 import type { Quality, VideoCodec } from '../../job/items/formats.js';
-import { colourTags, pixelShape, toYuv } from '../colour.js';
+import { colourTags, lightTags, pixelShape, toYuv } from '../colour.js';
 import type { FrameFormat } from '../../job/items/formats.js';
 import type { VideoFacts } from '../facts.js';
 import { local, QUIET, UNTRUSTED, words } from '../ffmpeg/process.js';
@@ -132,7 +132,7 @@ export function encoderOptions(
   facts: VideoFacts,
 ): string[] {
   // Slices with check sums; every frame is a key frame.
-  if (codec === 'ffv1') return words('-c:v ffv1 -level 3 -g 1 -slices 4 -slicecrc 1');
+  if (codec === 'ffv1') return [...words('-c:v ffv1 -level 3 -g 1 -slices 4 -slicecrc 1'), ...lightTags(facts)];
   const crf = QUALITY[codec][quality];
   // Unless told the rate, both take ticks for frames and spend fewer bits on frames that are shown so briefly.
   const rate = `fps=${facts.frameRate.num}/${facts.frameRate.den}`;

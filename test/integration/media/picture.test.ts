@@ -83,6 +83,45 @@ describe.each(builds)('pictures through ffmpeg from $name', (build) => {
     for (const channel of shift) expect(Math.abs(channel)).toBeLessThan(1);
   });
 
+  it.each(
+    some([
+      ['without any tag', 'h264', '.mp4', []],
+      ['of a Mac screen (Display P3, sRGB)', 'h264', '.mov', [1, 12, 13]],
+      ['without any tag, in H.265', 'h265', '.mp4', []],
+      ['without any tag, in VP9', 'vp9', '.webm', []],
+      ['of NTSC of 1953', 'h264', '.mp4', [4, 4, 4]],
+      ['of PAL with its own curve', 'h264', '.mkv', [5, 5, 5]],
+      ['of a wide-gamut camera (xvYCC)', 'h265', '.mp4', [1, 1, 11]],
+      ['of a cinema master (DCI-P3)', 'vp9', '.mkv', [9, 11, 14]],
+      ['of YCgCo', 'h264', '.mp4', [8, 1, 1]],
+    ] as const),
+  )('keep the colour tags of a video %s', async (_, codec, ending, [matrix, primaries, transfer]) => {
+    const tag = (option: string, value?: number) => (value === undefined ? [] : [option, String(value)]);
+    const tags = [...tag('-colorspace', matrix), ...tag('-color_primaries', primaries), ...tag('-color_trc', transfer)];
+    const name = `tags-${codec}-${String(matrix)}-${String(transfer)}`;
+    const encode = ['-pix_fmt', 'yuv420p', '-c:v', 'libx264', ...tags];
+    const source = make(build, out(`${name}.mp4`), ...groups, ...encode);
+    const output = out(`${name}-again${ending}`);
+    const { facts } = await roundTrip(build.media, source, output, { codec });
+    const { range: _range, ...said } = facts.colour;
+    if (matrix !== undefined) expect(Object.values(said)).not.toContain(null);
+    expect((await build.media.probe(output)).colour).toMatchObject(said);
+  });
+
+  it('keep the primaries and the transfer where they stay RGB (ffv1)', async () => {
+    const tags = ['-colorspace', 'bt2020nc', '-color_primaries', 'bt2020', '-color_trc', 'bt2020-10'];
+    const source = make(build, out('wide.mkv'), ...groups, '-pix_fmt', 'yuv420p10', '-c:v', 'ffv1', ...tags);
+    await roundTrip(build.media, source, out('wide-again.mkv'), { codec: 'ffv1' });
+    const { colour } = await build.media.probe(out('wide-again.mkv'));
+    expect(colour).toMatchObject({ primaries: 'bt2020', transfer: 'bt2020-10' });
+  });
+
+  it('that were RGB say by which matrix they became 4:2:0', async () => {
+    const source = make(build, out('rgb.mkv'), ...groups, '-pix_fmt', 'bgr0', '-c:v', 'ffv1');
+    await roundTrip(build.media, source, out('rgb.mp4'));
+    expect((await build.media.probe(out('rgb.mp4'))).colour.matrix).toBe('bt470bg');
+  });
+
   it('come back as they were where 4:2:0 has hard edges between strong colours', async () => {
     const source = make(build, out('edges.mp4'), ...moving, '-c:v', 'libx264', '-crf', '12', '-pix_fmt', 'yuv420p');
     await bestRoundTrip(build, source, out('edges-again.mp4'));

@@ -10,6 +10,9 @@ export type GpuChoice = (typeof GPU_CHOICES)[number];
 export const DEVICES = ['auto', 'cpu', 'cuda', 'webgpu'] as const;
 export type Device = (typeof DEVICES)[number];
 
+/** What memory a job may ask for in a container. */
+export const [LEAST_MEMORY_GB, MOST_MEMORY_GB] = [0.5, 240];
+
 /** One way to run the containers of a job. */
 export interface ComputeChoice {
   kind: ComputeKind;

@@ -5,6 +5,9 @@ import type { FrameFormat } from './items/formats.js';
 /** The most containers that a job may ask for at once. */
 export const MOST_PARALLEL = 100;
 
+/** The most items that a job may ask for in a batch. */
+export const MOST_IN_BATCH = 5000;
+
 /** A run of consecutive items scored by one container. */
 export interface Batch {
   index: number;

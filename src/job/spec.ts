@@ -1,12 +1,15 @@
 import { z } from 'zod';
+import { MOST_SECONDS } from './attempts/watch.js';
 import {
   COMPUTE_KINDS,
   DEVICES,
   fillFallback,
   GPU_CHOICES,
+  LEAST_MEMORY_GB,
   listProblem,
   matchDevice,
   MOST_FALLBACKS,
+  MOST_MEMORY_GB,
 } from './compute-choice.js';
 import { hideSecrets, JobError, jsonBytes } from './failure.js';
 import { hasUnusableCharacters, hasUnusableParts } from './items/blob-names.js';
@@ -21,7 +24,7 @@ import {
 } from './items/formats.js';
 import { FRAME_RATES, readFrameRate } from './items/frame-folder.js';
 import { noticeChoices } from './notice.js';
-import { MOST_PACKED, MOST_PARALLEL } from './plan.js';
+import { MOST_IN_BATCH, MOST_PACKED, MOST_PARALLEL } from './plan.js';
 import { toleranceChoices } from './tolerance.js';
 
 /** Largest job specification in bytes: it travels as the input of an orchestrator, which must stay small. */
@@ -64,14 +67,12 @@ function isInputUrl(text: string): boolean {
 }
 
 const STALL_SECONDS = 120;
-const LONGEST_STALL_SECONDS = 7200;
-const LONGEST_ITEM_SECONDS = 7000;
 /** The scorer, which knows the item, ends before the container is ended. */
 const ITEM_TO_STALL = 0.75;
 
 function fillTimeouts<T extends { stallSeconds?: number | undefined; itemSeconds?: number | undefined }>(timeouts: T) {
   const wanted = Math.max(STALL_SECONDS, (timeouts.itemSeconds ?? 0) / ITEM_TO_STALL);
-  const { itemSeconds, stallSeconds = Math.min(wanted, LONGEST_STALL_SECONDS) } = timeouts;
+  const { itemSeconds, stallSeconds = Math.min(wanted, MOST_SECONDS.stall) } = timeouts;
   return { ...timeouts, stallSeconds, itemSeconds: itemSeconds ?? ITEM_TO_STALL * stallSeconds };
 }
 
@@ -84,7 +85,7 @@ const compute = {
     .optional(),
   gpu: z.enum(GPU_CHOICES).optional(),
   device: z.enum(DEVICES).optional(),
-  memoryGb: z.number().min(0.5).max(240).optional(),
+  memoryGb: z.number().min(LEAST_MEMORY_GB).max(MOST_MEMORY_GB).optional(),
 };
 
 const MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
@@ -158,7 +159,10 @@ const properties = z.strictObject({
   batch: z
     .strictObject({
       size: z
-        .union([z.literal('auto'), z.int().min(1).max(5000)], 'must be "auto" or a whole number from 1 to 5000')
+        .union(
+          [z.literal('auto'), z.int().min(1).max(MOST_IN_BATCH)],
+          `must be "auto" or a whole number from 1 to ${MOST_IN_BATCH}`,
+        )
         .default('auto'),
       maxParallel: z.int().min(1).max(MOST_PARALLEL).optional(),
       pack: z
@@ -198,10 +202,10 @@ const properties = z.strictObject({
   notify: noticeChoices.optional(),
   timeouts: z
     .strictObject({
-      provisionSeconds: seconds(7200).default(900),
-      batchSeconds: seconds(86_400).default(3600),
-      stallSeconds: seconds(LONGEST_STALL_SECONDS).optional(),
-      itemSeconds: seconds(LONGEST_ITEM_SECONDS).optional(),
+      provisionSeconds: seconds(MOST_SECONDS.provision).default(900),
+      batchSeconds: seconds(MOST_SECONDS.batch).default(3600),
+      stallSeconds: seconds(MOST_SECONDS.stall).optional(),
+      itemSeconds: seconds(MOST_SECONDS.item).optional(),
       jobSeconds: seconds(30 * 86_400).optional(),
     })
     .superRefine(({ stallSeconds = Infinity, itemSeconds = 0 }, context) => {

@@ -4,8 +4,9 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { JobError } from '../../job/failure.js';
 import { endingOf, FRAME_FORMATS, QUALITIES, VIDEO_CODECS, VIDEO_ENDINGS } from '../../job/items/formats.js';
 import { FRAME_RATES, readFrameRate } from '../../job/items/frame-folder.js';
+import { MOST_PACKED } from '../../job/plan.js';
 import type { Around } from '../around.js';
-import { addChanges } from './changes.js';
+import { addChanges, autoOr } from './changes.js';
 import type { FolderOptions } from './score-folder.js';
 import { ON_DAMAGE, type VideoOptions } from './score-video.js';
 import { isModelFile } from './user-files.js';
@@ -67,10 +68,17 @@ export function addJobOptions(command: Command, { resolve }: Around): Command {
       'draw what the model finds (boxes, masks, classes) into the video; its predictions come beside it',
     )
     .option('--contact-sheet <file>', 'also save before/after pairs as one PNG', file);
-  return addChanges(command).option(
-    '--reuse',
-    'copy what the app has made of the same bytes with the same model and style before, and score only the rest',
-  );
+  return addChanges(command)
+    .option(
+      '--pack <n>',
+      'frames that are stored together, and results of images, or auto (the default); 1 saves each array as a file',
+      autoOr(MOST_PACKED),
+    )
+    .option('--keep-frames', 'keep the frames of a video whose job is done, so that "frames" saves them')
+    .option(
+      '--reuse',
+      'copy what the app has made of the same bytes with the same model and style before, and score only the rest',
+    );
 }
 
 /** The name of what is saved, where the user gives none, without its ending. */
@@ -133,6 +141,7 @@ function refuseVideoFlags({
   onDamage,
   draw,
   fill,
+  keepFrames,
 }: Omit<JobFlags, 'out'>): void {
   if (audio !== undefined)
     throw new JobError('user', '--audio is for images that become a video; add --frame-rate, or leave it out.');
@@ -143,6 +152,7 @@ function refuseVideoFlags({
     '--frame-format ppm': frameFormat === 'ppm' ? frameFormat : undefined,
     '--on-damage': onDamage,
     '--fill': fill,
+    '--keep-frames': keepFrames,
     '--draw': draw,
   };
   const [given] = Object.entries(flags).find(([, value]) => value !== undefined) ?? [];

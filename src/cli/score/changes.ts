@@ -1,14 +1,18 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { DEVICES } from '../../job/compute-choice.js';
-import { MOST_PARALLEL } from '../../job/plan.js';
+import { MOST_SECONDS } from '../../job/attempts/watch.js';
+import { DEVICES, GPU_CHOICES, LEAST_MEMORY_GB, MOST_MEMORY_GB } from '../../job/compute-choice.js';
+import { MOST_IN_BATCH, MOST_PARALLEL } from '../../job/plan.js';
 import { type Fill, FILLS, ON_EXCEEDED } from '../../job/tolerance.js';
 import { wholeNumber } from '../around.js';
-import { computeAsked, COMPUTES, type JobOptions } from './run-job.js';
+import { type AutoOrCount, batchAsked, computeAsked, COMPUTES, type JobOptions, timeoutsAsked } from './run-job.js';
 
 /** What a command says of a job that may be different when the job is started once more. */
 export interface ChangeFlags extends Pick<
   JobOptions,
   | 'maxParallel'
+  | 'batchSize'
+  | 'batchSeconds'
+  | 'itemSeconds'
   | 'tolerate'
   | 'tolerateBatches'
   | 'onExceeded'
@@ -17,6 +21,8 @@ export interface ChangeFlags extends Pick<
   | 'fallback'
   | 'fallbackAfter'
   | 'device'
+  | 'gpu'
+  | 'memory'
 > {
   fill?: Fill;
 }
@@ -25,6 +31,21 @@ export interface ChangeFlags extends Pick<
 export const addChanges = (command: Command): Command =>
   command
     .option('--max-parallel <n>', 'containers that run at once', wholeNumber(1, MOST_PARALLEL))
+    .option(
+      '--batch-size <n>',
+      'frames or images that a container scores, or auto (the default)',
+      autoOr(MOST_IN_BATCH),
+    )
+    .option(
+      '--item-seconds <n>',
+      'how long the model may take for one frame or image, by default 90',
+      wholeNumber(1, MOST_SECONDS.item),
+    )
+    .option(
+      '--batch-seconds <n>',
+      'how long a container may take for all of its, by default 3600',
+      wholeNumber(1, MOST_SECONDS.batch),
+    )
     .option(
       '--tolerate <n>',
       'frames or images that may fail, or percent of them, as in 2%; by default none',
@@ -56,20 +77,46 @@ export const addChanges = (command: Command): Command =>
       (text: string) => text.split(',').map(compute),
     )
     .option('--fallback-after <seconds>', 'how long to wait for room, by default 300', wholeNumber(1, 7200))
+    .addOption(new Option('--device <device>', 'what the model runs on; by default the best there is').choices(DEVICES))
     .addOption(
-      new Option('--device <device>', 'what the model runs on; by default the best there is').choices(DEVICES),
-    );
+      new Option(
+        '--gpu <choice>',
+        'whether a container in Azure gets a GPU: none (the default), prefer takes the CPU where there is none, require',
+      ).choices(GPU_CHOICES),
+    )
+    .option('--memory <gb>', 'memory of a container in Azure; by default as the app is set up', memory);
 
 /** The body of the request that starts a job once more. */
 export function changesOf(flags: ChangeFlags): object {
-  const { maxParallel, tolerate, tolerateBatches, onExceeded, fill, yes } = flags;
+  const { tolerate, tolerateBatches, onExceeded, fill, yes } = flags;
   const tolerated = { ...tolerate, failedBatches: tolerateBatches, onExceeded, fill, doubtfulPictures: yes };
-  const where = computeAsked(flags);
-  return {
-    ...(maxParallel !== undefined && { batch: { maxParallel } }),
-    ...(Object.values(tolerated).some((value) => value !== undefined) && { tolerate: tolerated }),
-    ...(Object.values(where).some((value) => value !== undefined) && { compute: where }),
+  const changes = {
+    batch: batchAsked(flags),
+    tolerate: tolerated,
+    compute: computeAsked(flags),
+    timeouts: timeoutsAsked(flags),
   };
+  return Object.fromEntries(
+    Object.entries(changes).filter(([, change]) => Object.values(change).some((value) => value !== undefined)),
+  );
+}
+
+/** Reads `auto` or a number. @throws InvalidArgumentError for anything else. */
+export function autoOr(most: number) {
+  return (text: string): AutoOrCount => {
+    if (text === 'auto') return text;
+    if (!/^\d+$/.test(text) || Number(text) < 1 || Number(text) > most)
+      throw new InvalidArgumentError(`It must be auto or a whole number from 1 to ${most}.`);
+    return Number(text);
+  };
+}
+
+/** @throws InvalidArgumentError when a container may not be asked to have so much. */
+function memory(text: string): number {
+  const gb = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || gb < LEAST_MEMORY_GB || gb > MOST_MEMORY_GB)
+    throw new InvalidArgumentError(`It must be a number of GB from ${LEAST_MEMORY_GB} to ${MOST_MEMORY_GB}.`);
+  return gb;
 }
 
 /** Reads the name of a compute. @throws InvalidArgumentError for what is none. */

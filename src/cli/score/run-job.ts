@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { COMPUTE_KINDS, type Device } from '../../job/compute-choice.js';
+import { COMPUTE_KINDS, type Device, type GpuChoice } from '../../job/compute-choice.js';
 import { JobError, messageOf } from '../../job/failure.js';
 import type { FrameFormat } from '../../job/items/formats.js';
 import { round } from '../../job/progress.js';
@@ -27,12 +27,22 @@ const SILENCE_MS = 60_000;
 const NOTICED_MS = 500;
 const STACK_ENDED = `The local stack has ended, and this command with it; start the stack again with "${calling('start')}", and a job that it had accepted goes on.`;
 
+export type AutoOrCount = 'auto' | number;
+
 /** What videos and image folders have in common. When `signal` aborts, the job is cancelled and all that was started is stopped. */
 export interface JobOptions extends ModelChoice, AppChoice {
   /** What the pictures are stored as. */
   frameFormat?: FrameFormat;
   /** Containers that run at once. */
   maxParallel?: number;
+  /** Items that a container scores; items that are stored together. */
+  batchSize?: AutoOrCount;
+  pack?: AutoOrCount;
+  /** Seconds that a batch, and one item in the model, may take. */
+  batchSeconds?: number;
+  itemSeconds?: number;
+  /** Keeps the frames of a job that is done. */
+  keepFrames?: boolean;
   /** Items that may fail. */
   tolerate?: { failedItems: number } | { failedPercent: number };
   /** Batches that may be given up. */
@@ -50,6 +60,9 @@ export interface JobOptions extends ModelChoice, AppChoice {
   fallbackAfter?: number;
   /** What the model runs on; by default the best device that the scorer finds. */
   device?: Device;
+  gpu?: GpuChoice;
+  /** Of a container, in GB. */
+  memory?: number;
   /** Whether files of earlier runs may be replaced. */
   overwrite?: boolean;
   /** Shows no progress. */
@@ -219,18 +232,20 @@ export async function uploadAll(
 ): Promise<{ spec: object; renamed: Renamed[] }> {
   const { model: named } = options;
   const beside = isModelFile(named) ? await filesOfModel(options) : {};
-  const [{ renamed, tolerate, ...files }, model, style] = await Promise.all([
+  const [{ renamed, tolerate, output, ...files }, model, style] = await Promise.all([
     upload(client, createUploadView(process.stderr, options)),
     isModelFile(named) ? uploadModel(client, named, beside) : named,
     options.style === undefined ? undefined : client.upload('style', options.style),
   ]);
   const spec = {
     ...files,
+    output: { ...output, keepFrames: options.keepFrames },
     model,
     style,
     compute: computeAsked(options),
     reuse: options.reuse,
-    batch: options.maxParallel === undefined ? undefined : { maxParallel: options.maxParallel },
+    batch: { ...batchAsked(options), pack: options.pack },
+    timeouts: timeoutsAsked(options),
     tolerate: {
       ...options.tolerate,
       failedBatches: options.tolerateBatches,
@@ -244,15 +259,31 @@ export async function uploadAll(
   return { spec, renamed };
 }
 
-/** What the options say of `compute` in the job specification. */
+/** What the options say of `batch` in the job specification and may say of it later, too. */
+export const batchAsked = ({ batchSize, maxParallel }: Pick<JobOptions, 'batchSize' | 'maxParallel'>): object => ({
+  size: batchSize,
+  maxParallel,
+});
+
+/** The same of `timeouts`. */
+export const timeoutsAsked = ({
+  batchSeconds,
+  itemSeconds,
+}: Pick<JobOptions, 'batchSeconds' | 'itemSeconds'>): object => ({ batchSeconds, itemSeconds });
+
+/** The same of `compute`. */
 export const computeAsked = ({
   compute,
   device,
+  gpu,
+  memory,
   fallback,
   fallbackAfter,
-}: Pick<JobOptions, 'compute' | 'device' | 'fallback' | 'fallbackAfter'>): object => ({
+}: Pick<JobOptions, 'compute' | 'device' | 'gpu' | 'memory' | 'fallback' | 'fallbackAfter'>): object => ({
   ...(compute !== undefined && choiceNamed(compute)),
   device,
+  gpu,
+  memoryGb: memory,
   fallback: fallback?.map(choiceNamed),
   fallbackAfterSeconds: fallbackAfter,
 });

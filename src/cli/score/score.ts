@@ -38,7 +38,7 @@ export const define: Define = (command, around) => {
       const { json: quiet = false, out, redrive, resume, fresh, preview: count, ...flags } = asked;
       const choice = { ...(resume !== undefined && { resume }), ...(fresh !== undefined && { fresh }) };
       if (redrive !== undefined) {
-        refuseBesideRedrive(input, { ...choice, reuse: flags.reuse });
+        refuseBesideRedrive(input, { ...choice, ...flags });
         const job = redrive === LATEST ? await latestOf({ ...flags, signal }) : redrive;
         return goOnWith(
           job,
@@ -116,13 +116,16 @@ function refuseBesidePreview({ out, url }: { out: string | undefined; url: strin
 /** @throws JobError `user` for what has no meaning beside a job that is named. */
 function refuseBesideRedrive(
   input: string | undefined,
-  { resume, fresh, reuse }: Choice & Pick<ScoreFlags, 'reuse'>,
+  { resume, fresh, reuse, pack, keepFrames }: Choice & Pick<ScoreFlags, 'reuse' | 'pack' | 'keepFrames'>,
 ): void {
   if (input !== undefined) throw new JobError('user', `--redrive names a job; leave ${input} out.`);
   const flag = resume === true ? '--resume' : fresh === true ? '--fresh' : undefined;
   if (flag !== undefined) throw new JobError('user', `--redrive says which job goes on; leave ${flag} out.`);
   if (reuse === true)
     throw new JobError('user', '--redrive goes on with what the job itself has made; leave --reuse out.');
+  const stored = pack !== undefined ? '--pack' : keepFrames === true ? '--keep-frames' : undefined;
+  if (stored !== undefined)
+    throw new JobError('user', `What a job stores stays as it was when it started; leave ${stored} out.`);
 }
 
 /** Goes on with a job, and saves its result as the command that started it would have, where that was on this machine. */

@@ -1,3 +1,6 @@
+/** The longest that a job may let a container take. */
+export const MOST_SECONDS = { provision: 7200, batch: 86_400, stall: 7200, item: 7000 };
+
 export interface Timeouts {
   /** From launch to the first sign of life. */
   provisionSeconds: number;

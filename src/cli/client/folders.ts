@@ -6,7 +6,7 @@ import { counted, JobError, messageOf } from '../../job/failure.js';
 import { isSoundBeside } from '../../job/items/frame-folder.js';
 import { groupsOf } from '../../job/items/item-list.js';
 import { type FileKind, fileKindByName, fileKindByStart, KIND_BYTES, PICTURE_KINDS } from '../../job/items/formats.js';
-import { HIDDEN_FOLDER, HIDDEN_PICTURE, type LeftOut, LINKED_FOLDER } from '../../job/items/left-out.js';
+import { BROKEN_LINK, HIDDEN_FOLDER, HIDDEN_PICTURE, type LeftOut, LINKED_FOLDER } from '../../job/items/left-out.js';
 import { isJsonList, readNames } from '../../job/items/name-list.js';
 import { PREDICTIONS_JSONL } from '../../job-store/layout.js';
 import type { FileList } from '../../api/jobs.js';
@@ -43,8 +43,7 @@ export async function* findPictures(
       if (entry.name.startsWith('.')) await leaveHidden(file, name, leftOut);
       else if (entry.isDirectory()) yield* findPictures(folder, except, leftOut, name);
       else {
-        const found = await stat(file);
-        const kind = found.isDirectory() ? LINKED_FOLDER : found.isFile() ? await kindOf(file, name) : undefined;
+        const kind = await kindAt(file, name, entry.isSymbolicLink());
         if (kind === 'picture') yield { file, name };
         else leftOut.add(kind === LINKED_FOLDER ? `${name}/` : name, kind);
       }
@@ -57,6 +56,16 @@ export async function* findPictures(
       { cause },
     );
   }
+}
+
+async function kindAt(file: string, name: string, isLink: boolean): Promise<FileKind> {
+  const found = await stat(file).catch((cause: unknown) => {
+    if (isLink) return undefined;
+    throw cause;
+  });
+  if (found === undefined) return BROKEN_LINK;
+  if (found.isDirectory()) return LINKED_FOLDER;
+  return found.isFile() ? kindOf(file, name) : undefined;
 }
 
 /** Whatever cannot be read of it stops nothing: editors leave links to nowhere. */

@@ -1,4 +1,4 @@
-import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { counted, JobError, unbroken } from '../../job/failure.js';
 import type { FailedItem } from '../../container-contract/result.js';
@@ -65,6 +65,7 @@ export async function scoreFolder(options: FolderOptions): Promise<FolderSummary
       await makeOutputFolder(options.out);
       predictions = await downloadFolder(client, id, options.out, options.overwrite);
       if (items.failed > 0) failed = await readFailed(client, id, options);
+      else await removeFailed(options.out);
     },
   });
   return summarise(status, seconds, { output: options.out, predictions, failed, leftOut });
@@ -136,6 +137,13 @@ async function readFailed(client: JobClient, id: string, { out, overwrite }: Fol
   await client.download(id, 'failed-items', path.join(out, FAILED_ITEMS), overwrite);
   const { failedItems } = JSON.parse(await readFile(file, 'utf8')) as Pick<Manifest, 'failedItems'>;
   return failedItems.map(({ name, reason }) => ({ name, reason }));
+}
+
+/** What an earlier run has said of its failures in the same folder would pass for this one's. */
+async function removeFailed(out: string): Promise<void> {
+  const list = path.join(out, FAILED_ITEMS);
+  const there = await stat(list).catch(() => undefined);
+  if (there?.isFile()) for (const file of [list, path.join(out, MANIFEST)]) await rm(file, { force: true });
 }
 
 function summarise(

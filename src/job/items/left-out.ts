@@ -20,6 +20,7 @@ export const LINKED_FOLDER: OtherKind = {
   noun: 'linked folder',
   advice: 'copy it into this folder to have what is in it scored',
 };
+export const BROKEN_LINK: OtherKind = { one: 'a broken link', noun: 'broken link', advice: 'mend or remove it' };
 
 interface Files {
   count: number;

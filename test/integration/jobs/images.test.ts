@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import sharp from 'sharp';
@@ -158,7 +158,7 @@ describe('a folder of all kinds of pictures', () => {
   );
 });
 
-test('the command line takes a folder to predictions, tells how it went and names what failed', async () => {
+test('the command line takes a folder to predictions, tells how it went and names what failed, until a run without failures', async () => {
   const folder = file('photos');
   const sources = await makeFolder(folder);
   const labels = Array.from({ length: 48 }, (_, index) => `class, number ${index}`);
@@ -184,4 +184,14 @@ test('the command line takes a folder to predictions, tells how it went and name
   const csv = readFileSync(path.join(out, 'predictions.csv'), 'utf8').trim().split('\r\n');
   expect(csv).toHaveLength(1 + 2 * items.length);
   expect(csv[0]).toBe('item,rank,index,label,score');
+
+  const again = await runCli(
+    ['score', 'nested', '--model', model, '--out', out, '--overwrite', '--json', '--data', stack.data],
+    { cwd: folder },
+  );
+  expect(again).toMatchObject({ code: 0, stderr: '' });
+  expect(readdirSync(out).toSorted(), 'what an earlier run has said of failures').toEqual([
+    'predictions.csv',
+    'predictions.jsonl',
+  ]);
 });

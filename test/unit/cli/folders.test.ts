@@ -68,6 +68,17 @@ describe('of a folder of pictures', () => {
     expect(leftOut.warnings()).toEqual([expect.stringMatching(/^1 linked folder is left out \(album\/\)/)]);
   });
 
+  test('a link to nothing is left out with a word and stops nothing', async () => {
+    put('a.png');
+    for (const name of ['gone.png', 'gone']) symlinkSync('nowhere.png', path.join(folder, name));
+    symlinkSync('round.png', path.join(folder, 'round.png'));
+    const { names, leftOut } = await found();
+    expect(names).toEqual(['a.png']);
+    expect(leftOut.warnings()).toEqual([
+      expect.stringMatching(/^3 broken links are left out \((?=.*gone\.png)(?=.*round\.png)/),
+    ]);
+  });
+
   test('a folder that is called like a picture is looked into', async () => {
     put('a.png/b.png');
     const { names, leftOut } = await found();

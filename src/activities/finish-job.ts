@@ -25,6 +25,7 @@ import { hasScored } from '../job-store/batches/scored-parts.js';
 import { readEarlierRuns } from '../job-store/earlier-runs.js';
 import type { OfRun } from '../job/run.js';
 import { hasThumbnail } from '../job-store/list/thumbnail.js';
+import { countMended } from '../job-store/videos/mended.js';
 import { readComparison } from '../job-store/videos/video-timing.js';
 import type { Storage } from '../storage/storage.js';
 import { placeOf } from '../telemetry/ids.js';
@@ -197,7 +198,11 @@ async function manifestOnce(storage: Storage, prices: PriceTable, decided: Stop,
     cost: usd === undefined ? null : { usd: round(usd, 6), pricesAsOf: prices.asOf },
     comparison: await readComparison(storage, jobId),
     ...(outcome === 'done' && (await hasThumbnail(storage, jobId)) && { thumbnail: true }),
-    warnings: [...(outcome === 'done' ? toleratedWarning(job, plan, report) : []), ...warnings.slice(0, MOST_WARNINGS)],
+    warnings: [
+      ...(outcome === 'done' ? toleratedWarning(job, plan, report) : []),
+      ...mendedWarning(await countMended(storage, jobId)),
+      ...warnings.slice(0, MOST_WARNINGS),
+    ],
     outputs: {
       files: job ? await readDelivered(storage, job) : [],
       folder: folder === undefined ? undefined : await listDelivered(storage, jobId, folder),
@@ -229,6 +234,16 @@ function judge(decided: Stop, { job, plan, report }: Reported): Pick<Stop, 'reas
   const excess = excessOf(job.spec.tolerate, plan.items, { failed, missing, batches: report.givenUp });
   if (!excess) return decided;
   return { ...decided, message: tooManyLost(excess, nameFailed(report.failedItems, failed + missing)) };
+}
+
+/** @param frames that were split again. */
+function mendedWarning(frames: number): string[] {
+  const were = frames === 1 ? 'was' : 'were';
+  return frames === 0
+    ? []
+    : [
+        `${counted(frames, 'frame')} ${were} gone from storage, or damaged there, before being scored, and ${were} split from the video again.`,
+      ];
 }
 
 /** Says what a job that is done is done without. */

@@ -8,6 +8,7 @@ import { createHelpBatch } from './batches/help-batch.js';
 import { createGiveUpBatch } from './batches/give-up-batch.js';
 import { createLaunchBatch } from './batches/launch-batch.js';
 import { createListImages } from './images/list-images.js';
+import { createMendFrames } from './videos/mend-frames.js';
 import { createMeasureFrames } from './images/measure-frames.js';
 import { createLookForItems } from './images/look-for-items.js';
 import { createNotify } from './notify.js';
@@ -55,6 +56,7 @@ export function createActivities(ports: Ports) {
     observeBatch: createObserveBatch(ports),
     settleBatch: createSettleBatch(ports),
     giveUpBatch: createGiveUpBatch(ports),
+    mendFrames: createMendFrames(ports),
     findLost: stoppable(ports, createFindLost),
     encodeChunk: stoppable(ports, createEncodeChunk),
     stitchVideo: stoppable(ports, createStitchVideo),

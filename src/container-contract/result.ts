@@ -53,6 +53,8 @@ export interface AttemptResult {
    * is among the failed ones.
    */
   hung?: number[];
+  /** Indices of the items whose frames are gone from storage or damaged there; absent: none. */
+  lost?: number[];
   /** What the user should know although the items were scored. */
   warnings?: string[];
   timings: WorkTimings;

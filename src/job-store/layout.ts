@@ -136,6 +136,10 @@ export const settledBlob = (batch: number) => `${SETTLED_PREFIX}${batchName(batc
 /** Why a batch waits for its next container. */
 export const waitingBlob = (batch: number) => `${NOW_PREFIX}waiting/${batchName(batch)}.json`;
 
+/** Which frames of a batch were split from their video again. */
+export const MENDED_PREFIX = `${NOW_PREFIX}mended/`;
+export const mendedBlob = (batch: number) => `${MENDED_PREFIX}${batchName(batch)}.json`;
+
 /** The batch and attempt in the name of a task, progress or log blob; settled and waiting blobs name no attempt, so theirs is 0. */
 export function parseBatchBlob(blob: string): { batch: number; attempt: number } | undefined {
   const match = /\/b(\d+)(?:-a(\d+))?\.jsonl?$/.exec(blob);

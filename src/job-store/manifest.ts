@@ -54,16 +54,16 @@ const BUFFER_BYTES = 4 * 1024 * 1024;
 export const writeFailedItems = (storage: Storage, jobId: string, items: () => AsyncIterable<FailedReport>) =>
   writeLines(storage, jobId, FAILED_ITEMS, items);
 
-/** The items without an output that are to blame for it themselves, of the run that has ended last. */
-export async function* readBlamedItems(storage: Storage, jobId: string): AsyncGenerator<FailedReport> {
+/** The frames without an output that are to blame for it themselves, by their indices, of the run that has ended last. */
+export async function* readBlamedFrames(storage: Storage, jobId: string): AsyncGenerator<number> {
   const blob = jobOf(storage, jobId).getBlobClient(FAILED_ITEMS);
   const { readableStreamBody } = await again(() => blob.download()).catch((error: unknown) => {
     if (isNotFound(error)) return { readableStreamBody: undefined };
     throw error;
   });
   for await (const line of createInterface({ input: Readable.from(readableStreamBody ?? []) })) {
-    const item = JSON.parse(line) as FailedReport;
-    if (item.blame === 'item') yield item;
+    const { blame, frame } = JSON.parse(line) as FailedReport;
+    if (blame === 'item' && frame !== undefined) yield frame;
   }
 }
 

@@ -20,11 +20,18 @@ export class JobError extends Error {
   readonly inLine: boolean;
   /** Whether the compute has no room for the container, so that another one may have it: now or, with the user to blame, ever. */
   readonly noRoom: boolean;
+  /** Whether a frame that the app has stored is gone or damaged, so that it is to be split from its video again. */
+  readonly lostFrame: boolean;
 
   constructor(
     blame: Blame,
     message: string,
-    options?: ErrorOptions & { retryAfterSeconds?: number | undefined; inLine?: boolean; noRoom?: boolean },
+    options?: ErrorOptions & {
+      retryAfterSeconds?: number | undefined;
+      inLine?: boolean;
+      noRoom?: boolean;
+      lostFrame?: boolean;
+    },
   ) {
     super(message, options);
     this.name = 'JobError';
@@ -32,6 +39,7 @@ export class JobError extends Error {
     this.retryAfterSeconds = options?.retryAfterSeconds;
     this.inLine = options?.inLine ?? false;
     this.noRoom = options?.noRoom ?? false;
+    this.lostFrame = options?.lostFrame ?? false;
   }
 }
 

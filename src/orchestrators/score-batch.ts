@@ -164,10 +164,24 @@ function* attemptAll(
       }
       if (ended.end === 'stopped') return { ...latest, stop: ended.stop };
     }
-    const failure = failureIn(outcome);
-    const { blame, message } = failure;
     const ranOn = place && { compute: place.search.compute };
     const last = { jobId, batch, first, count, attempt: Math.max(1, attempt - 1), ...ranOn };
+    let failure = failureIn(outcome);
+    if (outcome.ok && outcome.value.lostFrames) {
+      context.df.setCustomStatus(`splits frames again, after attempt ${last.attempt}: ${failure.message}`);
+      const mended = yield* patientActivitiesOf(context).mendFrames({
+        jobId,
+        batch,
+        first,
+        count,
+        attempt: last.attempt,
+      });
+      const lostAgain = mended.ok ? mended.value.lostAgain : undefined;
+      if (lostAgain !== undefined)
+        return yield* giveUp(context, last, latest, { reason: 'failed', blame: 'platform', message: lostAgain });
+      failure = mended.ok ? { ...failure, isOver: true } : mended.failure;
+    }
+    const { blame, message } = failure;
     if (blame !== 'attempt' && blame !== 'platform')
       return yield* giveUp(context, last, latest, { reason: 'failed', blame: 'user', message });
     const failed: FailedAttempt = {

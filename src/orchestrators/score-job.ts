@@ -201,13 +201,13 @@ function* runStages(
     const lost = yield* patientActivitiesOf(context).findLost({ jobId, plan });
     if (!lost.ok) return lost;
     const { batches: gone, message } = lost.value;
-    let why: Failure = { blame: 'user', message };
+    let why: Failure = { blame: 'platform', message };
     if (gone.length === 0) {
       enter(context, status, source.closing(prepared.value));
       const closed = yield* source.close(context, { jobId, prepared: prepared.value, opened: opened.value, round });
       // Something that the result is made of went away meanwhile: look again.
       if (closed.ok || closed.failure.blame !== 'item') return closed;
-      why = { blame: 'user', message: closed.failure.message };
+      why = { blame: 'platform', message: closed.failure.message };
     }
     if (round === MOST_ROUNDS) return { ok: false, failure: why };
     if (gone.length > 0) enter(context, status, 'score');

@@ -81,6 +81,8 @@ export interface SettleResult {
   ended: AttemptEnd;
   /** Set when the run has shown of one more item that containers end of it. */
   identified?: true;
+  /** Set when frames that it was to score are gone or damaged, and are to be split from their video again. */
+  lostFrames?: true;
 }
 
 /**
@@ -199,7 +201,15 @@ export function createSettleBatch({ storage, compute, telemetry }: Pick<Ports, '
       await noteWaiting(storage, { jobId, batch, attempt: last, ...(hasNoRoom && { turn: input.turn }) }, message);
     }
     if (failed > 0) await stopIfTooMuchIsLost(storage, job, { batch, failed, missing: 0 }, message);
-    return { failed, missing: state.missing.length, ended, ...(culprit && { identified: true }) };
+    const lost = found.flatMap(({ traces }) => traces.result?.lost ?? []);
+    const hasLost = lost.some((index) => state.missing.includes(index));
+    return {
+      failed,
+      missing: state.missing.length,
+      ended,
+      ...(culprit && { identified: true }),
+      ...(hasLost && { lostFrames: true }),
+    };
   };
   return (input: SettleInput, invocation?: Invocation) =>
     orNoteWaiting(storage, input, () => settle(input, invocation));

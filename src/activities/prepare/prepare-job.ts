@@ -23,6 +23,7 @@ import { takeNewVersions } from '../../job-store/images/listed-pictures.js';
 import { publishBundledModel, readModelTexts } from '../../job-store/inputs.js';
 import { keepFetchedVideo } from '../../job-store/videos/fetched-video.js';
 import { removeDamagedFrames } from '../../job-store/videos/frames.js';
+import { readBlamedFrames } from '../../job-store/manifest.js';
 import { readMadeOf } from '../../job-store/made-of.js';
 import { deviceOf, forgetMaker, makingOf, wayOf } from '../../job-store/reuse/makers.js';
 import { withFreePart } from '../../job/redrive.js';
@@ -76,7 +77,8 @@ export function createPrepareJob(ports: Ports, known = new KnownModels()) {
       if (fromScratch) await askCompute(ports, spec);
       // What other jobs would reuse may be replaced from here on.
       if (earlier?.making !== undefined) await forgetMaker(storage, earlier.making, jobId);
-      if (earlier && !fromScratch && 'video' in earlier) await removeDamagedFrames(storage, earlier);
+      if (earlier && !fromScratch && 'video' in earlier)
+        await removeDamagedFrames(storage, earlier, readBlamedFrames(storage, jobId));
       await clearForRun(storage, jobId, { keeps: earlier && !fromScratch });
     }
     await Promise.all([workOf(storage, jobId).createIfNotExists(), jobOf(storage, jobId).createIfNotExists()]);

@@ -2,10 +2,15 @@ import type { OfRun } from '../../job/run.js';
 import { JobError } from '../../job/failure.js';
 import { FrameMemory } from '../../job/items/frame-memory.js';
 import { inputOf } from '../../job/spec.js';
-import { storeFrames } from '../../job-store/videos/frames.js';
+import { hasFrames, storeFrames } from '../../job-store/videos/frames.js';
 import { jobFolder, localVideo } from '../../job-store/local-copy.js';
 import { readVideoJob } from '../../job-store/resolved-job.js';
-import { readChunkTimes, readSplitChunk, writeChunkTimes } from '../../job-store/videos/video-timing.js';
+import {
+  joinChunkTimes,
+  readChunkTimes,
+  readSplitChunks,
+  writeChunkTimes,
+} from '../../job-store/videos/video-timing.js';
 import { type Findings, isAsProbed, type RawTimes } from '../../media/media.js';
 import type { Ports } from '../ports.js';
 
@@ -23,10 +28,16 @@ type SplitPorts = Pick<Ports, 'storage' | 'media' | 'tempFolder' | 'signal'>;
  */
 export function createSplitChunk({ storage, media, tempFolder, signal }: SplitPorts) {
   return async ({ jobId, run = 1, chunk: index }: ChunkInput): Promise<{ splitFrames: number }> => {
-    const done = await readChunkTimes(storage, jobId, index);
-    if (done) return { splitFrames: done.length };
-    const job = await readVideoJob(storage, jobId, run);
-    const chunk = await readSplitChunk(storage, jobId, index);
+    const chunks = await readSplitChunks(storage, jobId);
+    const chunk = chunks[index];
+    if (!chunk) throw new RangeError(`there is no chunk ${index} of job ${jobId}`);
+    const [job, done] = await Promise.all([readVideoJob(storage, jobId, run), readChunkTimes(storage, jobId, index)]);
+    // Where a chunk was not as expected, its frames and those behind have other numbers than it would give them.
+    const isOver = async ({ length }: RawTimes) =>
+      length === 0 ||
+      (await hasFrames(storage, job, chunk)) ||
+      (await joinChunkTimes(storage, jobId, chunks.length)) === undefined;
+    if (done && (await isOver(done))) return { splitFrames: done.length };
     const name = inputOf(job.spec);
     const file = await localVideo(storage, jobFolder(tempFolder, jobId), name, signal, job.videoEtag);
     const times: RawTimes = [];

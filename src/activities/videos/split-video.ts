@@ -51,13 +51,14 @@ export function createSplitVideo({
     const times = chunks > 1 ? await joinChunkTimes(storage, jobId, chunks) : undefined;
     if (times) return keepTimetable(storage, job, wholeTimetable(times, job.video));
     const earlier = await readTimetable(storage, jobId).catch(unlessGone);
-    if (earlier && (await hasFrames(storage, job, earlier.times.length))) return resultOf(job, earlier);
+    if (earlier && (await hasFrames(storage, job, { first: 0, count: earlier.times.length })))
+      return resultOf(job, earlier);
     const name = inputOf(job.spec);
     const { onDamage } = job.spec.input;
     const format = job.spec.output.frameFormat;
     const file = await localVideo(storage, jobFolder(tempFolder, jobId), name, signal, job.videoEtag);
-    // What chunks have left may have other numbers than it should.
-    const whole = await splitWhole(job.video, chunks > 1 ? 'none' : 'all');
+    // What chunks have left may have other numbers than it should, unless the video was split as a whole since.
+    const whole = await splitWhole(job.video, chunks > 1 && !earlier ? 'none' : 'all');
     return keepTimetable(storage, job, whole.timetable, whole.warnings);
 
     async function splitWhole(facts: VideoFacts, keep: 'all' | 'none'): Promise<Found> {

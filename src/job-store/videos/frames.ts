@@ -23,11 +23,9 @@ import { listScored, namesIn, orScoredAgain, removeDamaged, type ScoredPart } fr
 import { imagesOf, readListed } from '../images/items.js';
 import { readUnscored } from '../batches/settled.js';
 import { workOf } from '../layout.js';
-import { readBlamedItems } from '../manifest.js';
 import type { VideoJob } from '../resolved-job.js';
 import { createStageProgress } from '../stage-progress.js';
 import { type Even, PackReader, readStoredMember, type StoredPack, writeStoredPack } from '../stored-packs.js';
-import { forgetChunkTimes } from './video-timing.js';
 
 /** Uploads of single frames that wait for storage at the same time, or downloads; ffmpeg is held back when all are busy. */
 const TRANSFERS = 6;
@@ -78,24 +76,30 @@ export async function storeFrames(
 }
 
 /**
- * Removes what cannot be read of the frames that were to blame for having no output, and what tells that their chunks were split: the next
- * split makes them again. A frame that is a file of its own and no PPM has nothing that tells whether it is whole, so it is made again in any
- * case.
+ * Removes the blobs of frames that cannot be read: the next split makes them again. A frame that is a file of its own and no PPM has nothing
+ * that tells whether it is whole, so it is made again in any case.
+ * @param frames by their indices.
+ * @returns the first frame of each blob that is gone now; of a folder of frames, whose files are the user's, none.
  */
-export async function removeDamagedFrames(storage: Storage, job: VideoJob): Promise<void> {
+export async function removeDamagedFrames(
+  storage: Storage,
+  job: VideoJob,
+  frames: Iterable<number> | AsyncIterable<number>,
+): Promise<number[]> {
   const work = workOf(storage, job.jobId);
-  if (job.images !== undefined || !(await work.exists())) return;
+  if (job.images !== undefined || !(await work.exists())) return [];
   const packs = new PackReader(work);
   const looked = new Set<string>();
-  for await (const { frame: index } of readBlamedItems(storage, job.jobId)) {
-    if (index === undefined) continue;
+  const gone: number[] = [];
+  for await (const index of frames) {
     const { blob } = placeOf(job, index);
     if (looked.has(blob)) continue;
     looked.add(blob);
     if (await isWhole(index)) continue;
     await work.getBlobClient(blob).deleteIfExists();
-    await forgetChunkTimes(storage, job.jobId, index);
+    gone.push(packStart(index, job.pack));
   }
+  return gone;
 
   async function isWhole(index: number): Promise<boolean> {
     try {
@@ -109,10 +113,11 @@ export async function removeDamagedFrames(storage: Storage, job: VideoJob): Prom
   }
 }
 
-/** Whether so many frames, which is all, are there. */
-export async function hasFrames(storage: Storage, job: VideoJob, frames: number): Promise<boolean> {
-  const there = await uploaded(storage, job.jobId, FRAMES_PREFIX);
-  for (let index = 0; index < frames; index += job.pack) if (!there.has(placeOf(job, index).blob)) return false;
+/** Whether these frames are there; they begin with a pack. */
+export async function hasFrames(storage: Storage, job: VideoJob, { first, count }: FrameRange): Promise<boolean> {
+  const there = await uploaded(storage, job.jobId, framesPrefix({ first, last: first + count - 1 }));
+  for (let index = first; index < first + count; index += job.pack)
+    if (!there.has(placeOf(job, index).blob)) return false;
   return true;
 }
 
@@ -169,7 +174,7 @@ async function upload(storage: Storage, job: VideoJob, name: string, frames: Fra
  * The frames to show, in order, some fetched ahead; reports how far it is. The memory of a frame is used for others once the next one is
  * asked for.
  * @param chunk of a long video that is encoded in several.
- * @throws JobError `item` when a scored frame is gone that no batch has ended without; `user` when somebody removed a frame.
+ * @throws JobError `item` when a scored frame is gone that no batch has ended without, or a frame that is shown as it came.
  */
 export async function* readFramesToShow(
   storage: Storage,
@@ -258,7 +263,7 @@ async function* readPackedFrames(
         if (last?.index !== filled) last = { index: filled, frame: await readFrameToShow(storage, job, filled, fills) };
         yield last.frame;
       } else if (fills.has(index)) {
-        yield await orStartedAgain(next(sources, sourcePack(job, index), member));
+        yield await orSplitAgain(storage, job, index, () => next(sources, sourcePack(job, index), member));
       } else throw goneFrame(work.containerName, member);
     }
   } catch (error) {
@@ -298,7 +303,7 @@ export async function readFrameToShow(storage: Storage, job: VideoJob, index: nu
 
 /**
  * The frame as it came: of a folder of frames, the file.
- * @throws JobError `user` when somebody removed the frame or damaged it.
+ * @throws JobError `user` when somebody removed the file; `item` when the frame is gone or damaged, as `orSplitAgain`.
  */
 export async function readSourceFrame(storage: Storage, job: VideoJob, index: number): Promise<Buffer> {
   if (job.images !== undefined) {
@@ -309,7 +314,7 @@ export async function readSourceFrame(storage: Storage, job: VideoJob, index: nu
     if (file) return file;
     throw new JobError('user', `The frame ${name} is gone from ${job.images}. Start the job again.`);
   }
-  return orStartedAgain(readFrame(workOf(storage, job.jobId), job, index));
+  return orSplitAgain(storage, job, index, () => readFrame(workOf(storage, job.jobId), job, index));
 }
 
 /** @throws JobError `item` when the frame is gone or damaged. */
@@ -342,12 +347,20 @@ function undamaged(name: string, frame: Buffer): Buffer {
 const goneFrame = (container: string, frame: string) =>
   new JobError('item', `The frame ${frame} is gone from ${container}.`);
 
-/** A source frame that is gone cannot be scored again: splitting is over. */
-async function orStartedAgain(frame: Promise<Buffer>): Promise<Buffer> {
+/**
+ * Reads a frame as it came; where it cannot be read, what is left of it is removed, so that it is split from the video again.
+ * @throws JobError `item` as `read` does.
+ */
+async function orSplitAgain(
+  storage: Storage,
+  job: VideoJob,
+  index: number,
+  read: () => Promise<Buffer>,
+): Promise<Buffer> {
   try {
-    return await frame;
-  } catch (cause) {
-    if (!(cause instanceof JobError && cause.blame === 'item')) throw cause;
-    throw new JobError('user', `${cause.message} Start the job again.`, { cause });
+    return await read();
+  } catch (error) {
+    if (error instanceof JobError && error.blame === 'item') await removeDamagedFrames(storage, job, [index]);
+    throw error;
   }
 }

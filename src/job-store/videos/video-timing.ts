@@ -19,12 +19,9 @@ const READS = 8;
 export const writeSplitChunks = (storage: Storage, jobId: string, chunks: Chunk[]) =>
   writeJson(jobOf(storage, jobId), SPLIT_CHUNKS, chunks);
 
-/** @throws RangeError when the video has no such chunk. */
-export async function readSplitChunk(storage: Storage, jobId: string, index: number): Promise<Chunk> {
-  const chunk = (await readJson<Chunk[]>(jobOf(storage, jobId), SPLIT_CHUNKS))?.[index];
-  if (!chunk) throw new RangeError(`there is no chunk ${index} of job ${jobId}`);
-  return chunk;
-}
+/** None of a video that is split as a whole. */
+export const readSplitChunks = async (storage: Storage, jobId: string): Promise<Chunk[]> =>
+  (await readJson<Chunk[]>(jobOf(storage, jobId), SPLIT_CHUNKS)) ?? [];
 
 /** Keeps when each frame of a chunk is shown; no times when the chunk had more or fewer frames than its packets promised. */
 export const writeChunkTimes = (storage: Storage, jobId: string, chunk: number, times: RawTimes) =>
@@ -34,16 +31,9 @@ export const writeChunkTimes = (storage: Storage, jobId: string, chunk: number, 
 export const readChunkTimes = (storage: Storage, jobId: string, chunk: number) =>
   readJson<RawTimes>(jobOf(storage, jobId), chunkTimesBlob(chunk));
 
-/** Has the chunk that a frame lies in split again, of a video that was split in chunks. */
-export async function forgetChunkTimes(storage: Storage, jobId: string, frame: number): Promise<void> {
-  const chunks = (await readJson<Chunk[]>(jobOf(storage, jobId), SPLIT_CHUNKS)) ?? [];
-  const chunk = chunks.findIndex(({ first, count }) => frame >= first && frame < first + count);
-  if (chunk >= 0) await jobOf(storage, jobId).getBlobClient(chunkTimesBlob(chunk)).deleteIfExists();
-}
-
 /** The times of all frames of a video that was split in chunks; undefined when a chunk was not as expected. */
 export async function joinChunkTimes(storage: Storage, jobId: string, chunks: number): Promise<RawTimes | undefined> {
-  const expected = (await readJson<Chunk[]>(jobOf(storage, jobId), SPLIT_CHUNKS)) ?? [];
+  const expected = await readSplitChunks(storage, jobId);
   const indices = Array.from({ length: chunks }, (_, chunk) => chunk);
   const parts = await pMap(indices, (chunk) => readChunkTimes(storage, jobId, chunk), { concurrency: READS });
   const times = parts.flatMap((part, chunk) => (part?.length === expected[chunk]?.count ? (part ?? []) : [null]));

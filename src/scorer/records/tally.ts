@@ -71,6 +71,8 @@ export class Tally {
   /** Of several sessions the one that is worst off. */
   optimized: AttemptResult['optimized'];
   codec: AttemptResult['codec'] = 'sharp';
+  readonly #lost: number[] = [];
+  readonly #whyLost = new Set<string>();
   #warnings: string[] = [];
   phase: Phase = 'starting';
   #lastItemAt: string;
@@ -130,6 +132,23 @@ export class Tally {
     this.#handled(item, time, true);
   }
 
+  /** Its frame is gone from storage or damaged there: it is neither scored nor failed. @returns whether no other was lost for this reason. */
+  itemLost({ index }: TaskItem, why: string): boolean {
+    const isNew = !this.#whyLost.has(why);
+    this.#whyLost.add(why);
+    this.#lost.push(index);
+    this.#touch();
+    return isNew;
+  }
+
+  /** What the frames that are gone or damaged mean for the run; undefined when all were there. */
+  lostFrames(): Failure | undefined {
+    const [why] = this.#whyLost;
+    if (why === undefined) return undefined;
+    const what = this.#lost.length === 1 ? 'a frame is' : `${this.#lost.length} frames are`;
+    return { blame: 'platform', message: `${what} gone from storage or damaged there: ${why}` };
+  }
+
   /** The model was given these items together and was busy for too long. One that was to be scored alone for that has failed. */
   itemsHung(items: TaskItem[]): Failure {
     const { itemSeconds = 0 } = this.task;
@@ -179,6 +198,7 @@ export class Tally {
       skipped,
       failed,
       ...(this.hung && { hung: this.hung }),
+      ...(this.#lost.length > 0 && { lost: this.#lost }),
       ...(this.#warnings.length > 0 && { warnings: this.#warnings }),
       timings,
       split,

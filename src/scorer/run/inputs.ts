@@ -2,13 +2,14 @@ import { framesBlob, memberName, packStart } from '../../container-contract/plac
 import { readAhead } from '../../container-contract/read-ahead.js';
 import type { ScoreTask, TaskItem } from '../../container-contract/task.js';
 import { JobError } from '../../job/failure.js';
+import { ppmDamage } from '../../job/items/ppm.js';
 import { PACK_BYTES } from '../../job/plan.js';
 import type { TaskBlobs } from './task-blobs.js';
 
 /** An item to score and its file. */
 export interface Input {
   item: TaskItem;
-  /** @throws JobError `item` when there is none. */
+  /** @throws JobError `item` when a picture that a user has brought is not there; `platform`, as a lost frame, when a frame is not, or not whole. */
   file: () => Promise<Uint8Array<ArrayBuffer>>;
 }
 
@@ -23,7 +24,7 @@ interface InputPlaces extends Pick<ScoreTask, 'pack' | 'frames'> {
 /**
  * The items with their files, in order. Frames of packs come as their packs arrive, a pack after the other and ahead of their use, as far
  * as memory allows; of a pack whose second half is wanted at most, no more is read. Whoever takes a picture or a frame that is a file of its own reads it himself.
- * @throws JobError `platform` when a pack cannot be read, after the frames that had arrived.
+ * @throws JobError `platform` when storage does not let a pack be read, after the frames that had arrived.
  */
 export async function* readInputs(items: TaskItem[], places: InputPlaces): AsyncGenerator<Input> {
   const { blobs, pack, frames, abandon } = places;
@@ -35,12 +36,27 @@ export async function* readInputs(items: TaskItem[], places: InputPlaces): Async
   for (const item of items) {
     const { index, input, etag } = item;
     const file = () =>
-      input === undefined
-        ? blobs.readFrame(framesBlob(index, pack, frames), abandon)
-        : blobs.readInput(input, abandon, etag);
+      input === undefined ? readSingle(framesBlob(index, pack, frames), places) : blobs.readInput(input, abandon, etag);
     yield { item, file };
   }
 }
+
+/** A frame that is a file of its own. */
+async function readSingle(blob: string, { blobs, frames, abandon }: InputPlaces): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    const bytes = await blobs.readFrame(blob, abandon);
+    const damage = frames === 'ppm' ? ppmDamage(bytes) : undefined;
+    if (damage !== undefined) throw new JobError('item', `${blob} cannot be read: ${damage}`);
+    return bytes;
+  } catch (error) {
+    throw isOfItem(error) ? lost(error) : error;
+  }
+}
+
+const isOfItem = (error: unknown): error is JobError => error instanceof JobError && error.blame === 'item';
+
+/** The app has stored the frame: it is not to blame for being gone. */
+const lost = (cause: JobError) => new JobError('platform', cause.message, { cause, lostFrame: true });
 
 interface Arrived extends Input {
   bytes: number;
@@ -65,9 +81,10 @@ async function* arrivingFrames(items: TaskItem[], { blobs, pack, frames, stop }:
         if (item) yield { item, bytes: bytes.length, file: () => Promise.resolve(bytes) };
       }
     } catch (error) {
-      if (!(error instanceof JobError && error.blame === 'item')) throw error;
+      if (!isOfItem(error)) throw error;
       failure = error;
     }
-    for (const item of missing.values()) yield { item, bytes: 0, file: () => Promise.reject(failure) };
+    const file = () => Promise.reject(lost(failure));
+    for (const item of missing.values()) yield { item, bytes: 0, file };
   }
 }

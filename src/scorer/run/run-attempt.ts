@@ -108,7 +108,7 @@ async function runAttempt(attempt: Attempt): Promise<boolean> {
   const scoring = { ...attempt, log, tally, watch, report, bell, signal: stop };
   const ended = await untilAbandoned(stop, (abandon) => scoreTask({ ...scoring, abandon }));
   watch.close();
-  const failure = hung.length > 0 ? tally.itemsHung(hung) : ended;
+  const failure = hung.length > 0 ? tally.itemsHung(hung) : (ended ?? tally.lostFrames());
   const outcome = signal.aborted ? 'interrupted' : failure ? 'failed' : 'completed';
   tally.enter('ended');
   tally.timings.wall = performance.now();

@@ -50,7 +50,8 @@ interface ScoringParts {
  * Scores the items. Different items are fetched, decoded, prepared, inferred, finished, encoded and stored at the same time.
  * @param stop once it is aborted, no new item starts, and what was scored is stored.
  * @param abandon ends the transfers of the items in flight.
- * @throws JobError `platform`: storage or the engine failed; failed items are tallied, not thrown. What was scored before is stored.
+ * @throws JobError `platform`: storage or the engine failed; failed items and lost ones are tallied, not thrown. What was scored before is
+ * stored.
  */
 export async function scoreItems(
   items: TaskItem[],
@@ -97,6 +98,11 @@ export async function scoreItems(
           largest = Math.max(largest, pixelsOf(original) + pixelsOf(resultSize(card.output, original)));
           output = { item, ...made };
         } catch (error) {
+          if (error instanceof JobError && error.lostFrame) {
+            const why = messageOf(error);
+            if (tally.itemLost(item, why)) parts.log(`item ${item.name} has lost its frame: ${why}`, 'warn');
+            return;
+          }
           if (error instanceof JobError && error.blame !== 'item') {
             batches.end();
             throw error;

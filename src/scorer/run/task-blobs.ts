@@ -105,9 +105,9 @@ export class TaskBlobs {
       yield* readPack(chunks, bytes, isNamed);
     } catch (cause) {
       if (cause instanceof RangeError)
-        throw new JobError('item', `the pack ${name} cannot be read: ${cause.message}; ${REMEDY}`, { cause });
+        throw new JobError('item', `the pack ${name} cannot be read: ${cause.message}`, { cause });
       throw isGone(cause)
-        ? new JobError('item', `the pack ${name} does not exist; ${REMEDY}`, { cause })
+        ? new JobError('item', `the pack ${name} does not exist`, { cause })
         : storageFailure(`read ${name}`, cause);
     }
   }
@@ -299,9 +299,6 @@ export class TaskBlobs {
     };
   }
 }
-
-/** What makes the frames of a video whole again. */
-const REMEDY = 'starting the job once more splits it from the video again';
 
 /** Whether somebody has written the blob since. */
 const isStale = (cause: unknown) =>

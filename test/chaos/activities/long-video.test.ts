@@ -2,20 +2,29 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { createEncodeChunk } from '../../../src/activities/videos/encode-chunk.js';
 import { missingInput } from '../../../src/job-store/inputs.js';
 import { localCopy } from '../../../src/job-store/local-copy.js';
+import { createMendFrames } from '../../../src/activities/videos/mend-frames.js';
 import { createSplitChunk } from '../../../src/activities/videos/split-chunk.js';
 import { createSplitVideo } from '../../../src/activities/videos/split-video.js';
 import { createStitchVideo } from '../../../src/activities/videos/stitch-video.js';
 import { type Comparison, createMedia, type PackedTimetable } from '../../../src/media/media.js';
-import { framesBlob, itemName } from '../../../src/container-contract/places.js';
-import { COMPARISON, jobOf, mediaBlob, segmentBlob, TIMING, workOf } from '../../../src/job-store/layout.js';
-import { writeFailedItems } from '../../../src/job-store/manifest.js';
+import { framesBlob } from '../../../src/container-contract/places.js';
+import {
+  COMPARISON,
+  jobOf,
+  mediaBlob,
+  resultBlob,
+  segmentBlob,
+  TIMING,
+  workOf,
+} from '../../../src/job-store/layout.js';
 import { readVideoJob } from '../../../src/job-store/resolved-job.js';
 import { removeDamagedFrames } from '../../../src/job-store/videos/frames.js';
+import { countMended } from '../../../src/job-store/videos/mended.js';
+import { readSplitChunks, writeChunkTimes, writeSplitChunks } from '../../../src/job-store/videos/video-timing.js';
 import { readJson, writeJson } from '../../../src/storage/storage.js';
 import { openAzurite } from '../../support/storage.js';
 import { tools } from '../../support/clip.js';
@@ -82,33 +91,112 @@ describe('a video in chunks', () => {
     expect([...(await versions('chunked')).keys()]).toEqual([...(await versions('whole')).keys()]);
   });
 
-  test('has a pack of frames that could not be read split again, and no other', async () => {
-    const jobId = 'harmed';
-    const [PACK, INDEX] = [5, 30];
-    const several = await prepareVideoJob({ ...ports, clip, pack: PACK }, jobId, {
-      output: { video: `outbox/${jobId}.mkv`, codec: 'ffv1' },
-    });
-    expect(several).toBeGreaterThan(1);
-    await splitInChunks(jobId, several);
-    const frames = await storedItems(workOf(storage, jobId), 'frames/');
-    const before = await versions(jobId);
-    const name = framesBlob(INDEX, PACK, 'ppm');
-    await workOf(storage, jobId).getBlockBlobClient(name).upload('', 0);
-    const failed = [INDEX + 1, 2].map((frame) => ({
-      name: itemName(frame),
-      frame,
-      reason: 'it could not be scored',
-      blame: 'item' as const,
-      batch: 0,
-      attempt: 1,
-    }));
-    await writeFailedItems(storage, jobId, () => Readable.from(failed));
+  describe('of which packs of frames are lost', () => {
+    const PACK = 5;
+    const BATCH = 40;
 
-    await removeDamagedFrames(storage, await readVideoJob(storage, jobId));
-    await splitInChunks(jobId, several);
-    expect(await storedItems(workOf(storage, jobId), 'frames/')).toEqual(frames);
-    const again = [...(await versions(jobId))].filter(([blob, version]) => before.get(blob) !== version);
-    expect(again.map(([blob]) => blob)).toEqual([name]);
+    async function split(jobId: string) {
+      const pieces = await prepareVideoJob({ ...ports, clip, pack: PACK }, jobId, {
+        output: { video: `outbox/${jobId}.mkv`, codec: 'ffv1' },
+      });
+      expect(pieces).toBeGreaterThan(2);
+      await splitInChunks(jobId, pieces);
+      return pieces;
+    }
+
+    /** As if scorers had not found these frames, in the last attempts of their batches. */
+    async function loseFrames(jobId: string, frames: number[], attempt = 1) {
+      for (const index of frames)
+        await workOf(storage, jobId)
+          .getBlockBlobClient(framesBlob(index, PACK, 'ppm'))
+          .upload('', 0);
+      for (const batch of [0, 1]) {
+        const lost = frames.filter((index) => Math.floor(index / BATCH) === batch);
+        const result = { jobId, batch, attempt, done: [], skipped: [], failed: [], lost };
+        await writeJson(jobOf(storage, jobId), resultBlob(batch, attempt), result);
+      }
+    }
+
+    const mend = (jobId: string, batch: number, attempt = 1) =>
+      createMendFrames(ports)({ jobId, batch, first: batch * BATCH, count: BATCH, attempt });
+
+    /** @returns the blobs that have been written meanwhile. */
+    async function writtenBy(jobId: string, work: () => Promise<unknown>): Promise<string[]> {
+      const before = await versions(jobId);
+      await work();
+      return [...(await versions(jobId))]
+        .filter(([blob, version]) => before.get(blob) !== version)
+        .map(([blob]) => blob);
+    }
+
+    const blobs = (...indices: number[]) => indices.map((index) => framesBlob(index, PACK, 'ppm'));
+
+    test('has them split again, and no others', async () => {
+      const jobId = 'harmed';
+      await split(jobId);
+      const frames = await storedItems(workOf(storage, jobId), 'frames/');
+      const written = await writtenBy(jobId, async () => {
+        await loseFrames(jobId, [30, 31]);
+        expect(await mend(jobId, 0)).toEqual({});
+      });
+      expect(written).toEqual(blobs(30));
+      expect(await storedItems(workOf(storage, jobId), 'frames/')).toEqual(frames);
+      expect(await countMended(storage, jobId)).toBe(PACK);
+    });
+
+    test('has those of two batches split again that are lost at the same moment', async () => {
+      const jobId = 'harmed-twice';
+      await split(jobId);
+      const frames = await storedItems(workOf(storage, jobId), 'frames/');
+      await loseFrames(jobId, [5, 36, 41, 74]);
+      expect(await Promise.all([mend(jobId, 0), mend(jobId, 1)])).toEqual([{}, {}]);
+      expect(await storedItems(workOf(storage, jobId), 'frames/')).toEqual(frames);
+      expect(await countMended(storage, jobId)).toBe(4 * PACK);
+    });
+
+    test('says that storage loses them, once they are lost after that, and not when the same call is repeated', async () => {
+      const jobId = 'harmed-again';
+      await split(jobId);
+      await loseFrames(jobId, [30]);
+      expect(await mend(jobId, 0)).toEqual({});
+      await loseFrames(jobId, [30]);
+      expect(await mend(jobId, 0)).toEqual({});
+      await loseFrames(jobId, [30], 2);
+      expect(await mend(jobId, 0, 2)).toEqual({ lostAgain: expect.stringContaining('frames/0000030.zip twice') });
+    });
+
+    test('has them as the split of the whole video has made them, where its chunks were not as expected', async () => {
+      const jobId = 'harmed-whole';
+      const pieces = await split(jobId);
+      const frames = await storedItems(workOf(storage, jobId), 'frames/');
+      // As if the second chunk had lost a frame, so that those of the others have other numbers.
+      await writeChunkTimes(storage, jobId, 1, []);
+      const chunksBefore = (await readSplitChunks(storage, jobId)).map((chunk) => ({ ...chunk }));
+      const shifted = chunksBefore.map((chunk, k) =>
+        k === 3 ? { ...chunk, from: chunk.from === null ? null : chunk.from - 0.2 } : chunk,
+      );
+      await writeSplitChunks(storage, jobId, shifted);
+      const written = await writtenBy(jobId, async () => {
+        await loseFrames(jobId, [70]);
+        expect(await mend(jobId, 1)).toEqual({});
+      });
+      expect(written).toEqual(blobs(70));
+      await splitInChunks(jobId, pieces);
+      expect(await storedItems(workOf(storage, jobId), 'frames/')).toEqual(frames);
+    });
+
+    test('has those split again that are gone when the job is started once more', async () => {
+      const jobId = 'harmed-run';
+      const pieces = await split(jobId);
+      const frames = await storedItems(workOf(storage, jobId), 'frames/');
+      const written = await writtenBy(jobId, async () => {
+        await loseFrames(jobId, [30]);
+        expect(await removeDamagedFrames(storage, await readVideoJob(storage, jobId), [2, 30, 31])).toEqual([30]);
+        await splitInChunks(jobId, pieces);
+      });
+      expect(written).toEqual(blobs(30));
+      expect(await storedItems(workOf(storage, jobId), 'frames/')).toEqual(frames);
+    });
   });
 
   test('is fetched whole, however many chunks ask for it at the same moment', async () => {

@@ -1,14 +1,18 @@
 import { createHash } from 'node:crypto';
-import { expect, test } from 'vitest';
+import type { BlockBlobClient } from '@azure/storage-blob';
+import { describe, expect, test } from 'vitest';
 import { parseSpec } from '../../../src/job/spec.js';
 import { framesBlob, scoredPart } from '../../../src/container-contract/places.js';
 import { shelveManifest } from '../../../src/job-store/earlier-runs.js';
-import { jobOf, MANIFEST, TIMING, workOf } from '../../../src/job-store/layout.js';
+import { jobOf, MANIFEST, mediaBlob, TIMING, workOf } from '../../../src/job-store/layout.js';
+import type { Manifest } from '../../../src/job-store/manifest.js';
+import { readNow } from '../../../src/job-store/now.js';
 import { beginRun } from '../../../src/job-store/stop.js';
 import { readJson, readText } from '../../../src/storage/storage.js';
 import { FRAMES, MODEL, scoredFrames, useWorld, VIDEO } from '../../support/chaos/world.js';
 import { type Deliver, runJob } from '../../support/in-process.js';
 import { storedItems } from '../../support/stored-items.js';
+import { frameVersions } from '../../support/video-job.js';
 
 const world = useWorld();
 const BATCH = FRAMES / 2;
@@ -56,52 +60,159 @@ test(
   },
 );
 
-test(
-  'frames that are damaged or gone before they are scored fail the job, and are split again when it is started once more',
-  { timeout: 400_000 },
-  async () => {
+describe('frames that are damaged or gone before they are scored', () => {
+  const PACK = 2;
+  const spec = parseSpec(
+    JSON.stringify({
+      input: { video: VIDEO },
+      model: MODEL,
+      output: { keepFrames: true },
+      compute: { kind: 'aci' },
+      retry: { maxAttempts: 1 },
+      batch: { size: BATCH, maxParallel: 2, pack: PACK },
+    }),
+  );
+  const blobOf = (jobId: string, index: number) =>
+    workOf(world.storage, jobId).getBlockBlobClient(framesBlob(index, PACK, 'ppm'));
+  const sumsOf = async (jobId: string) =>
+    [...(await storedItems(workOf(world.storage, jobId), 'frames/'))].map(([index, bytes]) => [
+      index,
+      createHash('md5').update(bytes).digest('hex'),
+    ]);
+  const cut = async (blob: BlockBlobClient) => {
+    const bytes = await blob.downloadToBuffer();
+    await blob.upload(bytes.subarray(0, bytes.length / 2), bytes.length / 2);
+  };
+
+  test('are split again while the job runs, and nothing else is', { timeout: 400_000 }, async () => {
     const jobId = `harmed-${Date.now().toString(36)}`;
-    const work = workOf(world.storage, jobId);
-    const PACK = 2;
-    const blobOf = (index: number) => work.getBlockBlobClient(framesBlob(index, PACK, 'ppm'));
-    const framesNow = async () =>
-      [...(await storedItems(work, 'frames/'))].map(([index, bytes]) => [
-        index,
-        createHash('md5').update(bytes).digest('hex'),
-      ]);
-    const harm = async (index: number, change: (bytes: Buffer) => Buffer) => {
-      const bytes = change(await blobOf(index).downloadToBuffer());
-      await blobOf(index).upload(bytes, bytes.length);
-    };
     const host = world.newHost('harmed');
-    let whole: unknown;
+    let sums: unknown;
+    let versions = new Map<string, string>();
+    const launched = new Set<string>();
+    const seen: string[] = [];
     const deliver: Deliver = async (name, input) => {
-      if (name === 'launchBatch' && whole === undefined) {
-        whole = await framesNow();
-        await harm(0, (bytes) => bytes.fill((bytes[100] ?? 0) ^ 1, 100, 101));
-        await harm(PACK, (bytes) => bytes.subarray(0, bytes.length / 2));
-        await harm(2 * PACK, () => Buffer.alloc(0));
-        await blobOf(3 * PACK).delete();
+      if (name === 'launchBatch') {
+        const { batch, attempt } = input as { batch: number; attempt: number };
+        launched.add(`${batch}-${attempt}`);
+        if (sums === undefined) {
+          sums = await sumsOf(jobId);
+          await cut(blobOf(jobId, 0));
+          const flipped = await blobOf(jobId, PACK).downloadToBuffer();
+          flipped[100] = (flipped[100] ?? 0) ^ 1;
+          await blobOf(jobId, PACK).upload(flipped, flipped.length);
+          await blobOf(jobId, BATCH).delete();
+          versions = await frameVersions(world.storage, jobId);
+        }
+      }
+      const answer = await host(name, input);
+      if (name === 'mendFrames') {
+        const now = await readNow(world.storage, jobId);
+        seen.push(...now.waiting.map(({ reason }) => reason));
+      }
+      return answer;
+    };
+    await runJob({ jobId, spec }, deliver);
+    const manifest = await readJson<Manifest>(jobOf(world.storage, jobId), MANIFEST);
+    expect(manifest).toMatchObject({
+      outcome: 'done',
+      totals: { done: FRAMES, failed: 0, attempts: 4 },
+      warnings: [
+        '6 frames were gone from storage, or damaged there, before being scored, and were split from the video again.',
+      ],
+    });
+    expect([...launched].toSorted()).toEqual(['0-1', '0-2', '1-1', '1-2']);
+    expect(seen).toContainEqual(
+      expect.stringMatching(/^4 frames are gone from storage or damaged there: the pack frames\/0000000\.zip/),
+    );
+    expect(await sumsOf(jobId)).toEqual(sums);
+    expect((await scoredFrames(jobId)).size).toBe(FRAMES);
+    const changed = [...(await frameVersions(world.storage, jobId))].filter(
+      ([blob, etag]) => versions.get(blob) !== etag,
+    );
+    expect(changed.map(([blob]) => blob)).toEqual([0, PACK, BATCH].map((index) => framesBlob(index, PACK, 'ppm')));
+  });
+
+  test(
+    'fail the job when storage loses them again, which is not the mistake of its user, and are split once more in its next run',
+    { timeout: 400_000 },
+    async () => {
+      const jobId = `harmed-again-${Date.now().toString(36)}`;
+      const host = world.newHost('harmedagain');
+      const deliver: Deliver = async (name, input) => {
+        if (name === 'launchBatch' && (input as { batch: number }).batch === 0) await cut(blobOf(jobId, 0));
+        return host(name, input);
+      };
+      await expect(runJob({ jobId, spec }, deliver)).rejects.toThrow(
+        /^Storage has lost or damaged work-harmed-again.*\/frames\/0000000\.zip twice/,
+      );
+      expect(await readJson(jobOf(world.storage, jobId), MANIFEST)).toMatchObject({
+        outcome: 'failed',
+        blame: 'platform',
+      });
+
+      const next = { jobId, run: 2, spec, firstBatch: 2 };
+      await beginRun(world.storage, jobId, { run: 2, begun: new Date().toISOString(), input: next });
+      await shelveManifest(world.storage, jobId);
+      await runJob(next, host);
+      expect(await readJson(jobOf(world.storage, jobId), MANIFEST)).toMatchObject({ outcome: 'done', run: 2 });
+      expect((await scoredFrames(jobId)).size).toBe(FRAMES);
+    },
+  );
+
+  test('end the job with its own sentence when their video is gone, too', { timeout: 400_000 }, async () => {
+    const jobId = `harmed-twice-${Date.now().toString(36)}`;
+    const own = 'inbox/chaos-short-lived.mp4';
+    const bytes = await mediaBlob(world.storage, VIDEO).downloadToBuffer();
+    await mediaBlob(world.storage, own).upload(bytes, bytes.length);
+    const [host, other] = [world.newHost('harmedtwice'), world.newHost('harmedtwice')];
+    const deliver: Deliver = async (name, input) => {
+      if (name === 'launchBatch' && (input as { batch: number }).batch === 0) {
+        await cut(blobOf(jobId, 0));
+        await mediaBlob(world.storage, own).deleteIfExists();
+      }
+      return (name === 'mendFrames' ? other : host)(name, input);
+    };
+    await expect(runJob({ jobId, spec: { ...spec, input: { ...spec.input, video: own } } }, deliver)).rejects.toThrow(
+      /chaos-short-lived\.mp4/,
+    );
+    expect(await readJson(jobOf(world.storage, jobId), MANIFEST)).toMatchObject({ outcome: 'failed', blame: 'user' });
+  });
+});
+
+test.each([
+  { what: 'scored frames are', blob: scoredPart({ first: BATCH, last: FRAMES - 1 }, BATCH, 'ppm'), scoredAgain: [1] },
+  { what: 'a frame of the contact sheet is', blob: framesBlob(0, BATCH, 'ppm'), scoredAgain: [] },
+])(
+  '$what damaged before the video is put together, and made again, and nothing else is',
+  { timeout: 400_000 },
+  async ({ blob, scoredAgain }) => {
+    const jobId = `spoilt-${scoredAgain.length}-${Date.now().toString(36)}`;
+    const work = workOf(world.storage, jobId);
+    const host = world.newHost('spoilt');
+    let before: Map<number, Buffer>[] = [];
+    const launched: number[] = [];
+    const stored = () => Promise.all([storedItems(work, 'frames/'), storedItems(work, 'scored/')]);
+    const deliver: Deliver = async (name, input) => {
+      if (name === 'launchBatch') launched.push((input as { batch: number }).batch);
+      if (name === 'stitchVideo' && before.length === 0) {
+        before = await stored();
+        launched.length = 0;
+        const bytes = await work.getBlockBlobClient(blob).downloadToBuffer();
+        await work.getBlockBlobClient(blob).upload(bytes.subarray(0, bytes.length / 2), bytes.length / 2);
       }
       return host(name, input);
     };
-    const spec = parseSpec(
-      JSON.stringify({
-        input: { video: VIDEO },
-        model: MODEL,
-        output: { keepFrames: true },
-        compute: { kind: 'aci' },
-        batch: { size: FRAMES, pack: PACK },
-      }),
-    );
-    await expect(runJob({ jobId, spec }, deliver)).rejects.toThrow(/could not be scored.* the pack frames/);
-
-    const next = { jobId, run: 2, spec, firstBatch: 1 };
-    await beginRun(world.storage, jobId, { run: 2, begun: new Date().toISOString(), input: next });
-    await shelveManifest(world.storage, jobId);
-    await runJob(next, deliver);
-    expect(await readJson(jobOf(world.storage, jobId), MANIFEST)).toMatchObject({ outcome: 'done', run: 2 });
-    expect(await framesNow()).toEqual(whole);
-    expect((await scoredFrames(jobId)).size).toBe(FRAMES);
+    const spec = {
+      input: { video: VIDEO },
+      model: MODEL,
+      output: { keepFrames: true },
+      compute: { kind: 'aci' },
+      batch: { size: BATCH, maxParallel: 2, pack: BATCH },
+    };
+    await runJob({ jobId, spec: parseSpec(JSON.stringify(spec)) }, deliver);
+    expect(await readJson(jobOf(world.storage, jobId), MANIFEST)).toMatchObject({ outcome: 'done' });
+    expect([...new Set(launched)]).toEqual(scoredAgain);
+    expect(await stored()).toEqual(before);
   },
 );

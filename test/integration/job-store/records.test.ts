@@ -184,7 +184,7 @@ describe('what a job keeps in storage comes back as it was written', () => {
     ['without its beginning', (frame) => frame.subarray(5)],
     ['of nothing', () => Buffer.alloc(0)],
     ['longer than it says', (frame) => Buffer.concat([frame, frame])],
-  ])('no frame that is %s: a scored one is removed, so that it is scored again', async (_, spoil) => {
+  ])('no frame that is %s: it is removed, so that it is scored again, or split again', async (_, spoil) => {
     const spec = { output: { frameFormat: 'ppm' }, tolerate: {} };
     const job = { jobId, video: {}, spec, card: { output: { kind: 'image' } }, pack: 1 } as unknown as VideoJob;
     const work = workOf(storage, jobId);
@@ -202,9 +202,10 @@ describe('what a job keeps in storage comes back as it was written', () => {
     });
     await expect(readFrameToShow(storage, job, 0, new Map())).rejects.toThrow('is gone');
     await expect(readFrameToShow(storage, job, 0, new Map([[0, undefined]]))).rejects.toMatchObject({
-      blame: 'user',
-      message: expect.stringMatching(/frames\/0000000\.ppm is damaged: it.*\. Start the job again/i) as string,
+      blame: 'item',
+      message: expect.stringMatching(/frames\/0000000\.ppm is damaged: it/) as string,
     });
+    await expect(readSourceFrame(storage, job, 0)).rejects.toThrow('is gone');
   });
 
   test.each([

@@ -108,6 +108,49 @@ describe('a batch', () => {
     expect(named(calls, 'launchBatch')).toHaveLength(7);
   });
 
+  describe('that has not found all its frames', () => {
+    const lost = { ...settled('platform', 12, 'a frame is gone'), lostFrames: true as const };
+
+    test('has them split again and goes on at once, without being charged', () => {
+      const once = { retry: { maxAttempts: 1, firstDelaySeconds: 5 } };
+      const { result, calls } = run([lost, settled('complete', 0)], { mendFrames: () => ok({}) }, once);
+      expect(result).toEqual({ failed: 0, missing: 0, message: '' });
+      expect(named(calls, 'mendFrames')).toEqual([
+        { jobId: 'coast-abcd2345', batch: 3, first: 126, count: 42, attempt: 1 },
+      ]);
+      expect(named(calls, 'launchBatch').map(({ attempt }) => attempt)).toEqual([1, 2]);
+      expect(pauses(calls)).toEqual([0]);
+    });
+
+    test('ends the job, which is not the mistake of its user, when they are lost again', () => {
+      const message = 'Storage has lost them twice.';
+      const { result, calls } = run([lost, lost], {
+        mendFrames: (_, times) => ok(times === 1 ? {} : { lostAgain: message }),
+        giveUpBatch: () => ok({ failed: 0, missing: 12 }),
+      });
+      const stop = { reason: 'failed', blame: 'platform', message };
+      expect(result).toMatchObject({ missing: 12, stop });
+      expect(named(calls, 'giveUpBatch')).toMatchObject([{ attempt: 2, message, stop }]);
+    });
+
+    test('ends the job when they cannot be split again, and says what the user has to do', () => {
+      const message = 'The video is gone.';
+      const { result } = run([lost], {
+        mendFrames: () => fails({ blame: 'user', message }),
+        giveUpBatch: () => ok({ failed: 0, missing: 12 }),
+      });
+      expect(result.stop).toEqual({ reason: 'failed', blame: 'user', message });
+    });
+
+    test('waits for a platform that does not let them be split, and looks for them again', () => {
+      const { result, calls } = run([lost, lost, settled('complete', 0)], {
+        mendFrames: (_, times) => (times <= 6 ? fails({ blame: 'platform', message: 'no answer' }) : ok({})),
+      });
+      expect(result.missing).toBe(0);
+      expect(named(calls, 'mendFrames').map(({ attempt }) => attempt)).toEqual([1, 1, 1, 1, 1, 1, 2]);
+    });
+  });
+
   test('waits out a platform that cannot launch', () => {
     const { result, calls } = run([settled('complete', 0)], {
       launchBatch: (_, times) => (times < 3 ? fails({ blame: 'platform', message: 'no capacity' }) : undefined),

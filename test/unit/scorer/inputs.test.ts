@@ -33,7 +33,8 @@ async function take(inputs: ReturnType<typeof readInputs>): Promise<[string, str
   for await (const { item, file } of inputs) {
     const bytes = await file().then(
       (read) => Buffer.from(read).toString(),
-      (error: unknown) => (error instanceof JobError ? `${error.blame}: ${error.message}` : String(error)),
+      (error: unknown) =>
+        error instanceof JobError ? `${error.lostFrame ? 'lost' : error.blame}: ${error.message}` : String(error),
     );
     found.push([item.name, bytes.length === 1 ? String(bytes.charCodeAt(0)) : bytes]);
   }
@@ -70,6 +71,30 @@ describe('the inputs of a task', () => {
     expect(await take(readInputs(frames(7), { ...places, pack: 1, blobs }))).toEqual([['7', 'frames/0000007.png']]);
   });
 
+  it('are lost where such a file is gone or cut off', async () => {
+    const whole = Buffer.from('P6\n1 1\n255\nabc');
+    const { blobs } = storage();
+    const readFrame = (name: string) =>
+      name.includes('0000009')
+        ? Promise.reject(new JobError('item', `${name} does not exist`))
+        : Promise.resolve(new Uint8Array(name.includes('0000008') ? whole.subarray(0, -1) : whole));
+    const inputs = readInputs(frames(7, 8, 9), { ...places, pack: 1, frames: 'ppm', blobs: { ...blobs, readFrame } });
+    expect(await take(inputs)).toEqual([
+      ['7', whole.toString()],
+      ['8', 'lost: frames/0000008.ppm cannot be read: it is cut off'],
+      ['9', 'lost: frames/0000009.ppm does not exist'],
+    ]);
+  });
+
+  it('of a user are not lost where a file is gone: that is what the user has done', async () => {
+    const { blobs } = storage();
+    const readInput = () => Promise.reject(new JobError('item', 'it does not exist'));
+    const items = frames(0).map((item) => ({ ...item, input: 'a.jpg' }));
+    expect(await take(readInputs(items, { ...places, blobs: { ...blobs, readInput } }))).toEqual([
+      ['0', 'item: it does not exist'],
+    ]);
+  });
+
   it('are frames of packs, each of which is opened once, without those that nobody asked for', async () => {
     const { blobs, opened } = storage();
     expect(await take(readInputs(frames(1, 3, 4, 5, 6, 7, 12), { ...places, blobs }))).toEqual(
@@ -86,31 +111,31 @@ describe('the inputs of a task', () => {
     expect(opened).toEqual(['frames/0000000.zip from 2', 'frames/0000004.zip from 3', 'frames/0000008.zip']);
   });
 
-  it('fail where their pack does not hold them', async () => {
+  it('are lost where their pack does not hold them', async () => {
     const { blobs } = storage();
     expect(await take(readInputs(frames(12, LENGTH), { ...places, blobs }))).toEqual([
       ['12', '12'],
-      [String(LENGTH), 'item: it is not in frames/0000012.zip'],
+      [String(LENGTH), 'lost: it is not in frames/0000012.zip'],
     ]);
   });
 
-  it('fail rather than have the pixels of another frame, where a name in their pack was changed', async () => {
+  it('are lost rather than have the pixels of another frame, where a name in their pack was changed', async () => {
     const { blobs } = storage(() => ({ renamed: [1, 3] }));
     expect(await take(readInputs(frames(0, 1, 3), { ...places, blobs }))).toEqual([
       ['0', '0'],
-      ['1', 'item: it is damaged'],
-      ['3', 'item: it is damaged'],
+      ['1', 'lost: it is damaged'],
+      ['3', 'lost: it is damaged'],
     ]);
   });
 
-  it('fail from where their pack is damaged, and those of the next pack do not', async () => {
+  it('are lost from where their pack is damaged, and those of the next pack are not', async () => {
     const fail = new JobError('item', 'it is cut off');
     const { blobs } = storage((blob) => (blob.includes('0000000') ? { fail } : {}));
     expect(await take(readInputs(frames(0, 1, 2, 3, 4), { ...places, blobs }))).toEqual([
       ['0', '0'],
       ['1', '1'],
-      ['2', 'item: it is cut off'],
-      ['3', 'item: it is cut off'],
+      ['2', 'lost: it is cut off'],
+      ['3', 'lost: it is cut off'],
       ['4', '4'],
     ]);
   });

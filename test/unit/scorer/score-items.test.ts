@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { JobError } from '../../../src/job/failure.js';
 import type { Codec } from '../../../src/scorer/pictures/codec.js';
 import { scoreItems } from '../../../src/scorer/run/score-items.js';
 import { CONTRACT, type ScoreTask } from '../../../src/container-contract/task.js';
@@ -42,13 +43,18 @@ async function scoreWith(...answers: (boolean | string)[]) {
   return scored;
 }
 
-async function score(answers: (boolean | string)[], own = items.length, frames = 1) {
+async function score(
+  answers: (boolean | string)[],
+  own = items.length,
+  frames = 1,
+  readFrame: (name: string) => Promise<Uint8Array<ArrayBuffer>> = () => Promise.resolve(new Uint8Array(1)),
+) {
   const stored: string[] = [];
   const log: string[] = [];
   const tally = newTally();
   const blobs = {
     readInput: () => Promise.resolve(new Uint8Array(1)),
-    readFrame: () => Promise.resolve(new Uint8Array(1)),
+    readFrame,
     readPack: async function* () {},
     storeOutput: (output: string) => Promise.resolve(void stored.push(output)),
     storePack: () => Promise.resolve(),
@@ -71,12 +77,26 @@ async function score(answers: (boolean | string)[], own = items.length, frames =
   const batched = { ...task, card: { ...card, batch: frames } };
   const parts = { blobs, codec, engine, task: batched, tally, watch, announce, oneByOne: false };
   await scoreItems(items, { ...parts, log: (sentence) => log.push(sentence) }, signal, signal);
-  return { result: tally.result('completed', undefined), log, stored };
+  return { result: tally.result('completed', undefined), lost: tally.lostFrames(), log, stored };
 }
 
 it('items that another container has taken over meanwhile are left to it, and those before do not wait for them', async () => {
   const { stored } = await score([], 1, 3);
   expect(stored).toEqual(['scored/0000000.png']);
+});
+
+it('frames that are gone are neither scored nor failed, those beside them are scored, and the platform is to blame', async () => {
+  const gone = (name: string) =>
+    name.includes('0000001')
+      ? Promise.reject(new JobError('item', `${name} does not exist`))
+      : Promise.resolve(new Uint8Array(1));
+  const { stored, result, lost } = await score([], items.length, 3, gone);
+  expect(stored.toSorted()).toEqual(['scored/0000000.png', 'scored/0000002.png']);
+  expect(result).toMatchObject({ done: ['a', 'c'], failed: [], lost: [1] });
+  expect(lost).toMatchObject({
+    blame: 'platform',
+    message: expect.stringContaining('frames/0000001.png does not exist'),
+  });
 });
 
 it.each([true, false])('the result says whether the model ran in its optimized form: %s', async (optimized) => {

@@ -2,7 +2,7 @@ import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { JobStatus } from '../api/jobs.js';
 import type { App } from './app.js';
 import { html, type Markup } from './html.js';
-import { createPoll, type Polled } from './polling.js';
+import { createPoll, isFinal, type Polled } from './polling.js';
 import { age } from './words.js';
 
 /** Parts that several views are made of. */
@@ -44,7 +44,9 @@ export function Freshness({ app, polled }: { app: App; polled: Polled<unknown> }
     return html`<p class="fresh">${at.value === undefined ? 'Loading …' : `As of ${age(at.value, app.now.value)}`}</p>`;
   const old = at.value === undefined ? '' : ` What you see is from ${age(at.value, app.now.value)}.`;
   return html`<p class="trouble" role="alert">
-    ${trouble.value.message}${old} <button type="button" class="quiet" onClick=${polled.refresh}>Try now</button>
+    ${trouble.value.message}${old}${
+      !isFinal(trouble.value) && html` <button type="button" class="quiet" onClick=${polled.refresh}>Try now</button>`
+    }
   </p>`;
 }
 

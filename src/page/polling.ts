@@ -15,6 +15,9 @@ export interface Polled<T> {
   stop: () => void;
 }
 
+/** Whether asking again is in vain: what there is not, or no more, and what nobody may see, does not come by asking. */
+export const isFinal = ({ status }: Refusal): boolean => status === 404 || status === 410;
+
 /** What polling needs of a browser. */
 export interface Clock {
   now: () => number;
@@ -89,8 +92,7 @@ export function createPoll<T>(
       failures += 1;
       trouble.value =
         error instanceof Refusal ? error : new Refusal('The page has an error; load it again.', 0, undefined);
-      // What there is not, and what nobody may see, does not come by asking.
-      isOver = trouble.value.status === 404 || trouble.value.status === 410;
+      isOver = isFinal(trouble.value);
     } finally {
       isAsking = false;
     }

@@ -4,10 +4,14 @@ import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { BatchList, BatchRow, JobStatus } from '../../src/api/jobs.js';
 import { uploadFolder } from '../../src/cli/client/folders.js';
+import { jobOf } from '../../src/job-store/layout.js';
+import { findEntries } from '../../src/job-store/list/job-list.js';
+import { removeJob } from '../../src/job-store/retention.js';
 import { LeftOut } from '../../src/job/items/left-out.js';
 import { makeClip } from '../support/clip.js';
 import { findingModel, tinyModel } from '../support/scorer/tiny-model.js';
 import { useStack } from '../support/stack.js';
+import { openAzurite } from '../support/storage.js';
 import { barriersOf, browser, fits, keepPicture, keepsPictures, type Tab, useTabs } from '../support/tabs.js';
 import { until } from '../support/wait.js';
 
@@ -127,6 +131,25 @@ describe.skipIf(browser === undefined)('the view of a job', () => {
     await page.getByRole('button', { name: 'Cancel …' }).waitFor();
     await stack.client.cancel(id);
     await page.getByRole('heading', { name: /^Cancelled; / }).waitFor();
+  });
+
+  test('says of a job whose records have been removed that they have, and asks for it no more', async () => {
+    const id = await start();
+    await stack.ended(id);
+    const storage = openAzurite(stack.connectionString);
+    await removeJob(storage, id, { records: true, listed: (await findEntries(storage)).get(id) });
+    const tab = await tabs.open('#/jobs');
+    const { page, requests } = tab;
+    tab.expectStatus(410);
+    await page.clock.install();
+    await page.goto(`${stack.url}/api/#/jobs/${id}`);
+    const said = page.getByRole('alert');
+    await said.getByText(/ ended on \d{4}-\d\d-\d\d, and its records have been removed since; .+ a new job /).waitFor();
+    await page.clock.runFor(120_000);
+    expect(requests.filter(({ url }) => url.pathname.startsWith(`/api/jobs/${id}`))).toHaveLength(1);
+    expect(await page.getByRole('main').getByRole('button').count()).toBe(0);
+    expect(await barriersOf(tab)).toEqual([]);
+    expect(await jobOf(storage, id).exists()).toBe(false);
   });
 
   test('says why it failed', async () => {

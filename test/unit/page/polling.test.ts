@@ -127,10 +127,10 @@ describe('polling', () => {
     expect([await pass(), polled.data.value]).toEqual([2000, 8]);
   });
 
-  test('asks no more for what there is not', async () => {
+  test.each([404, 410])('asks no more for what there is not, or no more: %i', async (status) => {
     const { clock, pass } = createBrowser();
-    const polled = createPoll(answers(new Refusal('There is no job "x".', 404, undefined)).read, { clock });
-    expect([await pass(), polled.trouble.value?.status]).toEqual([undefined, 404]);
+    const polled = createPoll(answers(new Refusal('There is no job "x".', status, undefined)).read, { clock });
+    expect([await pass(), polled.trouble.value?.status]).toEqual([undefined, status]);
   });
 
   test('asks one question at a time, and once more when it is told to meanwhile', async () => {

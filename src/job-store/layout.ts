@@ -38,7 +38,8 @@ export const SEALING_KEY_BLOB = 'sealing-key';
 export const CALLERS_SALT_BLOB = 'callers-salt';
 
 export const JOB_PREFIX = 'job-';
-export const workContainer = (jobId: string) => `work-${jobId}`;
+export const WORK_PREFIX = 'work-';
+export const workContainer = (jobId: string) => `${WORK_PREFIX}${jobId}`;
 export const jobContainer = (jobId: string) => `${JOB_PREFIX}${jobId}`;
 
 export const MODEL_ENDING = '.onnx';

@@ -1,6 +1,6 @@
 import { listBlobs, type Storage } from '../storage/storage.js';
-import { JOB_PREFIX, jobOf, workOf } from './layout.js';
-import { type EntryKey, removeEntry } from './list/job-list.js';
+import { JOB_PREFIX, jobOf, WORK_PREFIX, workOf } from './layout.js';
+import { type EntryKey, readListed, removeEntry } from './list/job-list.js';
 import { removeOwner } from './callers/owners.js';
 import { type Manifest, readManifest } from './manifest.js';
 import { withdrawFromReuse } from './reuse/offer.js';
@@ -26,13 +26,16 @@ export interface KnownJob {
 }
 
 /**
- * All jobs that have records.
- * @param notAfter leaves out those that began later, in milliseconds since the epoch.
+ * Jobs that have records.
+ * @param isWanted leaves some out, by when they began, in milliseconds since the epoch.
  */
-export async function* listJobs(storage: Storage, notAfter = Infinity): AsyncGenerator<KnownJob> {
+export async function* listJobs(
+  storage: Storage,
+  isWanted: (jobId: string, began: number) => boolean = () => true,
+): AsyncGenerator<KnownJob> {
   for await (const { name, properties } of storage.internal.listContainers({ prefix: JOB_PREFIX })) {
-    if (properties.lastModified.getTime() > notAfter) continue;
     const jobId = name.slice(JOB_PREFIX.length);
+    if (!isWanted(jobId, properties.lastModified.getTime())) continue;
     const manifest = await readManifest(storage, jobId);
     if (manifest)
       yield {
@@ -55,14 +58,47 @@ async function lastChange(storage: Storage, jobId: string, created: number): Pro
   return latest;
 }
 
-/** The oldest moment at which a job may have begun that is of interest now. */
-export const oldest = ({ framesDays, recordsDays }: Retention, now: number): number =>
-  now - Math.min(...[framesDays, recordsDays].map((each) => (each === 0 ? Infinity : each))) * DAY_MS;
+/**
+ * Jobs that are listed and have no records: they have not begun, or were ended before they did, or somebody has removed their records by hand.
+ * @param notAfter leaves out those that were accepted later, in milliseconds since the epoch.
+ */
+export async function* listWithoutRecords(
+  storage: Storage,
+  entries: Map<string, EntryKey[]>,
+  notAfter = Infinity,
+): AsyncGenerator<KnownJob> {
+  for (const [jobId, [key]] of entries) {
+    if (!key || key.acceptedAt > notAfter || (await jobOf(storage, jobId).exists())) continue;
+    const entry = await readListed(storage, key);
+    // Meanwhile somebody has removed it.
+    if (!entry) continue;
+    const { end } = entry;
+    const since = end === undefined ? key.acceptedAt : Date.parse(end.endedAt);
+    yield { jobId, outcome: end?.state ?? 'unfinished', since, asked: false };
+  }
+}
+
+/** The jobs that have frames, or scored ones, in storage. */
+export async function findFramed(storage: Storage): Promise<Set<string>> {
+  const found = new Set<string>();
+  for await (const { name } of storage.media.listContainers({ prefix: WORK_PREFIX }))
+    found.add(name.slice(WORK_PREFIX.length));
+  return found;
+}
+
+const isOlder = (since: number, days: number, now: number) => days > 0 && now - since > days * DAY_MS;
+
+/** Whether anything of a job may be due to go. @param began in milliseconds since the epoch. */
+export const mayBeDue = (
+  { began, hasFrames }: { began: number; hasFrames: boolean },
+  { framesDays, recordsDays }: Retention,
+  now: number,
+): boolean => isOlder(began, recordsDays, now) || (hasFrames && isOlder(began, framesDays, now));
 
 /** What of a job that is over is due to go. */
 export function dueOf({ since, asked }: KnownJob, { framesDays, recordsDays }: Retention, now: number) {
-  const older = (than: number) => !asked && than > 0 && now - since > than * DAY_MS;
-  return { frames: older(framesDays) || older(recordsDays), records: older(recordsDays) };
+  const records = !asked && isOlder(since, recordsDays, now);
+  return { frames: records || (!asked && isOlder(since, framesDays, now)), records };
 }
 
 /**

@@ -3,11 +3,12 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { counted, JobError, messageOf, unbroken } from '../../job/failure.js';
 import { findEntries } from '../../job-store/list/job-list.js';
-import { bytesOfJob, dueOf, listJobs, removeJob } from '../../job-store/retention.js';
+import { bytesOfJob, dueOf, listJobs, listWithoutRecords, removeJob } from '../../job-store/retention.js';
 import { FolderInUse, type FolderLock, holderOfFolder, lockFolder } from '../../processes/folder-lock.js';
 import { startAzurite } from '../../stack/azurite.js';
 import { isOfStack, isOnlyOfStack, isOwnTemp } from '../../stack/stack.js';
 import { openStorage, type Storage } from '../../storage/storage.js';
+import { forgetUnfinished } from '../client/unfinished.js';
 import { addData, addExamples, addJson, type Define, wholeNumber } from '../around.js';
 import { isOfTraces } from '../trace/span-files.js';
 
@@ -167,21 +168,26 @@ async function filesOf(folder: string, name: string): Promise<Goes> {
 }
 
 /** What ended jobs have left in storage; says how many have not ended. */
-async function endedJobs(storage: Storage, { days, print }: CleanOptions): Promise<Goes[]> {
+async function endedJobs(storage: Storage, { folder, days, print }: CleanOptions): Promise<Goes[]> {
   const found: Goes[] = [];
   const entries = await findEntries(storage);
   let unfinished = 0;
-  for await (const job of listJobs(storage)) {
-    const { jobId, outcome, since } = job;
-    if (outcome === 'unfinished') unfinished += 1;
-    // A tiny part of a day, so that no days at all are not taken for ever.
-    else if (dueOf(job, { framesDays: 0, recordsDays: days || Number.MIN_VALUE }, Date.now()).records)
-      found.push({
-        what: `job ${jobId}, ${outcome} on ${new Date(since).toISOString().slice(0, 10)}`,
-        bytes: await bytesOfJob(storage, jobId),
-        remove: () => removeJob(storage, jobId, { records: true, listed: entries.get(jobId) }),
-      });
-  }
+  for (const jobs of [listJobs(storage), listWithoutRecords(storage, entries)])
+    for await (const job of jobs) {
+      const { jobId, outcome, since } = job;
+      if (outcome === 'unfinished') unfinished += 1;
+      // A tiny part of a day, so that no days at all are not taken for ever.
+      else if (dueOf(job, { framesDays: 0, recordsDays: days || Number.MIN_VALUE }, Date.now()).records)
+        found.push({
+          what: `job ${jobId}, ${outcome} on ${new Date(since).toISOString().slice(0, 10)}`,
+          bytes: await bytesOfJob(storage, jobId),
+          remove: async () => {
+            await removeJob(storage, jobId, { records: true, listed: entries.get(jobId) });
+            // A command that was killed would go on with it.
+            await forgetUnfinished(folder, jobId);
+          },
+        });
+    }
   if (unfinished > 0) print(`Left alone, since they go on at the next start: ${counted(unfinished, 'job')}.`);
   return found;
 }

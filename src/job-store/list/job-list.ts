@@ -163,6 +163,10 @@ export const endEntry = (
     before === undefined || before.run > run ? undefined : { ...before, run, end },
   );
 
+/** What the list says of a job; undefined when it is not there. */
+export const readListed = async (storage: Storage, key: EntryKey): Promise<Entry | undefined> =>
+  (await find(storage, key)).entry;
+
 /** Whether a job is listed: each is, from before its start until its records are removed. */
 export const isListed = (storage: Storage, key: EntryKey): Promise<boolean> => blobOf(storage, key).exists();
 

@@ -4,11 +4,16 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writ
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { createJobClient } from '../../../src/cli/client/client.js';
+import { listUnfinished, noteUnfinished } from '../../../src/cli/client/unfinished.js';
 import { jobOf, MANIFEST, mediaBlob, workOf } from '../../../src/job-store/layout.js';
+import { endOfManifest, enterJob } from '../../../src/job-store/list/job-list.js';
 import { lockFolder } from '../../../src/processes/folder-lock.js';
 import { type Storage, writeJson } from '../../../src/storage/storage.js';
 import { runCli } from '../../support/cli.js';
+import { makeClip } from '../../support/clip.js';
 import { openAzurite } from '../../support/storage.js';
+import { until } from '../../support/wait.js';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'scoring-clean-'));
 const MB = 1_000_000;
@@ -75,6 +80,42 @@ test('clean lists what goes and how much it is, and removes it only when told to
     expect(await workOf(storage, 'goes-on-k3v9q2xa').exists()).toBe(true);
     expect((await mediaBlob(storage, 'outbox/a.mp4').downloadToBuffer()).toString()).toBe('delivered');
   });
+});
+
+test('what was cleaned stays so when the stack runs again, and no command goes on with a job that is gone', async () => {
+  const data = foreignFolder();
+  const { startStack } = await import('../../../dist/stack/stack.js');
+  const start = async () => {
+    const stack = await startStack({ folder: data, emulateAzure: false, env: process.env });
+    onTestFinished(stack.stop);
+    return { ...stack, client: createJobClient(stack.url, undefined) };
+  };
+  const first = await start();
+  const clip = makeClip(path.join(data, 'clip.mp4'), { size: '64x48' });
+  const video = await first.client.upload('video', clip);
+  const job = await first.client.start({ input: { video }, model: 'starry-night' });
+  const note = { job, request: 'r', options: {}, pid: 1, started: '', startedAt: '2026-01-02T03:04:05Z' };
+  await noteUnfinished(data, note);
+  await until(`the end of job ${job}`, async () => (await first.client.status(job)).state === 'done' || undefined);
+  // Of a job that was terminated before it began there is nothing but its place in the list.
+  const never = { jobId: 'never-began-k3v9q2xa', acceptedAt: Date.now(), run: 1, model: 'm', compute: 'local' };
+  const end = endOfManifest({ outcome: 'cancelled', message: 'Terminated.', finishedAt: '2026-01-02T03:04:05Z' });
+  await enterJob(openAzurite(first.storage), { ...never, input: 'inbox/a.mp4', end });
+  await first.stop();
+  for (const says of [new RegExp(`job ${job}, done on`), /There is nothing to remove\./])
+    expect(await runCli(['clean', '--yes', '--data', data])).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(says),
+    });
+  expect(await listUnfinished(data)).toEqual([]);
+
+  const again = await start();
+  await expect(again.client.status(job)).rejects.toThrow(`Job "${job}" ended on`);
+  await expect(again.client.redrive(job)).rejects.toThrow('its records have been removed');
+  expect((await again.client.jobs({ limit: 10, from: '' })).jobs).toEqual([]);
+  const storage = openAzurite(again.storage);
+  expect(await jobOf(storage, job).exists()).toBe(false);
+  expect(await workOf(storage, job).exists()).toBe(false);
 });
 
 test('clean refuses while the stack runs, and needs no folder', async () => {

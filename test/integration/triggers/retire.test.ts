@@ -32,6 +32,8 @@ const JOBS: Record<string, { manifest?: object; state?: string }> = {
   lost: {},
 };
 const ids = Object.keys(JOBS);
+/** Jobs that are in the list and have no records: the state of their orchestration. */
+const WITHOUT_RECORDS: Record<string, string> = { waiting: 'Pending', 'never-began': 'Terminated' };
 const OUTPUT = 'outbox/failed.mp4';
 
 beforeAll(async () => {
@@ -39,16 +41,11 @@ beforeAll(async () => {
   const started = await startAzurite(folder, process.env);
   azurite = started;
   storage = openAzurite(started.connectionString);
+  const listed = { acceptedAt: start, run: 1, input: 'inbox/a.mp4', model: 'm', compute: 'local' };
+  for (const jobId of Object.keys(WITHOUT_RECORDS)) await enterJob(storage, { jobId, ...listed });
   for (const [id, job] of Object.entries(JOBS)) {
     await Promise.all([workOf(storage, id).create(), jobOf(storage, id).create()]);
-    await enterJob(storage, {
-      jobId: id,
-      acceptedAt: start,
-      run: 1,
-      input: 'inbox/a.mp4',
-      model: 'm',
-      compute: 'local',
-    });
+    await enterJob(storage, { jobId: id, ...listed });
     await workOf(storage, id).getBlockBlobClient('frames/0000000.ppm').uploadData(Buffer.from('frame'));
     await writeJson(jobOf(storage, id), 'now/stages/split-0.json', {});
     if (job.manifest)
@@ -62,8 +59,9 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Runs the timer so many days after the jobs. @returns which jobs still have frames, and which have records. */
+/** Runs the timer so many days after the jobs. @returns which jobs still have frames, and which have records; and what it says. */
 async function retireAfter(days: number, retention: Retention = readConfig(SETTINGS).retention) {
+  const said: string[] = [];
   const timer = {
     isPastDue: false,
     schedule: { adjustForDST: true },
@@ -72,9 +70,9 @@ async function retireAfter(days: number, retention: Retention = readConfig(SETTI
   await createRetire({
     storage,
     retention,
-    stateOf: (_, id) => Promise.resolve(JOBS[id]?.state),
+    stateOf: (_, id) => Promise.resolve(JOBS[id]?.state ?? WITHOUT_RECORDS[id]),
     now: () => start + days * DAY,
-  })(timer, new InvocationContext({ logHandler: () => undefined }));
+  })(timer, new InvocationContext({ logHandler: (_, ...words: unknown[]) => said.push(words.join(' ')) }));
   const left = async (exists: (id: string) => Promise<boolean>) => {
     const there = await Promise.all(ids.map(exists));
     return ids.filter((_, k) => there[k]);
@@ -82,19 +80,28 @@ async function retireAfter(days: number, retention: Retention = readConfig(SETTI
   return {
     frames: await left((id) => workOf(storage, id).exists()),
     records: await left((id) => jobOf(storage, id).exists()),
+    said,
   };
 }
 
 test('ended jobs lose their frames and then their records when their days are over; running ones and those that were asked for do not', async () => {
   const forEver = { framesDays: 0, recordsDays: 0 };
-  expect(await retireAfter(10_000, forEver)).toEqual({ frames: ids, records: ids });
-  expect(await retireAfter(6)).toEqual({ frames: ids, records: ids });
-  expect(await retireAfter(8)).toEqual({ frames: ['kept', 'running', 'suspended'], records: ids });
-  expect(await retireAfter(89)).toEqual({ frames: ['kept', 'running', 'suspended'], records: ids });
+  expect(await retireAfter(10_000, forEver)).toEqual({ frames: ids, records: ids, said: [] });
+  expect(await retireAfter(6)).toEqual({ frames: ids, records: ids, said: [] });
   const alive = ['kept', 'running', 'suspended'];
-  expect((await findEntries(storage)).size).toBe(ids.length);
-  expect(await retireAfter(91)).toEqual({ frames: alive, records: alive });
-  expect([...(await findEntries(storage)).keys()].toSorted()).toEqual(alive.toSorted());
+  const { said, ...left } = await retireAfter(8);
+  expect(left).toEqual({ frames: alive, records: ids });
+  expect(said.toSorted()).toEqual(
+    ['cancelled (cancelled)', 'done (done)', 'failed (failed)', 'lost (unfinished)', 'terminated (unfinished)'].map(
+      (job) => `retire: removed the frames of job ${job}`,
+    ),
+  );
+  // What is gone is not removed again every hour.
+  expect(await retireAfter(89)).toEqual({ frames: alive, records: ids, said: [] });
+  expect((await findEntries(storage)).size).toBe(ids.length + 2);
+  expect(await retireAfter(91)).toMatchObject({ frames: alive, records: alive });
+  expect([...(await findEntries(storage)).keys()].toSorted()).toEqual([...alive, 'waiting'].toSorted());
+  expect((await retireAfter(91)).said).toEqual([]);
   expect((await mediaBlob(storage, OUTPUT).downloadToBuffer()).toString()).toBe('delivered');
 });
 

@@ -51,9 +51,12 @@ export const restarts = (container: string) => /^(mpegts|mpeg|ogg)$/.test(contai
 
 /** The timetable of all frames of a file; of those before its break if it is `broken`. */
 export function wholeTimetable(times: RawTimes, facts: VideoFacts, broken = false): Timetable {
-  const offset = restarts(facts.container) ? facts.startTime : 0;
-  if (!broken) return timetableOf(times, facts, offset);
-  return { ...timetableOf(times, { ...facts, lastSeconds: 0 }, offset), broken };
+  const restarted = restarts(facts.container);
+  // A stream of one packet has no start that ffmpeg knows, so it does not count from it.
+  const own = restarted && facts.framesEstimate === 1 ? times.map(() => 0) : times;
+  const offset = restarted ? facts.startTime : 0;
+  if (!broken) return timetableOf(own, facts, offset);
+  return { ...timetableOf(own, { ...facts, lastSeconds: 0 }, offset), broken };
 }
 
 /**

@@ -99,13 +99,14 @@ export function describe(
   damaged: boolean,
   name: string,
 ): VideoFacts {
-  if (!timing || !stream.width || !stream.height) {
-    throw new JobError('user', `${name} has a video stream without a single frame; export it again.`);
-  }
+  if (!timing) throw new JobError('user', `${name} has a video stream without a single frame; export it again.`);
+  if (!stream.width || !stream.height)
+    throw new JobError('user', `${name} does not say how large its pictures are; export it again.`);
   const { firstSeconds, ...shown } = timing;
   const aspect = parseRational(stream.sample_aspect_ratio) ?? { num: 1, den: 1 };
   const onItsSide = Math.abs(rotationOf(stream)) % 180 === 90;
-  const fileStart = Number(info.format.start_time) || 0;
+  // Unknown in a transport stream of one picture.
+  const fileStart = Number(info.format.start_time ?? firstSeconds) || 0;
   return {
     streamIndex: stream.index,
     container: info.format.format_name,

@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
+import { secondsOfClock } from '../facts.js';
 
 /** An element (https://www.rfc-editor.org/rfc/rfc8794): `at` is where its content starts. */
 interface Element {
@@ -39,12 +40,15 @@ const LONGEST_LEAD = 12;
 export async function setEnd(file: string, end: number): Promise<void> {
   const handle = await open(file, 'r+');
   try {
-    let picture: Buffer | undefined;
-    for await (const { id, position, bytes } of headElements(handle)) {
-      if (id === ID.tracks) picture = pictureUid(bytes);
-      if (id !== ID.info && id !== ID.tags) continue;
-      if (id === ID.info) lengthen(bytes, end);
-      else if (picture) setTag(bytes, picture, end);
+    const parts: HeadElement[] = [];
+    for await (const part of headElements(handle)) parts.push(part);
+    const picture = parts.flatMap(({ id, bytes }) => (id === ID.tracks ? (pictureUid(bytes) ?? []) : []))[0];
+    const tags = parts.filter(({ id }) => id === ID.tags).map(({ bytes }) => bytes);
+    if (picture) for (const bytes of tags) setTag(bytes, picture, end);
+    const ends = tags.flatMap((bytes) => durationTags(bytes).map(({ seconds }) => seconds));
+    for (const { id, position, bytes } of parts) {
+      if (id === ID.info) setLength(bytes, Math.max(end, ...ends));
+      if (id === ID.tracks) continue;
       checkSum(bytes);
       await handle.write(bytes, 0, bytes.length, position);
     }
@@ -53,8 +57,14 @@ export async function setEnd(file: string, end: number): Promise<void> {
   }
 }
 
+interface HeadElement {
+  id: string;
+  position: number;
+  bytes: Buffer;
+}
+
 /** What comes before the pictures and matters here, each with where its content is. */
-async function* headElements(handle: FileHandle) {
+async function* headElements(handle: FileHandle): AsyncGenerator<HeadElement> {
   const { size } = await handle.stat();
   for (let position = 0; position < size;) {
     const lead = Buffer.alloc(LONGEST_LEAD);
@@ -78,32 +88,40 @@ function pictureUid(tracks: Buffer): Buffer | undefined {
   return uid && tracks.subarray(uid.at, uid.end);
 }
 
-function lengthen(info: Buffer, end: number): void {
+function setLength(info: Buffer, seconds: number): void {
   const duration = find(info, whole(info), ID.duration);
   const scale = find(info, whole(info), ID.timestampScale);
   if (!duration) return;
   const nanoseconds = scale ? info.readUIntBE(scale.at, scale.end - scale.at) : 1_000_000;
-  const ticks = (end * 1e9) / nanoseconds;
-  const wide = duration.end - duration.at === 8;
-  const now = wide ? info.readDoubleBE(duration.at) : info.readFloatBE(duration.at);
-  if (now >= ticks) return;
-  if (wide) info.writeDoubleBE(ticks, duration.at);
+  const ticks = (seconds * 1e9) / nanoseconds;
+  if (duration.end - duration.at === 8) info.writeDoubleBE(ticks, duration.at);
   else info.writeFloatBE(ticks, duration.at);
 }
 
 function setTag(tags: Buffer, uid: Buffer, end: number): void {
-  for (const tag of elements(tags, whole(tags)).filter(({ id }) => id === ID.tag)) {
-    const targets = find(tags, tag, ID.targets);
-    const target = targets && find(tags, targets, ID.targetUid);
-    if (!target || !trimmed(tags.subarray(target.at, target.end)).equals(trimmed(uid))) continue;
-    for (const simple of elements(tags, tag).filter(({ id }) => id === ID.simpleTag)) {
-      const name = find(tags, simple, ID.tagName);
-      const value = find(tags, simple, ID.tagString);
-      if (!name || !value || tags.toString('latin1', name.at, name.end) !== 'DURATION') continue;
-      const text = clockTime(end);
-      if (text.length <= value.end - value.at) tags.fill(0, value.at, value.end).write(text, value.at, 'latin1');
-    }
+  for (const { track, value } of durationTags(tags)) {
+    const text = clockTime(end);
+    if (trimmed(track).equals(trimmed(uid)) && text.length <= value.end - value.at)
+      tags.fill(0, value.at, value.end).write(text, value.at, 'latin1');
   }
+}
+
+/** The tags DURATION, each with the track that it is of. */
+function durationTags(tags: Buffer) {
+  return elements(tags, whole(tags))
+    .filter(({ id }) => id === ID.tag)
+    .flatMap((tag) => {
+      const targets = find(tags, tag, ID.targets);
+      const target = targets && find(tags, targets, ID.targetUid);
+      if (!target) return [];
+      return elements(tags, tag).flatMap((simple) => {
+        const name = simple.id === ID.simpleTag ? find(tags, simple, ID.tagName) : undefined;
+        const value = name && find(tags, simple, ID.tagString);
+        if (!value || tags.toString('latin1', name.at, name.end) !== 'DURATION') return [];
+        const seconds = secondsOfClock(tags.toString('latin1', value.at, value.end));
+        return [{ track: tags.subarray(target.at, target.end), value, seconds }];
+      });
+    });
 }
 
 /** A number without the zeros in front, which may be as many as one likes. */

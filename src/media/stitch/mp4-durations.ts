@@ -71,11 +71,16 @@ function patch(moov: Buffer, { first, last, end }: { first: number; last: number
     setLastEdit(moov, edits, Math.ceil((end - first) * scale.timescale - 1e-6));
   }
   const total = Math.ceil(end * scale.timescale - 1e-6);
-  const header = find(moov, track, 'tkhd');
-  // Version, flags, two times, track number, four bytes reserved.
-  if (header) setField(moov, header, [20, 28], total);
-  if (scale.duration < total) scale.set(total);
+  const lengths = tracks.map((box) => {
+    const header = find(moov, box, 'tkhd');
+    if (header && box === track) setField(moov, header, LENGTH_IN_TKHD, total);
+    return header ? getField(moov, header, LENGTH_IN_TKHD) : 0;
+  });
+  scale.set(Math.max(total, ...lengths));
 }
+
+/** Version, flags, two times, track number, four bytes reserved. */
+const LENGTH_IN_TKHD: Offsets = [20, 28];
 
 /** Time scale and length in an mvhd or mdhd, which begin alike: version, flags, two times, scale, length. */
 function clock(bytes: Buffer, box: Box) {
@@ -83,16 +88,20 @@ function clock(bytes: Buffer, box: Box) {
   const at = box.at + (wide ? 20 : 12);
   return {
     timescale: bytes.readUInt32BE(at),
-    duration: wide ? Number(bytes.readBigUInt64BE(at + 4)) : bytes.readUInt32BE(at + 4),
     set: (value: number) => setField(bytes, box, [16, 24], value),
   };
 }
 
-/** Writes a number that takes four bytes at offset `narrow` in version 0 of a box, and eight at offset `wide` in version 1. */
-function setField(bytes: Buffer, { at }: Box, [narrow, wide]: [number, number], value: number): void {
+/** Where a number is in a box: with four bytes in version 0, with eight in version 1. */
+type Offsets = [narrow: number, wide: number];
+
+function setField(bytes: Buffer, { at }: Box, [narrow, wide]: Offsets, value: number): void {
   if (bytes[at] === 1) bytes.writeBigUInt64BE(BigInt(value), at + wide);
   else bytes.writeUInt32BE(value, at + narrow);
 }
+
+const getField = (bytes: Buffer, { at }: Box, [narrow, wide]: Offsets) =>
+  bytes[at] === 1 ? Number(bytes.readBigUInt64BE(at + wide)) : bytes.readUInt32BE(at + narrow);
 
 /**
  * Lets the last sample end when the track does. With B-frames it is not the last picture, and times run in the order of decoding.

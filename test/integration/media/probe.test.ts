@@ -97,6 +97,11 @@ describe.each(builds)('probe with ffmpeg from $name', ({ media, tools }) => {
     ],
     ['tape.dv', ['-s', '720x576', '-r', '25', '-pix_fmt', 'yuv420p'], /^tape\.dv is a DV stream.*-c copy video\.mkv/],
     ['camera.mjpeg', ['-pix_fmt', 'yuvj420p'], /^camera\.mjpeg is a raw Motion JPEG stream/],
+    [
+      'lost.ts',
+      ['-pix_fmt', 'yuv420p', '-c:v', 'libx264', '-bsf:v', 'filter_units=remove_types=7|8'],
+      /^lost\.ts does not say how large its pictures are/,
+    ],
     ['plain.y4m', ['-pix_fmt', 'yuv420p'], /^plain\.y4m is an uncompressed YUV4MPEG stream/],
   ])('says what %s is and what to do with it', async (name, options, sentence) => {
     const file = path.join(folder, name);

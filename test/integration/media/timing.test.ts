@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
+  type Build,
   builds,
   framesOf,
   PICTURE_ONLY,
@@ -11,6 +12,7 @@ import {
   shownTimes,
   some,
   splitWhole,
+  startOf,
   stitchWhole,
 } from '../../support/media.js';
 import { hasSharedData, sharedData } from '../../support/shared-data.js';
@@ -61,6 +63,14 @@ const clips: [name: string, file: string, frames: number, options: string[]][] =
     [...clip('1', 5), '-vsync', '0', '-vf', "settb=1/1000,setpts='N*N*0.9/TB'", '-enc_time_base', '1:1000', ...x264],
   ],
 ];
+
+/** Seconds that a file as a whole says it is long. */
+const lengthOf = ({ tools }: Build, file: string) =>
+  Number(
+    execFileSync(tools.ffprobe, ['-v', 'error', '-show_entries', 'format=duration', '-of', 'csv=p=0', file], {
+      encoding: 'utf8',
+    }),
+  );
 
 describe.each(builds)('times through ffmpeg from $name', (build) => {
   const out = (file: string) => path.join(folder, `${path.basename(build.name)}-${file}`);
@@ -113,6 +123,47 @@ describe.each(builds)('times through ffmpeg from $name', (build) => {
       expect((await build.media.compare(one)).problems).toEqual([]);
       expect((await build.media.probe(output)).durationSeconds).toBeCloseTo(60, 2);
     }
+  });
+
+  it.each(some(['mp4', 'mkv', 'mov', 'webm'], 2))('end with a short last picture, and so does a %s', async (ending) => {
+    const source = out('short-last.mp4');
+    const uneven = "select='not(mod(n,5))+eq(n,24)'";
+    const options = [...clip('25'), '-vsync', '0', '-vf', uneven, ...x264];
+    execFileSync(build.tools.ffmpeg, ['-loglevel', 'error', '-y', ...options, source]);
+    const { facts, timetable } = await splitWhole(build.media, source);
+    const output = out(`short-last.${ending}`);
+    await roundTrip(build.media, source, output, { codec: ending === 'webm' ? 'vp9' : 'h264' });
+    expect(lengthOf(build, output)).toBeCloseTo(facts.startTime + facts.durationSeconds, 3);
+    expect(timetable.times.length).toBe(6);
+  });
+
+  it('end with a sound that is longer than a short last picture', async () => {
+    const source = out('short-last-sound.mp4');
+    const uneven = "select='not(mod(n,5))+eq(n,24)'";
+    const options = [...clip('25'), '-f', 'lavfi', '-i', 'sine=duration=1.5', '-vsync', '0', '-vf', uneven, ...x264];
+    execFileSync(build.tools.ffmpeg, ['-loglevel', 'error', '-y', ...options, '-c:a', 'aac', source]);
+    for (const ending of some(['mp4', 'mkv'])) {
+      await roundTrip(build.media, source, out(`short-last-sound.${ending}`));
+      expect(lengthOf(build, out(`short-last-sound.${ending}`))).toBeGreaterThan(1.49);
+    }
+  });
+
+  it.each(
+    some([
+      ['alone', 'alone.ts', 0, []],
+      ['alone', 'alone.mpg', 0, []],
+      ['with a sound as short', 'short.ts', 0.0109, '-f lavfi -i sine=duration=0.02 -c:a mp2'.split(' ')],
+      ['with a longer sound', 'longer.ts', 0.0109, '-f lavfi -i sine=duration=2 -c:a mp2'.split(' ')],
+    ] as const),
+  )('of a single picture %s (%s) count from the start of the file', async (_, file, start, sound) => {
+    const source = out(file);
+    const picture = [...clip('25', 0.04), ...sound, '-c:v', 'mpeg2video'];
+    execFileSync(build.tools.ffmpeg, ['-loglevel', 'error', '-y', ...picture, source]);
+    const output = out(`${file}.mp4`);
+    const { facts, timetable, others } = await roundTrip(build.media, source, output);
+    const comparison = await build.media.compare({ source, facts, timetable, output, others });
+    expect(comparison).toMatchObject({ frames: { found: 1 }, problems: [] });
+    expect(startOf(build, output, 'v:0')).toBeCloseTo(start, 2);
   });
 
   it('that the container cannot hold are found out before a frame is split', async () => {

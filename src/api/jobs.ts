@@ -18,7 +18,7 @@ export interface JobStatus {
   batches: BatchCounts;
   /** Container runs that were settled. */
   attempts: number;
-  /** How many of them were not the first of their batch: it was tried again, or others helped it. */
+  /** How often batches were run again; a container that helped another one is no retry. */
   retries: number;
   /** How many of them ran where, e.g. `{ "aci in westeurope": 12 }`. */
   ranOn: Record<string, number>;

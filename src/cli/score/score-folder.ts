@@ -164,7 +164,7 @@ function summarise(
     batches: status.batches.total,
     imagesPerSecond: status.itemsPerSecond,
     containerTime: status.containerTime,
-    bottleneck: bottleneckOf(status, own),
+    bottleneck: bottleneckOf(status, own, 'images'),
     warnings: [...leftOut.warnings(), ...status.warnings],
     seconds: { start: own.start, upload: own.upload, ...status.stages, download: own.download },
     totalSeconds: own.total,

@@ -54,7 +54,7 @@ export function summarise(status: JobStatus, own: OwnSeconds, files: Saved): Sum
     attempts: status.attempts,
     framesPerSecond: status.itemsPerSecond,
     containerTime: status.containerTime,
-    bottleneck: bottleneckOf(status, own),
+    bottleneck: bottleneckOf(status, own, 'video'),
     warnings: status.warnings,
     seconds: { start: own.start, upload: own.upload, ...status.stages, download: own.download },
     totalSeconds: own.total,
@@ -81,14 +81,30 @@ export const renderBottleneck = ({ containerTime, bottleneck }: Pick<Summary, 'c
   ...(bottleneck === null ? [] : [`Bottleneck: ${bottleneck}`]),
 ];
 
-/** What is known of the job, unless a step of the command itself took most of the time. */
-export function bottleneckOf({ bottleneck }: Pick<JobStatus, 'bottleneck'>, own: OwnSeconds): string | null {
+/** What moves less, where a step of the command itself took most of the time. */
+const LESS_TO_MOVE = {
+  video: {
+    upload: 'A video that lies where the app can reach it need not be: name its URL to the API (input.url).',
+    pictures: 'Fewer bytes take less: quality small for a video.',
+  },
+  images: {
+    upload: "Images that lie in the app's storage need not be: name where to the API (input.images).",
+    pictures: 'Fewer bytes take less: frameFormat jpg.',
+  },
+};
+
+/** What is known of the job, unless a step of the command itself took most of the time. @param of what it scored. */
+export function bottleneckOf(
+  { bottleneck, predictions }: Pick<JobStatus, 'bottleneck' | 'predictions'>,
+  own: OwnSeconds,
+  of: keyof typeof LESS_TO_MOVE,
+): string | null {
   const share = (seconds: number) => `${Math.round((100 * seconds) / own.total)} % of the time went into`;
   const isMost = (seconds: number) => seconds > own.total / 2;
-  if (isMost(own.upload))
-    return `${share(own.upload)} uploading. A video that lies where the app can reach it need not be: name its URL to the API (input.url).`;
+  const { upload, pictures } = LESS_TO_MOVE[of];
+  if (isMost(own.upload)) return `${share(own.upload)} uploading. ${upload}`;
   if (isMost(own.download))
-    return `${share(own.download)} saving the result. Fewer bytes take less: quality small for a video, frameFormat jpg for pictures.`;
+    return `${share(own.download)} saving the result.${predictions === null ? ` ${pictures}` : ''}`;
   if (isMost(own.start))
     return `${share(own.start)} starting a local stack. One that stays, "${calling('start')}", is there at once.`;
   return bottleneck;

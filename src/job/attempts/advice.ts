@@ -29,7 +29,8 @@ export function nameBottleneck(facts: RunFacts): string | null {
   const share = `${percent(seconds / total)} of the time went into`;
   if (stage === 'score') return `${share} ${scoring(seconds, facts)}`;
   const { what, help } = OF_STAGE[stage];
-  return [`${share} ${what}.`, ...(help === undefined ? [] : [help])].join(' ');
+  const fetched = stage === 'prepare' && stages.split !== undefined ? FETCHED : undefined;
+  return sentences(`${share} ${what}.`, help, fetched);
 }
 
 const percent = (share: number) => `${Math.round(100 * share)} %`;
@@ -42,7 +43,7 @@ const OF_STAGE: Record<Exclude<Stage, 'score'>, { what: string; help?: string }>
   },
   prepare: {
     what: 'preparing the job',
-    help: 'It is done once per job, whatever the number of items, so that larger jobs hardly notice; a video that is named by a URL is fetched then.',
+    help: 'It is done once per job, whatever the number of items, so that larger jobs hardly notice.',
   },
   split: {
     what: 'splitting the video into frames',
@@ -61,11 +62,13 @@ const OF_STAGE: Record<Exclude<Stage, 'score'>, { what: string; help?: string }>
   finish: { what: 'finishing: checking the outputs, writing the manifest and removing what is not needed any more' },
 };
 
+const FETCHED = 'A video that is named by a URL is fetched then.';
+
 /** In so short a time it is pauses between looks that leave places empty, and in less than this share the last batches. */
 const LONG_SECONDS = 60;
 const MOSTLY_EMPTY = 0.5;
 
-function scoring(seconds: number, { time, ranOn, batches, lanes }: RunFacts): string {
+function scoring(seconds: number, { stages, time, ranOn, batches, lanes }: RunFacts): string {
   if (time === null) return 'scoring.';
   const isHere = Object.keys(ranOn).every((place) => place === 'local');
   const used = Object.values(time.seconds).reduce((sum, each) => sum + each, 0);
@@ -76,8 +79,9 @@ function scoring(seconds: number, { time, ranOn, batches, lanes }: RunFacts): st
   }
   const [use, share] = largest(time);
   const whose = `${share} % of the containers' time ${WORDS[use]}`;
-  const help = helpFor(use, { isHere, places: Object.keys(ranOn), batches, lanes });
-  return [`scoring, and ${whose}.`, ...(help === undefined ? [] : [help])].join(' ');
+  const isFolder = stages.list !== undefined && stages.stitch === undefined;
+  const help = helpFor(use, { isHere, isFolder, places: Object.keys(ranOn), batches, lanes });
+  return sentences(`scoring, and ${whose}.`, help);
 }
 
 const EMPTY_HERE =
@@ -105,13 +109,15 @@ const WORDS: Record<TimeUse, string> = {
 interface Containers {
   /** Whether all of them ran on the app's own machine. */
   isHere: boolean;
+  /** Whether the items are the images of a folder that no video is made of. */
+  isFolder: boolean;
   places: string[];
   batches: number;
   lanes: number;
 }
 
 function helpFor(use: TimeUse, containers: Containers): string | undefined {
-  const { isHere } = containers;
+  const { isHere, isFolder } = containers;
   if (use === 'place')
     return isHere
       ? 'Other containers used the cores of this machine: run fewer jobs at once, or use a machine with more cores.'
@@ -121,12 +127,16 @@ function helpFor(use: TimeUse, containers: Containers): string | undefined {
   if (use === 'start') return fewerStarts(containers);
   if (use === 'model')
     return sentences('Each container loads it once; a smaller model loads sooner.', fewerStarts(containers));
-  if (use === 'storage')
-    return isHere
-      ? 'A faster disk helps, and so does frameFormat jpg, whose files are a tenth of the size and lose a little.'
-      : 'Containers in the region of the storage help, and so does frameFormat jpg, whose files are a tenth of the size and lose a little.';
+  if (use === 'storage') {
+    const near = isHere ? 'A faster disk helps' : 'Containers in the region of the storage help';
+    const where = isFolder ? ' where the model gives pictures' : '';
+    return `${near}, and so does frameFormat jpg${where}: its files are a tenth of the size and lose a little.`;
+  }
   if (use === 'pictures')
-    return 'Frames of a video take least in frameFormat ppm, the default; smaller pictures and more cores per container help, and on a GPU more sessions (the setting SCORER_SESSIONS).';
+    return sentences(
+      'Smaller pictures and more cores per container help, and on a GPU more sessions (the setting SCORER_SESSIONS).',
+      isFolder ? undefined : 'Frames of a video take least in frameFormat ppm, the default.',
+    );
   if (use === 'inference') return sentences(FASTER_MODEL, ...moreCompute(containers));
   if (use === 'unknown') return 'The logs of the job tell what they said last.';
   return undefined;

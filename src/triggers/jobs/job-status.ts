@@ -22,6 +22,7 @@ import type { JobSpec } from '../../job/spec.js';
 import type { OwnStage } from '../../job-store/layout.js';
 import { computeOf, readResolvedJob } from '../../job-store/resolved-job.js';
 import { type JobNow, nothingNow, readNow, readNowIn, type Report } from '../../job-store/now.js';
+import type { ListedSettled } from '../../job-store/batches/settled.js';
 import { outsideEnd, type WaitingHere } from '../job-watch.js';
 import type { JobOutput } from '../../orchestrators/score-job.js';
 import type { Storage } from '../../storage/storage.js';
@@ -191,7 +192,7 @@ async function readCounts(
     asOf: timeOf(isOwnStage(stage) ? [stages[stage]?.at ?? now] : live.map(({ at }) => at), now),
     batches: isOver ? { ...batches, running: 0, pending: batches.pending + batches.running } : batches,
     attempts: settled.reduce((sum, { runs }) => sum + runs, 0),
-    retries: settled.reduce((sum, { runs, state }) => sum + (state === 'retrying' ? runs : Math.max(0, runs - 1)), 0),
+    retries: settled.reduce((sum, batch) => sum + retriesOf(batch), 0),
     ranOn: sumPlaces(settled.map((batch) => batch.ranOn)),
     waiting: reasons([...here.filter(({ batch }) => batch === undefined), ...waiters], { settled, running, live, now }),
     spent: settled.every(({ spent }) => spent) ? addShapes(settled.map(({ spent = {} }) => spent)) : undefined,
@@ -200,6 +201,12 @@ async function readCounts(
     phases: summarize(sumPhases(settled.map((batch) => batch.phases))),
   };
   return own === undefined ? counts : { ...counts, items: { ...items, total: Math.max(items.total, own), done: own } };
+}
+
+/** The runs of a batch that were not its first and helped no other, and the one that is to come. */
+function retriesOf({ runs, rows, state }: Pick<ListedSettled, 'runs' | 'rows' | 'state'>): number {
+  const helped = rows.filter(({ helps }) => helps !== null).length;
+  return Math.max(0, runs - helped - (state === 'retrying' ? 0 : 1));
 }
 
 /** Asks storage for no more than may have changed since a look before. */

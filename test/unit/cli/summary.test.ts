@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { JobStatus } from '../../../src/api/jobs.js';
-import { renderSummary, summarise } from '../../../src/cli/score/summary.js';
+import { bottleneckOf, renderSummary, summarise } from '../../../src/cli/score/summary.js';
 import { describeTime } from '../../../src/job/attempts/bottleneck.js';
 
 const status: JobStatus = {
@@ -60,4 +60,14 @@ test('the summary says what would help where most of the time went', () => {
   );
   expect(said({ start: 1, upload: 1, download: 60, total: 87 })).toMatch(/^Bottleneck: 69 % .* saving the result/m);
   expect(said({ start: 5, upload: 1, download: 1, total: 9 })).toMatch(/^Bottleneck: 56 % .*"npm start"/m);
+});
+
+test('what would help a folder of images is nothing that only a video has', () => {
+  const own = { start: 0, upload: 1, download: 1, total: 10 };
+  const said = (more: Partial<typeof own>, predictions: string | null = null) =>
+    bottleneckOf({ bottleneck: null, predictions }, { ...own, ...more }, 'images');
+  expect(said({ upload: 9 })).toMatch(/^90 % of the time went into uploading\. .*input\.images/);
+  expect(said({ download: 9 })).toMatch(/saving the result\. .*frameFormat jpg/);
+  expect(said({ download: 9 }, 'outbox/a/')).toBe('90 % of the time went into saving the result.');
+  for (const each of [said({ upload: 9 }), said({ download: 9 })]) expect(each).not.toMatch(/video/);
 });

@@ -57,6 +57,16 @@ describe('what would help', () => {
     expect(scoring('inference')).not.toMatch(/maxParallel/);
   });
 
+  test('of a folder, nothing of videos', () => {
+    const folder = { stages: { prepare: 2, list: 10, score: 80, collect: 8 } };
+    for (const use of TIME_USES) expect(scoring(use, folder)).not.toMatch(/video|ppm/);
+    expect(scoring('storage', folder)).toMatch(/frameFormat jpg where the model gives pictures/);
+    expect(scoring('pictures', folder)).toMatch(/smaller pictures/i);
+    expect(scoring('prepare', { stages: { prepare: 90, list: 1 } })).not.toMatch(/video|URL/);
+    const film = { stages: { prepare: 2, list: 10, score: 80, stitch: 8 } };
+    expect(scoring('pictures', film)).toMatch(/ppm/);
+  });
+
   test('more containers at once where Azure runs them and there are batches for them', () => {
     const azure = { ranOn: { 'aci in westeurope': 4 } };
     expect(scoring('inference', azure)).toMatch(/maxParallel above 2/);

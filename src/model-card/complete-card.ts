@@ -28,6 +28,7 @@ export function completeCard(
   labelFile?: string[],
   runs: TrialRun[] = [],
 ): ModelCard {
+  checkHasBoth(model);
   const chosen = chooseInputs(partial, model);
   const hints = hintsOf(model);
   const usual: ImageDefaults = { channels: hintedChannels(hints) ?? 'RGB', range: hintedRange(hints) ?? [0, 255] };
@@ -47,6 +48,13 @@ export function completeCard(
     ...(optimize && { optimize }),
     output,
   };
+}
+
+function checkHasBoth({ inputs, outputs }: ModelSignature): void {
+  if (inputs.length === 0)
+    throw new JobError('user', 'The model has no input, so it takes no picture: export it with an input.');
+  if (outputs.length === 0)
+    throw new JobError('user', 'The model has no output, so nothing comes out of it: export it with an output.');
 }
 
 function completeInput(

@@ -60,7 +60,7 @@ export function checkStyle({ model, style }: JobSpec, card: ModelCard): void {
   if (card.style && style === undefined)
     throw new JobError(
       'user',
-      `The model "${model}" has a style input ("${card.style.name}"); name a picture in the property "style".`,
+      `The model "${model}" has a style input ("${card.style.name}"); name a picture (style, --style of the command line).`,
     );
   if (!card.style && style !== undefined)
     throw new JobError('user', `The model "${model}" has no style input; leave the property "style" out.`);

@@ -167,9 +167,16 @@ test('a container that helped another one is a container run, and no retry', asy
   const observation = { state: 'succeeded' } as const;
   const counts = { done: 4, failed: 0, message: '', observation, phases: [], unscored: [] };
   const ran = { end: 'complete', message: '', watchEnd: 'exited' } as const;
-  const helped = [{ ...ran, attempt: 1 }, { ...ran, attempt: 2, helps: 1 }];
+  const helped = [
+    { ...ran, attempt: 1 },
+    { ...ran, attempt: 2, helps: 1 },
+  ];
   await writeSettled(storage, jobId, { ...counts, batch: 0, attempt: 2, runs: 2, state: 'done', ends: helped });
-  const again = [{ ...ran, attempt: 1 }, { ...ran, attempt: 2 }, { ...ran, attempt: 3, helps: 2 }];
+  const again = [
+    { ...ran, attempt: 1 },
+    { ...ran, attempt: 2 },
+    { ...ran, attempt: 3, helps: 2 },
+  ];
   await writeSettled(storage, jobId, { ...counts, batch: 1, attempt: 3, runs: 3, state: 'done', ends: again });
   const goesOn = { ...counts, done: 2, batch: 2, attempt: 2, runs: 2, ends: helped };
   await writeSettled(storage, jobId, { ...goesOn, state: 'retrying' });

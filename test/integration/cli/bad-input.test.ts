@@ -82,12 +82,12 @@ describe('before anything is started, score refuses', () => {
     expectSentence(await score(['pictures', ...options]), sentence);
   });
 
-  test('a folder with a link to nowhere', async () => {
+  test('a folder with nothing but a broken link', async () => {
     mkdirSync(file('links'), { recursive: true });
     symlinkSync(file('nowhere.png'), file('links/a.png'));
     expectSentence(
       await score(['links']),
-      /^The folder .+links cannot be read \(ENOENT.+a\.png'\); check what is in it/,
+      /^There are no images .+ in .+links, but 1 broken link \(mend or remove it\); name a folder of images\.$/,
     );
   });
 
@@ -229,7 +229,7 @@ describe.skipIf(!hasSharedData).concurrent('of the broken files in ../shared/dat
   test('a model with a style input, without a style picture', async () => {
     expectSentence(
       await score([clip, '--model', sharedData('models/arbitrary/microast_dyn.onnx')]),
-      /has a style input \("style"\); name a picture in the property "style"\./,
+      /has a style input \("style"\); name a picture \(style, --style of the command line\)\./,
     );
   });
 });

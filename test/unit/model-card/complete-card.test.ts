@@ -344,6 +344,9 @@ describe('completeCard refuses in one sentence', () => {
       model([tensor('Input3', [1, 784])], [tensor('logits', [1, 10])]),
       'no input for a picture of three colours but "Input3" float32 [1,784]',
     ],
+    ['no input at all', {}, model([], [freeOut]), 'The model has no input, so it takes no picture'],
+    ['no output at all', {}, model([free], []), 'The model has no output'],
+    ['no output at all for boxes', { output: { kind: 'detections' } }, model([free], []), 'The model has no output'],
     [
       'one picture without a batch',
       {},
@@ -381,7 +384,6 @@ describe('completeCard refuses in one sentence', () => {
       model([free, tensor('alpha', [1])], [freeOut]),
       'also needs a value for its input "alpha" float32 [1]',
     ],
-    ['no input at all', {}, model([], [freeOut]), 'but none'],
     [
       'a constant for the picture',
       { input: { name: 'image' }, constants: { image: [1] } },

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import os from 'node:os';
-import { Engine } from './engine.js';
+import { Engine, type Hearing } from './engine.js';
 import type { FrameRequest, LoadRequest, ScoredFrames } from './engine-protocol.js';
 
 export interface Crew {
@@ -74,9 +74,9 @@ export class EnginePool {
   }
 
   /** The engine with the least to do scores the frames; see `Engine.score`. */
-  score(frames: FrameRequest[], begun?: () => void): Promise<ScoredFrames> {
+  score(frames: FrameRequest[], hearing?: Hearing): Promise<ScoredFrames> {
     const free = this.#engines.reduce((one, other) => (other.waiting < one.waiting ? other : one));
-    return free.score(frames, begun);
+    return free.score(frames, hearing);
   }
 
   /** Closes all engines; see `Engine.close`. */

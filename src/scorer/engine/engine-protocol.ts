@@ -35,6 +35,8 @@ export interface LoadRequest {
 
 export type EngineReply =
   | { kind: 'loaded'; device: string }
+  /** No answer yet: what it was asked to score is run by the model once more, to be compared or judged. */
+  | { kind: 'again' }
   | { kind: 'scored'; scored: ScoredFrames }
   | { kind: 'failed'; failure: Blame; message: string };
 

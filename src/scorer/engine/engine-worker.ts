@@ -54,7 +54,7 @@ async function load(request: LoadRequest): Promise<EngineReply> {
 
 async function score({ frames }: ScoreRequest): Promise<EngineReply> {
   if (model === undefined) throw new JobError('user', 'The model is not loaded.');
-  return { kind: 'scored', scored: await model.score(frames) };
+  return { kind: 'scored', scored: await model.score(frames, () => send({ kind: 'again' })) };
 }
 
 function movable(outcome: FrameOutcome): ArrayBuffer[] {

@@ -10,9 +10,19 @@ import type {
 } from './engine-protocol.js';
 import { silenceRuntime } from './silent-runtime.js';
 
+type Answer = Exclude<EngineReply, { kind: 'failed' | 'again' }>;
+
+/** Hears what an engine does with frames before it has scored them. */
+export interface Hearing {
+  /** All that was asked before is done. */
+  begun: () => void;
+  /** The model runs on them once more than scoring takes, to be compared or judged: that is not the frames' time. */
+  again: () => void;
+}
+
 interface Waiting {
-  begun?: (() => void) | undefined;
-  resolve(reply: Exclude<EngineReply, { kind: 'failed' }>): void;
+  hearing: Hearing | undefined;
+  resolve(reply: Answer): void;
   reject(error: Error): void;
 }
 
@@ -57,16 +67,15 @@ export class Engine {
 
   /**
    * The frames' pixels move to the engine: the caller's arrays are empty afterwards.
-   * @param begun is called when all that was asked before is done.
    * @throws JobError `platform`: the engine is gone.
    */
-  async score(frames: FrameRequest[], begun?: () => void): Promise<ScoredFrames> {
+  async score(frames: FrameRequest[], hearing?: Hearing): Promise<ScoredFrames> {
     if (this.#waiting.length === 0) this.starved += 1;
     if (!this.#ended) this.#turn(true);
     const reply = await this.#ask(
       { kind: 'score', frames },
       frames.map(({ frame }) => frame.data.buffer),
-      begun,
+      hearing,
     );
     if (reply.kind !== 'scored') throw new TypeError(`unexpected ${reply.kind}`);
     return reply.scored;
@@ -87,22 +96,22 @@ export class Engine {
     await exited;
   }
 
-  #ask(
-    request: EngineRequest,
-    move: ArrayBuffer[],
-    begun?: () => void,
-  ): Promise<Exclude<EngineReply, { kind: 'failed' }>> {
+  #ask(request: EngineRequest, move: ArrayBuffer[], hearing?: Hearing): Promise<Answer> {
     if (this.#ended) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject, begun });
-      if (this.#waiting.length === 1) begun?.();
+      this.#waiting.push({ resolve, reject, hearing });
+      if (this.#waiting.length === 1) hearing?.begun();
       this.#worker.postMessage(request, move);
     });
   }
 
   #settle({ reply, at }: TimedReply): void {
+    if (reply.kind === 'again') {
+      this.#waiting[0]?.hearing?.again();
+      return;
+    }
     const waiting = this.#waiting.shift();
-    this.#waiting[0]?.begun?.();
+    this.#waiting[0]?.hearing?.begun();
     if (this.#waiting.length === 0) this.#turn(false, at - performance.timeOrigin);
     if (reply.kind === 'failed') waiting?.reject(new JobError(reply.failure, reply.message));
     else waiting?.resolve(reply);

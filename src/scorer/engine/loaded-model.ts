@@ -28,8 +28,11 @@ const SUBJECT = 'The model';
 export interface LoadedModel {
   /** What runs it, e.g. `cpu`. */
   readonly device: string;
-  /** Scores frames, as many at a time as the card says. Never throws: what fails is the outcome of its frame. */
-  score(frames: FrameRequest[]): Promise<ScoredFrames>;
+  /**
+   * Scores frames, as many at a time as the card says. Never throws: what fails is the outcome of its frame.
+   * @param again is called before each run of the model that scores none, and when the last of them is over.
+   */
+  score(frames: FrameRequest[], again?: () => void): Promise<ScoredFrames>;
   release(): Promise<void>;
 }
 
@@ -63,10 +66,10 @@ async function loadModel(request: LoadRequest, optimize: Optimizer): Promise<Loa
   let uncompared = network.optimized === true ? request.model : undefined;
 
   /** From now on runs the file's own network if the two differ on this picture. */
-  const compare = async (model: Uint8Array, picture: Picture) => {
+  const compare = async (model: Uint8Array, picture: Picture, again: () => void) => {
     const input = createFeed()([pictureToCompare(picture, card)]);
     const own = await loadSession(model, SUBJECT, { threads, gpu });
-    const reason = await compareNetworks(own, network.session, { ...constants, [card.input.name]: input }, card);
+    const reason = await compareNetworks(own, network.session, { ...constants, [card.input.name]: input }, card, again);
     const rejected = reason === undefined ? own : network.session;
     if (reason !== undefined) {
       network.session = own;
@@ -74,12 +77,13 @@ async function loadModel(request: LoadRequest, optimize: Optimizer): Promise<Loa
       infer = createInference(own, card);
     }
     await rejected.release();
+    again();
   };
 
   let judged = false;
   let doubt: string | undefined;
   /** Looks once at what the model makes of a picture that shows something. @throws JobError `user`: with the assumed range it is none. */
-  const judge = async (outputs: Outputs, views: View[], count: number) => {
+  const judge = async (outputs: Outputs, views: View[], count: number, again: () => void) => {
     const { output } = card;
     if (judged || (output.kind !== undefined && output.kind !== 'image') || output.type === 'uint8') return;
     const { range: taken } = output;
@@ -90,6 +94,7 @@ async function loadModel(request: LoadRequest, optimize: Optimizer): Promise<Loa
     if (picture === undefined || tensor === undefined) return;
     judged = true;
     const run = async (range: [number, number]) => {
+      again();
       const given = createFeeder({ ...card.input, range }, batchOf(card.input.name, signature))([picture]);
       const made = (await createInference(network.session, card)({ ...constants, [card.input.name]: given }))[
         output.name
@@ -98,16 +103,17 @@ async function loadModel(request: LoadRequest, optimize: Optimizer): Promise<Loa
     };
     const values = valuesOf(entryOf(tensor, index, count));
     const sentence = await findDoubt(values, { input: card.input, output: { ...output, range: taken } }, run);
+    again();
     if (sentence !== undefined && output.assumed === true) throw doubtful(sentence);
     doubt = sentence;
   };
 
   return {
     device: network.device,
-    score: async (frames) => {
+    score: async (frames, again = () => undefined) => {
       const spent = { prepare: 0, infer: 0, finish: 0 };
       const outcomes = await scoreFrames(frames, card, async (views) => {
-        if (uncompared && views[0]) await compare(uncompared, views[0].picture);
+        if (uncompared && views[0]) await compare(uncompared, views[0].picture, again);
         uncompared = undefined;
         const started = performance.now();
         const input = feed(views.map(({ picture }) => picture));
@@ -117,7 +123,7 @@ async function loadModel(request: LoadRequest, optimize: Optimizer): Promise<Loa
         const inferred = performance.now();
         spent.infer += inferred - prepared;
         const count = input.dims[0] ?? 1;
-        await judge(outputs, views, count);
+        await judge(outputs, views, count, again);
         const read = views.map((view, index) => readView(outputs, card, view, { index, count }));
         spent.finish += performance.now() - inferred;
         return read;

@@ -33,6 +33,11 @@ export class InferenceWatch {
     this.#running.add({ items, milliseconds: this.#lastTick - this.now() });
   }
 
+  /** What the engine did until now was not for the items: comparing the model or judging it, once for all items. */
+  again(items: TaskItem[]): void {
+    for (const each of this.#running) if (each.items === items) each.milliseconds = this.#lastTick - this.now();
+  }
+
   end(items: TaskItem[]): void {
     for (const each of this.#running) if (each.items === items) this.#running.delete(each);
   }

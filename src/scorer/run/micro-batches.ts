@@ -25,14 +25,14 @@ export class MicroBatches {
    * @param size frames at a time.
    * @param expected items that may still bring a frame.
    * @param hear gets what each run of the engine gave.
-   * @param watch is told when the engine begins and ends with items.
+   * @param watch is told when the engine begins and ends with items, and when it runs them for another reason.
    */
   constructor(
     private readonly engine: Pick<EnginePool, 'score'>,
     private readonly size: number,
     private expected: number,
     private readonly hear: (scored: ScoredFrames) => void,
-    private readonly watch: Pick<InferenceWatch, 'begin' | 'end'>,
+    private readonly watch: Pick<InferenceWatch, 'begin' | 'again' | 'end'>,
   ) {}
 
   /**
@@ -69,7 +69,7 @@ export class MicroBatches {
     try {
       const scored = await this.engine.score(
         batch.map(({ request }) => request),
-        () => this.watch.begin(items),
+        { begun: () => this.watch.begin(items), again: () => this.watch.again(items) },
       );
       this.hear(scored);
       const { prepare, infer, finish } = scored;

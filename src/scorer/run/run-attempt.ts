@@ -105,7 +105,16 @@ async function runAttempt(attempt: Attempt): Promise<boolean> {
   });
   const report = () => progress.now();
   const stop = AbortSignal.any([signal, hang.signal]);
-  const scoring = { ...attempt, log, tally, watch, report, bell, signal: stop };
+  const watching = {
+    begin: (items: TaskItem[]) => watch.begin(items),
+    // Nor is it time in which the container does nothing, as the app sees it.
+    again: (items: TaskItem[]) => {
+      watch.again(items);
+      tally.waited();
+    },
+    end: (items: TaskItem[]) => watch.end(items),
+  };
+  const scoring = { ...attempt, log, tally, watch: watching, report, bell, signal: stop };
   const ended = await untilAbandoned(stop, (abandon) => scoreTask({ ...scoring, abandon }));
   watch.close();
   const failure = hung.length > 0 ? tally.itemsHung(hung) : (ended ?? tally.lostFrames());

@@ -39,7 +39,7 @@ interface ScoringParts {
   tally: Tally;
   /** Is told of failed items, and of a model that does not run in its optimized form. */
   log: Log;
-  watch: Pick<InferenceWatch, 'begin' | 'end'>;
+  watch: Pick<InferenceWatch, 'begin' | 'again' | 'end'>;
   /** Is called before each item is taken up, one call after the other. */
   announce: Announce;
   /** Whether each item is scored by itself: it is taken up when the one before it is done. */

@@ -24,7 +24,7 @@ interface Parts {
   task: ScoreTask;
   tally: Tally;
   log: Log;
-  watch: Pick<InferenceWatch, 'begin' | 'end'>;
+  watch: Pick<InferenceWatch, 'begin' | 'again' | 'end'>;
   /** Stores the progress as it is now. */
   report: () => Promise<void>;
   /** Whether another container has made itself heard. */

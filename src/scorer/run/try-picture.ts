@@ -85,7 +85,7 @@ export async function tryPictures(
       task,
       tally,
       log: (sentence, level) => level === 'warn' && said.push(sentence),
-      watch: { begin: () => undefined, end: () => undefined },
+      watch: { begin: () => undefined, again: () => undefined, end: () => undefined },
       report: () => Promise.resolve(),
       bell: { isRung: false },
       signal: never,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { PartialCard } from '../../../src/model-card/schema.js';
 import type { FrameOutcome } from '../../../src/scorer/engine/engine-protocol.js';
+import type { Optimizer } from '../../../src/scorer/engine/optimized-network.js';
 import { constantNode, operatorNode } from '../../../src/scorer/onnx/model-messages.js';
 import type { Picture } from '../../../src/scorer/pictures/codec.js';
 import { cardFor, load, request, scoreAll } from '../../support/scorer/one-model.js';
@@ -31,6 +32,32 @@ const outcomesOf = async (bytes: Buffer, pictures: Picture[], card: PartialCard 
 
 /** From 0 to 1, steep enough that a byte is white already. */
 const unit = model(['Add', -0.5], ['Mul', 8], 'Sigmoid');
+
+describe('a run of the model that scores nothing', () => {
+  async function runsWith(bytes: Buffer, card: PartialCard, optimize: Optimizer): Promise<number[]> {
+    const loaded = await load(bytes, cardFor(card, SHAPE), optimize);
+    const counts: number[] = [];
+    for (const seed of [1, 2]) {
+      let count = 0;
+      await loaded.score([request(paint(40, 30, seed))], () => (count += 1));
+      counts.push(count);
+    }
+    await loaded.release();
+    return counts;
+  }
+
+  it('is told before it begins, with the end of the last one, and comes for one picture only', async () => {
+    const asItIs = () => undefined;
+    const own = model('Identity');
+    // It glances at the picture, and finds nothing to run the model for.
+    expect(await runsWith(own, {}, asItIs)).toEqual([1, 0]);
+    const [doubtful = 0, later] = await runsWith(model('Tanh'), { output: { range: [0, 255] } }, asItIs);
+    expect(doubtful).toBeGreaterThan(2);
+    expect(later).toBe(0);
+    // Two are compared.
+    expect(await runsWith(own, {}, (bytes) => bytes)).toEqual([4, 0]);
+  });
+});
 
 describe('a model that does not say its range', () => {
   it.each<[string, Buffer, PartialCard, RegExp]>([

@@ -32,6 +32,18 @@ describe('a pool of engines', () => {
     expect(pool.starved).toBe(2);
   });
 
+  it('tells of what its threads run for another reason than to score, before it answers', async () => {
+    const pool = new EnginePool();
+    const model = new Uint8Array(tinyModel({ operator: 'Tanh', shape }));
+    await pool.load({ ...order, model }, { sessions: 1, gpus: 0 });
+    const heard: string[] = [];
+    const hearing = { begun: () => heard.push('begun'), again: () => heard.push('again') };
+    await pool.score([request(64, 48)], hearing).then(() => heard.push('answered'));
+    await pool.close();
+    expect(heard).toEqual(['begun', ...heard.slice(1, -1).map(() => 'again'), 'answered']);
+    expect(heard.length).toBeGreaterThan(3);
+  });
+
   it('says why a model does not load, and ends', async () => {
     const pool = new EnginePool();
     const model = new Uint8Array(Buffer.from('no model'));

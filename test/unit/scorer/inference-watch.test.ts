@@ -35,6 +35,23 @@ describe('the watch over inferences', () => {
     watch.close();
   });
 
+  it('does not count what the engine has run for another reason, each run of which may take as long', () => {
+    const { watch, hung, pass } = watchWith(10);
+    const [one, other] = [items.slice(0, 1), items.slice(1, 2)];
+    watch.begin(one);
+    watch.begin(other);
+    pass(8);
+    watch.end(other);
+    for (const _ of ['compared', 'judged', 'scored']) {
+      watch.again(one);
+      pass(9);
+    }
+    expect(hung).not.toHaveBeenCalled();
+    pass(2);
+    expect(hung.mock.calls).toEqual([[one]]);
+    watch.close();
+  });
+
   it('does not count the time in which the machine slept or the process stood still', () => {
     const { watch, hung, pass, sleep } = watchWith(10);
     watch.begin(items.slice(0, 1));

@@ -27,7 +27,10 @@ describe('MicroBatches', () => {
         return Promise.resolve({ outcomes, optimized: false, prepare: 3, infer: 60, finish: 6 });
       },
     };
-    return { sizes, batches: new MicroBatches(engine, size, expected, ignore, { begin: ignore, end: ignore }) };
+    return {
+      sizes,
+      batches: new MicroBatches(engine, size, expected, ignore, { begin: ignore, again: ignore, end: ignore }),
+    };
   }
   const frame = paint(2, 2);
   const item = { name: '0000000', index: 0 };

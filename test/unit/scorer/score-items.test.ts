@@ -72,7 +72,7 @@ async function score(
       }),
   };
   const { signal } = new AbortController();
-  const watch = { begin: () => undefined, end: () => undefined };
+  const watch = { begin: () => undefined, again: () => undefined, end: () => undefined };
   const announce = ({ index }: { index: number }) => Promise.resolve(index < own);
   const batched = { ...task, card: { ...card, batch: frames } };
   const parts = { blobs, codec, engine, task: batched, tally, watch, announce, oneByOne: false };

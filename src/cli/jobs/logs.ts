@@ -21,7 +21,7 @@ export const define: Define = (command, around) => {
     command,
     ['what the containers of the latest job have said so far'],
     ['go on until the job is over', LATEST, '--follow'],
-    ['the second container of batch 7', LATEST, '--batch', '7', '--attempt', '2'],
+    ['the first container of the first batch', LATEST, '--batch', '0', '--attempt', '1'],
   );
 };
 

@@ -43,7 +43,7 @@ export const addChanges = (command: Command): Command =>
     )
     .option(
       '--batch-seconds <n>',
-      'how long a container may take for all of its, by default 3600',
+      'how long a container may run for its batch, by default 3600',
       wholeNumber(1, MOST_SECONDS.batch),
     )
     .option(

@@ -111,7 +111,7 @@ export function describe(
     streamIndex: stream.index,
     container: info.format.format_name,
     codec: stream.codec_name ?? 'unknown',
-    pixelFormat: stream.pix_fmt ?? 'unknown',
+    pixelFormat: hasAlphaBeside(stream) ? 'yuva420p' : (stream.pix_fmt ?? 'unknown'),
     width: onItsSide ? stream.height : stream.width,
     height: onItsSide ? stream.width : stream.height,
     sampleAspect: onItsSide ? { num: aspect.den, den: aspect.num } : aspect,
@@ -136,6 +136,10 @@ function rotationOf({ side_data_list, tags }: Stream): number {
 /** Pixel formats of ffmpeg with an alpha plane. */
 const ALPHA = /^(yuva|gbrap|ya\d|rgba|bgra|argb|abgr)/;
 
+/** WebM has transparency as a second picture beside each, of which ffprobe says nothing; see split.ts. */
+const hasAlphaBeside = ({ codec_name, pix_fmt, tags }: Stream) =>
+  tags?.alpha_mode === '1' && /^vp[89]$/.test(codec_name ?? '') && pix_fmt === 'yuv420p';
+
 function pictureOf(
   stream: Stream,
   samples: FrameSample[],
@@ -155,7 +159,7 @@ function pictureOf(
     interlaced: framesTell || fieldOrder !== null,
     fieldOrder,
     hdr,
-    alpha: ALPHA.test(stream.pix_fmt ?? ''),
+    alpha: ALPHA.test(stream.pix_fmt ?? '') || hasAlphaBeside(stream),
   };
 }
 
@@ -174,7 +178,7 @@ function warningsOf({ streams }: FileInfo, stream: Stream, samples: FrameSample[
     ...(stream.codec_name === 'hevc' && samples.some(({ interlaced_frame }) => interlaced_frame)
       ? [SINGLE_FIELDS]
       : []),
-    ...(alpha || stream.tags?.alpha_mode === '1' ? ['The video has transparency; it is flattened on black.'] : []),
+    ...(alpha ? ['The video has transparency; it is flattened on black.'] : []),
     ...(hdr ? ['The video is HDR; it is tone-mapped to standard range (BT.709) before it is painted.'] : []),
     ...changesOf(samples),
   ];

@@ -84,7 +84,16 @@ async function* decode(
 ): AsyncGenerator<Buffer> {
   // Later pictures of a stream may be larger than its header says.
   const pixels = ['-max_pixels', String(ffmpeg.limits.pixels)];
-  const input = [...jump, ...UNTRUSTED, ...pixels, '-i', local(file), '-map', `0:${facts.streamIndex}`];
+  const input = [
+    ...jump,
+    ...UNTRUSTED,
+    ...pixels,
+    ...decoder(facts),
+    '-i',
+    local(file),
+    '-map',
+    `0:${facts.streamIndex}`,
+  ];
   // -vsync rather than -fps_mode: the npm build does not know the new word, and FFmpeg 5 to 7 still take the old one.
   // Frames are counted instead of timed, because encoders refuse a picture that is not later than the one before.
   const numbered = ['-vsync', '0', '-vf', `${toRgb(facts, format, trim)},settb=1/1000,setpts=N`];
@@ -121,6 +130,12 @@ async function* decode(
   } finally {
     await running.stop();
   }
+}
+
+/** FFmpeg's own decoders of VP8 and VP9 leave transparency out. */
+function decoder({ alpha, codec, streamIndex }: VideoFacts): string[] {
+  const name = { vp8: 'libvpx', vp9: 'libvpx-vp9' }[codec];
+  return alpha && name !== undefined ? [`-c:${streamIndex}`, name] : [];
 }
 
 const brokenAfter = (name: string, frames: number, stderr: string) =>

@@ -211,6 +211,25 @@ describe.each(builds)('pictures through ffmpeg from $name', (build) => {
     },
   );
 
+  it.each(
+    some([
+      ['libvpx-vp9', 'clear-9.webm'],
+      ['libvpx', 'clear-8.webm'],
+    ] as const),
+  )(
+    'with the transparency of %s, which FFmpeg decodes only if told to, are flattened on black',
+    async (codec, name) => {
+      const half = "geq=lum=235:cb=128:cr=128:a='if(lt(X,32),0,255)'";
+      const clear = ['-f', 'lavfi', '-i', `color=size=64x48:duration=0.2,format=yuva420p,${half}`];
+      const source = make(build, out(name), ...clear, '-c:v', codec, '-auto-alt-ref', '0', '-crf', '4', '-b:v', '1M');
+      const { facts, frames } = await bestRoundTrip(build, source, out(`${name}.mp4`));
+      expect(facts.warnings).toEqual([expect.stringMatching(/transparency.*black/)]);
+      expect(frames.length).toBe(5);
+      const row = rgbOf(frames[2]);
+      expect([row[3 * 8], row[3 * 56]].map((value = NaN) => Math.round(value / 16))).toEqual([0, 16]);
+    },
+  );
+
   it('with transparency are flattened on black, and a warning says so', async () => {
     const clear = ['-f', 'lavfi', '-i', 'color=c=red@0.5:size=64x48:duration=0.2,format=rgba'];
     const source = make(build, out('clear.mov'), ...clear, '-c:v', 'qtrle');

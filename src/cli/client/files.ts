@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { link, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { link, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { BlockBlobClient } from '@azure/storage-blob';
 import { again, isPassing, saveWhole, STORAGE_OPTIONS } from '../../container-contract/storage-access.js';
@@ -44,7 +44,7 @@ export async function removeFile(url: string): Promise<void> {
 
 /**
  * Saves what is at a URL as a file, whole or not at all.
- * @param overwrite whether it may replace a file that is not empty; else it is saved beside that one, and the error says where.
+ * @param overwrite whether it may replace a file that is not empty and has other bytes; else it is saved beside that one, and the error says where.
  * @throws JobError `user` when it cannot be written there, `platform` when the download breaks off.
  */
 export async function downloadFile(
@@ -104,10 +104,28 @@ async function place(part: string, target: string, overwrite: boolean): Promise<
   }
   const there = await stat(target).catch(() => undefined);
   if (overwrite || there === undefined || there.size === 0) return rename(part, target);
+  // A command that was killed while it saved the same result has left it there.
+  if (await haveSameBytes(part, target)) return;
   const { dir, name, ext } = path.parse(target);
   const kept = path.join(dir, `${name}-${randomBytes(4).toString('hex')}${ext}`);
   await rename(part, kept);
   throw new JobError('user', `${target} was written by another program meanwhile, so the result is in ${kept}.`);
+}
+
+const COMPARED_BYTES = 1024 * 1024;
+
+async function haveSameBytes(...files: [string, string]): Promise<boolean> {
+  const opened = await Promise.all(files.map((file) => open(file)));
+  try {
+    for (;;) {
+      const read = await Promise.all(opened.map((each) => each.read(Buffer.alloc(COMPARED_BYTES))));
+      const [one, other] = read.map(({ buffer, bytesRead }) => buffer.subarray(0, bytesRead));
+      if (!one || !other || !one.equals(other)) return false;
+      if (one.length === 0) return true;
+    }
+  } finally {
+    for (const each of opened) await each.close();
+  }
 }
 
 const reasonOf = (cause: unknown) => messageOf(cause).replace(/\.$/, '');

@@ -166,7 +166,7 @@ test.each<Stage>(['score', 'stitch'])(
 test('a container that helped another one is a container run, and no retry', async () => {
   const observation = { state: 'succeeded' } as const;
   const counts = { done: 4, failed: 0, message: '', observation, phases: [], unscored: [] };
-  const ran = { end: 'complete', message: '', watchEnd: 'exited' } as const;
+  const ran = { end: 'complete', message: '', watchEnd: 'ended' } as const;
   const helped = [
     { ...ran, attempt: 1 },
     { ...ran, attempt: 2, helps: 1 },

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { BlobSASPermissions } from '@azure/storage-blob';
 import { beforeAll, expect, test } from 'vitest';
-import { downloadFile } from '../../../src/cli/client/files.js';
+import { downloadFile, saveBytes } from '../../../src/cli/client/files.js';
 import { splitPath } from '../../../src/job-store/layout.js';
 import { useStack } from '../../support/stack.js';
 
@@ -43,12 +43,26 @@ test('a file that came while the job ran is kept, and the result goes beside it'
   expect(textOf('taken.txt')).toBe('result');
 });
 
+test('a file that an interrupted command has saved already is the result, not another one', async () => {
+  const target = writeText('saved.txt', 'result');
+  await downloadFile(url, target, { overwrite: false, abortSignal });
+  expect(textOf('saved.txt')).toBe('result');
+  expect(readdirSync(stack.folder).filter((name) => /^(?:saved|\.part)/.test(name))).toEqual(['saved.txt']);
+});
+
+test('a file of as many bytes that are others is kept', async () => {
+  const target = writeText('alike.txt', 'tluser');
+  await expect(downloadFile(url, target, { overwrite: false, abortSignal })).rejects.toThrow(/by another program/);
+  expect(textOf('alike.txt')).toBe('tluser');
+});
+
 test('of two commands that save the same file at the same moment, one saves it beside', async () => {
-  const both = [1, 2].map(() => downloadFile(url, file('both.txt'), { overwrite: false, abortSignal }));
+  const texts = ['one', 'other'];
+  const both = texts.map((text) => saveBytes(Buffer.from(text), file('both.txt'), false));
   const ended = await Promise.allSettled(both);
   expect(ended.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
   const saved = readdirSync(stack.folder).filter((name) => name.startsWith('both'));
-  expect(saved.map(textOf)).toEqual(['result', 'result']);
+  expect(saved.map(textOf).toSorted()).toEqual(texts);
   expect(readdirSync(stack.folder, { recursive: true }).filter((name) => String(name).includes('.part'))).toEqual([]);
 });
 

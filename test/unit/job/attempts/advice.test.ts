@@ -62,7 +62,7 @@ describe('what would help', () => {
     for (const use of TIME_USES) expect(scoring(use, folder)).not.toMatch(/video|ppm/);
     expect(scoring('storage', folder)).toMatch(/frameFormat jpg where the model gives pictures/);
     expect(scoring('pictures', folder)).toMatch(/smaller pictures/i);
-    expect(scoring('prepare', { stages: { prepare: 90, list: 1 } })).not.toMatch(/video|URL/);
+    expect(scoring('inference', { stages: { prepare: 90, list: 1 } })).not.toMatch(/video|URL/);
     const film = { stages: { prepare: 2, list: 10, score: 80, stitch: 8 } };
     expect(scoring('pictures', film)).toMatch(/ppm/);
   });

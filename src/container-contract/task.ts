@@ -53,6 +53,8 @@ const taskSchema = z.object({
   shareBlob: name.optional(),
   /** Complete: `prepareJob` has validated it and filled in every default from the model, so it is trusted here. */
   card: z.custom<ModelCard>((card) => typeof card === 'object' && card !== null, 'is missing'),
+  /** SHA-256 of the files that the job was started with, in hexadecimal digits; left out: apps of earlier versions do not tell. */
+  sums: z.object({ model: name, style: name.optional() }).optional(),
   /** Left out: `auto`. */
   device: z.enum(DEVICES).optional(),
   /** Names of the blobs in the job container that the scorer writes. */

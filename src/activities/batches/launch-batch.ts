@@ -207,6 +207,7 @@ export const taskFor = (job: ResolvedJob, { jobId, batch, attempt, compute }: At
   ...placesFor(job),
   packSeconds: job.spec.batch.pack === 'auto' ? PACK_SECONDS : undefined,
   card: job.card,
+  sums: job.sha256 && { model: job.sha256.model, style: job.sha256.style },
   device: computeOf(job, compute).device,
   itemSeconds: job.spec.timeouts.itemSeconds,
 });

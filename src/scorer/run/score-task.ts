@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { counted, JobError, messageOf } from '../../job/failure.js';
 import type { ModelCard } from '../../model-card/schema.js';
@@ -52,7 +53,10 @@ export async function scoreTask(parts: Parts): Promise<void> {
   const codec = guardCodec(await open(codecLoad));
   try {
     const model = await account.during('fetch', () => open(modelFile));
-    const style = await decodeStyle(await account.during('fetch', () => open(styleFile)), task.card, codec);
+    requireSame('model', model, task.sums?.model);
+    const picture = await account.during('fetch', () => open(styleFile));
+    if (picture) requireSame('style picture', picture, task.sums?.style);
+    const style = await decodeStyle(picture, task.card, codec);
     tally.codec = codec.name;
     const { threads, sessions } = settings;
     const crew = { sessions, gpus: countGpus(settings.visibleGpus) };
@@ -141,6 +145,15 @@ async function skipExisting(
   for (const item of items) if (stored.has(item.index) && isIn(own, item.index)) tally.itemSkipped(item);
   if (helps !== undefined) tally.elsewhere = items.filter(({ index }) => !isIn(own, index)).length;
   return task.items.filter((item) => !stored.has(item.index));
+}
+
+/** @throws JobError `user` when the file is not the one that the job was started with: some of its items may have been scored with that. */
+function requireSame(what: string, file: Uint8Array, sum: string | undefined): void {
+  if (sum === undefined || createHash('sha256').update(file).digest('hex') === sum) return;
+  throw new JobError(
+    'user',
+    `The ${what} was replaced while its job ran: put back the one that the job was started with and start the job once more, or score everything again with {"fromScratch": true}.`,
+  );
 }
 
 /** The style picture, scaled as the card asks. */

@@ -60,7 +60,7 @@ export class TaskBlobs {
       this.#job.getBlobClient(this.#settings.taskBlob),
       `the task ${this.#settings.taskBlob}`,
       signal,
-      'user',
+      'platform',
     );
   }
 
@@ -365,7 +365,7 @@ async function read(
   blob: BlobClient,
   what: string,
   signal: AbortSignal,
-  missing: 'user' | 'item',
+  missing: 'user' | 'item' | 'platform',
   etag?: string,
 ): Promise<Uint8Array<ArrayBuffer>> {
   try {
@@ -378,9 +378,12 @@ async function read(
         { cause },
       );
     if (isGone(cause)) {
-      throw new JobError(missing, missing === 'item' ? `${what} does not exist` : `There is no blob for ${what}.`, {
-        cause,
-      });
+      const sentence = {
+        user: `There is no blob for ${what}: put it back and start the job once more.`,
+        item: `${what} does not exist`,
+        platform: `There is no blob for ${what}.`,
+      };
+      throw new JobError(missing, sentence[missing], { cause });
     }
     throw storageFailure(`read ${what}`, cause);
   }

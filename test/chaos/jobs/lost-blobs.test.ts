@@ -4,13 +4,14 @@ import { describe, expect, test } from 'vitest';
 import { parseSpec } from '../../../src/job/spec.js';
 import { framesBlob, scoredPart } from '../../../src/container-contract/places.js';
 import { shelveManifest } from '../../../src/job-store/earlier-runs.js';
-import { jobOf, MANIFEST, mediaBlob, TIMING, workOf } from '../../../src/job-store/layout.js';
+import { jobOf, MANIFEST, mediaBlob, modelBlob, modelsOf, TIMING, workOf } from '../../../src/job-store/layout.js';
 import type { Manifest } from '../../../src/job-store/manifest.js';
 import { readNow } from '../../../src/job-store/now.js';
 import { beginRun } from '../../../src/job-store/stop.js';
 import { readJson, readText } from '../../../src/storage/storage.js';
 import { FRAMES, MODEL, scoredFrames, useWorld, VIDEO } from '../../support/chaos/world.js';
 import { type Deliver, runJob } from '../../support/in-process.js';
+import { tinyModel } from '../../support/scorer/tiny-model.js';
 import { storedItems } from '../../support/stored-items.js';
 import { frameVersions } from '../../support/video-job.js';
 
@@ -214,5 +215,42 @@ test.each([
     expect(await readJson(jobOf(world.storage, jobId), MANIFEST)).toMatchObject({ outcome: 'done' });
     expect([...new Set(launched)]).toEqual(scoredAgain);
     expect(await stored()).toEqual(before);
+  },
+);
+
+test.each([
+  {
+    what: 'is replaced',
+    becomes: tinyModel({ operator: 'Sigmoid', shape: [1, 3, 'height', 'width'] }),
+    says: /^The model was replaced/,
+  },
+  { what: 'goes away', becomes: undefined, says: /^There is no blob for the model file/ },
+])(
+  'a model that $what while its job runs scores nothing more, and the job says so',
+  { timeout: 400_000 },
+  async ({ becomes, says }) => {
+    const name = 'chaos-passing';
+    const blob = modelsOf(world.storage).getBlockBlobClient(modelBlob(name));
+    await blob.uploadData(tinyModel({ operator: 'Relu', shape: [1, 3, 'height', 'width'] }));
+    const jobId = `model-${becomes ? 'replaced' : 'gone'}-${Date.now().toString(36)}`;
+    const host = world.newHost('model');
+    const deliver: Deliver = async (activity, input) => {
+      if (activity === 'launchBatch' && (input as { batch: number }).batch === 1)
+        await (becomes ? blob.uploadData(becomes) : blob.deleteIfExists());
+      return host(activity, input);
+    };
+    const spec = {
+      input: { video: VIDEO },
+      model: name,
+      output: {},
+      compute: { kind: 'aci' },
+      batch: { size: BATCH, maxParallel: 1 },
+    };
+    await expect(runJob({ jobId, spec: parseSpec(JSON.stringify(spec)) }, deliver)).rejects.toThrow(says);
+    expect(await readJson(jobOf(world.storage, jobId), MANIFEST)).toMatchObject({
+      outcome: 'failed',
+      blame: 'user',
+      totals: { done: BATCH, attempts: 2 },
+    });
   },
 );

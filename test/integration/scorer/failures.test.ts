@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import os from 'node:os';
@@ -63,6 +64,18 @@ describe.concurrent('an item that cannot be scored', () => {
     expect(reasons.get('gone')).toBe('the input frames/gone.png does not exist');
     expect((await job.progress()).metadata).toMatchObject({ done: '2', failed: '4' });
     expect(await job.log()).toMatch(/"level":"warn","message":"item b failed: the picture cannot be read/);
+  });
+});
+
+describe.concurrent('a model', () => {
+  it('that is not the one that the job was started with scores nothing', async () => {
+    const job = await newJob({ 'a.png': frame });
+    job.sums = { model: createHash('sha256').update('another').digest('hex') };
+    const { result } = await job.score(['a.png']);
+    expect(result).toMatchObject({ outcome: 'failed', failure: { blame: 'user' }, done: [], failed: [] });
+    expect(result.failure?.message).toMatch(/^The model was replaced while its job ran/);
+    job.sums = { model: createHash('sha256').update(readFileSync(STARRY_NIGHT)).digest('hex') };
+    expect((await job.score(['a.png'])).result).toMatchObject({ outcome: 'completed', done: ['a'] });
   });
 });
 
@@ -314,7 +327,10 @@ describe.concurrent('a run that cannot go on', () => {
     const job = await newJob({ 'a.png': frame });
     await job.job.getBlobClient('model.onnx').delete();
     const { result } = await job.score(['a.png']);
-    expect(result.failure).toEqual({ blame: 'user', message: 'There is no blob for the model file.' });
+    expect(result.failure).toEqual({
+      blame: 'user',
+      message: 'There is no blob for the model file: put it back and start the job once more.',
+    });
   });
 
   it('blames the platform for storage that fails, not the items', async () => {

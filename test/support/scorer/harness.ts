@@ -52,6 +52,8 @@ export class ScorerJob {
   attempt = 0;
   /** Outputs of a pack. */
   pack = 1;
+  /** What tasks say of the files. */
+  sums: ScoreTask['sums'];
   /** Frames in the order in which tasks first named them. */
   readonly #frames: string[] = [];
   /** Of the outputs of the last task. */
@@ -121,6 +123,7 @@ export class ScorerJob {
       frames: isFrame(first) ? 'ppm' : 'png',
       output: { ending: this.#ending },
       card: this.card,
+      sums: this.sums,
       device,
       progressBlob: `progress-${this.attempt}.json`,
       resultBlob: `result-${this.attempt}.json`,

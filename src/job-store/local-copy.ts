@@ -7,7 +7,7 @@ import { JobError } from '../job/failure.js';
 import { isNotFound, type Storage } from '../storage/storage.js';
 import { missingInput } from './inputs.js';
 import { mediaBlob } from './layout.js';
-import type { VideoJob } from './resolved-job.js';
+import { type VideoJob, videoVersion } from './resolved-job.js';
 
 export const jobFolder = (tempFolder: string, jobId: string) => path.join(tempFolder, `scoring-${jobId}`);
 
@@ -75,11 +75,12 @@ export const localSound = (storage: Storage, folder: string, sound: string, sign
 export function localSource(
   storage: Storage,
   folder: string,
-  { spec, sound, videoEtag }: VideoJob,
+  job: VideoJob,
   signal?: AbortSignal,
 ): Promise<string> | undefined {
+  const { spec, sound } = job;
   const { video } = spec.input;
-  if (video !== undefined) return localVideo(storage, folder, video, signal, videoEtag);
+  if (video !== undefined) return localVideo(storage, folder, video, signal, videoVersion(job));
   return sound === undefined ? undefined : localSound(storage, folder, sound, signal);
 }
 

@@ -115,6 +115,9 @@ export function placesOf(job: ResolvedJob | undefined): string[] {
   return predictions === undefined || predictions === job.output ? [job.output] : [job.output, predictions];
 }
 
+/** The version of the video that the job is about, without quotes; undefined in records of earlier versions, and of frames that were files. */
+export const videoVersion = ({ made, videoEtag }: VideoJob): string | undefined => made?.video?.etag ?? videoEtag;
+
 const MOST_REMEMBERED = 64;
 /** Once `prepareJob` is over nobody changes the record while its run goes on, so a process reads it once for all activities; the latest read is last. */
 const remembered = new WeakMap<Storage, Map<string, ResolvedJob>>();

@@ -4,7 +4,7 @@ import { FrameMemory } from '../../job/items/frame-memory.js';
 import { inputOf } from '../../job/spec.js';
 import { hasFrames, storeFrames } from '../../job-store/videos/frames.js';
 import { jobFolder, localVideo } from '../../job-store/local-copy.js';
-import { readVideoJob } from '../../job-store/resolved-job.js';
+import { readVideoJob, videoVersion } from '../../job-store/resolved-job.js';
 import {
   joinChunkTimes,
   readChunkTimes,
@@ -39,7 +39,7 @@ export function createSplitChunk({ storage, media, tempFolder, signal }: SplitPo
       (await joinChunkTimes(storage, jobId, chunks.length)) === undefined;
     if (done && (await isOver(done))) return { splitFrames: done.length };
     const name = inputOf(job.spec);
-    const file = await localVideo(storage, jobFolder(tempFolder, jobId), name, signal, job.videoEtag);
+    const file = await localVideo(storage, jobFolder(tempFolder, jobId), name, signal, videoVersion(job));
     const times: RawTimes = [];
     const onTimes = (raw: RawTimes, findings: Findings) => {
       // As a whole it is split so that nothing is lost, and with a warning.

@@ -4,7 +4,7 @@ import { FrameMemory } from '../../job/items/frame-memory.js';
 import { inputOf } from '../../job/spec.js';
 import { hasFrames, storeFrames } from '../../job-store/videos/frames.js';
 import { jobFolder, localVideo } from '../../job-store/local-copy.js';
-import { readVideoJob, type VideoJob } from '../../job-store/resolved-job.js';
+import { readVideoJob, type VideoJob, videoVersion } from '../../job-store/resolved-job.js';
 import { joinChunkTimes, readTimetable, writeTimetable } from '../../job-store/videos/video-timing.js';
 import {
   type Findings,
@@ -56,7 +56,7 @@ export function createSplitVideo({
     const name = inputOf(job.spec);
     const { onDamage } = job.spec.input;
     const format = job.spec.output.frameFormat;
-    const file = await localVideo(storage, jobFolder(tempFolder, jobId), name, signal, job.videoEtag);
+    const file = await localVideo(storage, jobFolder(tempFolder, jobId), name, signal, videoVersion(job));
     // What chunks have left may have other numbers than it should, unless the video was split as a whole since.
     const whole = await splitWhole(job.video, chunks > 1 && !earlier ? 'none' : 'all');
     return keepTimetable(storage, job, whole.timetable, whole.warnings);

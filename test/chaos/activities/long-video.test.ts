@@ -21,7 +21,8 @@ import {
   TIMING,
   workOf,
 } from '../../../src/job-store/layout.js';
-import { readVideoJob } from '../../../src/job-store/resolved-job.js';
+import { bareEtag } from '../../../src/job/inbox/media-event.js';
+import { readVideoJob, writeResolvedJob } from '../../../src/job-store/resolved-job.js';
 import { removeDamagedFrames } from '../../../src/job-store/videos/frames.js';
 import { countMended } from '../../../src/job-store/videos/mended.js';
 import { readSplitChunks, writeChunkTimes, writeSplitChunks } from '../../../src/job-store/videos/video-timing.js';
@@ -183,6 +184,24 @@ describe('a video in chunks', () => {
       expect(written).toEqual(blobs(70));
       await splitInChunks(jobId, pieces);
       expect(await storedItems(workOf(storage, jobId), 'frames/')).toEqual(frames);
+    });
+
+    test('has no frames of another video, where that has taken its place', async () => {
+      const jobId = 'harmed-replaced';
+      await split(jobId);
+      const video = mediaBlob(storage, `inbox/${jobId}.mp4`);
+      const { etag = '', contentLength: bytes = 0 } = await video.getProperties();
+      const same = { etag: '', bytes: 0 };
+      const made = { model: same, card: '', video: { etag: bareEtag(etag), bytes } };
+      await writeResolvedJob(storage, { ...(await readVideoJob(storage, jobId)), made });
+      await loseFrames(jobId, [30]);
+      await video.uploadFile(clip);
+      const elsewhere = mkdtempSync(path.join(tempFolder, 'elsewhere-'));
+      const input = { jobId, batch: 0, first: 0, count: BATCH, attempt: 1 };
+      await expect(createMendFrames({ ...ports, tempFolder: elsewhere })(input)).rejects.toMatchObject({
+        blame: 'user',
+        message: `inbox/${jobId}.mp4 was replaced before its job had read it.`,
+      });
     });
 
     test('has those split again that are gone when the job is started once more', async () => {

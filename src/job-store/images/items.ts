@@ -96,12 +96,17 @@ function recentList(storage: Storage, { jobId, run = 1 }: ResolvedJob, list: num
   return items;
 }
 
-/** @throws JobError `user` when somebody removed it. */
+/** @throws JobError `user` when somebody removed or damaged it. */
 export async function readList(storage: Storage, jobId: string, list: number): Promise<ListedItem[]> {
   const text = await readText(jobOf(storage, jobId), itemListBlob(list));
-  if (text === undefined)
-    throw new JobError('user', `The item list ${list} of job ${jobId} is gone; start the job again.`);
-  return parseList(text);
+  const no = (what: string, options?: ErrorOptions) =>
+    new JobError('user', `The item list ${list} of job ${jobId} is ${what}; start the job again.`, options);
+  if (text === undefined) throw no('gone');
+  try {
+    return parseList(text);
+  } catch (cause) {
+    throw no('damaged', { cause });
+  }
 }
 
 /** Where an image folder is: a container of the media account and the prefix in it, which ends in "/". */

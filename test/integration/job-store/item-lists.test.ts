@@ -4,7 +4,7 @@ import type { ClientRequest } from 'node:http';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { LIST_LENGTH } from '../../../src/job/items/item-list.js';
 import { readListed, writeItemList } from '../../../src/job-store/images/items.js';
-import { jobOf } from '../../../src/job-store/layout.js';
+import { itemListBlob, jobOf } from '../../../src/job-store/layout.js';
 import type { ResolvedJob } from '../../../src/job-store/resolved-job.js';
 import { openAzurite } from '../../support/storage.js';
 
@@ -73,4 +73,14 @@ test('a list that could not be read is asked for again', async () => {
   await expect(first(0)).rejects.toThrow('is gone');
   await write(0, 'first of 0', newHost());
   expect(await first(0)).toBe('first of 0');
+});
+
+test('a list that is damaged is refused, and the sentence names it', async () => {
+  const { jobId, first } = await newJob(1);
+  const cut = '{"name":"a.png","output":"a"}\n{"name":"b.pn';
+  await jobOf(newHost(), jobId).getBlockBlobClient(itemListBlob(0)).upload(cut, cut.length);
+  await expect(first(0)).rejects.toMatchObject({
+    blame: 'user',
+    message: `The item list 0 of job ${jobId} is damaged; start the job again.`,
+  });
 });

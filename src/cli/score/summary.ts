@@ -68,7 +68,8 @@ export function renderSeconds({ seconds: stages, totalSeconds }: Pick<Summary, '
     style: { head: [], border: [], compact: true },
   });
   for (const [stage, seconds] of Object.entries(stages)) table.push([stage, seconds.toFixed(1)]);
-  table.push(['total', totalSeconds.toFixed(1)]);
+  // No sum: stages of a job that goes on may have begun in a command before.
+  table.push(['this command', totalSeconds.toFixed(1)]);
   return table.toString();
 }
 

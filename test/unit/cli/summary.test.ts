@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { JobStatus } from '../../../src/api/jobs.js';
-import { bottleneckOf, renderSummary, summarise } from '../../../src/cli/score/summary.js';
+import { bottleneckOf, renderSeconds, renderSummary, summarise } from '../../../src/cli/score/summary.js';
 import { describeTime } from '../../../src/job/attempts/bottleneck.js';
 
 const status: JobStatus = {
@@ -70,4 +70,9 @@ test('what would help a folder of images is nothing that only a video has', () =
   expect(said({ download: 9 })).toMatch(/saving the result\. .*frameFormat jpg/);
   expect(said({ download: 9 }, 'outbox/a/')).toBe('90 % of the time went into saving the result.');
   for (const each of [said({ upload: 9 }), said({ download: 9 })]) expect(each).not.toMatch(/video/);
+});
+
+test("says which time is the command's own: a job that it went on with may have taken longer", () => {
+  const rows = renderSeconds({ seconds: { start: 3, score: 74.4, download: 0.3 }, totalSeconds: 33 }).split('\n');
+  expect(rows.at(-2)).toMatch(/this command +│ +33\.0/);
 });

@@ -17,7 +17,7 @@ import { endEntry, endOfManifest, type EntryKey, findAccepted, isListed } from '
 import { jobOf, splitPath, workOf } from '../job-store/layout.js';
 import { removeJobFolder } from '../job-store/local-copy.js';
 import { listDelivered, type Manifest, readDelivered, readManifest, writeManifest } from '../job-store/manifest.js';
-import { freePlace } from '../job-store/outputs.js';
+import { freePlace, placesNamed } from '../job-store/outputs.js';
 import { keepsParts, offerForReuse, removeAllButParts } from '../job-store/reuse/offer.js';
 import { findResolvedJob, placesOf, type ResolvedJob } from '../job-store/resolved-job.js';
 import { endJob, isSuperseded } from '../job-store/stop.js';
@@ -119,7 +119,8 @@ export function createFinishJob({
       seconds: job && (job.run ?? 1) === run ? (Date.parse(finishedAt) - Date.parse(job.createdAt)) / 1000 : undefined,
       containerSeconds: manifest.containerSeconds,
     });
-    for (const output of placesOf(job)) await freePlace(storage, { jobId, output });
+    const outputs = job ? placesOf(job) : asked ? placesNamed(asked) : [];
+    for (const output of outputs) await freePlace(storage, { jobId, output });
     await givePlaces(storage, [jobId]);
     await removeJobFolder(tempFolder, jobId);
     if (job) await offerForReuse(storage, job, outcome);

@@ -5,6 +5,7 @@ import { again } from '../container-contract/storage-access.js';
 import { JobError } from '../job/failure.js';
 import { contentTypeOf } from '../job/items/formats.js';
 import type { OutputFile } from '../job/manifest.js';
+import type { JobSpec } from '../job/spec.js';
 import { isNotFound, listBlobs, readJson, type Storage } from '../storage/storage.js';
 import { holdBlob, jobOf, keptBlob, mediaBlob, outputsOf, splitPath, workOf } from './layout.js';
 import { hasManifest } from './manifest.js';
@@ -58,6 +59,10 @@ export async function checkPlace(storage: Storage, place: OutputPlace): Promise<
   const there = await existing(storage, place);
   if (there !== undefined) throw new JobError('user', there);
 }
+
+/** The places that a job's specification names, which are kept from before its start. */
+export const placesNamed = ({ output: { video, images, predictions } }: JobSpec): string[] =>
+  [video, images, predictions].filter((output) => output !== undefined);
 
 /** Gives the place up; one that another job has by now is left alone. */
 export async function freePlace(storage: Storage, { jobId, output }: Omit<OutputPlace, 'overwrite'>): Promise<void> {

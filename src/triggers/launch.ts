@@ -11,7 +11,7 @@ import { readOwner, removeOwner, writeOwner } from '../job-store/callers/owners.
 import { givePlaces, readPlaces, takePlace } from '../job-store/inbox/places.js';
 import { changeEntry, enterJob, type Entry, removeEntry } from '../job-store/list/job-list.js';
 import { hasManifest } from '../job-store/manifest.js';
-import { freePlace, keepPlace } from '../job-store/outputs.js';
+import { freePlace, keepPlace, placesNamed } from '../job-store/outputs.js';
 import { withFetchedVideo } from '../job-store/videos/fetched-video.js';
 import type { JobInput } from '../orchestrators/score-job.js';
 import { placeOf, startId } from '../telemetry/ids.js';
@@ -174,13 +174,10 @@ export function createLauncher({
     );
   }
 
-  const outputsOf = ({ output: { video, images, predictions } }: JobSpec) =>
-    [video, images, predictions].filter((output) => output !== undefined);
-
   /** Gives back what a job that cannot start holds. */
   async function free(input: JobInput): Promise<void> {
     const { jobId, spec, run, acceptedAt } = input;
-    for (const output of outputsOf(spec)) await freePlace(storage, { jobId, output });
+    for (const output of placesNamed(spec)) await freePlace(storage, { jobId, output });
     await givePlaces(storage, [jobId]);
     await uncount(input);
     if (run === undefined && acceptedAt !== undefined) await removeEntry(storage, { jobId, acceptedAt });
@@ -192,7 +189,7 @@ export function createLauncher({
     const { overwrite } = spec.output;
     try {
       checkInputSize(input);
-      for (const output of outputsOf(spec)) await keepPlace(storage, { jobId, output, overwrite });
+      for (const output of placesNamed(spec)) await keepPlace(storage, { jobId, output, overwrite });
     } catch (error) {
       await free(input);
       throw error;

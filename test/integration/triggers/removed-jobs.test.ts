@@ -43,6 +43,7 @@ const remove = async (jobId: string) =>
   removeJob(storage, jobId, { records: true, listed: (await findEntries(storage)).get(jobId) });
 
 const SPEC = parseSpec('{"input":{"video":"inbox/a.mp4"},"model":"starry-night"}');
+const OUTPUT = `outbox/removed-${randomBytes(4).toString('hex')}.mp4`;
 const PLANNED: PublishedStatus = { stages: [], plan: planBatches(24, 8, 1) };
 
 describe.concurrent('a job that is over and whose records are gone', () => {
@@ -129,13 +130,16 @@ describe('a job whose records are removed as soon as it is over', () => {
     return { status: answer.status, ...((await answer.json()) as object) };
   };
 
+  const start = async (file = '', video?: string) => {
+    const input = { video: await stack.client.upload('video', file) };
+    return stack.client.start({ input, model: 'starry-night', output: { video } });
+  };
+
   beforeAll(async () => {
     const [clip, broken] = ['clip.mp4', 'broken.mp4'].map((name) => path.join(stack.folder, name));
     makeClip(clip ?? '', { size: '64x48' });
     writeFileSync(broken ?? '', 'no video');
-    const start = async (file = '') =>
-      stack.client.start({ input: { video: await stack.client.upload('video', file) }, model: 'starry-night' });
-    [ids.done, ids.failed, ids.cancelled] = await Promise.all([start(clip), start(broken), start(clip)]);
+    [ids.done, ids.failed, ids.cancelled] = await Promise.all([start(clip), start(broken, OUTPUT), start(clip)]);
     await stack.client.cancel(ids.cancelled);
     const removeOnceOver = async (id: string) => {
       await stack.ended(id);
@@ -180,6 +184,12 @@ describe('a job whose records are removed as soon as it is over', () => {
     const { code, stdout, stderr } = await runCli(args, { cwd: stack.folder });
     expect(stderr.trimEnd()).toMatch(sentence(ids.done));
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  });
+
+  test('leaves the place of its output to others, also if it has failed before it wrote anything', async () => {
+    const another = await start(path.join(stack.folder, 'clip.mp4'), OUTPUT);
+    await stack.client.cancel(another);
+    expect(await stack.ended(another)).toMatchObject({ state: 'cancelled' });
   });
 
   test('has nothing in storage again after all that', async () => {

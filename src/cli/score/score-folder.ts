@@ -53,6 +53,7 @@ export interface FolderSummary {
 export async function scoreFolder(options: FolderOptions): Promise<FolderSummary> {
   const isNew = options.resume === undefined;
   const except = isNew ? await checkFolderJob(options) : options.out;
+  if (options.resume && options.resume.folder === undefined) await checkEmpty(options);
   const only = options.list === undefined || !isNew ? undefined : await readList(options.folder, options.list);
   let failed: FailedItem[] = [];
   let predictions = false;
@@ -117,11 +118,16 @@ async function checkFolders({ folder, out, overwrite = false }: FolderOptions): 
       'user',
       `The folder ${path.dirname(out)} does not exist; create it or name another folder with --out.`,
     );
+  await checkEmpty({ out, overwrite });
+  return except;
+}
+
+/** @throws JobError `user` when the folder cannot be written to, or has something in it that is not to be replaced. */
+async function checkEmpty({ out, overwrite = false }: Pick<FolderOptions, 'out' | 'overwrite'>): Promise<void> {
   await checkOutputFolder(out);
-  const inside = (existing ? await readdir(out) : []).filter((name) => !name.startsWith('.'));
+  const inside = (await readdir(out).catch(() => [])).filter((name) => !name.startsWith('.'));
   if (inside.length > 0 && !overwrite)
     throw new JobError('user', `${out} is not empty; name another folder with --out, or add --overwrite.`);
-  return except;
 }
 
 /** The real path of a folder that need not exist. */

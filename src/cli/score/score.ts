@@ -1,6 +1,6 @@
 import { JobError } from '../../job/failure.js';
 import { addExamples, addJson, addPlace, type Around, type Define, sampleOf, wholeNumber } from '../around.js';
-import { checkJobId, LATEST } from '../client/connect.js';
+import { checkJobId, findApp, LATEST } from '../client/connect.js';
 import { addJobOptions, baseOf, isFolder, jobAsked, type JobFlags } from './asked.js';
 import { changesOf } from './changes.js';
 import { type Choice, chooseUnfinished, findUnfinished, latestOf } from './go-on.js';
@@ -140,8 +140,15 @@ async function goOnWith(job: string, flags: Omit<VideoOptions, 'video'>, print: 
   const { base } = flags;
   const resume = { job, changes, ...(found && { folder: found.folder }) };
   const options = { base, video: job, ...found?.options, ...given, resume };
-  if (found && 'folder' in found.options) await runFolder(options as unknown as FolderOptions, print);
+  if (found ? 'folder' in found.options : await isOfImages(job, flags))
+    await runFolder({ folder: job, out: base, ...options } as unknown as FolderOptions, print);
   else await runVideo(options as VideoOptions, print);
+}
+
+/** Whether a job that this machine knows nothing of makes pictures or predictions of a folder's images. */
+async function isOfImages(job: string, app: Pick<VideoOptions, 'url' | 'key' | 'data' | 'signal'>): Promise<boolean> {
+  const { spec } = await (await findApp(app)).status(job);
+  return spec?.input.images !== undefined && spec.input.frameRate === undefined;
 }
 
 /** Scores a video and prints the summary. */

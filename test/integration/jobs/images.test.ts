@@ -195,3 +195,25 @@ test('the command line takes a folder to predictions, tells how it went and name
     'predictions.jsonl',
   ]);
 });
+
+test('a folder that another machine sent is saved as one, with what failed by name, and in no folder that has something', async () => {
+  const folder = file('elsewhere');
+  await makeFolder(folder);
+  const images = await uploadFolder(stack.client, folder, '', new LeftOut());
+  const network = identity('sums', [1, 3, 4, 4], { output: { kind: 'classes' } });
+  const model = await stack.client.upload('model', network, { card: file('sums.json') });
+  const id = await stack.client.start({ input: { images }, model, tolerate: { failedItems: 1 } });
+  await stack.ended(id);
+  const save = () =>
+    runCli(['score', '--redrive', id, '--out', 'got', '--json', '--data', stack.data], { cwd: stack.folder });
+  const { code, stdout, stderr } = await save();
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(JSON.parse(stdout)).toMatchObject({ images: 10, failedImages: 1, failed: [{ name: 'broken.jpg' }] });
+  expect(readdirSync(file('got')).toSorted()).toEqual([
+    'failed-items.jsonl',
+    'manifest.json',
+    'predictions.csv',
+    'predictions.jsonl',
+  ]);
+  expect(await save()).toMatchObject({ code: 2, stderr: expect.stringContaining('got is not empty') });
+});

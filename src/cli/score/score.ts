@@ -1,8 +1,9 @@
+import { Command } from 'commander';
 import { JobError } from '../../job/failure.js';
 import { addExamples, addJson, addPlace, type Around, type Define, sampleOf, wholeNumber } from '../around.js';
 import { checkJobId, findApp, LATEST } from '../client/connect.js';
 import { addJobOptions, baseOf, isFolder, jobAsked, type JobFlags } from './asked.js';
-import { changesOf } from './changes.js';
+import { addChanges, changesOf } from './changes.js';
 import { type Choice, chooseUnfinished, findUnfinished, latestOf } from './go-on.js';
 import type { JobOptions } from './run-job.js';
 import type { FolderOptions } from './score-folder.js';
@@ -34,11 +35,11 @@ export const define: Define = (command, around) => {
     .option('--resume', 'go on with what an earlier command with the same request has left, without asking')
     .option('--fresh', 'start a new job, whatever an earlier command with the same request has left');
   addPlace(addJson(command, 'print the summary as JSON and nothing else'), around).action(
-    async (input: string | undefined, asked: ScoreFlags) => {
+    async (input: string | undefined, asked: ScoreFlags, acting: Command) => {
       const { json: quiet = false, out, redrive, resume, fresh, preview: count, ...flags } = asked;
       const choice = { ...(resume !== undefined && { resume }), ...(fresh !== undefined && { fresh }) };
       if (redrive !== undefined) {
-        refuseBesideRedrive(input, { ...choice, ...flags });
+        refuseBesideRedrive(input, acting);
         const job = redrive === LATEST ? await latestOf({ ...flags, signal }) : redrive;
         return goOnWith(
           job,
@@ -113,19 +114,30 @@ function refuseBesidePreview({ out, url }: { out: string | undefined; url: strin
   if (url !== undefined) throw new JobError('user', '--preview runs on this machine; leave --url out.');
 }
 
+const CHANGES = addChanges(new Command()).options.map((option) => option.attributeName());
+
+/** What is none of the job's, or may be different from now on. */
+const GOES_WITH_REDRIVE = new Set([
+  'redrive',
+  'out',
+  'overwrite',
+  'contactSheet',
+  'json',
+  'url',
+  'key',
+  'data',
+  ...CHANGES,
+]);
+
 /** @throws JobError `user` for what has no meaning beside a job that is named. */
-function refuseBesideRedrive(
-  input: string | undefined,
-  { resume, fresh, reuse, pack, keepFrames }: Choice & Pick<ScoreFlags, 'reuse' | 'pack' | 'keepFrames'>,
-): void {
+function refuseBesideRedrive(input: string | undefined, acting: Command): void {
   if (input !== undefined) throw new JobError('user', `--redrive names a job; leave ${input} out.`);
-  const flag = resume === true ? '--resume' : fresh === true ? '--fresh' : undefined;
-  if (flag !== undefined) throw new JobError('user', `--redrive says which job goes on; leave ${flag} out.`);
-  if (reuse === true)
-    throw new JobError('user', '--redrive goes on with what the job itself has made; leave --reuse out.');
-  const stored = pack !== undefined ? '--pack' : keepFrames === true ? '--keep-frames' : undefined;
-  if (stored !== undefined)
-    throw new JobError('user', `What a job stores stays as it was when it started; leave ${stored} out.`);
+  const given = acting.options.filter((option) => acting.getOptionValueSource(option.attributeName()) === 'cli');
+  const idle = given.find((option) => !GOES_WITH_REDRIVE.has(option.attributeName()))?.long;
+  if (idle === '--resume' || idle === '--fresh')
+    throw new JobError('user', `--redrive says which job goes on; leave ${idle} out.`);
+  if (idle !== undefined)
+    throw new JobError('user', `A job that goes on makes what it was started for; leave ${idle} out.`);
 }
 
 /** Goes on with a job, and saves its result as the command that started it would have, where that was on this machine. */

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { createAround } from '../../../src/cli/around.js';
 import { addJobOptions, type JobFlags } from '../../../src/cli/score/asked.js';
 import { addChanges, type ChangeFlags, changesOf } from '../../../src/cli/score/changes.js';
+import { define } from '../../../src/cli/score/score.js';
 import { uploadAll } from '../../../src/cli/score/run-job.js';
 import { type JobSpec, parseSpec } from '../../../src/job/spec.js';
 
@@ -82,4 +83,20 @@ test('what may be different when a job starts once more goes into its changes', 
     timeouts: { itemSeconds: 300 },
     compute: { gpu: 'require', memoryGb: 8 },
   });
+});
+
+test.each([
+  [['--codec', 'vp9'], 'A job that goes on makes what it was started for; leave --codec out.'],
+  [['--model', 'starry-night'], 'A job that goes on makes what it was started for; leave --model out.'],
+  [['--pack', '1'], 'A job that goes on makes what it was started for; leave --pack out.'],
+  [['--draw'], 'A job that goes on makes what it was started for; leave --draw out.'],
+  [['--reuse'], 'A job that goes on makes what it was started for; leave --reuse out.'],
+  [['--preview', '3'], 'A job that goes on makes what it was started for; leave --preview out.'],
+  [['--fresh'], '--redrive says which job goes on; leave --fresh out.'],
+  [['--max-parallel', '2', 'clip.mp4'], /^--redrive names a job; leave .*clip\.mp4 out\.$/],
+])('beside --redrive, %j is refused, as it would have no effect', async (given, sentence) => {
+  const command = quietly();
+  define(command, around);
+  const acting = command.parseAsync(['--redrive', 'coast-k3v9q2xa', ...given], { from: 'user' });
+  await expect(acting).rejects.toThrow(sentence);
 });

@@ -8,12 +8,12 @@ import { dyingBefore, failingStarts, listingBreaksOff, losingAnswer, refusing } 
 
 const df = await import('durable-functions');
 
-df.app.orchestration('waits', function* (context) {
+df.app.orchestration('holdsAnId', function* (context) {
   return yield context.df.waitForExternalEvent('go');
 });
 df.app.orchestration('callsTaken', function* (context) {
   try {
-    return yield context.df.callSubOrchestrator('waits', null, 'taken');
+    return yield context.df.callSubOrchestrator('holdsAnId', null, 'taken');
   } catch (error) {
     return String(error);
   }
@@ -105,7 +105,7 @@ it('a host that dies before it has refused a sub-orchestration whose id is taken
     const { backend, fault, count } = dyingBefore(nth, storage);
     const doomed = new EngineInProcess(backend);
     const life = async (): Promise<void> => {
-      await doomed.start('waits', null, 'taken');
+      await doomed.start('holdsAnId', null, 'taken');
       await doomed.reaches('taken', 'Running');
       await doomed.start('callsTaken', null, id);
       await doomed.ends(id);
@@ -115,7 +115,7 @@ it('a host that dies before it has refused a sub-orchestration whose id is taken
 
     const next = await new EngineInProcess(storage).recover();
     const started = new Set(await next.list({}));
-    if (!started.has('taken')) await next.start('waits', null, 'taken');
+    if (!started.has('taken')) await next.start('holdsAnId', null, 'taken');
     await next.reaches('taken', 'Running');
     if (!started.has(id)) await next.start('callsTaken', null, id);
     const message = "An orchestration instance with the id 'taken' is already running.";

@@ -15,7 +15,7 @@ import { createJobClient } from '../src/cli/client/client.js';
 import type { Manifest } from '../src/job-store/manifest.js';
 import { INBOX } from '../src/job-store/layout.js';
 import { paint } from '../test/support/scorer/pictures.js';
-import { tinyModel } from '../test/support/scorer/tiny-model.js';
+import { scoringModel } from '../test/support/scorer/tiny-model.js';
 import { openAzurite } from '../test/support/storage.js';
 import { until } from '../test/support/wait.js';
 
@@ -47,7 +47,7 @@ await pMap(
 
 function identityModel(): string {
   const file = path.join(folder, 'classes.onnx');
-  writeFileSync(file, tinyModel({ operator: 'Identity', shape: [1, 3, 8, 8] }));
+  writeFileSync(file, scoringModel([1, 3, 8, 8]));
   writeFileSync(file.replace('.onnx', '.json'), JSON.stringify({ output: { kind: 'classes', top: 5 } }));
   return file;
 }

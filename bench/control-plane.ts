@@ -20,7 +20,7 @@ import { type Part, startPart } from '../dist/stack/part.js';
 import { createJobClient } from '../src/cli/client/client.js';
 import { INBOX } from '../src/job-store/layout.js';
 import { sizesOf } from '../test/support/secrets.js';
-import { tinyModel } from '../test/support/scorer/tiny-model.js';
+import { scoringModel } from '../test/support/scorer/tiny-model.js';
 import { openAzurite } from '../test/support/storage.js';
 import { until } from '../test/support/wait.js';
 import { scoreNothing } from './simulated-scorer.js';
@@ -141,7 +141,7 @@ async function run(batches: number, app: string): Promise<object> {
     await pMap(names, (name) => inbox.getBlockBlobClient(name).upload('-', 1), { concurrency: 16 });
     const client = createJobClient(host.ready[1] ?? '', undefined);
     const file = path.join(place, 'classes.onnx');
-    writeFileSync(file, tinyModel({ operator: 'Identity', shape: [1, 3, 8, 8] }));
+    writeFileSync(file, scoringModel([1, 3, 8, 8]));
     writeFileSync(file.replace('.onnx', '.json'), JSON.stringify({ output: { kind: 'classes', top: 5 } }));
     const model = await client.upload('model', file, { card: file.replace('.onnx', '.json') });
     const [hostPid, azuritePid] = [host.pid ?? 0, azurite.pid ?? 0];

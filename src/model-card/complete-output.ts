@@ -1,6 +1,7 @@
 import { JobError } from '../job/failure.js';
 import { completeDetections } from './complete-detections.js';
 import { colours, completeImage } from './complete-image.js';
+import { isBoxList } from './detector-outputs.js';
 import { hintedRange, hintsOf, readYolo } from './hints.js';
 import { checkCrop, commonScale, LARGEST_OVERHANG } from './complete-size.js';
 import { checkLabels, chooseLabels, countClasses } from './labels.js';
@@ -26,6 +27,7 @@ import {
   type ImageSize,
   isReadable,
   isTensor,
+  type Layout,
   type ModelSignature,
   NPY_TYPES,
   type TensorSignature,
@@ -64,8 +66,10 @@ export function completeOutput(
     case 'image':
       return completePicture(card, choosePicture(card, model, colours(input)), input, { model, runs });
     case 'classes': {
-      const tensor = chooseScores(card.name, model);
-      return completeClasses(card, asRun(tensor, runs[0]), labelFile, labels[tensor.name] ?? yolo?.names);
+      const tensor = asRun(chooseScores(card.name, model), runs[0]);
+      const [pictures] = model.inputs.find(({ name }) => name === input.name)?.shape ?? [];
+      checkScores(tensor, pictures, input.layout);
+      return completeClasses(card, tensor, labelFile, labels[tensor.name] ?? yolo?.names);
     }
     case 'detections':
       return completeDetections(card, model, input, labelFile);
@@ -221,10 +225,39 @@ function completeClasses(
   labelFile: string[] | undefined,
   own: string[] | undefined,
 ): ClassesOutput {
-  if (!isReadable(tensor)) throw unreadable(tensor);
   const labels = chooseLabels(asked, labelFile, own);
   checkLabels(labels, countClasses(tensor));
   return { kind: 'classes', name: tensor.name, top, softmax, labels };
+}
+
+/**
+ * @param pictures how many the model takes at a time, as its input says.
+ * @throws JobError `user`: the tensor certainly is not one row of scores for each picture; says what else it may be.
+ */
+export function checkScores(tensor: TensorSignature, pictures: number | string | undefined, layout: Layout): void {
+  if (!isReadable(tensor)) throw unreadable(tensor);
+  const { shape } = tensor;
+  const [first, ...rest] = shape;
+  const divided =
+    shape.length > 1 && !(typeof first === 'number' && typeof pictures === 'number' && first !== pictures);
+  const sides = (divided ? rest : shape).filter((size) => typeof size === 'number' && size !== 1);
+  if (sides.length < 2) return;
+  const boxes = isBoxList(tensor);
+  const channels = shape.length === 4 ? shape[layout === 'NCHW' ? 1 : 3] : 1;
+  const pixels = !boxes && (shape.length === 3 || shape.length === 4);
+  const fitting = [
+    ...(pixels && (shape.length === 3 || imageLayout(tensor) !== undefined) ? ['"image" for a picture'] : []),
+    ...(pixels && Number(channels) <= MOST_CLASSES ? ['"mask" for the class of each pixel'] : []),
+    ...(boxes ? ['"detections" for boxes'] : []),
+  ];
+  const others = fitting
+    .map((each) => `to ${each}, `)
+    .join('')
+    .replace(/, $/, ' or ');
+  throw refusal(
+    tensor,
+    `holds more than one row of scores for a picture, and "classes" are one row, such as [1,1000]: set "output.kind" ${others}to "tensor" to store it as it is`,
+  );
 }
 
 /** ONNX element types whose values can be classes. */

@@ -9,7 +9,7 @@ import { findEntries } from '../../src/job-store/list/job-list.js';
 import { removeJob } from '../../src/job-store/retention.js';
 import { LeftOut } from '../../src/job/items/left-out.js';
 import { makeClip } from '../support/clip.js';
-import { findingModel, tinyModel } from '../support/scorer/tiny-model.js';
+import { findingModel, scoringModel } from '../support/scorer/tiny-model.js';
 import { useStack } from '../support/stack.js';
 import { openAzurite } from '../support/storage.js';
 import { barriersOf, browser, fits, keepPicture, keepsPictures, type Tab, useTabs } from '../support/tabs.js';
@@ -167,7 +167,7 @@ describe.skipIf(browser === undefined)('the view of a job', () => {
     await sharp(path.resolve('samples/style-waves.jpg')).resize(32, 32).toFile(path.join(folder, 'waves.jpg'));
     writeFileSync(path.join(folder, 'none.jpg'), 'no picture');
     const file = path.join(stack.folder, 'values.onnx');
-    writeFileSync(file, tinyModel({ operator: 'Identity', shape: [1, 3, 4, 4] }));
+    writeFileSync(file, scoringModel([1, 3, 4, 4]));
     writeFileSync(`${file}.json`, JSON.stringify({ output: { kind: 'classes', top: 2 }, input: { range: [0, 1] } }));
     const model = await stack.client.upload('model', file, { card: `${file}.json` });
     const images = await uploadFolder(stack.client, folder, '', new LeftOut());

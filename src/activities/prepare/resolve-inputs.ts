@@ -158,7 +158,10 @@ export async function resolveModel(
   };
   const complete = completeCard(card, signature, labels, trial?.runs);
   if (video && trial?.failure && itemsThatMayFail(tolerate, video.facts.framesEstimate) === 0)
-    throw new JobError('user', `The first frame of ${video.name} cannot be scored: ${trial.failure}.`);
+    throw new JobError(
+      'user',
+      `The first frame of ${video.name} cannot be scored: ${trial.failure.replace(/\.$/, '')}.`,
+    );
   if (tolerate.doubtfulPictures === true && 'assumed' in complete.output) delete complete.output.assumed;
   const resolved = { card: complete, sha256: sums, random: signature.hints?.random, cpuSeconds: trial?.cpuSeconds };
   if (complete.output.kind !== 'tensor') return resolved;

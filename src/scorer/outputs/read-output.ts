@@ -1,6 +1,7 @@
 import { NPY_TYPES } from '../../model-card/signature.js';
 import type ort from 'onnxruntime-node';
 import { JobError } from '../../job/failure.js';
+import { checkScores } from '../../model-card/complete-output.js';
 import type { ImageOutput, ModelCard } from '../../model-card/schema.js';
 import { readBoxTable } from './box-table.js';
 import { classify, type FoundClass } from './classes.js';
@@ -48,7 +49,7 @@ export function outputNames({ output }: ModelCard): string[] {
 /** @throws JobError `item`: the model gave nothing usable; says what. */
 export function readOutput(
   outputs: Outputs,
-  { output: card }: ModelCard,
+  { input, output: card }: ModelCard,
   facts: FrameFacts,
   entry: Entry,
 ): FrameOutput {
@@ -58,6 +59,7 @@ export function readOutput(
     case 'image':
       return { kind: 'picture', picture: toPicture(tensor, card, facts) };
     case 'classes': {
+      checkScores({ name: card.name, type: tensor.type, shape: [...tensor.dims] }, 1, input.layout);
       const values = valuesOf(tensor);
       refuseNotFinite(values);
       return { kind: 'record', record: { classes: classify(values, card) } };

@@ -10,7 +10,7 @@ import { downloadFolder, uploadFolder } from '../../../src/cli/client/folders.js
 import type { FolderSummary } from '../../../src/cli/score/score-folder.js';
 import { checkManifest } from '../../support/manifest.js';
 import { paint } from '../../support/scorer/pictures.js';
-import { tinyModel } from '../../support/scorer/tiny-model.js';
+import { scoringModel, tinyModel } from '../../support/scorer/tiny-model.js';
 import { runCli } from '../../support/cli.js';
 import { tools } from '../../support/clip.js';
 import { thumbnailOf } from '../../support/thumbnail.js';
@@ -49,8 +49,11 @@ async function makeFolder(folder: string): Promise<Record<string, Buffer>> {
 }
 
 /** A network that gives back what it gets. */
-function identity(name: string, shape: (number | string)[], card: object): string {
-  writeFileSync(file(`${name}.onnx`), tinyModel({ operator: 'Identity', shape }));
+const identity = (name: string, shape: (number | string)[], card: object) =>
+  store(name, tinyModel({ operator: 'Identity', shape }), card);
+
+function store(name: string, network: Buffer, card: object): string {
+  writeFileSync(file(`${name}.onnx`), network);
   writeFileSync(file(`${name}.json`), JSON.stringify(card));
   return file(`${name}.onnx`);
 }
@@ -162,7 +165,7 @@ test('the command line takes a folder to predictions, tells how it went and name
   const folder = file('photos');
   const sources = await makeFolder(folder);
   const labels = Array.from({ length: 48 }, (_, index) => `class, number ${index}`);
-  const model = identity('values', [1, 3, 4, 4], { output: { kind: 'classes', top: 2, labels } });
+  const model = store('values', scoringModel([1, 3, 4, 4]), { output: { kind: 'classes', top: 2, labels } });
   const { code, stdout, stderr } = await runCli(
     ['score', 'photos', '--model', model, '--tolerate', '1', '--json', '--data', stack.data],
     { cwd: stack.folder },
@@ -200,7 +203,7 @@ test('a folder that another machine sent is saved as one, with what failed by na
   const folder = file('elsewhere');
   await makeFolder(folder);
   const images = await uploadFolder(stack.client, folder, '', new LeftOut());
-  const network = identity('sums', [1, 3, 4, 4], { output: { kind: 'classes' } });
+  const network = store('sums', scoringModel([1, 3, 4, 4]), { output: { kind: 'classes' } });
   const model = await stack.client.upload('model', network, { card: file('sums.json') });
   const id = await stack.client.start({ input: { images }, model, tolerate: { failedItems: 1 } });
   await stack.ended(id);

@@ -5,7 +5,7 @@ import { LeftOut } from '../../../src/job/items/left-out.js';
 import { uploadFolder } from '../../../src/cli/client/folders.js';
 import { checkManifest } from '../../support/manifest.js';
 import { sample } from '../../support/media.js';
-import { tinyModel } from '../../support/scorer/tiny-model.js';
+import { scoringModel } from '../../support/scorer/tiny-model.js';
 import { thumbnailOf } from '../../support/thumbnail.js';
 import { useStack } from '../../support/stack.js';
 import { until } from '../../support/wait.js';
@@ -47,7 +47,7 @@ test('the predictions of a job are named with their sizes and sums', async () =>
   const red = readFileSync(path.resolve('docs/contact-sheet.jpg'));
   for (const name of ['a.jpg', 'b.jpg', 'c.jpg'])
     writeFileSync(file(`photos/${name}`), name === 'b.jpg' ? 'none' : red);
-  writeFileSync(file('values.onnx'), tinyModel({ operator: 'Identity', shape: [1, 3, 4, 4] }));
+  writeFileSync(file('values.onnx'), scoringModel([1, 3, 4, 4]));
   const labels = Array.from({ length: 48 }, (_, index) => `class ${index}`);
   writeFileSync(file('values.json'), JSON.stringify({ output: { kind: 'classes', top: 2, labels } }));
   const model = await stack.client.upload('model', file('values.onnx'), { card: file('values.json') });

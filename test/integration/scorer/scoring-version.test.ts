@@ -5,7 +5,7 @@ import { completeCard } from '../../../src/model-card/complete-card.js';
 import type { PartialCard } from '../../../src/model-card/schema.js';
 import { drawOutput } from '../../../src/scorer/outputs/draw.js';
 import { cardFor, scoreAll } from '../../support/scorer/one-model.js';
-import { findingModel, tinyModel } from '../../support/scorer/tiny-model.js';
+import { findingModel, scoringModel, tinyModel } from '../../support/scorer/tiny-model.js';
 
 /**
  * SHA-256 of what each scoring version makes of the pictures below. Where the last one is another now, outputs are: raise `SCORING_VERSION` in src/job/reuse.ts,
@@ -22,6 +22,17 @@ async function same(card: PartialCard, size: (number | string)[]): Promise<unkno
   const shape = [1, 3, ...size];
   const { outcomes } = await scoreAll(tinyModel({ operator: 'Identity', shape }), cardFor(card, shape), [PICTURE]);
   return outcomes;
+}
+
+async function classified(): Promise<unknown> {
+  const card = completeCard(
+    { output: { kind: 'classes', top: 3, softmax: true }, input: { range: [0, 0.01] } },
+    {
+      inputs: [{ name: 'x', type: 'float32', shape: [1, 3, 4, 4] }],
+      outputs: [{ name: 'y', type: 'float32', shape: [1, 48] }],
+    },
+  );
+  return (await scoreAll(scoringModel([1, 3, 4, 4]), card, [PICTURE])).outcomes;
 }
 
 async function drawn(): Promise<unknown> {
@@ -57,7 +68,7 @@ test('the scorer makes of the same what its version has always made of it', asyn
       { input: { mean: [0.4, 0.5, 0.6], std: [0.2, 0.3, 0.4], range: [0, 1] }, output: { range: [-2, 2] } },
       [8, 8],
     ),
-    await same({ output: { kind: 'classes', top: 3, softmax: true }, input: { range: [0, 0.01] } }, [4, 4]),
+    await classified(),
     await same({ output: { kind: 'mask', method: 'argmax' } }, [8, 8]),
     await same({ output: { kind: 'tensor' } }, ['h', 'w']),
     await drawn(),

@@ -1,9 +1,9 @@
-import { describe, expect, inject, it } from 'vitest';
+import { describe, expect, inject, it, test } from 'vitest';
 import type { ModelCard, PartialCard } from '../../../src/model-card/schema.js';
 import type { AttemptResult } from '../../../src/container-contract/result.js';
 import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
 import { ScorerJob } from '../../support/scorer/harness.js';
-import { cardFor, load, request } from '../../support/scorer/one-model.js';
+import { cardFor, load, request, scoreAll } from '../../support/scorer/one-model.js';
 import { paint, psnr } from '../../support/scorer/pictures.js';
 import { tinyModel } from '../../support/scorer/tiny-model.js';
 
@@ -59,4 +59,16 @@ describe('a model that gives no numbers', () => {
       { name: 'a', reason: expect.stringMatching(/^the model gave \d+ of 7869 values that are not finite numbers$/) },
     ]);
   });
+});
+
+test('classes that turn out to be many rows of scores are the fault of the card, not of the picture', async () => {
+  const card = cardFor({ output: { kind: 'classes' } }, FREE);
+  const { outcomes } = await scoreAll(tinyModel({ operator: 'Identity', shape: FREE }), card, [frame]);
+  expect(outcomes).toEqual([
+    {
+      ok: false,
+      kind: 'user',
+      message: expect.stringContaining('"y" float32 [1,3,43,61] holds more than one row of scores for a picture'),
+    },
+  ]);
 });

@@ -29,6 +29,15 @@ export function tinyModel({ operator, shape, type = 'float32', attributes = {} }
   });
 }
 
+/** The bytes of an ONNX model that gives the values of the picture `x` of this shape as the scores `y` of so many classes. */
+export function scoringModel([batch, ...each]: number[]): Buffer {
+  return modelFile({
+    node: [operatorNode('Flatten', ['x'], 'y', {})],
+    input: [tensorInfo('x', [batch ?? 1, ...each])],
+    output: [tensorInfo('y', [batch ?? 1, each.reduce((product, size) => product * size, 1)])],
+  });
+}
+
 const FREE = ['batch', 3, 'height', 'width'];
 
 /**

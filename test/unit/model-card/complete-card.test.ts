@@ -484,6 +484,36 @@ describe('completeCard refuses in one sentence', () => {
       'has a type that cannot be read',
     ],
     [
+      'a segmentation as classes',
+      { output: { kind: 'classes' } },
+      model([free], [tensor('y', [1, 21, 64, 64])]),
+      '"y" float32 [1,21,64,64] holds more than one row of scores for a picture, and "classes" are one row, such as [1,1000]: set "output.kind" to "mask" for the class of each pixel or to "tensor" to store it as it is.',
+    ],
+    [
+      'a picture as classes',
+      { output: { kind: 'classes' } },
+      model([free], [tensor('y', [1, 3, 4, 4])]),
+      'set "output.kind" to "image" for a picture, to "mask" for the class of each pixel or to "tensor" to store it as it is.',
+    ],
+    [
+      'boxes as classes',
+      { output: { kind: 'classes' } },
+      model([free], [tensor('y', [1, 8400, 85])]),
+      'set "output.kind" to "detections" for boxes or to "tensor" to store it as it is.',
+    ],
+    [
+      'more classes of each pixel than a mask tells apart',
+      { output: { kind: 'classes' } },
+      model([free], [tensor('y', [1, 1000, 7, 7])]),
+      'set "output.kind" to "tensor" to store it as it is.',
+    ],
+    [
+      'several rows from one picture at a time',
+      { output: { kind: 'classes' } },
+      model([tensor('x', [1, 3, 8, 8])], [tensor('y', [5, 1000])]),
+      '"y" float32 [5,1000] holds more than one row of scores for a picture',
+    ],
+    [
       'another fixed size',
       { input: { size: { fixed: [8, 9] } } },
       model([tensor('in', [1, 3, 8, 8])], [freeOut]),
@@ -507,6 +537,42 @@ describe('completeCard refuses in one sentence', () => {
     const message = refusal(card, signature);
     expect(message).toContain(says);
     expect(message).toMatch(/^[A-Z].*\.$/);
+  });
+
+  it.each<[TensorSignature['shape'], TensorSignature['shape']]>([
+    [
+      [1, 1000],
+      [1, 3, 8, 8],
+    ],
+    [[1000], [1, 3, 8, 8]],
+    [
+      [1, 1000, 1, 1],
+      [1, 3, 8, 8],
+    ],
+    [
+      [1, 1, 1000],
+      [1, 3, 8, 8],
+    ],
+    [
+      [4, 1000],
+      [4, 3, 8, 8],
+    ],
+    [
+      ['N', 1000, 'h', 'w'],
+      ['N', 3, 8, 8],
+    ],
+    [[], ['N', 3, 8, 8]],
+  ])('reads classes from %j that comes of %j', (given, taken) => {
+    const card = completeCard({ output: { kind: 'classes' } }, model([tensor('x', taken)], [tensor('y', given)]));
+    expect(card.output).toMatchObject({ kind: 'classes', name: 'y' });
+  });
+
+  it('refuses classes where a run shows more than one row of them', () => {
+    const open = model([free], [tensor('y', ['batch', 21, 'h', 'w'])]);
+    const run = { input: { width: 256, height: 192 }, outputs: { y: [1, 21, 24, 32] } };
+    expect(() => completeCard({ output: { kind: 'classes' } }, open, undefined, [run])).toThrow(
+      '"y" float32 [1,21,24,32] holds more than one row',
+    );
   });
 
   it('fixes half a fixed size where the card says the rest', () => {

@@ -83,6 +83,19 @@ describe('a drafted card', () => {
     expect(asked(questions)).toContain('output.range');
   });
 
+  it.each<TensorSignature['shape']>([
+    [1, 21, 64, 64],
+    [1, 21, 8, 8],
+    ['N', 21, 'h', 'w'],
+    [1, 7, 5],
+  ])('takes more than one row of scores for no classes: %j', (...shape) => {
+    const hints = { ...NOTHING, makers: { y: 'Softmax' } };
+    const model = { inputs: [frame], outputs: [tensor('y', shape)] };
+    const { card } = draftCard(model, hints);
+    expect(card.output?.kind).toMatch(/^(mask|tensor)$/);
+    expect(completeCard(card, model).output.kind).toBe(card.output?.kind);
+  });
+
   it('stores what it does not know as it is', () => {
     const model = { inputs: [frame], outputs: [tensor('y', [1, 7, 5])] };
     const { card, questions } = draftCard(model, NOTHING);

@@ -22,7 +22,10 @@ export interface VideoJobFiles {
 export async function prepareVideoJob(
   { storage, media, clip, chunkFrames, pack = 1 }: VideoJobFiles,
   jobId: string,
-  { output, onDamage = 'fail' }: { output: { video: string; codec?: string }; onDamage?: 'fail' | 'keep' },
+  {
+    output,
+    onDamage = 'fail',
+  }: { output: { video: string; codec?: string; frameFormat?: string }; onDamage?: 'fail' | 'keep' },
 ): Promise<number> {
   const inbox = storage.media.getContainerClient('inbox');
   const [work, job] = [workOf(storage, jobId), jobOf(storage, jobId)];

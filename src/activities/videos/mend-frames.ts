@@ -56,9 +56,12 @@ async function mend(ports: MendPorts, input: MendInput): Promise<MendResult> {
   const job = await readVideoJob(storage, jobId, run);
   const { missing, results } = await readBatchState(storage, job, input, attempt);
   const without = new Set(missing);
-  const lost = results.flatMap(({ lost: each = [] }) => each).filter((index) => without.has(index));
-  const gone = await removeDamagedFrames(storage, job, lost);
   const mended = await readMended(storage, jobId, batch);
+  const lost = results.flatMap(({ attempt: by, lost: each = [] }) =>
+    // What was split again since is not lost once more before a scorer has looked at it.
+    each.filter((index) => without.has(index) && by > (mended[packStart(index, job.pack)] ?? 0)),
+  );
+  const gone = await removeDamagedFrames(storage, job, lost);
   const again = gone.find((start) => (mended[start] ?? attempt) < attempt);
   if (again !== undefined) {
     const blob = framesBlob(again, job.pack, job.spec.output.frameFormat);

@@ -11,6 +11,11 @@ export interface Input {
   item: TaskItem;
   /** @throws JobError `item` when a picture that a user has brought is not there; `platform`, as a lost frame, when a frame is not, or not whole. */
   file: () => Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Set of a frame that is a file of its own: whether it is still what the app has stored shows only when it is decoded.
+   * @returns what the failure to do so comes to.
+   */
+  undecoded?: (error: unknown) => unknown;
 }
 
 interface InputPlaces extends Pick<ScoreTask, 'pack' | 'frames'> {
@@ -35,9 +40,12 @@ export async function* readInputs(items: TaskItem[], places: InputPlaces): Async
   }
   for (const item of items) {
     const { index, input, etag } = item;
-    const file = () =>
-      input === undefined ? readSingle(framesBlob(index, pack, frames), places) : blobs.readInput(input, abandon, etag);
-    yield { item, file };
+    if (input === undefined) {
+      const blob = framesBlob(index, pack, frames);
+      const undecoded = (error: unknown) =>
+        isOfItem(error) ? lost(new JobError('item', `${blob}: ${error.message}`, { cause: error })) : error;
+      yield { item, file: () => readSingle(blob, places), undecoded };
+    } else yield { item, file: () => blobs.readInput(input, abandon, etag) };
   }
 }
 

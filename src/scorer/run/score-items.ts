@@ -218,15 +218,17 @@ interface PreparedItem extends FrameRequest {
   input?: string | undefined;
 }
 
-async function prepareItem({ item, file: read }: Input, parts: ItemParts): Promise<PreparedItem> {
+async function prepareItem({ item, file: read, undecoded }: Input, parts: ItemParts): Promise<PreparedItem> {
   const { codec, task, time } = parts;
   const { card, output } = task;
   const file = await time.during('fetch', () => read());
   // Decoding takes the bytes away.
   const input = item.input === undefined ? undefined : writeInputId(inputIdOf(item, file));
-  const picture = await time.during('decode', () =>
-    codec.decode(file, item.input === undefined ? task.frames : undefined),
-  );
+  const picture = await time
+    .during('decode', () => codec.decode(file, item.input === undefined ? task.frames : undefined))
+    .catch((error: unknown) => {
+      throw undecoded ? undecoded(error) : error;
+    });
   const original = { width: picture.width, height: picture.height };
   const result = resultSize(card.output, original);
   if (pixelsOf(result) > PIXEL_LIMIT)

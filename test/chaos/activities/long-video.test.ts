@@ -96,9 +96,9 @@ describe('a video in chunks', () => {
     const PACK = 5;
     const BATCH = 40;
 
-    async function split(jobId: string) {
-      const pieces = await prepareVideoJob({ ...ports, clip, pack: PACK }, jobId, {
-        output: { video: `outbox/${jobId}.mkv`, codec: 'ffv1' },
+    async function split(jobId: string, pack = PACK, frameFormat = 'ppm') {
+      const pieces = await prepareVideoJob({ ...ports, clip, pack }, jobId, {
+        output: { video: `outbox/${jobId}.mkv`, codec: 'ffv1', frameFormat },
       });
       expect(pieces).toBeGreaterThan(2);
       await splitInChunks(jobId, pieces);
@@ -107,9 +107,10 @@ describe('a video in chunks', () => {
 
     /** As if scorers had not found these frames, in the last attempts of their batches. */
     async function loseFrames(jobId: string, frames: number[], attempt = 1) {
+      const { pack, spec } = await readVideoJob(storage, jobId);
       for (const index of frames)
         await workOf(storage, jobId)
-          .getBlockBlobClient(framesBlob(index, PACK, 'ppm'))
+          .getBlockBlobClient(framesBlob(index, pack, spec.output.frameFormat))
           .upload('', 0);
       for (const batch of [0, 1]) {
         const lost = frames.filter((index) => Math.floor(index / BATCH) === batch);
@@ -165,6 +166,23 @@ describe('a video in chunks', () => {
       await loseFrames(jobId, [30], 2);
       expect(await mend(jobId, 0, 2)).toEqual({ lostAgain: expect.stringContaining('frames/0000030.zip twice') });
     });
+
+    test.each(['ppm', 'png', 'jpg'])(
+      'does not say so of frames that were split again and have not been looked at since, each a file of its own, as %s',
+      async (format) => {
+        const jobId = `harmed-${format}`;
+        await split(jobId, 1, format);
+        const frames = await storedItems(workOf(storage, jobId), 'frames/');
+        await loseFrames(jobId, [30]);
+        expect(await mend(jobId, 0)).toEqual({});
+        await loseFrames(jobId, [31], 2);
+        expect(await mend(jobId, 0, 2)).toEqual({});
+        expect(await storedItems(workOf(storage, jobId), 'frames/')).toEqual(frames);
+        expect(await countMended(storage, jobId)).toBe(2);
+        await loseFrames(jobId, [30], 3);
+        expect(await mend(jobId, 0, 3)).toEqual({ lostAgain: expect.stringContaining(`0000030.${format} twice`) });
+      },
+    );
 
     test('has them as the split of the whole video has made them, where its chunks were not as expected', async () => {
       const jobId = 'harmed-whole';

@@ -134,6 +134,50 @@ describe('frames that are damaged or gone before they are scored', () => {
     expect(changed.map(([blob]) => blob)).toEqual([0, PACK, BATCH].map((index) => framesBlob(index, PACK, 'ppm')));
   });
 
+  test.each(['png', 'jpg'])(
+    'are split again while the job runs, and nothing else is, where each is a file of its own, as %s',
+    { timeout: 400_000 },
+    async (format) => {
+      const jobId = `harmed-${format}-${Date.now().toString(36)}`;
+      const host = world.newHost(`harmed${format}`);
+      const work = workOf(world.storage, jobId);
+      const single = (index: number) => work.getBlockBlobClient(framesBlob(index, 1, format));
+      let sums: unknown;
+      let versions = new Map<string, string>();
+      const deliver: Deliver = async (name, input) => {
+        if (name === 'launchBatch' && sums === undefined) {
+          sums = await sumsOf(jobId);
+          await cut(single(1));
+          await single(2).upload('what is this', 12);
+          await single(BATCH).upload('', 0);
+          await single(BATCH + 1).delete();
+          versions = await frameVersions(world.storage, jobId);
+        }
+        return host(name, input);
+      };
+      const singles = {
+        ...spec,
+        output: { ...spec.output, frameFormat: format },
+        batch: { ...spec.batch, pack: 1 },
+      };
+      await runJob({ jobId, spec: singles }, deliver);
+      expect(await readJson<Manifest>(jobOf(world.storage, jobId), MANIFEST)).toMatchObject({
+        outcome: 'done',
+        totals: { done: FRAMES, failed: 0, attempts: 4 },
+        warnings: [
+          '4 frames were gone from storage, or damaged there, before being scored, and were split from the video again.',
+        ],
+      });
+      expect(await sumsOf(jobId)).toEqual(sums);
+      const changed = [...(await frameVersions(world.storage, jobId))].filter(
+        ([blob, etag]) => versions.get(blob) !== etag,
+      );
+      expect(changed.map(([blob]) => blob)).toEqual(
+        [1, 2, BATCH, BATCH + 1].map((index) => framesBlob(index, 1, format)),
+      );
+    },
+  );
+
   test(
     'fail the job when storage loses them again, which is not the mistake of its user, and are split once more in its next run',
     { timeout: 400_000 },

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { JobError } from '../../../src/job/failure.js';
 import type { Codec } from '../../../src/scorer/pictures/codec.js';
 import { scoreItems } from '../../../src/scorer/run/score-items.js';
-import { CONTRACT, type ScoreTask } from '../../../src/container-contract/task.js';
+import { CONTRACT, type ScoreTask, type TaskItem } from '../../../src/container-contract/task.js';
 import type { ItemTimings } from '../../../src/container-contract/result.js';
 import { Tally } from '../../../src/scorer/records/tally.js';
 import { TimeAccount } from '../../../src/scorer/records/time-account.js';
@@ -33,6 +33,16 @@ const codec: Codec = {
   resize: (picture) => Promise.resolve(picture),
 };
 
+/** Does not read frames that begin so. */
+const BROKEN = 7;
+const choosy: Codec = {
+  ...codec,
+  decode: ([first]) =>
+    first === BROKEN
+      ? Promise.reject(new JobError('item', 'the picture cannot be read: it is cut off'))
+      : Promise.resolve(paint(4, 4)),
+};
+
 const newTally = (keep: (timings: ItemTimings) => void = () => {}) =>
   new Tally(task, new Date(0).toISOString(), new TimeAccount(), keep);
 
@@ -48,12 +58,13 @@ async function score(
   own = items.length,
   frames = 1,
   readFrame: (name: string) => Promise<Uint8Array<ArrayBuffer>> = () => Promise.resolve(new Uint8Array(1)),
+  given: TaskItem[] = items,
 ) {
   const stored: string[] = [];
   const log: string[] = [];
   const tally = newTally();
   const blobs = {
-    readInput: () => Promise.resolve(new Uint8Array(1)),
+    readInput: readFrame,
     readFrame,
     readPack: async function* () {},
     storeOutput: (output: string) => Promise.resolve(void stored.push(output)),
@@ -62,9 +73,12 @@ async function score(
   const engine = {
     size: 1,
     starved: 0,
-    score: (given: unknown[]) =>
+    score: (pictures: unknown[]) =>
       Promise.resolve({
-        outcomes: given.map(() => ({ ok: true as const, output: { kind: 'picture' as const, picture: paint(4, 4) } })),
+        outcomes: pictures.map(() => ({
+          ok: true as const,
+          output: { kind: 'picture' as const, picture: paint(4, 4) },
+        })),
         optimized: answers.shift() ?? true,
         prepare: 0,
         infer: 0,
@@ -75,8 +89,8 @@ async function score(
   const watch = { begin: () => undefined, again: () => undefined, end: () => undefined };
   const announce = ({ index }: { index: number }) => Promise.resolve(index < own);
   const batched = { ...task, card: { ...card, batch: frames } };
-  const parts = { blobs, codec, engine, task: batched, tally, watch, announce, oneByOne: false };
-  await scoreItems(items, { ...parts, log: (sentence) => log.push(sentence) }, signal, signal);
+  const parts = { blobs, codec: choosy, engine, task: batched, tally, watch, announce, oneByOne: false };
+  await scoreItems(given, { ...parts, log: (sentence) => log.push(sentence) }, signal, signal);
   return { result: tally.result('completed', undefined), lost: tally.lostFrames(), log, stored };
 }
 
@@ -97,6 +111,25 @@ it('frames that are gone are neither scored nor failed, those beside them are sc
     blame: 'platform',
     message: expect.stringContaining('frames/0000001.png does not exist'),
   });
+});
+
+const broken = (name: string) => Promise.resolve(new Uint8Array([name.includes('1') ? BROKEN : 0]));
+
+it('frames that the app has stored as pictures and that cannot be read any more are lost, with the name of their files', async () => {
+  const { stored, result, lost } = await score([], items.length, 3, broken);
+  expect(stored.toSorted()).toEqual(['scored/0000000.png', 'scored/0000002.png']);
+  expect(result).toMatchObject({ done: ['a', 'c'], failed: [], lost: [1] });
+  expect(lost).toMatchObject({
+    blame: 'platform',
+    message: expect.stringMatching(/frames\/0000001\.png: the picture cannot be read: it is cut off$/),
+  });
+});
+
+it('pictures of a user that cannot be read fail by name', async () => {
+  const pictures = items.map((item) => ({ ...item, input: `folder/${item.index}.png` }));
+  const { result, lost } = await score([], items.length, 3, broken, pictures);
+  expect(result).toMatchObject({ failed: [{ name: 'b', reason: 'the picture cannot be read: it is cut off' }] });
+  expect(lost).toBeUndefined();
 });
 
 it.each([true, false])('the result says whether the model ran in its optimized form: %s', async (optimized) => {

@@ -6,7 +6,7 @@ import type { BatchList, FileAnswer, JobStatus } from '../../../src/api/jobs.js'
 import type { AttemptRow } from '../../../src/job/attempts/attempt-row.js';
 import type { Plan } from '../../../src/api/plan.js';
 import { makeClip } from '../../support/clip.js';
-import { tinyModel } from '../../support/scorer/tiny-model.js';
+import { scoringModel } from '../../support/scorer/tiny-model.js';
 import { useStack } from '../../support/stack.js';
 
 const stack = useStack();
@@ -423,7 +423,7 @@ describe('POST /api/uploads', () => {
   });
 
   test('stores a label file with a model, and its labels are checked against the model', async () => {
-    const files = { 'm.onnx': tinyModel({ operator: 'Identity', shape: [1, 3, 2, 2] }), 'm.txt': 'cat\ndog\n' };
+    const files = { 'm.onnx': scoringModel([1, 3, 2, 2]), 'm.txt': 'cat\ndog\n' };
     const card = { 'm.json': '{"output": {"kind": "classes", "labels": "m.txt"}}' };
     for (const [name, bytes] of Object.entries({ ...files, ...card }))
       writeFileSync(path.join(stack.folder, name), bytes);

@@ -17,7 +17,7 @@ import { round } from '../job/progress.js';
 import { type BatchState, readBatchState } from '../job-store/batches/batch-state.js';
 import { type Scored, scoredInTurn } from '../job-store/batches/scored-parts.js';
 import { readSettled, readUnscored, type Settled } from '../job-store/batches/settled.js';
-import { readItems } from '../job-store/images/items.js';
+import { fileOf, readItems, readListed } from '../job-store/images/items.js';
 import { containerName, jobOf, timingsBlob } from '../job-store/layout.js';
 import { writeFailedItems } from '../job-store/manifest.js';
 import type { ResolvedJob } from '../job-store/resolved-job.js';
@@ -124,11 +124,19 @@ async function* scoredOf(
 type Describe = (
   index: number,
   said: Pick<FailedReport, 'name' | 'reason' | 'blame' | 'batch' | 'attempt'>,
-) => FailedReport;
+) => FailedReport | Promise<FailedReport>;
 
-/** Adds to a failed frame when it is shown and, where the job made a video of it, what the video shows in its place. */
+/**
+ * Adds to a failed image where its output would be, and to a failed frame when it is shown and, where the job made a video of it, what the
+ * video shows in its place.
+ */
 async function createDescription(storage: Storage, job: ResolvedJob, isDelivered: boolean): Promise<Describe> {
-  if (!('video' in job)) return (_, said) => said;
+  if (!('video' in job))
+    return async (index, said) => {
+      const [item] = await readListed(storage, job, index, 1).catch(() => []);
+      const output = item && fileOf(job, item);
+      return { ...said, ...(output !== undefined && { output }) };
+    };
   const unscored = await readUnscored(storage, job.jobId);
   if (unscored.size === 0) return (index, said) => ({ ...said, frame: index });
   // Of a job that was ended while its video was split there is none.
@@ -180,7 +188,7 @@ async function reportBatch(
   const lost = [...own, ...left].toSorted((one, other) => one.index - other.index);
   const failed: FailedReport[] = [];
   for (const { index, name, reason: why, blame: of, attempt } of lost)
-    failed.push((await describe())(index, { name, reason: why, blame: of, batch, attempt }));
+    failed.push(await (await describe())(index, { name, reason: why, blame: of, batch, attempt }));
   const attempts = await reportAttempts(storage, job, { batch, last, settled, state });
   const counts = {
     done: state.done.length,

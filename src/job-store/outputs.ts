@@ -170,6 +170,14 @@ export async function deliver(
   );
 }
 
+/** Removes what another job has put where this one has nothing to put: it would pass for this one's. What no job has put there stays. */
+export async function removeOthers(storage: Storage, { jobId, output }: Omit<OutputPlace, 'overwrite'>): Promise<void> {
+  const target = mediaBlob(storage, output);
+  const there = await target.getProperties().catch(ignoreNotFound);
+  if (there?.metadata?.job === undefined || there.metadata.job === jobId) return;
+  await unlessConflict(() => target.deleteIfExists({ conditions: { ifMatch: there.etag } }));
+}
+
 const BUFFER_BYTES = 4 * 1024 * 1024;
 
 /**

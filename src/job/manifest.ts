@@ -26,6 +26,8 @@ const failedItem = z.strictObject({
   batch: count,
   /** Which container run said so; the last one for what a batch left behind, 0 where none ran. */
   attempt: count,
+  /** Of images whose outputs are files of their own: where its output would be, below the folder of the outputs. */
+  output: z.string().optional(),
   /** Of a video: from 0, and when it is shown, in seconds after the earliest stream of the video starts. */
   frame: count.optional(),
   time: z.number().optional(),

@@ -17,7 +17,7 @@ import {
 } from '../../job-store/batches/scored-parts.js';
 import { type Archived, deliverArrays } from '../../job-store/images/arrays.js';
 import { packsArrays, predictionEnding, readListed, scoredEnding } from '../../job-store/images/items.js';
-import { deliver } from '../../job-store/outputs.js';
+import { deliver, removeOthers } from '../../job-store/outputs.js';
 import { keepSaid, madeMetadata } from '../../job-store/reuse/made-before.js';
 import { writePredictionsPart } from '../../job-store/images/predictions.js';
 import { readUnscored } from '../../job-store/batches/settled.js';
@@ -140,6 +140,12 @@ async function collectList(
     );
     await writePredictionsPart(storage, job.jobId, first, archiveLines(archived, delivery));
     return bytes;
+  }
+  if (job.spec.output.overwrite && job.images !== undefined) {
+    const without = listed.filter((_, k) => !scored.present.has(first + k));
+    const remove = (item: ListedItem) =>
+      removeOthers(storage, { jobId: job.jobId, output: `${delivery.prefix}${item.output}.${delivery.ending}` });
+    await pMap(without, remove, { concurrency: TRANSFERS });
   }
   const bytes =
     job.pack > 1 ? await unpack(storage, job, delivery, range) : await copyAll(storage, job, delivery, range);

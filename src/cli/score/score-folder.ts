@@ -1,8 +1,10 @@
+import { createReadStream } from 'node:fs';
 import { readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { counted, JobError, unbroken } from '../../job/failure.js';
 import type { FailedItem } from '../../container-contract/result.js';
-import type { Manifest } from '../../job/manifest.js';
+import type { FailedReport, Manifest } from '../../job/manifest.js';
 import { FAILED_ITEMS, MANIFEST, PREDICTIONS_CSV, PREDICTIONS_JSONL } from '../../job-store/layout.js';
 import { LeftOut } from '../../job/items/left-out.js';
 import type { JobStatus } from '../../api/jobs.js';
@@ -56,6 +58,7 @@ export async function scoreFolder(options: FolderOptions): Promise<FolderSummary
   if (options.resume && options.resume.folder === undefined) await checkEmpty(options);
   const only = options.list === undefined || !isNew ? undefined : await readList(options.folder, options.list);
   let failed: FailedItem[] = [];
+  let removed: string[] = [];
   let predictions = false;
   const leftOut = new LeftOut();
   const { status, seconds } = await runThrough(options, {
@@ -65,11 +68,13 @@ export async function scoreFolder(options: FolderOptions): Promise<FolderSummary
     save: async (client, { id, items }) => {
       await makeOutputFolder(options.out);
       predictions = await downloadFolder(client, id, options.out, options.overwrite);
-      if (items.failed > 0) failed = await readFailed(client, id, options);
-      else await removeFailed(options.out);
+      if (items.failed > 0) {
+        failed = await readFailed(client, id, options);
+        if (options.overwrite) removed = await removeStale(options.out);
+      } else await removeFailed(options.out);
     },
   });
-  return summarise(status, seconds, { output: options.out, predictions, failed, leftOut });
+  return summarise(status, seconds, { output: options.out, predictions, failed, removed, leftOut });
 }
 
 /**
@@ -145,6 +150,31 @@ async function readFailed(client: JobClient, id: string, { out, overwrite }: Fol
   return failedItems.map(({ name, reason }) => ({ name, reason }));
 }
 
+/** What an earlier run has made of images that failed this time would pass for results. @returns their names. */
+async function removeStale(out: string): Promise<string[]> {
+  const removed: string[] = [];
+  for await (const line of createInterface({ input: createReadStream(path.join(out, FAILED_ITEMS)) })) {
+    const { output } = JSON.parse(line) as FailedReport;
+    const file = path.resolve(out, output ?? '');
+    const there = file.startsWith(out + path.sep) ? await stat(file).catch(() => undefined) : undefined;
+    if (output === undefined || !there?.isFile()) continue;
+    await rm(file, { force: true });
+    removed.push(output);
+  }
+  return removed;
+}
+
+const SHOWN_REMOVED = 3;
+
+function removedWarning(names: string[]): string[] {
+  if (names.length === 0) return [];
+  const [are, their] = names.length === 1 ? ['is', 'its image'] : ['are', 'their images'];
+  const shown = `${names.slice(0, SHOWN_REMOVED).join(', ')}${names.length > SHOWN_REMOVED ? ', …' : ''}`;
+  return [
+    `${counted(names.length, 'file')} of an earlier run ${are} removed, as ${their} failed this time (${shown}).`,
+  ];
+}
+
 /** What an earlier run has said of its failures in the same folder would pass for this one's. */
 async function removeFailed(out: string): Promise<void> {
   const list = path.join(out, FAILED_ITEMS);
@@ -155,9 +185,9 @@ async function removeFailed(out: string): Promise<void> {
 function summarise(
   status: JobStatus,
   own: OwnSeconds,
-  result: { output: string; predictions: boolean; failed: FailedItem[]; leftOut: LeftOut },
+  result: { output: string; predictions: boolean; failed: FailedItem[]; removed: string[]; leftOut: LeftOut },
 ): FolderSummary {
-  const { output, predictions, failed, leftOut } = result;
+  const { output, predictions, failed, removed, leftOut } = result;
   const [jsonl, csv] = [path.join(output, PREDICTIONS_JSONL), path.join(output, PREDICTIONS_CSV)];
   return {
     job: status.id,
@@ -171,7 +201,7 @@ function summarise(
     imagesPerSecond: status.itemsPerSecond,
     containerTime: status.containerTime,
     bottleneck: bottleneckOf(status, own, 'images'),
-    warnings: [...leftOut.warnings(), ...status.warnings],
+    warnings: [...leftOut.warnings(), ...status.warnings, ...removedWarning(removed)],
     seconds: { start: own.start, upload: own.upload, ...status.stages, download: own.download },
     totalSeconds: own.total,
   };

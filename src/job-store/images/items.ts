@@ -122,6 +122,10 @@ export const scoredEnding = ({ card, spec }: ResolvedJob): ScoredFormat =>
 /** Whether the job delivers its arrays in archives, not each as a file of its own. */
 export const packsArrays = (job: ResolvedJob): boolean => scoredEnding(job) === 'npy' && job.spec.batch.pack !== 1;
 
+/** What the output of an item is called below the output prefix; undefined where it is no file of its own. */
+export const fileOf = (job: ResolvedJob, { output }: ListedItem): string | undefined =>
+  scoredEnding(job) === 'json' || packsArrays(job) ? undefined : `${output}.${scoredEnding(job)}`;
+
 /** How a scorer finds the frames, and what it stores for each item. */
 export const placesFor = (job: ResolvedJob): Pick<ScoreTask, 'pack' | 'frames' | 'output'> => ({
   pack: job.pack,

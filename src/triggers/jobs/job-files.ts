@@ -108,18 +108,21 @@ export const createListFiles = ({ storage }: { storage: Storage }) =>
     const job = await readResolvedJob(storage, id);
     const prefix = 'video' in job ? job.predictions : job.output;
     if (prefix === undefined) return refuse(404, `Job "${id}" is a video's: its one file is at /files/output.`);
-    return { jsonBody: await listFiles(storage, prefix, request.query.get('from') ?? '') };
+    return { jsonBody: await listFiles(storage, id, prefix, request.query.get('from') ?? '') };
   });
 
-async function listFiles(storage: Storage, output: string, from: string): Promise<FileList> {
+/** Where a job may write over what is there, its folder also has what others have put there. */
+async function listFiles(storage: Storage, id: string, output: string, from: string): Promise<FileList> {
   const { container: name, blob: prefix } = splitPath(output);
   const container = storage.media.getContainerClient(name);
   const { items, next } = await listThousand(container, prefix, from);
-  const files = items.map(async (blob) => ({
-    name: blob.name.slice(prefix.length),
-    bytes: blob.properties.contentLength ?? 0,
-    url: await readableUrl(storage, container, blob.name),
-  }));
+  const files = items
+    .filter(({ metadata }) => metadata?.job === id)
+    .map(async (blob) => ({
+      name: blob.name.slice(prefix.length),
+      bytes: blob.properties.contentLength ?? 0,
+      url: await readableUrl(storage, container, blob.name),
+    }));
   return { files: await Promise.all(files), next };
 }
 

@@ -37,11 +37,15 @@ const putAll = (container: ContainerClient, blobs: [string, string][]) =>
   pMap(blobs, ([name, text]) => put(container, name, text), { concurrency: 32 });
 
 /** A job that `prepareJob` has resolved; `output` is what its model gives. */
-async function prepare(jobId: string, output: object, more: { list?: unknown; tolerate?: object } = {}): Promise<void> {
+async function prepare(
+  jobId: string,
+  output: object,
+  more: { list?: unknown; tolerate?: object; overwrite?: boolean } = {},
+): Promise<void> {
   await Promise.all([jobOf(storage, jobId).create(), workOf(storage, jobId).create()]);
   const images = `inbox/${jobId}/`;
-  const { list, tolerate } = more;
-  const spec = parseSpec(JSON.stringify({ input: { images, list }, model: 'm', tolerate }));
+  const { list, tolerate, overwrite } = more;
+  const spec = parseSpec(JSON.stringify({ input: { images, list }, model: 'm', tolerate, output: { overwrite } }));
   await writeJson(jobOf(storage, jobId), RESOLVED_JOB, {
     pack: 1,
     jobId,
@@ -202,6 +206,26 @@ test('a folder without pictures is refused with what is in it', async () => {
     blame: 'user',
     message: expect.stringMatching(`JPEG.* below inbox/${jobId}/.* 2 files`) as string,
   });
+});
+
+test('what another job has made of a picture that fails now is removed where the job overwrites, and what is no job’s is left', async () => {
+  const jobId = 'stale-abcd2345';
+  await prepare(jobId, {}, { overwrite: true });
+  await putAll(
+    inbox,
+    ['a.jpg', 'b.jpg', 'c.jpg'].map((name) => [`${jobId}/${name}`, 'x']),
+  );
+  await createListImages({ storage })({ jobId });
+  await put(workOf(storage, jobId), scoredPart({ first: 0, last: 0 }, 1, 'png'), 'new');
+  await giveUpItems(storage, jobId, [1, 2]);
+  for (const name of ['a.png', 'b.png', 'other.png'])
+    await outbox.getBlockBlobClient(`${jobId}/${name}`).upload('old', 3, { metadata: { job: 'earlier-abcd2345' } });
+  await put(outbox, `${jobId}/c.png`, 'of the user');
+  for (let time = 0; time < 2; time += 1) await createCollectItems({ storage })({ jobId, first: 0, count: 3 });
+  const names: string[] = [];
+  for await (const { name } of outbox.listBlobsFlat({ prefix: `${jobId}/` })) names.push(name.slice(jobId.length + 1));
+  expect(names).toEqual(['a.png', 'c.png', 'other.png']);
+  expect(await readText(outbox, `${jobId}/a.png`)).toBe('new');
 });
 
 describe('more items than one list holds', () => {

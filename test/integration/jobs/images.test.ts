@@ -94,7 +94,9 @@ describe('a folder of all kinds of pictures', () => {
     });
     expect(Object.keys(status.stages)).toEqual(['prepare', 'list', 'score', 'collect', 'finish']);
 
+    await stack.storage.getContainerClient('outbox').uploadBlockBlob(`${id}/other.png`, 'of no job', 9);
     await downloadFolder(stack.client, id, file('painted'));
+    expect(readdirSync(file('painted'))).not.toContain('other.png');
     const renamed: Record<string, string> = { 'a.png': 'a.png.png' };
     for (const [name, bytes] of Object.entries(sources)) {
       const output = renamed[name] ?? `${name.replace(/\.[^.]*$/, '')}.png`;
@@ -107,7 +109,9 @@ describe('a folder of all kinds of pictures', () => {
     const { totals, failedItems, outputs, resolved } = await readManifest(id);
     expect(totals).toEqual({ done: 9, failed: 1, givenUp: 0, neverReached: 0, attempts: 2 });
     const reason = 'the picture cannot be read: it is no JPEG, PNG, WebP, AVIF, TIFF, BMP or GIF';
-    expect(failedItems).toEqual([{ name: 'broken.jpg', reason, blame: 'item', batch: 0, attempt: 1 }]);
+    expect(failedItems).toEqual([
+      { name: 'broken.jpg', reason, blame: 'item', batch: 0, attempt: 1, output: 'broken.png' },
+    ]);
     expect(status.warnings).toEqual([
       `1 of 10 images could not be scored and has no output, as the job tolerates (broken.jpg: ${reason}).`,
     ]);
@@ -219,4 +223,35 @@ test('a folder that another machine sent is saved as one, with what failed by na
     'predictions.jsonl',
   ]);
   expect(await save()).toMatchObject({ code: 2, stderr: expect.stringContaining('got is not empty') });
+});
+
+test('what an earlier run made of an image that fails now is removed from the folder with a word, and nothing else', async () => {
+  const [folder, out] = [file('twice'), file('twice-out')];
+  mkdirSync(path.join(folder, 'in'), { recursive: true });
+  for (const name of ['a.png', 'in/b.jpg', 'c.png'])
+    writeFileSync(path.join(folder, name), await picture(1).png().toBuffer());
+  const model = identity('again', [1, 3, 'h', 'w'], {});
+  const run = (...more: string[]) =>
+    runCli(['score', folder, '--model', model, '--out', out, '--json', '--data', stack.data, ...more], {
+      cwd: stack.folder,
+    });
+  expect(await run()).toMatchObject({ code: 0 });
+  for (const name of ['in/b.jpg', 'own.png', 'notes.txt']) writeFileSync(path.join(out, name), 'of the user');
+  writeFileSync(path.join(folder, 'in/b.jpg'), 'no picture');
+  writeFileSync(path.join(folder, 'own.txt.png'), 'no picture');
+  const { code, stdout } = await run('--overwrite', '--tolerate', '2');
+  expect(code).toBe(0);
+  expect((JSON.parse(stdout) as FolderSummary).warnings).toContain(
+    '1 file of an earlier run is removed, as its image failed this time (in/b.png).',
+  );
+  expect(readdirSync(out, { recursive: true }).map(String).toSorted()).toEqual([
+    'a.png',
+    'c.png',
+    'failed-items.jsonl',
+    'in',
+    'in/b.jpg',
+    'manifest.json',
+    'notes.txt',
+    'own.png',
+  ]);
 });

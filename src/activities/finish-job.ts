@@ -32,6 +32,14 @@ import { placeOf } from '../telemetry/ids.js';
 import type { Invocation, Ports } from './ports.js';
 import { type JobReport, reportJob } from './report-job.js';
 
+/** What had gone from storage, or was damaged there, when the result was made. */
+export interface Healed {
+  /** Items that were scored again. */
+  scoredAgain: number;
+  /** Says in one sentence what else it was, that was made again; the first, where there were several. */
+  madeAgain?: string;
+}
+
 export interface FinishInput extends OfRun, Pick<Manifest, 'outcome' | 'message'>, Pick<Stop, 'blame'> {
   /** Where the job was started in its trace, for one that has no record yet. */
   traceParent?: string | undefined;
@@ -42,6 +50,8 @@ export interface FinishInput extends OfRun, Pick<Manifest, 'outcome' | 'message'
   notify?: NoticeChoice[] | undefined;
   /** Absent when the job failed before there was one. */
   plan?: BatchPlan;
+  /** Absent: nothing. */
+  healed?: Healed;
   /** The specification, for a job that has no record yet. */
   asked?: JobSpec | undefined;
 }
@@ -79,6 +89,7 @@ export function createFinishJob({
       message: why,
       asked,
       plan,
+      healed,
       traceParent,
       startedBy,
       acceptedAt,
@@ -93,7 +104,7 @@ export function createFinishJob({
     const decided = await endJob(storage, jobId, asItEnds);
     // A later run has the job's records by now.
     if (isSuperseded(decided)) return nothingMore(decided);
-    const ended = { jobId, run, job, plan, asked: asked ?? job?.asked, startedBy };
+    const ended = { jobId, run, job, plan, healed, asked: asked ?? job?.asked, startedBy };
     const manifest = await manifestOnce(storage, prices, decided, ended);
     const { outcome, message, totals, finishedAt } = manifest;
     const end: Stop = { ...decided, reason: outcome, blame: manifest.blame ?? 'user', message: shorten(message) };
@@ -163,6 +174,7 @@ async function listEnd(storage: Storage, manifest: Manifest, accepted: number | 
 interface Ended extends Pick<Manifest, 'jobId' | 'run' | 'asked'> {
   job: ResolvedJob | undefined;
   plan: BatchPlan | undefined;
+  healed: Healed | undefined;
   startedBy: Origin | undefined;
 }
 
@@ -171,7 +183,7 @@ interface Ended extends Pick<Manifest, 'jobId' | 'run' | 'asked'> {
  * has lost more than it tolerates fails with the names of what it has lost, and none is done with fewer outputs than it tolerates.
  */
 async function manifestOnce(storage: Storage, prices: PriceTable, decided: Stop, ended: Ended): Promise<Manifest> {
-  const { jobId, run, job, plan, asked, startedBy } = ended;
+  const { jobId, run, job, plan, healed, asked, startedBy } = ended;
   const written = await readManifest(storage, jobId);
   if (written?.version === MANIFEST_VERSION && written.run === run) return written as Manifest;
   const report = await reportJob(storage, job, plan, { isDelivered: decided.reason === 'done' });
@@ -202,6 +214,7 @@ async function manifestOnce(storage: Storage, prices: PriceTable, decided: Stop,
     warnings: [
       ...(outcome === 'done' ? toleratedWarning(job, plan, report) : []),
       ...mendedWarning(await countMended(storage, jobId)),
+      ...healedWarnings(job, healed),
       ...warnings.slice(0, MOST_WARNINGS),
     ],
     outputs: {
@@ -245,6 +258,20 @@ function mendedWarning(frames: number): string[] {
     : [
         `${counted(frames, 'frame')} ${were} gone from storage, or damaged there, before being scored, and ${were} split from the video again.`,
       ];
+}
+
+function healedWarnings(
+  job: ResolvedJob | undefined,
+  { scoredAgain, madeAgain }: Healed = { scoredAgain: 0 },
+): string[] {
+  const scored = counted(scoredAgain, job && 'video' in job ? 'scored frame' : 'scored image');
+  const were = scoredAgain === 1 ? 'was' : 'were';
+  return [
+    ...(scoredAgain > 0
+      ? [`${scored} ${were} gone from storage, or damaged there, before the result was made, and ${were} scored again.`]
+      : []),
+    ...(madeAgain === undefined ? [] : [`${madeAgain} It was made again.`]),
+  ];
 }
 
 /** Says what a job that is done is done without. */

@@ -1,4 +1,5 @@
 import type { OrchestrationContext } from 'durable-functions';
+import type { Healed } from '../activities/finish-job.js';
 import type { Stop } from '../job/attempts/attempt-end.js';
 import type { Failure, Outcome } from '../job/failure.js';
 import type { Origin } from '../job/inbox/claim.js';
@@ -58,14 +59,17 @@ export const scoreJob = defineOrchestrator('scoreJob', function* (context, input
   const { jobId } = input;
   const { run } = input;
   const status: PublishedStatus = { ...(run !== undefined && { run }), stages: [], ...statusOf(input.kept) };
-  const result = yield* runStages(context, input, status);
+  const healed: Healed = { scoredAgain: 0 };
+  const result = yield* runStages(context, input, status, healed);
   if (result === undefined) return NOTHING_YET;
   enter(context, status, 'finish');
   const { reason: outcome, ...why } = result.ok ? DONE : failed(result.failure);
   const { traceParent, startedBy, acceptedAt } = input;
   const { notify } = input.spec;
   const told = status.plan === undefined ? { asked: input.spec } : { notify };
-  const finish = { jobId, outcome, ...why, ...told, plan: status.plan, traceParent, startedBy, acceptedAt };
+  const wasHealed = healed.scoredAgain > 0 || healed.madeAgain !== undefined;
+  const ended = { plan: status.plan, ...(wasHealed && { healed }) };
+  const finish = { jobId, outcome, ...why, ...told, ...ended, traceParent, startedBy, acceptedAt };
   const finished = yield* patientActivitiesOf(context, FINISH_TRIES).finishJob(finish);
   // Only storage knows whether somebody cancelled the job before it ended.
   const end = finished.ok ? finished.value.end : failed(finished.failure);
@@ -127,11 +131,12 @@ const failed = ({ blame, message }: Failure): Stop => ({
 /** How often items are scored again whose outputs have gone from storage, and the result is made again. */
 const MOST_ROUNDS = 3;
 
-/** @returns undefined when the job goes on as a new execution. */
+/** @param healed is told what was made again. @returns undefined when the job goes on as a new execution. */
 function* runStages(
   context: OrchestrationContext,
   input: JobInput,
   status: PublishedStatus,
+  healed: Healed,
 ): Step<Outcome<Delivered> | undefined> {
   const { jobId, spec, traceParent, startedBy, waitHours, run = 1, firstBatch, fromScratch } = input;
   if (waitHours !== undefined && spec.input.images !== undefined) {
@@ -196,18 +201,24 @@ function* runStages(
     if (failure) return { ok: false, failure };
   }
 
+  /** Why the result could not be made in the round before. */
+  let notMade: string | undefined;
   for (let round = 1; ; round += 1) {
     // What is missing in storage and was not given up must be made again, never be left out.
     const lost = yield* patientActivitiesOf(context).findLost({ jobId, plan });
     if (!lost.ok) return lost;
-    const { batches: gone, message } = lost.value;
+    const { batches: gone, items: itemsGone = 0, message } = lost.value;
     let why: Failure = { blame: 'platform', message };
+    // Where outputs are gone, it was one of these.
+    if (gone.length === 0 && notMade !== undefined) healed.madeAgain ??= notMade;
+    notMade = undefined;
     if (gone.length === 0) {
       enter(context, status, source.closing(prepared.value));
       const closed = yield* source.close(context, { jobId, prepared: prepared.value, opened: opened.value, round });
       // Something that the result is made of went away meanwhile: look again.
       if (closed.ok || closed.failure.blame !== 'item') return closed;
       why = { blame: 'platform', message: closed.failure.message };
+      notMade = why.message;
     }
     if (round === MOST_ROUNDS) return { ok: false, failure: why };
     if (gone.length > 0) enter(context, status, 'score');
@@ -216,6 +227,7 @@ function* runStages(
         ? yield* scoreBatches(context, { jobId, spec }, plan, { round, only: gone, room: prepared.value.room })
         : yield* openAgain(context, source, { jobId, prepared: prepared.value, round }, items);
     if (again) return { ok: false, failure: again };
+    if (gone.length > 0) healed.scoredAgain += itemsGone;
   }
 }
 

@@ -9,6 +9,8 @@ import type { Ports } from '../ports.js';
 export interface Lost {
   /** Batches with items whose outputs are gone; the first of them when there are many. */
   batches: number[];
+  /** The items of these batches whose outputs are gone; absent in histories of earlier versions. */
+  items?: number;
   /** Says so in one sentence; '' when there is none. */
   message: string;
   /** Items of all other batches; absent in histories of earlier versions. */
@@ -33,9 +35,11 @@ export function createFindLost({ storage }: Pick<Ports, 'storage'>) {
     for (const [index, is] of present.entries()) if (is === 1) accounted[index] = 1;
     const batches = new Set<number>();
     let items = 0;
+    let itemsNamed = 0;
     for (let index = accounted.indexOf(0); index >= 0; index = accounted.indexOf(0, index + 1)) {
       items += 1;
       batches.add(batchOfItem(plan, index));
+      if (batches.size <= MOST_BATCHES) itemsNamed += 1;
     }
     const named = [...batches].slice(0, MOST_BATCHES);
     const rest = batches.size - named.length;
@@ -45,6 +49,13 @@ export function createFindLost({ storage }: Pick<Ports, 'storage'>) {
         ? ''
         : `The outputs of ${counted(items, 'item')} of job ${jobId} have gone from storage again and again.`;
     const done = present.reduce((sum, is) => sum + is, 0);
-    return { batches: named, message, accounted: plan.items - open, done, ...(rest > 0 && { rest }) };
+    return {
+      batches: named,
+      items: itemsNamed,
+      message,
+      accounted: plan.items - open,
+      done,
+      ...(rest > 0 && { rest }),
+    };
   };
 }

@@ -53,7 +53,13 @@ test(
       batch: { size: BATCH, maxParallel: 2, pack: BATCH },
     };
     await runJob({ jobId, spec: parseSpec(JSON.stringify(spec)) }, deliver);
-    expect(await readJson(jobOf(world.storage, jobId), MANIFEST)).toMatchObject({ outcome: 'done' });
+    expect(await readJson(jobOf(world.storage, jobId), MANIFEST)).toMatchObject({
+      outcome: 'done',
+      warnings: [
+        '4 scored frames were gone from storage, or damaged there, before the result was made, and were scored again.',
+        expect.stringMatching(/^The timetable of job lost-.* is damaged\. It was made again\.$/),
+      ],
+    });
     expect(launched.toSorted((one, other) => one - other)).toEqual([0, 1, 1]);
     expect(scored.size).toBe(FRAMES);
     expect(await scoredFrames(jobId)).toEqual(scored);
@@ -226,12 +232,22 @@ describe('frames that are damaged or gone before they are scored', () => {
 });
 
 test.each([
-  { what: 'scored frames are', blob: scoredPart({ first: BATCH, last: FRAMES - 1 }, BATCH, 'ppm'), scoredAgain: [1] },
-  { what: 'a frame of the contact sheet is', blob: framesBlob(0, BATCH, 'ppm'), scoredAgain: [] },
+  {
+    what: 'scored frames are',
+    blob: scoredPart({ first: BATCH, last: FRAMES - 1 }, BATCH, 'ppm'),
+    scoredAgain: [1],
+    says: /^4 scored frames were gone from storage, or damaged there, before the result was made, and were scored again\.$/,
+  },
+  {
+    what: 'a frame of the contact sheet is',
+    blob: framesBlob(0, BATCH, 'ppm'),
+    scoredAgain: [],
+    says: /frames\/0000000\.zip cannot be read: it is cut off\. It was made again\.$/,
+  },
 ])(
   '$what damaged before the video is put together, and made again, and nothing else is',
   { timeout: 400_000 },
-  async ({ blob, scoredAgain }) => {
+  async ({ blob, scoredAgain, says }) => {
     const jobId = `spoilt-${scoredAgain.length}-${Date.now().toString(36)}`;
     const work = workOf(world.storage, jobId);
     const host = world.newHost('spoilt');
@@ -256,7 +272,10 @@ test.each([
       batch: { size: BATCH, maxParallel: 2, pack: BATCH },
     };
     await runJob({ jobId, spec: parseSpec(JSON.stringify(spec)) }, deliver);
-    expect(await readJson(jobOf(world.storage, jobId), MANIFEST)).toMatchObject({ outcome: 'done' });
+    expect(await readJson(jobOf(world.storage, jobId), MANIFEST)).toMatchObject({
+      outcome: 'done',
+      warnings: [expect.stringMatching(says)],
+    });
     expect([...new Set(launched)]).toEqual(scoredAgain);
     expect(await stored()).toEqual(before);
   },

@@ -272,9 +272,9 @@ describe('more items than one list holds', () => {
     expect(await findLost()).toMatchObject({ batches: [...Array(11).keys()], message: /995 items/ });
     await giveUpItems(storage, jobId, unscored.slice(0, -1));
     await expect(collect()).rejects.toMatchObject({ blame: 'item', message: /p\/1000\.jpg has gone/ });
-    expect(await findLost()).toMatchObject({ batches: [10], message: /1 item / });
+    expect(await findLost()).toMatchObject({ batches: [10], items: 1, message: /1 item / });
     await giveUpItems(storage, jobId, unscored);
-    expect(await findLost()).toEqual({ batches: [], message: '', accounted: COUNT, done: scored.length });
+    expect(await findLost()).toEqual({ batches: [], items: 0, message: '', accounted: COUNT, done: scored.length });
   });
 
   const outcome = async (file: string) => readText(outbox, `${jobId}/${file}`);

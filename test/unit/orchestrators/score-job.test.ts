@@ -274,7 +274,8 @@ describe('a job whose outputs go away', () => {
     const rounds = [...lost];
     return () => {
       const batches = rounds.shift() ?? [];
-      return ok({ batches, message: batches.length > 0 ? 'The outputs of 2 items have gone.' : '' });
+      const isLost = batches.length > 0;
+      return ok({ batches, items: isLost ? 2 : 0, message: isLost ? 'The outputs of 2 items have gone.' : '' });
     };
   };
   const lanes = (calls: Call[]) =>
@@ -324,6 +325,18 @@ describe('a job whose outputs go away', () => {
     let splits = 0;
     const splitVideo = () => ok({ frames: 168 - splits++, encodeChunks: 1 });
     expect(fail({ stitchVideo, splitVideo }).message).toMatch(/input .* has changed/);
+  });
+
+  test('tells the end of the job what it has made again, and nothing where that was nothing', () => {
+    const healed = (calls: Call[]) =>
+      calls.flatMap((call) => (call.type === 'activity' && call.name === 'finishJob' ? [call.input.healed] : []));
+    let stitches = 0;
+    const stitchVideo = () => ((stitches += 1) === 1 ? gone : ok({ output: 'outbox/coast.mp4', bytes: 1 }));
+    expect(healed(run({ findLost: lostOnce([1, 3]) }, { batch: { size: 42 } }).calls)).toEqual([{ scoredAgain: 2 }]);
+    expect(healed(run({ findLost: lostOnce([], [0]), stitchVideo }).calls)).toEqual([{ scoredAgain: 2 }]);
+    stitches = 0;
+    expect(healed(run({ stitchVideo }).calls)).toEqual([{ scoredAgain: 0, madeAgain: 'The scored frame 7 is gone.' }]);
+    expect(healed(run().calls)).toEqual([undefined]);
   });
 
   test('fails by name when they go away again and again', () => {

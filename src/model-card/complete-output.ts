@@ -136,6 +136,7 @@ function completePicture(
   input: ImageInput,
   { model, runs }: { model: ModelSignature; runs: TrialRun[] },
 ): ImageOutput {
+  if (isTensor(tensor) && !isReadable(tensor)) throw unreadable(tensor, 'picture is');
   const { range, ...rest } = card;
   const map = isMap(tensor);
   const auto = range === 'auto' || (range === undefined && map);
@@ -235,7 +236,7 @@ function completeClasses(
  * @throws JobError `user`: the tensor certainly is not one row of scores for each picture; says what else it may be.
  */
 export function checkScores(tensor: TensorSignature, pictures: number | string | undefined, layout: Layout): void {
-  if (!isReadable(tensor)) throw unreadable(tensor);
+  if (!isReadable(tensor)) throw unreadable(tensor, 'scores are');
   const { shape } = tensor;
   const [first, ...rest] = shape;
   const divided =
@@ -305,9 +306,17 @@ function completeTensor(tensor: TensorSignature): ModelCard['output'] {
   return { kind: 'tensor', name: tensor.name };
 }
 
-function unreadable(tensor: TensorSignature): JobError {
+/** @param what the card takes it for: `scores are`; nothing where any numbers would do. */
+function unreadable(tensor: TensorSignature, what?: string): JobError {
+  const { type, shape } = tensor;
   if (!isTensor(tensor)) return refusal(tensor, 'holds no numbers: name another output as "output.name"');
-  return refusal(tensor, 'has a type that cannot be read: export it as float32');
+  if (what === undefined || !Object.hasOwn(NPY_TYPES, type))
+    return refusal(tensor, 'has a type that cannot be read: export it as float32');
+  const mask = INTEGERS.includes(type) && (shape.length === 3 || shape.length === 4);
+  return refusal(
+    tensor,
+    `has a type that no ${what} read from: set "output.kind" ${mask ? 'to "mask" for the class of each pixel or ' : ''}to "tensor" to store it as it is, or export it as float32`,
+  );
 }
 
 function refusal(tensor: TensorSignature, what: string): JobError {

@@ -9,6 +9,7 @@ import {
   imageSize,
   isDepth,
   isMap,
+  isReadable,
   isTensor,
   type ImageSize,
   type Layout,
@@ -33,13 +34,14 @@ export function draftOutput(
   questions: string[],
 ): PartialOutput {
   const outputs = model.outputs.filter(isTensor);
+  const readable = outputs.filter(isReadable);
   const yolo = readYolo(hints);
   if (yolo !== undefined) return draftYolo(model, input, hints, questions);
   const named = outputs.find((tensor) => hints.labels?.[tensor.name]);
   if (named) return askWhich(outputs, [named], questions, draftClasses(named, hints, questions));
   const picture =
-    outputs.find((tensor) => imageLayout(tensor, input.single ? 1 : 3) !== undefined) ??
-    outputs.find(({ shape }) => shape.length === 0 || (shape.length === 4 && shape.every(isFree)));
+    readable.find((tensor) => imageLayout(tensor, input.single ? 1 : 3) !== undefined) ??
+    readable.find(({ shape }) => shape.length === 0 || (shape.length === 4 && shape.every(isFree)));
   if (picture) return askWhich(outputs, [picture], questions, draftPicture(picture, input, questions));
   const found = findDetections(outputs);
   if (found)
@@ -48,7 +50,7 @@ export function draftOutput(
   if (map) return askWhich(outputs, [map], questions, draftMap(map, questions));
   const mask = outputs.find((tensor) => isMask(tensor, input));
   if (mask) return askWhich(outputs, [mask], questions, draftMask(mask, input, questions));
-  const scores = outputs.find(isScores);
+  const scores = readable.find(isScores);
   if (scores) return askWhich(outputs, [scores], questions, draftClasses(scores, hints, questions));
   const [tensor] = outputs;
   questions.push('What the output is ("output.kind"): the draft stores the tensor as it is.');
@@ -114,7 +116,9 @@ function draftMap({ name }: TensorSignature, questions: string[]): PartialOutput
 /** A channel for each class, or the class of each pixel: as large as the frame, or of any size. */
 function isMask(tensor: TensorSignature, input: FrameInput): boolean {
   const { shape, type } = tensor;
-  return (type === 'int64' || type === 'int32' || shape.length === 4) && isAsLarge(tensor, input);
+  return (
+    (type === 'int64' || type === 'int32' || (isReadable(tensor) && shape.length === 4)) && isAsLarge(tensor, input)
+  );
 }
 
 function isAsLarge({ shape }: TensorSignature, { frame, layout }: FrameInput): boolean {

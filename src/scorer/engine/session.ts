@@ -113,10 +113,15 @@ function explain(message: string): string {
   if (/protobuf parsing failed|does not have a graph/i.test(message)) {
     return 'is cut off or no ONNX model: export or download it again.';
   }
+  if (/Missing opset in the model|No Op registered for \S+ with domain_version of 0\b/i.test(message)) {
+    return "says no version of ONNX's operators (opset): export it again, and name the opset to the exporter.";
+  }
+  const unfit = /Could not find an implementation for ([\w.]+)/.exec(message)?.[1];
+  if (unfit !== undefined) {
+    return `uses the operator ${unfit} in a version or with a type that ONNX Runtime does not have: export it with another opset, or without that operator.`;
+  }
   const unknown =
-    /No Op registered for (\S+)/.exec(message) ??
-    /Could not find an implementation for ([\w.]+)/.exec(message) ??
-    /(\S+)\(-?\d+\) is not a registered function\/op/.exec(message);
+    /No Op registered for (\S+)/.exec(message) ?? /(\S+)\(-?\d+\) is not a registered function\/op/.exec(message);
   if (unknown?.[1] !== undefined) {
     return `uses the operator ${unknown[1]}, which ONNX Runtime does not have: export it without that operator.`;
   }

@@ -257,6 +257,8 @@ describe.concurrent('the inspector is given a hostile model:', () => {
       { node: [{ ...operatorNode('Evil\u001b[31m', ['x'], 'y'), domain: 'com.evil' }], ...picture },
       { domain: 'com.evil' },
     );
+  const withOpset = (opset: number | null) => () =>
+    modelFile({ node: [operatorNode('Relu', ['x'], 'y')], ...picture }, { opset });
   const reaching = () =>
     modelFile({
       initializer: [externalTensor('w', { location: '../../etc/passwd' }, [1])],
@@ -287,9 +289,16 @@ describe.concurrent('the inspector is given a hostile model:', () => {
 
   it.each([
     ['an operator of its own', foreign, /uses the operator com\.evil:Evil.*export it without/],
+    ['operators of version 0', withOpset(0), /says no version of ONNX's operators \(opset\).*export it again/],
+    ['operators of no version', withOpset(null), /says no version of ONNX's operators \(opset\).*export it again/],
+    [
+      'operators of a version that is gone',
+      withOpset(1),
+      /uses the operator Relu in a version or with a type .*another opset/,
+    ],
     ['weights in a file of the machine', reaching, /keeps its weights in other files \("\.\.\/\.\.\/etc\/passwd"\)/],
-  ])('%s is refused', async (_what, model, says) => {
-    const refused = inspect(written(`${model.name}.onnx`, model()), 'mine');
+  ])('%s is refused', async (what, model, says) => {
+    const refused = inspect(written(`${what}.onnx`, model()), 'mine');
     await expect(refused).rejects.toMatchObject({ blame: 'user', message: expect.stringMatching(says) });
     await expect(refused).rejects.not.toMatchObject({ message: expect.stringContaining('\u001b') });
   });

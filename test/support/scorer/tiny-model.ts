@@ -79,14 +79,17 @@ export function findingModel(found: { box: [number, number, number, number]; sco
   });
 }
 
-/** The bytes of an ONNX model with this graph. `version` is that of the format, `opset` that of the operators, `domain` one of other operators. */
+/** The bytes of an ONNX model with this graph. `version` is that of the format, `opset` that of the operators (null: none is said), `domain` one of other operators. */
 export function modelFile(
   graph: MessageInitShape<typeof GraphProtoSchema>,
-  { version = 7, opset = 13, domain }: { version?: number; opset?: number; domain?: string } = {},
+  { version = 7, opset = 13, domain }: { version?: number; opset?: number | null; domain?: string } = {},
 ): Buffer {
   const model = create(ModelProtoSchema, {
     irVersion: BigInt(version),
-    opsetImport: [{ version: BigInt(opset) }, ...(domain === undefined ? [] : [{ domain, version: 1n }])],
+    opsetImport: [
+      ...(opset === null ? [] : [{ version: BigInt(opset) }]),
+      ...(domain === undefined ? [] : [{ domain, version: 1n }]),
+    ],
     graph: { name: 'tiny', ...graph },
   });
   return Buffer.from(toBinary(ModelProtoSchema, model));

@@ -481,7 +481,25 @@ describe('completeCard refuses in one sentence', () => {
       'an output of whole numbers',
       { output: { kind: 'classes' } },
       model([free], [tensor('a', [1, 10], 'int64')]),
-      'has a type that cannot be read',
+      '"a" int64 [1,10] has a type that no scores are read from: set "output.kind" to "tensor" to store it as it is, or export it as float32.',
+    ],
+    [
+      'the best class of each pixel as classes',
+      { output: { kind: 'classes' } },
+      model([free], [tensor('a', [1, 64, 64], 'int64')]),
+      'has a type that no scores are read from: set "output.kind" to "mask" for the class of each pixel or to "tensor" to store it as it is, or export it as float32.',
+    ],
+    [
+      'the best class of each pixel as a picture',
+      { output: { kind: 'image', channels: 'grey' } },
+      model([free], [tensor('a', [1, 1, 64, 64], 'int64')]),
+      'has a type that no picture is read from: set "output.kind" to "mask" for the class of each pixel or to "tensor" to store it as it is, or export it as float32.',
+    ],
+    [
+      'scores of a type that no file holds',
+      { output: { kind: 'classes' } },
+      model([free], [tensor('a', [1, 10], 'bfloat16')]),
+      'has a type that cannot be read: export it as float32',
     ],
     [
       'a segmentation as classes',

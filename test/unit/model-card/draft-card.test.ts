@@ -96,6 +96,18 @@ describe('a drafted card', () => {
     expect(completeCard(card, model).output.kind).toBe(card.output?.kind);
   });
 
+  it.each<[TensorSignature['shape'], string, string]>([
+    [[1], 'int64', 'tensor'],
+    [[1, 10], 'int64', 'tensor'],
+    [[1, 10], 'float64', 'tensor'],
+    [[1, 3, 64, 64], 'float64', 'tensor'],
+    [[1, 64, 64], 'int64', 'mask'],
+  ])('takes %j of %s for what can be read of it: %s', (shape, type, kind) => {
+    const model = { inputs: [frame], outputs: [tensor('y', shape, type)] };
+    const { card } = draftCard(model, NOTHING);
+    expect(completeCard(card, model).output.kind).toBe(kind);
+  });
+
   it('stores what it does not know as it is', () => {
     const model = { inputs: [frame], outputs: [tensor('y', [1, 7, 5])] };
     const { card, questions } = draftCard(model, NOTHING);

@@ -52,7 +52,7 @@ export interface ScoredFrames {
   outcomes: FrameOutcome[];
   /** Whether the model ran in its optimized form; when it should and did not, a clause that says why. */
   optimized: boolean | string;
-  /** A sentence when the model's pictures look wrong and the job goes on all the same. */
+  /** A sentence when the model's pictures or scores look wrong and the job goes on all the same. */
   doubt?: string;
   prepare: number;
   infer: number;

@@ -8,6 +8,7 @@ import type { FrameRequest, LoadRequest, ScoredFrames } from './engine-protocol.
 import { constantTensor, createFeeder } from '../tensors/feeder.js';
 import { planInput } from '../pictures/geometry.js';
 import { type Entry, type FrameOutput, outputNames, type Outputs, readOutput } from '../outputs/read-output.js';
+import { doubtScores } from '../outputs/classes.js';
 import { scoreFrames, type View } from './score-frames.js';
 import {
   compareNetworks,
@@ -125,6 +126,8 @@ async function loadModel(request: LoadRequest, optimize: Optimizer): Promise<Loa
         const count = input.dims[0] ?? 1;
         await judge(outputs, views, count, again);
         const read = views.map((view, index) => readView(outputs, card, view, { index, count }));
+        const scores = outputs[card.output.name];
+        if (card.output.kind === 'classes' && scores) doubt ??= doubtScores(valuesOf(scores), card.output);
         spent.finish += performance.now() - inferred;
         return read;
       });

@@ -36,3 +36,12 @@ export function toProbabilities(values: ArrayLike<number>): number[] {
   const sum = weights.reduce((one, other) => one + other, 0);
   return weights.map((weight) => weight / sum);
 }
+
+/** What rounding adds to a probability, or takes from it. */
+const ROUNDING = 1e-3;
+
+/** A sentence, the same for all of them, when scores that are passed on as they are plainly are no probabilities. */
+export function doubtScores(values: TensorValues, { softmax }: ClassesOutput): string | undefined {
+  if (softmax || values.every((value) => value >= -ROUNDING && value <= 1 + ROUNDING)) return undefined;
+  return 'Scores of the classes are below 0 or above 1, so they are no probabilities: if the model gives logits, write "softmax": true into the "output" of the model card.';
+}

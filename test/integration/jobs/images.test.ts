@@ -184,6 +184,7 @@ test('the command line takes a folder to predictions, tells how it went and name
     images: 10,
     failed: [{ name: 'broken.jpg' }],
     batches: 1,
+    warnings: expect.arrayContaining([expect.stringMatching(/^Scores .+ are no probabilities: .+"softmax": true/)]),
   });
   const predictions = readFileSync(path.join(out, 'predictions.jsonl'), 'utf8').trim().split('\n');
   const items = predictions.map((line) => (JSON.parse(line) as { item: string }).item);

@@ -1,11 +1,12 @@
 import { describe, expect, inject, it, test } from 'vitest';
+import { completeCard } from '../../../src/model-card/complete-card.js';
 import type { ModelCard, PartialCard } from '../../../src/model-card/schema.js';
 import type { AttemptResult } from '../../../src/container-contract/result.js';
 import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
 import { ScorerJob } from '../../support/scorer/harness.js';
 import { cardFor, load, request, scoreAll } from '../../support/scorer/one-model.js';
 import { paint, psnr } from '../../support/scorer/pictures.js';
-import { tinyModel } from '../../support/scorer/tiny-model.js';
+import { scoringModel, tinyModel } from '../../support/scorer/tiny-model.js';
 
 const codec = createSharpCodec();
 const frame = paint(61, 43);
@@ -71,4 +72,22 @@ test('classes that turn out to be many rows of scores are the fault of the card,
       message: expect.stringContaining('"y" float32 [1,3,43,61] holds more than one row of scores for a picture'),
     },
   ]);
+});
+
+test.each<[string, PartialCard['output'], boolean]>([
+  ['that are plainly no probabilities are told of', { kind: 'classes' }, true],
+  ['that are turned into probabilities are not', { kind: 'classes', softmax: true }, false],
+])('scores %s', async (_what, output, told) => {
+  const signature = (name: string, shape: number[]) => [{ name, type: 'float32', shape }];
+  const card = completeCard(
+    { input: { range: [-3, 3] }, output },
+    { inputs: signature('x', [1, 3, 4, 4]), outputs: signature('y', [1, 48]) },
+  );
+  const scored = await scoreAll(scoringModel([1, 3, 4, 4]), card, [paint(4, 4), paint(4, 4)]);
+  expect(scored.outcomes).toMatchObject([{ ok: true }, { ok: true }]);
+  expect(scored.doubt).toBe(
+    told
+      ? 'Scores of the classes are below 0 or above 1, so they are no probabilities: if the model gives logits, write "softmax": true into the "output" of the model card.'
+      : undefined,
+  );
 });

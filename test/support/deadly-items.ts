@@ -62,6 +62,8 @@ export interface Scored {
 interface Together {
   /** Containers that may score the batch at once. */
   parallel: number;
+  /** Is called when the frames are stored, before anything is launched. */
+  begin?: (jobId: string) => Promise<void>;
   /** Gets what an activity was asked and has answered, and gives the answer that the batch gets. */
   between: (name: string, input: object, value: object, jobId: string) => Promise<object>;
 }
@@ -112,7 +114,7 @@ export function useDeadlyItems(): {
   });
 
   return {
-    score: async (kind, values, more = {}, micro = 1, { parallel, between } = ALONE) => {
+    score: async (kind, values, more = {}, micro = 1, { parallel, begin, between } = ALONE) => {
       const jobId = `deadly-${kind}-${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 6)}`;
       const count = values.length;
       const ports = portsOf(jobId.replaceAll('-', ''));
@@ -151,6 +153,7 @@ export function useDeadlyItems(): {
         }));
         await writeStoredPack(workOf(storage, jobId), framesBlob(first, PACK, 'ppm'), members);
       }
+      await begin?.(jobId);
       const told: string[] = [];
       const memory: Scored['memory'] = [];
       const activities: Record<string, (input: never) => Promise<object>> = createActivities(ports);

@@ -1,6 +1,6 @@
 import { describe, expect, inject, test } from 'vitest';
 import type { ObserveInput, ObserveResult } from '../../../src/activities/batches/observe-batch.js';
-import { parseScoredPart } from '../../../src/container-contract/places.js';
+import { framesBlob, parseScoredPart } from '../../../src/container-contract/places.js';
 import { RUNG } from '../../../src/container-contract/progress.js';
 import { isIn, spansOf, untaken } from '../../../src/container-contract/share.js';
 import type { AttemptResult } from '../../../src/container-contract/result.js';
@@ -17,6 +17,7 @@ import {
   taskBlob,
   workOf,
 } from '../../../src/job-store/layout.js';
+import { countMended } from '../../../src/job-store/videos/mended.js';
 import { readJson } from '../../../src/storage/storage.js';
 import { DEADLY, useDeadlyItems } from '../../support/deadly-items.js';
 import { processesWith } from '../../support/processes.js';
@@ -26,6 +27,8 @@ import { storedItems } from '../../support/stored-items.js';
 const { score } = useDeadlyItems();
 const storage = openAzurite(inject('storage'));
 const FRAMES = 48;
+/** As `useDeadlyItems` stores them. */
+const PACK = 8;
 const slow = Array.from({ length: FRAMES }, () => DEADLY.slow);
 
 /** Process ids of the scorer of an attempt. */
@@ -44,15 +47,39 @@ const metadataOf = (jobId: string, attempt: number): Promise<Record<string, stri
       () => ({}),
     );
 
+/** Packs of frames that are damaged before the batch begins, until its containers have ended. */
+function harm(jobId: string, starts: number[]) {
+  const blobs = starts.map((first) => workOf(storage, jobId).getBlockBlobClient(framesBlob(first, PACK, 'ppm')));
+  const whole: Buffer[] = [];
+  return {
+    begin: async () => {
+      for (const blob of blobs) {
+        whole.push(await blob.downloadToBuffer());
+        await blob.upload('', 0);
+      }
+    },
+    end: async () => {
+      for (const [k, bytes] of whole.splice(0).entries()) await blobs[k]?.upload(bytes, bytes.length);
+    },
+  };
+}
+
 /**
  * Scores slow frames with a container that gets help once it has begun: it stands still until the other one has made itself heard. When that
  * one has items of its own, one of them is killed, where that is asked for.
+ * @param damaged packs, by their first frames, that another batch has split again when both have ended.
  */
-async function scoreTogether(kind: ComputeKind, killed?: number) {
+async function scoreTogether(kind: ComputeKind, killed?: number, damaged: number[] = []) {
+  let harmed: ReturnType<typeof harm> | undefined;
   let step: 'begins' | 'waits' | 'goes on' | 'shares' = 'begins';
-  return score(kind, slow, {}, 1, {
+  return score(kind, slow, damaged.length > 0 ? { retry: { maxAttempts: 1, firstDelaySeconds: 0 } } : {}, 1, {
     parallel: 2,
+    begin: async (jobId) => {
+      harmed = harm(jobId, damaged);
+      await harmed.begin();
+    },
     between: async (name, input, value, jobId) => {
+      if (name === 'settleBatch') await harmed?.end();
       const seen = value as ObserveResult;
       if (name !== 'observeBatch' || seen.watchEnd !== undefined) return value;
       const { attempt } = input as ObserveInput;
@@ -96,7 +123,13 @@ async function outputsOf(jobId: string) {
   const read = ({ attempt }: { attempt: number }) =>
     readJson<AttemptResult>(jobOf(storage, jobId), resultBlob(0, attempt));
   const results = (await Promise.all(ends.map(read))).flatMap((result) => result ?? []);
-  return { ends, runs, state, done: results.map(({ done }) => done) };
+  return {
+    ends,
+    runs,
+    state,
+    done: results.map(({ done }) => done),
+    lost: results.map(({ lost = [] }) => lost),
+  };
 }
 
 describe.concurrent('a slow batch', () => {
@@ -109,6 +142,23 @@ describe.concurrent('a slow batch', () => {
     expect(done.map((names) => names.length > 0)).toEqual([true, true]);
     expect(new Set(done.flat()).size).toBe(FRAMES);
     expect(done.flat()).toHaveLength(FRAMES);
+  });
+
+  test.each([
+    ['one of its containers has', [FRAMES - PACK]],
+    ['both of its containers have', [PACK, FRAMES - PACK]],
+  ])('is scored whole, each of its items once, when %s taken up frames that are damaged', async (_, damaged) => {
+    const { result, jobId, runs } = await scoreTogether('local', undefined, damaged);
+    expect(result).toMatchObject({ failed: 0, missing: 0 });
+    const { ends, done, lost, state } = await outputsOf(jobId);
+    expect([runs, state, ends.length]).toEqual([3, 'done', 3]);
+    expect(ends[2]).toMatchObject({ attempt: 3, end: 'complete' });
+    const inThem = damaged.flatMap((first) => [...Array(PACK).keys()].map((k) => first + k));
+    expect(lost.flat().toSorted((one, other) => one - other)).toEqual(inThem);
+    expect(lost[1]?.length).toBeGreaterThan(0);
+    expect(done.flat()).toHaveLength(FRAMES);
+    expect(done[2]).toHaveLength(inThem.length);
+    expect(await countMended(storage, jobId)).toBe(inThem.length);
   });
 
   const kills: [string, ComputeKind, number][] = [

@@ -5,7 +5,7 @@ import { inputOf } from '../../job/spec.js';
 import { hasFrames, storeFrames } from '../../job-store/videos/frames.js';
 import { jobFolder, localVideo } from '../../job-store/local-copy.js';
 import { readVideoJob, type VideoJob, videoVersion } from '../../job-store/resolved-job.js';
-import { joinChunkTimes, readTimetable, writeTimetable } from '../../job-store/videos/video-timing.js';
+import { type FoundFields, joinChunkTimes, readSplit, writeTimetable } from '../../job-store/videos/video-timing.js';
 import {
   type Findings,
   findingsWarnings,
@@ -32,6 +32,8 @@ export interface SplitResult {
 
 interface Found {
   timetable: Timetable;
+  /** As the frames were made. */
+  facts: VideoFacts;
   warnings: string[];
 }
 
@@ -50,16 +52,21 @@ export function createSplitVideo({
     const job = await readVideoJob(storage, jobId, run);
     const times = chunks > 1 ? await joinChunkTimes(storage, jobId, chunks) : undefined;
     if (times) return keepTimetable(storage, job, wholeTimetable(times, job.video));
-    const earlier = await readTimetable(storage, jobId).catch(unlessGone);
-    if (earlier && (await hasFrames(storage, job, { first: 0, count: earlier.times.length })))
-      return resultOf(job, earlier);
+    const earlier = await readSplit(storage, jobId).catch(unlessGone);
+    if (earlier && (await hasFrames(storage, job, { first: 0, count: earlier.timetable.times.length })))
+      return resultOf(job, earlier.timetable);
     const name = inputOf(job.spec);
     const { onDamage } = job.spec.input;
     const format = job.spec.output.frameFormat;
     const file = await localVideo(storage, jobFolder(tempFolder, jobId), name, signal, videoVersion(job));
     // What chunks have left may have other numbers than it should, unless the video was split as a whole since.
-    const whole = await splitWhole(job.video, chunks > 1 && !earlier ? 'none' : 'all');
-    return keepTimetable(storage, job, whole.timetable, whole.warnings);
+    const kept = chunks > 1 && !earlier ? 'none' : 'all';
+    // A frame that is gone is made as those beside it were: a batch may read it at once.
+    const whole = await splitWhole({ ...job.video, ...earlier?.fields }, kept);
+    const { interlaced, fieldOrder } = whole.facts;
+    const isAsProbed = interlaced === job.video.interlaced && fieldOrder === job.video.fieldOrder;
+    const fields = isAsProbed ? undefined : { interlaced, fieldOrder };
+    return keepTimetable(storage, job, whole.timetable, whole.warnings, fields);
 
     async function splitWhole(facts: VideoFacts, keep: 'all' | 'none'): Promise<Found> {
       const found: [Timetable, Findings][] = [];
@@ -71,7 +78,8 @@ export function createSplitVideo({
       if (!timetable || !findings || timetable.times.length === 0)
         throw new JobError('user', `${name} has no frame that can be decoded.`);
       const again = splitAgain(facts, findings);
-      return again ? splitWhole(again, 'none') : { timetable, warnings: findingsWarnings(job.video, facts, findings) };
+      const warnings = findingsWarnings(job.video, facts, findings);
+      return again ? splitWhole(again, 'none') : { timetable, facts, warnings };
     }
   };
 }
@@ -81,8 +89,9 @@ async function keepTimetable(
   job: VideoJob,
   timetable: Timetable,
   found: string[] = [],
+  fields?: FoundFields,
 ): Promise<SplitResult> {
-  await writeTimetable(storage, job.jobId, timetable);
+  await writeTimetable(storage, job.jobId, timetable, fields);
   return resultOf(job, timetable, found);
 }
 

@@ -9,6 +9,7 @@ import {
   type RawTimes,
   type Timetable,
   unpack,
+  type VideoFacts,
 } from '../../media/media.js';
 import { readJson, readText, type Storage, writeJson } from '../../storage/storage.js';
 import { chunkTimesBlob, COMPARISON, jobOf, SPLIT_CHUNKS, TIMING } from '../layout.js';
@@ -40,18 +41,31 @@ export async function joinChunkTimes(storage: Storage, jobId: string, chunks: nu
   return times.includes(null) ? undefined : times;
 }
 
+/** What the split of the whole video has found out about its fields, other than the probe. */
+export type FoundFields = Pick<VideoFacts, 'interlaced' | 'fieldOrder'>;
+
 /** The timetable and what tells whether it is still as it was written. */
 interface StoredTimetable {
   timetable: PackedTimetable;
+  /** Absent: the frames are as the probe has found them. */
+  fields?: FoundFields;
   sha256: string;
 }
 
-const sha256 = (timetable: PackedTimetable) => createHash('sha256').update(JSON.stringify(timetable)).digest('hex');
+const sha256 = ({ timetable, fields }: Omit<StoredTimetable, 'sha256'>) =>
+  createHash('sha256')
+    .update(JSON.stringify(fields ? [timetable, fields] : timetable))
+    .digest('hex');
 
-/** Keeps when each frame of the video is shown. */
-export async function writeTimetable(storage: Storage, jobId: string, whole: Timetable): Promise<void> {
-  const timetable = pack(whole);
-  const stored: StoredTimetable = { timetable, sha256: sha256(timetable) };
+/** Keeps when each frame of the video is shown. @param fields by which its frames were made, where the probe has found others. */
+export async function writeTimetable(
+  storage: Storage,
+  jobId: string,
+  whole: Timetable,
+  fields?: FoundFields,
+): Promise<void> {
+  const kept = { timetable: pack(whole), ...(fields && { fields }) };
+  const stored: StoredTimetable = { ...kept, sha256: sha256(kept) };
   await writeJson(jobOf(storage, jobId), TIMING, stored);
 }
 
@@ -59,10 +73,18 @@ export async function writeTimetable(storage: Storage, jobId: string, whole: Tim
  * @throws JobError `item` when somebody removed or changed it: no output can be made with times that are not the video's. Splitting the
  * video makes it again.
  */
-export async function readTimetable(storage: Storage, jobId: string): Promise<Timetable> {
+export const readTimetable = async (storage: Storage, jobId: string): Promise<Timetable> =>
+  (await readSplit(storage, jobId)).timetable;
+
+/** The same, and by which fields the frames were made, where the probe has found others. @throws JobError as `readTimetable`. */
+export async function readSplit(
+  storage: Storage,
+  jobId: string,
+): Promise<{ timetable: Timetable; fields?: FoundFields | undefined }> {
   const text = (await readText(jobOf(storage, jobId), TIMING)) ?? '';
   const stored = parseStored(text);
-  if (stored?.sha256 !== undefined && stored.sha256 === sha256(stored.timetable)) return unpack(stored.timetable);
+  if (stored?.sha256 !== undefined && stored.sha256 === sha256(stored))
+    return { timetable: unpack(stored.timetable), fields: stored.fields };
   throw new JobError('item', `The timetable of job ${jobId} is ${text === '' ? 'gone' : 'damaged'}.`);
 }
 

@@ -11,7 +11,8 @@ import { createMedia, findFfmpeg } from '../../../src/media/media.js';
 import { readBytes } from '../../../src/storage/storage.js';
 import { splitWhole } from '../../support/media.js';
 import { openAzurite } from '../../support/storage.js';
-import { prepareVideoJob } from '../../support/video-job.js';
+import { storedItems } from '../../support/stored-items.js';
+import { frameVersions, prepareVideoJob } from '../../support/video-job.js';
 
 const storage = openAzurite(inject('storage'));
 const tools = findFfmpeg({}, process.env.PATH ?? '');
@@ -44,10 +45,13 @@ async function split(clip: string, jobId: string, chunkFrames = 1000) {
   const ports = { storage, media, tempFolder: folder };
   const output = { video: `outbox/${jobId}.mkv` };
   const chunks = await prepareVideoJob({ storage, media, clip, chunkFrames }, jobId, { output });
-  if (chunks > 1) for (let chunk = 0; chunk < chunks; chunk += 1) await createSplitChunk(ports)({ jobId, chunk });
-  const result = await createSplitVideo(ports)({ jobId, chunks: Math.max(1, chunks) });
+  const fill = async () => {
+    if (chunks > 1) for (let chunk = 0; chunk < chunks; chunk += 1) await createSplitChunk(ports)({ jobId, chunk });
+    return createSplitVideo(ports)({ jobId, chunks: Math.max(1, chunks) });
+  };
+  const result = await fill();
   const frame = async (index: number) => readBytes(workOf(storage, jobId), framesBlob(index, 1, 'ppm'));
-  return { ...result, chunks, frame };
+  return { ...result, chunks, frame, fill };
 }
 
 describe('a video that the probe takes for even', () => {
@@ -69,6 +73,25 @@ describe('a video that the probe takes for even', () => {
     expect(changed).toContain(44);
     expect((await frame(42))?.equals(combed[42] ?? Buffer.alloc(0))).toBe(true);
   });
+
+  it.each([
+    ['as a whole', 1000],
+    ['in chunks', 30],
+  ])(
+    'has lost frames split again as the others were, and no others written, when it was split %s',
+    async (how, chunkFrames) => {
+      const jobId = `late-lost-${how.replaceAll(' ', '-')}`;
+      const { frames, fill } = await split(file(), jobId, chunkFrames);
+      const work = workOf(storage, jobId);
+      const [before, versions] = [await storedItems(work, 'frames/'), await frameVersions(storage, jobId)];
+      const lost = [10, 44].map((index) => framesBlob(index, 1, 'ppm'));
+      for (const blob of lost) await work.deleteBlob(blob);
+      expect(await fill()).toMatchObject({ frames });
+      expect(await storedItems(work, 'frames/')).toEqual(before);
+      const written = [...(await frameVersions(storage, jobId))].filter(([blob, etag]) => versions.get(blob) !== etag);
+      expect(written.map(([blob]) => blob)).toEqual(lost);
+    },
+  );
 });
 
 it('loses no frame of an interlaced video whose pictures change their size, and says that it is not deinterlaced', async () => {

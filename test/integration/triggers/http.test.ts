@@ -170,8 +170,8 @@ describe('POST /api/plan', () => {
   test('says what of a folder the job would leave out', async () => {
     const inbox = stack.storage.getContainerClient('inbox');
     for (const name of ['a.jpg', 'b.heic'])
-      await inbox.getBlockBlobClient(`planned-folder/${name}`).uploadFile('samples/style-waves.jpg');
-    const answer = await plan({ input: { images: 'inbox/planned-folder/' }, model: 'starry-night' });
+      await inbox.getBlockBlobClient(`folder-to-plan/${name}`).uploadFile('samples/style-waves.jpg');
+    const answer = await plan({ input: { images: 'inbox/folder-to-plan/' }, model: 'starry-night' });
     expect(await answer.json()).toMatchObject({
       items: 1,
       warnings: [expect.stringMatching(/^1 HEIC file is left out \(b\.heic\)/) as string],

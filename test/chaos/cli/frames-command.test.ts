@@ -7,10 +7,11 @@ import { readPpm } from '../../../src/scorer/pictures/files/ppm.js';
 import { createSharpCodec } from '../../../src/scorer/pictures/sharp-codec.js';
 import { runCli } from '../../support/cli.js';
 import { makeClip } from '../../support/clip.js';
-import { useStack } from '../../support/stack.js';
+import { useOwnStack } from '../../support/stack.js';
 import { storedItems } from '../../support/stored-items.js';
 
-const stack = useStack();
+// Jobs of other files would be started later.
+const stack = useOwnStack({});
 const FRAMES = 12;
 const FEW = 3;
 const names = (ending: string, count = FRAMES) =>

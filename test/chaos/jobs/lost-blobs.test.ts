@@ -91,6 +91,18 @@ describe('frames that are damaged or gone before they are scored', () => {
     await blob.upload(bytes.subarray(0, bytes.length / 2), bytes.length / 2);
   };
 
+  /** Holds the first mend back until both batches have looked for their frames: one would find what was split again for the other. */
+  const onceBothHaveLooked = () => {
+    const looked = new Set<number>();
+    let release = (): void => undefined;
+    const both = new Promise<void>((resolve) => (release = resolve));
+    return async (input: unknown) => {
+      looked.add((input as { batch: number }).batch);
+      if (looked.size === 2) release();
+      await both;
+    };
+  };
+
   test('are split again while the job runs, and nothing else is', { timeout: 400_000 }, async () => {
     const jobId = `harmed-${Date.now().toString(36)}`;
     const host = world.newHost('harmed');
@@ -98,7 +110,9 @@ describe('frames that are damaged or gone before they are scored', () => {
     let versions = new Map<string, string>();
     const launched = new Set<string>();
     const seen: string[] = [];
+    const bothHaveLooked = onceBothHaveLooked();
     const deliver: Deliver = async (name, input) => {
+      if (name === 'mendFrames') await bothHaveLooked(input);
       if (name === 'launchBatch') {
         const { batch, attempt } = input as { batch: number; attempt: number };
         launched.add(`${batch}-${attempt}`);
@@ -150,7 +164,9 @@ describe('frames that are damaged or gone before they are scored', () => {
       const single = (index: number) => work.getBlockBlobClient(framesBlob(index, 1, format));
       let sums: unknown;
       let versions = new Map<string, string>();
+      const bothHaveLooked = onceBothHaveLooked();
       const deliver: Deliver = async (name, input) => {
+        if (name === 'mendFrames') await bothHaveLooked(input);
         if (name === 'launchBatch' && sums === undefined) {
           sums = await sumsOf(jobId);
           await cut(single(1));

@@ -19,10 +19,10 @@ const withServices = (name: string, include: string[], ffmpeg: Ffmpeg) => ({
     globalSetup: ffmpeg === 'system' ? [] : ['test/support/global-setup.ts'],
     // Tests that run side by side in one file mostly wait: for emulated platforms and for leases of hosts that died.
     maxConcurrency: 10,
-    // Chaos waits more than it computes. Projects with other numbers of workers run one after another.
-    ...(name.startsWith('chaos') && { maxWorkers: 3, sequence: { groupOrder: 1 } }),
-    // The browser and the jobs need the cores.
-    ...(name === 'browser' && { maxWorkers: 1, sequence: { groupOrder: 2 } }),
+    // These wait for a fifth of their time. Projects with other numbers of workers run one after another. The browser and its jobs need the cores.
+    ...(name === 'browser'
+      ? { maxWorkers: 1, sequence: { groupOrder: 2 } }
+      : { maxWorkers: 3, sequence: { groupOrder: 1 } }),
   },
 });
 

@@ -18,6 +18,16 @@ import { frameVersions } from '../../support/video-job.js';
 const world = useWorld();
 const BATCH = FRAMES / 2;
 
+const PACK_PER_BATCH = parseSpec(
+  JSON.stringify({
+    input: { video: VIDEO },
+    model: MODEL,
+    output: { keepFrames: true },
+    compute: { kind: 'aci' },
+    batch: { size: BATCH, maxParallel: 2, pack: BATCH },
+  }),
+);
+
 test(
   'what goes away before the video is put together is made again, never replaced or guessed',
   { timeout: 400_000 },
@@ -45,14 +55,7 @@ test(
       if (name === 'launchBatch') launched.push((input as { batch: number }).batch);
       return host(name, input);
     };
-    const spec = {
-      input: { video: VIDEO },
-      model: MODEL,
-      output: { keepFrames: true },
-      compute: { kind: 'aci' },
-      batch: { size: BATCH, maxParallel: 2, pack: BATCH },
-    };
-    await runJob({ jobId, spec: parseSpec(JSON.stringify(spec)) }, deliver);
+    await runJob({ jobId, spec: PACK_PER_BATCH }, deliver);
     expect(await readJson(jobOf(world.storage, jobId), MANIFEST)).toMatchObject({
       outcome: 'done',
       warnings: [
@@ -280,14 +283,7 @@ test.each([
       }
       return host(name, input);
     };
-    const spec = {
-      input: { video: VIDEO },
-      model: MODEL,
-      output: { keepFrames: true },
-      compute: { kind: 'aci' },
-      batch: { size: BATCH, maxParallel: 2, pack: BATCH },
-    };
-    await runJob({ jobId, spec: parseSpec(JSON.stringify(spec)) }, deliver);
+    await runJob({ jobId, spec: PACK_PER_BATCH }, deliver);
     expect(await readJson(jobOf(world.storage, jobId), MANIFEST)).toMatchObject({
       outcome: 'done',
       warnings: [expect.stringMatching(says)],

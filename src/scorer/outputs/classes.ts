@@ -42,6 +42,7 @@ const ROUNDING = 1e-3;
 
 /** A sentence, the same for all of them, when scores that are passed on as they are plainly are no probabilities. */
 export function doubtScores(values: TensorValues, { softmax }: ClassesOutput): string | undefined {
-  if (softmax || values.every((value) => value >= -ROUNDING && value <= 1 + ROUNDING)) return undefined;
+  const isNone = (value: number) => Number.isFinite(value) && (value < -ROUNDING || value > 1 + ROUNDING);
+  if (softmax || !values.some(isNone)) return undefined;
   return 'Scores of the classes are below 0 or above 1, so they are no probabilities: if the model gives logits, write "softmax": true into the "output" of the model card.';
 }

@@ -2,7 +2,7 @@ import ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import type { ClassesOutput, DetectionsOutput } from '../../../src/model-card/schema.js';
 import { readBoxTable } from '../../../src/scorer/outputs/box-table.js';
-import { classify } from '../../../src/scorer/outputs/classes.js';
+import { classify, doubtScores } from '../../../src/scorer/outputs/classes.js';
 import { detect } from '../../../src/scorer/outputs/detections.js';
 import { toNpy } from '../../../src/scorer/outputs/read-output.js';
 
@@ -25,6 +25,21 @@ describe('classify', () => {
   it('turns logits of any size into probabilities', () => {
     const found = classify(Float32Array.of(1000, 1000, -1000), { ...card, labels: [], softmax: true });
     expect(found.map(({ score }) => score)).toEqual([0.5, 0.5]);
+  });
+});
+
+describe('doubtScores', () => {
+  const card: ClassesOutput = { kind: 'classes', name: 'y', top: 2, softmax: false, labels: [] };
+
+  it('tells of scores that are passed on as they are and are plainly no probabilities', () => {
+    expect(doubtScores(Float32Array.of(0.2, 3), card)).toMatch(/below 0 or above 1/);
+    expect(doubtScores(Float32Array.of(-0.5, 0.2), card)).toMatch(/below 0 or above 1/);
+    expect(doubtScores(Float32Array.of(0, 1.0004), card)).toBeUndefined();
+    expect(doubtScores(Float32Array.of(0.2, 3), { ...card, softmax: true })).toBeUndefined();
+  });
+
+  it('leaves values that are no numbers to the failure of their picture', () => {
+    expect(doubtScores(Float32Array.of(0.5, NaN, Infinity), card)).toBeUndefined();
   });
 });
 

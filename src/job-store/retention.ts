@@ -1,6 +1,6 @@
 import { listBlobs, type Storage } from '../storage/storage.js';
 import { JOB_PREFIX, jobOf, WORK_PREFIX, workOf } from './layout.js';
-import { type EntryKey, readListed, removeEntry } from './list/job-list.js';
+import { type EntryKey, findEntry, removeEntry } from './list/job-list.js';
 import { removeOwner } from './callers/owners.js';
 import { type Manifest, readManifest } from './manifest.js';
 import { withdrawFromReuse } from './reuse/offer.js';
@@ -69,7 +69,7 @@ export async function* listWithoutRecords(
 ): AsyncGenerator<KnownJob> {
   for (const [jobId, [key]] of entries) {
     if (!key || key.acceptedAt > notAfter || (await jobOf(storage, jobId).exists())) continue;
-    const entry = await readListed(storage, key);
+    const entry = await findEntry(storage, key);
     // Meanwhile somebody has removed it.
     if (!entry) continue;
     const { end } = entry;

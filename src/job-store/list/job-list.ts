@@ -164,7 +164,7 @@ export const endEntry = (
   );
 
 /** What the list says of a job; undefined when it is not there. */
-export const readListed = async (storage: Storage, key: EntryKey): Promise<Entry | undefined> =>
+export const findEntry = async (storage: Storage, key: EntryKey): Promise<Entry | undefined> =>
   (await find(storage, key)).entry;
 
 /** Whether a job is listed: each is, from before its start until its records are removed. */

@@ -65,7 +65,7 @@ export async function readJobStatus(
   // Stitching encodes what splitting decoded; a little slower, as measured in docs/lab/benchmarks.md.
   const after = current?.stage === 'score' ? (stages.split ?? 0) * 1.5 * (published?.enlarged ?? 1) : 0;
   const { rate, secondsLeft } = running
-    ? estimate(items.done - (items.reused ?? 0), items.total - (items.reused ?? 0), elapsed, after, (now - asOf) / 1000)
+    ? estimate(counts.handled, counts.handled + items.total - items.done, elapsed, after, (now - asOf) / 1000)
     : overall(counts.scored, stages.score);
   const output = published?.over ?? (status.output as Partial<JobOutput> | string | null);
   return {
@@ -137,10 +137,9 @@ async function readCost(
   const soFar = round(settled + ((price ?? 0) * seconds) / 3600, 6);
   if (isOver) return { soFar, inAll: null };
   const left = published.stages.at(-1)?.stage === 'score' ? items.total - items.done - items.failed : 0;
-  const done = Math.max(0, scored - (published.adopted?.done ?? 0));
   return {
     soFar,
-    inAll: left <= 0 || price === 0 ? { low: soFar, high: soFar } : (costInAll(soFar, { done, left }) ?? null),
+    inAll: left <= 0 || price === 0 ? { low: soFar, high: soFar } : (costInAll(soFar, { done: scored, left }) ?? null),
   };
 }
 
@@ -153,8 +152,10 @@ interface Counts extends Pick<
   spent: ShapeSeconds | undefined;
   /** When the programs of those that go on began, in milliseconds since the epoch. */
   beganAt: number[];
-  /** Items with an output of the model, in every stage. */
+  /** Items that the model has made outputs of in this run, in every stage. */
   scored: number;
+  /** Items that the stage has handled in this run. */
+  handled: number;
   /** When the numbers of items were true, in milliseconds since the epoch. */
   asOf: number;
   batches: BatchCounts;
@@ -185,9 +186,11 @@ async function readCounts(
   // Of several that score a batch one may have ended long before it is settled with the others.
   const heard = new Set(open.filter((report) => !isSilent(report, now)).map(({ batch }) => batch));
   const live = open.filter((report) => !isSilent(report, now) || !heard.has(report.batch));
+  const scored = Math.max(0, items.done - (items.reused ?? 0) - (published?.adopted?.done ?? 0));
   const counts = {
     items,
-    scored: items.done - (items.reused ?? 0),
+    scored,
+    handled: scored,
     reportedAt: live.length === 0 ? null : new Date(Math.max(...live.map(({ at }) => at))).toISOString(),
     asOf: timeOf(isOwnStage(stage) ? [stages[stage]?.at ?? now] : live.map(({ at }) => at), now),
     batches: isOver ? { ...batches, running: 0, pending: batches.pending + batches.running } : batches,
@@ -200,7 +203,8 @@ async function readCounts(
     containerTime: describeTime(sumSplits(settled.map(({ split }) => split))),
     phases: summarize(sumPhases(settled.map((batch) => batch.phases))),
   };
-  return own === undefined ? counts : { ...counts, items: { ...items, total: Math.max(items.total, own), done: own } };
+  if (own === undefined) return counts;
+  return { ...counts, handled: own, items: { ...items, total: Math.max(items.total, own), done: own } };
 }
 
 /** The runs of a batch that were not its first and helped no other, and the one that is to come. */

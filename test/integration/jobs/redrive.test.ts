@@ -43,7 +43,8 @@ test('a job that has failed scores only the rest when it is started again, once 
     redrive(id, { batch: { maxParallel: 1 } }),
   ]);
   expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([202, 409]);
-  expect(await stack.ended(id)).toMatchObject({
+  const ended = await stack.ended(id);
+  expect(ended).toMatchObject({
     run: 2,
     state: 'done',
     items: { total: FRAMES, done: FRAMES, failed: 0 },
@@ -62,6 +63,7 @@ test('a job that has failed scores only the rest when it is started again, once 
   expect(second.batches.map(({ batch, runs }) => [batch, runs])).toEqual(open.map((runs, k) => [2 + k, runs]));
   const scored = second.batches.flatMap(({ attempts: runs }) => runs.map((each) => each.scored ?? 0));
   expect(scored.reduce((sum, each) => sum + each, 0)).toBe(FRAMES - first.totals.done);
+  expect(ended.itemsPerSecond).toBeCloseTo((FRAMES - first.totals.done) / (ended.stages.score ?? 0), 1);
 
   expect(await redrive(id)).toMatchObject({ status: 200, body: { run: 2, message: /nothing to do/ } });
 });

@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import getPort, { portNumbers } from 'get-port';
+import getPort, { clearLockedPorts, portNumbers } from 'get-port';
 import { JobError, messageOf } from '../job/failure.js';
 import { poll } from '../poll.js';
 import { describeEnd, isFromOutside, PERHAPS_MEMORY, startAttached } from '../processes/child-process.js';
@@ -97,7 +97,11 @@ export async function choosePort(usual: number, asked?: AskedPort): Promise<numb
   const host = '127.0.0.1';
   if (asked?.port === undefined) return getPort({ host, port: portNumbers(usual, usual + RANGE) });
   const { port, option, program } = asked;
-  const isFree = async () => ((await getPort({ host, port })) === port ? true : undefined);
+  const isFree = async () => {
+    // For half a minute it gives no port a second time, and this one may have been looked at before.
+    clearLockedPorts();
+    return (await getPort({ host, port })) === port ? true : undefined;
+  };
   if (await poll(isFree, { pauseMs: 100, withinMs: PREDECESSOR_MS })) return port;
   throw new JobError(
     'user',

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { spawnSync } from 'node:child_process';
+import getPort from 'get-port';
 import { afterAll, describe, expect, test } from 'vitest';
 import { type CliResult, runCli } from '../../support/cli.js';
 import { createMedia } from '../../../src/media/media.js';
@@ -75,6 +76,21 @@ describe.concurrent('npm start', () => {
     expect(stdout).toContain(`The app listens on ${stack.url}`);
     expect(left('start')).toEqual([]);
     expect(await findStack(data)).toBeUndefined();
+  });
+
+  test('takes the free ports that it is asked to, for a folder that is not there yet', async () => {
+    const data = path.join(folder, 'ports');
+    const [app, blobs] = [await getPort({ host: '127.0.0.1' }), await getPort({ host: '127.0.0.1' })];
+    let interrupt: (signal: NodeJS.Signals) => void = () => undefined;
+    const ports = ['--port', String(app), '--azurite-port', String(blobs)];
+    const ended = runCli(['start', ...ports, '--data', data], { onSpawn: (kill) => (interrupt = kill) });
+    const running = until('the stack', () => findStack(data));
+    await Promise.race([running, ended]);
+    interrupt('SIGINT');
+    const { code, stdout, stderr } = await ended;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain(`The app listens on http://localhost:${app};`);
+    expect(stdout).toContain(`http://127.0.0.1:${blobs}/`);
   });
 
   test('leaves nothing running when it cannot say where it is', async () => {

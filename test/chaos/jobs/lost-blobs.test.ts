@@ -72,16 +72,11 @@ test(
 
 describe('frames that are damaged or gone before they are scored', () => {
   const PACK = 2;
-  const spec = parseSpec(
-    JSON.stringify({
-      input: { video: VIDEO },
-      model: MODEL,
-      output: { keepFrames: true },
-      compute: { kind: 'aci' },
-      retry: { maxAttempts: 1 },
-      batch: { size: BATCH, maxParallel: 2, pack: PACK },
-    }),
-  );
+  const spec = {
+    ...PACK_PER_BATCH,
+    retry: { ...PACK_PER_BATCH.retry, maxAttempts: 1 },
+    batch: { ...PACK_PER_BATCH.batch, pack: PACK },
+  };
   const blobOf = (jobId: string, index: number) =>
     workOf(world.storage, jobId).getBlockBlobClient(framesBlob(index, PACK, 'ppm'));
   const sumsOf = async (jobId: string) =>
